@@ -1,0 +1,225 @@
+"""What a backend is: it streams one answer, chunk by chunk, or fails in one of a few classes.
+
+    BackendError                      retryable  on_answer (the public code)
+    ├── BackendUnavailable            yes        unavailable   refused, reset or gone before the first token
+    ├── BackendOverloaded             yes        overloaded    the server's own queue is full (503)
+    ├── RunnerStopped                 yes        unavailable   the model's process had died between requests
+    ├── LoadTimedOut                  no         timeout       no first token within the limit
+    ├── ModelNotFound                 no         unavailable   the server has no such model
+    ├── BadRequest                    no         unavailable   the server refuses the request as it is
+    ├── OutOfCapacity                 no         unavailable   the model can't be loaded there
+    ├── UpstreamFailed                no         unavailable   any other error the server reports before the first token
+    └── BackendBroken                 no         cut_off       ended after the first token and before its end
+        ├── Stalled                   no         timeout       silent for too long in mid-answer
+        └── Overlong                  no         timeout       not finished within the total limit
+
+The classes are those of the field's error taxonomy (not found, bad request, capacity, overloaded, load timeout,
+stalled, truncated, upstream error). A backend's own words stay in ``str(error)`` for the log; viewers only ever
+see a fixed sentence for ``public_code``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation that a model gets."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationOptions:
+    """Sampling and memory options, the same for warm-up and battle (another num_ctx reloads the model).
+
+    ``think`` is sent explicitly; None leaves it to the server. ``extra`` goes to the server as it is.
+    """
+
+    num_ctx: int = 4096
+    num_predict: int = 1024
+    temperature: float = 0.7
+    seed: int | None = None
+    think: bool | str | None = False
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """Everything a backend needs to write one answer."""
+
+    model: str
+    messages: tuple[Message, ...]
+    options: GenerationOptions = GenerationOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTiming:
+    """The model server's own figures, in seconds and tokens; what it leaves out is 0."""
+
+    total_s: float = 0.0
+    load_s: float = 0.0
+    prompt_tokens: int = 0
+    prompt_s: float = 0.0
+    tokens: int = 0
+    decode_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the answer as it came off the wire.
+
+    ``text`` may be empty (a thinking chunk, or the last one). Chunks that arrived together may be merged.
+    ``tokens`` counts the content pieces merged into it. ``thinking`` says that the model was thinking, never
+    what. Only the last chunk has a ``finish_reason`` and the server's ``timing``.
+    """
+
+    text: str = ""
+    tokens: int = 0
+    thinking: bool = False
+    finish_reason: FinishReason | None = None
+    timing: ServerTiming | None = None
+
+
+class BackendError(Exception):
+    """An answer could not be written; the text is for the log only."""
+
+    code = "upstream_error"
+    public_code = "unavailable"
+    retryable = False
+
+
+class BackendUnavailable(BackendError):
+    """Refused, reset or gone before the first token; safe to retry."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class BackendOverloaded(BackendError):
+    """The server's own queue is full (HTTP 503); safe to retry after a pause."""
+
+    code = "overloaded"
+    public_code = "overloaded"
+    retryable = True
+
+
+class RunnerStopped(BackendError):
+    """The model's process had died between requests; the next request loads it again."""
+
+    code = "runner_stopped"
+    retryable = True
+
+
+class LoadTimedOut(BackendError):
+    """No first token within the limit that covers a cold load."""
+
+    code = "load_timeout"
+    public_code = "timeout"
+
+
+class ModelNotFound(BackendError):
+    """The server has no model of that name."""
+
+    code = "not_found"
+
+
+class BadRequest(BackendError):
+    """The server refuses the request as it is (4xx)."""
+
+    code = "bad_request"
+
+
+class OutOfCapacity(BackendError):
+    """The model can't be loaded there: not enough memory, or its process dies on start."""
+
+    code = "capacity"
+
+
+class UpstreamFailed(BackendError):
+    """Any other error that the server reports before the first token."""
+
+
+class BackendBroken(BackendError):
+    """Cut off after the first token; never retried, never spliced."""
+
+    code = "truncated"
+    public_code = "cut_off"
+
+
+class Stalled(BackendBroken):
+    """Silent for longer than the stall limit in mid-answer."""
+
+    code = "stalled"
+    public_code = "timeout"
+
+
+class Overlong(BackendBroken):
+    """Not finished within the total limit, counted from the first token."""
+
+    code = "overlong"
+    public_code = "timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that a server holds in memory (Ollama: an entry of /api/ps)."""
+
+    name: str
+    size_bytes: int
+    vram_bytes: int
+    context_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """A model that a server could load (Ollama: an entry of /api/tags)."""
+
+    name: str
+    size_bytes: int
+    digest: str = ""
+    quantization: str = ""
+
+
+class Backend(Protocol):
+    """One model server. Every call has limits of its own and raises only ``BackendError``."""
+
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
+        """Yield the answer as it is written; the last chunk has the ``finish_reason``.
+
+        Close the generator to abort: that closes the socket and frees the server's slot.
+
+        Raises:
+            BackendError: before the first chunk, any class; after it, ``BackendBroken`` or a subclass.
+        """
+        ...
+
+    async def load(self, model: str, options: GenerationOptions) -> float:
+        """Load ``model`` with the options of its battles and the configured keep_alive; return the seconds it took."""
+        ...
+
+    async def unload(self, model: str) -> None:
+        """Ask the server to drop ``model``; returns before it is gone (watch ``loaded``)."""
+        ...
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        """What is in memory now."""
+        ...
+
+    async def installed(self) -> tuple[InstalledModel, ...]:
+        """What could be loaded."""
+        ...
+
+    async def version(self) -> str:
+        """The server's version: the cheapest proof of life."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...

@@ -1,0 +1,55 @@
+"""What a lane needs of those who own the answers, and nothing more: ``app.arena`` implements it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from app.backends.base import GenerationRequest
+from app.lanes.job import Job
+from app.timing.stopwatch import Timing
+
+FinishReason = Literal["stop", "length", "error", "cancelled"]
+ErrorCode = Literal["unavailable", "timeout", "overloaded", "cut_off", "empty", "interrupted", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """How an answer ended; ``error`` is the public code and set exactly when ``reason`` is error or cancelled."""
+
+    reason: FinishReason
+    timing: Timing
+    error: ErrorCode | None = None
+
+
+class Attempt(Protocol):
+    """One attempt at an answer, fenced by its token. What it refuses, a newer attempt or the battle's end refused."""
+
+    request: GenerationRequest
+    over: asyncio.Event
+    """Set when the attempt was refused from outside (stopped, fenced off, gone): close the socket, write nothing."""
+
+    def write(self, text: str) -> None:
+        """Append to the answer. Never blocks: the first text is sent at once, later ones by the tick."""
+        ...
+
+    async def finish(self, finish: Finish) -> bool:
+        """Send what is left and the end; True when it is stored, False when the attempt was over."""
+        ...
+
+
+class Desk(Protocol):
+    """Where answers are begun, written and handed in."""
+
+    async def begin(self, job: Job, token: int, host: str) -> Attempt | None:
+        """Open an attempt with a token that is higher than every earlier one; None: nothing is to be written."""
+        ...
+
+    async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
+        """Tell the viewers of an answer that is not being written yet why it is not; place counts from 1."""
+        ...
+
+    async def ended(self, job: Job) -> None:
+        """Settle the job's battle. The lane deletes the job after this returned, not before."""
+        ...

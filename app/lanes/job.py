@@ -1,0 +1,34 @@
+"""A job: one answer that waits for a host or is being written there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Who goes first: what a viewer waits for, then what he may want next, then batches."""
+
+    INTERACTIVE = 0
+    PREFETCH = 1
+    BATCH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Answer number ``answer`` (the contestant's entry) of battle ``battle``, to be written by ``model``.
+
+    ``enqueued_at`` is Unix time in seconds: it orders jobs and starts the answer's queue time. A repeated
+    enqueue of the same id keeps the first time and the more urgent priority.
+    """
+
+    battle: str
+    answer: int
+    model: str
+    priority: Priority = Priority.INTERACTIVE
+    enqueued_at: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """``<battle>:<answer>``: the job's field in the host's hash."""
+        return f"{self.battle}:{self.answer}"
