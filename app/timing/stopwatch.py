@@ -1,0 +1,152 @@
+"""The time of one answer: what was waited for, what the model took, and who says so.
+
+Our own clock (``perf_counter`` of the lane's process) and the model server's six numbers are merged into one
+``Timing``. Where each figure comes from:
+
+=============== ==================================================================== ========================
+figure          meaning                                                              source
+=============== ==================================================================== ========================
+queue_s         from enqueued to dispatched, less the load it waited for             ours (enqueued: wall clock)
+load_s          the part of that wait in which its model was being loaded, plus      ours + ``load_duration``
+                what the server loaded on the request itself
+prompt_s        prefill: reading the prompt; only the part that wasn't cached        ``prompt_eval_duration``
+ttft_s          from dispatched to the first content token; thinking comes before    ours
+decode_s        writing, thinking included                                           ``eval_duration``, else ours from
+                                                                                     the first token of any kind
+total_s         from enqueued to the end                                             ours
+tokens          tokens written, thinking included                                    ``eval_count``, else the pieces
+                                                                                     of text that were counted
+tokens_per_s    tokens / decode_s                                                    the two above
+cold            the model was not in memory when the answer was enqueued or          ours, or ``load_duration`` over
+                dispatched: it waited for a load                                     ``COLD_LOAD_S``
+cached_prompt   the server had most of this prompt from an earlier request           see ``_prompt_was_cached``
+thinking_s      from the first thinking to the first content token, or to the end    ours
+=============== ==================================================================== ========================
+
+``None`` means that it was not reached or nobody measured it; 0.0 is a measured nothing. A warm Ollama reports a
+``load_duration`` of 5-50 ms, which is its scheduler and not a load, hence the threshold for ``cold``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from time import perf_counter
+
+from pydantic import TypeAdapter
+
+from app.backends.base import Chunk, ServerTiming
+
+COLD_LOAD_S = 0.5
+"""A ``load_duration`` above this was a load; below it, the server's own scheduling."""
+
+CACHE_MIN_TOKENS = 64
+"""Below this, reading a prompt costs about one decode step, cached or not: nothing can be told."""
+
+CACHE_STEPS = 1.5
+"""A cached prompt is read in about one decode step; this many leave room for noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of one answer went, in seconds; the module says how each figure is defined."""
+
+    queue_s: float | None = None
+    load_s: float | None = None
+    prompt_s: float | None = None
+    ttft_s: float | None = None
+    decode_s: float | None = None
+    total_s: float | None = None
+    tokens: int = 0
+    tokens_per_s: float | None = None
+    cold: bool = False
+    cached_prompt: bool = False
+    thinking_s: float = 0.0
+
+    def to_dict(self) -> dict[str, float | int | bool | None]:
+        """The figures by name, rounded to microseconds, for storage and the log."""
+        return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, object]) -> Timing:
+        """The timing that ``to_dict`` wrote; unknown fields of a newer version are ignored.
+
+        Raises:
+            pydantic.ValidationError: a field has the wrong type.
+        """
+        return _TIMING.validate_python({key: value for key, value in stored.items() if key in cls.__slots__})
+
+
+_TIMING = TypeAdapter(Timing)
+
+
+def _prompt_was_cached(server: ServerTiming) -> bool:
+    """Whether reading the prompt took no longer than a decode step or so.
+
+    The server counts the whole prompt but times only the part that it had to read, so a long prompt that was read
+    in the time of one or two tokens came from its cache. It holds on a GPU as on a CPU: both sides scale alike.
+    """
+    if server.prompt_tokens < CACHE_MIN_TOKENS or server.tokens < 1 or server.decode_s <= 0:
+        return False
+    return server.prompt_s < CACHE_STEPS * server.decode_s / server.tokens
+
+
+class Stopwatch:
+    """Measures one attempt at an answer. Call ``dispatched``, then ``chunk`` for each, then ``stop``."""
+
+    def __init__(self, waited_s: float = 0.0, load_s: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
+        """Begin at dispatch's doorstep: ``waited_s`` since it was enqueued, of which ``load_s`` for its model's load.
+
+        The wait crosses processes, so it is measured by the wall clock; a clock that runs behind gives 0, not less.
+        """
+        self._clock = clock
+        self._waited = max(waited_s, 0.0)
+        self._load = min(max(load_s, 0.0), self._waited)
+        self._born = clock()
+        self._sent: float | None = None
+        self._thought: float | None = None
+        self._wrote: float | None = None
+        self._pieces = 0
+        self._server = ServerTiming()
+
+    def dispatched(self) -> None:
+        """Note that the request goes to the model server now."""
+        self._sent = self._clock()
+
+    def chunk(self, chunk: Chunk) -> None:
+        """Note what came off the wire: thinking, text, or the end with the server's numbers."""
+        if chunk.thinking and self._thought is None and self._wrote is None:
+            self._thought = self._clock()
+        if chunk.text:
+            if self._wrote is None:
+                self._wrote = self._clock()
+            self._pieces += chunk.tokens
+        if chunk.timing is not None:
+            self._server = chunk.timing
+
+    def stop(self) -> Timing:
+        """The figures as of now; may be asked again, the watch goes on."""
+        now, server = self._clock(), self._server
+        sent = self._born if self._sent is None else self._sent
+        tokens = server.tokens or self._pieces
+        decode_s = self._decode_s(now)
+        return Timing(
+            queue_s=self._waited - self._load + sent - self._born,
+            load_s=self._load + server.load_s,
+            prompt_s=server.prompt_s if server.prompt_tokens else None,
+            ttft_s=None if self._wrote is None else self._wrote - sent,
+            decode_s=decode_s,
+            total_s=self._waited + now - self._born,
+            tokens=tokens,
+            tokens_per_s=tokens / decode_s if tokens and decode_s else None,
+            cold=self._load > 0 or server.load_s > COLD_LOAD_S,
+            cached_prompt=_prompt_was_cached(server),
+            thinking_s=0.0 if self._thought is None else (now if self._wrote is None else self._wrote) - self._thought,
+        )
+
+    def _decode_s(self, now: float) -> float | None:
+        """The server's figure, else our own from the first token of any kind; None before it."""
+        if self._server.decode_s > 0:
+            return self._server.decode_s
+        first = self._wrote if self._thought is None else self._thought
+        return None if first is None else now - first
