@@ -64,12 +64,12 @@ class Timing:
     thinking_s: float = 0.0
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
-        """The figures by name, rounded to microseconds, for storage and the log."""
+        """Return the figures by name, rounded to microseconds, for storage and the log."""
         return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, object]) -> Timing:
-        """The timing that ``to_dict`` wrote; unknown fields of a newer version are ignored.
+        """Read what ``to_dict`` wrote; unknown fields of a newer version are ignored.
 
         Raises:
             pydantic.ValidationError: a field has the wrong type.
@@ -125,7 +125,7 @@ class Stopwatch:
             self._server = chunk.timing
 
     def stop(self) -> Timing:
-        """The figures as of now; may be asked again, the watch goes on."""
+        """Give the figures as of now; may be asked again, the watch goes on."""
         now, server = self._clock(), self._server
         sent = self._born if self._sent is None else self._sent
         tokens = server.tokens or self._pieces
@@ -145,7 +145,7 @@ class Stopwatch:
         )
 
     def _decode_s(self, now: float) -> float | None:
-        """The server's figure, else our own from the first token of any kind; None before it."""
+        """Prefer the server's figure, else our own from the first token of any kind; None before it."""
         if self._server.decode_s > 0:
             return self._server.decode_s
         first = self._wrote if self._thought is None else self._thought
