@@ -1,0 +1,65 @@
+"""Fixtures that every room's tests may ask for by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import redis as sync_redis
+from hypothesis import HealthCheck, settings
+from redis.asyncio import Redis
+
+from app.redis import commands_client
+from tests.redis_server import RedisServer
+
+# Machines differ in speed, so no example has a deadline; in CI the examples are the same every time.
+settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+KEYS_WITHOUT_TTL = frozenset({b"arena:attempts"})
+
+
+@pytest.fixture(scope="session")
+def _shared_redis() -> Iterator[RedisServer]:
+    """One server for each test process (each xdist worker has its own)."""
+    server = RedisServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis_url(_shared_redis: RedisServer) -> str:
+    """The URL of a real, empty Redis; it is shared by the tests of a process and flushed before each."""
+    _shared_redis.flush()
+    return _shared_redis.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """The arena's client for commands on the Redis of ``redis_url``."""
+    client = commands_client(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the test's own, to be killed, frozen and restarted; it keeps its data on disk."""
+    server = RedisServer(persistent=True)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def no_key_without_ttl(redis_url: str) -> Iterator[None]:
+    """Fail a test that leaves a key ``arena:*`` without a TTL on the Redis of ``redis_url``.
+
+    A room switches it on for all its tests with ``pytestmark = pytest.mark.usefixtures("no_key_without_ttl")``.
+    """
+    yield
+    with sync_redis.Redis.from_url(redis_url) as client:
+        kept = {key for key in client.scan_iter(match="arena:*") if client.ttl(key) == -1}
+    left = sorted(kept - KEYS_WITHOUT_TTL)
+    assert not left, f"keys without a TTL: {left}"

@@ -1,0 +1,35 @@
+"""What tests of every room use."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+
+async def wait_until(
+    predicate: Callable[[], object | Awaitable[object]],
+    timeout: float = 5.0,  # noqa: ASYNC109 - the name that callers expect; the failure names the predicate
+    *,
+    interval: float = 0.01,
+) -> object:
+    """Return the first true answer of ``predicate`` (sync or async); fail after ``timeout`` seconds.
+
+    An AssertionError of the predicate counts as "not yet", and the last one is what the test fails with.
+    """
+    deadline = monotonic() + timeout
+    reason: AssertionError | None = None
+    while True:
+        try:
+            answer = predicate()
+            if inspect.isawaitable(answer):
+                answer = await asyncio.wait_for(answer, max(deadline - monotonic(), interval))
+            if answer:
+                return answer
+        except (AssertionError, TimeoutError) as error:
+            reason = error if isinstance(error, AssertionError) else None
+        if monotonic() > deadline:
+            name = getattr(predicate, "__qualname__", repr(predicate))
+            raise AssertionError(f"not true within {timeout} s: {name}") from reason
+        await asyncio.sleep(interval)
