@@ -1,0 +1,1 @@
+"""What lasts: battles, answers and votes in SQL, the judge of every dispute."""

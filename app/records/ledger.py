@@ -1,0 +1,202 @@
+"""The ledger of battles, answers and votes: SQL is the judge, and here is where it judges.
+
+Everything that two callers may do at once is decided by one statement's condition: a vote moves its battle on with
+``UPDATE … WHERE id AND round AND status = 'running'``, a stop ends it with ``UPDATE … WHERE status = 'running'``.
+Who changes no row has lost, and is told what stands. Every method may be called again after ``Unavailable``: what
+had been committed is found and not done twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.battle.battle import Pair, Status, Verdict, Vote
+from app.database import Database
+from app.errors import Conflict, NotFound
+from app.records import statements
+from app.records.rows import Row, answer_row, answer_value, battle_row, battle_value, vote_value
+from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle
+
+
+def utc_now() -> datetime:
+    """The time of the wall clock."""
+    return datetime.now(UTC)
+
+
+class Ledger:
+    """Reads and writes the records of all battles; every method raises ``Unavailable`` while the database is away."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def open_battle(self, battle: NewBattle) -> BattleRecord:
+        """Store a battle that begins now, in round 1.
+
+        The same battle again, or the same request under the same idempotency key, gives the record that exists,
+        whose ``created`` is false.
+
+        Raises:
+            Conflict: the key was used for another request, or the id for another battle.
+        """
+        row = battle_row(battle, self._clock())
+
+        def work(connection: Connection) -> BattleRecord | None:
+            if connection.execute(statements.open_battle(connection), row).rowcount == 1:
+                return None
+            return _read_battle(connection, statements.SAME_BATTLE, {"of": battle.id, "key": battle.idempotency_key})
+
+        existing = await self._database.autocommit(work)
+        if existing is None:
+            return battle_value(row, created=True)
+        return _same_request(battle, existing)
+
+    async def battle(self, battle_id: str) -> BattleRecord | None:
+        """The battle with the votes that stand, or None."""
+        return await self._database.read(lambda c: _read_battle(c, statements.BATTLE, {"of": battle_id}))
+
+    async def newest_of_session(self, session_id: str) -> str | None:
+        """The id of the newest battle that was opened under ``session_id``, or None."""
+        return await self._database.read(
+            lambda c: c.execute(statements.NEWEST_OF_SESSION, {"session": session_id}).scalar()
+        )
+
+    async def unended(self, older_than: timedelta, limit: int) -> tuple[str, ...]:
+        """The ids of battles that still run and were opened longer ago than ``older_than``, the oldest first."""
+        given = {"before": self._clock() - older_than, "limit": limit}
+        return await self._database.read(lambda c: tuple(c.execute(statements.UNENDED, given).scalars()))
+
+    async def save_answers(self, battle_id: str, answers: Sequence[AnswerRecord]) -> None:
+        """Store answers that have ended; one that is stored already stays as it is.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        if not answers:
+            return
+        rows = [answer_row(battle_id, answer, self._clock()) for answer in answers]
+        try:
+            await self._database.transaction(lambda c: c.execute(statements.save_answer(c), rows) and None)
+        except sa.exc.IntegrityError:
+            if await self.battle(battle_id) is None:
+                raise _no_such_battle() from None
+            raise
+
+    async def answers(self, battle_id: str) -> dict[int, AnswerRecord]:
+        """The stored answers of a battle by entry."""
+        rows = await self._database.read(lambda c: c.execute(statements.ANSWERS, {"of": battle_id}).mappings().all())
+        return {row["entry"]: answer_value(row) for row in rows}
+
+    async def cast_vote(
+        self, battle_id: str, round: int, verdict: Verdict, pair: Pair, *, outcome: Status, key: str | None
+    ) -> CastVote:
+        """Judge ``round``, in which ``pair`` was on stage, and bring the battle to ``outcome``, in one transaction.
+
+        ``outcome`` is ``running`` while rounds are left. The first vote of a round counts; any later one, or one
+        for a battle that has ended, changes nothing and learns what stands.
+
+        Raises:
+            NotFound: there is no such battle.
+            Conflict: ``key`` was used in this battle for another round or verdict, or its vote was taken back.
+        """
+        now = self._clock()
+        ended = None if outcome is Status.RUNNING else now
+        next_round = round + 1 if outcome is Status.RUNNING else round
+        move = {"of": battle_id, "at": round, "next": next_round, "to": outcome.value, "ended": ended}
+        vote = {
+            "battle_id": battle_id,
+            "round": round,
+            "verdict": verdict.value,
+            "entry_a": pair.a,
+            "entry_b": pair.b,
+            "idempotency_key": key,
+            "created_at": now,
+        }
+
+        def work(connection: Connection) -> CastVote:
+            if connection.execute(statements.MOVE, move).rowcount == 0:
+                return _standing(connection, battle_id, round, verdict, key)
+            connection.execute(statements.VOTE, vote)
+            return CastVote(True, False, Vote(round, verdict, pair), outcome)
+
+        try:
+            return await self._database.transaction(work)
+        except sa.exc.IntegrityError:
+            # Rolled back, for the key was used in this battle before: what stands says for what.
+            standing = await self._database.read(lambda c: _standing(c, battle_id, round, verdict, key))
+            if standing.standing is None:
+                raise
+            return standing
+
+    async def end_battle(self, battle_id: str, status: Status) -> Status:
+        """End a battle that runs, and return the status that stands: another's, if it had ended already.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        end = {"of": battle_id, "to": status.value, "ended": self._clock()}
+
+        def work(connection: Connection) -> Status | None:
+            if connection.execute(statements.END, end).rowcount == 1:
+                return status
+            standing = connection.execute(statements.STATUS, {"of": battle_id}).scalar()
+            return None if standing is None else Status(standing)
+
+        standing = await self._database.autocommit(work)
+        if standing is None:
+            raise _no_such_battle()
+        return standing
+
+
+def _no_such_battle() -> NotFound:
+    return NotFound("There is no such battle; start a new one.", code="unknown_battle")
+
+
+def _read_battle(connection: Connection, statement: sa.Executable, given: Row) -> BattleRecord | None:
+    """One statement reads a battle with its votes, so that they are of one moment."""
+    rows = connection.execute(statement, given).mappings().all()
+    if not rows:
+        return None
+    votes = tuple(vote_value(row, "voted_round") for row in rows if row["verdict"] is not None)
+    return battle_value(rows[0], votes=votes)
+
+
+def _same_request(asked: NewBattle, existing: BattleRecord) -> BattleRecord:
+    """``existing`` if it answers the request ``asked``."""
+    if asked.idempotency_key is not None and existing.idempotency_key == asked.idempotency_key:
+        if existing.request_hash == asked.request_hash:
+            return existing
+        raise _reused("another request")
+    if existing.message == asked.message and existing.contestants == asked.contestants:
+        return existing
+    raise Conflict("A battle with this id exists already; open it under another id.", code="battle_exists")
+
+
+def _reused(what: str) -> Conflict:
+    return Conflict(
+        f"This Idempotency-Key was used for {what} before; send a new key with a new request.",
+        code="idempotency_key_reused",
+    )
+
+
+def _standing(connection: Connection, battle_id: str, round: int, verdict: Verdict, key: str | None) -> CastVote:
+    """What a vote that did not count is told."""
+    given = {"of": battle_id, "round": round, "key": key}
+    rows = connection.execute(statements.STANDING, given).mappings().all()
+    if not rows:
+        raise _no_such_battle()
+    for row in rows:
+        if key is None or row["idempotency_key"] != key:
+            continue
+        if row["retracted_at"] is not None:
+            raise Conflict("This vote was taken back; send a new vote with a new key.", code="vote_taken_back")
+        if (row["round"], row["verdict"]) != (round, verdict.value):
+            raise _reused("another vote in this battle")
+    judged = [vote_value(row) for row in rows if row["round"] == round and row["retracted_at"] is None]
+    standing = judged[0] if judged else None
+    repeated = standing is not None and standing.verdict is verdict
+    return CastVote(False, repeated, standing, Status(rows[0]["status"]))

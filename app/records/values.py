@@ -1,0 +1,89 @@
+"""The values that go into the records and come out of them; nothing of SQLAlchemy leaves this room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from app.battle.battle import Status, Vote
+from app.timing.stopwatch import Timing
+
+AnswerEnd = Literal["stop", "length", "error", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewBattle:
+    """What is known of a battle when it opens; ``contestants`` are model names in entry order.
+
+    ``idempotency_key`` is the caller's, ``request_hash`` tells whether he sent the same request with it again.
+    ``options`` is whatever JSON holds: it is kept, never read here.
+    """
+
+    id: str
+    message: str
+    contestants: tuple[str, ...]
+    session_id: str | None = None
+    system: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    request_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BattleRecord:
+    """A battle as SQL holds it: ``votes`` are those that stand, in round order.
+
+    ``created`` is true only for the caller whose ``open_battle`` made it.
+    """
+
+    id: str
+    message: str
+    contestants: tuple[str, ...]
+    session_id: str | None
+    system: str | None
+    options: Mapping[str, object]
+    idempotency_key: str | None
+    request_hash: str | None
+    status: Status
+    round: int
+    created_at: datetime
+    ended_at: datetime | None = None
+    votes: tuple[Vote, ...] = ()
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """An answer that has ended; ``entry`` is its contestant's place in the entry order.
+
+    ``host`` is the configured name, None when no host took it. ``error_code`` goes with the reason ``error``.
+    ``created_at`` is set when it is stored.
+    """
+
+    entry: int
+    model: str
+    host: str | None
+    text: str
+    finish_reason: AnswerEnd
+    error_code: str | None = None
+    attempts: int = 1
+    fallback: bool = False
+    timing: Timing = field(default_factory=Timing)
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CastVote:
+    """What became of a vote, and what stands now.
+
+    ``counted``: this call counted it. ``repeated``: it did not, but the same verdict already stands for the round.
+    Neither: another verdict stands (``standing``), or the battle has ended or is in another round (``standing`` is
+    None). ``status`` is the battle's after the call.
+    """
+
+    counted: bool
+    repeated: bool
+    standing: Vote | None
+    status: Status
