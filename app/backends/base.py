@@ -179,12 +179,17 @@ class LoadedModel:
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model that a server could load (Ollama: an entry of /api/tags)."""
+    """A model that a server could load (Ollama: an entry of /api/tags).
+
+    ``capabilities`` is empty when the server does not tell. A ``remote`` model is run by somebody else's machines.
+    """
 
     name: str
     size_bytes: int
     digest: str = ""
     quantization: str = ""
+    capabilities: tuple[str, ...] = ()
+    remote: bool = False
 
 
 class Backend(Protocol):

@@ -1,0 +1,255 @@
+"""One HTTP/1.1 POST and its streamed response, read in ticks: the cheapest way to follow many token streams.
+
+A model server flushes every token as a chunk of its own. A client that wakes for each of them pays for an
+event loop's turn, a system call and a task switch per token. This one wakes for the first token, then leaves
+the bytes in the kernel's socket buffer and takes everything that has gathered once a tick (``pace``, ``take``):
+the transport is paused and the socket is read directly, without registering it with the event loop again.
+A TLS connection can't be read past its transport; there the bytes gather in memory instead.
+
+Nothing here knows JSON or Ollama. ``httptools`` (Node's llhttp) parses the response: chunked, with a length, or
+until the end of the connection. Each exchange has a connection of its own, so closing it is what tells the
+server to stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import ssl
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+import httptools
+
+_READ_SIZE = 16 * 1024
+_READS_PER_TAKE = 64
+_MAX_HEADERS = 64 * 1024
+_MAX_HELD = 16 * 1024 * 1024
+_GUARD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to connect and what stands at the top of every request to it."""
+
+    host: str
+    port: int
+    prefix: str
+    tls: ssl.SSLContext | None
+    head: str = field(repr=False)
+
+    @classmethod
+    def of(cls, url: str) -> Target:
+        """Take ``http[s]://[user:password@]host[:port][/prefix]`` apart; ValueError when it is none."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not an http or https address")
+        head = f"Host: {parts.netloc.rpartition('@')[2]}\r\nContent-Type: application/json\r\n"
+        head += "Accept-Encoding: identity\r\nConnection: close\r\n"
+        if parts.username is not None:
+            secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            head += f"Authorization: Basic {base64.b64encode(secret).decode()}\r\n"
+        tls = ssl.create_default_context() if parts.scheme == "https" else None
+        port = parts.port or (443 if tls else 80)
+        return cls(parts.hostname, port, parts.path.rstrip("/"), tls, head)
+
+    def request(self, path: str, body: bytes) -> bytes:
+        """The bytes of one POST."""
+        return f"POST {self.prefix}{path} HTTP/1.1\r\n{self.head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+class Exchange(asyncio.Protocol):
+    """One request on one connection; ``post`` opens it, ``close`` ends it at once.
+
+    After ``headers`` returned, ``status`` is known. ``ended`` is true when no byte will come any more; ``error``
+    then says why, or is None at the regular end or a plain close (only the content tells the two apart).
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.location = ""
+        self.encoding = ""
+        self.ended = False
+        self.error: Exception | None = None
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
+        self._parts: list[bytes] = []
+        self._header_bytes = 0
+        self._ready = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._fd = -1
+        self._paused = False
+        self._taken = self._guarded = 0
+        self._guard_timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def post(cls, target: Target, path: str, body: bytes, connect_s: float) -> Exchange:
+        """Connect and send.
+
+        Raises:
+            OSError: no connection within ``connect_s`` seconds (TimeoutError), refused, unknown host, bad certificate.
+        """
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(connect_s):
+            transport, exchange = await loop.create_connection(cls, target.host, target.port, ssl=target.tls)
+        transport.write(target.request(path, body))
+        return exchange
+
+    # What a reader calls.
+
+    async def headers(self) -> None:
+        """Wait until ``status`` is known or the connection has ended."""
+        while not self._ready and not self.ended:
+            await self._news()
+
+    async def read(self) -> bytes:
+        """Wait for the next bytes of the body, as they come; ``b""`` at its end."""
+        while not self._parts and not self.ended:
+            await self._news()
+        return self._gathered()
+
+    def pace(self) -> None:
+        """From now on bytes wait in the socket until ``take``; idempotent."""
+        if self._guard_timer is not None or self.ended or self._transport is None:
+            return
+        # Only a plain socket can be read past its transport (and on Windows a transport can't be paused like this).
+        if os.name == "posix" and self._transport.get_extra_info("sslcontext") is None:
+            self._fd = self._transport.get_extra_info("socket").fileno()
+            self._pause()
+        self._guard_timer = self._loop.call_later(_GUARD_S, self._guard)
+
+    def take(self) -> bytes:
+        """Everything that has come since the last call, without waiting; ``b""`` when there is nothing."""
+        self._taken += 1
+        if self._paused:
+            self._read_socket()
+        elif self._fd >= 0 and not self.ended:
+            self._pause()
+        return self._gathered()
+
+    def close(self) -> None:
+        """Close the socket at once; idempotent."""
+        self._over(None)
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; an error after the body's end is not ours."""
+        if self.ended:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._over(error)
+        if not self._ready:
+            self._header_bytes += len(data)
+            if self._header_bytes > _MAX_HEADERS:
+                self._over(ValueError("the response's headers have no end"))
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, however it came."""
+        self._over(exc)
+
+    # What httptools calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep the two headers that change what the body means."""
+        match name.lower():
+            case b"location":
+                self.location = value.decode("latin-1")
+            case b"content-encoding":
+                self.encoding = value.decode("latin-1").lower()
+
+    def on_headers_complete(self) -> None:
+        """Learn the status; 1xx responses only announce the real one."""
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self.status, self._ready = status, True
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body."""
+        self._parts.append(body)
+
+    def on_message_complete(self) -> None:
+        """End regularly."""
+        if self._ready:
+            self._over(None)
+
+    # Inside.
+
+    def _gathered(self) -> bytes:
+        parts = self._parts
+        if len(parts) == 1:
+            return parts.pop()
+        data = b"".join(parts)
+        parts.clear()
+        return data
+
+    def _read_socket(self) -> None:
+        for _ in range(_READS_PER_TAKE):
+            # A closing transport may give its descriptor away at any time: never read past it.
+            if self._transport is None or self._transport.is_closing():
+                return
+            try:
+                data = os.read(self._fd, _READ_SIZE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._over(error)
+                return
+            if not data:
+                self._over(None)
+                return
+            self.data_received(data)
+            if self.ended or len(data) < _READ_SIZE:
+                return
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._paused = True
+
+    def _guard(self) -> None:
+        """Once a second: when the reader stays away, go on draining the server into memory, up to a bound.
+
+        Ollama loses a slot for good when its client stalls until the buffers are full and then leaves.
+        """
+        away, self._guarded = self._taken == self._guarded, self._taken
+        full = away and sum(map(len, self._parts)) > _MAX_HELD
+        if self._transport is not None and not self._transport.is_closing():
+            if full:
+                self._transport.pause_reading()
+            elif away and self._paused:
+                self._paused = False
+                self._transport.resume_reading()
+        self._guard_timer = self._loop.call_later(_GUARD_S, self._guard)
+
+    def _over(self, error: Exception | None) -> None:
+        if self.ended:
+            return
+        self.ended, self.error = True, error
+        if self._guard_timer is not None:
+            self._guard_timer.cancel()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _news(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None

@@ -1,0 +1,209 @@
+"""Ollama's short questions and orders: one JSON object each, over httpx."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.backends.base import (
+    BackendError,
+    BackendUnavailable,
+    GenerationOptions,
+    InstalledModel,
+    LoadedModel,
+    Message,
+    UpstreamFailed,
+)
+from app.backends.ollama_failures import by_status, by_text, error_text
+
+_LARGEST_REPLY = 8 * 1024 * 1024
+_FOREVER = timedelta(days=365 * 100)
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class VersionReply(_Reply):
+    """``GET /api/version``."""
+
+    version: str
+
+
+class OrderReply(_Reply):
+    """What a load or an unload is answered with."""
+
+    done: bool
+    done_reason: str = ""
+
+
+class _Loaded(_Reply):
+    name: str
+    size: int = 0
+    size_vram: int = 0
+    context_length: int | None = None
+
+
+class LoadedReply(_Reply):
+    """``GET /api/ps``."""
+
+    models: list[_Loaded] | None = None
+
+    def values(self) -> tuple[LoadedModel, ...]:
+        """The models as plain values."""
+        return tuple(LoadedModel(m.name, m.size, m.size_vram, m.context_length) for m in self.models or ())
+
+
+class _Details(_Reply):
+    family: str = ""
+    quantization_level: str = ""
+
+
+class _Installed(_Reply):
+    name: str
+    size: int = 0
+    digest: str = ""
+    details: _Details | None = None
+    capabilities: list[str] = Field(default_factory=list)
+    remote_model: str = ""
+    remote_host: str = ""
+
+    def value(self) -> InstalledModel:
+        details = self.details or _Details()
+        capabilities = tuple(self.capabilities)
+        # Servers that don't list capabilities yet still name the family, and all of BERT's only embed.
+        if not capabilities and "bert" in details.family:
+            capabilities = ("embedding",)
+        remote = bool(self.remote_model or self.remote_host)
+        return InstalledModel(self.name, self.size, self.digest, details.quantization_level, capabilities, remote)
+
+
+class InstalledReply(_Reply):
+    """``GET /api/tags``."""
+
+    models: list[_Installed] | None = None
+
+    def values(self) -> tuple[InstalledModel, ...]:
+        """The models as plain values."""
+        return tuple(model.value() for model in self.models or ())
+
+
+_R = TypeVar("_R", bound=_Reply)
+
+
+def chat_body(
+    model: str, messages: tuple[Message, ...], options: GenerationOptions, *, stream: bool
+) -> dict[str, object]:
+    """The body of ``POST /api/chat``, the same for warm-up and battle: another num_ctx would load the model again.
+
+    There is never a keep_alive here: on a chat it would change how long the model stays.
+    """
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "stream": stream,
+        "options": _options(options),
+    }
+    if options.think is not None:
+        body["think"] = options.think
+    return body
+
+
+def _options(options: GenerationOptions) -> dict[str, object]:
+    named: dict[str, object] = {
+        "num_ctx": options.num_ctx,
+        "num_predict": options.num_predict,
+        "temperature": options.temperature,
+    }
+    if options.seed is not None:
+        named["seed"] = options.seed
+    return {**options.extra, **named}
+
+
+def keep_alive_form(duration: timedelta) -> str | int:
+    """Ollama's form of a duration: Go's, in milliseconds where needed; negative or over a century is for ever."""
+    if duration < timedelta(0) or duration > _FOREVER:
+        return -1
+    milliseconds = round(duration / timedelta(milliseconds=1))
+    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+
+
+class OllamaCalls:
+    """Asks one server one thing at a time; every call ends within its own limit."""
+
+    def __init__(self, url: str, connect: timedelta, http: httpx.AsyncClient | None = None) -> None:
+        self._url = url.rstrip("/")
+        self._http = http or httpx.AsyncClient(
+            timeout=httpx.Timeout(None, connect=connect.total_seconds()),
+            limits=httpx.Limits(max_connections=None),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def get(self, path: str, reply: type[_R], limit: timedelta) -> _R:
+        """GET ``path``; BackendError when the answer is not a ``reply`` within ``limit``."""
+        return await self._ask(self._http.build_request("GET", self._url + path), reply, limit)
+
+    async def post(
+        self,
+        path: str,
+        body: dict[str, object],
+        reply: type[_R],
+        limit: timedelta,
+        late: type[BackendError] = BackendUnavailable,
+    ) -> _R:
+        """POST ``body`` to ``path``; BackendError when the answer is not a ``reply``, ``late`` after ``limit``."""
+        return await self._ask(self._http.build_request("POST", self._url + path, json=body), reply, limit, late)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _ask(
+        self,
+        request: httpx.Request,
+        reply: type[_R],
+        limit: timedelta,
+        late: type[BackendError] = BackendUnavailable,
+    ) -> _R:
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                response = await self._http.send(request, stream=True)
+                try:
+                    body = await _body(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise late(f"no answer to {request.url.path} within {limit.total_seconds():g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise BackendUnavailable(f"{type(error).__name__}: {error}") from None
+        return _understood(response, body, reply)
+
+
+async def _body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > _LARGEST_REPLY:
+            raise UpstreamFailed(f"a reply of more than {_LARGEST_REPLY} bytes")
+    return bytes(body)
+
+
+def _understood(response: httpx.Response, body: bytes, reply: type[_R]) -> _R:
+    if response.status_code != 200:
+        raise by_status(response.status_code, body, response.headers.get("location", ""))
+    try:
+        return reply.model_validate_json(body)
+    except ValidationError:
+        raise _not_understood(body) from None
+
+
+def _not_understood(body: bytes) -> BackendError:
+    text = error_text(body)
+    if text is not None:
+        return by_text(text)
+    return UpstreamFailed("HTTP 200, but not with Ollama's JSON: is this the address of an Ollama server?")

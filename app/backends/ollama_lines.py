@@ -1,0 +1,174 @@
+"""Ollama's answer: newline-delimited JSON, one line per token, the last with ``done: true``.
+
+The last line carries six figures, durations in whole nanoseconds; a figure that is zero is left out. A stream that
+ends without ``done: true`` has failed: Ollama stops in silence when a model repeats itself or its process ends.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming, UpstreamFailed
+from app.backends.ollama_failures import by_text, error_text
+from app.backends.thinking import ThinkFilter
+
+MAX_LINE = 1024 * 1024
+_NS = 1e-9
+
+
+class _Message(TypedDict, total=False):
+    content: str
+    thinking: str
+
+
+class Line(TypedDict, total=False):
+    """One line as far as the arena reads it."""
+
+    message: _Message
+    done: bool
+    done_reason: str
+    error: str
+    total_duration: int
+    load_duration: int
+    prompt_eval_count: int
+    prompt_eval_duration: int
+    eval_count: int
+    eval_duration: int
+
+
+_LINE = TypeAdapter(Line)
+
+
+def timing_of(line: Line) -> ServerTiming:
+    """The six figures of the last line, in seconds and tokens."""
+    return ServerTiming(
+        total_s=line.get("total_duration", 0) * _NS,
+        load_s=line.get("load_duration", 0) * _NS,
+        prompt_tokens=line.get("prompt_eval_count", 0),
+        prompt_s=line.get("prompt_eval_duration", 0) * _NS,
+        tokens=line.get("eval_count", 0),
+        decode_s=line.get("eval_duration", 0) * _NS,
+    )
+
+
+class Faulted(BackendBroken):
+    """The server reported an error, or sent nonsense, after the first token."""
+
+    code = "upstream_error"
+
+
+class Answer:
+    """Folds the bytes of one answer into chunks.
+
+    ``started`` is true once text was given out: from then on every failure is a cut. ``failure`` is what ends the
+    answer after the chunk that ``feed`` returned.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.failure: BackendError | None = None
+        self._tail = b""
+        self._thinking = ThinkFilter()
+        self._texts: list[str] = []
+        self._tokens = 0
+        self._thought = False
+        self._last: Line | None = None
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Merge all whole lines of ``data`` into one chunk; None when they say nothing."""
+        lines = (self._tail + data).split(b"\n")
+        self._tail = lines.pop()
+        for raw in lines:
+            if self.failure is not None or self._last is not None:
+                break
+            if raw:
+                self._line(raw)
+        if len(self._tail) > MAX_LINE:
+            self._fail(f"a line of more than {MAX_LINE} bytes")
+        return self._chunk()
+
+    def end(self, cause: Exception | None) -> Chunk | None:
+        """Take the end of the connection: a last line may lack its newline; else ``failure`` is set."""
+        tail, self._tail = self._tail, b""
+        if tail and _whole(tail):
+            self._line(tail)
+        if self._last is None and self.failure is None:
+            self.failure = self._cut(cause)
+        return self._chunk()
+
+    def _line(self, raw: bytes) -> None:
+        try:
+            line = _LINE.validate_json(raw)
+        except ValidationError:
+            if not raw.isspace():
+                self._reported(raw)
+            return
+        if "error" in line:
+            self._fail(line["error"])
+            return
+        message = line.get("message")
+        if message:
+            self._take(message)
+        if line.get("done"):
+            self._finish(line)
+
+    def _take(self, message: _Message) -> None:
+        if message.get("thinking"):
+            self._thought = True
+        content = message.get("content")
+        if not content:
+            return
+        text, thought = self._thinking.feed(content)
+        self._thought = self._thought or thought
+        if text:
+            self._texts.append(text)
+            self._tokens += 1
+
+    def _finish(self, line: Line) -> None:
+        if line.get("done_reason") not in ("stop", "length"):
+            self._fail(f"ended with done_reason {line.get('done_reason')!r}")
+            return
+        self._last = line
+        rest = self._thinking.finish()
+        if rest:
+            self._texts.append(rest)
+
+    def _chunk(self) -> Chunk | None:
+        if not self._texts and not self._thought and self._last is None:
+            return None
+        text, tokens, thought = "".join(self._texts), self._tokens, self._thought
+        self._texts, self._tokens, self._thought = [], 0, False
+        self.started = self.started or bool(text)
+        if self._last is None:
+            return Chunk(text, tokens, thought)
+        reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
+        return Chunk(text, tokens, thought, reason, timing_of(self._last))
+
+    def _reported(self, raw: bytes) -> None:
+        """A line that is not one of an answer: an error in another form, or nonsense."""
+        self._fail(error_text(raw) or "sent a line that is not Ollama's JSON: is this the address of an Ollama server?")
+
+    def _fail(self, text: str) -> None:
+        if self.started or self._texts:
+            self.failure = Faulted((error_text(text) or text)[:500])
+        else:
+            self.failure = by_text(text)
+
+    def _cut(self, cause: Exception | None) -> BackendError:
+        how = f"the connection was lost ({cause})" if cause else "the connection was closed"
+        if self.started or self._texts:
+            return BackendBroken(f"{how} before done: true")
+        if cause is not None and not isinstance(cause, OSError):
+            return UpstreamFailed(f"the response is not HTTP ({cause})")
+        return BackendUnavailable(f"{how} before the first token")
+
+
+def _whole(raw: bytes) -> bool:
+    try:
+        _LINE.validate_json(raw)
+    except ValidationError:
+        return False
+    return True
