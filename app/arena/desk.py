@@ -1,0 +1,55 @@
+"""Where lanes hand in answers: ``app.lanes.desk.Desk`` over the store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import structlog
+
+from app.arena.document import Document
+from app.arena.store import Begun, Store
+from app.arena.writer import Pen, TickWriter
+from app.backends.base import GenerationRequest
+from app.lanes.job import Job
+
+log = structlog.get_logger(__name__)
+
+#: Builds what a model is asked: (document, model) -> request.
+RequestOf = Callable[[Document, str], GenerationRequest]
+
+
+class ArenaDesk:
+    """Begins answers, tells why they wait, and settles their battles when they ended."""
+
+    def __init__(
+        self, store: Store, writer: TickWriter, request_of: RequestOf, settle: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._request_of = request_of
+        self._settle = settle
+
+    async def begin(self, job: Job, token: int, host: str) -> Pen | None:
+        """Open an attempt; None when nothing is to be written (finished, ended or gone: settle it)."""
+        begun = await self._store.begin(job.battle, job.answer, token, host)
+        log.info("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
+        if begun.status == "stale":
+            return self._fenced_off(job, token, begun)
+        if begun.document is None:
+            return None
+        return Pen(self._writer, job.battle, job.answer, token, begun, self._request_of(begun.document, job.model))
+
+    def _fenced_off(self, job: Job, token: int, begun: Begun) -> Pen:
+        """A newer owner writes this answer: the job is its own, so this attempt is over and nothing is removed."""
+        pen = Pen(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
+        pen.over.set()
+        return pen
+
+    async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
+        """Tell viewers why the answer is not being written yet."""
+        self._writer.tell(job.battle, job.answer, state, place, eta_s)
+
+    async def ended(self, job: Job) -> None:
+        """Settle the job's battle."""
+        await self._settle(job.battle)

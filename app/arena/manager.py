@@ -1,0 +1,219 @@
+"""The moves of a battle: open it, look at it, judge it, stop it.
+
+Every move is committed to SQL first and told through ``settle`` afterwards, so a caller who got an answer is right
+about it whatever dies next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random, SystemRandom
+
+import orjson
+import structlog
+
+from app.arena.document import Document
+from app.arena.settle import Settler, opening
+from app.arena.store import Store, new_name
+from app.arena.views import snapshot_from_records, snapshot_of
+from app.battle import rules
+from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, Vote
+from app.battle.events import Snapshot, vote_data
+from app.battle.pairing import draw
+from app.errors import Conflict, NotFound
+from app.records.ledger import Ledger
+from app.records.values import BattleRecord, NewBattle
+
+log = structlog.get_logger(__name__)
+
+
+def new_battle_id() -> str:
+    """An id that can't be guessed: 128 random bits, URL-safe."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A request for a battle; ``models`` is who may be drawn, ``count`` how many are."""
+
+    message: str
+    models: Sequence[str]
+    count: int
+    system: str | None = None
+    session_id: str | None = None
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+
+
+class ArenaManager:
+    """Every move of every battle; safe to call from any worker."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        settler: Settler,
+        *,
+        named: bool = False,
+        rng: Random | None = None,
+        new_id: Callable[[], str] = new_battle_id,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._settler = settler
+        self._named = named
+        self._rng = rng or SystemRandom()
+        self._new_id = new_id
+
+    async def open(self, request: Opening) -> Snapshot:
+        """Open a battle and queue its first pair; the same idempotency key and body give the same battle.
+
+        Raises:
+            Conflict: the key was used with another body.
+        """
+        contestants = draw(request.models, request.count, self._rng)
+        record = await self._ledger.open_battle(self._new_battle(request, contestants))
+        if not record.created:
+            contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
+        battle = rules.open_battle(record.id, record.message, contestants)
+        if record.created or await self._never_opened(record):
+            document = Document(battle, record.system, self._named)
+            await self._store.advance(new_name(), 0, document, opening(battle))
+            log.info("battle_opened", battle=battle.id, contestants=len(contestants))
+            await self._settler.ask(battle.id)
+        return await self.snapshot(battle.id)
+
+    def _new_battle(self, request: Opening, contestants: Sequence[Contestant]) -> NewBattle:
+        return NewBattle(
+            id=self._new_id(),
+            message=request.message,
+            contestants=tuple(contestant.model for contestant in contestants),
+            session_id=request.session_id,
+            system=request.system,
+            idempotency_key=request.idempotency_key,
+            request_hash=request.body_hash,
+        )
+
+    async def _never_opened(self, record: BattleRecord) -> bool:
+        """True when a worker died between the commit and the log's first event."""
+        running = record.status is Status.RUNNING and not record.votes
+        return running and await self._store.name_of(record.id) is None
+
+    async def snapshot(self, battle_id: str) -> Snapshot:
+        """The battle as it is now; after the TTL, as SQL tells it.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        look = await self._store.look(battle_id)
+        if look is not None:
+            return snapshot_of(look)
+        record = await self._record(battle_id)
+        if record.status is Status.RUNNING:
+            await self._settler.settle(battle_id)
+            record = await self._record(battle_id)
+        return snapshot_from_records(record, await self._ledger.answers(battle_id), self._named)
+
+    async def _record(self, battle_id: str) -> BattleRecord:
+        record = await self._ledger.battle(battle_id)
+        if record is None:
+            raise NotFound(f"there is no battle {battle_id!r}; open one with POST /api/arena/battles")
+        return record
+
+    async def exists(self, battle_id: str) -> None:
+        """Make sure that there is such a battle, in SQL.
+
+        Raises:
+            NotFound: there is none.
+        """
+        await self._record(battle_id)
+
+    async def resolve(self, battle_or_session: str) -> str:
+        """A battle's id from itself or from the session whose newest battle is meant.
+
+        Raises:
+            NotFound: neither is known.
+        """
+        if await self._ledger.battle(battle_or_session) is not None:
+            return battle_or_session
+        newest = await self._ledger.newest_of_session(battle_or_session)
+        if newest is None:
+            raise NotFound("Battle session not found: start one with POST /api/arena/start_progressive")
+        return newest
+
+    async def vote(self, battle_id: str, round_number: int, verdict: Verdict, key: str | None = None) -> Snapshot:
+        """Judge a round. The same verdict again is counted once and answered with the snapshot of now.
+
+        Raises:
+            NotFound: there is no such battle.
+            Conflict: another verdict stands, the round is not ready or not on stage, or the battle is over.
+        """
+        battle, standing, failed = await self._standing(battle_id, round_number)
+        if standing is None:
+            standing = await self._cast(battle, round_number, verdict, key, failed)
+        if standing.verdict is not verdict:
+            raise Conflict(
+                f"round {round_number} was already judged as {standing.verdict.value!r}; that verdict stands",
+                code="already_judged",
+                vote=vote_data(battle, standing, self._named),
+            )
+        await self._settler.settle(battle_id)
+        return await self.snapshot(battle_id)
+
+    async def _standing(self, battle_id: str, round_number: int) -> tuple[Battle, Vote | None, frozenset[int]]:
+        """The battle, the verdict that stands for the round, and whose answers have failed."""
+        look = await self._store.look(battle_id)
+        if look is None:
+            record = await self._record(battle_id)
+            await self._settler.settle(battle_id)
+            vote = next((vote for vote in record.votes if vote.round == round_number), None)
+            if vote is None:
+                raise Conflict("the battle is over; start a new one", code="battle_over")
+            return _opened(record), vote, frozenset()
+        battle = look.document.battle
+        failed = frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
+        return battle, next((vote for vote in battle.votes if vote.round == round_number), None), failed
+
+    async def _cast(
+        self, battle: Battle, round_number: int, verdict: Verdict, key: str | None, failed: frozenset[int]
+    ) -> Vote:
+        """Commit the vote; returns the one that stands for the round."""
+        try:
+            after = rules.cast_vote(battle, round_number, verdict, failed)
+        except IllegalMove as move:
+            raise Conflict(f"{move}; read the battle for what it waits for", code=move.code) from None
+        cast = await self._ledger.cast_vote(
+            battle.id, round_number, verdict, battle.pair, outcome=after.status, key=key
+        )
+        if cast.counted or cast.repeated:
+            log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
+            return after.votes[-1]
+        if cast.standing is not None:
+            return cast.standing
+        await self._settler.settle(battle.id)
+        raise Conflict(f"the battle is over ({cast.status.value}); start a new one", code="battle_over")
+
+    async def stop(self, battle_id: str) -> Snapshot:
+        """Stop generation and end the battle; also when it has ended already.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        await self._record(battle_id)
+        status = await self._ledger.end_battle(battle_id, Status.STOPPED)
+        log.info("battle_stopped", battle=battle_id, status=status)
+        await self._settler.settle(battle_id)
+        return await self.snapshot(battle_id)
+
+
+def _opened(record: BattleRecord) -> Battle:
+    contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
+    return rules.open_battle(record.id, record.message, contestants)
+
+
+def body_hash(body: object) -> str:
+    """A stable hash of a request's JSON, to tell whether a key is used with the same body again."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()

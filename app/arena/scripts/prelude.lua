@@ -1,0 +1,65 @@
+-- Shared by every script: the keys of one battle, its log, and the news about it.
+-- `news` gathers {battle, log name, number, event, data} for one PUBLISH at the end of the call.
+local news = {}
+
+local function battle_key(b) return 'arena:{' .. b .. '}' end
+local function answer_key(b, n) return 'arena:{' .. b .. '}:answer:' .. n end
+local function text_key(b, n) return 'arena:{' .. b .. '}:text:' .. n end
+local function log_key(b) return 'arena:{' .. b .. '}:log' end
+
+-- Append one event under the next number; false when the log is missing (the battle is gone).
+local function append_event(b, name, event, data, create)
+  local n = redis.call('HINCRBY', battle_key(b), 'n', 1)
+  local id = n .. '-0'
+  local added
+  if create then
+    added = redis.call('XADD', log_key(b), id, 'e', event, 'd', data)
+  else
+    added = redis.call('XADD', log_key(b), 'NOMKSTREAM', id, 'e', event, 'd', data)
+  end
+  if not added then return false end
+  news[#news + 1] = {b, name, n, event, data}
+  return true
+end
+
+local function publish_news()
+  if #news > 0 then redis.call('PUBLISH', 'arena:news', cmsgpack.pack(news)) end
+end
+
+local function all_keys(b, answers)
+  local keys = {battle_key(b), log_key(b)}
+  for n = 0, answers - 1 do
+    keys[#keys + 1] = answer_key(b, n)
+    keys[#keys + 1] = text_key(b, n)
+  end
+  return keys
+end
+
+local function renew(b, answers, ttl_ms)
+  for _, key in ipairs(all_keys(b, answers)) do redis.call('PEXPIRE', key, ttl_ms) end
+end
+
+local function is_whole(b, answers)
+  local keys = all_keys(b, answers)
+  return redis.call('EXISTS', unpack(keys)) == #keys
+end
+
+-- A stage is '<round>:<side>'; the empty string means off stage.
+local function place_of(stage)
+  local round, side = string.match(stage, '^(%d+):([ab])$')
+  return '{"round":' .. round .. ',"side":"' .. side .. '"'
+end
+
+local function status_data(stage, state, extra)
+  return place_of(stage) .. ',"state":"' .. state .. '"' .. extra .. '}'
+end
+
+local function delta_data(stage, text)
+  return place_of(stage) .. ',"text":' .. cjson.encode(text) .. '}'
+end
+
+local function answer_data(stage, finish, err)
+  local data = place_of(stage) .. ',"finish_reason":"' .. finish .. '"'
+  if err ~= '' then data = data .. ',"error":' .. err end
+  return data .. '}'
+end

@@ -1,0 +1,210 @@
+"""What is due in a battle, computed from SQL, the document and all its answers, and done by one ``advance`` at a time.
+
+``settle`` takes the battle, not the answer. It runs after every answer's end, after every move, on a repeated vote,
+when Redis has lost the battle, and by the sweeper; run twice, the second finds nothing due. So no crash between two
+steps leaves a battle stuck. What an event rests on is committed to SQL before the event is logged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from app.arena.store import End, Look, Show, Step, Store, Tell
+from app.arena.views import Performance, reveal_of
+from app.battle import rules
+from app.battle.battle import Battle, Side, Status
+from app.battle.events import Event, ready_event, round_event, vote_data
+from app.errors import QueueFull
+from app.lanes.job import Job, Priority
+from app.records.ledger import Ledger
+from app.records.values import AnswerRecord, BattleRecord
+from app.timing.stopwatch import Timing
+
+#: A settle that finds something due this often in a row has met a bug, not a battle.
+MOST_STEPS = 50
+
+log = structlog.get_logger(__name__)
+
+
+class Dispatcher(Protocol):
+    """Where jobs go: the lanes' router, or the tests'."""
+
+    async def enqueue(self, jobs: list[Job]) -> None:
+        """Add jobs to the queues of the hosts that will write them."""
+        ...
+
+    async def cancel(self, jobs: list[Job]) -> None:
+        """Take jobs back; what is being written is cut off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A due change: the battle after it and what is to be logged."""
+
+    battle: Battle
+    told: tuple[Step, ...]
+
+
+def due(look: Look, record: BattleRecord) -> Move | None:
+    """The next change that is due, or None. Pure."""
+    battle = look.document.battle
+    if look.ended or not battle.running:
+        return None
+    judged = next((vote for vote in record.votes if vote.round == battle.round), None)
+    if judged is not None:
+        ready = battle if battle.ready else rules.mark_ready(battle)
+        after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(look))
+        vote = Event("vote", vote_data(after, judged, look.document.named))
+        return Move(after, (Tell(vote), *_stage(after)))
+    if record.status is Status.STOPPED:
+        return Move(rules.stop(battle), ())
+    if record.status is Status.FAILED:
+        return Move(rules.fail(battle), ())
+    if {battle.pair.a, battle.pair.b} & _failed(look):
+        after = rules.forfeit(battle, _failed(look))
+        return Move(after, _stage(after))
+    if not battle.ready and all(look.answers[battle.pair.on(side)].complete for side in Side):
+        return Move(rules.mark_ready(battle), (Tell(ready_event(battle)),))
+    return None
+
+
+def _failed(look: Look) -> frozenset[int]:
+    return frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
+
+
+def _stage(battle: Battle) -> tuple[Step, ...]:
+    """The round on stage: its event, then what each side already has; nothing when the battle has ended."""
+    if not battle.running:
+        return ()
+    shows = (Show(battle.pair.on(side), battle.round, side) for side in Side)
+    return (Tell(round_event(battle)), *shows)
+
+
+def opening(battle: Battle) -> tuple[Step, ...]:
+    """The steps that open a battle's log."""
+    return _stage(battle)
+
+
+class Settler:
+    """Does what is due, until nothing is."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        dispatcher: Dispatcher,
+        *,
+        prefetch: int = 1,
+        battle_ttl: timedelta = timedelta(hours=24),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._dispatcher = dispatcher
+        self._prefetch = prefetch
+        self._battle_ttl = battle_ttl
+        self._clock = clock
+
+    async def settle(self, battle_id: str) -> None:
+        """Bring one battle to where SQL and its answers say it should be."""
+        for _ in range(MOST_STEPS):
+            look = await self._store.look(battle_id, "all")
+            record = await self._ledger.battle(battle_id)
+            if record is None:
+                return
+            if look is None:
+                await self._close_lost(record)
+                return
+            move = due(look, record)
+            if move is None:
+                await self._ask_for_answers(look)
+                return
+            await self._make(look, move)
+        log.error("settle_does_not_end", battle=battle_id)
+
+    async def ask(self, battle_id: str) -> None:
+        """Ask the lanes for the answers that a battle needs now."""
+        look = await self._store.look(battle_id)
+        if look is not None:
+            await self._ask_for_answers(look)
+
+    async def _make(self, look: Look, move: Move) -> None:
+        battle = move.battle
+        await self._ledger.save_answers(battle.id, _ended_answers(look))
+        steps, document = move.told, replace(look.document, battle=battle)
+        if not battle.running:
+            # SQL decides: a stop that came first stands, whatever was due.
+            battle = replace(battle, status=await self._ledger.end_battle(battle.id, battle.status))
+            document = replace(document, battle=battle)
+            reveal = reveal_of(battle, lambda entry: _performance(look, entry))
+            document = replace(document, reveal=reveal)
+            steps = (*steps, End(Event("end", {"status": battle.status.value, "reveal": reveal})))
+        reply = await self._store.advance(look.name, look.version, document, steps)
+        if reply == "applied":
+            log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
+            if not battle.running:
+                await self.tidy(battle.id)
+
+    async def tidy(self, battle_id: str) -> None:
+        """After the end: keep what was written of the cancelled answers, and take the jobs back."""
+        look = await self._store.look(battle_id, "all")
+        if look is not None and look.ended:
+            await self._ledger.save_answers(battle_id, _ended_answers(look))
+            await self._dispatcher.cancel([_job(look.document.battle, e, 0.0) for e in range(len(look.answers))])
+
+    async def _ask_for_answers(self, look: Look) -> None:
+        battle = look.document.battle
+        if look.ended or not battle.running:
+            return
+        wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
+        wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[: self._prefetch]]
+        jobs = [_job(battle, e, self._clock(), p) for e, p in wanted if not look.answers[e].finish]
+        if not jobs:
+            return
+        try:
+            await self._dispatcher.enqueue(jobs)
+        except QueueFull:
+            log.warning("queue_full_for_running_battle", battle=battle.id)  # the sweeper asks again
+
+    async def _close_lost(self, record: BattleRecord) -> None:
+        """Redis has no such battle: expired by its TTL it is stopped, lost with its Redis it has failed."""
+        if record.status is not Status.RUNNING:
+            return
+        expired = datetime.now(UTC) - record.created_at > self._battle_ttl
+        status = Status.STOPPED if expired else Status.FAILED
+        await self._ledger.end_battle(record.id, status)
+        log.warning("battle_lost", battle=record.id, status=status)
+
+
+def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.INTERACTIVE) -> Job:
+    return Job(battle.id, entry, battle.contestants[entry].model, priority, now)
+
+
+def _performance(look: Look, entry: int) -> Performance:
+    answer = look.answers[entry]
+    return Performance(answer.host or None, answer.timing)
+
+
+def _ended_answers(look: Look) -> list[AnswerRecord]:
+    contestants = look.document.battle.contestants
+    return [
+        AnswerRecord(
+            entry=entry,
+            model=contestants[entry].model,
+            host=answer.host or None,
+            text=answer.text,
+            finish_reason=answer.finish,  # type: ignore[arg-type]  # the scripts write nothing else
+            error_code=None if answer.error is None else answer.error["code"],
+            attempts=answer.attempts,
+            timing=answer.timing or Timing(),
+        )
+        for entry, answer in enumerate(look.answers)
+        if answer.finish
+    ]

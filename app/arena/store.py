@@ -1,0 +1,260 @@
+"""A battle in Redis: its document, its answers and its one log, written by three scripts only.
+
+Keys of battle ``b`` (the braces are literal: one hash tag, one slot), all with one time to live that every
+script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` after its end.
+
+| key                | holds                                                          | written by     |
+|--------------------|----------------------------------------------------------------|----------------|
+| arena:{b}          | hash: name, version, change, n, ended, answers, document       | advance (all: n) |
+| arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing… | all three    |
+| arena:{b}:text:i   | string: the text so far                                        | begin, write   |
+| arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all three      |
+| channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all three      |
+
+Every script is atomic and safe to send twice: ``advance`` by its change id, ``begin`` by its token, ``write`` by
+its sequence number. That is why the client may retry a command whose reply was lost. A script that finds
+another name, or a key of the battle missing, answers ``gone``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from importlib import resources
+from typing import Any, Literal, NamedTuple, cast
+
+import msgpack
+import orjson
+from redis.asyncio import Redis
+
+from app.arena.document import Document, decode, encode
+from app.battle.battle import Side
+from app.battle.events import Event, error_data
+from app.timing.stopwatch import Timing
+
+#: After this many attempts an answer ends as ``interrupted``.
+MOST_ATTEMPTS = 3
+
+WriteReply = Literal["ok", "stale", "ended", "finished", "gone"]
+AdvanceReply = Literal["applied", "conflict", "ended", "gone", "exists"]
+
+
+def new_name() -> str:
+    """A fresh random name of a log: 10 characters without a dash."""
+    return secrets.token_hex(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Log an event as it is. A ``round`` takes every answer off stage first."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Put an answer on stage and log what it already has."""
+
+    answer: int
+    round: int
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Cancel what is unfinished and log the end; nothing is ever logged after it."""
+
+    event: Event
+
+
+Step = Tell | Show | End
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerState:
+    """One answer as Redis has it; ``stage`` is true while viewers see it."""
+
+    token: int
+    state: str
+    attempts: int
+    finish: str
+    error: Mapping[str, str] | None
+    timing: Timing | None
+    host: str
+    stage: bool
+    text: str
+
+    @property
+    def complete(self) -> bool:
+        """True when it can be judged."""
+        return self.finish in ("stop", "length")
+
+    @property
+    def failed(self) -> bool:
+        """True when it ended without an answer."""
+        return self.finish in ("error", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A battle as it was at one moment; ``n`` is the number of the last event of its log."""
+
+    name: str
+    version: int
+    n: int
+    ended: bool
+    document: Document
+    answers: tuple[AnswerState, ...]
+
+    @property
+    def cursor(self) -> str:
+        """The id of the last event."""
+        return f"{self.name}-{self.n}-end" if self.ended else f"{self.name}-{self.n}"
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """``begin``'s answer; ``document`` is there only when ``status`` is started."""
+
+    status: Literal["started", "finished", "ended", "stale", "interrupted", "gone"]
+    name: str = ""
+    document: Document | None = None
+    attempt: int = 0
+
+
+class Item(NamedTuple):
+    """What one answer adds in one ``write``; empty strings mean nothing to add."""
+
+    battle: str
+    name: str
+    answer: int
+    token: int
+    seq: int
+    text: str = ""
+    state: str = ""
+    extra: str = ""
+    finish: str = ""
+    error: str = ""
+    timing: str = ""
+
+
+class Entry(NamedTuple):
+    """An entry of a battle's log: its number, its event's name and the event's data as JSON."""
+
+    n: int
+    event: bytes
+    data: bytes
+
+
+def _script(name: str) -> str:
+    folder = resources.files("app.arena") / "scripts"
+    body = (folder / f"{name}.lua").read_text(encoding="utf-8")
+    return (folder / "prelude.lua").read_text(encoding="utf-8") + body
+
+
+def error_json(code: str) -> str:
+    """A public error as the scripts keep it."""
+    return orjson.dumps(error_data(code)).decode()
+
+
+def _packed_step(step: Step) -> tuple[object, ...]:
+    if isinstance(step, Show):
+        return ("show", step.answer, step.round, step.side.value)
+    data = orjson.dumps(dict(step.event.data))
+    return ("end", data) if isinstance(step, End) else ("event", step.event.name, data)
+
+
+class Store:
+    """The only way to the keys of a battle. Raises ``redis.RedisError`` while Redis is away."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        running_ttl: timedelta = timedelta(hours=24),
+        ended_ttl: timedelta = timedelta(hours=1),
+        change_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self._redis = redis
+        self._running_ms = int(running_ttl.total_seconds() * 1000)
+        self._ended_ms = int(ended_ttl.total_seconds() * 1000)
+        self._change_id = change_id
+        self._advance = redis.register_script(_script("advance"))
+        self._begin = redis.register_script(_script("begin"))
+        self._write = redis.register_script(_script("write"))
+        self._look = redis.register_script(_script("look"))
+
+    async def advance(
+        self, name: str, version: int, document: Document, steps: Sequence[Step], change: str | None = None
+    ) -> AdvanceReply:
+        """Replace the document at ``version`` and log ``steps`` in order; version 0 creates the battle."""
+        battle = document.battle
+        reply = await self._advance(
+            args=[
+                battle.id,
+                name,
+                version,
+                change or self._change_id(),
+                encode(document),
+                msgpack.packb([_packed_step(step) for step in steps], use_bin_type=False),
+                self._running_ms,
+                self._ended_ms,
+                len(battle.contestants),
+                error_json("cancelled"),
+            ]
+        )
+        return cast(AdvanceReply, reply.decode())
+
+    async def begin(self, battle: str, answer: int, token: int, host: str) -> Begun:
+        """Open an attempt at an answer, fenced by ``token``."""
+        args: list[Any] = [battle, answer, token, host, self._running_ms, error_json("interrupted"), MOST_ATTEMPTS]
+        status, *rest = await self._begin(args=args)
+        begun = Begun(status.decode())
+        if not rest:
+            return begun
+        return replace(begun, name=rest[0].decode(), document=decode(rest[1]), attempt=int(rest[2]))
+
+    async def write(self, items: Sequence[Item]) -> list[WriteReply]:
+        """Add to answers, in one call for all of them; one reply per item, in order."""
+        packed = msgpack.packb([tuple(item) for item in items], use_bin_type=False)
+        return [reply.decode() for reply in await self._write(args=[packed, self._running_ms])]
+
+    async def look(self, battle: str, texts: Literal["all", "stage"] = "stage") -> Look | None:
+        """The battle as it is now, in one piece; None when Redis has no such battle."""
+        found = await self._look(args=[battle, texts])
+        if found is None:
+            return None
+        name, version, n, ended, document, answers = found
+        return Look(
+            name.decode(), int(version), int(n), ended == b"1", decode(document), tuple(map(_answer_state, answers))
+        )
+
+    async def entries(self, battle: str, after: int) -> list[Entry]:
+        """The log's entries with a number above ``after``, in order."""
+        start = f"({after}-0" if after else "-"
+        rows = cast(
+            "list[tuple[bytes, dict[bytes, bytes]]]", await self._redis.xrange(f"arena:{{{battle}}}:log", start)
+        )
+        return [Entry(int(key.split(b"-")[0]), fields[b"e"], fields[b"d"]) for key, fields in rows]
+
+    async def name_of(self, battle: str) -> str | None:
+        """The log's present name; None when Redis has no such battle."""
+        name = cast("bytes | None", await self._redis.hget(f"arena:{{{battle}}}", "name"))
+        return None if name is None else name.decode()
+
+
+def _answer_state(row: Sequence[bytes]) -> AnswerState:
+    token, state, attempts, finish, error, timing, host, stage, text = row
+    return AnswerState(
+        token=int(token),
+        state=state.decode(),
+        attempts=int(attempts),
+        finish=finish.decode(),
+        error=orjson.loads(error) if error else None,
+        timing=Timing.from_dict(orjson.loads(timing)) if timing else None,
+        host=host.decode(),
+        stage=bool(stage),
+        text=text.decode(),
+    )

@@ -1,0 +1,180 @@
+"""What the answers of one worker have gathered, sent in one call per tick.
+
+A model server's reader never waits for Redis: ``Pen.write`` only gathers. The first text of an answer and its end
+are sent at once, everything else by the tick, all answers together. An item that was sent and not answered is sent
+again as it was, with the same sequence number, so that a lost reply doubles nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+
+import orjson
+import structlog
+from redis.exceptions import RedisError
+
+from app.arena.store import Begun, Item, Store, WriteReply, error_json
+from app.backends.base import GenerationRequest
+from app.lanes.desk import Finish
+
+#: How long the end of an answer waits for a Redis that is away.
+FINISH_LIMIT = timedelta(seconds=300)
+RETRY_PAUSE_S = 0.25
+
+log = structlog.get_logger(__name__)
+
+
+class Pen:
+    """One attempt at an answer, as ``app.lanes.desk.Attempt`` describes it."""
+
+    def __init__(
+        self, writer: TickWriter, battle: str, answer: int, token: int, begun: Begun, request: GenerationRequest
+    ) -> None:
+        self.request = request
+        self.over = asyncio.Event()
+        self._writer = writer
+        self._blank = Item(battle, begun.name, answer, token, 0)
+        self._seq = 0
+        self._texts: list[str] = []
+        self._finish: Finish | None = None
+        self._stored: asyncio.Future[bool] | None = None
+        self._unanswered: Item | None = None
+
+    def write(self, text: str) -> None:
+        """Append to the answer; the first text is sent at once."""
+        if text and not self.over.is_set():
+            self._texts.append(text)
+            self._writer.due(self, at_once=self._seq == 0)
+
+    async def finish(self, finish: Finish) -> bool:
+        """Send what is left and the end; True when it is stored, False when the attempt was over."""
+        if self.over.is_set():
+            return False
+        self._finish = finish
+        self._stored = asyncio.get_running_loop().create_future()
+        self._writer.due(self, at_once=True)
+        try:
+            async with asyncio.timeout(FINISH_LIMIT.total_seconds()):
+                return await self._stored
+        except TimeoutError:
+            self.over.set()
+            return False
+
+    def take(self) -> Item | None:
+        """The item to send now: the one that was not answered, else what has gathered."""
+        if self._unanswered is None and (self._texts or self._finish):
+            self._seq += 1
+            text = "".join(self._texts)
+            self._texts.clear()
+            self._unanswered = self._blank._replace(seq=self._seq, text=text, state="writing" if text else "")
+            if self._finish is not None:
+                self._unanswered = _with_finish(self._unanswered, self._finish)
+        return self._unanswered
+
+    def answered(self, reply: WriteReply) -> None:
+        """Take the store's word for the item that was sent."""
+        sent, self._unanswered = self._unanswered, None
+        if reply != "ok":
+            self.over.set()
+            self._texts.clear()
+            self._settle(False)
+        elif sent is not None and sent.finish:
+            self._settle(True)
+        elif self._texts or self._finish:
+            self._writer.due(self, at_once=self._finish is not None)
+
+    def _settle(self, stored: bool) -> None:
+        self._finish = None
+        if self._stored is not None and not self._stored.done():
+            self._stored.set_result(stored)
+
+
+def _with_finish(item: Item, finish: Finish) -> Item:
+    return item._replace(
+        finish=finish.reason,
+        error=error_json(finish.error) if finish.error else "",
+        timing=orjson.dumps(finish.timing.to_dict()).decode(),
+    )
+
+
+class TickWriter:
+    """Gathers what is due and sends it; ``run`` is its only task."""
+
+    def __init__(self, store: Store, tick: timedelta, clock: Callable[[], float] = monotonic) -> None:
+        self._store = store
+        self._tick_s = tick.total_seconds()
+        self._clock = clock
+        self._gathered: dict[Pen, None] = {}
+        self._at_once: dict[Pen, None] = {}
+        self._states: dict[tuple[str, int], Item] = {}
+        self._something = asyncio.Event()
+        self._urgent = asyncio.Event()
+
+    def due(self, pen: Pen, *, at_once: bool) -> None:
+        """Send ``pen``'s text with the next tick, or at once."""
+        if at_once:
+            self._gathered.pop(pen, None)
+            self._at_once[pen] = None
+            self._urgent.set()
+        elif pen not in self._at_once:
+            self._gathered[pen] = None
+        self._something.set()
+
+    def tell(self, battle: str, answer: int, state: str, place: int | None, eta_s: int | None) -> None:
+        """Tell the state of an answer that is not being written yet; the newest of a tick wins."""
+        extra = ("" if place is None else f',"place":{place}') + ("" if eta_s is None else f',"eta_s":{eta_s}')
+        self._states[battle, answer] = Item(battle, "", answer, 0, 0, state=state, extra=extra)
+        self._something.set()
+
+    async def run(self) -> None:
+        """Send until cancelled; while Redis is away, what has gathered waits."""
+        last = self._clock()
+        while True:
+            await self._something.wait()
+            if await self._tick_is_due(last):
+                last = self._clock()
+                await self._send([*self._at_once, *self._gathered], list(self._states.values()))
+            else:
+                await self._send(list(self._at_once), [])
+
+    async def _tick_is_due(self, last: float) -> bool:
+        """Wait for the tick's end (True) or for something urgent before it (False)."""
+        left = last + self._tick_s - self._clock()
+        if left <= 0:
+            return True
+        try:
+            async with asyncio.timeout(left):
+                await self._urgent.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _send(self, pens: list[Pen], states: list[Item]) -> None:
+        self._forget(pens, states)
+        items = [(pen, item) for pen in pens if (item := pen.take()) is not None]
+        if not items and not states:
+            return
+        try:
+            replies = await self._store.write([*(item for _, item in items), *states])
+        except (RedisError, OSError) as error:
+            log.warning("write_waits_for_redis", answers=len(items), error=type(error).__name__)
+            for pen in pens:
+                self.due(pen, at_once=False)
+            await asyncio.sleep(RETRY_PAUSE_S)
+            return
+        for (pen, _), reply in zip(items, replies, strict=False):
+            pen.answered(reply)
+
+    def _forget(self, pens: list[Pen], states: list[Item]) -> None:
+        """Whatever is sent now is no longer due; what comes while it is under way is due again."""
+        for pen in pens:
+            self._gathered.pop(pen, None)
+            self._at_once.pop(pen, None)
+        if states:
+            self._states.clear()
+        self._urgent.clear()
+        if not (self._gathered or self._at_once or self._states):
+            self._something.clear()

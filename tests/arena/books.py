@@ -1,0 +1,73 @@
+"""A ledger and a dispatcher in memory, for tests that are about Redis and not about SQL or lanes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from app.battle.battle import Pair, Status, Verdict, Vote
+from app.lanes.job import Job
+from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle
+
+
+class MemoryLedger:
+    """The part of ``Ledger`` that a settler needs."""
+
+    def __init__(self) -> None:
+        self.battles: dict[str, BattleRecord] = {}
+        self.saved: dict[str, dict[int, AnswerRecord]] = {}
+
+    async def open_battle(self, new: NewBattle) -> BattleRecord:
+        record = BattleRecord(
+            **{name: getattr(new, name) for name in NewBattle.__slots__},
+            status=Status.RUNNING,
+            round=1,
+            created_at=datetime.now(UTC),
+            created=True,
+        )
+        self.battles[new.id] = record
+        return record
+
+    async def battle(self, battle_id: str) -> BattleRecord | None:
+        return self.battles.get(battle_id)
+
+    async def save_answers(self, battle_id: str, answers: list[AnswerRecord]) -> None:
+        kept = self.saved.setdefault(battle_id, {})
+        for answer in answers:
+            kept.setdefault(answer.entry, answer)
+
+    async def answers(self, battle_id: str) -> dict[int, AnswerRecord]:
+        return self.saved.get(battle_id, {})
+
+    async def cast_vote(
+        self, battle_id: str, round: int, verdict: Verdict, pair: Pair, *, outcome: Status, key: str | None = None
+    ) -> CastVote:
+        record = self.battles[battle_id]
+        if record.status is not Status.RUNNING or record.round != round:
+            standing = next((vote for vote in record.votes if vote.round == round), None)
+            return CastVote(False, standing is not None and standing.verdict is verdict, standing, record.status)
+        vote = Vote(round, verdict, pair)
+        after = round + 1 if outcome is Status.RUNNING else round
+        self.battles[battle_id] = replace(record, votes=(*record.votes, vote), round=after, status=outcome)
+        return CastVote(True, False, vote, outcome)
+
+    async def end_battle(self, battle_id: str, status: Status) -> Status:
+        record = self.battles[battle_id]
+        if record.status is Status.RUNNING:
+            self.battles[battle_id] = replace(record, status=status)
+        return self.battles[battle_id].status
+
+
+class MemoryDispatcher:
+    """Remembers which jobs are asked for."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+
+    async def enqueue(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self.jobs.setdefault(job.id, job)
+
+    async def cancel(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            self.jobs.pop(job.id, None)
