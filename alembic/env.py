@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alembic import context
-from app.database import database_url
-from app.engines import parse, postgres_engine, sqlite_engine, sqlite_file
+from app.engines import database_url, parse, postgres_engine, sqlite_engine, sqlite_file
 from app.records.tables import metadata
 from app.settings import load_settings
+
+PATIENCE = timedelta(seconds=5)
 
 
 def run(connection: Connection) -> None:
@@ -31,14 +32,21 @@ def run(connection: Connection) -> None:
     context.run_migrations()
 
 
-async def run_configured() -> None:
+def run_configured() -> None:
     """Migrate the configured database."""
     where = parse(database_url(load_settings()))
-    file, patience = sqlite_file(where), timedelta(seconds=5)
+    file = sqlite_file(where)
     if file is None:
-        engine = postgres_engine(where, patience)
-    else:
-        engine = sqlite_engine(file, patience, purpose="migrating").execution_options(arena_begin="IMMEDIATE")
+        asyncio.run(run_on_postgres(where))
+        return
+    engine = sqlite_engine(file, PATIENCE, "PRAGMA foreign_keys=OFF; PRAGMA journal_mode=WAL;", mode="rwc")
+    with engine.execution_options(arena_begin="IMMEDIATE").begin() as connection:
+        run(connection)
+
+
+async def run_on_postgres(where: sa.URL) -> None:
+    """Migrate PostgreSQL."""
+    engine = postgres_engine(where, PATIENCE)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(run)
@@ -60,4 +68,4 @@ if isinstance(given, sa.Connection):
 elif context.is_offline_mode():
     print_sql()
 else:
-    asyncio.run(run_configured())
+    run_configured()

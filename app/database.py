@@ -13,17 +13,22 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+import threading
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engines import (
+    PostgresConnections,
+    SqliteConnections,
+    Work,
     away,
     away_is_unavailable,
     database_url,
@@ -47,9 +52,10 @@ BUSY = timedelta(seconds=5)
 MIGRATION_WAIT = timedelta(seconds=60)
 """How long a process waits for another that is migrating."""
 
-_MIGRATION_KEY = 0x61_72_65_6E_61  # "arena": the number of PostgreSQL's advisory lock
 _MIGRATIONS = Path(__file__).parent / "records" / "migrations"
+_MIGRATION_KEY = 0x61_72_65_6E_61  # "arena": the number of PostgreSQL's advisory lock
 _REFUSED = ("28000", "28P01", "3D000")  # PostgreSQL: unknown user, wrong password, no such database
+_alembic_turn = threading.Lock()  # Alembic keeps what it works on in global names
 
 
 class Database:
@@ -57,52 +63,45 @@ class Database:
 
     Work is given as a plain function of a SQLAlchemy ``Connection``. Whatever it raises comes back, except that a
     database which is away is ``Unavailable`` with code ``database_away``; the next call finds out by itself whether
-    it has returned. ``engine`` hands out connections that commit statement by statement. ``busy`` is how long a
-    statement may wait for a lock, a connection or the server.
+    it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
     """
 
     def __init__(self, url: str, *, busy: timedelta = BUSY, pool_size: int = 5) -> None:
         where = parse(url)
-        self._file = sqlite_file(where)
-        if self._file is not None:
-            self.engine = sqlite_engine(self._file, busy, pool_size=pool_size)
-            self._writer = sqlite_engine(self._file, busy)
-            self._transactions = self._writer.execution_options(arena_begin="IMMEDIATE")
-        else:
-            self._transactions = postgres_engine(where, busy, pool_size=pool_size)
-            self.engine = self._writer = self._transactions.execution_options(isolation_level="AUTOCOMMIT")
+        file = sqlite_file(where)
+        self._busy = busy
+        self._connections = (
+            PostgresConnections(where, busy, pool_size) if file is None else SqliteConnections(file, busy, pool_size)
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Work[T]) -> T:
         """Run ``work``, which only reads; each of its statements sees what is committed when it starts."""
-        return await self._shielded(_run(self.engine.connect, work), "database-read")
+        return await self._shielded(self._connections.read(work), "database-read")
 
-    async def autocommit(self, work: Callable[[Connection], T]) -> T:
+    async def autocommit(self, work: Work[T]) -> T:
         """Run ``work``, each of whose statements commits by itself: for one of them, cheaper than a transaction."""
-        return await self._shielded(_run(self._writer.connect, work), "database-write")
+        return await self._shielded(self._connections.autocommit(work), "database-write")
 
-    async def transaction(self, work: Callable[[Connection], T]) -> T:
+    async def transaction(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction: committed when it returns, rolled back when it raises."""
-        return await self._shielded(_run(self._transactions.begin, work), "database-write")
+        return await self._shielded(self._connections.transaction(work), "database-write")
 
     async def ping(self) -> None:
         """Prove that the database answers.
 
         Raises:
-            Unavailable: it is away; also when SQLite's file has been removed under the process.
+            Unavailable: it is away.
         """
-        if self._file is not None and not self._file.exists():
-            raise away()
         await self.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
 
     async def aclose(self) -> None:
         """Let the work at hand end, then close all connections; later calls are refused as ``Unavailable``."""
         self._closed = True
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=2 * BUSY.total_seconds())
-        await self.engine.dispose()
-        await self._writer.dispose()
+            await asyncio.wait(self._tasks, timeout=2 * self._busy.total_seconds())
+        await self._connections.aclose()
 
     async def _shielded(self, work: Coroutine[Any, Any, T], name: str) -> T:
         if self._closed:
@@ -112,12 +111,6 @@ class Database:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
-
-
-async def _run(open_: Callable[[], AbstractAsyncContextManager[AsyncConnection]], work: Callable[[Connection], T]) -> T:
-    with away_is_unavailable():
-        async with open_() as connection:
-            return await connection.run_sync(work)
 
 
 def head() -> str:
@@ -136,16 +129,18 @@ async def revision(url: str) -> str | None:
     """
     where = parse(url)
     file = sqlite_file(where)
-    if file is not None and not file.exists():
+    if file is None:
+        return await asyncio.to_thread(_on_postgres, where, _revision)
+    if not file.exists():
         return None
-    async with _connection(where) as connection:
-        return await connection.run_sync(_revision)
+    return await asyncio.to_thread(_on_sqlite, where, file, _revision)
 
 
 async def migrate(url: str, target: str = "head") -> str | None:
     """Bring the schema to ``target`` (``head``, ``base`` or a revision) and return the revision it is at then.
 
     Safe when several processes call it at once: one works, the others wait. SQLite's folder and file are created.
+    It runs in a thread, and to its end even if the caller is cancelled.
 
     Raises:
         ConfigurationError: the database can't be read or refuses us, or its schema is newer than this code.
@@ -153,28 +148,44 @@ async def migrate(url: str, target: str = "head") -> str | None:
     """
     where = parse(url)
     file = sqlite_file(where)
+    move = partial(_move, target=target)
     if file is None:
-        async with _connection(where) as connection:
-            await _take_turn(connection)
-            return await connection.run_sync(_move, target)
-    async with _turn(file), _connection(where) as connection:
-        return await connection.run_sync(_move, target)
+        return await asyncio.to_thread(_on_postgres, where, move)
+    return await asyncio.to_thread(_alone_on_sqlite, where, file, move)
 
 
-@asynccontextmanager
-async def _connection(where: URL) -> AsyncGenerator[AsyncConnection]:
-    """A connection to migrate with, in a transaction on both databases."""
-    file = sqlite_file(where)
-    if file is not None:
-        engine = sqlite_engine(file, BUSY, purpose="migrating").execution_options(arena_begin="IMMEDIATE")
-    else:
-        engine = postgres_engine(where, BUSY)
+def _alone_on_sqlite(where: URL, file: Path, work: Work[T]) -> T:
+    with _turn(file):
+        return _on_sqlite(where, file, work)
+
+
+def _on_sqlite(where: URL, file: Path, work: Work[T]) -> T:
+    """Run ``work`` in a transaction of SQLite; the file is created."""
+    # Tables are rebuilt by copying, which foreign keys would take for deleting.
+    engine = sqlite_engine(file, BUSY, "PRAGMA foreign_keys=OFF; PRAGMA journal_mode=WAL;", mode="rwc")
+    begin = engine.execution_options(arena_begin="IMMEDIATE").begin
     try:
-        with away_is_unavailable(), _refusals_are_named(where):
-            async with engine.begin() as connection:
-                yield connection
+        with _alembic_turn, away_is_unavailable(), _refusals_are_named(where), begin() as connection:
+            return work(connection)
     finally:
-        await engine.dispose()
+        engine.dispose()
+
+
+def _on_postgres(where: URL, work: Work[T]) -> T:
+    """Run ``work`` in a transaction of PostgreSQL, alone among all processes that do so, in a loop of its own."""
+
+    async def alone() -> T:
+        engine = postgres_engine(where, BUSY)
+        try:
+            with away_is_unavailable(), _refusals_are_named(where):
+                async with engine.begin() as connection:
+                    await connection.run_sync(_take_turn)
+                    return await connection.run_sync(work)
+        finally:
+            await engine.dispose()
+
+    with _alembic_turn:
+        return asyncio.run(alone())
 
 
 @contextmanager
@@ -193,16 +204,16 @@ def _refusals_are_named(where: URL) -> Generator[None]:
         raise
 
 
-async def _take_turn(connection: AsyncConnection) -> None:
+def _take_turn(connection: Connection) -> None:
     """Wait for PostgreSQL's advisory lock, which ends with the transaction, however that ends."""
     limits = "SELECT set_config('lock_timeout', :wait, true), set_config('statement_timeout', '0', true)"
-    await connection.execute(sa.text(limits), {"wait": f"{MIGRATION_WAIT.total_seconds():.0f}s"})
-    await connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_KEY})
-    await connection.execute(sa.text("SELECT set_config('lock_timeout', '5s', true)"))
+    connection.execute(sa.text(limits), {"wait": f"{MIGRATION_WAIT.total_seconds():.0f}s"})
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_KEY})
+    connection.execute(sa.text("SELECT set_config('lock_timeout', '5s', true)"))
 
 
-@asynccontextmanager
-async def _turn(file: Path) -> AsyncGenerator[None]:
+@contextmanager
+def _turn(file: Path) -> Generator[None]:
     """Hold the lock file beside SQLite's file; the system lets go of it when its process dies."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -212,21 +223,18 @@ async def _turn(file: Path) -> AsyncGenerator[None]:
             f"{file.parent} can't be written ({error.strerror}); set ARENA_DATA_DIR to a folder that can"
         ) from None
     try:
-        await _wait_for(lock, file)
+        _wait_for(lock, file)
         yield
     finally:
         os.close(lock)
 
 
-async def _wait_for(lock: int, file: Path) -> None:
-    try:
-        async with asyncio.timeout(MIGRATION_WAIT.total_seconds()):
-            while not _locked(lock):  # noqa: ASYNC110 - flock's own wait would block the loop, or a thread for good
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise Unavailable(
-            f"Another process is migrating {file}; try again when it is done.", code="migrating"
-        ) from None
+def _wait_for(lock: int, file: Path) -> None:
+    deadline = monotonic() + MIGRATION_WAIT.total_seconds()
+    while not _locked(lock):
+        if monotonic() > deadline:
+            raise Unavailable(f"Another process is migrating {file}; try again when it is done.", code="migrating")
+        sleep(0.02)
 
 
 def _locked(lock: int) -> bool:
@@ -238,7 +246,7 @@ def _locked(lock: int) -> bool:
 
 
 def _alembic(connection: Connection | None = None) -> Config:
-    from alembic.config import Config  # costs 0.2 s, and a worker never migrates
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -259,24 +267,16 @@ def _move(connection: Connection, target: str) -> str | None:
     from alembic import command
 
     config = _alembic(connection)
+    scripts = ScriptDirectory.from_config(config)
     at = _revision(connection)
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if at is not None and at not in known:
+    if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
         raise ConfigurationError(
             f"The database's schema ({at}) is newer than this version of the arena knows ({head()}): "
             "install the newer version again, or restore the backup made before it"
         )
-    move = command.downgrade if target in _below(config, at) else command.upgrade
+    past = {script.revision for script in scripts.iterate_revisions(at, "base")} - {at} if at else set()
+    move = command.downgrade if target == "base" or target in past else command.upgrade
     move(config, target)
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
         raise ConfigurationError("The migration would leave rows that belong to none; it was taken back, report it")
     return _revision(connection)
-
-
-def _below(config: Config, at: str | None) -> set[str]:
-    from alembic.script import ScriptDirectory
-
-    if at is None:
-        return set()
-    scripts = ScriptDirectory.from_config(config).iterate_revisions(at, "base")
-    return {"base"} | {script.revision for script in scripts if script.revision != at}
