@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 from app.arena.manager import ArenaManager, Opening
 from app.arena.settle import Settler
 from app.arena.store import Item, Store, error_json
-from app.arena.views import snapshot_of
 from app.battle.battle import Verdict
 from app.battle.events import Event, Snapshot, fold
 from app.errors import Conflict
 from app.redis import commands_client
 from app.timing.stopwatch import Timing
 from tests.arena.books import MemoryDispatcher, MemoryLedger
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -273,7 +273,9 @@ async def vote_or_be_refused(house: House, b: str, answer: int) -> None:
 
 @settings(max_examples=120)
 @given(count=st.integers(2, 4), actions=st.lists(ACTIONS, max_size=60))
-def test_folding_the_events_gives_the_snapshot_at_every_cut(_shared_redis, count, actions) -> None:
+def test_folding_the_events_gives_the_snapshot_at_every_cut(
+    _shared_redis: RedisServer, count: int, actions: list[tuple[str, int, str]]
+) -> None:
     async def run() -> None:
         redis = commands_client(_shared_redis.url)
         house = House(redis)

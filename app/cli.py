@@ -1,0 +1,66 @@
+"""The command line: ``arena serve``, ``arena demo``, ``arena simulate``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app.errors import ArenaError
+from app.settings import load_settings
+
+app = typer.Typer(
+    name="arena",
+    help="Blind, side-by-side battles between your local models: the winner stays, the votes decide.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes; they share Redis and the database.")]
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1) -> None:
+    """Serve the arena; prints one line when it is ready: its address.
+
+    What it talks to comes from the environment, .env and arena.toml; .env.example documents every setting.
+    """
+    from app.serving import serve as run_serve
+
+    run_serve(load_settings(), host, port, workers)
+
+
+@app.command()
+def demo(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Workers = 1,
+    message: Annotated[str, typer.Option(help="The question of the battle.")] = "Why is the sky blue?",
+) -> None:
+    """Play one battle in the terminal against simulated models: no GPU, no Ollama, nothing to set up.
+
+    Vote with a or b (the better one), t (a tie), n (neither). Without a terminal it votes by itself.
+    """
+    from app.demo.command import demo as run_demo
+
+    run_demo(host, port, workers, message)
+
+
+def main() -> None:
+    """Run a command; an error on purpose is one line on stderr and status 2."""
+    from app.simulator.command import simulate
+
+    app.command("simulate")(simulate)
+    try:
+        app()
+    except ArenaError as error:
+        print(f"arena: {error.sentence}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

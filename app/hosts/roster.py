@@ -1,0 +1,94 @@
+"""Who can be drawn now: the hosts are probed every so often, and what they have is matched with the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+
+from app.backends.base import Backend
+from app.errors import Unavailable
+from app.hosts.catalog import Catalog, catalog
+from app.hosts.host import Host
+from app.hosts.probes import HostState, probe
+
+PROBE_EVERY = timedelta(seconds=30)
+#: While a host is in trouble it is looked at more often: it is cheap, and people wait for it.
+TROUBLE_EVERY = timedelta(seconds=5)
+#: A question on demand is not put to the hosts more often than this.
+ASK_AGAIN = timedelta(seconds=1)
+
+log = structlog.get_logger(__name__)
+
+
+class Roster:
+    """The catalog of now. ``run`` keeps it true; a dead host delays nobody, its probe is time-boxed and cached."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        backends: Mapping[str, Backend],
+        configured: Sequence[str],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._hosts = tuple(hosts)
+        self._backends = backends
+        self._configured = tuple(configured)
+        self._clock = clock
+        self._states: dict[str, HostState] = {}
+        self._probed = float("-inf")
+        self._turn = asyncio.Lock()
+        self._told: tuple[str, ...] = ()
+        self.catalog = Catalog()
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """Sentences for hosts that do not answer and models that are nowhere."""
+        return self.catalog.warnings()
+
+    async def refresh(self) -> None:
+        """Probe all hosts at once; tell the log what is new in their trouble."""
+        async with self._turn:
+            if self._clock() - self._probed < ASK_AGAIN.total_seconds():
+                return
+            names = [host.name for host in self._hosts]
+            states = await asyncio.gather(*(probe(self._backends[name]) for name in names))
+            self._states = dict(zip(names, states, strict=True))
+            self.catalog = catalog(self._configured, self._hosts, self._states)
+            self._probed = self._clock()
+        for trouble in self.troubles:
+            if trouble not in self._told:
+                log.warning("host_trouble", trouble=trouble)
+        self._told = self.troubles
+
+    async def run(self) -> None:
+        """Refresh until cancelled."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep((TROUBLE_EVERY if self.troubles else PROBE_EVERY).total_seconds())
+
+    async def at_hand(self) -> tuple[str, ...]:
+        """Names of the models that can be drawn now.
+
+        Raises:
+            Unavailable: fewer than two; the sentence says what is missing.
+        """
+        if len(self.catalog.models) < 2:
+            await self.refresh()
+        if len(self.catalog.models) < 2:
+            raise Unavailable(self._too_few(), code="too_few_models", retry_after_s=5)
+        return self.catalog.models
+
+    def _too_few(self) -> str:
+        there = len(self.catalog.models)
+        dead = ", ".join(host.host for host in self.catalog.unreachable)
+        absent = ", ".join(missing.name for missing in self.catalog.missing)
+        reasons = [f"host {dead} does not answer"] if dead else []
+        reasons += [f"missing: {absent}"] if absent else []
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        return (
+            f"a battle needs two models and {there} can be reached{why}; start the host or pull the models, then retry"
+        )

@@ -1,0 +1,146 @@
+"""Runs uvicorn: the socket is bound first, the embedded Redis belongs to this process, workers are its children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app import logs
+from app.embedded_redis import embedded_redis
+from app.errors import ConfigurationError
+from app.settings import Settings
+
+#: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
+KEEP_ALIVE_S = 130
+#: Streams end by themselves at a signal; this bounds what does not.
+GRACEFUL_SHUTDOWN_S = 20
+READY_LIMIT_S = 60.0
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until a signal comes; prints the address when the first worker is ready.
+
+    Raises:
+        ConfigurationError: the address can't be bound, or the embedded Redis can't be started.
+    """
+    logs.configure()
+    listening = bind(host, port)
+    address = address_of(listening, host)
+    with redis_of_this_process(settings):
+        announce_when_ready(address, lambda: print(address, flush=True))  # noqa: T201 - the one line of this command
+        run_uvicorn(listening, host, workers)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        ConfigurationError: the address is in use or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"can't listen on {host}:{port} ({error.strerror}); choose another with --port"
+        ) from None
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """The URL under which the socket is reached from this machine."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    shown = f"[{name}]" if ":" in name else name
+    return f"http://{shown}:{listening.getsockname()[1]}"
+
+
+def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
+    """Run the workers on a bound socket until a signal ends them."""
+    config = uvicorn.Config(
+        "app.main:create",
+        factory=True,
+        host=host,
+        port=listening.getsockname()[1],
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+    server = uvicorn.Server(config)
+    if workers == 1:
+        server.run(sockets=[listening])
+    else:
+        Multiprocess(config, target=server.run, sockets=[listening]).run()
+
+
+@contextmanager
+def redis_of_this_process(settings: Settings) -> Iterator[None]:
+    """Own the embedded Redis here, where the process lives longest; with a configured one there is nothing to do."""
+    if settings.redis_address:
+        yield
+        return
+    up, done, failed = threading.Event(), threading.Event(), list[BaseException]()
+    thread = threading.Thread(target=_hold_redis, args=(settings, up, done, failed), name="embedded-redis", daemon=True)
+    thread.start()
+    up.wait()
+    try:
+        if failed:
+            raise failed[0]
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=10)
+
+
+def _hold_redis(
+    settings: Settings, up: threading.Event, done: threading.Event, failed: list[BaseException]
+) -> None:
+    async def hold() -> None:
+        async with embedded_redis(settings.arena_data_dir, keep=settings.arena_redis_keep):
+            up.set()
+            while not done.is_set():  # noqa: ASYNC110 - the event is a thread's, nothing of asyncio sets it
+                await asyncio.sleep(0.1)
+
+    try:
+        asyncio.run(hold())
+    except BaseException as error:
+        failed.append(error)
+    finally:
+        up.set()
+
+
+def announce_when_ready(address: str, announce: Callable[[], None]) -> None:
+    """Call ``announce`` from a thread once the address serves."""
+    threading.Thread(target=_announce, args=(address, announce), name="announce", daemon=True).start()
+
+
+def _announce(address: str, announce: Callable[[], None]) -> None:
+    opener = build_opener(ProxyHandler({}))
+    deadline = time.monotonic() + READY_LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(f"{address}/healthz", timeout=READY_LIMIT_S):
+                announce()
+                return
+        except (URLError, OSError):
+            time.sleep(0.05)
+    sys.stderr.write(f"arena: {address} is not ready after {READY_LIMIT_S:.0f} s; see the log above\n")
+    os.kill(os.getpid(), 15)

@@ -1,0 +1,32 @@
+"""The ASGI application: routes, error handlers and the gate for bodies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import __version__
+from app.web import battles, chatmrpt, errors, health
+from app.web.bodies import BodyGate
+from app.web.services import Services
+
+DESCRIPTION = "Blind, side-by-side battles between local models: the winner stays and meets the next challenger."
+
+
+def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
+    """Build the application; ``opened`` starts and ends the services with its lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened() as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(title="Progressive Arena", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    for room in (battles, chatmrpt, health):
+        app.include_router(room.router)
+    errors.install(app)
+    app.add_middleware(BodyGate)
+    return app

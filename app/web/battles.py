@@ -1,0 +1,163 @@
+"""The native API: open, read, watch, judge and stop a battle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+
+from app.arena.manager import Opening, body_hash
+from app.battle.battle import Verdict
+from app.errors import InvalidInput, MessageTooLarge
+from app.hosts.catalog import is_cloud
+from app.web.services import Services, Wired
+from app.web.streams import event_stream
+
+router = APIRouter(prefix="/api/arena", tags=["battles"])
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
+
+
+def clean_text(text: str, name: str) -> str:
+    """Trimmed text that every database can hold.
+
+    Raises:
+        ValueError: it is empty or has a NUL character.
+    """
+    if "\x00" in text:
+        raise ValueError(f"{name} must not contain NUL characters")
+    if not text.strip():
+        raise ValueError(f"{name} must not be empty")
+    return text.strip()
+
+
+class OpenBody(BaseModel):
+    """What a battle is opened with."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Why is the sky blue?", "num_models": 3}]})
+
+    message: StrictStr
+    num_models: StrictInt | None = None
+    models: list[StrictStr] | None = Field(default=None, max_length=100)
+    system: StrictStr | None = None
+    session_id: StrictStr | None = Field(default=None, max_length=200)
+
+    @field_validator("message")
+    @classmethod
+    def _message(cls, text: str) -> str:
+        return clean_text(text, "message")
+
+    @field_validator("session_id", "system")
+    @classmethod
+    def _no_nul(cls, text: str | None) -> str | None:
+        return clean_text(text, "it") if text else None
+
+
+class VoteBody(BaseModel):
+    """A verdict on a round."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"round": 1, "verdict": "tie"}]})
+
+    round: StrictInt = Field(ge=1)
+    verdict: Verdict
+
+
+def check_length(settings_limit: int, **texts: str | None) -> None:
+    """Refuse texts over the configured number of characters.
+
+    Raises:
+        MessageTooLarge: one is; it is named.
+    """
+    for name, text in texts.items():
+        if text is not None and len(text) > settings_limit:
+            raise MessageTooLarge(
+                f"{name} has {len(text):,} characters; at most {settings_limit:,} are taken", field=name
+            )
+
+
+def chosen_models(asked: Sequence[str] | None, at_hand: Sequence[str]) -> Sequence[str]:
+    """The models to draw from: those asked for, else all at hand.
+
+    Raises:
+        InvalidInput: a double, an unknown or a cloud name.
+    """
+    if asked is None:
+        return at_hand
+    if len(set(asked)) != len(asked):
+        raise InvalidInput("models has a name twice; name each model once", field="models")
+    for name in asked:
+        if is_cloud(name):
+            raise InvalidInput(f"{name!r} runs in somebody's cloud; name local models only", field="models")
+        if name not in at_hand:
+            raise InvalidInput(f"{name!r} is not among the models at hand", field="models")
+    return asked
+
+
+def count_of(asked: int | None, configured: int, models: Sequence[str]) -> int:
+    """How many models meet: as asked, else as configured, never more than there are.
+
+    Raises:
+        InvalidInput: below 2, or above the models there are.
+    """
+    if asked is None:
+        return min(configured, len(models))
+    if asked < 2:
+        raise InvalidInput("num_models must be at least 2", field="num_models")
+    if asked > len(models):
+        raise InvalidInput(f"num_models is {asked}, but {len(models)} models are at hand", field="num_models")
+    return asked
+
+
+async def opening_of(body: OpenBody, services: Services, key: str | None) -> Opening:
+    """The request for a battle, checked against the settings and what is at hand."""
+    check_length(services.settings.arena_max_message, message=body.message, system=body.system)
+    models = chosen_models(body.models, await services.contestants.at_hand())
+    if len(models) < 2:
+        raise InvalidInput("models must name at least two models", field="models")
+    asked = body.num_models if body.num_models is not None or body.models is None else len(models)
+    count = count_of(asked, services.settings.arena_num_models, models)
+    await services.contestants.room_for(models[:count])
+    return Opening(
+        message=body.message,
+        models=models,
+        count=count,
+        system=body.system,
+        session_id=body.session_id,
+        idempotency_key=key,
+        body_hash=body_hash(body.model_dump()),
+    )
+
+
+@router.post("/battles", status_code=201)
+async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
+    """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once."""
+    snapshot = await services.manager.open(await opening_of(body, services, key))
+    return snapshot.to_dict()
+
+
+@router.get("/battles/{battle_id}")
+async def read_battle(battle_id: str, services: Wired) -> dict[str, Any]:
+    """The battle as it is now; never waits."""
+    return (await services.manager.snapshot(battle_id)).to_dict()
+
+
+@router.get("/battles/{battle_id}/events", response_class=Response)
+async def watch_battle(
+    battle_id: str, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
+) -> Response:
+    """The battle as server-sent events, until its end; resume with ``Last-Event-ID`` or ``?after=``."""
+    return await event_stream(services, battle_id, request, after)
+
+
+@router.post("/battles/{battle_id}/votes")
+async def vote(battle_id: str, body: VoteBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
+    """Judge a round; the same verdict again is counted once."""
+    return (await services.manager.vote(battle_id, body.round, body.verdict, key)).to_dict()
+
+
+@router.post("/battles/{battle_id}/stop")
+async def stop(battle_id: str, services: Wired) -> dict[str, Any]:
+    """Stop generation on the hosts and end the battle; also when it has ended already."""
+    return (await services.manager.stop(battle_id)).to_dict()

@@ -1,0 +1,62 @@
+"""What the routes work with; ``app.main`` builds it once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from app.arena.manager import ArenaManager
+from app.arena.viewing import Viewing
+from app.settings import Settings
+
+
+class Contestants(Protocol):
+    """Who can be drawn: configured models that a host not known dead has."""
+
+    async def at_hand(self) -> Sequence[str]:
+        """Names of the models that can be drawn now.
+
+        Raises:
+            Unavailable: fewer than two; the sentence says what is missing.
+        """
+        ...
+
+    def room_for(self, models: Sequence[str]) -> Awaitable[None]:
+        """Make sure that the hosts' queues would take one answer of each model.
+
+        Raises:
+            QueueFull: one of them would not.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What ``/readyz`` tells: ``missing`` takes this process out, ``degraded`` does not."""
+
+    missing: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Services:
+    """The rooms below, wired."""
+
+    settings: Settings
+    manager: ArenaManager
+    viewing: Viewing
+    contestants: Contestants
+    readiness: Callable[[], Awaitable[Readiness]]
+    draining: bool = field(default=False)
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that got this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+Wired = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,85 @@
+"""Answers that take their time: the battle as server-sent events, and JSON that waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from app.arena.viewing import Cursor, parse_cursor
+from app.errors import InvalidInput
+from app.web.services import Services
+
+HEARTBEAT_S = 10
+SEND_TIMEOUT_S = 20
+#: Silence that a CDN is left in before the first byte of whitespace, and between two of them.
+WHITESPACE_AFTER_S = 9.0
+
+#: ``no-transform`` keeps proxies from compressing (and so buffering) the stream, ``X-Accel-Buffering`` is nginx's.
+STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+
+
+def _heartbeat() -> ServerSentEvent:
+    return ServerSentEvent(comment="ping", sep="\n")
+
+
+async def event_stream(services: Services, battle_id: str, request: Request, after: str | None) -> Response:
+    """The battle as SSE from the cursor on; 204 when the cursor is the end's.
+
+    Raises:
+        InvalidInput: the cursor is malformed.
+        NotFound: there is no such battle.
+    """
+    # EventSource reconnects with its old URL and the newer header, so the header wins.
+    text = request.headers.get("last-event-id") or after
+    await services.manager.exists(battle_id)
+    cursor: Cursor | None = None
+    if text:
+        try:
+            cursor, at_end = parse_cursor(text)
+        except ValueError:
+            raise InvalidInput("after must be the id of an event, such as k7q2ab-57", field="after") from None
+        if at_end:
+            return Response(status_code=204, headers=STREAM_HEADERS)
+    return EventSourceResponse(
+        services.viewing.events(battle_id, cursor),
+        headers=STREAM_HEADERS,
+        ping=HEARTBEAT_S,
+        ping_message_factory=_heartbeat,
+        send_timeout=SEND_TIMEOUT_S,
+        sep="\n",
+    )
+
+
+async def patient_json(answer: Awaitable[dict[str, Any]], silence_s: float = WHITESPACE_AFTER_S) -> Response:
+    """JSON that is never silent for longer than ``silence_s``: whitespace comes first while it is not ready.
+
+    An error within the first silence keeps its status; after the first byte the status is 200.
+    """
+    task = asyncio.ensure_future(answer)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=silence_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return JSONResponse(task.result())
+    return StreamingResponse(_whitespace_then(task, silence_s), media_type="application/json", headers=STREAM_HEADERS)
+
+
+async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: float) -> AsyncGenerator[bytes]:
+    try:
+        yield b" "
+        while not (await asyncio.wait({task}, timeout=silence_s))[0]:
+            yield b" "
+        yield orjson.dumps(task.result())
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
