@@ -1,0 +1,114 @@
+"""A backend that tries again what can heal, as long as nothing of the answer was given out."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import timedelta
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
+
+from app.backends.base import (
+    Backend,
+    BackendError,
+    BackendUnavailable,
+    Chunk,
+    GenerationOptions,
+    GenerationRequest,
+    InstalledModel,
+    LoadedModel,
+)
+
+
+def _can_heal(error: BaseException) -> bool:
+    return isinstance(error, BackendError) and error.retryable
+
+
+class RetryingBackend:
+    """``inner``, with answers, loads and unloads begun again after a ``retryable`` failure.
+
+    At most ``attempts`` in all, none begun later than ``patience`` after the first. Before the n-th repetition it
+    waits between nothing and ``first_wait`` * 2**(n-1), at most ``longest_wait``: waiters that failed together
+    don't come back together. Questions are not repeated: their answer is how things are now.
+    """
+
+    def __init__(
+        self,
+        inner: Backend,
+        *,
+        attempts: int = 3,
+        patience: timedelta = timedelta(seconds=30),
+        first_wait: timedelta = timedelta(milliseconds=500),
+        longest_wait: timedelta = timedelta(seconds=5),
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._inner = inner
+        self._attempts = attempts
+        self._patience = patience
+        self._first_s = first_wait.total_seconds()
+        self._longest_s = longest_wait.total_seconds()
+        self._sleep = sleep
+        self._jitter = jitter
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
+        """Yield the answer of the first attempt that gives a chunk.
+
+        Raises:
+            BackendError: that of the last attempt.
+        """
+        begun: tuple[AsyncGenerator[Chunk], Chunk] = await self._retrying()(self._begin, request)
+        chunks, first = begun
+        async with aclosing(chunks):
+            yield first
+            async for chunk in chunks:
+                yield chunk
+
+    async def load(self, model: str, options: GenerationOptions) -> float:
+        """Load; return the seconds of the attempt that succeeded."""
+        return await self._retrying()(self._inner.load, model, options)
+
+    async def unload(self, model: str) -> None:
+        """Unload."""
+        await self._retrying()(self._inner.unload, model)
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        """What is in memory now."""
+        return await self._inner.loaded()
+
+    async def installed(self) -> tuple[InstalledModel, ...]:
+        """What could be loaded."""
+        return await self._inner.installed()
+
+    async def version(self) -> str:
+        """The server's version."""
+        return await self._inner.version()
+
+    async def aclose(self) -> None:
+        """Close the inner backend."""
+        await self._inner.aclose()
+
+    async def _begin(self, request: GenerationRequest) -> tuple[AsyncGenerator[Chunk], Chunk]:
+        chunks = self._inner.stream(request)
+        try:
+            first = await anext(chunks, None)
+        except BaseException:
+            await chunks.aclose()
+            raise
+        if first is None:
+            raise BackendUnavailable("the answer ended before it began")
+        return chunks, first
+
+    def _retrying(self) -> AsyncRetrying:
+        return AsyncRetrying(
+            retry=retry_if_exception(_can_heal),
+            stop=stop_after_attempt(self._attempts) | stop_after_delay(self._patience),
+            wait=self._wait_s,
+            sleep=self._sleep,
+            reraise=True,
+        )
+
+    def _wait_s(self, state: RetryCallState) -> float:
+        return min(self._longest_s, self._first_s * 2.0 ** (state.attempt_number - 1)) * self._jitter()
