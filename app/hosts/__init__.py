@@ -1,0 +1,1 @@
+"""Where models run: addresses, hosts, what they have and whether they live."""

@@ -1,0 +1,144 @@
+"""Which models can be contestants: those configured, or all that can chat, as far as hosts really have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.backends.base import InstalledModel
+from app.hosts.host import Host
+from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
+from app.hosts.probes import HostState
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A configured model that no host has, and what was probably meant."""
+
+    name: str
+    suggestion: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A host that does not answer."""
+
+    host: str
+    url: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A model that can enter battles, under the name that its servers list, and the hosts that have it."""
+
+    model: str
+    hosts: tuple[str, ...]
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What can be drawn, and why not more."""
+
+    contenders: tuple[Contender, ...] = ()
+    missing: tuple[Missing, ...] = ()
+    unreachable: tuple[Unreachable, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the contenders, in configured order."""
+        return tuple(contender.model for contender in self.contenders)
+
+    def find(self, name: str) -> Contender | None:
+        """The contender that ``name`` means, in any form of its name."""
+        return next((contender for contender in self.contenders if same_model(contender.model, name)), None)
+
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each host that does not answer and each model that is nowhere."""
+        return tuple(_host_warning(host) for host in self.unreachable) + tuple(
+            _model_warning(missing, bool(self.unreachable)) for missing in self.missing
+        )
+
+
+def can_chat(model: InstalledModel) -> bool:
+    """Whether a model answers messages on this very server (no embeddings, nothing of a cloud)."""
+    if model.remote or is_cloud(model.name):
+        return False
+    return not model.capabilities or "completion" in model.capabilities
+
+
+def catalog(configured: Sequence[str], hosts: Sequence[Host], states: Mapping[str, HostState]) -> Catalog:
+    """Match ``configured`` (ARENA_MODELS; empty: everything that can chat) with what the hosts' states show.
+
+    A host without a state has not been probed yet and counts as neither.
+    """
+    here: dict[str, Contender] = {}
+    for host in hosts:
+        state = states.get(host.name)
+        for model in _served(host, state) if state is not None else ():
+            here[canonical(model.name)] = _joined(here.get(canonical(model.name)), model, host.name)
+    wanted = tuple(configured) or _named_by(hosts) or tuple(here)
+    return Catalog(_contenders(wanted, here), _missing(wanted, here), _unreachable(hosts, states))
+
+
+def _served(host: Host, state: HostState) -> list[InstalledModel]:
+    allowed = [model for model in state.installed if can_chat(model)]
+    if not host.models:
+        return allowed
+    return [model for model in allowed if any(same_model(model.name, name) for name in host.models)]
+
+
+def _joined(known: Contender | None, model: InstalledModel, host: str) -> Contender:
+    if known is None:
+        return Contender(model.name, (host,), model.size_bytes)
+    return Contender(known.model, (*known.hosts, host), max(known.size_bytes, model.size_bytes))
+
+
+def _named_by(hosts: Sequence[Host]) -> tuple[str, ...]:
+    """The hosts' own lists, when every host has one."""
+    if not all(host.models for host in hosts):
+        return ()
+    return tuple(dict.fromkeys(name for host in hosts for name in host.models))
+
+
+def _contenders(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Contender, ...]:
+    keys = dict.fromkeys(key for key in map(_key, wanted) if key in here)
+    return tuple(here[key] for key in keys)
+
+
+def _missing(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Missing, ...]:
+    names = [contender.model for contender in here.values()]
+    absent = dict.fromkeys(name for name in wanted if _key(name) not in here)
+    return tuple(Missing(name, did_you_mean(name, names)) for name in absent)
+
+
+def _unreachable(hosts: Sequence[Host], states: Mapping[str, HostState]) -> tuple[Unreachable, ...]:
+    dead = [(host, state) for host in hosts if (state := states.get(host.name)) is not None and not state.reachable]
+    return tuple(Unreachable(host.name, host.url, state.error or "no answer") for host, state in dead)
+
+
+def _key(name: str) -> str:
+    """The canonical name; one that Ollama would not take, or a cloud's, matches nothing."""
+    if is_cloud(name):
+        return ""
+    try:
+        return canonical(name)
+    except ValueError:
+        return ""
+
+
+def _host_warning(host: Unreachable) -> str:
+    return (
+        f"host {host.host} at {host.url} does not answer ({host.error}): "
+        "start Ollama there (ollama serve) or mend OLLAMA_HOST or [[hosts]]"
+    )
+
+
+def _model_warning(missing: Missing, blind: bool) -> str:
+    if is_cloud(missing.name):
+        return f"model {missing.name} runs in Ollama's cloud and never enters a battle: take it out of ARENA_MODELS"
+    where = "no host that answers" if blind else "no host"
+    if missing.suggestion:
+        return f"model {missing.name} is on {where}: did you mean {missing.suggestion}? Mend ARENA_MODELS"
+    return f"model {missing.name} is on {where}: run ollama pull {missing.name} there, or take it out of ARENA_MODELS"

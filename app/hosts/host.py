@@ -1,0 +1,57 @@
+"""A host: one model server at one address, as it is configured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from app.errors import ConfigurationError
+from app.hosts.address import base_url
+from app.settings import HostSettings, Settings
+
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One model server.
+
+    ``memory_bytes`` is the memory of its cards, None when unknown. ``num_parallel`` answers of one model run at once;
+    ``max_loaded`` models stay loaded at once, None when only memory bounds them. ``models`` restricts what it may
+    serve; empty: whatever it has.
+    """
+
+    name: str
+    url: str
+    memory_bytes: int | None = None
+    num_parallel: int = 1
+    max_loaded: int | None = None
+    models: tuple[str, ...] = ()
+
+
+def hosts_from(settings: Settings) -> tuple[Host, ...]:
+    """The hosts of ``arena.toml``; without any, one named ``local`` at OLLAMA_HOST and OLLAMA_PORT.
+
+    Raises:
+        ConfigurationError: an address is none, or two hosts share a name or an address (a host has one owner).
+    """
+    if not settings.hosts:
+        url = base_url(settings.ollama_host, settings.ollama_port)
+        return (Host("local", url, num_parallel=settings.arena_num_parallel),)
+    hosts = tuple(_host(row) for row in settings.hosts)
+    _refuse_repeats("name", [host.name.lower() for host in hosts])
+    _refuse_repeats("url", [host.url for host in hosts])
+    return hosts
+
+
+def _host(row: HostSettings) -> Host:
+    # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
+    memory = None if row.memory_gb is None else int(row.memory_gb * _GIB)
+    url = base_url(row.url, setting=f"[[hosts]] {row.name}: url")
+    return Host(row.name, url, memory, row.num_parallel, row.max_loaded, row.models)
+
+
+def _refuse_repeats(field: str, values: list[str]) -> None:
+    value, count = Counter(values).most_common(1)[0]
+    if count > 1:
+        raise ConfigurationError(f"[[hosts]]: {count} hosts have the {field} {value!r}; give each its own")

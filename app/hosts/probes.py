@@ -1,0 +1,40 @@
+"""Whether a host lives and what it has. A probe never generates: that could load or evict a model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.backends.base import Backend, BackendError, InstalledModel, LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """What a probe saw; ``error`` is the reason for the log when the host is not reachable."""
+
+    reachable: bool
+    version: str = ""
+    installed: tuple[InstalledModel, ...] = ()
+    loaded: tuple[LoadedModel, ...] = ()
+    error: str | None = None
+
+
+async def probe(backend: Backend, limit: timedelta = timedelta(seconds=3)) -> HostState:
+    """Ask for the version, what is installed and what is loaded, all at once; the caller keeps the answer for a while.
+
+    ``limit`` stands over the backend's own limits, whatever the backend is. Never raises a ``BackendError``.
+    """
+    try:
+        async with asyncio.timeout(limit.total_seconds()), asyncio.TaskGroup() as group:
+            version = group.create_task(backend.version(), name="probe: version")
+            installed = group.create_task(backend.installed(), name="probe: installed")
+            loaded = group.create_task(backend.loaded(), name="probe: loaded")
+    except TimeoutError:
+        return HostState(False, error=f"no answer within {limit.total_seconds():g} s")
+    except ExceptionGroup as errors:
+        failures, others = errors.split(BackendError)
+        if failures is None or others is not None:
+            raise
+        return HostState(False, error=str(failures.exceptions[0]))
+    return HostState(True, version.result(), installed.result(), loaded.result())

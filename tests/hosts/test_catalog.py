@@ -1,0 +1,93 @@
+"""Which models can be contestants, and what is said of the others."""
+
+from __future__ import annotations
+
+from app.backends.base import InstalledModel
+from app.hosts.catalog import Catalog, Contender, Missing, can_chat, catalog
+from app.hosts.host import Host
+from app.hosts.probes import HostState
+
+ONE = Host("one", "http://one:11434")
+TWO = Host("two", "http://two:11434")
+
+
+def having(*names: str) -> HostState:
+    return HostState(True, "0.33.3", tuple(InstalledModel(name, 5, capabilities=("completion",)) for name in names))
+
+
+def test_configured_models_come_in_configured_order_under_the_servers_names() -> None:
+    made = catalog(["Mistral:7B", "llama3.1:8b"], [ONE], {"one": having("llama3.1:8b", "mistral:7b", "qwen3:8b")})
+    assert made.models == ("mistral:7b", "llama3.1:8b")
+    assert made.warnings() == ()
+
+
+def test_a_model_knows_all_hosts_that_have_it() -> None:
+    made = catalog([], [ONE, TWO], {"one": having("a:1", "b:1"), "two": having("b:1")})
+    assert made.contenders == (Contender("a:1", ("one",), 5), Contender("b:1", ("one", "two"), 5))
+    assert made.find("library/B:1") == made.contenders[1]
+    assert made.find("c") is None
+
+
+def test_a_missing_model_gets_one_line_with_the_likely_name() -> None:
+    made = catalog(["llama3.1-8b", "mistral:7b"], [ONE], {"one": having("llama3.1:8b", "mistral:7b")})
+    assert made.models == ("mistral:7b",)
+    assert made.missing == (Missing("llama3.1-8b", "llama3.1:8b"),)
+    (line,) = made.warnings()
+    assert "llama3.1-8b" in line
+    assert "did you mean llama3.1:8b?" in line
+    assert "\n" not in line
+
+
+def test_a_missing_model_without_a_likely_name_gets_the_command() -> None:
+    (line,) = catalog(["gemma2:9b"], [ONE], {"one": having("llama3.1:8b")}).warnings()
+    assert "ollama pull gemma2:9b" in line
+
+
+def test_without_configured_models_everything_that_chats_here_enters() -> None:
+    state = HostState(
+        True,
+        "0.33.3",
+        (
+            InstalledModel("llama3.1:8b", 1, capabilities=("completion", "tools")),
+            InstalledModel("nomic-embed-text:latest", 1, capabilities=("embedding",)),
+            InstalledModel("gpt-oss:120b-cloud", 1, capabilities=("completion",)),
+            InstalledModel("big:latest", 1, capabilities=("completion",), remote=True),
+            InstalledModel("old:latest", 1),
+        ),
+    )
+    assert catalog([], [ONE], {"one": state}).models == ("llama3.1:8b", "old:latest")
+    assert [can_chat(model) for model in state.installed] == [True, False, False, False, True]
+
+
+def test_a_configured_cloud_model_never_enters() -> None:
+    made = catalog(["x:cloud"], [ONE], {"one": having("x:cloud")})
+    assert made.models == ()
+    assert "cloud" in made.warnings()[0]
+
+
+def test_a_configured_name_that_is_none_is_missing() -> None:
+    made = catalog(["not a name"], [ONE], {"one": having("a:1")})
+    assert made.missing == (Missing("not a name"),)
+
+
+def test_a_host_that_does_not_answer_gets_one_line() -> None:
+    made = catalog(["a:1"], [ONE, TWO], {"one": HostState(False, error="ConnectionRefusedError"), "two": having("b:1")})
+    host_line, model_line = made.warnings()
+    assert "one at http://one:11434 does not answer (ConnectionRefusedError)" in host_line
+    assert "no host that answers" in model_line
+
+
+def test_a_host_that_was_not_probed_yet_is_not_called_dead() -> None:
+    assert catalog([], [ONE], {}) == Catalog()
+
+
+def test_a_host_serves_only_what_its_row_names() -> None:
+    narrow = Host("one", ONE.url, models=("A:1", "c:1"))
+    states = {"one": having("a:1", "b:1"), "two": having("b:1")}
+    assert catalog([], [narrow, TWO], states).contenders == (
+        Contender("a:1", ("one",), 5),
+        Contender("b:1", ("two",), 5),
+    )
+    alone = catalog([], [narrow], states)
+    assert alone.models == ("a:1",)
+    assert alone.missing == (Missing("c:1", None),)

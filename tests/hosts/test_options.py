@@ -1,0 +1,64 @@
+"""What a model is asked with."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.backends.base import GenerationOptions
+from app.errors import ConfigurationError
+from app.hosts.options import options_for, system_for
+from app.settings import ModelSettings, Settings
+
+
+def settings(*rows: ModelSettings, **values: object) -> Settings:
+    return Settings(_env_file=None, **{"[[models]]": rows, **values})  # type: ignore[arg-type]
+
+
+def test_a_model_without_a_row_gets_the_arenas_options() -> None:
+    made = options_for(settings(arena_num_ctx=2048, arena_seed=3, arena_num_predict=9, arena_temperature=0), "a:1")
+    assert made == GenerationOptions(num_ctx=2048, num_predict=9, temperature=0, seed=3, think=False)
+
+
+def test_a_models_row_replaces_them_under_any_form_of_its_name() -> None:
+    row = ModelSettings(
+        name="Library/A:1",
+        num_ctx=512,
+        think="low",
+        options={"top_k": 5, "temperature": 0.0, "seed": 1, "num_predict": 7},
+    )
+    made = options_for(settings(row, arena_seed=3), "a:1")
+    assert made == GenerationOptions(
+        num_ctx=512, num_predict=7, temperature=0.0, seed=1, think="low", extra={"top_k": 5}
+    )
+
+
+def test_a_rows_own_num_ctx_wins_over_its_options() -> None:
+    assert options_for(settings(ModelSettings(name="a", options={"num_ctx": 99})), "a").num_ctx == 99
+    assert options_for(settings(ModelSettings(name="a", num_ctx=8, options={"num_ctx": 99})), "a").num_ctx == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "think"), [("false", False), ("true", True), ("0", False), (True, True), ("High", "high"), ("max", "max")]
+)
+def test_think_is_a_switch_or_a_level(value: bool | str, think: bool | str) -> None:
+    assert options_for(settings(arena_think=value), "a").think == think
+
+
+def test_a_value_that_no_server_takes_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="ARENA_THINK: 'huge'"):
+        options_for(settings(arena_think="huge"), "a")
+    with pytest.raises(ConfigurationError, match=r"\[\[models\]\] a: think"):
+        options_for(settings(ModelSettings(name="a", think="huge")), "a")
+    with pytest.raises(ConfigurationError, match=r"\[\[models\]\] a: options.num_ctx"):
+        options_for(settings(ModelSettings(name="a", options={"num_ctx": "many"})), "a")
+
+
+def test_the_battles_system_prompt_wins_then_the_models_then_the_arenas() -> None:
+    made = settings(
+        ModelSettings(name="a", system="Be A."), ModelSettings(name="b", system=""), arena_system="Be kind."
+    )
+    assert system_for(made, "a", "Be this.") == "Be this."
+    assert system_for(made, "a") == "Be A."
+    assert system_for(made, "b") == ""
+    assert system_for(made, "c") == "Be kind."
+    assert system_for(settings(), "c") == ""
