@@ -1,0 +1,109 @@
+"""``/_sim``: see and change the simulated server while it runs. Not a part of Ollama.
+
+``GET /_sim`` tells what it is and what it does; ``GET /_sim/faults`` the switches that are on; ``POST /_sim/faults``
+sets some (``for_s``: put them back after so many simulated seconds); ``DELETE /_sim/faults`` clears all;
+``POST /_sim/restart`` is a machine that goes down and comes back empty after ``down_s``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from app.errors import InvalidInput
+from app.simulator import wire
+from app.simulator.gojson import GoJsonError, go_loads
+from app.simulator.http import Request, Response
+from app.simulator.machine import Machine
+from app.simulator.native import SIMULATED
+
+
+class Control:
+    """The control calls of one machine; ``aclose`` ends what it has scheduled."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def aclose(self) -> None:
+        """Forget switches that were to be put back."""
+        for task in tuple(self._tasks):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def state(self, _request: Request, response: Response) -> None:
+        """GET /_sim."""
+        machine = self._machine
+        self._send(
+            response,
+            {
+                "simulated": True,
+                "card": machine.config.gpu.title,
+                "models": [model.name for model in machine.installed.values()],
+                "speed": machine.config.speed,
+                "now_s": round(machine.clock.now(), 3),
+                "waiting_for_a_load": machine.scheduler.waiting,
+                "jobs": len(machine.engine),
+                "faults": machine.faults.active(),
+            },
+        )
+
+    async def show_faults(self, _request: Request, response: Response) -> None:
+        """GET /_sim/faults."""
+        self._send(response, self._machine.faults.active())
+
+    async def set_faults(self, request: Request, response: Response) -> None:
+        """POST /_sim/faults."""
+        try:
+            changes = _object(request.body)
+            for_s = changes.pop("for_s", None)
+            if for_s is not None and (isinstance(for_s, bool) or not isinstance(for_s, int | float) or for_s < 0):
+                raise InvalidInput(f"for_s takes seconds, not {for_s!r}", field="for_s")
+            self._machine.faults.set(changes)
+        except InvalidInput as error:
+            response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
+            return
+        self._send(response, self._machine.faults.active())
+        if isinstance(for_s, int | float):
+            self._later(for_s, dict.fromkeys(changes))
+
+    async def clear_faults(self, _request: Request, response: Response) -> None:
+        """DELETE /_sim/faults."""
+        self._machine.faults.clear()
+        self._send(response, {})
+
+    async def restart(self, request: Request, response: Response) -> None:
+        """POST /_sim/restart."""
+        try:
+            down_s = _object(request.body).get("down_s", 0.0) if request.body else 0.0
+        except InvalidInput as error:
+            response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
+            return
+        self._send(response, {"status": "going down"})
+        self._machine.go_down()
+        self._machine.faults.set({"connection_refused": True})
+        self._later(float(down_s) if isinstance(down_s, int | float) else 0.0, {"connection_refused": None})
+
+    def _later(self, seconds: float, changes: dict[str, None]) -> None:
+        async def put_back() -> None:
+            await self._machine.clock.sleep(seconds)
+            self._machine.faults.set(changes)
+
+        task = asyncio.get_running_loop().create_task(put_back(), name="simulator faults put back")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    def _send(response: Response, value: object) -> None:
+        response.send(200, wire.JSON, wire.go_json(value).encode(), SIMULATED)
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = go_loads(body)
+    except GoJsonError as error:
+        raise InvalidInput(str(error)) from None
+    if not isinstance(value, dict):
+        raise InvalidInput("send a JSON object")
+    return value

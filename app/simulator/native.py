@@ -1,0 +1,179 @@
+"""/api/chat and /api/generate: newline-delimited JSON, a line per token, the last with ``done: true``.
+
+Nothing is sent before the first token, so that an error until then has its own status. An error after it is one line
+``{"error": text}`` and the end, or just the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import zlib
+from collections.abc import Callable
+from typing import Final, Literal
+
+from app.simulator import wire
+from app.simulator.asking import Unload, chat_ask, generate_ask
+from app.simulator.bodies import Body, read_body
+from app.simulator.errors import Broken, ServerError
+from app.simulator.http import Request, Response
+from app.simulator.machine import Ask, Ended, Machine
+from app.simulator.wire import go_string
+
+SIMULATED: Final = ("X-Simulated: progressive-arena",)
+Kind = Literal["chat", "generate"]
+
+
+class Native:
+    """The two calls of one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        skew: Callable[[], float] = lambda: machine.faults.clock_skew_s  # noqa: E731
+        self.stamp = wire.Stamp(machine.clock.utc, skew)
+
+    async def chat(self, request: Request, response: Response) -> None:
+        """POST /api/chat."""
+        body = read_body(request.body, "ChatRequest")
+        await self._serve("chat", body, chat_ask(self._machine, body), response)
+
+    async def generate(self, request: Request, response: Response) -> None:
+        """POST /api/generate."""
+        body = read_body(request.body, "GenerateRequest")
+        await self._serve("generate", body, generate_ask(self._machine, body), response)
+
+    async def _serve(self, kind: Kind, body: Body, ask: Ask | Unload, response: Response) -> None:
+        lines = Lines(kind, body, self.stamp)
+        if isinstance(ask, Unload):
+            self._machine.scheduler.expire(ask.model)
+            response.send(200, wire.JSON, lines.only("unload"), SIMULATED)
+        elif not ask.prompt:
+            await self._machine.answer(ask, Collected())
+            response.send(200, wire.JSON, lines.only("load"), SIMULATED)
+        elif body.stream:
+            await self._stream(lines, ask, response)
+        else:
+            await self._collect(lines, ask, response)
+
+    async def _stream(self, lines: Lines, ask: Ask, response: Response) -> None:
+        try:
+            ended = await self._machine.answer(ask, Streamed(lines, response))
+        except ServerError as error:
+            if not error.streamed:
+                raise
+            response.start(error.status, wire.PLAIN_JSON, SIMULATED)
+            response.end(wire.error_body(error.text))
+            return
+        except Broken as broken:
+            response.end(b"" if broken.text is None else wire.error_body(broken.text) + b"\n")
+            return
+        if not response.started:
+            response.start(200, wire.NDJSON, SIMULATED)
+        response.end(lines.last(ended, ask))
+
+    async def _collect(self, lines: Lines, ask: Ask, response: Response) -> None:
+        collected = Collected()
+        try:
+            ended = await self._machine.answer(ask, collected)
+        except Broken as broken:
+            if broken.text is not None:
+                raise ServerError(500, broken.text) from None
+            response.send(200, wire.JSON, lines.whole(collected, None, ask), SIMULATED)
+            return
+        response.send(200, wire.JSON, lines.whole(collected, ended, ask), SIMULATED)
+
+
+class Collected:
+    """A sink that keeps all pieces."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.thinking = ""
+
+    def piece(self, text: str, tokens: int, thinking: bool) -> bool:
+        """Keep."""
+        _ = tokens
+        if thinking:
+            self.thinking += text
+        else:
+            self.text += text
+        return True
+
+    def when_ready(self, resume: asyncio.Event) -> None:
+        """It always is."""
+        resume.set()
+
+
+class Streamed:
+    """A sink that writes a line per piece; the head goes out with the first."""
+
+    def __init__(self, lines: Lines, response: Response) -> None:
+        self._lines = lines
+        self._response = response
+
+    def piece(self, text: str, tokens: int, thinking: bool) -> bool:
+        """Write."""
+        _ = tokens
+        if not self._response.started:
+            self._response.start(200, wire.NDJSON, SIMULATED)
+        return self._response.write(self._lines.piece(text, thinking))
+
+    def when_ready(self, resume: asyncio.Event) -> None:
+        """When the connection is."""
+        self._response.when_ready(resume)
+
+
+class Lines:
+    """The lines of one answer."""
+
+    def __init__(self, kind: Kind, body: Body, stamp: wire.Stamp) -> None:
+        self._kind = kind
+        self._body = body
+        self._stamp = stamp
+        self._head = f'{{"model":{go_string(body.model)},"created_at":"'
+
+    def piece(self, text: str, thinking: bool) -> bytes:
+        """A line in mid-stream."""
+        probabilities = ""
+        if self._body.logprobs and not thinking:
+            probabilities = f',"logprobs":{wire.logprobs(text, self._body.top_logprobs)}'
+        said = self._said("", text) if thinking else self._said(text, "")
+        return f'{self._head}{self._stamp()}",{said},"done":false{probabilities}}}\n'.encode()
+
+    def only(self, reason: str) -> bytes:
+        """The one object that answers a load or an unload."""
+        return f'{self._head}{self._stamp()}",{self._said("", "")},"done":true,"done_reason":"{reason}"}}'.encode()
+
+    def last(self, ended: Ended, ask: Ask) -> bytes:
+        """The last line."""
+        return (self._final("", "", ended, ask) + "\n").encode()
+
+    def whole(self, collected: Collected, ended: Ended | None, ask: Ask) -> bytes:
+        """The object that answers ``stream: false``; without an end it says ``done: false`` and no more."""
+        if ended is None:
+            said = self._said(collected.text, collected.thinking)
+            return f'{self._head}{self._stamp()}",{said},"done":false}}'.encode()
+        return self._final(collected.text, collected.thinking, ended, ask).encode()
+
+    def _said(self, text: str, thinking: str) -> str:
+        thought = f',"thinking":{go_string(thinking)}' if thinking else ""
+        if self._kind == "generate":
+            return f'"response":{go_string(text)}{thought}'
+        return f'"message":{{"role":"assistant","content":{go_string(text)}{thought}}}'
+
+    def _final(self, text: str, thinking: str, ended: Ended, ask: Ask) -> str:
+        said = self._said(text, thinking)
+        context = self._context(ended, ask)
+        reason = ended.done_reason
+        return (
+            f'{self._head}{self._stamp()}",{said},"done":true,"done_reason":"{reason}"{context}{wire.metrics(ended)}}}'
+        )
+
+    def _context(self, ended: Ended, ask: Ask) -> str:
+        """A generate's token ids: made up, as many as there are, the same for the same prompt."""
+        if self._kind == "chat" or self._body.raw:
+            return ""
+        chance = random.Random(zlib.crc32(ask.prompt.encode()))
+        ids = [chance.randrange(100, 32_000) for _ in range(ended.prompt_tokens + ended.tokens)]
+        return f',"context":{json.dumps(ids, separators=(",", ":"))}'
