@@ -1,0 +1,209 @@
+"""Queue, lease and desk without Redis: the second implementation, for tests and for simulations in virtual time.
+
+They keep the same promises as the ones in Redis (bounds, priorities, fences, repeats), within one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from time import monotonic
+from typing import Literal
+
+from app.backends.base import GenerationRequest, Message
+from app.lanes.desk import Finish
+from app.lanes.job import Job
+from app.lanes.lease import LEASE
+from app.lanes.queue import queue_full
+from app.timing.stopwatch import Timing
+
+MAX_ATTEMPTS = 3
+"""The fourth attempt at an answer is refused, as by the arena's log."""
+
+
+class MemoryQueue:
+    """The jobs of one host in a dictionary; every lane of the process that shares it is nudged."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._listeners: set[asyncio.Event] = set()
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+        """
+        new = {job.id for job in jobs} - set(self._jobs)
+        if new and len(self._jobs) + len(new) > bound:
+            raise queue_full()
+        for job in jobs:
+            old = self._jobs.get(job.id, job)
+            self._jobs[job.id] = replace(old, priority=min(old.priority, job.priority))
+        self._nudge()
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs."""
+        for job_id in ids:
+            self._jobs.pop(job_id, None)
+        self._nudge()
+
+    async def read(self) -> tuple[Job, ...]:
+        """Return all jobs."""
+        return tuple(self._jobs.values())
+
+    async def length(self) -> int:
+        """Return how many jobs there are."""
+        return len(self._jobs)
+
+    async def nudges(self) -> AsyncGenerator[None]:
+        """Yield once at first and after every change; changes that come together yield once."""
+        changed = asyncio.Event()
+        self._listeners.add(changed)
+        try:
+            yield
+            while True:
+                await changed.wait()
+                changed.clear()
+                yield
+        finally:
+            self._listeners.discard(changed)
+
+    def _nudge(self) -> None:
+        for listener in self._listeners:
+            listener.set()
+
+
+@dataclass
+class LeaseBoard:
+    """What several ``MemoryLease`` share: who holds the lease until when, and the counter of attempts."""
+
+    owner: object | None = None
+    until: float = 0.0
+    attempts: int = 0
+
+
+class MemoryLease:
+    """The right to drive a host, among the lanes that share a ``LeaseBoard``; ``clock`` is monotonic."""
+
+    def __init__(
+        self, board: LeaseBoard | None = None, *, term: timedelta = LEASE, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._board = board or LeaseBoard()
+        self._term = term.total_seconds()
+        self._clock = clock
+
+    @property
+    def held(self) -> bool:
+        """Whether it is ours and has not expired."""
+        return self._board.owner is self and self._clock() < self._board.until
+
+    async def acquire(self) -> bool:
+        """Become the owner, unless another is."""
+        others = self._board.owner not in (None, self)
+        if others and self._clock() < self._board.until:
+            return False
+        self._board.owner, self._board.until = self, self._clock() + self._term
+        return True
+
+    async def renew(self) -> bool:
+        """Stay the owner for another term; False when it is no longer ours."""
+        if not self.held:
+            return False
+        self._board.until = self._clock() + self._term
+        return True
+
+    async def next_token(self) -> int | None:
+        """Return the next attempt's number; None when the lease isn't ours."""
+        if not self.held:
+            return None
+        self._board.attempts += 1
+        return self._board.attempts
+
+    async def release(self) -> None:
+        """Let another become the owner at once."""
+        if self._board.owner is self:
+            self._board.owner = None
+
+
+@dataclass
+class MemoryAnswer:
+    """What became of one answer: its text, how it ended, and what its viewers were told before."""
+
+    text: str = ""
+    finish: Finish | None = None
+    closed: bool = False
+    attempts: list[MemoryAttempt] = field(default_factory=list)
+    shown: list[tuple[str, int | None, int | None]] = field(default_factory=list)
+    settled: int = 0
+
+
+class MemoryAttempt:
+    """One attempt at an answer; a newer one puts an end to it."""
+
+    def __init__(self, answer: MemoryAnswer, request: GenerationRequest, token: int, host: str) -> None:
+        self.request = request
+        self.over = asyncio.Event()
+        self.token = token
+        self.host = host
+        self._answer = answer
+
+    def write(self, text: str) -> None:
+        """Append to the answer, unless the attempt is over."""
+        if not self.over.is_set():
+            self._answer.text += text
+
+    async def finish(self, finish: Finish) -> bool:
+        """End the answer; False when the attempt is over."""
+        if self.over.is_set():
+            return False
+        self._answer.finish = finish
+        return True
+
+
+def _request_for(job: Job) -> GenerationRequest:
+    return GenerationRequest(job.model, (Message("user", job.battle),))
+
+
+class MemoryDesk:
+    """Answers in a dictionary, by job id; ``requests`` makes what a backend is sent for a job."""
+
+    def __init__(self, requests: Callable[[Job], GenerationRequest] = _request_for) -> None:
+        self.answers: dict[str, MemoryAnswer] = {}
+        self._requests = requests
+
+    def answer(self, job: Job) -> MemoryAnswer:
+        """Return what there is of the answer of ``job``."""
+        return self.answers.setdefault(job.id, MemoryAnswer())
+
+    def stop(self, job: Job) -> None:
+        """Refuse all that is still to come for the answer, as the end of its battle does."""
+        answer = self.answer(job)
+        answer.closed = True
+        for attempt in answer.attempts:
+            attempt.over.set()
+
+    async def begin(self, job: Job, token: int, host: str) -> MemoryAttempt | None:
+        """Open an attempt with a higher token than every earlier one; None when the answer is finished or closed."""
+        answer = self.answer(job)
+        newest = answer.attempts[-1].token if answer.attempts else 0
+        if answer.closed or answer.finish is not None or token <= newest:
+            return None
+        for attempt in answer.attempts:
+            attempt.over.set()
+        if len(answer.attempts) >= MAX_ATTEMPTS:
+            answer.finish = Finish("error", Timing(), "interrupted")
+            return None
+        answer.text = ""
+        answer.attempts.append(MemoryAttempt(answer, self._requests(job), token, host))
+        return answer.attempts[-1]
+
+    async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
+        """Note what the viewers are told."""
+        self.answer(job).shown.append((state, place, eta_s))
+
+    async def ended(self, job: Job) -> None:
+        """Note that the battle was settled."""
+        self.answer(job).settled += 1

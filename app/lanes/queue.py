@@ -1,0 +1,219 @@
+"""The jobs of one host: what waits and what is being written, in one hash.
+
+A job stays in the hash from its enqueue until its battle was settled, so whoever takes over a host reads there
+all that is left to do. The one reader is the owner of the host's lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from typing import Any, Protocol
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.errors import QueueFull
+from app.lanes.job import Job, Priority
+
+JOBS_TTL = timedelta(hours=24)
+"""How long the jobs of a host outlive the newest enqueue."""
+
+_SILENCE_S = 30.0
+_RECONNECT_S = 0.5
+
+# KEYS: jobs. ARGV: channel, TTL in ms, bound, then per job: id, JSON. Returns 1, or 0 when the bound is in the way.
+# A job that is there keeps its time; only a more urgent priority is taken over. Sent twice, it changes nothing.
+_ENQUEUE = """
+local jobs, channel, ttl, bound = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local new = 0
+for i = 4, #ARGV, 2 do
+  if redis.call('HEXISTS', jobs, ARGV[i]) == 0 then new = new + 1 end
+end
+if new > 0 and redis.call('HLEN', jobs) + new > bound then return 0 end
+for i = 4, #ARGV, 2 do
+  local stored = redis.call('HGET', jobs, ARGV[i])
+  if not stored then
+    redis.call('HSET', jobs, ARGV[i], ARGV[i + 1])
+  else
+    local old, given = cjson.decode(stored), cjson.decode(ARGV[i + 1])
+    if given.priority < old.priority then
+      old.priority = given.priority
+      redis.call('HSET', jobs, ARGV[i], cjson.encode(old))
+    end
+  end
+end
+redis.call('PEXPIRE', jobs, ttl)
+redis.call('PUBLISH', channel, '+')
+return 1
+"""
+
+# KEYS: jobs. ARGV: channel, ids.
+_REMOVE = """
+redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
+redis.call('PUBLISH', ARGV[1], '-')
+return 1
+"""
+
+
+class Queue(Protocol):
+    """The jobs of one host, shared by every process; ``app.lanes.memory`` has one without Redis."""
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none. One that is there keeps its time and the more urgent priority.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+        """
+        ...
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs: they are settled, or nobody wants them any more (the lane then stops writing)."""
+        ...
+
+    async def read(self) -> tuple[Job, ...]:
+        """All jobs, waiting and running, in no order."""
+        ...
+
+    async def length(self) -> int:
+        """How many jobs there are, waiting and running."""
+        ...
+
+    def nudges(self) -> AsyncGenerator[None]:
+        """Yield once at first and whenever the jobs may have changed; never ends, never raises."""
+        ...
+
+
+class _StoredJob(BaseModel):
+    """A job as the hash holds it; fields that a newer version adds are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    battle: str = Field(min_length=1)
+    answer: int = Field(ge=0)
+    model: str = Field(min_length=1)
+    priority: Priority
+    enqueued_at: float
+
+
+def _encode(job: Job) -> str:
+    # Lua's cjson keeps 14 digits: rounded here, the time is the same after a change of priority.
+    return _StoredJob(
+        battle=job.battle,
+        answer=job.answer,
+        model=job.model,
+        priority=job.priority,
+        enqueued_at=round(job.enqueued_at, 4),
+    ).model_dump_json()
+
+
+def _decode(raw: bytes) -> Job:
+    stored = _StoredJob.model_validate_json(raw)
+    return Job(stored.battle, stored.answer, stored.model, stored.priority, stored.enqueued_at)
+
+
+class HostQueue:
+    """The jobs of the host ``host`` in Redis.
+
+    ============================== ======= =================================== ============= ==================
+    key                            type    holds                               written by    bound
+    ============================== ======= =================================== ============= ==================
+    ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON            here          ``bound`` jobs, 24 h
+    ``arena:host:{<host>}:nudge``  channel ``+`` jobs were added, ``-`` removed here          --
+    ============================== ======= =================================== ============= ==================
+
+    The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at"}``. The TTL is renewed by every enqueue.
+    ``redis`` sends commands; ``subscriber`` waits for nudges and must not time out on a silent socket.
+    """
+
+    def __init__(self, redis: Redis, host: str, subscriber: Redis | None = None) -> None:
+        self.host = host
+        self._redis = redis
+        self._subscriber = subscriber or redis
+        self._jobs = f"arena:host:{{{host}}}:jobs"
+        self._channel = f"arena:host:{{{host}}}:nudge"
+        self._enqueue = redis.register_script(_ENQUEUE)
+        self._remove = redis.register_script(_REMOVE)
+        self._seen: dict[bytes, tuple[bytes, Job]] = {}
+        self._log = structlog.get_logger("app.lanes.queue")
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none, and nudge the host's lane; sent twice, it changes nothing.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+            redis.exceptions.RedisError: Redis is away.
+        """
+        if not jobs:
+            return
+        fields = [text for job in jobs for text in (job.id, _encode(job))]
+        ttl_ms = int(JOBS_TTL.total_seconds() * 1000)
+        taken: Any = await self._enqueue(keys=[self._jobs], args=[self._channel, ttl_ms, bound, *fields])
+        if not taken:
+            raise queue_full()
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs and nudge the host's lane.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        wanted = list(ids)
+        if wanted:
+            await self._remove(keys=[self._jobs], args=[self._channel, *wanted])
+
+    async def read(self) -> tuple[Job, ...]:
+        """Return all jobs, waiting and running, in no order; what can't be understood is logged and deleted.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        stored: dict[Any, Any] = await self._redis.hgetall(self._jobs)
+        # Most jobs are the same as a moment ago: only the new ones are parsed.
+        seen, broken = {}, []
+        for key, raw in stored.items():
+            known = self._seen.get(key)
+            try:
+                seen[key] = known if known is not None and known[0] == raw else (raw, _decode(raw))
+            except ValidationError as error:
+                broken.append(key.decode(errors="replace"))
+                self._log.warning("job_unreadable", host=self.host, job=broken[-1], why=error.errors()[0]["msg"])
+        self._seen = seen
+        await self.remove(broken)
+        return tuple(job for _, job in seen.values())
+
+    async def length(self) -> int:
+        """Return how many jobs there are, waiting and running.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        return int(await self._redis.hlen(self._jobs))
+
+    async def nudges(self) -> AsyncGenerator[None]:
+        """Yield at once when subscribed, and on every nudge; after a lost connection too, since nudges may be lost."""
+        while True:
+            try:
+                async with aclosing(self._subscription()) as messages:
+                    async for _ in messages:
+                        yield
+            except (RedisError, OSError) as error:
+                self._log.warning("nudges_lost", host=self.host, why=type(error).__name__)
+            await asyncio.sleep(_RECONNECT_S)
+
+    async def _subscription(self) -> AsyncGenerator[None]:
+        async with self._subscriber.pubsub() as channel:
+            await channel.subscribe(self._channel)
+            while True:
+                # Confirmations of a subscription count: redis-py subscribes again by itself after a reconnect.
+                if await channel.get_message(timeout=_SILENCE_S) is not None:
+                    yield
+
+
+def queue_full() -> QueueFull:
+    """Return the error for a full queue; it names no host, because callers may be voters."""
+    return QueueFull("Too many answers are waiting for the models; try again in a few seconds", retry_after_s=5)

@@ -1,0 +1,75 @@
+"""Which host writes an answer, and the way to its queue.
+
+For now a model is written by the first host that has it, in the order in which hosts are configured, so that the same
+model always goes to the same place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+from app.errors import Unavailable
+from app.lanes.job import Job
+from app.lanes.queue import Queue, queue_full
+from app.lanes.residency import canonical
+
+
+class Router:
+    """The queues of all hosts.
+
+    ``queues`` are by host, in the configured order; ``models`` says what each host has, and may change while we look.
+    ``bound`` is the largest number of jobs that a host takes.
+    """
+
+    def __init__(self, queues: Mapping[str, Queue], models: Mapping[str, Collection[str]], bound: int) -> None:
+        self._queues = dict(queues)
+        self._models = models
+        self._bound = bound
+
+    def host_for(self, model: str) -> str:
+        """Return the name of the host that writes the answers of ``model``.
+
+        Raises:
+            Unavailable: no host has it.
+        """
+        wanted = canonical(model)
+        for host in self._queues:
+            if any(canonical(name) == wanted for name in self._models.get(host, ())):
+                return host
+        raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
+
+    async def room(self, models: Iterable[str]) -> None:
+        """Look whether all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
+
+        Raises:
+            QueueFull: a host has no room for them.
+            Unavailable: no host has one of them.
+        """
+        asked = Counter(self.host_for(model) for model in models)
+        lengths = await asyncio.gather(*(self._queues[host].length() for host in asked))
+        if any(length + count > self._bound for length, count in zip(lengths, asked.values(), strict=True)):
+            raise queue_full()
+
+    async def enqueue(self, jobs: Iterable[Job]) -> None:
+        """Put each job into its host's queue; to repeat it is harmless, also after it half succeeded.
+
+        Raises:
+            QueueFull: a host has no room; the jobs of other hosts are in.
+            Unavailable: no host has one of the models; nothing is in.
+        """
+        by_host: dict[str, list[Job]] = {}
+        for job in jobs:
+            by_host.setdefault(self.host_for(job.model), []).append(job)
+        calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def cancel(self, jobs: Iterable[Job | str]) -> None:
+        """Take jobs (or job ids) back, wherever they are: their lanes close the sockets."""
+        ids = [job if isinstance(job, str) else job.id for job in jobs]
+        if ids:
+            await asyncio.gather(*(queue.remove(ids) for queue in self._queues.values()))
