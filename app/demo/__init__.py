@@ -1,0 +1,1 @@
+"""One battle in the terminal, with everything that it needs started beside it."""

@@ -1,0 +1,113 @@
+"""``arena demo``: a simulated Ollama, the real service as a child process, and one battle in this terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from app.demo.play import play
+from app.demo.votes import Keyboard, Voter, by_itself
+from app.errors import ConfigurationError
+from app.simulator.server import SimulatorConfig, running_simulator
+
+MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
+START_LIMIT_S = 40.0
+STOP_LIMIT_S = 10.0
+
+#: Three small answers at a readable speed; the loads are short, as if the files were in the page cache.
+SIMULATED = SimulatorConfig(models=MODELS, load_s=0.8, tokens_per_s=32, answer_tokens=70, num_parallel=2, seed=7)
+
+
+def demo(host: str, port: int, workers: int, message: str) -> None:
+    """Play the demo's battle and leave with status 0 when it came to its end."""
+    console = Console()
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_demo(console, host, port, workers, message))
+
+
+async def _demo(console: Console, host: str, port: int, workers: int, message: str) -> None:
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    with tempfile.TemporaryDirectory(prefix="arena-demo-") as folder:
+        async with running_simulator(SIMULATED) as ollama, _service(folder, ollama.url, host, port, workers) as address:
+            console.print(f"[dim]simulated Ollama[/]  {ollama.url}\n[dim]the arena[/]         {address}\n")
+            async with httpx.AsyncClient(base_url=address, timeout=30, trust_env=False) as client:
+                voter: Voter = Keyboard() if terminal else by_itself
+                await play(client, console, message, voter)
+                _say_how_to_go_on(console, address)
+                if terminal:
+                    console.print("The arena stays up for you to try; press Ctrl-C to end it.")
+                    await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def _service(folder: str, ollama: str, host: str, port: int, workers: int) -> AsyncGenerator[str]:
+    """The real service as a child process on the simulated Ollama; yields its address.
+
+    Raises:
+        ConfigurationError: it did not come up; the sentence has the end of its log.
+    """
+    log = Path(folder, "serve.log")
+    with log.open("wb") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "app.cli", "serve"),
+            *("--host", host, "--port", str(port), "--workers", str(workers)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=sink,
+            env=_environment(folder, ollama),
+        )
+        try:
+            yield await _ready_line(process, log)
+        finally:
+            await _end(process)
+
+
+def _environment(folder: str, ollama: str) -> dict[str, str]:
+    """The caller's environment without settings of another arena."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ARENA_", "REDIS_", "OLLAMA_", "DATABASE_URL"))
+    }
+    ours = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "ARENA_MODELS": ",".join(MODELS)}
+    return kept | ours | {"ARENA_NUM_PARALLEL": "2", "REDIS_URL": "", "REDIS_HOST": "", "DATABASE_URL": ""}
+
+
+async def _ready_line(process: asyncio.subprocess.Process, log: Path) -> str:
+    assert process.stdout is not None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_LIMIT_S):
+            line = await process.stdout.readline()
+            if line.strip():
+                return line.decode().strip()
+    lines = log.read_text(errors="replace").splitlines()
+    last = lines[-1] if lines else "it said nothing"
+    raise ConfigurationError(f"the service did not start: {last.removeprefix('arena: ')}")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def _say_how_to_go_on(console: Console, address: str) -> None:
+    body = """-H "Content-Type: application/json" -d"""
+    console.print("\nTry it yourself:", style="bold")
+    for path, data in (
+        ("start_progressive", '{"message": "Your question", "session_id": "test-123"}'),
+        ("get_progressive_responses", '{"battle_id": "test-123"}'),
+    ):
+        console.print(f"  curl -X POST {address}/api/arena/{path} {body} '{data}'", soft_wrap=True, highlight=False)
