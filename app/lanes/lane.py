@@ -1,8 +1,9 @@
 """The lane of a host: the one place from which its model server is driven.
 
 Every worker has a lane for every host; the one that holds the lease drives, the others ask for it twice a second.
-The driver reads the host's jobs (at first, on every nudge, every second), lets the pure planner decide, and sees to
-it: answers are started, models loaded and unloaded, each in a task of its own. A crash of one stays alone.
+The driver knows the host's jobs (read whole at first and every second, and told by nudges), lets the pure planner
+decide, and sees to it: answers are started, models loaded and unloaded, each in a task of its own. A crash of one
+stays alone.
 
 What holds when things go wrong:
 
@@ -35,6 +36,9 @@ from app.lanes.residency import Residency
 from app.lanes.runner import AWAY, Crew
 from app.lanes.work import LaneHost, Work
 from app.timing.history import History
+
+READ_LIMIT_S = 2.0
+"""How long the jobs may take to be read before Redis counts as away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Lane:
         self._notices = Notices(desk, host.name, clock)
         self._stale = asyncio.Event()
         self._lost = False
+        self._blind = False
         self._deadline: float | None = None
         self._ended = asyncio.Event()
         self._log = structlog.get_logger("app.lanes.lane").bind(host=host.name)
@@ -147,14 +152,18 @@ class Lane:
             self._stale.set()
 
     async def _read(self) -> bool:
+        """Read all jobs; False when Redis is away, which is logged once."""
         self._stale.clear()
         try:
-            async with asyncio.timeout(self._pace.renew_every.total_seconds()), self._work.reading() as take:
+            async with asyncio.timeout(READ_LIMIT_S), self._work.reading() as take:
                 take(await self._queue.read())
         except AWAY as error:
-            self._log.warning("jobs_unread", why=type(error).__name__)
+            if not self._blind:
+                self._log.warning("jobs_unread", why=type(error).__name__)
+            self._blind = True
             self._stale.set()
             return False
+        self._blind = False
         return True
 
     async def _know_memory(self) -> None:
@@ -175,8 +184,11 @@ class Lane:
 
     async def _listen(self) -> None:
         async with aclosing(self._queue.nudges()) as nudges:
-            async for _ in nudges:
-                self._stale.set()
+            async for news in nudges:
+                if news is None:
+                    self._stale.set()
+                else:
+                    self._work.add(news)
                 self._woken.set()
 
     async def _probe(self) -> None:

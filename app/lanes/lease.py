@@ -118,6 +118,14 @@ class HostLease:
         number: Any = await self._next(keys=[self._key, "arena:attempts"], args=[token])
         return None if number is None else int(number)
 
+    async def taken(self) -> bool:
+        """Return whether anybody drives the host now.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        return bool(await self._lock.locked())
+
     async def release(self) -> None:
         """Let another become the owner at once; what can't be released expires by itself."""
         self._until = -1.0

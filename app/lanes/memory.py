@@ -28,7 +28,7 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._listeners: set[asyncio.Event] = set()
+        self._listeners: set[asyncio.Queue[tuple[Job, ...] | None]] = set()
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
         """Add ``jobs`` all together, or none.
@@ -42,13 +42,13 @@ class MemoryQueue:
         for job in jobs:
             old = self._jobs.get(job.id, job)
             self._jobs[job.id] = replace(old, priority=min(old.priority, job.priority))
-        self._nudge()
+        self._nudge(tuple(self._jobs[job.id] for job in jobs))
 
     async def remove(self, ids: Iterable[str]) -> None:
         """Delete jobs."""
         for job_id in ids:
             self._jobs.pop(job_id, None)
-        self._nudge()
+        self._nudge(None)
 
     async def read(self) -> tuple[Job, ...]:
         """Return all jobs."""
@@ -58,22 +58,20 @@ class MemoryQueue:
         """Return how many jobs there are."""
         return len(self._jobs)
 
-    async def nudges(self) -> AsyncGenerator[None]:
-        """Yield once at first and after every change; changes that come together yield once."""
-        changed = asyncio.Event()
-        self._listeners.add(changed)
+    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield None at first, then what is added, and None when something is removed."""
+        inbox: asyncio.Queue[tuple[Job, ...] | None] = asyncio.Queue()
+        self._listeners.add(inbox)
         try:
-            yield
+            yield None
             while True:
-                await changed.wait()
-                changed.clear()
-                yield
+                yield await inbox.get()
         finally:
-            self._listeners.discard(changed)
+            self._listeners.discard(inbox)
 
-    def _nudge(self) -> None:
+    def _nudge(self, news: tuple[Job, ...] | None) -> None:
         for listener in self._listeners:
-            listener.set()
+            listener.put_nowait(news)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -28,6 +28,7 @@ _RECONNECT_S = 0.5
 
 # KEYS: jobs. ARGV: channel, TTL in ms, bound, then per job: id, JSON. Returns 1, or 0 when the bound is in the way.
 # A job that is there keeps its time; only a more urgent priority is taken over. Sent twice, it changes nothing.
+# The nudge carries what is new or changed, so that the lane needn't read to begin.
 _ENQUEUE = """
 local jobs, channel, ttl, bound = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local new = 0
@@ -35,27 +36,32 @@ for i = 4, #ARGV, 2 do
   if redis.call('HEXISTS', jobs, ARGV[i]) == 0 then new = new + 1 end
 end
 if new > 0 and redis.call('HLEN', jobs) + new > bound then return 0 end
+local news = {}
+local function put(id, job)
+  redis.call('HSET', jobs, id, job)
+  news[#news + 1] = job
+end
 for i = 4, #ARGV, 2 do
   local stored = redis.call('HGET', jobs, ARGV[i])
   if not stored then
-    redis.call('HSET', jobs, ARGV[i], ARGV[i + 1])
+    put(ARGV[i], ARGV[i + 1])
   else
     local old, given = cjson.decode(stored), cjson.decode(ARGV[i + 1])
     if given.priority < old.priority then
       old.priority = given.priority
-      redis.call('HSET', jobs, ARGV[i], cjson.encode(old))
+      put(ARGV[i], cjson.encode(old))
     end
   end
 end
 redis.call('PEXPIRE', jobs, ttl)
-redis.call('PUBLISH', channel, '+')
+redis.call('PUBLISH', channel, '[' .. table.concat(news, ',') .. ']')
 return 1
 """
 
 # KEYS: jobs. ARGV: channel, ids.
 _REMOVE = """
 redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
-redis.call('PUBLISH', ARGV[1], '-')
+redis.call('PUBLISH', ARGV[1], '')
 return 1
 """
 
@@ -83,8 +89,11 @@ class Queue(Protocol):
         """How many jobs there are, waiting and running."""
         ...
 
-    def nudges(self) -> AsyncGenerator[None]:
-        """Yield once at first and whenever the jobs may have changed; never ends, never raises."""
+    def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield the jobs that were added or became more urgent, or None where all have to be read again.
+
+        It begins with None, never ends and never raises. What it yields may be old: a job may be gone by then.
+        """
         ...
 
 
@@ -99,6 +108,13 @@ class _StoredJob(BaseModel):
     priority: Priority
     enqueued_at: float
 
+    def job(self) -> Job:
+        """Return the job as it is used inside."""
+        return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at)
+
+
+_STORED_JOBS = TypeAdapter(list[_StoredJob])
+
 
 def _encode(job: Job) -> str:
     # Lua's cjson keeps 14 digits: rounded here, the time is the same after a change of priority.
@@ -111,20 +127,16 @@ def _encode(job: Job) -> str:
     ).model_dump_json()
 
 
-def _decode(raw: bytes) -> Job:
-    stored = _StoredJob.model_validate_json(raw)
-    return Job(stored.battle, stored.answer, stored.model, stored.priority, stored.enqueued_at)
-
-
 class HostQueue:
     """The jobs of the host ``host`` in Redis.
 
-    ============================== ======= =================================== ============= ==================
-    key                            type    holds                               written by    bound
-    ============================== ======= =================================== ============= ==================
-    ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON            here          ``bound`` jobs, 24 h
-    ``arena:host:{<host>}:nudge``  channel ``+`` jobs were added, ``-`` removed here          --
-    ============================== ======= =================================== ============= ==================
+    ============================== ======= ================================== ============= ==================
+    key                            type    holds                              written by    bound
+    ============================== ======= ================================== ============= ==================
+    ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           here          ``bound`` jobs, 24 h
+    ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  here          --
+                                           empty text: jobs were removed
+    ============================== ======= ================================== ============= ==================
 
     The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at"}``. The TTL is renewed by every enqueue.
     ``redis`` sends commands; ``subscriber`` waits for nudges and must not time out on a silent socket.
@@ -178,7 +190,9 @@ class HostQueue:
         for key, raw in stored.items():
             known = self._seen.get(key)
             try:
-                seen[key] = known if known is not None and known[0] == raw else (raw, _decode(raw))
+                seen[key] = (
+                    known if known is not None and known[0] == raw else (raw, _StoredJob.model_validate_json(raw).job())
+                )
             except ValidationError as error:
                 broken.append(key.decode(errors="replace"))
                 self._log.warning("job_unreadable", host=self.host, job=broken[-1], why=error.errors()[0]["msg"])
@@ -194,24 +208,36 @@ class HostQueue:
         """
         return int(await self._redis.hlen(self._jobs))
 
-    async def nudges(self) -> AsyncGenerator[None]:
-        """Yield at once when subscribed, and on every nudge; after a lost connection too, since nudges may be lost."""
+    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield the jobs that were added or became more urgent; None where all have to be read.
+
+        None comes at once when subscribed, and after a lost connection too, since nudges may have been lost.
+        """
         while True:
             try:
-                async with aclosing(self._subscription()) as messages:
-                    async for _ in messages:
-                        yield
+                async with aclosing(self._messages()) as messages:
+                    async for message in messages:
+                        yield self._news(message)
             except (RedisError, OSError) as error:
                 self._log.warning("nudges_lost", host=self.host, why=type(error).__name__)
             await asyncio.sleep(_RECONNECT_S)
 
-    async def _subscription(self) -> AsyncGenerator[None]:
+    async def _messages(self) -> AsyncGenerator[dict[str, Any]]:
         async with self._subscriber.pubsub() as channel:
             await channel.subscribe(self._channel)
             while True:
-                # Confirmations of a subscription count: redis-py subscribes again by itself after a reconnect.
-                if await channel.get_message(timeout=_SILENCE_S) is not None:
-                    yield
+                message = await channel.get_message(timeout=_SILENCE_S)
+                if message is not None:
+                    yield message
+
+    def _news(self, message: dict[str, Any]) -> tuple[Job, ...] | None:
+        # Confirmations of a subscription mean "read all": redis-py subscribes again by itself after a reconnect.
+        if message["type"] != "message" or not message["data"]:
+            return None
+        try:
+            return tuple(stored.job() for stored in _STORED_JOBS.validate_json(message["data"]))
+        except ValidationError:
+            return None
 
 
 def queue_full() -> QueueFull:

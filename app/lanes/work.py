@@ -79,18 +79,30 @@ class Work:
         self._patience = patience
         self._jobs: dict[str, Job] = {}
         self._settled: set[str] = set()
+        self._added: dict[str, Job] = {}
         self._pauses: dict[str, _Pause] = {}
         self._runners: dict[str, Runner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger("app.lanes.work").bind(host=host.name)
 
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Take jobs that were just enqueued or became more urgent."""
+        for job in jobs:
+            if job.id not in self._settled:
+                self._jobs[job.id] = self._added[job.id] = job
+
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Callable[[Iterable[Job]], None]]:
-        """Give the function that takes what is read inside of the block; what is settled meanwhile is left out."""
+        """Give the function that takes all jobs as they are read inside of the block.
+
+        What is settled meanwhile is left out, and what is added meanwhile is kept: the reading may not know it yet.
+        """
         self._settled.clear()
+        self._added.clear()
 
         def take(jobs: Iterable[Job]) -> None:
-            self._jobs = {job.id: job for job in jobs if job.id not in self._settled}
+            read = {job.id: job for job in jobs} | self._added
+            self._jobs = {job_id: job for job_id, job in read.items() if job_id not in self._settled}
             self._pauses = {job_id: pause for job_id, pause in self._pauses.items() if job_id in self._jobs}
             for job_id, runner in self._runners.items():
                 if job_id not in self._jobs:

@@ -484,3 +484,28 @@ async def test_the_run_ends_cleanly_when_it_is_cancelled(house: House) -> None:
     assert backend.writing == []
     assert house.board.owner is None
     assert not [other for other in asyncio.all_tasks() if other.get_name().startswith(("lane gpu", "gpu:", "stream"))]
+
+
+async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_for_cancelled(house: House) -> None:
+    read = house.queue.read
+    slow_reads = asyncio.Event()
+
+    async def old_news():  # type: ignore[no-untyped-def]
+        jobs = await read()
+        if slow_reads.is_set():
+            await asyncio.sleep(0.15)
+        return jobs
+
+    house.queue.read = old_news  # type: ignore[method-assign]
+    script = Script.of("one", timedelta(seconds=0.4), " two")
+    house.open(ScriptedBackend({"a": [script]}, resident=["a"]), slots=4)
+    await wait_until(lambda: house.lanes[0][0].driving)
+    slow_reads.set()
+    jobs = [job(n) for n in range(4)]
+    for one in jobs:
+        await house.put(one)
+        await house.queue.remove(["unknown"])
+        await asyncio.sleep(0.07)
+    await wait_until(lambda: all(house.desk.answer(one).settled for one in jobs))
+    assert [house.text(one) for one in jobs] == ["one two"] * 4
+    assert {len(house.desk.answer(one).attempts) for one in jobs} == {1}

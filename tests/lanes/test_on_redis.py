@@ -93,12 +93,15 @@ async def test_a_job_that_can_not_be_read_is_dropped_and_said(redis: Redis, queu
 
 
 async def test_every_change_is_a_nudge(queue: HostQueue) -> None:
+    prefetch = job(1, priority=Priority.PREFETCH, at=1795226340.1234)
+    urgent = replace(prefetch, priority=Priority.INTERACTIVE)
     async with aclosing(queue.nudges()) as nudges:
-        await anext(nudges)
-        await queue.enqueue([job(1)], 10)
-        await asyncio.wait_for(anext(nudges), 2)
-        await queue.remove([job(1).id])
-        await asyncio.wait_for(anext(nudges), 2)
+        assert await anext(nudges) is None, "at first, read all"
+        for enqueued, told in [(prefetch, (prefetch,)), (urgent, (urgent,)), (urgent, ())]:
+            await queue.enqueue([enqueued], 10)
+            assert await asyncio.wait_for(anext(nudges), 2) == told
+        await queue.remove([prefetch.id])
+        assert await asyncio.wait_for(anext(nudges), 2) is None, "something is gone: read all"
 
 
 async def test_nudges_go_on_after_redis_was_away(redis_server: RedisServer) -> None:
@@ -118,6 +121,7 @@ async def test_one_owner_at_a_time_holds_a_lease_and_gets_numbers(redis: Redis) 
     first, second = HostLease(redis, "gpu"), HostLease(redis, "gpu")
     assert await first.acquire()
     assert not await second.acquire()
+    assert await second.taken(), "by somebody"
     assert (await first.next_token(), await first.next_token(), await second.next_token()) == (1, 2, None)
     await first.release()
     assert not first.held
