@@ -65,7 +65,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 def address_of(listening: socket.socket, host: str) -> str:
     """The URL under which the socket is reached from this machine."""
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     shown = f"[{name}]" if ":" in name else name
     return f"http://{shown}:{listening.getsockname()[1]}"
 
@@ -84,11 +84,10 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )
-    server = uvicorn.Server(config)
     if workers == 1:
-        server.run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listening])
     else:
-        Multiprocess(config, target=server.run, sockets=[listening]).run()
+        Multiprocess(config, sockets=[listening]).run()
 
 
 @contextmanager
@@ -110,9 +109,7 @@ def redis_of_this_process(settings: Settings) -> Iterator[None]:
         thread.join(timeout=10)
 
 
-def _hold_redis(
-    settings: Settings, up: threading.Event, done: threading.Event, failed: list[BaseException]
-) -> None:
+def _hold_redis(settings: Settings, up: threading.Event, done: threading.Event, failed: list[BaseException]) -> None:
     async def hold() -> None:
         async with embedded_redis(settings.arena_data_dir, keep=settings.arena_redis_keep):
             up.set()

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """Keeps tasks running until its ``async with`` ends; one that crashes or returns is started again."""
+    """Keeps tasks running until its ``async with`` ends; one that crashes is started again."""
 
     def __init__(self, pause_s: float = RESTART_PAUSE_S) -> None:
         self._pause_s = pause_s
@@ -27,8 +27,7 @@ class Supervisor:
     async def _keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
-                await work()
-                log.error("task_returned", task=name)
+                return await work()
             except Exception as error:
                 log.error("task_crashed", task=name, error=repr(error), exc_info=error)
             await asyncio.sleep(self._pause_s)

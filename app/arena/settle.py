@@ -20,7 +20,7 @@ from app.arena.views import Performance, reveal_of
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status
 from app.battle.events import Event, ready_event, round_event, vote_data
-from app.errors import QueueFull
+from app.errors import Unavailable
 from app.lanes.job import Job, Priority
 from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, BattleRecord
@@ -170,8 +170,8 @@ class Settler:
             return
         try:
             await self._dispatcher.enqueue(jobs)
-        except QueueFull:
-            log.warning("queue_full_for_running_battle", battle=battle.id)  # the sweeper asks again
+        except Unavailable as error:  # a full queue, or a model that is nowhere now: the sweeper asks again
+            log.warning("answers_not_asked_for", battle=battle.id, why=error.code)
 
     async def _close_lost(self, record: BattleRecord) -> None:
         """Redis has no such battle: expired by its TTL it is stopped, lost with its Redis it has failed."""

@@ -43,6 +43,8 @@ class Roster:
         self._turn = asyncio.Lock()
         self._told: tuple[str, ...] = ()
         self.catalog = Catalog()
+        #: What each host has, live; of a host that does not answer, what it had when it last did.
+        self.models_by_host: dict[str, tuple[str, ...]] = {}
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -58,6 +60,9 @@ class Roster:
             states = await asyncio.gather(*(probe(self._backends[name]) for name in names))
             self._states = dict(zip(names, states, strict=True))
             self.catalog = catalog(self._configured, self._hosts, self._states)
+            for name, state in self._states.items():
+                if state.reachable:
+                    self.models_by_host[name] = tuple(model.name for model in state.installed)
             self._probed = self._clock()
         for trouble in self.troubles:
             if trouble not in self._told:

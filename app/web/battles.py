@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from app.arena.manager import Opening, body_hash
 from app.battle.battle import Verdict
 from app.errors import InvalidInput, MessageTooLarge
-from app.hosts.catalog import is_cloud
+from app.hosts.names import is_cloud
+from app.web.fields import BattleId, OptionalText, Text
 from app.web.services import Services, Wired
 from app.web.streams import event_stream
 
@@ -20,39 +21,16 @@ router = APIRouter(prefix="/api/arena", tags=["battles"])
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
-def clean_text(text: str, name: str) -> str:
-    """Trimmed text that every database can hold.
-
-    Raises:
-        ValueError: it is empty or has a NUL character.
-    """
-    if "\x00" in text:
-        raise ValueError(f"{name} must not contain NUL characters")
-    if not text.strip():
-        raise ValueError(f"{name} must not be empty")
-    return text.strip()
-
-
 class OpenBody(BaseModel):
     """What a battle is opened with."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Why is the sky blue?", "num_models": 3}]})
 
-    message: StrictStr
+    message: Text
     num_models: StrictInt | None = None
-    models: list[StrictStr] | None = Field(default=None, max_length=100)
-    system: StrictStr | None = None
-    session_id: StrictStr | None = Field(default=None, max_length=200)
-
-    @field_validator("message")
-    @classmethod
-    def _message(cls, text: str) -> str:
-        return clean_text(text, "message")
-
-    @field_validator("session_id", "system")
-    @classmethod
-    def _no_nul(cls, text: str | None) -> str | None:
-        return clean_text(text, "it") if text else None
+    models: list[Text] | None = Field(default=None, max_length=100)
+    system: OptionalText = None
+    session_id: OptionalText = Field(default=None, max_length=200)
 
 
 class VoteBody(BaseModel):
@@ -138,26 +116,26 @@ async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = Non
 
 
 @router.get("/battles/{battle_id}")
-async def read_battle(battle_id: str, services: Wired) -> dict[str, Any]:
+async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """The battle as it is now; never waits."""
     return (await services.manager.snapshot(battle_id)).to_dict()
 
 
 @router.get("/battles/{battle_id}/events", response_class=Response)
 async def watch_battle(
-    battle_id: str, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
+    battle_id: BattleId, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
 ) -> Response:
     """The battle as server-sent events, until its end; resume with ``Last-Event-ID`` or ``?after=``."""
     return await event_stream(services, battle_id, request, after)
 
 
 @router.post("/battles/{battle_id}/votes")
-async def vote(battle_id: str, body: VoteBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
+async def vote(battle_id: BattleId, body: VoteBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
     """Judge a round; the same verdict again is counted once."""
     return (await services.manager.vote(battle_id, body.round, body.verdict, key)).to_dict()
 
 
 @router.post("/battles/{battle_id}/stop")
-async def stop(battle_id: str, services: Wired) -> dict[str, Any]:
+async def stop(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """Stop generation on the hosts and end the battle; also when it has ended already."""
     return (await services.manager.stop(battle_id)).to_dict()

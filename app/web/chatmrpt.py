@@ -12,13 +12,14 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from app.arena.manager import Opening, body_hash
 from app.battle.battle import Side, Status, Verdict
 from app.battle.events import Snapshot
 from app.errors import Conflict, InvalidInput
-from app.web.battles import check_length, clean_text
+from app.web.battles import check_length
+from app.web.fields import OptionalText, Text
 from app.web.services import Services, Wired
 from app.web.streams import event_stream, patient_json
 
@@ -43,19 +44,9 @@ class StartBody(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Your question", "session_id": "test-123"}]})
 
-    message: StrictStr
-    session_id: StrictStr | None = Field(default=None, max_length=200)
+    message: Text
+    session_id: OptionalText = Field(default=None, max_length=200)
     num_models: StrictInt | None = None
-
-    @field_validator("message")
-    @classmethod
-    def _message(cls, text: str) -> str:
-        return clean_text(text, "message")
-
-    @field_validator("session_id")
-    @classmethod
-    def _session(cls, text: str | None) -> str | None:
-        return clean_text(text, "session_id") if text else None
 
 
 class BattleBody(BaseModel):
@@ -63,12 +54,7 @@ class BattleBody(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"battle_id": "test-123"}]})
 
-    battle_id: StrictStr = Field(max_length=200)
-
-    @field_validator("battle_id")
-    @classmethod
-    def _battle(cls, text: str) -> str:
-        return clean_text(text, "battle_id")
+    battle_id: Text = Field(max_length=200)
 
 
 class ChoiceBody(BattleBody):

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from app.errors import ArenaError, Conflict, InvalidInput, Unavailable
+from app.errors import ArenaError, Conflict, InvalidInput, NotFound, Unavailable
 
 REDIS_AWAY = Unavailable("Redis is away; your battle is kept, try again in a few seconds", code="redis_away")
 
@@ -44,9 +44,11 @@ def _status_error(error: HTTPException) -> JSONResponse:
     return JSONResponse({"error": sentence, "code": code}, error.status_code, error.headers)
 
 
-def invalid_input(error: RequestValidationError) -> InvalidInput:
+def invalid_input(error: RequestValidationError) -> ArenaError:
     """The first thing that is wrong with the input, as one sentence."""
     first = error.errors()[0]
+    if first["loc"][0] == "path":
+        return NotFound("there is no such battle; open one with POST /api/arena/battles")
     path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
     kind = first["type"]
     if kind == "json_invalid":

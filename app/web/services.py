@@ -52,6 +52,10 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     draining: bool = field(default=False)
 
+    def start_draining(self) -> None:
+        """Tell load balancers to send nothing more here."""
+        self.draining = True
+
 
 def services_of(request: Request) -> Services:
     """The services of the application that got this request."""

@@ -1,0 +1,93 @@
+"""The end of a process: it admits nothing more, finishes what it can, and hands the rest to the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from multiprocessing import parent_process
+from types import FrameType
+
+import structlog
+
+from app.lanes.lane import Lane
+from app.tasks import Supervisor
+
+#: How often a worker looks whether its parent lives.
+PARENT_CHECK_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def lanes_running(lanes: Sequence[Lane], supervisor: Supervisor, drain: timedelta) -> AsyncIterator[Drain]:
+    """Run the lanes; the yielded drain stops them early, the end of the block at the latest."""
+    for lane in lanes:
+        supervisor.keep(f"lane {lane.host.name}", lane.run)
+    draining = Drain(lanes, drain)
+    try:
+        yield draining
+    finally:
+        await draining.done()
+
+
+class Drain:
+    """Stops the lanes once: they admit nothing more, finish what they can, and release their leases."""
+
+    def __init__(self, lanes: Sequence[Lane], limit: timedelta) -> None:
+        self._lanes = lanes
+        self._limit = limit
+        self._done: asyncio.Task[list[BaseException | None]] | None = None
+
+    def begin(self) -> None:
+        """Start draining; a second call changes nothing."""
+        if self._done is None:
+            stops = (lane.stop(self._limit) for lane in self._lanes)
+            self._done = asyncio.ensure_future(asyncio.gather(*stops, return_exceptions=True))
+
+    async def done(self) -> None:
+        """Drain, if that has not begun, and wait for its end."""
+        self.begin()
+        if self._done is not None:
+            await self._done
+
+
+@contextmanager
+def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None]) -> Iterator[None]:
+    """Begin to drain with the signal itself: the lifespan ends only after the last connection."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = signal.getsignal(signal.SIGTERM)
+
+    def begin() -> None:
+        log.info("draining")
+        on_begin()
+        drain.begin()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(begin)
+        if callable(before):
+            before(number, frame)
+
+    signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def end_with_parent() -> None:
+    """End this worker when the process that started it is gone: nobody would restart or stop it."""
+    parent = parent_process()
+    if parent is None:
+        return
+    while parent.is_alive():  # noqa: ASYNC110 - a process can only be asked
+        await asyncio.sleep(PARENT_CHECK_S)
+    log.warning("parent_is_gone")
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,202 @@
+"""Wiring: builds every room of one process from the settings and takes it down again, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app import logs
+from app.arena.desk import ArenaDesk
+from app.arena.document import Document
+from app.arena.hub import Hub
+from app.arena.manager import ArenaManager
+from app.arena.settle import Settler
+from app.arena.store import Store
+from app.arena.sweeper import Sweeper
+from app.arena.viewing import Viewing
+from app.arena.writer import TickWriter
+from app.backends.base import Backend, GenerationRequest, Message
+from app.backends.ollama import OllamaBackend
+from app.backends.retrying import RetryingBackend
+from app.database import Database, migrate
+from app.draining import drained_at_sigterm, end_with_parent, lanes_running
+from app.embedded_redis import embedded_redis
+from app.engines import database_url
+from app.errors import ArenaError, Unavailable
+from app.hosts.host import Host, hosts_from
+from app.hosts.options import options_for, system_for
+from app.hosts.roster import Roster
+from app.lanes.lane import Lane
+from app.lanes.lease import HostLease
+from app.lanes.planner import Budget
+from app.lanes.queue import HostQueue
+from app.lanes.router import Router
+from app.lanes.work import LaneHost
+from app.records.ledger import Ledger
+from app.redis import check_redis, commands_client, subscriber_client
+from app.settings import Settings, load_settings
+from app.tasks import Supervisor
+from app.web import application
+from app.web.services import Readiness, Services
+
+log = structlog.get_logger(__name__)
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application of one worker process; uvicorn's factory."""
+    logs.configure()
+    known = settings or load_settings()
+    return application.create(lambda: opened(known))
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Services]:
+    """Everything one process needs, running; closed in reverse order."""
+    async with AsyncExitStack() as stack:
+        redis, subscriber = await _redis(settings, stack)
+        database = await _database(settings, stack)
+        hosts = hosts_from(settings)
+        backends = await _backends(settings, hosts, stack)
+        house = House(settings, redis, subscriber, database, hosts, backends)
+        supervisor = await stack.enter_async_context(Supervisor())
+        house.start(supervisor)
+        supervisor.keep("parent-watch", end_with_parent)
+        await house.roster.refresh()
+        drain = await stack.enter_async_context(lanes_running(house.lanes, supervisor, settings.arena_drain))
+        services = house.services()
+        with drained_at_sigterm(drain, on_begin=services.start_draining):
+            yield services
+
+
+async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redis]:
+    url = settings.redis_address
+    if not url:
+        server = await stack.enter_async_context(
+            embedded_redis(settings.arena_data_dir, keep=settings.arena_redis_keep)
+        )
+        url = server.url
+    redis, subscriber = commands_client(url), subscriber_client(url)
+    stack.push_async_callback(redis.aclose)
+    stack.push_async_callback(subscriber.aclose)
+    try:
+        for warning in await check_redis(redis):
+            log.warning("redis_warning", trouble=warning)
+    except Unavailable as away:
+        log.warning("redis_away", trouble=away.sentence)
+    return redis, subscriber
+
+
+async def _database(settings: Settings, stack: AsyncExitStack) -> Database:
+    url = database_url(settings)
+    await migrate(url)
+    database = Database(url)
+    stack.push_async_callback(database.aclose)
+    return database
+
+
+async def _backends(settings: Settings, hosts: tuple[Host, ...], stack: AsyncExitStack) -> dict[str, Backend]:
+    backends: dict[str, Backend] = {}
+    for host in hosts:
+        wire = OllamaBackend(host.url, keep_alive=settings.arena_keep_alive, tick=settings.arena_tick)
+        backends[host.name] = RetryingBackend(wire)
+        stack.push_async_callback(backends[host.name].aclose)
+    return backends
+
+
+class House:
+    """The rooms of one process, wired from the bottom up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Redis,
+        subscriber: Redis,
+        database: Database,
+        hosts: tuple[Host, ...],
+        backends: dict[str, Backend],
+    ) -> None:
+        self._settings, self._redis, self._database = settings, redis, database
+        ledger = Ledger(database)
+        self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
+        self._hub = Hub(self._store, subscriber)
+        self._writer = TickWriter(self._store, settings.arena_tick)
+        self.roster = Roster(hosts, backends, settings.arena_models)
+        queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
+        self._router = Router(queues, self.roster.models_by_host, settings.arena_queue)
+        self._settler = Settler(
+            self._store,
+            ledger,
+            self._router,
+            prefetch=settings.arena_prefetch,
+            battle_ttl=settings.arena_battle_ttl,
+        )
+        self._manager = ArenaManager(self._store, ledger, self._settler, named=settings.arena_reveal != "end")
+        self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
+        desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle)
+        self.lanes = [self._lane(host, backends[host.name], queues[host.name], desk) for host in hosts]
+
+    def _lane(self, host: Host, backend: Backend, queue: HostQueue, desk: ArenaDesk) -> Lane:
+        budget = Budget(host.memory_bytes) if host.max_loaded is None else Budget(host.memory_bytes, host.max_loaded)
+        lease = HostLease(self._redis, host.name)
+        laned = LaneHost(host.name, host.num_parallel, budget, host.models)
+        return Lane(laned, backend, queue, lease, desk, options=lambda model: options_for(self._settings, model))
+
+    def _request_of(self, document: Document, model: str) -> GenerationRequest:
+        system = system_for(self._settings, model, document.system)
+        told = (Message("system", system),) if system else ()
+        question = Message("user", document.battle.message)
+        return GenerationRequest(model, (*told, question), options_for(self._settings, model))
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start the tasks that every process has."""
+        supervisor.keep("hub", self._hub.run)
+        supervisor.keep("hub-look-around", self._hub.look_around)
+        supervisor.keep("writer", self._writer.run)
+        supervisor.keep("sweeper", self._sweeper.run)
+        supervisor.keep("roster", self.roster.run)
+
+    def services(self) -> Services:
+        """What the routes work with."""
+        viewing = Viewing(self._hub, self._manager.snapshot)
+        contestants = AtHand(self.roster, self._router)
+        return Services(self._settings, self._manager, viewing, contestants, self.readiness)
+
+    async def readiness(self) -> Readiness:
+        """What is missing for battles, and what is in trouble but no reason to leave."""
+        missing = []
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError):
+            missing.append("Redis is away")
+        try:
+            await self._database.ping()
+        except ArenaError as error:
+            missing.append(error.sentence)
+        if missing:
+            return Readiness(tuple(missing))
+        ownerless = [lane.host.name for lane in self.lanes if not await HostLease(self._redis, lane.host.name).taken()]
+        lanes = tuple(f"nobody drives host {name} at the moment" for name in ownerless)
+        hosts = tuple(f"host {host.host} does not answer" for host in self.roster.catalog.unreachable)
+        return Readiness(degraded=(*lanes, *hosts))
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """``app.web.services.Contestants`` over the roster and the router."""
+
+    roster: Roster
+    router: Router
+
+    async def at_hand(self) -> tuple[str, ...]:
+        """Names of the models that can be drawn now."""
+        return await self.roster.at_hand()
+
+    async def room_for(self, models: Sequence[str]) -> None:
+        """Make sure that the hosts' queues would take one answer of each model."""
+        await self.router.room(models)
