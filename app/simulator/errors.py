@@ -27,10 +27,11 @@ class ServerBusy(ServerError):
 
 
 class LoadFailed(ServerError):
-    """The model could not be loaded."""
+    """The model could not be loaded; ``late``: its process never said why."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, late: bool = False) -> None:
         super().__init__(500, text)
+        self.late = late
 
     @classmethod
     def process_died(cls, tail: str) -> LoadFailed:
@@ -40,7 +41,7 @@ class LoadFailed(ServerError):
     @classmethod
     def timed_out(cls) -> LoadFailed:
         """The process never became healthy."""
-        return cls("timed out waiting for llama-server to start - loading model")
+        return cls("timed out waiting for llama-server to start - loading model", late=True)
 
 
 class PromptTooLong(ServerError):

@@ -11,7 +11,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from app.errors import ConfigurationError
 from app.simulator.faults import Faults
@@ -118,15 +118,14 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Pass it on, unless it is to be reset at once."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = stream = cast(asyncio.Transport, transport)  # uvloop's are not of that class
         self._wires.add(self)
         if self._faults.tcp_reset == "accept":
             self._passing = False
             self.reset()
             return
-        transport.set_write_buffer_limits(high=_HIGH_WATER)
-        self._inner.connection_made(_Outgoing(self, transport))
+        stream.set_write_buffer_limits(high=_HIGH_WATER)
+        self._inner.connection_made(_Outgoing(self, stream))
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on, swallow them, or reset when they came."""

@@ -203,12 +203,14 @@ class Machine:
         self._requests += 1
         repeatable = ask.seed is not None or ask.temperature == 0
         variant = f"seed {ask.seed}" if repeatable else f"request {self._requests}"
-        model = ask.model
+        model, limit = ask.model, self._token_limit(ask, runner)
         if ask.json_format:
             answer = self._writer.write_json(model.name, ask.question, variant)
         else:
-            answer = self._writer.write(model.name, ask.question, variant, scale=model.answer_scale, think=ask.think)
-        plan = script(answer, Limits(self._token_limit(ask, runner), ask.stop), self.faults)
+            answer = self._writer.write(
+                model.name, ask.question, variant, limit=limit, scale=model.answer_scale, think=ask.think
+            )
+        plan = script(answer, Limits(limit, ask.stop), self.faults)
         offset = zlib.crc32(f"{variant} {ask.question}".encode())
         return Writing(plan, self._jitter, offset, 1 / runner.rates.decode, sink, ask.grain)
 

@@ -133,8 +133,13 @@ class Writer:
         self._mean = mean_tokens
         self._spread = spread
 
-    def write(self, model: str, prompt: str, variant: str, *, scale: float = 1.0, think: bool = False) -> Answer:
-        """The answer of a model to a prompt; another ``variant`` (sampling seed) gives another one."""
+    def write(
+        self, model: str, prompt: str, variant: str, *, limit: int, scale: float = 1.0, think: bool = False
+    ) -> Answer:
+        """The answer of a model to a prompt; another ``variant`` (sampling seed) gives another one.
+
+        What lies beyond ``limit`` tokens is not made up: it will not be read.
+        """
         chance = random.Random(f"{self._seed} {model} {variant} {prompt}")
         habits = _habits(model)
         topics = _topics(prompt)
@@ -142,7 +147,7 @@ class Writer:
             1, round(self._mean * scale * habits.length * chance.lognormvariate(-(self._spread**2) / 2, self._spread))
         )
         thinking = _pieces_of(_thoughts(chance, topics), max(8, length // 2), chance) if think else ()
-        return Answer(thinking, _content(chance, habits, topics, length))
+        return Answer(thinking, _content(chance, habits, topics, length, limit))
 
     def write_json(self, model: str, prompt: str, variant: str) -> Answer:
         """An answer for ``format``: one JSON object."""
@@ -167,7 +172,9 @@ def _thoughts(chance: random.Random, topics: tuple[str, ...]) -> str:
     return " ".join(_fill(chance.choice(_THOUGHTS), chance, topics) for _ in range(4))
 
 
-def _content(chance: random.Random, habits: _Habits, topics: tuple[str, ...], length: int) -> tuple[str, ...]:
+def _content(
+    chance: random.Random, habits: _Habits, topics: tuple[str, ...], length: int, limit: int
+) -> tuple[str, ...]:
     """Whole sentences, ending at the one that comes nearest to the length."""
     pieces: list[str] = _PIECES.findall(habits.opener)
     for sentence in itertools.count(1):
@@ -175,7 +182,7 @@ def _content(chance: random.Random, habits: _Habits, topics: tuple[str, ...], le
         more = _PIECES.findall(_ARTICLE.sub("an", text))
         if habits.code and sentence == 3:
             more = _code(chance, topics)
-        if len(pieces) + len(more) / 2 > length:
+        if len(pieces) >= limit or len(pieces) + len(more) / 2 > length:
             break
         pieces += more
     return tuple(pieces)

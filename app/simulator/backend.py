@@ -1,0 +1,309 @@
+"""The simulated server behind the arena's own ``Backend``, without sockets: for virtual time.
+
+    async def main() -> None:
+        async with SimulatedBackend.running(SimulatorConfig(), grain=64) as backend: ...
+
+    run_virtual(main())
+
+``grain`` tokens come as one chunk (the first token alone): 72 hours of answers then take seconds. Faults of the wire
+are translated to what a client of the wire would make of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from app.backends.base import (
+    BackendBroken,
+    BackendError,
+    BackendOverloaded,
+    BackendUnavailable,
+    BadRequest,
+    Chunk,
+    GenerationOptions,
+    GenerationRequest,
+    InstalledModel,
+    LoadedModel,
+    LoadTimedOut,
+    Message,
+    ModelNotFound,
+    OutOfCapacity,
+    RunnerStopped,
+    ServerTiming,
+    Stalled,
+    UpstreamFailed,
+)
+from app.simulator.asking import chat_ask, find_for_chat
+from app.simulator.bodies import Body, ChatMessage, read_think
+from app.simulator.clock import Clock
+from app.simulator.config import SimulatorConfig
+from app.simulator.errors import Broken, LoadFailed, ServerBusy, ServerError
+from app.simulator.gojson import GoJsonError
+from app.simulator.machine import RUNNER_STOPPED, Ask, Ended, Machine
+
+_RESET_AFTER: Final = 2
+
+
+class SimulatedBackend:
+    """One simulated server, as the arena sees it.
+
+    Args:
+        machine: what is behind it; several backends may share one.
+        grain: tokens that come as one chunk.
+        keep_alive: goes with loads only; None leaves it to the server.
+        first_token: the longest wait for a first token, and for a load.
+        stall: the longest silence after it.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        *,
+        grain: int = 1,
+        keep_alive: timedelta | None = timedelta(hours=72),
+        first_token: timedelta = timedelta(seconds=180),
+        stall: timedelta = timedelta(seconds=20),
+    ) -> None:
+        self._machine = machine
+        self._grain = grain
+        self._keep_alive_s = None if keep_alive is None else keep_alive.total_seconds()
+        self._first_token_s = first_token.total_seconds()
+        self._stall_s = stall.total_seconds()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, config: SimulatorConfig, *, grain: int = 1, clock: Clock | None = None
+    ) -> AsyncGenerator[SimulatedBackend]:
+        """A backend with a machine of its own, until the end of the block."""
+        async with Machine.running(config, clock) as machine:
+            yield cls(machine, grain=grain)
+
+    @property
+    def machine(self) -> Machine:
+        """The simulated server: its clock, its faults, its runners."""
+        return self._machine
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
+        """Yield the answer as it is written; the last chunk has the ``finish_reason``.
+
+        Raises:
+            BackendError: before the first chunk any class; after it ``BackendBroken`` or a subclass.
+        """
+        pieces = _Pieces(self._machine)
+        async with self._answering(request, pieces) as answering:
+            limit_s: float = self._first_token_s
+            late: type[BackendError] = LoadTimedOut
+            while not answering.done() or pieces.waiting:
+                await self._wait(pieces, limit_s, late)
+                if pieces.waiting:
+                    yield pieces.take()
+                    limit_s, late = self._stall_s, Stalled
+            yield _last(_result(answering, begun=pieces.begun))
+
+    async def load(self, model: str, options: GenerationOptions) -> float:
+        """Load ``model`` with the options of its battles and the configured keep_alive; return the seconds it took."""
+        began = self._machine.clock.now()
+        body = _body(GenerationRequest(model, (), options), keep_alive_s=self._keep_alive_s)
+        loading = asyncio.ensure_future(self._machine.answer(self._ask(body), _Pieces(self._machine)))
+        try:
+            await self._within(self._first_token_s, asyncio.shield(loading))
+        except TimeoutError:
+            raise LoadTimedOut(f"not loaded within {self._first_token_s:g} s") from None
+        except ServerError as error:
+            raise _translated(error) from None
+        finally:
+            await _cancelled(loading)
+        return self._machine.clock.now() - began
+
+    async def unload(self, model: str) -> None:
+        """Ask the server to drop ``model``; returns before it is gone (watch ``loaded``)."""
+        self._check_wire()
+        try:
+            self._machine.scheduler.expire(find_for_chat(self._machine, model))
+        except ServerError as error:
+            raise _translated(error) from None
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        """What is in memory now."""
+        self._check_wire()
+        await self._machine.clock.sleep(self._machine.faults.ps_lag_s or 0.0)
+        return tuple(
+            LoadedModel(runner.model.name, runner.placement.size_bytes, runner.placement.vram_bytes, runner.num_ctx)
+            for runner in await self._machine.scheduler.listed()
+        )
+
+    async def installed(self) -> tuple[InstalledModel, ...]:
+        """What could be loaded."""
+        self._check_wire()
+        return tuple(
+            InstalledModel(model.name, model.file_bytes, model.digest, model.quantization)
+            for model in self._machine.installed.values()
+        )
+
+    async def version(self) -> str:
+        """The server's version: the cheapest proof of life."""
+        self._check_wire()
+        return self._machine.faults.version or self._machine.config.version
+
+    async def aclose(self) -> None:
+        """There are no connections to close; whoever made the machine ends it."""
+
+    @asynccontextmanager
+    async def _answering(self, request: GenerationRequest, pieces: _Pieces) -> AsyncGenerator[asyncio.Future[Ended]]:
+        ask = self._ask(_body(request))
+        answering = asyncio.ensure_future(self._machine.answer(ask, pieces))
+        answering.add_done_callback(pieces.wake)
+        try:
+            yield answering
+        finally:
+            await _cancelled(answering)
+
+    def _ask(self, body: Body) -> Ask:
+        self._check_wire()
+        try:
+            ask = chat_ask(self._machine, body)
+        except ServerError as error:
+            raise _translated(error) from None
+        assert isinstance(ask, Ask)  # an unload has a method of its own
+        return dataclasses.replace(ask, grain=self._grain)
+
+    async def _wait(self, pieces: _Pieces, limit_s: float, late: type[BackendError]) -> None:
+        try:
+            await self._within(limit_s, pieces.arrived())
+        except TimeoutError:
+            raise late(f"silent for {limit_s:g} s") from None
+
+    async def _within(self, limit_s: float, waiting: Awaitable[object]) -> None:
+        async with asyncio.timeout(limit_s / self._machine.clock.speed):
+            await waiting
+
+    def _check_wire(self) -> None:
+        faults = self._machine.faults
+        if faults.connection_refused or faults.tcp_reset in ("accept", "request"):
+            raise BackendUnavailable("connection refused" if faults.connection_refused else "connection reset")
+        if faults.host_check:
+            raise BadRequest("HTTP 403")
+
+
+class _Pieces:
+    """A sink that merges what came since the last chunk; a wire that is cut lets nothing through."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._faults = machine.faults
+        self._texts: list[str] = []
+        self._tokens = 0
+        self._thinking = False
+        self._news = asyncio.Event()
+        self._chunks = 0
+        self.begun = False
+
+    def piece(self, text: str, tokens: int, thinking: bool) -> bool:
+        """Keep it until it is taken."""
+        if self._faults.half_open:
+            return True
+        if not thinking:
+            self._texts.append(text)
+            self._tokens += tokens
+        self._thinking = self._thinking or thinking
+        self._news.set()
+        return True
+
+    def when_ready(self, resume: asyncio.Event) -> None:
+        """It always is."""
+        resume.set()
+
+    def wake(self, _answering: object) -> None:
+        """The answer is over."""
+        self._news.set()
+
+    async def arrived(self) -> None:
+        """Wait for a piece or the end."""
+        await self._news.wait()
+        self._news.clear()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a chunk can be taken."""
+        return bool(self._texts) or self._thinking
+
+    def take(self) -> Chunk:
+        """Everything that has come, as one chunk; raises BackendBroken when the wire is cut here."""
+        self._chunks += 1
+        if self._chunks > _RESET_AFTER and (self._faults.half_line or self._faults.tcp_reset == "stream"):
+            raise BackendBroken("the connection was cut in mid-answer")
+        chunk = Chunk("".join(self._texts), self._tokens, thinking=self._thinking)
+        self._texts, self._tokens, self._thinking = [], 0, False
+        self.begun = True
+        return chunk
+
+
+def _body(request: GenerationRequest, keep_alive_s: float | None = None) -> Body:
+    options = request.options
+    given: dict[str, object] = {
+        "num_ctx": options.num_ctx,
+        "num_predict": options.num_predict,
+        "temperature": options.temperature,
+        **options.extra,
+    }
+    if options.seed is not None:
+        given["seed"] = options.seed
+    try:
+        think = read_think(options.think)
+    except GoJsonError as error:
+        raise BadRequest(str(error)) from None
+    return Body(
+        model=request.model,
+        messages=tuple(_message(message) for message in request.messages),
+        options=given,
+        think=think,
+        keep_alive_s=keep_alive_s,
+    )
+
+
+def _message(message: Message) -> ChatMessage:
+    return ChatMessage(message.role, message.content)
+
+
+def _result(answering: asyncio.Future[Ended], *, begun: bool) -> Ended:
+    """How the answer ended; raises what a client would."""
+    try:
+        return answering.result()
+    except ServerError as error:
+        raise _translated(error) from None
+    except Broken as broken:
+        words = broken.text or "ended without its last chunk"
+        raise (BackendBroken(words) if begun else UpstreamFailed(words)) from None
+
+
+def _last(ended: Ended) -> Chunk:
+    timing = ServerTiming(
+        ended.total_s, ended.load_s, ended.prompt_tokens, ended.prompt_s, ended.tokens, ended.decode_s
+    )
+    return Chunk(finish_reason="length" if ended.done_reason == "length" else "stop", timing=timing)
+
+
+def _translated(error: ServerError) -> BackendError:
+    """The class that a client of the wire finds for a status and a text."""
+    if isinstance(error, ServerBusy):
+        return BackendOverloaded(error.text)
+    if isinstance(error, LoadFailed):
+        return (LoadTimedOut if error.late else OutOfCapacity)(error.text)
+    if error.text == RUNNER_STOPPED:
+        return RunnerStopped(error.text)
+    if error.status == 404:
+        return ModelNotFound(error.text)
+    return BadRequest(error.text) if error.status < 500 else UpstreamFailed(error.text)
+
+
+async def _cancelled(task: asyncio.Future[Ended]) -> None:
+    """End a request and wait until it has given everything back."""
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, ServerError, Broken):
+        await task
