@@ -93,7 +93,11 @@ class Lane:
         self._log = structlog.get_logger("app.lanes.lane").bind(host=host.name)
 
     async def run(self) -> None:
-        """Ask for the lease and drive the host while it is held, until ``stop`` or cancellation."""
+        """Ask for the lease and drive the host while it is held, until ``stop`` or cancellation.
+
+        It may be run again after it crashed.
+        """
+        self._ended.clear()
         try:
             while self._deadline is None:
                 if await self._lease.acquire():
@@ -125,7 +129,7 @@ class Lane:
         self._lost = False
         self._stale.set()
         async with self._beside("lease", self._keep_lease()), self._beside("nudges", self._listen()):
-            await self._know_memory()
+            await self._look()
             async with self._beside("probe", self._probe()):
                 while not self._lost and self._deadline is None:
                     await self._step()
@@ -166,9 +170,9 @@ class Lane:
         self._blind = False
         return True
 
-    async def _know_memory(self) -> None:
-        await self._residency.refresh()
-        if self.host.budget.memory_bytes is not None:
+    async def _look(self) -> None:
+        """Read what is in memory, and where memory is counted, how large the other models are."""
+        if await self._residency.refresh() and self.host.budget.memory_bytes is not None:
             await self._residency.predict_sizes()
 
     async def _keep_lease(self) -> None:
@@ -194,7 +198,7 @@ class Lane:
     async def _probe(self) -> None:
         while True:
             await asyncio.sleep(self._pace.probe_every.total_seconds())
-            await self._residency.refresh()
+            await self._look()
             self._woken.set()
 
     @asynccontextmanager

@@ -22,6 +22,7 @@ from time import time
 import structlog
 
 from app.backends.base import Backend, BackendError, GenerationOptions, LoadedModel
+from app.hosts.names import canonical
 from app.lanes.planner import Resident
 from app.timing.history import History
 
@@ -35,10 +36,12 @@ SIZE_EXTRA = 768 * 1024**2
 """A model's size in memory is guessed from its file until it was seen there: the file, its context and buffers."""
 
 
-def canonical(name: str) -> str:
-    """Return what Ollama takes two names for the same by: case is folded, and no tag means ``latest``."""
-    folded = name.strip().casefold()
-    return folded if ":" in folded.rsplit("/", 1)[-1] else f"{folded}:latest"
+def key_of(name: str) -> str:
+    """Return what two names of the same model have in common; names that Ollama would not take only fold case."""
+    try:
+        return canonical(name)
+    except ValueError:
+        return name.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class Residency:
 
     def spelling(self, model: str) -> str:
         """Return the one spelling of ``model`` that is used here: the first that was met."""
-        return self._spellings.setdefault(canonical(model), model)
+        return self._spellings.setdefault(key_of(model), model)
 
     def used(self, model: str) -> None:
         """Note that ``model`` gets an answer to write now."""
@@ -190,7 +193,7 @@ class Residency:
             except BackendError:
                 flags = ["unverified"]
             else:
-                found = next((entry for entry in loaded if canonical(entry.name) == canonical(model)), None)
+                found = next((entry for entry in loaded if key_of(entry.name) == key_of(model)), None)
                 flags = self._compare(model, found)
                 if final and found is not None:
                     self._accepted[model] = found.context_length
@@ -212,14 +215,17 @@ class Residency:
 
     def _take(self, loaded: tuple[LoadedModel, ...]) -> None:
         """Believe the server; who was there before keeps the times that are known."""
-        before, self._residents, self._server_names = self._residents, {}, {}
+        before, self._residents = self._residents, {}
+        names, self._server_names = self._server_names, {}
         for entry in loaded:
             key = self._key(entry)
             self._server_names[key] = entry.name
             self._residents[key] = replace(before.get(key) or self._fresh(key), size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
-        for gone in set(before) - set(self._residents) - self.leaving:
-            self._log.warning("model_vanished", model=gone)
+        listed = {entry.name for entry in loaded}
+        for gone in before.keys() - self.leaving:
+            if names.get(gone, gone) not in listed:
+                self._log.warning("model_vanished", model=gone)
 
     def _key(self, entry: LoadedModel) -> str:
         """Tell a model that others loaded with another context from ours: a chat with ours would load it again."""

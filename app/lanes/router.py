@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from app.errors import Unavailable
 from app.lanes.job import Job
 from app.lanes.queue import Queue, queue_full
-from app.lanes.residency import canonical
+from app.lanes.residency import key_of
 
 
 class Router:
@@ -34,9 +34,9 @@ class Router:
         Raises:
             Unavailable: no host has it.
         """
-        wanted = canonical(model)
+        wanted = key_of(model)
         for host in self._queues:
-            if any(canonical(name) == wanted for name in self._models.get(host, ())):
+            if any(key_of(name) == wanted for name in self._models.get(host, ())):
                 return host
         raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
 
