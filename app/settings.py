@@ -116,9 +116,7 @@ class Settings(BaseSettings):
     hosts: tuple[HostSettings, ...] = Field(default=(), validation_alias="[[hosts]]")
     models: tuple[ModelSettings, ...] = Field(default=(), validation_alias="[[models]]")
 
-    _blank = field_validator(
-        "ollama_port", "arena_seed", "arena_config", mode="before"
-    )(_empty_is_none)
+    _blank = field_validator("ollama_port", "arena_seed", "arena_config", mode="before")(_empty_is_none)
 
     @field_validator("arena_data_dir", mode="before")
     @classmethod
@@ -178,7 +176,9 @@ def load_settings(**overrides: Any) -> Settings:
         tables = _tables(settings.arena_config)
         unknown = set(tables) - {"hosts", "models"}
         if unknown:
-            raise ConfigurationError(f"{settings.arena_config}: unknown table {sorted(unknown)[0]!r}; use [[hosts]] and [[models]]")
+            raise ConfigurationError(
+                f"{settings.arena_config}: unknown table {sorted(unknown)[0]!r}; use [[hosts]] and [[models]]"
+            )
         return Settings(**{**{f"[[{name}]]": rows for name, rows in tables.items()}, **overrides})
     except ValidationError as error:
         raise ConfigurationError(_one_line(error)) from None

@@ -167,7 +167,7 @@ def _answer(snapshot: Snapshot, data: Mapping[str, Any]) -> Snapshot:
     return _on_side(snapshot, data, state=state, finish_reason=data["finish_reason"], error=data.get("error"))
 
 
-def _ready(snapshot: Snapshot, data: Mapping[str, Any]) -> Snapshot:
+def _ready(snapshot: Snapshot, _: Mapping[str, Any]) -> Snapshot:
     return replace(snapshot, can_vote=True)
 
 
@@ -184,7 +184,7 @@ def _end(snapshot: Snapshot, data: Mapping[str, Any]) -> Snapshot:
     return replace(snapshot, status=data["status"], reveal=data["reveal"], can_vote=False)
 
 
-def _snapshot(snapshot: Snapshot, data: Mapping[str, Any]) -> Snapshot:
+def _snapshot(_: Snapshot, data: Mapping[str, Any]) -> Snapshot:
     return Snapshot.from_dict(data)
 
 
