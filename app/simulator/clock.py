@@ -32,14 +32,15 @@ class Clock:
     def __init__(self, speed: float = 1.0, started_at: datetime | None = None) -> None:
         self.speed = speed
         self._loop = asyncio.get_running_loop()
-        self._zero = self._loop.time()
-        if started_at is None:
-            started_at = EPOCH if isinstance(self._loop, VirtualTimeLoop) else datetime.now(UTC)
-        self._started_at = started_at
+        self.is_virtual = isinstance(self._loop, VirtualTimeLoop)
+        # uvloop's own time is in whole milliseconds, too coarse for measured durations
+        self._time = self._loop.time if self.is_virtual else time.monotonic
+        self._zero = self._time()
+        self._started_at = started_at or (EPOCH if self.is_virtual else datetime.now(UTC))
 
     def now(self) -> float:
         """Simulated seconds since the clock was made."""
-        return (self._loop.time() - self._zero) * self.speed
+        return (self._time() - self._zero) * self.speed
 
     def utc(self, at: float | None = None) -> datetime:
         """The simulated wall-clock time of ``at`` (default: now)."""
@@ -51,7 +52,8 @@ class Clock:
 
     def call_at(self, when: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Call back when ``now()`` has reached ``when``."""
-        return self._loop.call_at(self._zero + when / self.speed, callback, *args)
+        delay = max(0.0, self._zero + when / self.speed - self._time())
+        return self._loop.call_later(delay, callback, *args)
 
     def call_later(self, seconds: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:
         """Call back in that many simulated seconds."""

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from app.simulator.clock import Clock, VirtualTimeLoop
+from app.simulator.clock import Clock
 
 BATCH_PENALTY: Final = 0.12
 _GRID_S: Final = 0.002
@@ -51,8 +51,7 @@ class Engine:
     def __init__(self, clock: Clock, batch_penalty: float = BATCH_PENALTY) -> None:
         self._clock = clock
         self._penalty = batch_penalty
-        loop = asyncio.get_running_loop()
-        self._grid = 0.0 if isinstance(loop, VirtualTimeLoop) else _GRID_S * clock.speed
+        self._grid = 0.0 if clock.is_virtual else _GRID_S * clock.speed
         self._jobs: dict[int, Job] = {}
         self._heap: list[tuple[float, int]] = []
         self._ids = itertools.count(1)

@@ -194,6 +194,11 @@ class Connection(asyncio.Protocol):
 
     # what responses call
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being served."""
+        return self._task is None
+
     def write(self, data: bytes) -> bool:
         """Send; False when the reader is slow."""
         if self._transport is not None and not self._transport.is_closing():

@@ -26,7 +26,6 @@ class Library:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._since = machine.clock.utc()
 
     async def version(self, _request: Request, response: Response) -> None:
         """GET /api/version."""
@@ -44,11 +43,9 @@ class Library:
 
     def dated(self) -> list[tuple[Model, str]]:
         """The installed models with the times at which they came, newest first."""
-        models = list(self._machine.installed.values())
-        return [
-            (model, rfc3339(self._since - timedelta(seconds=3600 * place), 545 + place))
-            for place, model in enumerate(models, start=1)
-        ]
+        when = self._machine.installed_at
+        newest_first = sorted(self._machine.installed.values(), key=lambda model: when[model.name], reverse=True)
+        return [(model, rfc3339(when[model.name], 545)) for model in newest_first]
 
     async def ps(self, _request: Request, response: Response) -> None:
         """GET /api/ps."""

@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from app.errors import ConfigurationError
 from app.simulator.faults import Faults
+from app.simulator.http import Connection
 
 _STREAMING_FROM: Final = 3
 _HIGH_WATER: Final = 32 * 1024
@@ -23,7 +24,7 @@ _HIGH_WATER: Final = 32 * 1024
 class Listener:
     """One address; ``inner`` makes the protocol that gets the bytes."""
 
-    def __init__(self, host: str, port: int, faults: Faults, inner: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, host: str, port: int, faults: Faults, inner: Callable[[], Connection]) -> None:
         self._address = (host, port)
         self._faults = faults
         self._inner = inner
@@ -75,6 +76,8 @@ class Listener:
         if not wanted:
             self._close_port()
             self._parked = _bound(self._address)
+            for wire in tuple(self._wires):
+                wire.close_if_idle()
         elif self._changing is None or self._changing.done():
             self._changing = asyncio.get_running_loop().create_task(self._listen(), name="simulator listener")
 
@@ -108,7 +111,7 @@ def _bound(address: tuple[str, int]) -> socket.socket:
 class Wire(asyncio.Protocol):
     """One accepted connection between the client and the HTTP server."""
 
-    def __init__(self, faults: Faults, inner: asyncio.Protocol, wires: set[Wire]) -> None:
+    def __init__(self, faults: Faults, inner: Connection, wires: set[Wire]) -> None:
         self._faults = faults
         self._inner = inner
         self._wires = wires
@@ -178,6 +181,11 @@ class Wire(asyncio.Protocol):
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
             )
         self._transport.abort()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being served."""
+        if self._transport is not None and self._inner.is_idle:
+            self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""

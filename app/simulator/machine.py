@@ -13,6 +13,7 @@ import zlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import NoReturn, Self
 
 from app.simulator.clock import Clock
@@ -83,6 +84,7 @@ class Machine:
         self.clock = clock
         self.faults = config.first_faults
         self.installed: dict[tuple[str, ...], Model] = {}
+        self.installed_at: dict[str, datetime] = {}
         self.scheduler = Scheduler(config, clock, self.faults)
         self.engine = Engine(clock, config.batch_penalty)
         self.on_down: Callable[[], None] = lambda: None
@@ -91,8 +93,8 @@ class Machine:
         self._chance = random.Random(f"{config.seed} requests")
         self._requests = 0
         self._writings: dict[Writing, Runner] = {}
-        for model in config.catalogue:
-            self.install(model)
+        for place, model in enumerate(config.catalogue, start=1):
+            self.install(model, clock.utc() - timedelta(hours=place))
 
     @classmethod
     @asynccontextmanager
@@ -121,9 +123,10 @@ class Machine:
         self.on_down()
         self.scheduler.forget_all()
 
-    def install(self, model: Model) -> None:
-        """Add a model (a pull's end)."""
+    def install(self, model: Model, at: datetime | None = None) -> None:
+        """Add a model (a pull's end: now)."""
         self.installed[ModelName.parse(model.name).key] = model
+        self.installed_at.setdefault(model.name, at or self.clock.utc())
 
     def find(self, name: ModelName) -> Model | None:
         """The installed model of that name, whatever its case."""
