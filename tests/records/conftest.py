@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from app.database import Database, migrate
@@ -24,16 +26,26 @@ def postgres() -> Iterator[PostgresServer]:
     server.close()
 
 
-@pytest.fixture(scope="session")
-def _migrated(postgres: PostgresServer) -> str:
-    """A database at head, to be copied: that is quicker than migrating for each test."""
-
-    name = postgres.create()
-    address = postgres.url(name)
-    # In a thread, for this fixture may be asked for from within an event loop.
+def _migrate(address: str) -> None:
+    """In a thread, for a fixture may be asked for from within an event loop."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(migrate(address))).result(30)
-    return name
+
+
+@pytest.fixture(scope="session")
+def _shared_url(postgres: PostgresServer) -> str:
+    """A PostgreSQL database at head, for all tests that leave its schema alone: making one takes longer than a test."""
+    address = postgres.url(postgres.create())
+    _migrate(address)
+    return address
+
+
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file at head, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "arena.db"
+    _migrate(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture(params=BOTH)
@@ -56,17 +68,19 @@ async def empty_url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -
 
 @pytest.fixture
 async def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[str]:
-    """The URL of an empty database whose schema is at head."""
+    """The URL of a database at head without rows; a test that changes the schema takes ``empty_url``."""
     if kind == "sqlite":
-        address = f"sqlite:///{tmp_path}/data/arena.db"
-        await migrate(address)
-        yield address
+        template: Path = request.getfixturevalue("_migrated_file")
+        file = tmp_path / "data" / "arena.db"
+        file.parent.mkdir()
+        shutil.copy(template, file)
+        yield f"sqlite:///{file}"
         return
-    template: str = request.getfixturevalue("_migrated")
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = server.create(template)
-    yield server.url(name)
-    server.drop(name)
+    address: str = request.getfixturevalue("_shared_url")
+    connection = await asyncpg.connect(address)
+    await connection.execute("TRUNCATE battles, answers, votes RESTART IDENTITY", timeout=10)
+    await connection.close()
+    yield address
 
 
 @pytest.fixture

@@ -66,33 +66,40 @@ async def test_the_migrations_build_the_tables_that_the_code_uses(database: Data
     assert await database.read(work) == []
 
 
-async def test_migrations_go_down_and_up_with_data_in_the_tables(url: str) -> None:
-    database = Database(url)
+async def test_migrations_go_down_and_up_with_data_in_the_tables(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
     ledger = Ledger(database)
     await ledger.open_battle(new_battle())
     await ledger.save_answers("b1", [new_answer()])
     await vote(ledger)
     await database.aclose()
 
-    assert await migrate(url, "base") is None
+    assert await migrate(empty_url, "base") is None
 
-    database = Database(url)
+    database = Database(empty_url)
     assert await database.read(tables) == {"alembic_version"}
     await database.aclose()
-    assert await migrate(url) == head()
-    database = Database(url)
+    assert await migrate(empty_url) == head()
+    database = Database(empty_url)
     ledger = Ledger(database)
     await ledger.open_battle(new_battle())
     assert (await vote(ledger, Verdict.B)).standing == Vote(1, Verdict.B, OPENING)
     await database.aclose()
 
 
-async def test_migrations_run_under_the_eyes_of_those_who_serve(url: str, ledger: Ledger) -> None:
+async def test_migrations_run_under_the_eyes_of_those_who_serve(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    ledger = Ledger(database)
     await ledger.open_battle(new_battle())
-    await migrate(url, "base")
-    await migrate(url)
+
+    await migrate(empty_url, "base")
+    await migrate(empty_url)
+
     assert await ledger.battle("b1") is None
     assert (await ledger.open_battle(new_battle())).created
+    await database.aclose()
 
 
 async def test_several_processes_may_migrate_at_once(empty_url: str) -> None:
@@ -105,16 +112,20 @@ async def test_several_tasks_may_migrate_at_once(empty_url: str) -> None:
     assert await asyncio.gather(*(migrate(empty_url) for _ in range(4))) == [head()] * 4
 
 
-async def test_a_newer_schema_is_refused_and_left_alone(url: str, ledger: Ledger, database: Database) -> None:
+async def test_a_newer_schema_is_refused_and_left_alone(empty_url: str) -> None:
+    await migrate(empty_url)
+    database = Database(empty_url)
+    ledger = Ledger(database)
     await ledger.open_battle(new_battle())
     update = sa.text("UPDATE alembic_version SET version_num = '9999'")
     await database.transaction(lambda connection: connection.execute(update) and None)
 
     with pytest.raises(ConfigurationError, match=r"9999.*newer.*install the newer version"):
-        await migrate(url)
+        await migrate(empty_url)
 
-    assert await revision(url) == "9999"
+    assert await revision(empty_url) == "9999"
     assert await ledger.battle("b1") is not None
+    await database.aclose()
 
 
 async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
