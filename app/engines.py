@@ -226,7 +226,7 @@ def postgres_engine(url: URL, busy: timedelta, *, pool_size: int = 5) -> AsyncEn
 def _leave_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
     """Have the pool open a new connection for one that the server has closed.
 
-    The event loop has noticed that already, so it costs nothing; SQLAlchemy's ping would cost two more round trips
+    The event loop has noticed that already, so it costs nothing; SQLAlchemy's ping would cost three more round trips
     and half the time of a vote.
     """
     if cast(AdaptedConnection, connection).driver_connection.is_closed():
