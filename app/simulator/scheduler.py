@@ -50,6 +50,7 @@ class Scheduler:
         self._loader = Loader(config, clock, faults, self._chance)
         self._queue: deque[_Pending] = deque()
         self._wake = asyncio.Event()
+        self._idle = True
         self._unloaded = asyncio.Event()
         self._lock = asyncio.Lock()  # held while a process is killed: /api/ps and all requests stall briefly
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,7 +100,8 @@ class Scheduler:
             if runner is not None and not runner.needs_reload(options, self._loader.num_ctx(model, options)):
                 self._use(runner, keep_alive_s)
                 return runner
-        if len(self._queue) >= self._config.max_queue:
+        # An idle scheduler takes one off the queue at once: that one needs no place in it.
+        if len(self._queue) >= self._config.max_queue + self._idle:
             raise ServerBusy
         pending = _Pending(model, called, options, keep_alive_s, asyncio.get_running_loop().create_future())
         self._queue.append(pending)
@@ -193,8 +195,10 @@ class Scheduler:
     async def _serve(self) -> None:
         while True:
             while not self._queue:
+                self._idle = True
                 self._wake.clear()
                 await self._wake.wait()
+            self._idle = False
             pending = self._queue.popleft()
             if not pending.gone.is_set():
                 await self._schedule(pending)
