@@ -137,7 +137,7 @@ def test_an_idle_model_goes_before_a_busy_one_and_a_busy_one_is_waited_for():
         assert set(await ps(machine)) == {order[0], order[2], "phi3:mini"}
         await busy
 
-    virtually(main, models=(*TRIO, "phi3:mini"), card="h100", context_length=4096, answer_tokens=400)
+    virtually(main, models=(*TRIO, "phi3:mini"), card="h100", context_length=4096, answer_tokens=400, tokens_per_s=20.0)
 
 
 def test_nothing_is_sent_before_the_first_token_which_comes_after_queue_load_and_prompt():
