@@ -171,8 +171,8 @@ class Lane:
         return True
 
     async def _look(self) -> None:
-        """Read what is in memory, and where memory is counted, how large the other models are."""
-        if await self._residency.refresh() and self.host.budget.memory_bytes is not None:
+        """Read what is in memory, and how large the other models are."""
+        if await self._residency.refresh():
             await self._residency.predict_sizes()
 
     async def _keep_lease(self) -> None:

@@ -14,7 +14,8 @@ The rules, in the order in which they bind:
    a model that a viewer waits for, and never make one stop.
 
 Whether a model fits is Ollama's own test: its predicted size is at most 80 % of the memory that is left, and there
-are at most ``max_models``; an empty host takes any model. Where no memory is configured, only the count is tested.
+are at most ``max_models``; an empty host takes any model. Where no memory is configured, only the count is tested, and
+what was seen not to fit: a load that made the server push out another model on its own.
 """
 
 from __future__ import annotations
@@ -41,10 +42,14 @@ class Resident:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What fits on a host: the card's memory where it is known, and Ollama's limit of loaded models (3 a card)."""
+    """What fits on a host: the card's memory where it is known, and Ollama's limit of loaded models (3 a card).
+
+    ``overfull_bytes`` is a total that was tried and did not fit.
+    """
 
     memory_bytes: int | None = None
     max_models: int = 3
+    overfull_bytes: int | None = None
 
     def takes(self, kept_bytes: Iterable[int], size_bytes: int) -> bool:
         """Whether a model of ``size_bytes`` fits beside those that stay."""
@@ -52,6 +57,8 @@ class Budget:
         if not kept:
             return True
         if len(kept) >= self.max_models:
+            return False
+        if self.overfull_bytes is not None and sum(kept) + size_bytes >= self.overfull_bytes:
             return False
         return self.memory_bytes is None or size_bytes <= FREE_SHARE * (self.memory_bytes - sum(kept))
 

@@ -14,7 +14,7 @@ To unload: ``keep_alive: 0`` is answered at once and done later, so the list is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from time import time
@@ -28,6 +28,9 @@ from app.timing.history import History
 
 UNLOAD_LIMIT = timedelta(seconds=7)
 """Killing the process, waiting for the card's memory to come back: 0.5-1.5 s typically, 5 s at most."""
+
+OVERFULL_FOR = timedelta(hours=1)
+"""How long it counts that a set of models did not fit; then it may be tried again."""
 
 POLL_EVERY = timedelta(milliseconds=250)
 
@@ -90,6 +93,7 @@ class Residency:
         self._spellings: dict[str, str] = {}
         self._accepted: dict[str, int | None] = {}
         self._windows: dict[str, LoadWindow] = {}
+        self._overfull: tuple[int, float] | None = None
         self._reading = asyncio.Lock()
         self._log = structlog.get_logger("app.lanes.residency").bind(host=host)
         for name in models:
@@ -113,6 +117,13 @@ class Residency:
         """Return how long one who was enqueued at ``enqueued_at`` waited for the newest load of ``model``."""
         window = self._windows.get(model)
         return 0.0 if window is None else window.waited_s(enqueued_at)
+
+    @property
+    def overfull_bytes(self) -> int | None:
+        """The smallest total for which the server pushed out a model on its own lately."""
+        if self._overfull is None or self._wall() - self._overfull[1] > OVERFULL_FOR.total_seconds():
+            return None
+        return self._overfull[0]
 
     async def predict_sizes(self) -> None:
         """Guess the sizes of models that were not seen in memory from their files; nothing if nobody answers."""
@@ -142,7 +153,7 @@ class Residency:
             BackendError: it could not be loaded.
         """
         self.loading = model
-        began = self._wall()
+        began, beside, names = self._wall(), self._residents, self._server_names
         self._log.info("model_loading", model=model)
         try:
             seconds = await self._backend.load(model, self._options(model))
@@ -152,6 +163,7 @@ class Residency:
             raise
         finally:
             self.loading = None
+        self._note_pushed_out(model, beside, names)
         self._windows[model] = LoadWindow(began, self._wall())
         self._history.loaded(model, seconds)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=flags)
@@ -201,6 +213,15 @@ class Residency:
             if final and model not in self._residents:
                 self._residents[model] = replace(self._fresh(model), size_bytes=self.sizes.get(model, 0))
         return flags
+
+    def _note_pushed_out(self, model: str, beside: Mapping[str, Resident], names: Mapping[str, str]) -> None:
+        """Remember what did not fit: who was there before the load of ``model`` and is gone after it."""
+        here = {key_of(name) for name in self._server_names.values()} | {key_of(model)}
+        gone = [other for other, name in names.items() if other in beside and key_of(name) not in here]
+        if gone:
+            total = sum(resident.size_bytes for resident in beside.values()) + self.sizes.get(model, 0)
+            self._overfull = (min(total, self.overfull_bytes or total), self._wall())
+            self._log.warning("model_pushed_out", model=model, gone=gone, total_bytes=total)
 
     def _compare(self, model: str, found: LoadedModel | None) -> list[str]:
         if found is None:

@@ -127,7 +127,7 @@ class Work:
             leaving=frozenset(self._residency.leaving),
             slots=self._host.slots,
             sizes=self._residency.sizes,
-            budget=self._host.budget,
+            budget=replace(self._host.budget, overfull_bytes=self._residency.overfull_bytes),
             patience=self._patience,
         )
 

@@ -285,10 +285,23 @@ async def test_a_model_that_others_loaded_with_another_context_is_loaded_again(h
 
     backend = Foreign(resident=["a"])
     one = job(1)
-    house.open(backend)
-    await house.put(one)
-    await wait_until(house.ended(one))
+    with capture_logs() as logs:
+        house.open(backend)
+        await house.put(one)
+        await wait_until(house.ended(one))
     assert [call.kind for call in backend.calls] == ["load", "stream", "closed"]
+    assert not [line for line in logs if line["log_level"] == "warning"]
+
+
+async def test_what_did_not_fit_once_is_not_tried_again(house: House) -> None:
+    backend = ScriptedBackend(resident=["a", "b"], max_loaded=2)
+    house.open(backend)
+    jobs = [job(1, "c"), job(2, "a")]
+    for one in jobs:
+        await house.put(one)
+        await wait_until(house.ended(one))
+    assert backend.called("load") == ["c", "a"]
+    assert backend.called("unload") == ["b"], "the first time the server chose; now the lane does"
 
 
 async def test_names_are_compared_as_ollama_does(house: House) -> None:

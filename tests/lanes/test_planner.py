@@ -112,6 +112,13 @@ def test_a_model_over_80_percent_of_what_is_left_does_not_fit() -> None:
     assert not budget.takes([10 * GB], 8 * GB + 1)
 
 
+def test_a_total_that_did_not_fit_is_not_tried_again() -> None:
+    budget = Budget(overfull_bytes=20 * GB)
+    assert budget.takes([10 * GB], 9 * GB)
+    assert not budget.takes([10 * GB], 10 * GB)
+    assert budget.takes([], 30 * GB)
+
+
 def test_an_empty_host_takes_any_model() -> None:
     large = View(10, (), (job(1, "large"),), sizes={"large": 50 * GB}, budget=Budget(24 * GB))
     assert plan(large) == [Load("large")]
