@@ -41,6 +41,7 @@ from app.backends.ollama_calls import (
 )
 from app.backends.ollama_failures import by_status
 from app.backends.ollama_lines import Answer
+from app.backends.ticks import Ticks
 
 _CHAT = "/api/chat"
 _LARGEST_ERROR = 64 * 1024
@@ -64,10 +65,10 @@ class OllamaBackend:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._target = Target.of(url)
-        self._calls = OllamaCalls(url, limits.connect, http)
+        self._calls = OllamaCalls(url, limits.connect, self._target.tls, http)
         self._keep_alive = keep_alive
         self._limits = limits
-        self._tick_s = tick.total_seconds()
+        self._ticks = Ticks(tick) if tick else None
         self._clock = clock
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
@@ -158,23 +159,26 @@ class OllamaBackend:
                 raise Overlong(f"not finished within {total_s:g} s")
             if now - heard >= stall_s:
                 raise Stalled(f"silent for {stall_s:g} s")
-            data = await self._bytes(exchange, answer, min(stall_s, began + total_s - now))
+            if answer.started and self._ticks is not None:
+                exchange.pace()
+                await self._ticks.next()
+                data = exchange.take()
+            else:
+                data = await _soon(exchange, min(stall_s, began + total_s - now))
             chunk = _fold(exchange, answer, data)
             if chunk is not None:
                 return chunk
             now = self._clock()
             heard = now if data else heard
 
-    async def _bytes(self, exchange: Exchange, answer: Answer, limit_s: float) -> bytes:
-        if answer.started and self._tick_s:
-            exchange.pace()
-            await asyncio.sleep(min(self._tick_s, limit_s))
-            return exchange.take()
-        try:
-            async with asyncio.timeout(limit_s):
-                return await exchange.read()
-        except TimeoutError:
-            return b""
+
+async def _soon(exchange: Exchange, limit_s: float) -> bytes:
+    """The next bytes as they come; ``b""`` at the end or after ``limit_s`` seconds."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await exchange.read()
+    except TimeoutError:
+        return b""
 
 
 async def _expect_ok(exchange: Exchange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from datetime import timedelta
 from typing import TypeVar
 
@@ -135,12 +136,16 @@ def keep_alive_form(duration: timedelta) -> str | int:
 class OllamaCalls:
     """Asks one server one thing at a time; every call ends within its own limit."""
 
-    def __init__(self, url: str, connect: timedelta, http: httpx.AsyncClient | None = None) -> None:
+    def __init__(
+        self, url: str, connect: timedelta, tls: ssl.SSLContext | None = None, http: httpx.AsyncClient | None = None
+    ) -> None:
         self._url = url.rstrip("/")
         self._http = http or httpx.AsyncClient(
             timeout=httpx.Timeout(None, connect=connect.total_seconds()),
             limits=httpx.Limits(max_connections=None),
             follow_redirects=False,
+            # Certificates are read from disk only where they are used.
+            verify=tls or False,
             trust_env=False,
         )
 

@@ -63,8 +63,9 @@ class Faulted(BackendBroken):
 class Answer:
     """Folds the bytes of one answer into chunks.
 
-    ``started`` is true once text was given out: from then on every failure is a cut. ``failure`` is what ends the
-    answer after the chunk that ``feed`` returned.
+    Content is gathered line by line and looked through for thinking once per ``feed``. ``started`` is true once text
+    was given out: from then on every failure is a cut. ``failure`` is what ends the answer after the chunk that
+    ``feed`` returned.
     """
 
     def __init__(self) -> None:
@@ -72,7 +73,8 @@ class Answer:
         self.failure: BackendError | None = None
         self._tail = b""
         self._thinking = ThinkFilter()
-        self._texts: list[str] = []
+        self._pieces: list[str] = []
+        self._text = ""
         self._tokens = 0
         self._thought = False
         self._last: Line | None = None
@@ -82,8 +84,6 @@ class Answer:
         lines = (self._tail + data).split(b"\n")
         self._tail = lines.pop()
         for raw in lines:
-            if self.failure is not None or self._last is not None:
-                break
             if raw:
                 self._line(raw)
         if len(self._tail) > MAX_LINE:
@@ -100,6 +100,8 @@ class Answer:
         return self._chunk()
 
     def _line(self, raw: bytes) -> None:
+        if self.failure is not None or self._last is not None:
+            return
         try:
             line = _LINE.validate_json(raw)
         except ValidationError:
@@ -111,55 +113,62 @@ class Answer:
             return
         message = line.get("message")
         if message:
-            self._take(message)
+            if message.get("thinking"):
+                self._thought = True
+            if content := message.get("content"):
+                self._pieces.append(content)
         if line.get("done"):
             self._finish(line)
-
-    def _take(self, message: _Message) -> None:
-        if message.get("thinking"):
-            self._thought = True
-        content = message.get("content")
-        if not content:
-            return
-        text, thought = self._thinking.feed(content)
-        self._thought = self._thought or thought
-        if text:
-            self._texts.append(text)
-            self._tokens += 1
 
     def _finish(self, line: Line) -> None:
         if line.get("done_reason") not in ("stop", "length"):
             self._fail(f"ended with done_reason {line.get('done_reason')!r}")
             return
         self._last = line
-        rest = self._thinking.finish()
-        if rest:
-            self._texts.append(rest)
 
     def _chunk(self) -> Chunk | None:
-        if not self._texts and not self._thought and self._last is None:
-            return None
-        text, tokens, thought = "".join(self._texts), self._tokens, self._thought
-        self._texts, self._tokens, self._thought = [], 0, False
-        self.started = self.started or bool(text)
-        if self._last is None:
-            return Chunk(text, tokens, thought)
-        reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
-        return Chunk(text, tokens, thought, reason, timing_of(self._last))
+        begun = self._settle()
+        text, tokens, thought = self._text, self._tokens, self._thought
+        self._text, self._tokens, self._thought = "", 0, False
+        if self._last is not None:
+            text += self._thinking.finish()
+            reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
+            return Chunk(text, tokens, thought, reason, timing_of(self._last))
+        self.started = begun
+        return Chunk(text, tokens, thought) if text or thought else None
+
+    def _settle(self) -> bool:
+        """Take what was thought out of the gathered pieces; return whether the answer has begun to be seen."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            whole = "".join(pieces)
+            if self._thinking.passes(whole):
+                self._text += self._thinking.feed(whole)[0]
+                self._tokens += len(pieces)
+            else:
+                self._sift(pieces)
+        return self.started or bool(self._text)
+
+    def _sift(self, pieces: list[str]) -> None:
+        for piece in pieces:
+            text, thought = self._thinking.feed(piece)
+            self._text += text
+            self._tokens += bool(text)
+            self._thought = self._thought or thought
 
     def _reported(self, raw: bytes) -> None:
         """A line that is not one of an answer: an error in another form, or nonsense."""
         self._fail(error_text(raw) or "sent a line that is not Ollama's JSON: is this the address of an Ollama server?")
 
     def _fail(self, text: str) -> None:
-        if self.started or self._texts:
+        if self._settle():
             self.failure = Faulted((error_text(text) or text)[:500])
         else:
             self.failure = by_text(text)
 
     def _cut(self, cause: Exception | None) -> BackendError:
         how = f"the connection was lost ({cause})" if cause else "the connection was closed"
-        if self.started or self._texts:
+        if self._settle():
             return BackendBroken(f"{how} before done: true")
         if cause is not None and not isinstance(cause, OSError):
             return UpstreamFailed(f"the response is not HTTP ({cause})")

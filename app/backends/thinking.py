@@ -27,9 +27,13 @@ class ThinkFilter:
         self._shown = False
         self._trim = False
 
+    def passes(self, text: str) -> bool:
+        """Whether ``text`` is all visible and nothing is held back: then its pieces need not be fed one by one."""
+        return not self._inside and not self._pending and not self._trim and "<" not in text
+
     def feed(self, text: str) -> tuple[str, bool]:
         """Return what of ``text`` is now known to be visible, and whether the model was thinking in it."""
-        if not self._inside and not self._pending and not self._trim and "<" not in text:
+        if self.passes(text):
             self._shown = self._shown or bool(text)
             return text, False
         return self._split(self._pending + text)

@@ -10,6 +10,19 @@ from app.hosts.host import Host
 from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
 from app.hosts.probes import HostState
 
+__all__ = [
+    "Catalog",
+    "Contender",
+    "Missing",
+    "Unreachable",
+    "can_chat",
+    "canonical",
+    "catalog",
+    "did_you_mean",
+    "is_cloud",
+    "same_model",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:
