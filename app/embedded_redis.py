@@ -9,6 +9,7 @@ the same URL. Why a server and not a dictionary: docs/decisions/0003.
 from __future__ import annotations
 
 import asyncio
+import builtins
 import contextlib
 import logging
 import os
@@ -22,7 +23,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, TimeoutError
 
 from app.errors import ConfigurationError
 from app.redis_folder import RedisFolder
@@ -31,6 +32,7 @@ from app.redis_process import RedisProcess, find_redis_server, let_go
 log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.02
+_ANSWER_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -249,26 +251,23 @@ class EmbeddedRedis:
 
     async def _configure(self, socket: Path) -> None:
         """Give an adopted server the settings of this run: it may have been started to keep nothing."""
-        async with _plain_client(socket) as client:
+        async with asyncio.timeout(_ANSWER_S), _plain_client(socket) as client:
             for name, value in self._settings().items():
                 await client.config_set(name, value)
 
 
 def _plain_client(socket: Path) -> Redis:
-    """Return a client for one question: one connection, one try, one second."""
-    return Redis(
-        unix_socket_path=str(socket),
-        socket_timeout=1,
-        socket_connect_timeout=1,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-    )
+    """Return a client for one question, asked once; whoever asks sets the limit (see ``app.redis_connection``)."""
+    return Redis(unix_socket_path=str(socket), socket_timeout=None, retry=Retry(NoBackoff(), 0), protocol=2)
 
 
 async def _ask(socket: Path) -> _Answer:
     """Return what the server at a socket says of itself; raise a RedisError if there is none or it is silent."""
-    async with _plain_client(socket) as client:
-        info = await client.info()
+    try:
+        async with asyncio.timeout(_ANSWER_S), _plain_client(socket) as client:
+            info = await client.info()
+    except builtins.TimeoutError:
+        raise TimeoutError(f"no answer within {_ANSWER_S:g} s") from None
     return _Answer(pid=int(info["process_id"]), loading=bool(info["loading"]))
 
 

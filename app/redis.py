@@ -15,16 +15,11 @@ subscribes.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
     BusyLoadingError,
     ConnectionError,
     ReadOnlyError,
@@ -33,22 +28,18 @@ from redis.exceptions import (
 )
 
 from app.errors import ConfigurationError, Unavailable
+from app.redis_connection import COMMAND_TIMEOUT, connection_options, is_refusal, retry
 
-COMMAND_TIMEOUT = timedelta(seconds=5)
 CONNECT_TIMEOUT = timedelta(seconds=2)
 POOL_TIMEOUT = timedelta(seconds=2)
 HEALTH_CHECK_INTERVAL = timedelta(seconds=15)
 MAX_CONNECTIONS = 20
 OLDEST_VERSION = (6, 2)
 
+__all__ = ["AWAY", "COMMAND_TIMEOUT", "check_redis", "commands_client", "subscriber_client"]
+
 AWAY = (ConnectionError, TimeoutError, ReadOnlyError, BusyLoadingError)
 """The errors that mean "not now, try again": answered with 503, and healed by waiting."""
-
-_RETRIES = 2
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 0.5
-
-_T = TypeVar("_T")
 
 
 def commands_client(url: str) -> Redis:
@@ -61,25 +52,18 @@ def commands_client(url: str) -> Redis:
     Raises:
         ConfigurationError: the URL can't be understood.
     """
-    pool = _pool(
-        BlockingConnectionPool,
-        url,
-        timeout=POOL_TIMEOUT.total_seconds(),
-        max_connections=MAX_CONNECTIONS,
-        socket_timeout=COMMAND_TIMEOUT.total_seconds(),
-    )
-    return Redis.from_pool(pool)
+    return Redis.from_pool(_pool(BlockingConnectionPool, url, timeout=POOL_TIMEOUT.total_seconds()))
 
 
 def subscriber_client(url: str) -> Redis:
-    """Return the client for pub/sub only: it may wait for a message without limit.
+    """Return the client for pub/sub only: it may wait for a message without limit, but not for anything else.
 
     A connection that died in silence is noticed by TCP keep-alive, and sooner by whoever misses the messages.
 
     Raises:
         ConfigurationError: the URL can't be understood.
     """
-    return Redis.from_pool(_pool(ConnectionPool, url, max_connections=MAX_CONNECTIONS, socket_timeout=None))
+    return Redis.from_pool(_pool(ConnectionPool, url))
 
 
 async def check_redis(client: Redis) -> list[str]:
@@ -92,7 +76,7 @@ async def check_redis(client: Redis) -> list[str]:
     try:
         info: dict[str, Any] = await client.info("everything")
     except AWAY as error:
-        if _is_refusal(error):
+        if is_refusal(error):
             raise ConfigurationError(f"Redis refuses the login ({error}); check REDIS_URL or REDIS_PASSWORD") from None
         raise Unavailable(f"Redis does not answer ({error}); start it or correct REDIS_URL") from None
     except RedisError as error:
@@ -103,69 +87,22 @@ async def check_redis(client: Redis) -> list[str]:
 
 def _pool(kind: type[ConnectionPool], url: str, **limits: Any) -> ConnectionPool:
     try:
-        return kind.from_url(
-            url,
-            socket_connect_timeout=CONNECT_TIMEOUT.total_seconds(),
-            health_check_interval=HEALTH_CHECK_INTERVAL.total_seconds(),
-            retry=_retry(),
-            decode_responses=False,
-            protocol=2,
-            **limits,
-        )
+        options = connection_options(url)
     except ValueError:
         # The message of redis-py may repeat the URL, and that may hold a password.
         raise ConfigurationError(
             "REDIS_URL can't be understood; write redis://host:6379/0, rediss://… or unix:///path/of/the.sock"
         ) from None
-
-
-class _OutermostRetry(Retry):
-    """Retries the outermost of redis-py's nested attempts on a connection, and each one within it only once.
-
-    redis-py retries the command, in it the connect, in that the handshake, in that the health check, all with the
-    same object, so the tries multiply. With its own ``Retry(…, 2)`` one command waited 540 s (measured) for a server
-    that had stopped answering; one that wanted a password never came back from its health check at all, which
-    reconnects and so checks again.
-    """
-
-    _retrying = False
-
-    async def call_with_retry(
-        self,
-        do: Callable[[], Awaitable[_T]],
-        fail: Callable[..., Any],
-        is_retryable: Callable[[Exception], bool] | None = None,
-        with_failure_count: bool = False,
-    ) -> _T:
-        """Run ``do``, as redis-py's own; ``fail`` is told of each failure and drops the connection."""
-        if self._retrying:
-            once = Retry(self._backoff, 0, self._supported_errors)
-            return await once.call_with_retry(do, fail, is_retryable, with_failure_count)
-        self._retrying = True
-        try:
-            return await super().call_with_retry(do, fail, is_retryable or _may_heal, with_failure_count)
-        finally:
-            self._retrying = False
-
-
-def _is_refusal(error: BaseException) -> bool:
-    """Tell whether the login was refused; redis-py counts that among connection errors, or wraps it in one."""
-    refused = (AuthenticationError, AuthorizationError)
-    return isinstance(error, refused) or isinstance(error.__cause__, refused)
-
-
-def _may_heal(error: Exception) -> bool:
-    """Tell whether to try again: a wrong password stays wrong."""
-    return not _is_refusal(error)
-
-
-def _retry() -> Retry:
-    """Two more tries within half a second: enough for a dropped connection or a failover's first moment.
-
-    A time-out is not among them: a command at a server that hangs is told after 5 s, not after 15.
-    """
-    pauses = ExponentialWithJitterBackoff(base=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
-    return _OutermostRetry(pauses, _RETRIES, supported_errors=(ConnectionError, BusyLoadingError, ReadOnlyError))
+    explicit: dict[str, Any] = {
+        "socket_timeout": None,
+        "socket_connect_timeout": CONNECT_TIMEOUT.total_seconds(),
+        "health_check_interval": HEALTH_CHECK_INTERVAL.total_seconds(),
+        "max_connections": MAX_CONNECTIONS,
+        "retry": retry(),
+        "decode_responses": False,
+        "protocol": 2,
+    }
+    return kind(**{**options, **explicit, **limits})
 
 
 def _refuse_old(version: str) -> None:

@@ -7,8 +7,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError
 
 from app.errors import ConfigurationError, Unavailable
 from app.redis import (
@@ -63,16 +63,34 @@ async def test_a_dead_server_is_told_at_once_and_its_return_is_noticed(redis_ser
         assert await client.get("key") == b"value"
 
 
-async def test_a_server_that_hangs_costs_a_command_its_time_out_once(redis_server: RedisServer) -> None:
-    async with commands_client(redis_server.url) as client:
+async def test_a_server_that_hangs_costs_its_time_out_once(redis_server: RedisServer) -> None:
+    async with commands_client(redis_server.url) as client, subscriber_client(redis_server.url) as subscriber:
         await client.ping()
         redis_server.freeze()
         began = monotonic()
-        with pytest.raises(TimeoutError):
-            await client.get("key")
-        assert monotonic() - began < 2 * COMMAND_TIMEOUT.total_seconds()
-        redis_server.thaw()
-        assert await client.ping() is True
+        async with subscriber.pubsub() as news:
+            errors = await asyncio.gather(client.get("key"), news.subscribe("arena:news"), return_exceptions=True)
+            assert all(isinstance(error, AWAY) for error in errors)
+            assert monotonic() - began < 2 * COMMAND_TIMEOUT.total_seconds()
+            redis_server.thaw()
+            assert await client.ping() is True
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_task_that_is_cancelled_in_a_command_ends_at_whatever_moment(redis_url: str, connected: bool) -> None:
+    for steps in range(40):
+        async with commands_client(redis_url) as client:
+            if connected:
+                await client.ping()
+            task = asyncio.create_task(client.set("key", "value"), name="command")
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if task.done():
+                return
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    raise AssertionError("the command was never done")
 
 
 async def test_a_port_where_nobody_listens_is_away() -> None:
@@ -160,3 +178,16 @@ async def test_a_server_that_is_away_is_unavailable_and_may_come_back(redis_serv
             await check_redis(client)
         redis_server.start()
         assert await check_redis(client) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [("redis://host", Connection), ("rediss://host", SSLConnection), ("unix:///s", UnixDomainSocketConnection)],
+)
+def test_every_kind_of_url_gets_connections_with_limits(url: str, kind: type[Connection]) -> None:
+    for client in (commands_client(url), subscriber_client(url)):
+        connection = client.connection_pool.make_connection()
+        assert isinstance(connection, kind)
+        assert type(connection) is not kind
+        assert connection.socket_timeout is None  # or redis-py adds its own, which swallows cancellations
+        assert connection.socket_connect_timeout == 2
