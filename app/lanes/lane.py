@@ -179,12 +179,15 @@ class Lane:
         """Renew the lease; if it expired meanwhile and nobody took it, take it again and go on."""
         while True:
             await asyncio.sleep(self._pace.renew_every.total_seconds())
-            if await self._lease.renew():
-                continue
-            if not await self._lease.acquire():
-                self._log.warning("lease_lost")
-                return
-            self._log.warning("lease_regained")
+            held = self._lease.held
+            if not await self._lease.renew():
+                if not await self._lease.acquire():
+                    self._log.warning("lease_lost")
+                    return
+                self._log.warning("lease_regained")
+            if not held and self._lease.held:
+                self._stale.set()
+                self._woken.set()
 
     async def _listen(self) -> None:
         async with aclosing(self._queue.nudges()) as nudges:
