@@ -1,0 +1,57 @@
+"""How long loads and answers took lately, to tell those who wait how long it may take.
+
+A moving mean per model: each new figure counts ``NEWEST``, what came before the rest, so that a dozen answers
+are enough to follow a host that became slower. A model without a figure of its own is taken to be like the others.
+"""
+
+from __future__ import annotations
+
+NEWEST = 0.3
+"""The weight of the newest figure in a mean."""
+
+FIRST_LOAD_S = 10.0
+"""What a load is taken to last before one was seen: a model of 8 GB from an NVMe disk and the start of its process."""
+
+FIRST_ANSWER_S = 10.0
+"""What an answer is taken to last before one was seen: some 300 tokens at 30 a second."""
+
+
+class _Means:
+    def __init__(self, first_s: float) -> None:
+        self._first_s = first_s
+        self._means: dict[str, float] = {}
+
+    def add(self, model: str, seconds: float) -> None:
+        old = self._means.get(model)
+        self._means[model] = seconds if old is None else old + NEWEST * (seconds - old)
+
+    def of(self, model: str) -> float:
+        if model in self._means:
+            return self._means[model]
+        if self._means:
+            return sum(self._means.values()) / len(self._means)
+        return self._first_s
+
+
+class History:
+    """The means of one host, in seconds; bounded by the number of its models."""
+
+    def __init__(self, first_load_s: float = FIRST_LOAD_S, first_answer_s: float = FIRST_ANSWER_S) -> None:
+        self._loads = _Means(first_load_s)
+        self._answers = _Means(first_answer_s)
+
+    def loaded(self, model: str, seconds: float) -> None:
+        """Note a load that succeeded."""
+        self._loads.add(model, seconds)
+
+    def answered(self, model: str, seconds: float) -> None:
+        """Note an answer that was written to its end, from dispatch to the end."""
+        self._answers.add(model, seconds)
+
+    def load_s(self, model: str) -> float:
+        """Return what a load of ``model`` may take."""
+        return self._loads.of(model)
+
+    def answer_s(self, model: str) -> float:
+        """Return what an answer of ``model`` may take."""
+        return self._answers.of(model)
