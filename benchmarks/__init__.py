@@ -1,0 +1,1 @@
+"""Speed and memory goals, one command each; every one prints a ratio against a baseline of the same run."""
