@@ -250,6 +250,23 @@ async def test_a_sqlite_file_that_stays_locked_is_away_for_all_who_wait(file: Pa
     assert (await vote(ledger)).counted
 
 
+async def test_a_transaction_that_reads_before_it_writes_does_not_fail_beside_others(file: Path) -> None:
+    workers = [Database(f"sqlite:///{file}") for _ in range(3)]
+    await Ledger(workers[0]).open_battle(new_battle())
+
+    def one_more(connection: sa.Connection) -> None:
+        seen = connection.execute(sa.text("SELECT round FROM battles")).scalar_one()
+        connection.execute(sa.text("UPDATE battles SET round = :next"), {"next": seen + 1})
+
+    await asyncio.gather(*(worker.transaction(one_more) for worker in workers for _ in range(40)))
+
+    read = await Ledger(workers[0]).battle("b1")
+    assert read is not None
+    assert read.round == 1 + 3 * 40
+    for worker in workers:
+        await worker.aclose()
+
+
 async def test_a_writer_waits_for_another_process_to_commit(file: Path, on_file: Database) -> None:
     ledger = Ledger(on_file)
     await ledger.open_battle(new_battle())
