@@ -1,8 +1,9 @@
 """What those who wait are told: their place and how long it may take. A pure function.
 
 The estimate is made of means, so it is rough: the answers that come first on the same model, shared among its
-slots (of those being written, half is taken to be left), and for a model that isn't in memory the loads before
-its own and its own. If another model's answers are in the way of the load, half an answer is added.
+slots, and for a model that isn't in memory the loads before its own and its own. If other models' answers are in
+the way of the load, half an answer is added. What has begun takes the mean less the time since; of what takes longer
+than the mean, and of several answers at once, only a share is known to be left.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from app.lanes.planner import View, in_order
 from app.timing.history import History
 
 IN_PROGRESS = 0.5
-"""The share that is taken to be left of what has begun."""
+"""The share that is taken to be left of an answer that began at a time we don't know."""
+
+OVERDUE = 0.1
+"""The share that is taken to be left of what should have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ def outlooks(view: View, history: History) -> dict[str, Outlook]:
     """Return an outlook for every waiting job of ``view``, by job id; places count from 1."""
     present = {resident.model for resident in view.residents}
     ahead: Counter[str] = Counter()
-    loads_s = history.load_s(view.loading) * IN_PROGRESS if view.loading else 0.0
+    loads_s = _left_s(history.load_s(view.loading), view.now - view.loading_since) if view.loading else 0.0
     load_at: dict[str, float] = {view.loading: loads_s} if view.loading else {}
     told = {}
     for place, job in enumerate(in_order(view), 1):
@@ -50,10 +54,20 @@ def outlooks(view: View, history: History) -> dict[str, Outlook]:
 
 def _writing_s(view: View, history: History, model: str, ahead: int) -> float:
     """Add up what is written before on the same model; nothing while a slot is free."""
-    before = ahead + view.in_flight.get(model, 0)
-    if before < view.slots:
+    running = view.in_flight.get(model, 0)
+    if ahead + running < view.slots:
         return 0.0
-    return history.answer_s(model) * (ahead + IN_PROGRESS * view.in_flight.get(model, 0)) / view.slots
+    mean_s = history.answer_s(model)
+    begun_s = mean_s * IN_PROGRESS * running
+    if running == 1:
+        # With one answer at a time, the newest start is the start of the one that is being written.
+        used = next((resident.used for resident in view.residents if resident.model == model), view.now)
+        begun_s = _left_s(mean_s, view.now - used)
+    return (mean_s * ahead + begun_s) / view.slots
+
+
+def _left_s(mean_s: float, passed_s: float) -> float:
+    return max(mean_s - max(passed_s, 0.0), OVERDUE * mean_s)
 
 
 def _in_the_way_s(view: View, history: History) -> float:

@@ -76,6 +76,7 @@ class View:
     waiting: tuple[Job, ...] = ()
     in_flight: Mapping[str, int] = field(default_factory=dict)
     loading: str | None = None
+    loading_since: float = 0.0
     leaving: frozenset[str] = frozenset()
     slots: int = 1
     sizes: Mapping[str, int] = field(default_factory=dict)

@@ -79,6 +79,7 @@ class Residency:
         unload_limit: timedelta = UNLOAD_LIMIT,
     ) -> None:
         self.loading: str | None = None
+        self.loading_since = 0.0
         self.leaving: set[str] = set()
         self.sizes: dict[str, int] = {}
         self._host = host
@@ -152,8 +153,8 @@ class Residency:
         Raises:
             BackendError: it could not be loaded.
         """
-        self.loading = model
-        began, beside, names = self._wall(), self._residents, self._server_names
+        self.loading, self.loading_since = model, self._wall()
+        began, beside, names = self.loading_since, self._residents, self._server_names
         self._log.info("model_loading", model=model)
         try:
             seconds = await self._backend.load(model, self._options(model))

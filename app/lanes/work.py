@@ -124,6 +124,7 @@ class Work:
             waiting=tuple(replace(job, model=self._residency.spelling(job.model)) for job in waiting),
             in_flight=Counter(runner.model for runner in self._runners.values() if runner.occupies),
             loading=self._residency.loading,
+            loading_since=self._residency.loading_since,
             leaving=frozenset(self._residency.leaving),
             slots=self._host.slots,
             sizes=self._residency.sizes,
@@ -138,7 +139,7 @@ class Work:
                 self._residency.used(job.model)
                 self._run(self._jobs[job.id], job.model)
             case Load(model):
-                self._residency.loading = model
+                self._residency.loading, self._residency.loading_since = model, self._crew.wall()
                 self._spawn(self._load(model), f"load {model}")
             case Unload(model):
                 self._residency.leaving.add(model)

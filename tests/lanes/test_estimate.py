@@ -14,10 +14,15 @@ def test_places_count_from_one_in_the_order_of_service() -> None:
     assert {key: outlook.place for key, outlook in told.items()} == {jobs[1].id: 1, jobs[0].id: 2, jobs[2].id: 3}
 
 
-def test_the_next_one_waits_for_half_an_answer_and_the_others_for_whole_ones_more() -> None:
+def test_the_next_one_waits_for_what_is_left_of_an_answer_and_the_others_for_whole_ones_more() -> None:
     jobs = (job(1, at=1), job(2, at=2))
-    told = outlooks(View(4, (Resident("a"),), jobs, {"a": 1}), HISTORY)
-    assert [told[one.id].eta_s for one in jobs] == [3, 9]
+    told = outlooks(View(4, (Resident("a", used=2),), jobs, {"a": 1}), HISTORY)
+    assert [told[one.id].eta_s for one in jobs] == [4, 10]
+
+
+def test_an_answer_that_takes_longer_than_usual_may_end_any_moment() -> None:
+    one = job(1, at=1)
+    assert outlooks(View(400, (Resident("a", used=2),), (one,), {"a": 1}), HISTORY)[one.id].eta_s == 1
 
 
 def test_several_slots_share_the_wait() -> None:
@@ -27,8 +32,8 @@ def test_several_slots_share_the_wait() -> None:
 
 def test_a_model_that_is_being_loaded_is_said_to_be_and_has_no_place() -> None:
     one = job(1, "b")
-    told = outlooks(View(4, (Resident("a"),), (one,), loading="b"), HISTORY)
-    assert told == {one.id: Outlook("loading", None, 10)}
+    told = outlooks(View(4, (Resident("a"),), (one,), loading="b", loading_since=1), HISTORY)
+    assert told == {one.id: Outlook("loading", None, 17)}
 
 
 def test_loads_come_one_after_the_other() -> None:

@@ -168,11 +168,11 @@ class Host:
             tuple(self.residents.values()),
             waiting,
             self.in_flight(),
-            self.loading[0] if self.loading else None,
-            frozenset(self.leaving),
-            self.slots,
-            self.sizes,
-            self.budget,
+            loading=self.loading[0] if self.loading else None,
+            leaving=frozenset(self.leaving),
+            slots=self.slots,
+            sizes=self.sizes,
+            budget=self.budget,
         )
 
     def perform(self, action: object, waiting: tuple[Job, ...]) -> None:
