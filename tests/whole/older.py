@@ -1,0 +1,51 @@
+"""A user of the three older calls, and what each field of their answers is."""
+
+from __future__ import annotations
+
+from tests.whole.client import post
+
+NUMBER = (int, float)
+PAIR = {
+    "battle_id": str,
+    "status": str,
+    "current_round": int,
+    "current_models": list,
+    "model_a": str,
+    "model_b": str,
+    "response_a": str,
+    "response_b": str,
+    "latency_a": NUMBER,
+    "latency_b": NUMBER,
+    "remaining_comparisons": int,
+    "responses_ready": bool,
+}
+RANKING = {"final_ranking": list, "winner": str, "total_rounds": int, "comparison_history": list}
+CHOICE = PAIR | {"eliminated_model": str, "eliminated_side": str}
+
+
+def arena(instance, verb):
+    return f"{instance.url}/api/arena/{verb}"
+
+
+async def start(instance, **body):
+    reply = await post(arena(instance, "start_progressive"), {"message": "Why do rivers bend?", **body})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+async def get(instance, battle):
+    reply = await post(arena(instance, "get_progressive_responses"), {"battle_id": battle})
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+async def submit(instance, battle, word, key="choice", **more):
+    return await post(arena(instance, "submit_progressive_choice"), {"battle_id": battle, key: word, **more})
+
+
+def check_types(body, fields):
+    for name, kind in fields.items():
+        assert isinstance(body[name], kind), (name, body.get(name))
+        assert kind is not int or not isinstance(body[name], bool), name
+    assert ("error" in body) == (body["status"] == "failed")
+    assert None not in body.values()

@@ -1,0 +1,166 @@
+"""Models that keep everybody waiting: nothing stays silent, and nobody waits longer than they can.
+
+Everything waits at the same time, once, for all tests of this file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+import httpx
+import pytest
+
+from tests.whole.client import (
+    BATTLES,
+    LIMIT_S,
+    Watched,
+    call,
+    client,
+    open_battle,
+    snapshot,
+    until_snapshot,
+    watch,
+)
+from tests.whole.harness import QUOKKA, ZIRCON
+from tests.whole.older import CHOICE, PAIR, arena, check_types, submit
+
+pytestmark = pytest.mark.xdist_group("whole-house")
+
+SILENT_S = 11.0
+
+
+@dataclass
+class Timed:
+    """A response and when each piece of it came."""
+
+    status: int = 0
+    headers: httpx.Headers = field(default_factory=httpx.Headers)
+    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+    took_s: float = 0.0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(piece for _, piece in self.pieces)
+
+    def json(self):
+        return json.loads(self.body)
+
+
+@dataclass
+class Evening:
+    """What came of all the waiting."""
+
+    viewer: Watched
+    patient: Timed
+    early_vote: Timed
+    fast_vote: Timed
+    pair: dict[str, object]
+
+
+async def timed(url, body):
+    seen, began = Timed(), monotonic()
+    async with client() as http, http.stream("POST", url, json=body) as response:
+        seen.status, seen.headers = response.status_code, response.headers
+        async for piece in response.aiter_raw():
+            seen.pieces.append((monotonic() - began, piece))
+    seen.took_s = monotonic() - began
+    return seen
+
+
+async def battle_whose_challenger_is_on_basalt(home):
+    """Only okapi lives there; whoever draws it into the first pair is stopped."""
+    for _ in range(40):
+        battle = (await open_battle(home.one.url))["battle_id"]
+        if (await until_snapshot(home.one.url, battle, _is_decided))["can_vote"]:
+            return battle
+        await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
+    raise AssertionError("the draw is not random")
+
+
+def _is_decided(now):
+    sides = now["sides"].values()
+    someone_is_silent = any(side["state"] == "done" for side in sides) and any(not side["text"] for side in sides)
+    return now["can_vote"] or someone_is_silent
+
+
+async def spend(home) -> Evening:
+    home.house.basalt.set(slow_headers_s=30.0)
+    fast = await battle_whose_challenger_is_on_basalt(home)
+    home.house.granite.set(slow_headers_s=SILENT_S)
+    slow = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
+    viewer, patient, early_vote, fast_vote = await asyncio.gather(
+        watch(home.two.url, slow, until=lambda event: event.event == "ready"),
+        timed(arena(home.one, "get_progressive_responses"), {"battle_id": slow}),
+        timed(arena(home.one, "submit_progressive_choice"), {"battle_id": slow, "choice": "left"}),
+        timed(arena(home.one, "submit_progressive_choice"), {"battle_id": fast, "choice": "left"}),
+    )
+    pair = await snapshot(home.one.url, slow)
+    for battle in (fast, slow):
+        await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
+    return Evening(viewer, patient, early_vote, fast_vote, pair)
+
+
+@pytest.fixture(scope="module")
+def _evening(_shared_home) -> Iterator[Evening]:
+    yield asyncio.run(asyncio.wait_for(spend(_shared_home), 3 * LIMIT_S))
+    _shared_home.house.granite.clear()
+    _shared_home.house.basalt.clear()
+
+
+@pytest.fixture
+def evening(_evening) -> Evening:
+    return _evening
+
+
+async def test_a_silent_stream_has_a_heartbeat_every_ten_seconds(evening):
+    assert b": ping" in evening.viewer.raw.split(b"event: delta")[0]
+    assert [comment.strip() for comment in evening.viewer.comments] == [b"ping"] * len(evening.viewer.comments)
+
+
+async def test_whitespace_comes_from_the_ninth_second_on_and_the_body_is_still_json(evening):
+    came_s, first = evening.patient.pieces[0]
+    assert 8.5 < came_s < 10.5
+    assert first == b" "
+    assert evening.patient.status == 200
+    assert evening.patient.headers["content-type"] == "application/json"
+    assert evening.patient.headers["cache-control"] == "no-store, no-transform"
+    body = evening.patient.json()
+    check_types(body, PAIR)
+    assert body["status"] == "ready"
+    assert body["response_a"] == evening.pair["sides"]["a"]["text"]
+    assert body["response_b"] == evening.pair["sides"]["b"]["text"]
+
+
+async def test_a_vote_for_answers_that_are_not_there_waits_and_is_then_refused(evening):
+    assert 5 < evening.early_vote.took_s < 9.9, "existing clients give up after 10 s"
+    assert evening.early_vote.status == 400
+    error = "Both answers must be complete before you vote; try again in a moment."
+    assert evening.early_vote.json() == {"error": error, "code": "not_ready"}
+
+
+async def test_a_next_text_that_is_not_ready_is_told_within_the_clients_patience(evening):
+    assert evening.fast_vote.took_s < 9.9
+    assert evening.fast_vote.status == 200
+    body = evening.fast_vote.json()
+    check_types(body, CHOICE)
+    assert (body["status"], body["responses_ready"]) == ("continue", False)
+    assert (body["response_a"], body["response_b"]) == ("", "")
+    assert body["current_models"] == ["Model A", "Model C"]
+    assert (body["current_round"], body["remaining_comparisons"]) == (1, 1)
+    assert (body["eliminated_model"], body["eliminated_side"]) == ("Model B", "right")
+
+
+async def test_a_vote_over_the_native_calls_never_waits(home, evening):
+    home.house.granite.set(slow_headers_s=5.0)
+    battle = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
+    asked = monotonic()
+    reply = await call("POST", f"{home.one.url}{BATTLES}/{battle}/votes", json={"round": 1, "verdict": "a"})
+    assert monotonic() - asked < 2
+    assert (reply.status_code, reply.json()["code"]) == (409, "not_ready")
+    older = await submit(home.one, "nobody", "left")
+    assert older.status_code == 404
+    await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
