@@ -23,7 +23,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from app.errors import ConfigurationError
 from app.redis_folder import RedisFolder
@@ -177,12 +177,24 @@ class EmbeddedRedis:
     async def _run(self) -> None:
         """Adopt the server that still answers, else start one; this process holds the lock."""
         self._socket = socket = self._folder.claim_socket()
-        former = await self._former_run(socket)
-        if former is None:
-            await self._start_server(socket)
-        else:
-            self._process = RedisProcess.adopt(former, socket, self._folder.log)
+        while (former := await self._former_run(socket)) is not None:
+            if await self._adopt(former, socket):
+                return
+        await self._start_server(socket)
+
+    async def _adopt(self, pid: int, socket: Path) -> bool:
+        """Take a server over; False if it ended meanwhile, as one does whose owner was killed just now."""
+        process = RedisProcess.adopt(pid, socket, self._folder.log)
+        try:
             await self._configure(socket)
+        except (ConnectionError, TimeoutError):
+            process.forget()
+            return False
+        except BaseException:
+            process.end()
+            raise
+        self._process = process
+        return True
 
     async def _former_run(self, socket: Path) -> int | None:
         """Return the process id of a former run's server that answers; wait for one that is about to end.
@@ -251,23 +263,31 @@ class EmbeddedRedis:
 
     async def _configure(self, socket: Path) -> None:
         """Give an adopted server the settings of this run: it may have been started to keep nothing."""
-        async with asyncio.timeout(_ANSWER_S), _plain_client(socket) as client:
+        async with _question(socket) as client:
             for name, value in self._settings().items():
                 await client.config_set(name, value)
 
 
-def _plain_client(socket: Path) -> Redis:
-    """Return a client for one question, asked once; whoever asks sets the limit (see ``app.redis_connection``)."""
-    return Redis(unix_socket_path=str(socket), socket_timeout=None, retry=Retry(NoBackoff(), 0), protocol=2)
+@asynccontextmanager
+async def _question(socket: Path) -> AsyncIterator[Redis]:
+    """Give a client to ask something once, within a second.
+
+    Raises:
+        RedisError: nobody is there (ConnectionError), or is silent (TimeoutError).
+    """
+    # A time-out of redis-py's own may swallow a cancellation, see app.redis_connection.
+    client = Redis(unix_socket_path=str(socket), socket_timeout=None, retry=Retry(NoBackoff(), 0), protocol=2)
+    try:
+        async with asyncio.timeout(_ANSWER_S), client:
+            yield client
+    except builtins.TimeoutError:
+        raise TimeoutError(f"no answer within {_ANSWER_S:g} s") from None
 
 
 async def _ask(socket: Path) -> _Answer:
-    """Return what the server at a socket says of itself; raise a RedisError if there is none or it is silent."""
-    try:
-        async with asyncio.timeout(_ANSWER_S), _plain_client(socket) as client:
-            info = await client.info()
-    except builtins.TimeoutError:
-        raise TimeoutError(f"no answer within {_ANSWER_S:g} s") from None
+    """Return what the server at a socket says of itself; errors as in ``_question``."""
+    async with _question(socket) as client:
+        info = await client.info()
     return _Answer(pid=int(info["process_id"]), loading=bool(info["loading"]))
 
 

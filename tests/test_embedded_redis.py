@@ -342,7 +342,7 @@ async def test_a_socket_folder_that_others_may_write_is_not_used(tmp_path: Path)
 
 
 async def test_a_folder_with_spaces_and_umlauts_works(tmp_path: Path) -> None:
-    async with embedded_redis(tmp_path / "my arena für 100 %", keep=True) as server:
+    async with embedded_redis(tmp_path / "ä b%20", keep=True) as server:
         await put(server.url, "value")
         assert await get(server.url) == b"value"
 
