@@ -20,7 +20,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.arena.store import Entry, Store
+from app.arena.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +34,10 @@ _MILESTONES = frozenset({b"round", b"ready", b"vote", b"unvote", b"end", b"answe
 log = structlog.get_logger(__name__)
 
 
-def frame_of(name: str, entry: Entry) -> bytes:
+def frame_of(name: bytes, n: int, event: bytes, data: bytes) -> bytes:
     """An entry of the log as an SSE frame."""
-    end = b"-end" if entry.event == b"end" else b""
-    return b"id: %s-%d%s\nevent: %s\ndata: %s\n\n" % (name.encode(), entry.n, end, entry.event, entry.data)
+    end = b"-end" if event == b"end" else b""
+    return b"id: %b-%d%b\nevent: %b\ndata: %b\n\n" % (name, n, end, event, data)
 
 
 class Feed:
@@ -45,7 +45,7 @@ class Feed:
 
     def __init__(self, battle: str, clock: Callable[[], float]) -> None:
         self.battle = battle
-        self.name = ""
+        self._name = b""
         self.frames: list[bytes] = []
         self.ended = False
         self.gone = False
@@ -54,7 +54,13 @@ class Feed:
         self.behind = True
         self.heard = clock()
         self._clock = clock
-        self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._woken = False
+
+    @property
+    def name(self) -> str:
+        """The log's name; empty before it was read."""
+        return self._name.decode()
 
     @property
     def last(self) -> int:
@@ -63,36 +69,42 @@ class Feed:
 
     async def change(self) -> None:
         """Wait until something was added, or the battle was rebuilt or lost."""
-        await self._changed.wait()
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        await waiter
 
     def wake(self) -> None:
-        """Let everybody who waits look again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        """Let everybody who waits look again; what was added in one piece of news wakes once."""
+        self._woken = False
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
-    def take(self, name: str, entries: Iterable[Entry]) -> None:
+    def take(self, name: bytes, entries: Iterable[tuple[int, bytes, bytes]]) -> None:
         """Add what is next; a gap or another name means that the log must be read."""
         self.heard = self._clock()
-        before = self.last
-        for entry in entries:
-            if name != self.name or entry.n > self.last + 1:
+        for n, event, data in entries:
+            if name != self._name or n > len(self.frames) + 1:
                 self.behind = True
-                break
-            if entry.n == self.last + 1:
-                self._add(entry)
-        if self.last > before:
-            self.wake()
+                return
+            if n == len(self.frames) + 1:
+                self._add(n, event, data)
 
     def rename(self, name: str | None) -> None:
         """Start from an empty ring under another name; None: Redis has lost the battle."""
-        self.name, self.gone = name or "", name is None
+        self._name, self.gone = (name or "").encode(), name is None
         self.frames, self.ended = [], False
         self.wake()
 
-    def _add(self, entry: Entry) -> None:
-        self.frames.append(frame_of(self.name, entry))
-        self.milestones += entry.event in _MILESTONES
-        self.ended = self.ended or entry.event == b"end"
+    def _add(self, n: int, event: bytes, data: bytes) -> None:
+        self.frames.append(frame_of(self._name, n, event, data))
+        if event in _MILESTONES:
+            self.milestones += 1
+            self.ended = self.ended or event == b"end"
+        if self._waiting and not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self.wake)
 
 
 class Hub:
@@ -102,19 +114,20 @@ class Hub:
         self._store = store
         self._subscriber = subscriber
         self._clock = clock
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[bytes, Feed] = {}
 
     @contextmanager
     def watching(self, battle: str) -> Iterator[Feed]:
         """The feed of a battle, kept while somebody watches it; call ``catch_up`` before the first read."""
-        feed = self._feeds.setdefault(battle, Feed(battle, self._clock))
+        key = battle.encode()
+        feed = self._feeds.setdefault(key, Feed(battle, self._clock))
         feed.viewers += 1
         try:
             yield feed
         finally:
             feed.viewers -= 1
-            if feed.viewers == 0 and self._feeds.get(battle) is feed:
-                del self._feeds[battle]
+            if feed.viewers == 0 and self._feeds.get(key) is feed:
+                del self._feeds[key]
 
     async def catch_up(self, feed: Feed) -> None:
         """Read the log from the feed's last number on, until nothing is missing.
@@ -135,7 +148,7 @@ class Hub:
         if name != feed.name or name is None:
             feed.rename(name)
         if name is not None:
-            feed.take(name, await self._store.entries(feed.battle, feed.last))
+            feed.take(name.encode(), await self._store.entries(feed.battle, feed.last))
 
     async def run(self) -> None:
         """Follow the news until cancelled, through every loss of the connection."""
@@ -160,9 +173,9 @@ class Hub:
 
     def _hear(self, packed: bytes) -> None:
         for battle, name, n, event, data in msgpack.unpackb(packed, raw=True):
-            feed = self._feeds.get(battle.decode())
+            feed = self._feeds.get(battle)
             if feed is not None:
-                feed.take(name.decode(), (Entry(n, event, data),))
+                feed.take(name, ((n, event, data),))
 
     async def look_around(self) -> None:
         """Read the logs of feeds that are behind or have been silent for long, until cancelled."""
