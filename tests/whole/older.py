@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.whole.client import post
 
+START = "/api/arena/start_progressive"
 NUMBER = (int, float)
 PAIR = {
     "battle_id": str,

@@ -1,0 +1,380 @@
+"""Whatever is sent, the answer is a 4xx that names what to do: never 422, never ``detail``, never a stack trace."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from tests.whole.client import BATTLES, call, client, open_battle, play, post, snapshot, until_ready, vote
+from tests.whole.harness import MODELS, OKAPI, ZIRCON
+
+pytestmark = pytest.mark.xdist_group("whole-house")
+
+JSON = {"Content-Type": "application/json"}
+START = "/api/arena/start_progressive"
+GET = "/api/arena/get_progressive_responses"
+SUBMIT = "/api/arena/submit_progressive_choice"
+OPEN = BATTLES
+VOTE = BATTLES + "/{running}/votes"
+NEEDED = {START: {"message": "Hi"}, OPEN: {"message": "Hi"}, GET: {"battle_id": "{running}"}}
+NEEDED |= {SUBMIT: {"battle_id": "{running}", "choice": "left"}, VOTE: {"round": 1, "verdict": "a"}}
+LONG = "x" * 1_000_000
+
+
+@pytest.fixture(scope="module")
+def _running(_shared_home) -> str:
+    async def opened():
+        battle = (await open_battle(_shared_home.one.url))["battle_id"]
+        await until_ready(_shared_home.one.url, battle)
+        return battle
+
+    return asyncio.run(opened())
+
+
+@pytest.fixture
+def running(home, _running) -> str:
+    """A battle whose first round waits for its verdict; nothing that is refused changes it."""
+    return _running
+
+
+def check_refusal(reply, status):
+    assert reply.status_code == status, (reply.status_code, reply.text[:300])
+    body = reply.json()
+    assert {"error", "code"} <= body.keys() <= {"error", "code", "field", "vote"}, body
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    assert body["code"] == body["code"].lower().replace(" ", "_")
+    assert "Traceback" not in reply.text
+    assert reply.headers["content-type"] == "application/json"
+    return body
+
+
+async def send(home, path, content, status, running="", **more):
+    path = path.replace("{running}", running)
+    reply = await call("POST", home.one.url + path, content=content, headers=more.pop("headers", JSON), **more)
+    return check_refusal(reply, status)
+
+
+BODIES = {
+    "nothing at all": b"",
+    "only blanks": b"   ",
+    "an array": b"[]",
+    "a string": b'"message"',
+    "a number": b"7",
+    "null": b"null",
+    "broken JSON": b'{"message": ',
+    "two values": b"{}{}",
+    "invalid UTF-8": b'{"message": "\xff\xfe", "battle_id": "\xff"}',
+    "a bare NaN": b"NaN",
+    "an empty object": b"{}",
+    "deep nesting": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("path", NEEDED)
+async def test_a_body_that_is_no_object_with_the_fields_is_refused(home, running, path, body):
+    await send(home, path, BODIES[body], 400, running)
+
+
+WRONG = {
+    "missing": None,
+    "empty": "",
+    "blank": "  \n\t ",
+    "a number": 7,
+    "a boolean": True,
+    "null": ...,
+    "an array": ["a"],
+    "an object": {"a": 1},
+    "NUL": "a\x00b",
+    "a lone surrogate": "a\ud800b",
+}
+TEXTS = [(START, "message"), (OPEN, "message"), (GET, "battle_id"), (SUBMIT, "battle_id"), (SUBMIT, "choice")]
+
+
+def with_field(path, field, value, running):
+    body = {name: running if text == "{running}" else text for name, text in NEEDED[path].items()}
+    body.pop(field, None)
+    if value is not None:
+        body[field] = None if value is ... else value
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(("path", "field"), TEXTS)
+async def test_a_text_that_is_none_is_refused_and_named(home, running, path, field, wrong):
+    refused = await send(home, path, with_field(path, field, WRONG[wrong], running), 400, running)
+    assert refused["field"] == field
+
+
+@pytest.mark.parametrize("field", ["session_id", "system"])
+@pytest.mark.parametrize("value", [7, True, ["a"], {"a": 1}, "a\x00b", "a\ud800b"])
+async def test_an_optional_text_of_a_wrong_kind_is_refused_and_named(home, field, value):
+    refused = await send(home, OPEN, with_field(OPEN, field, value, ""), 400)
+    assert refused["field"] == field
+
+
+@pytest.mark.parametrize("count", [0, 1, -3, 1000, 4, "3", True, 2.5, [3], {}, 10**30])
+async def test_a_number_of_models_that_cannot_be_is_refused(home, count):
+    refused = await send(home, OPEN, json.dumps({"message": "Hi", "num_models": count}).encode(), 400)
+    assert refused["field"] == "num_models"
+
+
+@pytest.mark.parametrize("count", [0, 1, -3, "3", True, 2.5, [3], {}])
+async def test_the_older_call_refuses_fewer_than_two_models_and_other_kinds(home, count):
+    refused = await send(home, START, json.dumps({"message": "Hi", "num_models": count}).encode(), 400)
+    assert refused["field"] == "num_models"
+
+
+CHOSEN = {
+    "a double": [ZIRCON, OKAPI, ZIRCON],
+    "an unknown name": [ZIRCON, "nobody:1b"],
+    "a cloud name": [ZIRCON, "gpt-oss:120b-cloud"],
+    "only one": [ZIRCON],
+    "none": [],
+    "no list": ZIRCON,
+    "a number in it": [ZIRCON, 3],
+    "a NUL in it": [ZIRCON, "a\x00"],
+    "an empty name": [ZIRCON, ""],
+    "far too many": [f"m{n}" for n in range(2000)],
+}
+
+
+@pytest.mark.parametrize("models", CHOSEN)
+async def test_a_choice_of_models_that_cannot_be_is_refused(home, models):
+    refused = await send(home, OPEN, json.dumps({"message": "Hi", "models": CHOSEN[models]}).encode(), 400)
+    assert refused["field"].split(".")[0] == "models"
+
+
+async def test_more_models_than_were_chosen_are_refused(home):
+    body = {"message": "Hi", "models": [ZIRCON, OKAPI], "num_models": 3}
+    refused = await send(home, OPEN, json.dumps(body).encode(), 400)
+    assert refused["field"] == "num_models"
+
+
+@pytest.mark.parametrize("path", [START, OPEN])
+async def test_a_prompt_over_its_limit_is_too_large_whether_the_body_is_or_not(home, path):
+    refused = await send(home, path, json.dumps({"message": "x" * 32_001}).encode(), 413)
+    assert refused["field"] == "message"
+    await send(home, path, json.dumps({"message": LONG[:-100]}).encode(), 413)
+    await send(home, path, json.dumps({"message": LONG}).encode(), 413)
+
+
+@pytest.mark.parametrize("path", NEEDED)
+async def test_a_body_over_a_megabyte_is_too_large_also_without_a_length(home, running, path):
+    async def pieces():
+        for _ in range(40):
+            yield b"x" * 50_000
+
+    await send(home, path, b"x" * 1_000_001, 413, running)
+    try:
+        await send(home, path, pieces(), 413, running)
+    except httpx.WriteError as closed:
+        pytest.fail(f"the refusal was not readable: {closed!r}")
+
+
+@pytest.mark.parametrize("path", NEEDED)
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
+async def test_a_body_of_another_content_type_is_unsupported(home, running, path, kind):
+    body = with_field(path, "", None, running)
+    await send(home, path, body, 415, running, headers={"Content-Type": kind} if kind else {})
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json"])
+async def test_json_by_another_name_is_json(home, kind):
+    reply = await call("POST", home.one.url + START, content=b'{"message": ""}', headers={"Content-Type": kind})
+    assert check_refusal(reply, 400)["field"] == "message"
+
+
+UNKNOWN = "0" * 32
+IDS = [
+    "%00",
+    "a%00b",
+    "..%2f..%2fetc%2fpasswd",
+    "x" * 300,
+    "%ff%fe",
+    "%F0%9F%92%A9",
+    "a%20b",
+    "'%20OR%201=1",
+    "*",
+    UNKNOWN,
+]
+IDS += ["test-123", "{}", "%7Bx%7D", "a%0d%0aX:y"]
+
+
+@pytest.mark.parametrize("battle", IDS)
+async def test_a_battle_that_is_none_is_not_found_under_every_route(home, battle):
+    for method, rest, body in (
+        ("GET", "", None),
+        ("GET", "/events", None),
+        ("POST", "/votes", {"round": 1, "verdict": "a"}),
+        ("POST", "/stop", None),
+    ):
+        async with client() as http:
+            request = http.build_request(method, home.one.url + "/x", json=body)
+            request.extensions["target"] = f"{BATTLES}/{battle}{rest}".encode()
+            check_refusal(await http.send(request), 404)
+
+
+@pytest.mark.parametrize("battle", [UNKNOWN, "test-of-nobody", "../..", "x" * 200, "%00", "é"])
+async def test_the_older_calls_know_no_such_battle(home, battle):
+    await send(home, GET, json.dumps({"battle_id": battle}).encode(), 404)
+    await send(home, SUBMIT, json.dumps({"battle_id": battle, "choice": "left"}).encode(), 404)
+
+
+async def test_the_native_calls_take_no_session_id(home):
+    await post(home.one.url + START, {"message": "Hi", "session_id": "a-session-of-mine"})
+    reply = await call("GET", f"{home.one.url}{BATTLES}/a-session-of-mine")
+    check_refusal(reply, 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", START, 405),
+        ("GET", GET, 405),
+        ("PUT", SUBMIT, 405),
+        ("DELETE", OPEN, 405),
+        ("GET", OPEN, 405),
+        ("GET", VOTE, 405),
+        ("POST", OPEN + "/{running}", 405),
+        ("POST", OPEN + "/{running}/events", 405),
+        ("PATCH", OPEN + "/{running}", 405),
+        ("POST", "/healthz", 405),
+        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
+        ("POST", "/api/arena/", 404),
+        ("GET", "/api/arena/hosts", 404),
+        ("GET", "/api/arena/leaderboard", 404),
+        ("GET", "/metrics", 404),
+        ("DELETE", OPEN + "/{running}/votes/1", 404),
+        ("GET", "/%00", 404),
+        ("GET", "/api/arena/../../etc/passwd", 404),
+        ("PROPFIND", OPEN, 405),
+    ],
+)
+async def test_a_wrong_method_or_an_unknown_path_has_the_same_shape(home, running, method, path, status):
+    reply = await call(method, home.one.url + path.replace("{running}", running))
+    check_refusal(reply, status)
+    if status == 405:
+        assert reply.headers["allow"]
+
+
+VOTES = {
+    "no round": {"verdict": "a"},
+    "no verdict": {"round": 1},
+    "round 0": {"round": 0, "verdict": "a"},
+    "a negative round": {"round": -1, "verdict": "a"},
+    "a round as text": {"round": "1", "verdict": "a"},
+    "a round as truth": {"round": True, "verdict": "a"},
+    "half a round": {"round": 1.5, "verdict": "a"},
+    "an unknown verdict": {"round": 1, "verdict": "c"},
+    "an older word": {"round": 1, "verdict": "left"},
+    "a verdict as number": {"round": 1, "verdict": 1},
+    "null": {"round": None, "verdict": None},
+    "a name": {"round": 1, "verdict": ZIRCON},
+}
+
+
+@pytest.mark.parametrize("body", VOTES)
+async def test_a_vote_that_is_none_is_refused(home, running, body):
+    refused = await send(home, VOTE, json.dumps(VOTES[body]).encode(), 400, running)
+    assert refused["field"] in ("round", "verdict")
+
+
+@pytest.mark.parametrize("number", [2, 99, 10**18])
+async def test_a_vote_out_of_turn_is_a_conflict(home, running, number):
+    await send(home, VOTE, json.dumps({"round": number, "verdict": "a"}).encode(), 409, running)
+
+
+async def test_a_round_beyond_all_numbers_is_refused(home, running):
+    await send(home, VOTE, b'{"round": 1' + b"0" * 5000 + b', "verdict": "a"}', 400, running)
+
+
+@pytest.mark.parametrize("key", ["", "x" * 201])
+async def test_an_idempotency_key_that_is_empty_or_too_long_is_refused(home, running, key):
+    headers = {"Idempotency-Key": key}
+    check_refusal(await post(home.one.url + OPEN, {"message": "Hi"}, headers=headers), 400)
+    check_refusal(await vote(home.one.url, running, 1, "a", headers=headers), 400)
+
+
+async def test_nothing_of_all_this_has_changed_the_battle(home, running):
+    now = await snapshot(home.one.url, running)
+    assert (now["round"], now["votes"], now["can_vote"]) == (1, [], True)
+    for instance in (home.one, home.two):
+        assert not instance.logged("unexpected_error"), instance.logged("unexpected_error")
+
+
+async def test_the_same_key_and_body_open_the_same_battle_on_any_worker(home):
+    key, body = {"Idempotency-Key": "open-once"}, {"message": "Hi", "num_models": 2}
+    replies = await asyncio.gather(
+        *(post(worker.url + OPEN, body, headers=key) for worker in (home.one, home.two, home.one))
+    )
+    assert {reply.status_code for reply in replies} == {201}
+    assert len({reply.json()["battle_id"] for reply in replies}) == 1
+    other = await post(home.two.url + OPEN, {"message": "Ho", "num_models": 2}, headers=key)
+    check_refusal(other, 409)
+
+
+async def test_a_double_click_is_counted_once_and_another_verdict_is_a_conflict(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    replies = await asyncio.gather(*(vote(worker.url, battle, 1, "a") for worker in (home.one, home.two) * 4))
+    assert {reply.status_code for reply in replies} == {200}
+    refused = check_refusal(await vote(home.two.url, battle, 1, "b"), 409)
+    assert (refused["code"], refused["vote"]) == ("already_judged", {"round": 1, "verdict": "a"})
+    now = await until_ready(home.one.url, battle, 2)
+    assert now["votes"] == [{"round": 1, "verdict": "a"}]
+    key = {"Idempotency-Key": "vote-once"}
+    assert (await vote(home.one.url, battle, 2, "tie", headers=key)).status_code == 200
+    again = await vote(home.two.url, battle, 2, "tie", headers=key)
+    assert (again.status_code, again.json()["status"]) == (200, "finished")
+    check_refusal(await vote(home.one.url, battle, 2, "a", headers=key), 409)
+    check_refusal(await vote(home.one.url, battle, 2, "a"), 409)
+    check_refusal(await vote(home.one.url, battle, 3, "a"), 409)
+    assert len((await snapshot(home.two.url, battle))["votes"]) == 2
+
+
+async def test_a_key_that_was_used_for_another_vote_is_a_conflict(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    key = {"Idempotency-Key": "vote-key-once"}
+    assert (await vote(home.one.url, battle, 1, "a", headers=key)).status_code == 200
+    await until_ready(home.one.url, battle, 2)
+    check_refusal(await vote(home.one.url, battle, 2, "a", headers=key), 409)
+    assert len((await snapshot(home.one.url, battle))["votes"]) == 1
+
+
+async def test_opposite_verdicts_at_the_same_moment_leave_one_that_stands(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    pairs = ((home.one, "a"), (home.two, "b"), (home.two, "tie"), (home.one, "both_bad"))
+    replies = await asyncio.gather(*(vote(worker.url, battle, 1, verdict) for worker, verdict in pairs))
+    assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409]
+    (counted,) = [verdict for reply, (_, verdict) in zip(replies, pairs, strict=True) if reply.status_code == 200]
+    assert (await snapshot(home.one.url, battle))["votes"] == [{"round": 1, "verdict": counted}]
+
+
+async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home, ended):
+    before = await snapshot(home.one.url, ended)
+    check_refusal(await vote(home.one.url, ended, 3, "a"), 409)
+    check_refusal(await vote(home.one.url, ended, 2, "tie"), 409)
+    same = await vote(home.one.url, ended, 2, "b")
+    assert (same.status_code, same.json()) == (200, before)
+    reply = await post(home.one.url + SUBMIT, {"battle_id": ended, "choice": "tie"})
+    check_refusal(reply, 409)
+    assert await snapshot(home.two.url, ended) == before
+
+
+async def test_a_vote_after_a_stop_is_a_conflict(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    stopped = (await post(f"{home.two.url}{BATTLES}/{battle}/stop")).json()
+    assert stopped["status"] == "stopped"
+    check_refusal(await vote(home.one.url, battle, 1, "a"), 409)
+    check_refusal(await post(home.one.url + SUBMIT, {"battle_id": battle, "choice": "left"}), 409)
+    assert len(stopped["reveal"]["ranking"]) == len(MODELS)
+    assert (await play(home.one.url, battle, []))["status"] == "stopped"
