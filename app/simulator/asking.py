@@ -84,7 +84,6 @@ def _ask(body: Body, model: Model, prompt: str, question: str, tokens: int) -> A
     options = read_options(body.options or {}, shift=body.shift)
     return Ask(
         model=model,
-        called=body.model,
         prompt=prompt,
         question=question,
         prompt_tokens=tokens,

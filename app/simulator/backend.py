@@ -59,6 +59,7 @@ class SimulatedBackend:
         keep_alive: goes with loads only; None leaves it to the server.
         first_token: the longest wait for a first token, and for a load.
         stall: the longest silence after it.
+        probe: the longest wait for the short questions.
     """
 
     def __init__(
@@ -69,12 +70,14 @@ class SimulatedBackend:
         keep_alive: timedelta | None = timedelta(hours=72),
         first_token: timedelta = timedelta(seconds=180),
         stall: timedelta = timedelta(seconds=20),
+        probe: timedelta = timedelta(seconds=2),
     ) -> None:
         self._machine = machine
         self._grain = grain
         self._keep_alive_s = None if keep_alive is None else keep_alive.total_seconds()
         self._first_token_s = first_token.total_seconds()
         self._stall_s = stall.total_seconds()
+        self._probe_s = probe.total_seconds()
 
     @classmethod
     @asynccontextmanager
@@ -100,7 +103,7 @@ class SimulatedBackend:
         async with self._answering(request, pieces) as answering:
             limit_s: float = self._first_token_s
             late: type[BackendError] = LoadTimedOut
-            while not answering.done() or pieces.waiting:
+            while pieces.lost or pieces.waiting or not answering.done():
                 await self._wait(pieces, limit_s, late)
                 if pieces.waiting:
                     yield pieces.take()
@@ -113,18 +116,17 @@ class SimulatedBackend:
         body = _body(GenerationRequest(model, (), options), keep_alive_s=self._keep_alive_s)
         loading = asyncio.ensure_future(self._machine.answer(self._ask(body), _Pieces(self._machine)))
         try:
-            await self._within(self._first_token_s, asyncio.shield(loading))
+            await self._within(self._first_token_s, self._heard_of(loading))
+            _result(loading, begun=False)
         except TimeoutError:
             raise LoadTimedOut(f"not loaded within {self._first_token_s:g} s") from None
-        except ServerError as error:
-            raise _translated(error) from None
         finally:
             await _cancelled(loading)
         return self._machine.clock.now() - began
 
     async def unload(self, model: str) -> None:
         """Ask the server to drop ``model``; returns before it is gone (watch ``loaded``)."""
-        self._check_wire()
+        await self._probe()
         try:
             self._machine.scheduler.expire(find_for_chat(self._machine, model))
         except ServerError as error:
@@ -132,8 +134,7 @@ class SimulatedBackend:
 
     async def loaded(self) -> tuple[LoadedModel, ...]:
         """What is in memory now."""
-        self._check_wire()
-        await self._machine.clock.sleep(self._machine.faults.ps_lag_s or 0.0)
+        await self._probe(self._machine.faults.ps_lag_s or 0.0)
         return tuple(
             LoadedModel(runner.model.name, runner.placement.size_bytes, runner.placement.vram_bytes, runner.num_ctx)
             for runner in await self._machine.scheduler.listed()
@@ -141,7 +142,7 @@ class SimulatedBackend:
 
     async def installed(self) -> tuple[InstalledModel, ...]:
         """What could be loaded."""
-        self._check_wire()
+        await self._probe()
         return tuple(
             InstalledModel(model.name, model.file_bytes, model.digest, model.quantization)
             for model in self._machine.installed.values()
@@ -149,7 +150,7 @@ class SimulatedBackend:
 
     async def version(self) -> str:
         """The server's version: the cheapest proof of life."""
-        self._check_wire()
+        await self._probe()
         return self._machine.faults.version or self._machine.config.version
 
     async def aclose(self) -> None:
@@ -184,6 +185,20 @@ class SimulatedBackend:
         async with asyncio.timeout(limit_s / self._machine.clock.speed):
             await waiting
 
+    async def _heard_of(self, loading: asyncio.Future[Ended]) -> None:
+        """Wait for a load's end; on a half-open connection for ever."""
+        await asyncio.wait({loading})
+        if self._machine.faults.half_open:
+            await asyncio.Event().wait()
+
+    async def _probe(self, lag_s: float = 0.0) -> None:
+        """What happens to a short question on the wire."""
+        self._check_wire()
+        late = self._machine.faults.half_open or lag_s > self._probe_s
+        await self._machine.clock.sleep(self._probe_s if late else lag_s)
+        if late:
+            raise BackendUnavailable(f"no answer within {self._probe_s:g} s")
+
     def _check_wire(self) -> None:
         faults = self._machine.faults
         if faults.connection_refused or faults.tcp_reset in ("accept", "request"):
@@ -203,10 +218,12 @@ class _Pieces:
         self._news = asyncio.Event()
         self._chunks = 0
         self.begun = False
+        self.lost = False
 
     def piece(self, text: str, tokens: int, thinking: bool) -> bool:
         """Keep it until it is taken."""
         if self._faults.half_open:
+            self.lost = True
             return True
         if not thinking:
             self._texts.append(text)
@@ -220,8 +237,10 @@ class _Pieces:
         resume.set()
 
     def wake(self, _answering: object) -> None:
-        """The answer is over."""
-        self._news.set()
+        """The answer is over; on a half-open connection nobody hears of it."""
+        self.lost = self.lost or self._faults.half_open
+        if not self.lost:
+            self._news.set()
 
     async def arrived(self) -> None:
         """Wait for a piece or the end."""
@@ -273,6 +292,8 @@ def _message(message: Message) -> ChatMessage:
 
 def _result(answering: asyncio.Future[Ended], *, begun: bool) -> Ended:
     """How the answer ended; raises what a client would."""
+    if answering.cancelled():
+        raise (BackendBroken if begun else BackendUnavailable)("the machine went down")
     try:
         return answering.result()
     except ServerError as error:

@@ -57,10 +57,16 @@ class SimulatorConfig:
         except DurationInvalid as error:
             raise ConfigurationError(f"--keep-alive: {error}") from None
         _ = self.catalogue, self.disk_gb_s
+        self._check_faults()
+
+    def _check_faults(self) -> None:
+        option = "--fault"
         try:
-            _ = self.first_faults, self.scripted
+            _ = self.first_faults
+            option = "--at"
+            _ = self.scripted
         except InvalidInput as error:
-            raise ConfigurationError(f"--fault: {error.sentence}") from None
+            raise ConfigurationError(f"{option}: {error.sentence}") from None
 
     def _check_choices(self) -> None:
         if self.card not in CARDS:
@@ -74,7 +80,7 @@ class SimulatorConfig:
             ("control-port", self.control_port or 0, 0, 65535),
             ("gpus", self.gpus, 1, 16),
             ("speed", self.speed, 0.001, 100_000),
-            ("parallel", self.num_parallel, 1, 1024),
+            ("num-parallel", self.num_parallel, 1, 1024),
             ("max-loaded", self.max_loaded, 0, 64),
             ("max-queue", self.max_queue, 1, 1_000_000),
             ("context-length", self.context_length, 0, 10_000_000),

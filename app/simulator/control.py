@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
+from typing import Final
 
 from app.errors import InvalidInput
 from app.simulator import wire
@@ -16,6 +18,8 @@ from app.simulator.gojson import GoJsonError, go_loads
 from app.simulator.http import Request, Response
 from app.simulator.machine import Machine
 from app.simulator.native import SIMULATED
+
+_ANSWER_SENT_S: Final = 0.05
 
 
 class Control:
@@ -66,7 +70,7 @@ class Control:
             return
         self._send(response, self._machine.faults.active())
         if isinstance(for_s, int | float):
-            self._later(for_s, dict.fromkeys(changes))
+            self._spawn(self._put_back(for_s, dict.fromkeys(changes)))
 
     async def clear_faults(self, _request: Request, response: Response) -> None:
         """DELETE /_sim/faults."""
@@ -81,16 +85,18 @@ class Control:
             response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
             return
         self._send(response, {"status": "going down"})
-        self._machine.go_down()
-        self._machine.faults.set({"connection_refused": True})
-        self._later(float(down_s) if isinstance(down_s, int | float) else 0.0, {"connection_refused": None})
+        self._spawn(self._restart(float(down_s) if isinstance(down_s, int | float) else 0.0))
 
-    def _later(self, seconds: float, changes: dict[str, None]) -> None:
-        async def put_back() -> None:
-            await self._machine.clock.sleep(seconds)
-            self._machine.faults.set(changes)
+    async def _restart(self, down_s: float) -> None:
+        await asyncio.sleep(_ANSWER_SENT_S)
+        await self._machine.restart(down_s)
 
-        task = asyncio.get_running_loop().create_task(put_back(), name="simulator faults put back")
+    async def _put_back(self, seconds: float, changes: dict[str, None]) -> None:
+        await self._machine.clock.sleep(seconds)
+        self._machine.faults.set(changes)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="simulator control")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -92,7 +92,7 @@ class Engine:
         for job in self._jobs.values():
             self._settle(job, now)
             slowdown = shares.slowdown(job)
-            if slowdown != job.slowdown or job.due is math.inf:
+            if slowdown != job.slowdown or job.due == math.inf:
                 job.slowdown = slowdown
                 self._schedule(job)
         self._arm()
@@ -151,6 +151,8 @@ class Engine:
         job.work = work
         job.updated = due
         self._schedule(job)
+        if work == math.inf:
+            self._share_again()  # a paused job leaves its share to the others
 
 
 class _Shares:

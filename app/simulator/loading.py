@@ -91,6 +91,4 @@ class Loader:
         speed = rates.rates(self._config.gpu, model, place.gpu_share)
         if self._config.tokens_per_s is not None:
             speed = rates.Rates(speed.prefill, self._config.tokens_per_s)
-        return Runner(
-            model, model.name, options, num_ctx, self._config.num_parallel, place, speed, self._clock, keep_alive_s=0.0
-        )
+        return Runner(model, options, num_ctx, self._config.num_parallel, place, speed, self._clock, keep_alive_s=0.0)

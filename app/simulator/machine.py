@@ -47,7 +47,6 @@ class Ask:
     """
 
     model: Model
-    called: str
     prompt: str = ""
     question: str = ""
     prompt_tokens: int = 0
@@ -93,6 +92,7 @@ class Machine:
         self._chance = random.Random(f"{config.seed} requests")
         self._requests = 0
         self._writings: dict[Writing, Runner] = {}
+        self._asking: set[asyncio.Task[object]] = set()
         for place, model in enumerate(config.catalogue, start=1):
             self.install(model, clock.utc() - timedelta(hours=place))
 
@@ -118,10 +118,15 @@ class Machine:
             await self.clock.sleep(at_s - self.clock.now())
             change(self.faults)
 
-    def go_down(self) -> None:
-        """The machine stops: connections are reset, nothing stays loaded, the next load is a first one."""
+    async def restart(self, down_s: float) -> None:
+        """Go down and come back empty: connections are reset, and the next load is a first one."""
+        self.faults.set({"connection_refused": True})
         self.on_down()
+        for task in tuple(self._asking):
+            task.cancel()
         self.scheduler.forget_all()
+        await self.clock.sleep(down_s)
+        self.faults.set({"connection_refused": None})
 
     def install(self, model: Model, at: datetime | None = None) -> None:
         """Add a model (a pull's end: now)."""
@@ -143,10 +148,19 @@ class Machine:
             ServerError: before the first token.
             Broken: after it.
         """
+        task = asyncio.current_task()
+        assert task is not None  # coroutines run in tasks
+        self._asking.add(task)
+        try:
+            return await self._answer(ask, sink)
+        finally:
+            self._asking.discard(task)
+
+    async def _answer(self, ask: Ask, sink: Sink) -> Ended:
         arrived = self.clock.now()
         if self.faults.always_503:
             raise ServerBusy
-        async with self.scheduler.runner(ask.model, ask.called, ask.options, ask.keep_alive_s) as runner:
+        async with self.scheduler.runner(ask.model, ask.options, ask.keep_alive_s) as runner:
             await self.clock.sleep(warm_overhead_seconds(self._chance))
             self._check_alive(runner)
             if not ask.prompt:
@@ -192,7 +206,7 @@ class Machine:
     async def _read_prompt(self, ask: Ask, runner: Runner) -> None:
         """Everything before the first token: a fixed part, then the tokens that are not cached."""
         await self.clock.sleep(self.faults.slow_headers_s or 0.0)
-        await self.clock.sleep(self.config.gpu.base_prompt_s * self._chance.uniform(0.95, 1.3))
+        await self.clock.sleep(self.config.gpu.base_prompt_s * self._chance.uniform(1.02, 1.35))
         new = ask.prompt_tokens - runner.cached_tokens(ask.prompt, ask.prompt_tokens)
         read = asyncio.Event()
         job = Job(runner, runner.devices, lambda _due: read.set(), prefill=True)

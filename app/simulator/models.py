@@ -6,8 +6,9 @@ published configurations. ``parse_model`` adds one that is not in the table.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from app.errors import ConfigurationError
@@ -33,7 +34,6 @@ class Model:
     blob: str = ""
     speed: float = 1.0
     answer_scale: float = 1.0
-    settings: tuple[tuple[str, str], ...] = field(default=())
 
     @property
     def digest(self) -> str:
@@ -122,26 +122,36 @@ DEFAULT_MODELS: Final = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 def parse_model(text: str) -> Model:
     """A model from the table, or a new one written as ``name=<file size in GB>``.
 
-    A new one gets the shape that models of its size have.
+    A new one gets the shape that models of its size have. ``name=<known model>`` is another name for known weights:
+    the two share one process.
 
     Raises:
-        ConfigurationError: neither in the table nor in that form.
+        ConfigurationError: neither in the table nor in one of these forms.
     """
-    name_text, equals, size = text.partition("=")
-    try:
-        short = ModelName.parse(name_text).short.lower()
-    except NameInvalid:
-        raise ConfigurationError(f"--models: {name_text!r} is not a model's name") from None
+    name_text, equals, what = text.partition("=")
+    short = _canonical(name_text)
     if not equals and short in MODELS:
         return MODELS[short]
+    if what and (known := MODELS.get(_canonical(what))) is not None:
+        return dataclasses.replace(known, name=short, blob=known.name)
     try:
-        gigabytes = float(size)
+        gigabytes = float(what)
     except ValueError:
         gigabytes = 0.0
     if not 0.01 <= gigabytes <= 2000:
-        known = ", ".join(MODELS)
-        raise ConfigurationError(f"--models: {text!r} is not known; use {known}, or add one as name=<file size in GB>")
+        known_names = ", ".join(MODELS)
+        raise ConfigurationError(
+            f"--models: {text!r} is not known; use {known_names}, or add one as name=<file size in GB> "
+            "or name=<known model>"
+        )
     return made_up(short, gigabytes)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return ModelName.parse(text).short.lower()
+    except NameInvalid:
+        raise ConfigurationError(f"--models: {text!r} is not a model's name") from None
 
 
 def made_up(name: str, gigabytes: float) -> Model:

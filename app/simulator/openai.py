@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -87,7 +87,6 @@ class OpenAi:
         try:
             ask = chat_ask(self._machine, wanted.body)
             assert not isinstance(ask, Unload)  # there is no keep_alive here
-            ask = replace(ask, called=ModelName.parse(ask.model.name).short)
             await (self._stream if wanted.body.stream else self._collect)(wanted, ask, response)
         except ServerError as error:
             response.send(error.status, wire.PLAIN_JSON, error_body(error.status, error.text) + b"\n", SIMULATED)

@@ -59,7 +59,7 @@ def gpu_query_seconds(chance: random.Random) -> float:
 
 def warm_overhead_seconds(chance: random.Random) -> float:
     """Scheduling of a request whose model is loaded: log-normal, mostly 5 to 50 ms."""
-    return min(0.12, chance.lognormvariate(math.log(0.014), 0.55))
+    return min(0.1, chance.lognormvariate(math.log(0.014), 0.55))
 
 
 class Jitter:

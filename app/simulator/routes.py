@@ -57,6 +57,9 @@ class Application:
         if not path.startswith("/_sim") and self._forbidden(request):
             response.send(403, None, b"", SIMULATED)
             return
+        if request.method == "OPTIONS" and "origin" in request.headers:
+            response.send(204, None, b"", (*_preflight(request), *SIMULATED))
+            return
         methods = self._routes.get(path) or ({"GET": self._v1.model} if path.startswith("/v1/models/") else None)
         if methods is None:
             response.send(404, _PLAIN, b"404 page not found", SIMULATED)
@@ -79,6 +82,17 @@ class Application:
 
 async def _running(_request: Request, response: Response) -> None:
     response.send(200, "text/plain; charset=utf-8", b"Ollama is running", SIMULATED)
+
+
+def _preflight(request: Request) -> tuple[str, ...]:
+    """What a browser wants to know before it posts."""
+    return (
+        f"Access-Control-Allow-Origin: {request.headers['origin']}",
+        "Access-Control-Allow-Methods: GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS",
+        "Access-Control-Allow-Headers: Authorization,Content-Type,User-Agent,Accept,X-Requested-With",
+        "Access-Control-Max-Age: 43200",
+        "Vary: Origin",
+    )
 
 
 def _host_allowed(header: str) -> bool:

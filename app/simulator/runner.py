@@ -44,10 +44,12 @@ RunnerState = Literal["active", "idle", "expiring", "killed"]
 
 @dataclass(eq=False, slots=True)
 class Runner:
-    """A model's process. ``refs`` counts requests from grant to their end; ``called`` is the name that loaded it."""
+    """A model's process; ``refs`` counts requests from grant to their end.
+
+    ``model`` is the name that loaded it: another name of the same weights uses the same process.
+    """
 
     model: Model
-    called: str
     options: RunnerOptions
     num_ctx: int
     parallel: int

@@ -30,7 +30,6 @@ class _Pending:
     """A request that needs a load."""
 
     model: Model
-    called: str
     options: RunnerOptions
     keep_alive_s: float | None
     granted: asyncio.Future[Runner]
@@ -79,22 +78,20 @@ class Scheduler:
             return sorted(self.loaded.values(), key=lambda runner: runner.shown_expiry(), reverse=True)
 
     @asynccontextmanager
-    async def runner(
-        self, model: Model, called: str, options: RunnerOptions, keep_alive_s: float | None
-    ) -> AsyncGenerator[Runner]:
+    async def runner(self, model: Model, options: RunnerOptions, keep_alive_s: float | None) -> AsyncGenerator[Runner]:
         """A runner for the length of one request.
 
         Raises:
             ServerBusy: it needs a load and the queue is full.
             LoadFailed: the load failed.
         """
-        runner = await self._grant(model, called, options, keep_alive_s)
+        runner = await self._grant(model, options, keep_alive_s)
         try:
             yield runner
         finally:
             self._release(runner)
 
-    async def _grant(self, model: Model, called: str, options: RunnerOptions, keep_alive_s: float | None) -> Runner:
+    async def _grant(self, model: Model, options: RunnerOptions, keep_alive_s: float | None) -> Runner:
         async with self._lock:
             runner = self.loaded.get(model.blob_digest)
             if runner is not None and not runner.needs_reload(options, self._loader.num_ctx(model, options)):
@@ -103,7 +100,7 @@ class Scheduler:
         # An idle scheduler takes one off the queue at once: that one needs no place in it.
         if len(self._queue) >= self._config.max_queue + self._idle:
             raise ServerBusy
-        pending = _Pending(model, called, options, keep_alive_s, asyncio.get_running_loop().create_future())
+        pending = _Pending(model, options, keep_alive_s, asyncio.get_running_loop().create_future())
         self._queue.append(pending)
         self._wake.set()
         try:
@@ -272,7 +269,6 @@ class Scheduler:
                 task.cancel()
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({work, leaving})
-        runner.called = pending.called
         runner.keep_alive_s = self._config.keep_alive_s if pending.keep_alive_s is None else pending.keep_alive_s
         runner.refs = 1
         self.loaded[pending.model.blob_digest] = runner

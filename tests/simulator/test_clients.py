@@ -1,0 +1,144 @@
+"""The official clients, unchanged, against the simulated server."""
+
+import json
+
+import ollama
+import openai
+import pytest
+
+from app.simulator.server import SimulatorConfig, running_simulator
+from tests.helpers import wait_until
+
+ASK = [{"role": "user", "content": "Why is the sea salty?"}]
+
+
+@pytest.fixture
+async def sim():
+    models = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
+    async with running_simulator(SimulatorConfig(models=models, speed=100, answer_tokens=60)) as running:
+        yield running
+
+
+@pytest.fixture
+def client(sim):
+    return ollama.AsyncClient(host=sim.url)
+
+
+@pytest.fixture
+async def open_client(sim):
+    async with openai.AsyncOpenAI(base_url=f"{sim.url}/v1", api_key="unused", max_retries=0) as made:
+        yield made
+
+
+async def test_ollama_lists_shows_and_sees_what_is_loaded(client):
+    listed = (await client.list()).models
+    assert [model.model for model in listed] == ["llama3.1:8b", "mistral:7b", "qwen3:8b"]
+    assert listed[0].details.parameter_size == "8.0B"
+    assert (await client.ps()).models == []
+    shown = await client.show("qwen3:8b")
+    assert shown.capabilities == ["completion", "tools", "thinking"]
+    assert shown.modelinfo["qwen3.block_count"] == 36
+    assert shown.modelinfo["general.simulated"] is True
+    await client.generate("mistral:7b", keep_alive="10m")
+    (running,) = (await client.ps()).models
+    assert (running.name, running.size, running.context_length) == ("mistral:7b", running.size_vram, 4096)
+    await client.generate("mistral:7b", keep_alive=0)
+
+    async def unloaded():
+        return not (await client.ps()).models
+
+    await wait_until(unloaded)
+
+
+async def test_ollama_chats_streaming_and_not_with_the_same_words_for_the_same_seed(client):
+    options = {"seed": 7, "num_predict": 12}
+    parts = [part async for part in await client.chat("mistral:7b", ASK, stream=True, options=options)]
+    whole = await client.chat("mistral:7b", ASK, options=options)
+    assert "".join(part.message.content for part in parts) == whole.message.content
+    assert (parts[-1].done, parts[-1].done_reason, parts[-1].eval_count) == (True, "length", 12)
+    assert parts[-1].total_duration >= parts[-1].eval_duration > 0
+
+
+async def test_ollama_thinks_first_and_only_with_models_that_can(client):
+    parts = [part async for part in await client.chat("qwen3:8b", ASK, stream=True, think=True)]
+    thought = [bool(part.message.thinking) for part in parts[:-1]]
+    assert thought == sorted(thought, reverse=True)
+    assert any(thought)
+    assert not all(thought)
+    assert (await client.chat("qwen3:8b", ASK, think=False)).message.thinking is None
+    assert (await client.chat("qwen3:8b", ASK)).message.thinking
+    with pytest.raises(ollama.ResponseError, match='"mistral:7b" does not support thinking'):
+        await client.chat("mistral:7b", ASK, think=True)
+
+
+async def test_ollama_generates_with_a_context_and_a_format(client):
+    said = await client.generate("llama3.1:8b", "Tell me about rivers", options={"num_predict": 9})
+    assert said.done_reason == "length"
+    assert len(said.context) == said.prompt_eval_count + 9
+    formed = await client.generate("llama3.1:8b", "Tell me about rivers", format="json")
+    assert set(json.loads(formed.response)) == {"topic", "answer", "score"}
+
+
+async def test_ollama_pulls_a_known_model_with_progress_and_then_has_it(client):
+    steps = [step async for step in await client.pull("phi3:mini", stream=True)]
+    assert steps[0].status == "pulling manifest"
+    assert steps[-1].status == "success"
+    assert max(step.completed or 0 for step in steps) == steps[1].total
+    assert (await client.list()).models[0].model == "phi3:mini"
+    assert (await client.chat("phi3:mini", ASK)).done
+
+
+async def test_ollama_raises_its_own_errors(client, sim):
+    with pytest.raises(ollama.ResponseError, match="model 'nope' not found") as caught:
+        await client.chat("nope", ASK)
+    assert caught.value.status_code == 404
+    with pytest.raises(ollama.ResponseError, match="no such host"):
+        _ = [step async for step in await client.pull("nope:1b", stream=True)]
+    sim.faults.set({"mid_stream_error": 3})
+    with pytest.raises(ollama.ResponseError, match="unexpected EOF"):
+        _ = [part async for part in await client.chat("mistral:7b", ASK, stream=True)]
+    sim.faults.set({"connection_refused": True})
+    with pytest.raises(ConnectionError):
+        await client.list()
+
+
+async def test_openai_lists_and_completes_streaming_and_not(open_client):
+    assert [model.id async for model in open_client.models.list()] == ["llama3.1:8b", "mistral:7b", "qwen3:8b"]
+    assert (await open_client.models.retrieve("mistral:7b")).owned_by == "library"
+    whole = await open_client.chat.completions.create(model="mistral:7b", messages=ASK, max_tokens=12, seed=3)
+    assert (whole.choices[0].finish_reason, whole.usage.completion_tokens) == ("length", 12)
+    stream = await open_client.chat.completions.create(
+        model="mistral:7b",
+        messages=ASK,
+        max_tokens=12,
+        seed=3,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[-2].choices[0].finish_reason == "length"
+    assert chunks[-1].usage.total_tokens == whole.usage.total_tokens
+
+
+async def test_openai_reasons_with_a_thinking_model(open_client):
+    said = await open_client.chat.completions.create(model="qwen3:8b", messages=ASK)
+    assert said.choices[0].message.model_extra["reasoning"]
+    quiet = await open_client.chat.completions.create(model="qwen3:8b", messages=ASK, reasoning_effort="none")
+    assert "reasoning" not in quiet.choices[0].message.model_extra
+
+
+async def test_openai_raises_its_own_errors(open_client, sim):
+    with pytest.raises(openai.NotFoundError, match="model 'nope' not found"):
+        await open_client.chat.completions.create(model="nope", messages=ASK)
+    with pytest.raises(openai.BadRequestError, match="too short"):
+        await open_client.chat.completions.create(model="mistral:7b", messages=[])
+    sim.faults.set({"always_503": True})
+    with pytest.raises(openai.InternalServerError) as caught:
+        await open_client.chat.completions.create(model="mistral:7b", messages=ASK)
+    assert caught.value.status_code == 503
+    sim.faults.set({"connection_refused": True})
+    with pytest.raises(openai.APIConnectionError):
+        await open_client.models.list()

@@ -1,0 +1,97 @@
+"""``arena simulate`` as a program."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from app.simulator.command import simulate
+
+PROGRAM = """
+import typer
+from app.simulator.command import simulate
+app = typer.Typer()
+app.command("simulate")(simulate)
+app.callback()(lambda: None)
+app()
+"""
+
+
+@pytest.fixture
+def run():
+    app = typer.Typer()
+    app.command("simulate")(simulate)
+    app.callback()(lambda: None)
+    return lambda *arguments: CliRunner().invoke(app, ["simulate", *arguments])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_what_it_is_and_where_serves_and_ends_with_status_0(number):
+    began = time.monotonic()
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            PROGRAM,
+            "simulate",
+            "--port",
+            "0",
+            "--card",
+            "rtx4090",
+            "--models",
+            "mistral:7b,phi3:mini",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        line = process.stdout.readline()
+        took = time.monotonic() - began
+        url = re.search(r"http://127\.0\.0\.1:\d+", line).group()
+        with urllib.request.urlopen(f"{url}/api/tags", timeout=5) as answer:
+            assert b"phi3:mini" in answer.read()
+        process.send_signal(number)
+        assert process.wait(10) == 0
+        assert process.stdout.read() == ""
+    assert "RTX 4090" in line
+    assert "mistral:7b, phi3:mini" in line
+    assert took < 5  # under a second on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--card", "voodoo"], "--card: 'voodoo' is not known; use one of a10g"),
+        (["--models", "nope:1b"], "--models: 'nope:1b' is not known"),
+        (["--port", "99999"], "--port: 99999 is out of range"),
+        (["--speed", "0"], "--speed: 0.0 is out of range"),
+        (["--fault", "nope"], "--fault: there is no fault 'nope'"),
+        (["--fault", "stall_s=long"], "--fault: fault stall_s takes float"),
+        (["--at", "90 nope for 30"], "--at: there is no fault 'nope'"),
+        (["--keep-alive", "1d"], "--keep-alive: time: unknown unit"),
+    ],
+)
+def test_a_bad_parameter_is_one_line_and_a_status(run, arguments, words):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_one_line_and_a_status(run):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = run("--port", str(taken.getsockname()[1]))
+    assert result.exit_code == 2
+    assert "can't listen on 127.0.0.1" in result.output
+
+
+def test_help_explains_the_parameters(run):
+    text = " ".join(run("--help").output.split())
+    for word in ("--card", "--models", "--speed", "--fault", "--at", "a10g", "llama3.1:8b", "OLLAMA_NUM_PARALLEL"):
+        assert word in text

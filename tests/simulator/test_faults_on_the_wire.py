@@ -1,0 +1,398 @@
+"""Every fault switch, seen by a client on the wire."""
+
+import asyncio
+import json
+import socket
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from app.simulator.server import SimulatorConfig, running_simulator
+from tests.helpers import wait_until
+from tests.simulator.raw import Reply, call, read_head, request_bytes
+
+MODEL = "mistral:7b"
+CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why does it rain?"}], "options": {"num_predict": 40}}
+LOAD = {"model": MODEL}
+
+
+@asynccontextmanager
+async def simulated(**config):
+    async with running_simulator(SimulatorConfig(**({"speed": 100, "answer_tokens": 200} | config))) as sim:
+        yield sim
+
+
+@pytest.fixture
+async def sim():
+    async with simulated() as running:
+        yield running
+
+
+@pytest.fixture
+async def warm(sim):
+    assert (await post(sim, LOAD)).status == 200
+    return sim
+
+
+async def post(sim, body: object, path: str = "/api/chat") -> Reply:
+    return await call(sim.port, "POST", path, body)
+
+
+async def loaded(sim) -> list[dict]:
+    return json.loads((await call(sim.port, "GET", "/api/ps")).body)["models"]
+
+
+def error(reply: Reply) -> str:
+    return json.loads(reply.body)["error"]
+
+
+async def test_load_fail_is_a_500_with_the_text_and_nothing_is_loaded(sim):
+    sim.faults.set({"load_fail": "cudaMalloc failed"})
+    reply = await post(sim, LOAD)
+    assert reply.status == 500
+    assert error(reply) == "llama-server process has terminated: exit status 1: cudaMalloc failed"
+    assert await loaded(sim) == []
+
+
+async def test_load_hang_ends_with_the_load_timeout():
+    async with simulated(load_timeout_s=30) as sim:
+        sim.faults.set({"load_hang": True})
+        reply = await post(sim, LOAD)
+        assert reply.status == 500
+        assert error(reply).startswith("timed out waiting for llama-server to start")
+        assert sim.machine.clock.now() > 30
+
+
+async def test_load_oom_shrinks_an_automatic_context_and_refuses_an_explicit_one():
+    async with simulated(card="rtx3090") as sim:
+        sim.faults.set({"load_oom": True})
+        reply = await post(sim, LOAD | {"options": {"num_ctx": 16384}})
+        assert (reply.status, "out of memory" in error(reply)) == (500, True)
+        assert (await post(sim, LOAD)).status == 200
+        assert [entry["context_length"] for entry in await loaded(sim)] == [4096]
+
+
+async def test_load_oom_beside_others_evicts_them_all(sim):
+    await post(sim, {"model": "llama3.1:8b"})
+    sim.faults.set({"load_oom": True})
+    assert (await post(sim, LOAD | {"options": {"num_ctx": 8192}})).status == 200
+    assert [entry["name"] for entry in await loaded(sim)] == [MODEL]
+
+
+async def test_runtime_oom_ends_the_stream_with_an_error_and_drops_every_model(warm):
+    await post(warm, {"model": "llama3.1:8b"})
+    warm.faults.set({"runtime_oom": 7})
+    reply = await post(warm, CHAT)
+    assert reply.status == 200
+    assert [set(line) for line in reply.lines[-2:]] == [{"model", "created_at", "message", "done"}, {"error"}]
+    assert "out of memory" in reply.lines[-1]["error"]
+    assert len(reply.lines) == 8
+
+    async def nothing_is_loaded() -> bool:
+        return await loaded(warm) == []
+
+    await wait_until(nothing_is_loaded)
+
+
+async def test_mid_stream_error_is_one_more_line_and_the_model_is_loaded_again(warm):
+    warm.faults.set({"mid_stream_error": 5})
+    reply = await post(warm, CHAT)
+    assert reply.lines[-1] == {"error": "an error was encountered while running the model: unexpected EOF"}
+    assert len(reply.lines) == 6
+    warm.faults.clear()
+    assert (await post(warm, CHAT)).lines[-1]["load_duration"] > 3e9
+
+
+async def test_mid_stream_error_breaks_every_answer_of_the_process():
+    async with simulated(num_parallel=2, answer_tokens=4000, speed=20) as sim:
+        await post(sim, LOAD)
+        long = asyncio.create_task(post(sim, CHAT | {"options": {}}))
+        await asyncio.sleep(0.1)
+        sim.faults.set({"mid_stream_error": 5})
+        await post(sim, CHAT)
+        assert "error" in (await long).lines[-1]
+
+
+async def test_mid_stream_error_of_a_whole_answer_is_a_500(warm):
+    warm.faults.set({"mid_stream_error": 5})
+    assert (await post(warm, CHAT | {"stream": False})).status == 500
+
+
+async def test_mid_stream_error_of_v1_is_an_empty_delta_without_done(warm):
+    warm.faults.set({"mid_stream_error": 5})
+    reply = await post(warm, CHAT | {"stream": True}, "/v1/chat/completions")
+    frames = reply.body.decode().strip().split("\n\n")
+    assert reply.status == 200
+    assert json.loads(frames[-1][6:])["choices"][0]["delta"]["content"] == ""
+    assert "[DONE]" not in frames[-1]
+
+
+async def test_eof_without_done_just_ends(warm):
+    warm.faults.set({"eof_without_done": 6})
+    reply = await post(warm, CHAT)
+    assert (reply.status, len(reply.lines)) == (200, 6)
+    assert all(line["done"] is False for line in reply.lines)
+    whole = await post(warm, CHAT | {"stream": False})
+    assert (whole.status, json.loads(whole.body)["done"]) == (200, False)
+
+
+async def test_token_repeat_of_old_ends_silently_and_of_new_with_an_error(warm):
+    warm.faults.set({"token_repeat": "old"})
+    old = (await post(warm, CHAT)).lines
+    assert (len(old), len({line["message"]["content"] for line in old}), old[-1]["done"]) == (30, 1, False)
+    warm.faults.set({"token_repeat": "new"})
+    assert (await post(warm, CHAT)).lines[-1] == {"error": "prediction aborted, token repeat limit reached"}
+    assert (await post(warm, CHAT | {"stream": False})).status == 500
+
+
+async def test_stall_is_a_pause_in_mid_answer(warm):
+    warm.faults.set({"stall_s": 60, "stall_after": 3})
+    moments = [datetime.fromisoformat(line["created_at"]) for line in (await post(warm, CHAT)).lines]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
+    assert gaps.index(max(gaps)) == 2
+    assert 59 < max(gaps) < 70
+
+
+async def test_slow_headers_delay_everything(warm):
+    warm.faults.set({"slow_headers_s": 30})
+    reply = await post(warm, CHAT)
+    assert reply.lines[-1]["prompt_eval_duration"] > 30e9
+
+
+async def test_always_503_refuses_as_a_full_queue_does(warm):
+    warm.faults.set({"always_503": True})
+    reply = await post(warm, CHAT)
+    assert reply.status == 503
+    assert error(reply) == "server busy, please try again.  maximum pending requests exceeded"
+    assert "Retry-After" not in reply.headers
+    assert (await call(warm.port, "GET", "/api/version")).status == 200
+
+
+async def slow_reader(sim) -> socket.socket:
+    """A reader that takes the first line and then nothing, until the server notices."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    made.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(made, ("127.0.0.1", sim.port))
+    long = {"model": MODEL, "messages": CHAT["messages"], "options": {"num_predict": 30_000}}
+    await loop.sock_sendall(made, request_bytes("POST", "/api/chat", json.dumps(long).encode()))
+
+    async def stalled() -> bool:
+        return any(writing.is_blocked for writing in sim.machine._writings)
+
+    await wait_until(stalled)
+    return made
+
+
+@pytest.mark.parametrize("wedge", [True, False])
+async def test_wedge_slot_keeps_the_slot_of_a_slow_reader_that_left_until_the_model_is_unloaded(wedge):
+    async with simulated(answer_tokens=40_000, tokens_per_s=1000.0) as sim:
+        await post(sim, LOAD)
+        sim.faults.set({"wedge_slot": wedge})
+        reader = await slow_reader(sim)
+        reader.close()
+        next_one = asyncio.create_task(post(sim, CHAT))
+        done, _ = await asyncio.wait({next_one}, timeout=0.5 if wedge else 10)
+        assert bool(done) is not wedge
+        next_one.cancel()
+        await asyncio.wait({next_one})
+        await post(sim, LOAD | {"keep_alive": 0})
+        assert (await post(sim, CHAT)).lines[-1]["done"] is True
+
+
+@pytest.mark.parametrize("deadlock", [True, False])
+async def test_evict_deadlock_lets_a_keep_alive_take_back_the_eviction_that_is_waited_for(deadlock):
+    async with simulated(max_loaded=1, speed=20, answer_tokens=400, num_parallel=2) as sim:
+        await post(sim, LOAD)
+        sim.faults.set({"evict_deadlock": deadlock})
+        busy = asyncio.create_task(post(sim, CHAT | {"options": {}}))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(post(sim, {"model": "llama3.1:8b"}))
+        await asyncio.sleep(0.05)
+        await post(sim, CHAT | {"keep_alive": "30m"})
+        await busy
+        done, _ = await asyncio.wait({waiting}, timeout=1.0 if deadlock else 10)
+        assert bool(done) is not deadlock
+        assert [entry["name"] for entry in await loaded(sim)] == [MODEL if deadlock else "llama3.1:8b"]
+        waiting.cancel()
+
+
+async def test_runner_stopped_is_one_500_and_then_a_reload(warm):
+    warm.faults.set({"runner_stopped": True})
+    reply = await post(warm, CHAT)
+    assert reply.status == 500
+    assert error(reply).startswith("model runner has unexpectedly stopped")
+    assert (await post(warm, CHAT)).lines[-1]["load_duration"] > 3e9
+
+
+async def test_cpu_fallback_loads_without_vram_and_answers_slowly(sim):
+    sim.faults.set({"cpu_fallback": True})
+    last = (await post(sim, CHAT)).lines[-1]
+    (entry,) = await loaded(sim)
+    assert (entry["size_vram"], entry["size"] > 4e9) == (0, True)
+    assert last["eval_count"] / last["eval_duration"] * 1e9 < 12
+
+
+async def test_ps_stale_expires_shows_times_in_the_past(warm):
+    warm.faults.set({"ps_stale_expires": True})
+    (entry,) = await loaded(warm)
+    assert datetime.fromisoformat(entry["expires_at"]) < warm.machine.clock.utc() - timedelta(seconds=60)
+
+
+async def test_ps_lag_answers_later(warm):
+    warm.faults.set({"ps_lag_s": 20})
+    began = warm.machine.clock.now()
+    await loaded(warm)
+    assert warm.machine.clock.now() - began >= 20
+
+
+async def test_host_check_is_a_403_with_an_empty_body(sim):
+    sim.faults.set({"host_check": True})
+    reply = await call(sim.port, "GET", "/api/version")
+    assert (reply.status, reply.body) == (403, b"")
+
+
+async def test_clock_skew_moves_created_at():
+    async with simulated(speed=1, load_s=0.0, tokens_per_s=1000.0) as sim:
+        sim.faults.set({"clock_skew_s": -3600})
+        line = (await post(sim, CHAT)).lines[0]
+        behind = datetime.now(UTC) - datetime.fromisoformat(line["created_at"])
+        assert timedelta(minutes=59) < behind < timedelta(minutes=61)
+
+
+async def test_version_is_what_is_wished(sim):
+    sim.faults.set({"version": "0.20.5"})
+    assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.20.5"}
+
+
+async def test_tcp_reset_on_accept_and_after_the_request(sim):
+    for when in ("accept", "request"):
+        sim.faults.set({"tcp_reset": when})
+        with pytest.raises(ConnectionResetError):
+            await post(sim, CHAT)
+
+
+async def test_tcp_reset_in_mid_stream_comes_after_some_lines(warm):
+    warm.faults.set({"tcp_reset": "stream"})
+    reader, writer = await asyncio.open_connection("127.0.0.1", warm.port)
+    writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+    assert (await read_head(reader)).status == 200
+    assert b'"done":false' in await reader.readuntil(b"\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.read(-1)
+    writer.close()
+
+
+async def test_connection_refused_closes_the_port_and_opens_it_again(sim):
+    sim.faults.set({"connection_refused": True})
+    with pytest.raises(ConnectionRefusedError):
+        await call(sim.port, "GET", "/api/version")
+    sim.faults.clear()
+
+    async def answers() -> bool:
+        try:
+            return (await call(sim.port, "GET", "/api/version")).status == 200
+        except ConnectionRefusedError:
+            return False
+
+    await wait_until(answers)
+
+
+async def test_connection_refused_lets_a_running_answer_go_on():
+    async with simulated(speed=20) as sim:
+        await post(sim, LOAD)
+        running = asyncio.create_task(post(sim, CHAT))
+        await asyncio.sleep(0.05)
+        sim.faults.set({"connection_refused": True})
+        assert (await running).lines[-1]["done"] is True
+
+
+async def test_half_open_accepts_and_never_answers(sim):
+    sim.faults.set({"half_open": True})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await call(sim.port, "GET", "/api/version")
+
+
+async def test_half_line_cuts_a_line_in_its_middle(warm):
+    warm.faults.set({"half_line": True})
+    reader, writer = await asyncio.open_connection("127.0.0.1", warm.port)
+    writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+    received = await reader.read(-1)
+    writer.close()
+    assert received.count(b'"done":false') == 2
+    assert not received.endswith(b"\n")
+    assert not received.endswith(b"0\r\n\r\n")
+
+
+async def test_a_script_refuses_connections_for_a_while():
+    async with simulated(script=("at 90 connection_refused for 30",), speed=200) as sim:
+        assert (await call(sim.port, "GET", "/api/version")).status == 200
+        seen: list[float] = []
+        async with asyncio.timeout(10):
+            while not seen or sim.machine.clock.now() < 140:
+                try:
+                    await call(sim.port, "GET", "/api/version")
+                except ConnectionError:  # refused; or reset, when it came while the port was being closed
+                    seen.append(sim.machine.clock.now())
+                await asyncio.sleep(0.005)
+        assert 89 <= seen[0] < 110
+        assert 110 < seen[-1] < 130
+
+
+async def test_faults_are_set_shown_and_cleared_by_the_control_endpoint(sim):
+    set_ = await post(sim, {"version": "9.9.9", "load_hang": True}, "/_sim/faults")
+    assert json.loads(set_.body) == {"version": "9.9.9", "load_hang": True}
+    assert json.loads((await call(sim.port, "GET", "/_sim/faults")).body) == json.loads(set_.body)
+    assert json.loads((await call(sim.port, "GET", "/_sim")).body)["simulated"] is True
+    assert (await call(sim.port, "DELETE", "/_sim/faults")).status == 200
+    assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.33.3"}
+
+
+async def test_a_wrong_fault_is_a_400_that_names_it(sim):
+    for body in ({"nope": 1}, {"stall_s": "long"}, {"tcp_reset": "never"}, {"for_s": -1}, {"runtime_oom": -3}):
+        reply = await post(sim, body, "/_sim/faults")
+        assert reply.status == 400
+        assert next(iter(body)) in error(reply)
+    assert (await post(sim, b"[1]", "/_sim/faults")).status == 400
+
+
+async def test_a_fault_can_be_set_for_a_while(sim):
+    await post(sim, {"host_check": True, "for_s": 50}, "/_sim/faults")
+    assert (await call(sim.port, "GET", "/api/version")).status == 403
+
+    async def allowed() -> bool:
+        return (await call(sim.port, "GET", "/api/version")).status == 200
+
+    await wait_until(allowed)
+
+
+async def test_the_control_port_is_out_of_reach_of_every_fault():
+    async with simulated(control_port=0, faults=(("half_open", True),)) as sim:
+        port = int(sim.control_url.split(":")[2].split("/")[0])
+        assert port != sim.port
+        assert (await call(port, "DELETE", "/_sim/faults")).status == 200
+        assert (await call(sim.port, "GET", "/api/version")).status == 200
+
+
+async def test_a_restart_resets_connections_empties_memory_and_makes_the_next_load_a_cold_start():
+    async with simulated(speed=50, answer_tokens=2000) as sim:
+        await post(sim, LOAD)
+        running = asyncio.create_task(post(sim, CHAT | {"options": {}}))
+        await asyncio.sleep(0.1)
+        assert (await post(sim, {"down_s": 20}, "/_sim/restart")).status == 200
+        with pytest.raises(ConnectionError):
+            await running
+
+        async def is_back() -> bool:
+            try:
+                return await loaded(sim) == []
+            except ConnectionError:
+                return False
+
+        await wait_until(is_back)
+        assert sim.machine.clock.now() > 20
+        assert 15e9 < (await post(sim, CHAT)).lines[-1]["load_duration"] < 25e9

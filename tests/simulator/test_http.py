@@ -1,0 +1,174 @@
+"""The HTTP server: what is sent when, connections, disconnects, checks of host and origin."""
+
+import asyncio
+import json
+import socket
+
+import pytest
+
+from app.simulator.server import SimulatorConfig, running_simulator
+from tests.helpers import wait_until
+from tests.simulator.raw import Reply, call, read_chunks, read_head, request_bytes
+
+CHAT = {"model": "mistral:7b", "messages": [{"role": "user", "content": "Hi"}], "options": {"num_predict": 8}}
+KEPT = {"Connection": "keep-alive"}
+
+
+@pytest.fixture
+async def sim():
+    async with running_simulator(SimulatorConfig(speed=100, answer_tokens=100)) as running:
+        yield running
+
+
+async def reply_on(reader: asyncio.StreamReader) -> Reply:
+    reply = await read_head(reader)
+    if reply.headers.get("Transfer-Encoding") == "chunked":
+        await read_chunks(reader, reply)
+    elif length := int(reply.headers["Content-Length"]):
+        reply.chunks.append(await reader.readexactly(length))
+    return reply
+
+
+async def test_headers_never_precede_the_first_token(sim):
+    sim.faults.set({"slow_headers_s": 20})
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+    reply = await read_head(reader)
+    assert sim.machine.clock.now() > 20
+    assert reply.status == 200
+    assert b'"done":false' in await reader.readuntil(b"\n\r\n")
+    writer.close()
+
+
+async def test_one_connection_serves_one_request_after_the_other(sim):
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    for _ in range(3):
+        writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode(), KEPT))
+        reply = await reply_on(reader)
+        assert reply.lines[-1]["done"] is True
+        assert "Connection" not in reply.headers
+    writer.close()
+
+
+async def test_requests_that_come_together_are_answered_in_their_order(sim):
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    chat = request_bytes("POST", "/api/chat", json.dumps(CHAT).encode(), KEPT)
+    writer.write(chat + request_bytes("GET", "/api/version", b"", KEPT))
+    assert (await reply_on(reader)).lines[-1]["done"] is True
+    assert json.loads((await reply_on(reader)).body) == {"version": "0.33.3"}
+    writer.close()
+
+
+async def test_a_chunked_request_body_and_one_in_pieces_are_read(sim):
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    body = json.dumps(CHAT).encode()
+    writer.write(b"POST /api/chat HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for piece in (body[:20], body[20:]):
+        writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await writer.drain()
+        await asyncio.sleep(0.01)
+    writer.write(b"0\r\n\r\n")
+    assert (await reply_on(reader)).lines[-1]["done"] is True
+    writer.close()
+
+
+async def test_an_http_1_0_client_gets_no_chunks_and_the_end_of_the_connection(sim):
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    body = json.dumps(CHAT).encode()
+    writer.write(b"POST /api/chat HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+    received = await reader.read(-1)
+    head, _, lines = received.partition(b"\r\n\r\n")
+    assert b"Transfer-Encoding" not in head
+    assert json.loads(lines.splitlines()[-1])["done"] is True
+    writer.close()
+
+
+async def test_garbage_is_a_400_and_the_end_of_the_connection(sim):
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    writer.write(b"\x16\x03\x01 hello\r\n\r\n")
+    assert (await reader.read(-1)).startswith(b"HTTP/1.1 400 Bad Request")
+    writer.close()
+
+
+async def test_a_client_that_leaves_in_mid_answer_stops_the_generation():
+    async with running_simulator(SimulatorConfig(speed=20, answer_tokens=5000)) as sim:
+        reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+        writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT | {"options": {}}).encode()))
+        await reader.readuntil(b"\n\r\n")
+        assert len(sim.machine.engine) == 1
+        writer.close()
+        await wait_until(lambda: len(sim.machine.engine) == 0)
+        again = await call(sim.port, "POST", "/api/chat", CHAT)
+        assert again.lines[-1]["total_duration"] < 3e9
+
+
+async def test_a_client_that_leaves_during_a_load_aborts_it():
+    async with running_simulator(SimulatorConfig(speed=20)) as sim:
+        _, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+        writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+        await wait_until(lambda: sim.machine.clock.now() > 2)
+        writer.close()
+        await wait_until(lambda: sim.machine.clock.now() > 12)
+        assert json.loads((await call(sim.port, "GET", "/api/ps")).body) == {"models": []}
+
+
+async def test_a_slow_reader_pauses_its_own_answer_and_gets_all_of_it():
+    async with running_simulator(SimulatorConfig(speed=100, answer_tokens=60_000, answer_spread=0.0, tokens_per_s=2000.0)) as sim:
+        narrow = socket.socket()
+        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        narrow.connect(("127.0.0.1", sim.port))
+        reader, writer = await asyncio.open_connection(sock=narrow, limit=1024)
+        body = CHAT | {"options": {"num_predict": 40_000}}
+        writer.write(request_bytes("POST", "/api/chat", json.dumps(body).encode()))
+        await wait_until(lambda: any(writing.is_blocked for writing in sim.machine._writings), 10)
+        received = await reader.read(-1)
+        assert b'"done":true' in received
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:11434", "127.0.0.1", "10.0.0.7:80", "gpu.internal", "[::1]:1"]
+)
+async def test_local_names_are_allowed_as_hosts(sim, host):
+    assert (await call(sim.port, "GET", "/api/version", headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize("host", ["example.com", "8.8.8.8", "internal.example.com:11434"])
+async def test_other_names_are_forbidden_when_bound_to_loopback(sim, host):
+    reply = await call(sim.port, "GET", "/api/version", headers={"Host": host})
+    assert (reply.status, reply.body, "Content-Type" in reply.headers) == (403, b"", False)
+
+
+async def test_bound_to_all_addresses_any_host_is_allowed():
+    async with running_simulator(SimulatorConfig(host="0.0.0.0")) as sim:
+        assert (await call(sim.port, "GET", "/api/version", headers={"Host": "example.com"})).status == 200
+
+
+async def test_origins_of_this_machine_are_allowed_and_get_their_preflight(sim):
+    local = {"Origin": "http://localhost:3000"}
+    assert (await call(sim.port, "GET", "/api/tags", headers=local)).status == 200
+    reply = await call(sim.port, "OPTIONS", "/api/chat", headers=local)
+    assert (reply.status, reply.headers["Access-Control-Allow-Origin"]) == (204, "http://localhost:3000")
+    assert (await call(sim.port, "GET", "/api/tags", headers={"Origin": "https://evil.example"})).status == 403
+
+
+async def test_every_answer_says_that_it_is_simulated(sim):
+    for method, path, body in (
+        ("GET", "/", None),
+        ("GET", "/api/tags", None),
+        ("POST", "/api/chat", CHAT),
+        ("POST", "/api/chat", {}),
+        ("POST", "/v1/chat/completions", CHAT | {"stream": True}),
+        ("GET", "/nothing", None),
+    ):
+        assert (await call(sim.port, method, path, body)).headers["X-Simulated"] == "progressive-arena"
+    shown = json.loads((await call(sim.port, "POST", "/api/show", {"model": "mistral:7b"})).body)
+    assert shown["model_info"]["general.simulated"] is True
+
+
+async def test_a_port_that_is_taken_is_a_clear_error(sim):
+    from app.errors import ConfigurationError
+
+    with pytest.raises(ConfigurationError, match=f"can't listen on 127.0.0.1:{sim.port}"):
+        async with running_simulator(SimulatorConfig(port=sim.port)):
+            pass

@@ -1,0 +1,286 @@
+"""The small parts: names, durations, Go's JSON errors, clocks, texts, scripts of faults."""
+
+import asyncio
+import contextlib
+import math
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ConfigurationError, InvalidInput
+from app.simulator.bodies import read_options
+from app.simulator.clock import Clock, rfc3339, run_virtual
+from app.simulator.config import SimulatorConfig
+from app.simulator.engine import Engine, Job
+from app.simulator.errors import ServerError
+from app.simulator.faults import Faults, ScriptedFault
+from app.simulator.gojson import Fields, GoJsonError, go_loads
+from app.simulator.keepalive import FOREVER, DurationInvalid, go_duration, keep_alive_seconds, keep_alive_setting
+from app.simulator.names import ModelName, NameInvalid
+from app.simulator.runner import _common_prefix
+from app.simulator.text import Writer
+from app.simulator.wire import go_string
+
+
+@pytest.mark.parametrize(
+    ("text", "short", "full"),
+    [
+        ("llama3.1", "llama3.1:latest", "registry.ollama.ai/library/llama3.1:latest"),
+        (" llama3.1:8b ", "llama3.1:8b", "registry.ollama.ai/library/llama3.1:8b"),
+        ("me/mine:x", "me/mine:x", "registry.ollama.ai/me/mine:x"),
+        ("hf.co/me/mine", "hf.co/me/mine:latest", "hf.co/me/mine:latest"),
+        ("localhost:5000/me/mine", "localhost:5000/me/mine:latest", "localhost:5000/me/mine:latest"),
+    ],
+)
+def test_names_are_read_with_their_defaults(text, short, full):
+    name = ModelName.parse(text)
+    assert (name.short, name.full) == (short, full)
+
+
+@pytest.mark.parametrize("text", ["", ":", "a b", "a!", "a/b/c/d", "m:", "m:t!", "-m", "x" * 81, "//m"])
+def test_unreadable_names_are_refused(text):
+    with pytest.raises(NameInvalid):
+        ModelName.parse(text)
+
+
+def test_case_does_not_matter_and_cloud_names_are_known():
+    assert ModelName.parse("LLAMA3.1:8B").key == ModelName.parse("library/llama3.1:8b").key
+    assert ModelName.parse("gpt-oss:120b-cloud").is_cloud
+    assert ModelName.parse("x:cloud").is_cloud
+    assert not ModelName.parse("cloudy:8b").is_cloud
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_name_or_is_refused(text):
+    with contextlib.suppress(NameInvalid):
+        assert ModelName.parse(ModelName.parse(text).short).key == ModelName.parse(text).key
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        *((5, 5), (0.5, 0.5), (0, 0), (-1, FOREVER), ("5m", 300), ("1h30m", 5400), ("0", 0), ("-1m", FOREVER)),
+        *(("-1s", FOREVER), ("1.5s", 1.5), ("100ms", 0.1), ("+2s", 2), (".5s", 0.5), (None, None)),
+    ],
+)
+def test_keep_alive_in_all_its_forms(value, seconds):
+    assert keep_alive_seconds(value) == pytest.approx(seconds) if seconds else keep_alive_seconds(value) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("-1", 'time: missing unit in duration "-1"'),
+        ("5", 'time: missing unit in duration "5"'),
+        ("1d", 'time: unknown unit "d" in duration "1d"'),
+        ("", 'time: invalid duration ""'),
+        ("abc", 'time: invalid duration "abc"'),
+        ("5m x", 'time: unknown unit "m x" in duration "5m x"'),
+        (True, "Unsupported type: 'bool'"),
+        ([1], "Unsupported type: '[]interface {}'"),
+        ({}, "Unsupported type: 'map[string]interface {}'"),
+    ],
+)
+def test_keep_alive_in_the_forms_that_are_errors(value, words):
+    with pytest.raises(DurationInvalid) as caught:
+        keep_alive_seconds(value)
+    assert str(caught.value) == words
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_duration_or_gives_gos_words(text):
+    try:
+        assert math.isfinite(go_duration(text))
+    except DurationInvalid as error:
+        assert str(error).startswith("time: ")
+
+
+def test_the_environments_keep_alive_may_be_a_bare_number():
+    assert [keep_alive_setting(text) for text in ("-1", "300", "72h")] == [FOREVER, 300, 259_200]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"model":', "unexpected EOF"),
+        (b'{"model": "x', "unexpected EOF"),
+        (b"", "unexpected EOF"),
+        (b"nope", "invalid character 'n' looking for beginning of value"),
+        (b"{model: 1}", "invalid character 'm' looking for beginning of object key string"),
+        (b'{"model" 1}', "invalid character '1' after object key"),
+        (b'{"model": 1 "x"}', "invalid character '\"' after object key:value pair"),
+        (b"[" * 100_000, "exceeded max depth"),
+    ],
+)
+def test_broken_json_gets_gos_words(body, words):
+    with pytest.raises(GoJsonError) as caught:
+        go_loads(body)
+    assert str(caught.value) == words
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_json_or_get_gos_words(body):
+    try:
+        go_loads(body)
+    except GoJsonError as error:
+        assert str(error)
+
+
+def test_wrong_types_name_the_field_and_keys_have_no_case():
+    fields = Fields({"Model": "x", "stream": "yes", "messages": [{"role": 1}], "options": []}, "ChatRequest")
+    assert fields.text("model") == "x"
+    for read, words in (
+        (lambda: fields.flag("stream", True), "string into Go struct field ChatRequest.stream of type bool"),
+        (lambda: fields.mapping("options"), "array into Go struct field ChatRequest.options of type map[string]int"),
+        (
+            lambda: fields.objects("messages", "api.Message")[0].text("role"),
+            "number into Go struct field ChatRequest.messages.role of type string",
+        ),
+    ):
+        with pytest.raises(GoJsonError, match="json: cannot unmarshal") as caught:
+            read()
+        assert words in str(caught.value)
+    with pytest.raises(GoJsonError, match=r"array into Go value of type api\.ChatRequest"):
+        Fields([], "ChatRequest")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"num_ctx": "big"}, 'option "num_ctx" must be of type integer'),
+        ({"temperature": "hot"}, 'option "temperature" must be of type float32'),
+        ({"use_mmap": 1}, 'option "use_mmap" must be of type boolean'),
+        ({"stop": "x"}, 'option "stop" must be of type array'),
+    ],
+)
+def test_options_of_the_wrong_type_are_a_500(options, words):
+    with pytest.raises(ServerError) as caught:
+        read_options(options)
+    assert (caught.value.status, caught.value.text) == (500, words)
+
+
+def test_strings_are_escaped_as_go_does():
+    assert go_string('<a href="x">&é\n') == '"\\u003ca href=\\"x\\"\\u003e\\u0026é\\n"'
+
+
+def test_times_have_up_to_nine_digits_without_trailing_zeros():
+    moment = datetime(2026, 11, 21, 6, 11, 8, 568900, tzinfo=UTC)
+    assert rfc3339(moment) == "2026-11-21T06:11:08.5689Z"
+    assert rfc3339(moment, 7) == "2026-11-21T06:11:08.568900007Z"
+    assert rfc3339(moment.replace(microsecond=0)) == "2026-11-21T06:11:08Z"
+
+
+async def test_a_fast_clock_passes_more_simulated_seconds():
+    clock = Clock(speed=200)
+    await clock.sleep(10)
+    assert 10 <= clock.now() < 100
+
+
+def test_virtual_time_jumps_over_hours_and_keeps_the_order_of_events():
+    seen = []
+
+    async def at(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        seen.append((seconds, asyncio.get_running_loop().time()))
+
+    async def main() -> None:
+        await asyncio.gather(*(at(hours * 3600) for hours in (72, 1, 24)))
+
+    run_virtual(main())
+    assert [seconds for seconds, _ in seen] == [3600, 24 * 3600, 72 * 3600]
+    assert all(when == pytest.approx(seconds) for seconds, when in seen)
+
+
+def test_a_timeout_is_virtual_too():
+    async def main() -> float:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3600):
+                await asyncio.Event().wait()
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(3600)
+
+
+def test_a_paused_job_leaves_its_share_to_the_others():
+    async def main() -> list[float]:
+        clock = Clock()
+        engine = Engine(clock)
+        ends: list[float] = []
+        steps = iter([math.inf])
+        pausing = Job("one", ("gpu",), lambda due: next(steps), prefill=False)
+        other = Job("two", ("gpu",), ends.append, prefill=False)
+        engine.start(pausing, 1.0)
+        engine.start(other, 2.0)
+        await clock.sleep(10)
+        engine.stop(pausing)
+        return ends
+
+    assert run_virtual(main()) == [pytest.approx(3.0)]  # half speed for 2 s, then alone
+
+
+@given(st.text(alphabet="ab", max_size=12), st.text(alphabet="ab", max_size=12))
+def test_the_common_prefix_is_the_longest(one, other):
+    length = _common_prefix(one, other)
+    assert one[:length] == other[:length]
+    assert length == min(len(one), len(other)) or one[length] != other[length]
+
+
+def test_texts_differ_by_model_and_prompt_and_are_the_same_for_the_same_seed():
+    def said(model="mistral:7b", prompt="Why do rivers bend?", variant="1", seed=1, limit=1000):
+        return Writer(seed, 80).write(model, prompt, variant, limit=limit).content
+
+    assert said() == said()
+    texts = {said(), said(model="qwen3:8b"), said(prompt="Why do stars shine?"), said(variant="2"), said(seed=2)}
+    assert len(texts) == 5
+    assert "rivers" in "".join(said()).lower() or "bend" in "".join(said()).lower()
+    assert said()[:10] == said(limit=10)[:10]
+
+
+def test_the_length_of_answers_follows_its_setting():
+    lengths = [len(Writer(0, 200).write("llama3.1:8b", "rain", str(n), limit=9999).content) for n in range(200)]
+    assert 150 < sum(lengths) / len(lengths) < 260
+    assert max(lengths) > 1.5 * min(lengths)
+
+
+def test_a_scripted_fault_is_read():
+    line = ScriptedFault.parse("at 90 connection_refused for 30")
+    assert line == ScriptedFault(90.0, (("connection_refused", True),), 30.0)
+    assert ScriptedFault.parse("at 5 mid_stream_error=3") == ScriptedFault(5.0, (("mid_stream_error", 3),), None)
+    faults = Faults()
+    line.apply(faults)
+    assert faults.active() == {"connection_refused": True}
+    line.revert(faults)
+    assert faults.active() == {}
+
+
+@pytest.mark.parametrize(
+    "line", ["", "90 half_open", "at x half_open", "at 1 nope", "at 1 stall_s=slow", "at 1 half_open in 3"]
+)
+def test_a_wrong_script_is_refused(line):
+    with pytest.raises(InvalidInput):
+        ScriptedFault.parse(line)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ({"card": "voodoo"}, "--card"),
+        ({"models": ()}, "--models"),
+        ({"models": ("nope:1b",)}, "--models"),
+        ({"models": ("a b",)}, "--models"),
+        ({"disk": "floppy"}, "--disk"),
+        ({"speed": 0}, "--speed"),
+        ({"port": 70_000}, "--port"),
+        ({"keep_alive": "1d"}, "--keep-alive"),
+        ({"num_parallel": 0}, "--num-parallel"),
+        ({"faults": (("nope", True),)}, "--fault"),
+        ({"script": ("at x y",)}, "--at"),
+    ],
+)
+def test_a_bad_parameter_is_one_line_that_names_it(parameter, words):
+    with pytest.raises(ConfigurationError) as caught:
+        SimulatorConfig(**parameter)
+    assert caught.value.sentence.startswith(words)
+    assert "\n" not in caught.value.sentence
