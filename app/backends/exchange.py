@@ -124,9 +124,11 @@ class Exchange(asyncio.Protocol):
     def take(self) -> bytes:
         """Everything that has come since the last call, without waiting; ``b""`` when there is nothing."""
         self._taken += 1
-        if self._paused:
+        if self._paused and self._fd >= 0:
             self._read_socket()
-        elif self._fd >= 0 and not self.ended:
+        elif self._paused:
+            self._resume()
+        elif self._fd >= 0:
             self._pause()
         return self._gathered()
 
@@ -220,19 +222,21 @@ class Exchange(asyncio.Protocol):
             self._transport.pause_reading()
             self._paused = True
 
+    def _resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._paused = False
+
     def _guard(self) -> None:
         """Once a second: when the reader stays away, go on draining the server into memory, up to a bound.
 
         Ollama loses a slot for good when its client stalls until the buffers are full and then leaves.
         """
         away, self._guarded = self._taken == self._guarded, self._taken
-        full = away and sum(map(len, self._parts)) > _MAX_HELD
-        if self._transport is not None and not self._transport.is_closing():
-            if full:
-                self._transport.pause_reading()
-            elif away and self._paused:
-                self._paused = False
-                self._transport.resume_reading()
+        if away and sum(map(len, self._parts)) > _MAX_HELD:
+            self._pause()
+        elif away and self._paused:
+            self._resume()
         self._guard_timer = self._loop.call_later(_GUARD_S, self._guard)
 
     def _over(self, error: Exception | None) -> None:

@@ -103,6 +103,29 @@ async def test_an_answer_comes_over_tls_too(monkeypatch: pytest.MonkeyPatch) -> 
         assert await text_of(f"https://localhost:{port}") == "Hello there"
 
 
+async def test_a_tls_reader_that_was_away_for_long_gets_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "loopback.crt"))
+
+    async def script(connection: Connection) -> None:
+        await connection.ok()
+        await connection.token("a")
+        await asyncio.sleep(0.05)
+        for _ in range(400):
+            await connection.token("b" * 60_000)
+        await connection.done()
+
+    wire = WireServer(script)
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0, ssl=tls_server())
+    async with server:
+        backend = OllamaBackend(f"https://localhost:{server.sockets[0].getsockname()[1]}")
+        async with aclosing(backend.stream(GenerationRequest("m", ()))) as chunks:
+            size = len((await anext(chunks)).text) + len((await anext(chunks)).text)
+            await asyncio.sleep(2.5)  # more than the guard holds in memory comes, and it pauses
+            async for chunk in chunks:
+                size += len(chunk.text)
+    assert size == 1 + 400 * 60_000
+
+
 async def test_a_certificate_that_nobody_signed_is_not_trusted() -> None:
     wire = WireServer(hello)
     server = await asyncio.start_server(wire.serve, "127.0.0.1", 0, ssl=tls_server())
