@@ -17,12 +17,9 @@ import dataclasses
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
 
 from app.backends.base import (
-    BackendBroken,
     BackendError,
-    BackendOverloaded,
     BackendUnavailable,
     BadRequest,
     Chunk,
@@ -32,22 +29,16 @@ from app.backends.base import (
     LoadedModel,
     LoadTimedOut,
     Message,
-    ModelNotFound,
-    OutOfCapacity,
-    RunnerStopped,
-    ServerTiming,
     Stalled,
-    UpstreamFailed,
 )
 from app.simulator.asking import chat_ask, find_for_chat
 from app.simulator.bodies import Body, ChatMessage, read_think
 from app.simulator.clock import Clock
 from app.simulator.config import SimulatorConfig
-from app.simulator.errors import Broken, LoadFailed, ServerBusy, ServerError
+from app.simulator.errors import Broken, ServerError
 from app.simulator.gojson import GoJsonError
-from app.simulator.machine import RUNNER_STOPPED, Ask, Ended, Machine
-
-_RESET_AFTER: Final = 2
+from app.simulator.machine import Ask, Ended, Machine
+from app.simulator.outcome import Pieces, last_chunk, result, translated
 
 
 class SimulatedBackend:
@@ -99,7 +90,7 @@ class SimulatedBackend:
         Raises:
             BackendError: before the first chunk any class; after it ``BackendBroken`` or a subclass.
         """
-        pieces = _Pieces(self._machine)
+        pieces = Pieces(self._machine)
         async with self._answering(request, pieces) as answering:
             limit_s: float = self._first_token_s
             late: type[BackendError] = LoadTimedOut
@@ -108,16 +99,16 @@ class SimulatedBackend:
                 if pieces.waiting:
                     yield pieces.take()
                     limit_s, late = self._stall_s, Stalled
-            yield _last(_result(answering, begun=pieces.begun))
+            yield last_chunk(result(answering, begun=pieces.begun))
 
     async def load(self, model: str, options: GenerationOptions) -> float:
         """Load ``model`` with the options of its battles and the configured keep_alive; return the seconds it took."""
         began = self._machine.clock.now()
         body = _body(GenerationRequest(model, (), options), keep_alive_s=self._keep_alive_s)
-        loading = asyncio.ensure_future(self._machine.answer(self._ask(body), _Pieces(self._machine)))
+        loading = asyncio.ensure_future(self._machine.answer(self._ask(body), Pieces(self._machine)))
         try:
             await self._within(self._first_token_s, self._heard_of(loading))
-            _result(loading, begun=False)
+            result(loading, begun=False)
         except TimeoutError:
             raise LoadTimedOut(f"not loaded within {self._first_token_s:g} s") from None
         finally:
@@ -130,7 +121,7 @@ class SimulatedBackend:
         try:
             self._machine.scheduler.expire(find_for_chat(self._machine, model))
         except ServerError as error:
-            raise _translated(error) from None
+            raise translated(error) from None
 
     async def loaded(self) -> tuple[LoadedModel, ...]:
         """What is in memory now."""
@@ -157,7 +148,7 @@ class SimulatedBackend:
         """There are no connections to close; whoever made the machine ends it."""
 
     @asynccontextmanager
-    async def _answering(self, request: GenerationRequest, pieces: _Pieces) -> AsyncGenerator[asyncio.Future[Ended]]:
+    async def _answering(self, request: GenerationRequest, pieces: Pieces) -> AsyncGenerator[asyncio.Future[Ended]]:
         ask = self._ask(_body(request))
         answering = asyncio.ensure_future(self._machine.answer(ask, pieces))
         answering.add_done_callback(pieces.wake)
@@ -171,11 +162,11 @@ class SimulatedBackend:
         try:
             ask = chat_ask(self._machine, body)
         except ServerError as error:
-            raise _translated(error) from None
+            raise translated(error) from None
         assert isinstance(ask, Ask)  # an unload has a method of its own
         return dataclasses.replace(ask, grain=self._grain)
 
-    async def _wait(self, pieces: _Pieces, limit_s: float, late: type[BackendError]) -> None:
+    async def _wait(self, pieces: Pieces, limit_s: float, late: type[BackendError]) -> None:
         try:
             await self._within(limit_s, pieces.arrived())
         except TimeoutError:
@@ -207,62 +198,6 @@ class SimulatedBackend:
             raise BadRequest("HTTP 403")
 
 
-class _Pieces:
-    """A sink that merges what came since the last chunk; a wire that is cut lets nothing through."""
-
-    def __init__(self, machine: Machine) -> None:
-        self._faults = machine.faults
-        self._texts: list[str] = []
-        self._tokens = 0
-        self._thinking = False
-        self._news = asyncio.Event()
-        self._chunks = 0
-        self.begun = False
-        self.lost = False
-
-    def piece(self, text: str, tokens: int, thinking: bool) -> bool:
-        """Keep it until it is taken."""
-        if self._faults.half_open:
-            self.lost = True
-            return True
-        if not thinking:
-            self._texts.append(text)
-            self._tokens += tokens
-        self._thinking = self._thinking or thinking
-        self._news.set()
-        return True
-
-    def when_ready(self, resume: asyncio.Event) -> None:
-        """It always is."""
-        resume.set()
-
-    def wake(self, _answering: object) -> None:
-        """The answer is over; on a half-open connection nobody hears of it."""
-        self.lost = self.lost or self._faults.half_open
-        if not self.lost:
-            self._news.set()
-
-    async def arrived(self) -> None:
-        """Wait for a piece or the end."""
-        await self._news.wait()
-        self._news.clear()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether a chunk can be taken."""
-        return bool(self._texts) or self._thinking
-
-    def take(self) -> Chunk:
-        """Everything that has come, as one chunk; raises BackendBroken when the wire is cut here."""
-        self._chunks += 1
-        if self._chunks > _RESET_AFTER and (self._faults.half_line or self._faults.tcp_reset == "stream"):
-            raise BackendBroken("the connection was cut in mid-answer")
-        chunk = Chunk("".join(self._texts), self._tokens, thinking=self._thinking)
-        self._texts, self._tokens, self._thinking = [], 0, False
-        self.begun = True
-        return chunk
-
-
 def _body(request: GenerationRequest, keep_alive_s: float | None = None) -> Body:
     options = request.options
     given: dict[str, object] = {
@@ -288,39 +223,6 @@ def _body(request: GenerationRequest, keep_alive_s: float | None = None) -> Body
 
 def _message(message: Message) -> ChatMessage:
     return ChatMessage(message.role, message.content)
-
-
-def _result(answering: asyncio.Future[Ended], *, begun: bool) -> Ended:
-    """How the answer ended; raises what a client would."""
-    if answering.cancelled():
-        raise (BackendBroken if begun else BackendUnavailable)("the machine went down")
-    try:
-        return answering.result()
-    except ServerError as error:
-        raise _translated(error) from None
-    except Broken as broken:
-        words = broken.text or "ended without its last chunk"
-        raise (BackendBroken(words) if begun else UpstreamFailed(words)) from None
-
-
-def _last(ended: Ended) -> Chunk:
-    timing = ServerTiming(
-        ended.total_s, ended.load_s, ended.prompt_tokens, ended.prompt_s, ended.tokens, ended.decode_s
-    )
-    return Chunk(finish_reason="length" if ended.done_reason == "length" else "stop", timing=timing)
-
-
-def _translated(error: ServerError) -> BackendError:
-    """The class that a client of the wire finds for a status and a text."""
-    if isinstance(error, ServerBusy):
-        return BackendOverloaded(error.text)
-    if isinstance(error, LoadFailed):
-        return (LoadTimedOut if error.late else OutOfCapacity)(error.text)
-    if error.text == RUNNER_STOPPED:
-        return RunnerStopped(error.text)
-    if error.status == 404:
-        return ModelNotFound(error.text)
-    return BadRequest(error.text) if error.status < 500 else UpstreamFailed(error.text)
 
 
 async def _cancelled(task: asyncio.Future[Ended]) -> None:

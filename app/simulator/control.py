@@ -49,6 +49,7 @@ class Control:
                 "now_s": round(machine.clock.now(), 3),
                 "waiting_for_a_load": machine.scheduler.waiting,
                 "jobs": len(machine.engine),
+                "slow_readers": machine.slow_readers,
                 "faults": machine.faults.active(),
             },
         )

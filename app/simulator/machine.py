@@ -118,6 +118,11 @@ class Machine:
             await self.clock.sleep(at_s - self.clock.now())
             change(self.faults)
 
+    @property
+    def slow_readers(self) -> int:
+        """How many answers are paused because nobody reads them."""
+        return sum(writing.is_blocked for writing in self._writings)
+
     async def restart(self, down_s: float) -> None:
         """Go down and come back empty: connections are reset, and the next load is a first one."""
         self.faults.set({"connection_refused": True})

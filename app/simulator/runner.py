@@ -101,7 +101,7 @@ class Runner:
         """How many of the prompt's tokens a slot's last conversation already has; at least one is always new."""
         if not prompt or not self.caches:
             return 0
-        common = max(_common_prefix(cache, prompt) for cache in self.caches)
+        common = max(common_prefix(cache, prompt) for cache in self.caches)
         return min(tokens - 1, math.floor(tokens * common / len(prompt)))
 
     def remember(self, conversation: str) -> None:
@@ -110,7 +110,7 @@ class Runner:
         del self.caches[: -self.parallel]
 
 
-def _common_prefix(one: str, other: str) -> int:
+def common_prefix(one: str, other: str) -> int:
     """Characters that both begin with, found by halving: comparing slices is much faster than characters."""
     low, high = 0, min(len(one), len(other))
     while low < high:

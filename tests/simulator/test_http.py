@@ -113,14 +113,16 @@ async def test_a_client_that_leaves_during_a_load_aborts_it():
 
 
 async def test_a_slow_reader_pauses_its_own_answer_and_gets_all_of_it():
-    async with running_simulator(SimulatorConfig(speed=100, answer_tokens=60_000, answer_spread=0.0, tokens_per_s=2000.0)) as sim:
+    async with running_simulator(
+        SimulatorConfig(speed=100, answer_tokens=60_000, answer_spread=0.0, tokens_per_s=2000.0)
+    ) as sim:
         narrow = socket.socket()
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         narrow.connect(("127.0.0.1", sim.port))
         reader, writer = await asyncio.open_connection(sock=narrow, limit=1024)
         body = CHAT | {"options": {"num_predict": 40_000}}
         writer.write(request_bytes("POST", "/api/chat", json.dumps(body).encode()))
-        await wait_until(lambda: any(writing.is_blocked for writing in sim.machine._writings), 10)
+        await wait_until(lambda: sim.machine.slow_readers, 10)
         received = await reader.read(-1)
         assert b'"done":true' in received
         writer.close()

@@ -19,7 +19,7 @@ from app.simulator.faults import Faults, ScriptedFault
 from app.simulator.gojson import Fields, GoJsonError, go_loads
 from app.simulator.keepalive import FOREVER, DurationInvalid, go_duration, keep_alive_seconds, keep_alive_setting
 from app.simulator.names import ModelName, NameInvalid
-from app.simulator.runner import _common_prefix
+from app.simulator.runner import common_prefix
 from app.simulator.text import Writer
 from app.simulator.wire import go_string
 
@@ -221,8 +221,8 @@ def test_a_paused_job_leaves_its_share_to_the_others():
 
 
 @given(st.text(alphabet="ab", max_size=12), st.text(alphabet="ab", max_size=12))
-def test_the_common_prefix_is_the_longest(one, other):
-    length = _common_prefix(one, other)
+def test_thecommon_prefix_is_the_longest(one, other):
+    length = common_prefix(one, other)
     assert one[:length] == other[:length]
     assert length == min(len(one), len(other)) or one[length] != other[length]
 

@@ -1,0 +1,29 @@
+"""A simulated server and short ways to ask it over the wire."""
+
+import json
+from contextlib import asynccontextmanager
+
+from app.simulator.server import SimulatorConfig, running_simulator
+from tests.simulator.raw import Reply, call
+
+MODEL = "mistral:7b"
+CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Why does it rain?"}], "options": {"num_predict": 40}}
+LOAD = {"model": MODEL}
+
+
+@asynccontextmanager
+async def simulated(**config):
+    async with running_simulator(SimulatorConfig(**({"speed": 100, "answer_tokens": 200} | config))) as sim:
+        yield sim
+
+
+async def post(sim, body: object, path: str = "/api/chat") -> Reply:
+    return await call(sim.port, "POST", path, body)
+
+
+async def loaded(sim) -> list[dict]:
+    return json.loads((await call(sim.port, "GET", "/api/ps")).body)["models"]
+
+
+def error(reply: Reply) -> str:
+    return json.loads(reply.body)["error"]

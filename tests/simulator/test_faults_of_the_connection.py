@@ -1,0 +1,152 @@
+"""Faults of the connection, scripts, the control endpoint and restarts, seen by a client on the wire."""
+
+import asyncio
+import json
+
+import pytest
+
+from tests.helpers import wait_until
+from tests.simulator.raw import call, read_head, request_bytes
+from tests.simulator.serving import CHAT, LOAD, error, loaded, post, simulated
+
+
+@pytest.fixture
+async def sim():
+    async with simulated() as running:
+        yield running
+
+
+@pytest.fixture
+async def warm(sim):
+    assert (await post(sim, LOAD)).status == 200
+    return sim
+
+
+async def test_tcp_reset_on_accept_and_after_the_request(sim):
+    for when in ("accept", "request"):
+        sim.faults.set({"tcp_reset": when})
+        with pytest.raises(ConnectionResetError):
+            await post(sim, CHAT)
+
+
+async def test_tcp_reset_in_mid_stream_comes_after_some_lines(warm):
+    warm.faults.set({"tcp_reset": "stream"})
+    reader, writer = await asyncio.open_connection("127.0.0.1", warm.port)
+    writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+    assert (await read_head(reader)).status == 200
+    assert b'"done":false' in await reader.readuntil(b"\n\r\n")
+    with pytest.raises(ConnectionResetError):
+        await reader.read(-1)
+    writer.close()
+
+
+async def test_connection_refused_closes_the_port_and_opens_it_again(sim):
+    sim.faults.set({"connection_refused": True})
+    with pytest.raises(ConnectionRefusedError):
+        await call(sim.port, "GET", "/api/version")
+    sim.faults.clear()
+
+    async def answers() -> bool:
+        try:
+            return (await call(sim.port, "GET", "/api/version")).status == 200
+        except ConnectionRefusedError:
+            return False
+
+    await wait_until(answers)
+
+
+async def test_connection_refused_lets_a_running_answer_go_on():
+    async with simulated(speed=20) as sim:
+        await post(sim, LOAD)
+        running = asyncio.create_task(post(sim, CHAT))
+        await asyncio.sleep(0.05)
+        sim.faults.set({"connection_refused": True})
+        assert (await running).lines[-1]["done"] is True
+
+
+async def test_half_open_accepts_and_never_answers(sim):
+    sim.faults.set({"half_open": True})
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await call(sim.port, "GET", "/api/version")
+
+
+async def test_half_line_cuts_a_line_in_its_middle(warm):
+    warm.faults.set({"half_line": True})
+    reader, writer = await asyncio.open_connection("127.0.0.1", warm.port)
+    writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+    received = await reader.read(-1)
+    writer.close()
+    assert received.count(b'"done":false') == 2
+    assert not received.endswith(b"\n")
+    assert not received.endswith(b"0\r\n\r\n")
+
+
+async def test_a_script_refuses_connections_for_a_while():
+    async with simulated(script=("at 90 connection_refused for 30",), speed=200) as sim:
+        assert (await call(sim.port, "GET", "/api/version")).status == 200
+        seen: list[float] = []
+        async with asyncio.timeout(10):
+            while not seen or sim.machine.clock.now() < 140:
+                try:
+                    await call(sim.port, "GET", "/api/version")
+                except ConnectionError:  # refused; or reset, when it came while the port was being closed
+                    seen.append(sim.machine.clock.now())
+                await asyncio.sleep(0.005)
+        assert 89 <= seen[0] < 110
+        assert 110 < seen[-1] < 130
+
+
+async def test_faults_are_set_shown_and_cleared_by_the_control_endpoint(sim):
+    set_ = await post(sim, {"version": "9.9.9", "load_hang": True}, "/_sim/faults")
+    assert json.loads(set_.body) == {"version": "9.9.9", "load_hang": True}
+    assert json.loads((await call(sim.port, "GET", "/_sim/faults")).body) == json.loads(set_.body)
+    assert json.loads((await call(sim.port, "GET", "/_sim")).body)["simulated"] is True
+    assert (await call(sim.port, "DELETE", "/_sim/faults")).status == 200
+    assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.33.3"}
+
+
+async def test_a_wrong_fault_is_a_400_that_names_it(sim):
+    for body in ({"nope": 1}, {"stall_s": "long"}, {"tcp_reset": "never"}, {"for_s": -1}, {"runtime_oom": -3}):
+        reply = await post(sim, body, "/_sim/faults")
+        assert reply.status == 400
+        assert next(iter(body)) in error(reply)
+    assert (await post(sim, b"[1]", "/_sim/faults")).status == 400
+
+
+async def test_a_fault_can_be_set_for_a_while(sim):
+    await post(sim, {"host_check": True, "for_s": 50}, "/_sim/faults")
+    assert (await call(sim.port, "GET", "/api/version")).status == 403
+
+    async def allowed() -> bool:
+        return (await call(sim.port, "GET", "/api/version")).status == 200
+
+    await wait_until(allowed)
+
+
+async def test_the_control_port_is_out_of_reach_of_every_fault():
+    async with simulated(control_port=0, faults=(("half_open", True),)) as sim:
+        port = int(sim.control_url.split(":")[2].split("/")[0])
+        assert port != sim.port
+        assert (await call(port, "DELETE", "/_sim/faults")).status == 200
+        assert (await call(sim.port, "GET", "/api/version")).status == 200
+
+
+async def test_a_restart_resets_connections_empties_memory_and_makes_the_next_load_a_cold_start():
+    async with simulated(speed=50, answer_tokens=2000) as sim:
+        await post(sim, LOAD)
+        running = asyncio.create_task(post(sim, CHAT | {"options": {}}))
+        await asyncio.sleep(0.1)
+        assert (await post(sim, {"down_s": 20}, "/_sim/restart")).status == 200
+        with pytest.raises(ConnectionError):
+            await running
+
+        async def is_back() -> bool:
+            try:
+                return await loaded(sim) == []
+            except ConnectionError:
+                return False
+
+        await wait_until(is_back)
+        assert sim.machine.clock.now() > 20
+        assert 15e9 < (await post(sim, CHAT)).lines[-1]["load_duration"] < 25e9
