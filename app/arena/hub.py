@@ -52,6 +52,8 @@ class Feed:
         self.milestones = 0
         self.viewers = 0
         self.behind = True
+        self.away = False
+        self.reading: asyncio.Task[None] | None = None
         self.heard = clock()
         self._clock = clock
         self._waiting: list[asyncio.Future[None]] = []
@@ -132,16 +134,26 @@ class Hub:
     async def catch_up(self, feed: Feed) -> None:
         """Read the log from the feed's last number on, until nothing is missing.
 
+        Who comes while it is being read waits for that read: half a log looks like another one.
+
         Raises:
             redis.RedisError: Redis is away; the feed stays behind.
         """
-        while feed.behind and not feed.gone:
-            feed.behind = False
-            try:
-                await self._read_log(feed)
-            except BaseException:
-                feed.behind = True
-                raise
+        while feed.reading is not None or (feed.behind and not feed.gone):
+            if feed.reading is None:
+                feed.reading = asyncio.create_task(self._read_once(feed), name=f"read the log of {feed.battle}")
+            await asyncio.shield(feed.reading)
+
+    async def _read_once(self, feed: Feed) -> None:
+        feed.behind = False
+        try:
+            await self._read_log(feed)
+            feed.away = False
+        except BaseException:
+            feed.behind = True
+            raise
+        finally:
+            feed.reading = None
 
     async def _read_log(self, feed: Feed) -> None:
         name = await self._store.name_of(feed.battle)
@@ -156,6 +168,7 @@ class Hub:
             with suppress(RedisError, OSError):
                 await self._follow()
             log.warning("hub_lost_redis")
+            self._tell_away()
             await asyncio.sleep(LOOK_AROUND_S)
 
     async def _follow(self) -> None:
@@ -166,6 +179,12 @@ class Hub:
                     self._all_behind()
                 elif message["type"] == "message":
                     self._hear(message["data"])
+
+    def _tell_away(self) -> None:
+        """Let viewers of silent battles know, too: nothing else would wake them."""
+        for feed in self._feeds.values():
+            feed.behind = feed.away = True
+            feed.wake()
 
     def _all_behind(self) -> None:
         for feed in self._feeds.values():
@@ -195,6 +214,9 @@ async def follow(feed: Feed, name: str, after: int) -> AsyncGenerator[tuple[byte
     All that are ready come in one piece: sending it costs hardly more than sending one frame.
 
     Ends after the battle's end, or when the log is no longer the one named (rebuilt or lost).
+
+    Raises:
+        ConnectionError: the news has stopped; read the log again.
     """
     while feed.name == name and not feed.gone:
         if feed.last > after:
@@ -203,5 +225,7 @@ async def follow(feed: Feed, name: str, after: int) -> AsyncGenerator[tuple[byte
             yield (ready[0] if len(ready) == 1 else b"".join(ready)), after
         elif feed.ended:
             return
+        elif feed.away:
+            raise ConnectionError("the news has stopped")
         else:
             await feed.change()

@@ -93,6 +93,9 @@ class Viewing:
         with self._hub.watching(battle_id) as feed:
             while True:
                 await self._hub.catch_up(feed)
+                if cursor is not None and cursor.name == feed.name and cursor.n > feed.last:
+                    feed.behind = True  # another worker was faster: the news is still on its way to this one
+                    await self._hub.catch_up(feed)
                 if feed.gone or (cursor is not None and (cursor.name != feed.name or cursor.n > feed.last)):
                     snapshot = await self._snapshot(battle_id)
                     cursor = parse_cursor(snapshot.cursor)[0]
