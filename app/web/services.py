@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
+from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
@@ -53,8 +54,10 @@ class Services:
     draining: bool = field(default=False)
 
     def start_draining(self) -> None:
-        """Tell load balancers to send nothing more here."""
+        """Tell load balancers to send nothing more here, and let event streams end: they go on elsewhere."""
         self.draining = True
+        # By itself the library looks for uvicorn's own signal handler, which ours has replaced.
+        AppStatus.should_exit = True
 
 
 def services_of(request: Request) -> Services:
