@@ -179,3 +179,16 @@ async def test_a_battle_can_be_watched_while_it_is_written(home):
     assert now["sides"][side]["text"]
     assert not now["can_vote"]
     await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
+
+
+async def test_viewers_who_come_at_the_same_moment_are_no_surprise_to_each_other(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    crowd = [asyncio.create_task(watch(worker.url, battle)) for worker in (home.one, home.two) * 6]
+    seen = await watch(home.one.url, battle, until=lambda event: event.event == "delta")
+    late = [asyncio.create_task(watch(worker.url, battle, after=seen.ids[-1])) for worker in (home.two, home.one) * 6]
+    await play(home.one.url, battle, ["a", "a"])
+    whole, *others = [await viewer for viewer in crowd]
+    assert not whole.named("snapshot")
+    assert {other.raw for other in others} == {whole.raw}
+    missing = whole.ids[whole.ids.index(seen.ids[-1]) + 1 :]
+    assert [viewer.ids for viewer in [await viewer for viewer in late]] == [missing] * len(late)

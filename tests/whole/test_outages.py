@@ -1,0 +1,168 @@
+"""Redis goes away: nothing is answered from memory, nobody is lost, and everything goes on when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from time import monotonic
+
+import pytest
+
+from tests.helpers import wait_until
+from tests.whole.client import (
+    BATTLES,
+    call,
+    folded,
+    open_battle,
+    play,
+    post,
+    snapshot,
+    text_of,
+    until_ready,
+    vote,
+    watch,
+    watching,
+)
+from tests.whole.harness import running_house
+from tests.whole.older import START
+
+pytestmark = pytest.mark.xdist_group("outages")
+
+
+@pytest.fixture(scope="module")
+def _home(tmp_path_factory):
+    with running_house(tmp_path_factory.mktemp("outages"), persistent=True) as house:
+        one = house.driver()
+        yield house, one, house.start()
+
+
+@pytest.fixture
+def house(_home):
+    house, _, _ = _home
+    yield house
+    house.granite.clear()
+    house.basalt.clear()
+
+
+@pytest.fixture
+def workers(_home):
+    return _home[1:]
+
+
+async def readyz(worker):
+    return (await call("GET", f"{worker.url}/readyz")).status_code
+
+
+async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_go_on(house, workers):
+    one, two = workers
+    opened = await open_battle(one.url)
+    battle = opened["battle_id"]
+    await until_ready(one.url, battle)
+    another = (await open_battle(one.url))["battle_id"]
+    async with watching(two.url, battle) as (watched, whole):
+        await wait_until(lambda: watched.named("ready"))
+        house.redis.kill()
+        await check_everything_is_503(two, battle, another)
+        late = asyncio.create_task(watch(one.url, battle))
+        await asyncio.sleep(1.0)
+        assert not whole.done()
+        assert not late.done(), "a stream that is opened meanwhile stays open, too"
+        await asyncio.to_thread(house.redis.start)
+        await wait_until(lambda: recovered(two), 15)
+        assert (await vote(two.url, battle, 1, "b")).status_code == 200
+        end = await play(one.url, battle, ["a"])
+        await asyncio.wait_for(whole, 10)
+    assert end["status"] == "finished"
+    assert [line["verdict"] for line in end["votes"]] == ["b", "a"]
+    assert folded(opened, watched.events) == end
+    assert watched.retries == [b"3000"]
+    assert (await asyncio.wait_for(late, 10)).ids == watched.ids
+    stopped = await post(f"{one.url}{BATTLES}/{another}/stop")
+    assert (stopped.status_code, stopped.json()["status"]) == (200, "stopped"), "what was refused can be asked again"
+
+
+async def recovered(worker):
+    return await readyz(worker) == 200
+
+
+async def check_everything_is_503(worker, battle, another):
+    pairs = (
+        ("GET", f"{BATTLES}/{battle}", None),
+        ("POST", BATTLES, {"message": "Hi"}),
+        ("POST", f"{BATTLES}/{battle}/votes", {"round": 1, "verdict": "a"}),
+        ("POST", f"{BATTLES}/{another}/stop", None),
+        ("POST", START, {"message": "Hi"}),
+        ("POST", "/api/arena/get_progressive_responses", {"battle_id": battle}),
+        ("POST", "/api/arena/submit_progressive_choice", {"battle_id": battle, "choice": "left"}),
+        ("GET", "/readyz", None),
+    )
+    for method, path, body in pairs:
+        reply = await call(method, worker.url + path, json=body)
+        assert reply.status_code == 503, (method, path, reply.status_code, reply.text)
+        assert int(reply.headers["retry-after"]) > 0
+        assert {"error", "code"} <= reply.json().keys()
+    assert (await call("GET", f"{worker.url}/healthz")).status_code == 200
+
+
+async def test_a_battle_that_was_being_written_goes_on_where_it_was(house, workers):
+    for server in (house.granite, house.basalt):
+        server.set(stall_s=2.0, stall_after=10)
+    opened = await open_battle(workers[0].url)
+    battle = opened["battle_id"]
+    async with watching(workers[1].url, battle) as (watched, whole):
+        await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2)
+        house.redis.kill()
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(house.redis.start)
+        await wait_until(lambda: watched.named("ready"), 20)
+        house.granite.clear()
+        house.basalt.clear()
+        end = await play(workers[1].url, battle, ["a", "a"])
+        await asyncio.wait_for(whole, 10)
+    assert end["status"] == "finished"
+    assert folded(opened, watched.events) == end
+    models = {line["alias"]: line["model"] for line in end["reveal"]["ranking"]}
+    for alias, side in (("Model A", "a"), ("Model B", "b")):
+        model = models[alias]
+        server = house.basalt if model == "okapi:8b" else house.granite
+        assert text_of(watched.events, side, 1) == server.answer_of(model, opened["message"])
+
+
+async def test_a_redis_that_comes_back_empty_ends_its_battles_and_takes_new_ones(house, workers):
+    one, two = workers
+    opened = await open_battle(one.url)
+    battle = opened["battle_id"]
+    await until_ready(one.url, battle)
+    async with watching(two.url, battle) as (watched, whole):
+        await wait_until(lambda: watched.named("ready"))
+        await asyncio.to_thread(house.redis.restart)
+        began = monotonic()
+        await asyncio.wait_for(whole, 20)
+        assert monotonic() - began < 15
+    end = watched.events[-1]
+    assert (end.event, end.data["status"]) == ("end", "failed")
+    assert end.data["reveal"]["champion"] is None
+    lost = await snapshot(one.url, battle)
+    assert (lost["status"], lost["message"]) == ("failed", opened["message"])
+    await wait_until(lambda: recovered(one), 15)
+    new = (await open_battle(two.url))["battle_id"]
+    assert (await play(one.url, new, ["a", "b"]))["status"] == "finished"
+
+
+async def test_a_redis_that_hangs_is_told_within_the_patience_of_a_load_balancer(house, workers):
+    house.redis.freeze()
+    try:
+        began = monotonic()
+        reply = await post(workers[0].url + BATTLES, {"message": "Hi"})
+        assert reply.status_code == 503
+        assert monotonic() - began < 20
+    finally:
+        house.redis.thaw()
+    await wait_until(lambda: recovered(workers[0]), 15)
+
+
+async def test_the_log_of_an_outage_has_no_stack_traces_and_no_prompts(house, workers):
+    for worker in workers:
+        lines = worker.logged()
+        assert not [line for line in lines if line["level"] in ("error", "critical")], lines
+        assert "Why do rivers bend" not in json.dumps(lines)

@@ -1,0 +1,181 @@
+"""Workers come and go: killed, drained, side by side; the battle does not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from time import monotonic
+
+import pytest
+
+from tests.helpers import wait_until
+from tests.whole.client import (
+    BATTLES,
+    call,
+    client,
+    folded,
+    open_battle,
+    play,
+    text_of,
+    vote,
+    watch,
+    watching,
+)
+from tests.whole.harness import MODELS, OKAPI, running_house
+
+pytestmark = pytest.mark.xdist_group("takeover")
+
+#: Slow enough to be interrupted in the middle: two seconds or more for an answer.
+SLOW = {"tokens_per_s": 30.0}
+ROUND_ONE = (("Model A", "a"), ("Model B", "b"))
+
+
+@pytest.fixture
+def house(tmp_path):
+    with running_house(tmp_path, **SLOW) as house:
+        yield house
+
+
+def check_texts(house, opened, watched):
+    """Both answers of round one are what the models really say, whole and unmixed."""
+    ranking = watched.events[-1].data["reveal"]["ranking"]
+    models = {line["alias"]: line["model"] for line in ranking}
+    for alias, side in ROUND_ONE:
+        server = house.basalt if models[alias] == OKAPI else house.granite
+        assert text_of(watched.events, side, 1) == server.answer_of(models[alias], opened["message"]), side
+
+
+def both_are_writing(watched):
+    return len({event.data["side"] for event in watched.named("delta")}) == 2 and len(watched.named("delta")) > 8
+
+
+async def test_a_killed_worker_is_replaced_within_five_seconds_and_nothing_is_mixed(house):
+    driver = house.driver()
+    other = house.start()
+    opened = await open_battle(driver.url)
+    battle = opened["battle_id"]
+    async with watching(other.url, battle) as (watched, whole):
+        await wait_until(lambda: both_are_writing(watched), 15)
+        assert not watched.named("answer"), "nothing may be complete yet"
+        driver.kill()
+        killed = monotonic()
+        seen = len(watched.events)
+        await wait_until(lambda: len({e.data["side"] for e in watched.events[seen:] if e.event == "delta"}) == 2, 15)
+        assert monotonic() - killed < 8, "5 s on a quiet machine"
+        resets = [event.data["side"] for event in watched.events[seen:] if event.event == "reset"]
+        assert sorted(resets) == ["a", "b"], "each side is told to forget, once"
+        end = await play(other.url, battle, ["a", "b"])
+        await asyncio.wait_for(whole, 10)
+    assert end["status"] == "finished"
+    assert not [line for line in end["reveal"]["ranking"] if line["failed"]]
+    assert folded(opened, watched.events) == end
+    check_texts(house, opened, watched)
+
+
+async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
+    driver = house.driver(ARENA_DRAIN="1")
+    other = house.start()
+    opened = await open_battle(other.url)
+    battle = opened["battle_id"]
+    async with watching(other.url, battle) as (watched, whole), watching(driver.url, battle) as (cut, reader):
+        await wait_until(lambda: both_are_writing(watched), 15)
+        began = monotonic()
+        driver.terminate()
+        seen_draining = await ready_while_draining(driver)
+        await asyncio.wait({reader}, timeout=15)
+        assert reader.done(), "its streams are closed"
+        status = await asyncio.to_thread(driver.process.wait, 20)
+        assert monotonic() - began < 1 + 6
+        assert status in (0, -signal.SIGTERM)
+        assert not cut.named("end")
+        resumed = await watch(other.url, battle, last_event_id=cut.ids[-1], until=lambda event: event.event == "ready")
+        end = await play(other.url, battle, ["b", "b"])
+        await asyncio.wait_for(whole, 10)
+    assert end["status"] == "finished"
+    assert cut.events + resumed.events == watched.events[: len(cut.events) + len(resumed.events)]
+    assert folded(opened, watched.events) == end
+    check_texts(house, opened, watched)
+    assert seen_draining in (503, None), "a worker that takes no more says so, or takes no connection"
+    assert driver.rest_of_stdout() == ""
+
+
+async def ready_while_draining(worker):
+    """What ``/readyz`` says once the worker drains; None when it takes no connections any more."""
+    status = 200
+    deadline = monotonic() + 1.0
+    try:
+        async with client() as http:
+            while status == 200 and monotonic() < deadline:
+                status = (await http.get(f"{worker.url}/readyz")).status_code
+                await asyncio.sleep(0.02)
+    except OSError:
+        return None
+    except Exception as error:
+        assert type(error).__module__.startswith("httpx"), error
+        return None
+    return status
+
+
+async def test_two_workers_behind_one_address_play_one_battle(house):
+    house.granite.clear()
+    both = house.start("--workers", "2", ARENA_NUM_PREDICT="12")
+    opened = await open_battle(both.url)
+    battle = opened["battle_id"]
+    viewers = [asyncio.create_task(watch(both.url, battle)) for _ in range(6)]
+    end = await play(both.url, battle, ["tie", "a"])
+    seen = [await viewer for viewer in viewers]
+    assert end["status"] == "finished"
+    for watched in seen[1:]:
+        assert watched.events == seen[0].events
+    assert len({watched.raw for watched in seen}) == 1
+    assert folded(opened, seen[0].events) == end
+    assert len({line["port"] for line in both.logged() if "port" in line}) <= 1
+    assert sorted(line["model"] for line in end["reveal"]["ranking"]) == sorted(MODELS)
+    both.terminate()
+    assert await asyncio.to_thread(both.process.wait, 20) in (0, -signal.SIGTERM)
+    assert both.rest_of_stdout() == ""
+
+
+CANARY = "xylophone-canary-question"
+FIELDS = {"battle", "answer", "host", "model", "class", "attempt", "level", "timestamp"}
+TIMING = {
+    "queue_s",
+    "load_s",
+    "prompt_s",
+    "ttft_s",
+    "decode_s",
+    "total_s",
+    "tokens",
+    "tokens_per_s",
+    "cold",
+    "cached_prompt",
+}
+
+
+async def test_each_answer_is_one_log_line_and_no_line_has_a_prompt_or_an_answer(house):
+    house.basalt.set(mid_stream_error=5)
+    worker = house.driver(ARENA_NUM_PREDICT="12")
+    battle = (await open_battle(worker.url, CANARY, system="canary-system"))["battle_id"]
+    watched = asyncio.create_task(watch(worker.url, battle))
+    await play(worker.url, battle, ["a"])
+    texts = [event.data["text"] for event in (await watched).named("delta")]
+    await call("POST", f"{worker.url}{BATTLES}", json={"message": CANARY, "num_models": "x"})
+    await vote(worker.url, battle, 9, "a")
+    await wait_until(lambda: len(worker.logged("answer_finished")) >= 3)
+    lines = worker.logged("answer_finished")
+    assert sorted(line["model"] for line in lines) == sorted(MODELS)
+    for line in lines:
+        assert line.keys() >= (FIELDS | TIMING), (FIELDS | TIMING) - line.keys()
+        assert line["battle"] == battle
+    (failed,) = [line for line in lines if line["model"] == OKAPI]
+    assert failed["error"]
+    log = worker.log.read_text()
+    assert all(line.startswith("{") and json.loads(line)["event"] for line in log.splitlines())
+    assert CANARY not in log
+    assert "canary-system" not in log
+    assert texts
+    for text in texts:
+        if len(text) > 15:
+            assert text not in log
+    assert {line["event"] for line in worker.logged()} >= {"battle_opened", "battle_moved", "vote_cast"}
