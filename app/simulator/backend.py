@@ -135,7 +135,7 @@ class SimulatedBackend:
         """What could be loaded."""
         await self._probe()
         return tuple(
-            InstalledModel(model.name, model.file_bytes, model.digest, model.quantization)
+            InstalledModel(model.name, model.file_bytes, model.digest, model.quantization, model.capabilities)
             for model in self._machine.installed.values()
         )
 

@@ -141,6 +141,8 @@ class Connection(asyncio.Protocol):
         """Parse; a request that can't be parsed gets Go's 400."""
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._reading.keep_alive = False  # the offer is ignored, as in Go; but the parser reads no further
         except httptools.HttpParserError:
             self.write(
                 b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"

@@ -112,4 +112,5 @@ def translated(error: ServerError) -> BackendError:
         return RunnerStopped(error.text)
     if error.status == 404:
         return ModelNotFound(error.text)
-    return BadRequest(error.text) if error.status < 500 else UpstreamFailed(error.text)
+    wrong_option = error.text.startswith("option ")  # a 500, but the request's fault
+    return BadRequest(error.text) if error.status < 500 or wrong_option else UpstreamFailed(error.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from dataclasses import dataclass
@@ -63,22 +64,25 @@ def warm_overhead_seconds(chance: random.Random) -> float:
 
 
 class Jitter:
-    """Factors of the time between tokens, drawn once per seed and then read from a ring (drawing costs too much)."""
+    """The times between tokens, drawn once per seed and then read from a ring (drawing them each time costs too much).
+
+    ``_factors`` and ``_pauses`` are running sums, so that any number of tokens costs the same.
+    """
 
     _SIZE: Final = 4096
 
     def __init__(self, seed: int) -> None:
         chance = random.Random(f"{seed} jitter")
-        self._factors = [chance.gammavariate(_JITTER_SHAPE, 1 / _JITTER_SHAPE) for _ in range(self._SIZE)]
-        self._pauses = [chance.uniform(0.1, 0.5) if chance.random() < _PAUSE_SHARE else 0.0 for _ in range(self._SIZE)]
-
-    def step(self, index: int, mean_s: float) -> float:
-        """Seconds of work that the token at this place of the ring takes."""
-        place = index % self._SIZE
-        return self._factors[place] * mean_s + self._pauses[place]
+        factors = [chance.gammavariate(_JITTER_SHAPE, 1 / _JITTER_SHAPE) for _ in range(self._SIZE)]
+        pauses = [chance.uniform(0.1, 0.5) if chance.random() < _PAUSE_SHARE else 0.0 for _ in range(self._SIZE)]
+        self._factors = [0.0, *itertools.accumulate(factors)]
+        self._pauses = [0.0, *itertools.accumulate(pauses)]
 
     def steps(self, index: int, count: int, mean_s: float) -> float:
-        """The same for ``count`` tokens at once."""
-        if count == 1:
-            return self.step(index, mean_s)
-        return sum(self.step(index + offset, mean_s) for offset in range(count))
+        """Seconds of work that ``count`` tokens from this place of the ring take."""
+        return self._between(self._factors, index, count) * mean_s + self._between(self._pauses, index, count)
+
+    def _between(self, sums: list[float], index: int, count: int) -> float:
+        start = index % self._SIZE
+        rounds, end = divmod(start + count, self._SIZE)
+        return rounds * sums[-1] + sums[end] - sums[start]

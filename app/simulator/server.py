@@ -84,4 +84,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(host: str) -> str:
+    """How a client writes the address; all addresses are reached by loopback."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"[{host}]" if ":" in host else host

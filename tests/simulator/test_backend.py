@@ -20,7 +20,6 @@ from app.backends.base import (
     OutOfCapacity,
     RunnerStopped,
     Stalled,
-    UpstreamFailed,
 )
 from app.simulator.backend import SimulatedBackend
 from app.simulator.clock import run_virtual
@@ -150,7 +149,7 @@ def test_wrong_requests_are_refused_as_by_the_server():
             (GenerationRequest("nope", ASK.messages), ModelNotFound),
             (GenerationRequest("mistral:7b", ASK.messages, GenerationOptions(think=True)), BadRequest),
             (GenerationRequest("mistral:7b", (Message("user", "word " * 9000),)), BadRequest),
-            (GenerationRequest("mistral:7b", ASK.messages, GenerationOptions(extra={"top_k": "x"})), UpstreamFailed),
+            (GenerationRequest("mistral:7b", ASK.messages, GenerationOptions(extra={"top_k": "x"})), BadRequest),
         ):
             with pytest.raises(error):
                 await chunks_of(backend, request)

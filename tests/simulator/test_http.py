@@ -83,6 +83,23 @@ async def test_an_http_1_0_client_gets_no_chunks_and_the_end_of_the_connection(s
     writer.close()
 
 
+async def test_an_offer_to_upgrade_is_ignored(sim):
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP"}
+    reply = await call(sim.port, "GET", "/api/version", None, upgrade)
+    assert (reply.status, reply.headers["Connection"]) == (200, "close")
+
+
+async def test_of_twelve_loads_with_a_queue_of_two_nine_are_refused_at_once():
+    names = tuple(f"m{n}:1b=1.0" for n in range(12))
+    config = SimulatorConfig(models=names, max_queue=2, speed=20, card="h100")
+    async with running_simulator(config) as sim:
+        loads = [call(sim.port, "POST", "/api/chat", {"model": f"m{n}:1b"}) for n in range(12)]
+        replies = await asyncio.gather(*loads)
+    assert sorted(reply.status for reply in replies) == [200] * 3 + [503] * 9
+    refused = next(reply for reply in replies if reply.status == 503)
+    assert refused.headers["Content-Length"] == "77"
+
+
 async def test_garbage_is_a_400_and_the_end_of_the_connection(sim):
     reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
     writer.write(b"\x16\x03\x01 hello\r\n\r\n")

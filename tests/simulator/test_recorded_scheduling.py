@@ -149,6 +149,15 @@ def test_an_unload_is_answered_at_once_and_happens_when_the_answer_is_over():
     virtually(main, **SMALL)
 
 
+def test_a_chat_with_keep_alive_zero_is_answered_and_then_unloads():
+    async def main(machine):
+        assert (await chat(machine, B, keep_alive=0, num_predict=3)).done_reason == "length"
+        await machine.clock.sleep(0.2)
+        assert await ps(machine) == []
+
+    virtually(main, **SMALL)
+
+
 def test_a_chat_without_keep_alive_keeps_the_runners_own_duration():
     async def main(machine):
         await load(machine, A, keep_alive="20s")

@@ -1,0 +1,87 @@
+"""Whatever happens in whatever order: cards are never overfilled, everybody is answered, everything is given back."""
+
+import asyncio
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.simulator.errors import Broken, ServerError
+from tests.simulator.asking import chat, ps, virtually
+
+MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini", "gemma2:9b")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One caller: when he comes, what he wants, and when he loses patience."""
+
+    at_s: float
+    model: str
+    num_ctx: int | None
+    keep_alive: object
+    loads_only: bool
+    leaves_after_s: float | None
+
+
+visits = st.builds(
+    Visit,
+    at_s=st.floats(0, 60),
+    model=st.sampled_from(MODELS),
+    num_ctx=st.sampled_from([None, 4096, 8192]),
+    keep_alive=st.sampled_from([None, 0, "5s", -1, "10m"]),
+    loads_only=st.booleans(),
+    leaves_after_s=st.one_of(st.none(), st.floats(0, 20)),
+)
+faults = st.sampled_from([{}, {"mid_stream_error": 5}, {"runtime_oom": 9}, {"load_fail": "no"}, {"load_oom": True}])
+
+
+async def visit(machine, wish: Visit) -> None:
+    await machine.clock.sleep(wish.at_s)
+    options = {} if wish.num_ctx is None else {"num_ctx": wish.num_ctx}
+    text = {"text": ""} if wish.loads_only else {"text": f"What happens at {wish.at_s}?"}
+    try:
+        async with asyncio.timeout(wish.leaves_after_s):
+            await chat(machine, wish.model, keep_alive=wish.keep_alive, num_predict=30, **options, **text)
+    except (TimeoutError, ServerError, Broken):
+        pass
+
+
+async def watch_memory(machine) -> None:
+    while True:
+        runners = machine.scheduler.loaded.values()
+        used = sum(runner.placement.vram_bytes for runner in runners)
+        assert used <= machine.config.gpu.vram_bytes
+        assert len(runners) <= machine.config.loaded_limit
+        assert all(runner.refs >= 0 for runner in runners)
+        await machine.clock.sleep(0.5)
+
+
+@settings(max_examples=40)
+@given(wishes=st.lists(visits, max_size=14), parallel=st.sampled_from([1, 2]), fault=faults, fault_at=st.floats(0, 60))
+def test_any_schedule_ends_with_everything_given_back(wishes, parallel, fault, fault_at):
+    async def main(machine):
+        async def break_things() -> None:
+            await machine.clock.sleep(fault_at)
+            machine.faults.set(fault)
+            await machine.clock.sleep(10)
+            machine.faults.clear()
+
+        watching = asyncio.create_task(watch_memory(machine))
+        async with asyncio.timeout(3600):
+            await asyncio.gather(break_things(), *(visit(machine, wish) for wish in wishes))
+        await machine.clock.sleep(5)
+        assert not watching.done()
+        watching.cancel()
+        assert len(machine.engine) == 0
+        assert machine.scheduler.waiting == 0
+        for runner in machine.scheduler.loaded.values():
+            assert runner.refs == 0
+            async with asyncio.timeout(1):
+                for _ in range(parallel):
+                    await runner.slots.acquire()  # fails when a slot was never given back
+        await machine.clock.sleep(700)
+        pinned = {runner.model.name for runner in machine.scheduler.loaded.values() if runner.keep_alive_s > 1e9}
+        assert set(await ps(machine)) == pinned
+
+    virtually(main, models=MODELS, num_parallel=parallel)
