@@ -61,7 +61,7 @@ def test_it_says_what_it_is_and_where_serves_and_ends_with_status_0(number):
         assert process.stdout.read() == ""
     assert "RTX 4090" in line
     assert "mistral:7b, phi3:mini" in line
-    assert took < 5  # under a second on an idle machine
+    assert took < 10  # under a second on an idle machine
 
 
 @pytest.mark.parametrize(

@@ -116,16 +116,16 @@ async def test_a_client_that_leaves_in_mid_answer_stops_the_generation():
         writer.close()
         await wait_until(lambda: len(sim.machine.engine) == 0)
         again = await call(sim.port, "POST", "/api/chat", CHAT)
-        assert again.lines[-1]["total_duration"] < 3e9
+        assert again.lines[-1]["total_duration"] < 30e9
 
 
 async def test_a_client_that_leaves_during_a_load_aborts_it():
-    async with running_simulator(SimulatorConfig(speed=20)) as sim:
+    async with running_simulator(SimulatorConfig(speed=20, load_s=20.0)) as sim:
         _, writer = await asyncio.open_connection("127.0.0.1", sim.port)
         writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
         await wait_until(lambda: sim.machine.clock.now() > 2)
         writer.close()
-        await wait_until(lambda: sim.machine.clock.now() > 12)
+        await wait_until(lambda: sim.machine.clock.now() > 30)
         assert json.loads((await call(sim.port, "GET", "/api/ps")).body) == {"models": []}
 
 
