@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -53,6 +53,24 @@ def create(settings: Settings | None = None) -> FastAPI:
     logs.configure()
     known = settings or load_settings()
     return application.create(lambda: opened(known))
+
+
+async def check(settings: Settings) -> None:
+    """Find what no worker could start with, while it can still be told in one line; migrate the database.
+
+    Raises:
+        ConfigurationError: the line.
+        Unavailable: the database does not answer.
+    """
+    hosts_from(settings)
+    for model in (*settings.arena_models, *(row.name for row in settings.models)):
+        options_for(settings, model)
+    await migrate(database_url(settings))
+    if settings.redis_address:
+        redis = commands_client(settings.redis_address)
+        with suppress(Unavailable):  # a Redis that is away now may be back in a moment
+            await check_redis(redis)
+        await redis.aclose()
 
 
 @asynccontextmanager
