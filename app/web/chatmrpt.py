@@ -135,8 +135,15 @@ async def get_progressive_responses(
 
 
 async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
-    snapshot = await services.viewing.wait(battle_id, services.settings.arena_wait, _can_be_judged)
-    return pair_body(snapshot)
+    """The pair when it is ready; a process that is about to end answers with what there is, to be asked again."""
+    ready = asyncio.ensure_future(services.viewing.wait(battle_id, services.settings.arena_wait, _can_be_judged))
+    ending = asyncio.ensure_future(services.ending.wait())
+    try:
+        await asyncio.wait({ready, ending}, return_when=asyncio.FIRST_COMPLETED)
+        return pair_body(ready.result() if ready.done() else await services.manager.snapshot(battle_id))
+    finally:
+        ready.cancel()
+        ending.cancel()
 
 
 def _can_be_judged(snapshot: Snapshot) -> bool:

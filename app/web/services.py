@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
@@ -51,11 +52,16 @@ class Services:
     viewing: Viewing
     contestants: Contestants
     readiness: Callable[[], Awaitable[Readiness]]
-    draining: bool = field(default=False)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process takes no more and is about to end."""
+        return self.ending.is_set()
 
     def start_draining(self) -> None:
         """Tell load balancers to send nothing more here, and let event streams end: they go on elsewhere."""
-        self.draining = True
+        self.ending.set()
         # By itself the library looks for uvicorn's own signal handler, which ours has replaced.
         AppStatus.should_exit = True
 
