@@ -5,8 +5,10 @@ Body, top_logprobs, name, cloud suffix, lookup (404), unload, capabilities (400)
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
+from app.simulator import tools
 from app.simulator.bodies import Body, read_options
 from app.simulator.errors import ServerError
 from app.simulator.machine import Ask, Machine
@@ -61,7 +63,11 @@ def chat_ask(machine: Machine, body: Body) -> Ask | Unload:
     contents = [message.content for message in body.messages]
     questions = [message.content for message in body.messages if message.role == "user"]
     prompt = "\n".join(f"{message.role}: {message.content}" for message in body.messages)
-    return _ask(body, model, prompt, questions[-1] if questions else prompt, count_chat_tokens(contents))
+    question = questions[-1] if questions else prompt
+    ask = _ask(body, model, prompt, question, count_chat_tokens(contents))
+    if not body.tools or not body.messages or body.messages[-1].role != "user":
+        return ask
+    return dataclasses.replace(ask, tool_call=tools.call(body.tools, question))
 
 
 def generate_ask(machine: Machine, body: Body) -> Ask | Unload:

@@ -11,6 +11,7 @@ from app.simulator.errors import ServerError
 from app.simulator.gojson import Fields, GoJsonError, go_loads
 from app.simulator.keepalive import DurationInvalid, keep_alive_seconds
 from app.simulator.runner import RunnerOptions
+from app.simulator.tools import Tool, read_tools
 
 _LEVELS: Final = ("high", "medium", "low", "max")
 _INTEGERS: Final = frozenset(
@@ -59,7 +60,7 @@ class Body:
     keep_alive_s: float | None = None
     options: Mapping[str, object] | None = None
     think: bool | None = None
-    tools: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
     logprobs: bool = False
     top_logprobs: int = 0
     shift: bool = True
@@ -96,7 +97,7 @@ def _read(fields: Fields) -> Body:
         keep_alive_s=keep_alive_seconds(fields.raw("keep_alive")),
         options=fields.mapping("options"),
         think=read_think(fields.raw("think")),
-        tools=tuple(_tool_name(tool) for tool in fields.objects("tools", "api.Tool")),
+        tools=read_tools(fields.objects("tools", "api.Tool")),
         logprobs=fields.flag("logprobs", False),
         top_logprobs=fields.whole("top_logprobs", 0) or 0,
         shift=fields.flag("shift", True),
@@ -106,11 +107,6 @@ def _read(fields: Fields) -> Body:
 
 def _message(fields: Fields) -> ChatMessage:
     return ChatMessage(fields.text("role").lower(), fields.text("content"), len(fields.texts("images")))
-
-
-def _tool_name(tool: Fields) -> str:
-    name = tool.mapping("function").get("name")
-    return name if isinstance(name, str) else ""
 
 
 def _format(value: object) -> bool:

@@ -27,6 +27,7 @@ from app.simulator.rates import Jitter, warm_overhead_seconds
 from app.simulator.runner import Runner, RunnerOptions
 from app.simulator.scheduler import Scheduler
 from app.simulator.text import Writer
+from app.simulator.tools import ToolCall
 from app.simulator.writing import DoneReason, Limits, Sink, Writing, script
 
 RUNNER_STOPPED = (
@@ -43,7 +44,8 @@ class Ask:
     """One request for a model; without ``prompt`` it only loads.
 
     ``prompt`` is the whole conversation as one text, ``question`` what the answer is about. ``grain`` is how many
-    tokens go out together. ``temperature`` 0 or a ``seed`` make the answer repeatable.
+    tokens go out together. ``temperature`` 0 or a ``seed`` make the answer repeatable. With a ``tool_call`` it is
+    that call that is written; the pieces are its arguments.
     """
 
     model: Model
@@ -60,6 +62,7 @@ class Ask:
     json_format: bool = False
     images: bool = False
     grain: int = 1
+    tool_call: ToolCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +229,9 @@ class Machine:
         repeatable = ask.seed is not None or ask.temperature == 0
         variant = f"seed {ask.seed}" if repeatable else f"request {self._requests}"
         model, limit = ask.model, self._token_limit(ask, runner)
-        if ask.json_format:
+        if ask.tool_call is not None:
+            answer = self._writer.write_arguments(ask.tool_call.arguments)
+        elif ask.json_format:
             answer = self._writer.write_json(model.name, ask.question, variant)
         else:
             answer = self._writer.write(

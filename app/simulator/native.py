@@ -19,7 +19,8 @@ from app.simulator.bodies import Body, read_body
 from app.simulator.errors import Broken, ServerError
 from app.simulator.http import Request, Response
 from app.simulator.machine import Ask, Ended, Machine
-from app.simulator.wire import go_string
+from app.simulator.tools import ToolCall
+from app.simulator.wire import go_json, go_string
 
 SIMULATED: Final = ("X-Simulated: progressive-arena",)
 Kind = Literal["chat", "generate"]
@@ -57,8 +58,9 @@ class Native:
             await self._collect(lines, ask, response)
 
     async def _stream(self, lines: Lines, ask: Ask, response: Response) -> None:
+        sink = Collected() if ask.tool_call is not None else Streamed(lines, response)
         try:
-            ended = await self._machine.answer(ask, Streamed(lines, response))
+            ended = await self._machine.answer(ask, sink)
         except ServerError as error:
             if not error.streamed:
                 raise
@@ -66,10 +68,14 @@ class Native:
             response.end(wire.error_body(error.text))
             return
         except Broken as broken:
+            if not response.started:
+                raise ServerError(500, broken.text or "unexpected EOF") from None
             response.end(b"" if broken.text is None else wire.error_body(broken.text) + b"\n")
             return
         if not response.started:
             response.start(200, wire.NDJSON, SIMULATED)
+        if ask.tool_call is not None:
+            response.write(lines.called(ask.tool_call))
         response.end(lines.last(ended, ask))
 
     async def _collect(self, lines: Lines, ask: Ask, response: Response) -> None:
@@ -141,20 +147,26 @@ class Lines:
         said = self._said("", text) if thinking else self._said(text, "")
         return f'{self._head}{self._stamp()}",{said},"done":false{probabilities}}}\n'.encode()
 
+    def called(self, call: ToolCall) -> bytes:
+        """A line that calls a tool."""
+        return f'{self._head}{self._stamp()}",{_calling(call)},"done":false}}\n'.encode()
+
     def only(self, reason: str) -> bytes:
         """The one object that answers a load or an unload."""
         return f'{self._head}{self._stamp()}",{self._said("", "")},"done":true,"done_reason":"{reason}"}}'.encode()
 
     def last(self, ended: Ended, ask: Ask) -> bytes:
         """The last line."""
-        return (self._final("", "", ended, ask) + "\n").encode()
+        return (self._final(self._said("", ""), ended, ask) + "\n").encode()
 
     def whole(self, collected: Collected, ended: Ended | None, ask: Ask) -> bytes:
         """The object that answers ``stream: false``; without an end it says ``done: false`` and no more."""
         if ended is None:
             said = self._said(collected.text, collected.thinking)
             return f'{self._head}{self._stamp()}",{said},"done":false}}'.encode()
-        return self._final(collected.text, collected.thinking, ended, ask).encode()
+        if ask.tool_call is not None:
+            return self._final(_calling(ask.tool_call), ended, ask).encode()
+        return self._final(self._said(collected.text, collected.thinking), ended, ask).encode()
 
     def _said(self, text: str, thinking: str) -> str:
         thought = f',"thinking":{go_string(thinking)}' if thinking else ""
@@ -162,8 +174,7 @@ class Lines:
             return f'"response":{go_string(text)}{thought}'
         return f'"message":{{"role":"assistant","content":{go_string(text)}{thought}}}'
 
-    def _final(self, text: str, thinking: str, ended: Ended, ask: Ask) -> str:
-        said = self._said(text, thinking)
+    def _final(self, said: str, ended: Ended, ask: Ask) -> str:
         context = self._context(ended, ask)
         reason = ended.done_reason
         return (
@@ -177,3 +188,8 @@ class Lines:
         chance = random.Random(zlib.crc32(ask.prompt.encode()))
         ids = [chance.randrange(100, 32_000) for _ in range(ended.prompt_tokens + ended.tokens)]
         return f',"context":{json.dumps(ids, separators=(",", ":"))}'
+
+
+def _calling(call: ToolCall) -> str:
+    """The message that calls a tool; it has no text."""
+    return f'"message":{{"role":"assistant","content":"","tool_calls":{go_json([call.native()])}}}'

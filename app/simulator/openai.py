@@ -22,6 +22,7 @@ from app.simulator.library import Library
 from app.simulator.machine import Ask, Ended, Machine
 from app.simulator.names import ModelName, NameInvalid
 from app.simulator.native import SIMULATED, Collected
+from app.simulator.tools import ToolCall, read_tools
 from app.simulator.wire import go_json, go_string
 
 _SSE: Final = "text/event-stream"
@@ -100,20 +101,27 @@ class OpenAi:
         message: dict[str, object] = {"role": "assistant", "content": collected.text}
         if collected.thinking:
             message["reasoning"] = collected.thinking
-        choice = {"index": 0, "message": message, "finish_reason": ended.done_reason}
+        if ask.tool_call is not None:
+            message |= {"content": "", "tool_calls": [_called(ask.tool_call)]}
+        choice = {"index": 0, "message": message, "finish_reason": _reason(ended, ask)}
         head = _Frames(wanted.body.model, self._id(), self._machine.clock.utc()).head("chat.completion")
         self._send(response, head | {"choices": [choice], "usage": _usage(ended)})
 
     async def _stream(self, wanted: _Wanted, ask: Ask, response: Response) -> None:
         frames = _Frames(wanted.body.model, self._id(), self._machine.clock.utc())
+        sink = Collected() if ask.tool_call is not None else _Sse(frames, response)
         try:
-            ended = await self._machine.answer(ask, _Sse(frames, response))
+            ended = await self._machine.answer(ask, sink)
         except Broken as broken:
+            if not response.started:
+                raise ServerError(500, broken.text or "unexpected EOF") from None
             response.end(b"" if broken.text is None else frames.piece("", thinking=False))
             return
         if not response.started:
             response.start(200, _SSE, SIMULATED)
-        response.end(frames.last(ended, usage=wanted.include_usage))
+        if ask.tool_call is not None:
+            response.write(frames.called(ask.tool_call))
+        response.end(frames.last(ended, _reason(ended, ask), usage=wanted.include_usage))
 
     def _id(self) -> str:
         return f"chatcmpl-{self._chance.randrange(999)}"
@@ -131,6 +139,16 @@ def _listed(name: str, modified_at: str) -> dict[str, object]:
 def _usage(ended: Ended) -> dict[str, int]:
     together = ended.prompt_tokens + ended.tokens
     return {"prompt_tokens": ended.prompt_tokens, "completion_tokens": ended.tokens, "total_tokens": together}
+
+
+def _reason(ended: Ended, ask: Ask) -> str:
+    return "tool_calls" if ask.tool_call is not None else ended.done_reason
+
+
+def _called(call: ToolCall) -> dict[str, object]:
+    """A call as OpenAI's clients know it: arguments are a text."""
+    function = {"name": call.name, "arguments": go_json(dict(call.arguments))}
+    return {"id": call.id, "index": 0, "type": "function", "function": function}
 
 
 class _Frames:
@@ -161,9 +179,14 @@ class _Frames:
         said = f'"content":"","reasoning":{go_string(text)}' if thinking else f'"content":{go_string(text)}'
         return f'{self._open}"choices":[{{"index":0,"delta":{{{role}{said}}},"finish_reason":null}}]}}\n\n'.encode()
 
-    def last(self, ended: Ended, *, usage: bool) -> bytes:
+    def called(self, call: ToolCall) -> bytes:
+        """A delta that calls a tool."""
+        delta = {"role": "assistant", "content": "", "tool_calls": [_called(call)]}
+        return f'{self._open}"choices":[{{"index":0,"delta":{go_json(delta)},"finish_reason":null}}]}}\n\n'.encode()
+
+    def last(self, ended: Ended, reason: str, *, usage: bool) -> bytes:
         """The finish, the usage if it was asked for, and ``[DONE]``, all at once."""
-        finish = f'{self._open}"choices":[{{"index":0,"delta":{{}},"finish_reason":"{ended.done_reason}"}}]}}\n\n'
+        finish = f'{self._open}"choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}\n\n'
         counts = f'{self._open}"choices":[],"usage":{go_json(_usage(ended))}}}\n\n' if usage else ""
         return f"{finish}{counts}data: [DONE]\n\n".encode()
 
@@ -205,7 +228,7 @@ def _read(body: bytes) -> _Wanted:
         options=options,
         json_format=fields.mapping("response_format").get("type") in ("json_object", "json_schema"),
         think=read_think(False if effort == "none" else effort),
-        tools=tuple("" for _tool in fields.objects("tools", "api.Tool")),
+        tools=read_tools(fields.objects("tools", "api.Tool")),
     )
     return _Wanted(made, bool(fields.mapping("stream_options").get("include_usage")))
 

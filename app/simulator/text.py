@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -155,6 +157,11 @@ class Writer:
         topic = chance.choice(_topics(prompt))
         text = f'{{"topic": "{topic}", "answer": "{chance.choice(_NOUNS)}", "score": {chance.randint(1, 10)}}}'
         return Answer((), tuple(_PIECES.findall(text)))
+
+    @staticmethod
+    def write_arguments(arguments: Mapping[str, object]) -> Answer:
+        """The tokens of a tool call."""
+        return Answer((), tuple(_PIECES.findall(json.dumps(dict(arguments)))))
 
 
 def _topics(prompt: str) -> tuple[str, ...]:

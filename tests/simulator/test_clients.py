@@ -71,6 +71,39 @@ async def test_ollama_thinks_first_and_only_with_models_that_can(client):
         await client.chat("mistral:7b", ASK, think=True)
 
 
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "depth_of",
+        "description": "How deep a sea is",
+        "parameters": {"type": "object", "properties": {"sea": {"type": "string"}, "unit": {"enum": ["m", "ft"]}}},
+    },
+}
+
+
+async def test_ollama_gets_a_tool_call_streaming_and_not_and_text_after_the_tools_answer(client):
+    (first, last) = [part async for part in await client.chat("llama3.1:8b", ASK, tools=[TOOL], stream=True)]
+    whole = await client.chat("llama3.1:8b", ASK, tools=[TOOL])
+    for message in (first.message, whole.message):
+        (called,) = message.tool_calls
+        assert called.function.name == "depth_of"
+        assert called.function.arguments["unit"] in ("m", "ft")
+    assert (last.done, last.done_reason) == (True, "stop")
+    answered = [*ASK, whole.message, {"role": "tool", "content": "4000", "tool_name": "depth_of"}]
+    after = await client.chat("llama3.1:8b", answered, tools=[TOOL])
+    assert (bool(after.message.content), after.message.tool_calls) == (True, None)
+
+
+async def test_openai_gets_a_tool_call_streaming_and_not(open_client):
+    asked = {"model": "llama3.1:8b", "messages": ASK, "tools": [TOOL]}
+    whole = (await open_client.chat.completions.create(**asked)).choices[0]
+    chunks = [chunk async for chunk in await open_client.chat.completions.create(**asked, stream=True)]
+    assert whole.finish_reason == chunks[-1].choices[0].finish_reason == "tool_calls"
+    (called,), (streamed,) = whole.message.tool_calls, chunks[0].choices[0].delta.tool_calls
+    assert set(json.loads(called.function.arguments)) == {"sea", "unit"}
+    assert streamed.function.arguments == called.function.arguments
+
+
 async def test_ollama_generates_with_a_context_and_a_format(client):
     said = await client.generate("llama3.1:8b", "Tell me about rivers", options={"num_predict": 9})
     assert said.done_reason == "length"
