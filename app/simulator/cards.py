@@ -52,5 +52,5 @@ CARDS: Final[dict[str, Card]] = {
     )
 }
 
-DISKS: Final[dict[str, float]] = {"cache": 5.0, "nvme": 0.95, "sata": 0.4, "network": 0.14}
+DISKS: Final[dict[str, float]] = {"cache": 5.0, "nvme": 0.85, "sata": 0.4, "network": 0.145}
 """GB/s that a load reads: from the page cache, a cloud's NVMe, a SATA disk, a network volume (gp3)."""
