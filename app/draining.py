@@ -41,7 +41,7 @@ class Drain:
     def __init__(self, lanes: Sequence[Lane], limit: timedelta) -> None:
         self._lanes = lanes
         self._limit = limit
-        self._done: asyncio.Task[list[BaseException | None]] | None = None
+        self._done: asyncio.Future[list[BaseException | None]] | None = None
 
     def begin(self) -> None:
         """Start draining; a second call changes nothing."""

@@ -8,7 +8,7 @@ import sys
 import structlog
 
 #: Libraries whose every line would drown ours.
-_QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio", "sse_starlette", "aiosqlite")
+_QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio", "sse_starlette")
 
 
 def configure(level: int = logging.INFO) -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import ceil
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -20,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from app import logs
 from app.embedded_redis import embedded_redis
 from app.errors import ConfigurationError
+from app.main import check
 from app.settings import Settings
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
@@ -33,9 +34,11 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until a signal comes; prints the address when the first worker is ready.
 
     Raises:
-        ConfigurationError: the address can't be bound, or the embedded Redis can't be started.
+        ConfigurationError: the settings are no good, the address can't be bound, or the embedded Redis can't be
+            started.
     """
     logs.configure()
+    asyncio.run(check(settings))
     listening = bind(host, port)
     address = address_of(listening, host)
     with redis_of_this_process(settings):
@@ -97,32 +100,48 @@ def redis_of_this_process(settings: Settings) -> Iterator[None]:
     if settings.redis_address:
         yield
         return
-    up, done, failed = threading.Event(), threading.Event(), list[BaseException]()
-    thread = threading.Thread(target=_hold_redis, args=(settings, up, done, failed), name="embedded-redis", daemon=True)
+    holder = _RedisHolder(settings)
+    thread = threading.Thread(target=holder.run, name="embedded-redis", daemon=True)
     thread.start()
-    up.wait()
+    holder.up.wait()
     try:
-        if failed:
-            raise failed[0]
+        if holder.failed is not None:
+            raise holder.failed
         yield
     finally:
-        done.set()
+        holder.let_go()
         thread.join(timeout=10)
 
 
-def _hold_redis(settings: Settings, up: threading.Event, done: threading.Event, failed: list[BaseException]) -> None:
-    async def hold() -> None:
-        async with embedded_redis(settings.arena_data_dir, keep=settings.arena_redis_keep):
-            up.set()
-            while not done.is_set():  # noqa: ASYNC110 - the event is a thread's, nothing of asyncio sets it
-                await asyncio.sleep(0.1)
+class _RedisHolder:
+    """Holds the embedded Redis in a thread with an event loop of its own, until it is told to let go."""
 
-    try:
-        asyncio.run(hold())
-    except BaseException as error:
-        failed.append(error)
-    finally:
-        up.set()
+    def __init__(self, settings: Settings) -> None:
+        self.up = threading.Event()
+        self.failed: BaseException | None = None
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._done = asyncio.Event()
+
+    def run(self) -> None:
+        """Be the thread."""
+        try:
+            self._loop.run_until_complete(self._hold())
+        except BaseException as error:
+            self.failed = error
+        finally:
+            self._loop.close()
+            self.up.set()
+
+    def let_go(self) -> None:
+        """End the server; from any thread."""
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._done.set)
+
+    async def _hold(self) -> None:
+        async with embedded_redis(self._settings.arena_data_dir, keep=self._settings.arena_redis_keep):
+            self.up.set()
+            await self._done.wait()
 
 
 def announce_when_ready(address: str, announce: Callable[[], None]) -> None:

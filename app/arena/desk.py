@@ -33,7 +33,7 @@ class ArenaDesk:
     async def begin(self, job: Job, token: int, host: str) -> Pen | None:
         """Open an attempt; None when nothing is to be written (finished, ended or gone: settle it)."""
         begun = await self._store.begin(job.battle, job.answer, token, host)
-        log.info("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
+        log.debug("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
         if begun.status == "stale":
             return self._fenced_off(job, token, begun)
         if begun.document is None:

@@ -18,7 +18,7 @@ import structlog
 from app.arena.document import Document
 from app.arena.settle import Settler, opening
 from app.arena.store import Store, new_name
-from app.arena.views import snapshot_from_records, snapshot_of
+from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, Vote
 from app.battle.events import Snapshot, vote_data
@@ -79,12 +79,18 @@ class ArenaManager:
         if not record.created:
             contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
         battle = rules.open_battle(record.id, record.message, contestants)
-        if record.created or await self._never_opened(record):
-            document = Document(battle, record.system, self._named)
-            await self._store.advance(new_name(), 0, document, opening(battle))
-            log.info("battle_opened", battle=battle.id, contestants=len(contestants))
-            await self._settler.ask(battle.id)
-        return await self.snapshot(battle.id)
+        if not record.created and not await self._never_opened(record):
+            return await self.snapshot(battle.id)
+        return await self._begin(Document(battle, record.system, self._named))
+
+    async def _begin(self, document: Document) -> Snapshot:
+        """Write the log's first events and queue the first answers; the snapshot needs no look at Redis."""
+        battle, name, steps = document.battle, new_name(), opening(document.battle)
+        if await self._store.advance(name, 0, document, steps) != "applied":
+            return await self.snapshot(battle.id)
+        log.info("battle_opened", battle=battle.id, contestants=len(battle.contestants))
+        await self._settler.ask(battle)
+        return opened_snapshot(document, f"{name}-{len(steps)}")
 
     def _new_battle(self, request: Opening, contestants: Sequence[Contestant]) -> NewBattle:
         return NewBattle(

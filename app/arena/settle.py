@@ -8,7 +8,7 @@ steps leaves a battle stuck. What an event rests on is committed to SQL before t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -124,16 +124,23 @@ class Settler:
                 return
             move = due(look, record)
             if move is None:
-                await self._ask_for_answers(look)
+                finished = [entry for entry, answer in enumerate(look.answers) if answer.finish]
+                await self.ask(look.document.battle, finished)
                 return
             await self._make(look, move)
         log.error("settle_does_not_end", battle=battle_id)
 
-    async def ask(self, battle_id: str) -> None:
-        """Ask the lanes for the answers that a battle needs now."""
-        look = await self._store.look(battle_id)
-        if look is not None:
-            await self._ask_for_answers(look)
+    async def ask(self, battle: Battle, finished: Collection[int] = ()) -> None:
+        """Ask the lanes for the answers that a battle needs now, except those that are ``finished``."""
+        wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
+        wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[: self._prefetch]]
+        jobs = [_job(battle, e, self._clock(), priority) for e, priority in wanted if e not in finished]
+        if not jobs or not battle.running:
+            return
+        try:
+            await self._dispatcher.enqueue(jobs)
+        except Unavailable as error:  # a full queue, or a model that is nowhere now: the sweeper asks again
+            log.warning("answers_not_asked_for", battle=battle.id, why=error.code)
 
     async def _make(self, look: Look, move: Move) -> None:
         battle = move.battle
@@ -158,20 +165,6 @@ class Settler:
         if look is not None and look.ended:
             await self._ledger.save_answers(battle_id, _ended_answers(look))
             await self._dispatcher.cancel([_job(look.document.battle, e, 0.0) for e in range(len(look.answers))])
-
-    async def _ask_for_answers(self, look: Look) -> None:
-        battle = look.document.battle
-        if look.ended or not battle.running:
-            return
-        wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
-        wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[: self._prefetch]]
-        jobs = [_job(battle, e, self._clock(), p) for e, p in wanted if not look.answers[e].finish]
-        if not jobs:
-            return
-        try:
-            await self._dispatcher.enqueue(jobs)
-        except Unavailable as error:  # a full queue, or a model that is nowhere now: the sweeper asks again
-            log.warning("answers_not_asked_for", battle=battle.id, why=error.code)
 
     async def _close_lost(self, record: BattleRecord) -> None:
         """Redis has no such battle: expired by its TTL it is stopped, lost with its Redis it has failed."""

@@ -31,6 +31,12 @@ def snapshot_of(look: Look) -> Snapshot:
     return _snapshot(look.document, sides, look.cursor)
 
 
+def opened_snapshot(document: Document, cursor: str) -> Snapshot:
+    """A battle that was opened just now: one event for the round and one for each side, which is queued."""
+    sides = {side: SideView(document.battle.contestant(side).alias, "queued") for side in Side}
+    return _snapshot(document, sides, cursor)
+
+
 def _side_view(alias: str, answer: AnswerState) -> SideView:
     state: Any = answer.state
     return SideView(alias, state, answer.text, answer.finish or None, answer.error)

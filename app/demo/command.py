@@ -56,7 +56,7 @@ async def _service(folder: str, ollama: str, host: str, port: int, workers: int)
         ConfigurationError: it did not come up; the sentence has the end of its log.
     """
     log = Path(folder, "serve.log")
-    with log.open("wb") as sink:
+    with log.open("wb") as sink:  # noqa: ASYNC230 - a small local file, before anything runs
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "app.cli", "serve"),
             *("--host", host, "--port", str(port), "--workers", str(workers)),
@@ -88,7 +88,7 @@ async def _ready_line(process: asyncio.subprocess.Process, log: Path) -> str:
             line = await process.stdout.readline()
             if line.strip():
                 return line.decode().strip()
-    lines = log.read_text(errors="replace").splitlines()
+    lines = log.read_text(errors="replace").splitlines()  # noqa: ASYNC240 - the last thing before it gives up
     last = lines[-1] if lines else "it said nothing"
     raise ConfigurationError(f"the service did not start: {last.removeprefix('arena: ')}")
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -24,6 +23,7 @@ _WORDS = {
     Verdict.TIE: "a tie",
     Verdict.BOTH_BAD: "neither is good",
 }
+_QUESTION = Text("[a] left is better   [b] right is better   [t] tie   [n] neither", style="bold green")
 _STATES = {"waiting": "…", "queued": "waits for its turn", "loading": "is being loaded", "writing": "writes"}
 
 
@@ -36,20 +36,21 @@ async def play(client: httpx.AsyncClient, console: Console, message: str, voter:
     while snapshot.status == Status.RUNNING:
         snapshot = await _watch_round(client, console, snapshot)
         if snapshot.can_vote:
+            console.print(_QUESTION if console.is_terminal else "")
             await _vote(client, console, snapshot, await voter(snapshot))
     console.print(_ranking(snapshot))
 
 
 async def _watch_round(client: httpx.AsyncClient, console: Console, snapshot: Snapshot) -> Snapshot:
     """Follow the stream until the round can be judged or the battle has ended; the resumed stream starts there."""
-    with Live(_picture(snapshot), console=console, refresh_per_second=15, transient=not console.is_terminal) as live:
+    height = max(8, console.height - 8)
+    with Live(_picture(snapshot, height), console=console, refresh_per_second=15, transient=True) as live:
         async for event, cursor in _events(client, snapshot):
             snapshot = fold(snapshot, event, cursor)
-            live.update(_picture(snapshot))
+            live.update(_picture(snapshot, height))
             if snapshot.can_vote or snapshot.status != Status.RUNNING:
                 break
-    if not console.is_terminal and snapshot.can_vote:
-        console.print(_picture(snapshot))
+    console.print(_picture(snapshot))
     return snapshot
 
 
@@ -72,18 +73,20 @@ async def _vote(client: httpx.AsyncClient, console: Console, snapshot: Snapshot,
     console.print(Text.assemble(("Verdict: ", "bold"), _WORDS[verdict]), "")
 
 
-def _picture(snapshot: Snapshot) -> RenderableType:
+def _picture(snapshot: Snapshot, height: int | None = None) -> RenderableType:
     title = Text(f"Round {snapshot.round} of {snapshot.rounds_total}", style="bold")
-    panels = Columns([_panel(snapshot.sides[side]) for side in Side], equal=True, expand=True)
-    question = "[a] left   [b] right   [t] tie   [n] neither" if snapshot.can_vote else ""
-    return Group(title, panels, Text(question, style="bold green"))
+    panels = Table.grid(expand=True)
+    for _ in Side:
+        panels.add_column(ratio=1)
+    panels.add_row(*(_panel(snapshot.sides[side], height) for side in Side))
+    return Group(title, panels)
 
 
-def _panel(side: SideView) -> Panel:
+def _panel(side: SideView, height: int | None) -> Panel:
     colour = {"writing": "cyan", "done": "green", "failed": "red"}.get(side.state, "dim")
     note = _STATES.get(side.state, "")
     text = Text(side.text) if side.text else Text(note, style="dim italic")
-    return Panel(text, title=side.alias, subtitle=note if side.text else None, border_style=colour, height=14)
+    return Panel(text, title=side.alias, subtitle=note if side.text else None, border_style=colour, height=height)
 
 
 def _ranking(snapshot: Snapshot) -> RenderableType:
@@ -95,12 +98,12 @@ def _ranking(snapshot: Snapshot) -> RenderableType:
 
 def _ranking_row(line: dict[str, Any]) -> tuple[str, ...]:
     timing = line["timing"] or {}
-    place = "failed" if line["failed"] else str(line["place"] or "–")
+    place = "failed" if line["failed"] else str(line["place"] or "-")
     first, rate = timing.get("ttft_s"), timing.get("tokens_per_s")
     return (
         place,
         line["alias"],
         line["model"],
-        "–" if first is None else f"{first:.2f} s",
-        "–" if rate is None else f"{rate:.0f}",
+        "-" if first is None else f"{first:.2f} s",
+        "-" if rate is None else f"{rate:.0f}",
     )

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from time import monotonic
 
 from app.errors import Unavailable
 from app.lanes.job import Job
 from app.lanes.queue import Queue, queue_full
 from app.lanes.residency import key_of
+
+LOOK_AGAIN_S = 0.25
+"""How long the length of a queue that is less than half full is taken for granted."""
 
 
 class Router:
@@ -23,10 +27,18 @@ class Router:
     ``bound`` is the largest number of jobs that a host takes.
     """
 
-    def __init__(self, queues: Mapping[str, Queue], models: Mapping[str, Collection[str]], bound: int) -> None:
+    def __init__(
+        self,
+        queues: Mapping[str, Queue],
+        models: Mapping[str, Collection[str]],
+        bound: int,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._queues = dict(queues)
         self._models = models
         self._bound = bound
+        self._clock = clock
+        self._seen: dict[str, tuple[int, float]] = {}
 
     def host_for(self, model: str) -> str:
         """Return the name of the host that writes the answers of ``model``.
@@ -48,9 +60,17 @@ class Router:
             Unavailable: no host has one of them.
         """
         asked = Counter(self.host_for(model) for model in models)
-        lengths = await asyncio.gather(*(self._queues[host].length() for host in asked))
+        lengths = await asyncio.gather(*(self._length(host) for host in asked))
         if any(length + count > self._bound for length, count in zip(lengths, asked.values(), strict=True)):
             raise queue_full()
+
+    async def _length(self, host: str) -> int:
+        """How many jobs a host has; far from its bound, what was seen a moment ago is as good as a look."""
+        length, seen = self._seen.get(host, (self._bound, -LOOK_AGAIN_S))
+        if 2 * length > self._bound or self._clock() - seen > LOOK_AGAIN_S:
+            length = await self._queues[host].length()
+            self._seen[host] = (length, self._clock())
+        return length
 
     async def enqueue(self, jobs: Iterable[Job]) -> None:
         """Put each job into its host's queue; to repeat it is harmless, also after it half succeeded.
@@ -62,6 +82,9 @@ class Router:
         by_host: dict[str, list[Job]] = {}
         for job in jobs:
             by_host.setdefault(self.host_for(job.model), []).append(job)
+        for host, group in by_host.items():
+            length, seen = self._seen.get(host, (self._bound, -LOOK_AGAIN_S))
+            self._seen[host] = (length + len(group), seen)
         calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
         results = await asyncio.gather(*calls, return_exceptions=True)
         for result in results:
