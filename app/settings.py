@@ -10,6 +10,7 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,14 +26,13 @@ def parse_duration(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = value.strip()
-    try:
-        return timedelta(seconds=float(text))
-    except ValueError:
-        pass
     parts = _GO_DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"{value!r} is not a duration: write seconds (0.5) or a form like 72h, 1h30m, 500ms")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    in_gos_form = bool(parts) and "".join(number + unit for number, unit in parts) == text
+    try:
+        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if in_gos_form else float(text)
+        return timedelta(seconds=seconds)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{value!r} is not a duration: write seconds (0.5) or a form like 72h, 1h30m, 500ms") from None
 
 
 def _split(value: object) -> object:
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
             return self.redis_url
         if not self.redis_host:
             return ""
-        secret = f":{self.redis_password}@" if self.redis_password else ""
+        secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
         return f"redis://{secret}{self.redis_host}:{self.redis_port}/0"
 
 
@@ -159,8 +159,9 @@ def _one_line(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = ".".join(str(part) for part in first["loc"])
     known = name.upper() if name in Settings.model_fields else name
-    shown = first.get("input")
-    return f"{known}: {first['msg']} (got {shown!r}); see .env.example"
+    given = first.get("input")
+    shown = f"{given.total_seconds():g} s" if isinstance(given, timedelta) else repr(given)
+    return f"{known}: {first['msg']} (got {shown}); see .env.example"
 
 
 def load_settings(**overrides: Any) -> Settings:
