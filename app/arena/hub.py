@@ -117,6 +117,7 @@ class Hub:
         self._subscriber = subscriber
         self._clock = clock
         self._feeds: dict[bytes, Feed] = {}
+        self._lost = False
 
     @contextmanager
     def watching(self, battle: str) -> Iterator[Feed]:
@@ -167,7 +168,9 @@ class Hub:
         while True:
             with suppress(RedisError, OSError):
                 await self._follow()
-            log.warning("hub_lost_redis")
+            if not self._lost:
+                log.warning("hub_lost_redis")
+            self._lost = True
             self._tell_away()
             await asyncio.sleep(LOOK_AROUND_S)
 
@@ -176,6 +179,7 @@ class Hub:
             await pubsub.subscribe(NEWS)
             async for message in pubsub.listen():
                 if message["type"] == "subscribe":
+                    self._lost = False
                     self._all_behind()
                 elif message["type"] == "message":
                     self._hear(message["data"])

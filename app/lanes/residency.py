@@ -131,7 +131,7 @@ class Residency:
         try:
             installed = await self._backend.installed()
         except BackendError as error:
-            self._log.warning("models_unread", cause=error.code)
+            self._log.info("models_unread", cause=error.code)
             return
         for model in installed:
             self.sizes.setdefault(self.spelling(model.name), int(model.size_bytes * SIZE_FACTOR) + SIZE_EXTRA)
@@ -142,7 +142,7 @@ class Residency:
             try:
                 loaded = await self._backend.loaded()
             except BackendError as error:
-                self._log.warning("residents_unread", cause=error.code)
+                self._log.info("residents_unread", cause=error.code)
                 return False
             self._take(loaded)
             return True
