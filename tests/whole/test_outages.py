@@ -24,7 +24,7 @@ from tests.whole.client import (
     watching,
 )
 from tests.whole.harness import running_house
-from tests.whole.older import START
+from tests.whole.older import START, get
 
 pytestmark = pytest.mark.xdist_group("outages")
 
@@ -111,10 +111,13 @@ async def test_a_battle_that_was_being_written_goes_on_where_it_was(house, worke
     battle = opened["battle_id"]
     async with watching(workers[1].url, battle) as (watched, whole):
         await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2)
+        patient = asyncio.create_task(get(workers[0], battle))
+        await asyncio.sleep(0.2)
         house.redis.kill()
         await asyncio.sleep(0.5)
         await asyncio.to_thread(house.redis.start)
         await wait_until(lambda: watched.named("ready"), 20)
+        assert (await patient)["status"] == "ready", "who waited for the pair gets it, too"
         house.granite.clear()
         house.basalt.clear()
         end = await play(workers[1].url, battle, ["a", "a"])

@@ -23,6 +23,7 @@ from tests.whole.client import (
     watching,
 )
 from tests.whole.harness import MODELS, OKAPI, running_house
+from tests.whole.older import get
 
 pytestmark = pytest.mark.xdist_group("takeover")
 
@@ -80,6 +81,8 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
     battle = opened["battle_id"]
     async with watching(other.url, battle) as (watched, whole), watching(driver.url, battle) as (cut, reader):
         await wait_until(lambda: both_are_writing(watched), 15)
+        patient = asyncio.create_task(get(driver, battle))
+        await asyncio.sleep(0.2)
         began = monotonic()
         driver.terminate()
         seen_draining = await ready_while_draining(driver)
@@ -89,6 +92,7 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
         assert monotonic() - began < 1 + 6
         assert status in (0, -signal.SIGTERM)
         assert not cut.named("end")
+        assert (await patient)["status"] == "waiting", "who waits is answered, to ask again elsewhere"
         resumed = await watch(other.url, battle, last_event_id=cut.ids[-1], until=lambda event: event.event == "ready")
         end = await play(other.url, battle, ["b", "b"])
         await asyncio.wait_for(whole, 10)

@@ -1,0 +1,168 @@
+"""``arena serve`` as a program: what it prints, what it refuses, and what it leaves behind (nothing)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import wait_until
+from tests.whole.client import call, open_battle, play, watch
+from tests.whole.harness import Instance, ModelServer, serve
+
+MODELS = ("zircon:7b", "quokka:8b", "okapi:8b")
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[ModelServer]:
+    server = ModelServer(MODELS)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def arena(tmp_path: Path, models: ModelServer) -> Iterator[Callable[..., Instance]]:
+    """Start ``arena serve`` in a folder of its own; all that was started is gone after the test."""
+    started: list[Instance] = []
+
+    def start(*flags: str, **settings: str) -> Instance:
+        known = {"OLLAMA_HOST": models.url, "ARENA_DATA_DIR": str(tmp_path / "data"), "ARENA_DRAIN": "1"}
+        started.append(serve(tmp_path, known | settings, *flags))
+        return started[-1]
+
+    yield start
+    for instance in started:
+        instance.close()
+
+
+def children_of(pid: int) -> set[int]:
+    """Process ids of all descendants."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue
+        if folder.name.isdigit():
+            parents[int(folder.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pid: int) -> bool:
+    try:
+        return (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]) != "Z"
+    except OSError:
+        return False
+
+
+async def test_two_workers_share_an_embedded_redis_and_a_sigterm_ends_everything(arena):
+    serving = arena("--workers", "2").wait_for_address()
+    opened = await open_battle(serving.url)
+    watched = asyncio.create_task(watch(serving.url, opened["battle_id"]))
+    end = await play(serving.url, opened["battle_id"], ["a", "b"])
+    assert end["status"] == "finished"
+    assert (await watched).events[-1].event == "end"
+    family = children_of(serving.process.pid)
+    assert len(family) >= 3, "two workers and a Redis at least"
+    serving.terminate()
+    assert await asyncio.to_thread(serving.process.wait, 20) in (0, -signal.SIGTERM)
+    await wait_until(lambda: not any(map(alive, family)), 10)
+    assert serving.line == f"http://127.0.0.1:{serving.port}\n"
+    assert serving.rest_of_stdout() == "", "stdout has the address and nothing else"
+
+
+async def test_a_killed_parent_leaves_no_worker_and_no_redis_behind(arena):
+    serving = arena("--workers", "2").wait_for_address()
+    family = children_of(serving.process.pid)
+    assert len(family) >= 3
+    os.kill(serving.process.pid, signal.SIGKILL)
+    serving.process.wait(10)
+    await wait_until(lambda: not any(map(alive, family)), 15)
+
+
+async def test_what_was_played_is_still_there_after_a_restart(arena):
+    first = arena().wait_for_address()
+    battle = (await open_battle(first.url))["battle_id"]
+    end = await play(first.url, battle, ["tie", "b"])
+    first.terminate()
+    await asyncio.to_thread(first.process.wait, 20)
+    second = arena().wait_for_address()
+    again = (await call("GET", f"{second.url}/api/arena/battles/{battle}")).json()
+    for name in ("status", "votes", "message", "round", "sides", "reveal"):
+        assert again[name] == end[name], name
+    late = await watch(second.url, battle)
+    assert [event.event for event in late.events] == ["snapshot", "end"]
+    reply = await call("GET", f"{second.url}/api/arena/battles/{battle}/events", params={"after": late.ids[-1]})
+    assert reply.status_code == 204
+
+
+async def test_a_missing_model_is_one_warning_with_what_was_meant(arena):
+    serving = arena(ARENA_MODELS="zircon-7b,quokka:8b,okapi:8b").wait_for_address()
+    warnings = [line for line in serving.logged() if line["level"] == "warning"]
+    assert len(warnings) == 1, warnings
+    assert "zircon-7b" in warnings[0]["trouble"]
+    assert "zircon:7b" in warnings[0]["trouble"], "did you mean"
+    opened = await open_battle(serving.url)
+    assert opened["rounds_total"] == 1, "two of three are there"
+
+
+async def test_an_unreachable_host_is_one_warning_and_no_reason_not_to_serve(arena):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        serving = arena(OLLAMA_HOST="127.0.0.1", OLLAMA_PORT=str(port)).wait_for_address()
+        warnings = [line for line in serving.logged() if line["level"] == "warning"]
+        assert len(warnings) == 1, warnings
+        assert f"127.0.0.1:{port}" in warnings[0]["trouble"]
+        ready = await call("GET", f"{serving.url}/readyz")
+        assert (ready.status_code, ready.json()["degraded"]) == (200, True)
+        refused = await call("POST", f"{serving.url}/api/arena/battles", json={"message": "Hi"})
+        assert (refused.status_code, refused.json()["code"]) == (503, "too_few_models")
+        assert int(refused.headers["retry-after"]) > 0
+        assert str(port) not in refused.text
+
+
+BAD = {
+    "ARENA_TICK": "abc",
+    "OLLAMA_PORT": "99999",
+    "OLLAMA_HOST": "ftp://nowhere",
+    "ARENA_NUM_MODELS": "1",
+    "ARENA_REVEAL": "never",
+    "ARENA_CONFIG": "missing.toml",
+    "REDIS_URL": "http://nowhere",
+    "DATABASE_URL": "mysql://nowhere/arena",
+    "ARENA_DATA_DIR": "/proc/nowhere",
+}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_setting_ends_with_status_2_and_one_line_that_names_it(arena, name, workers):
+    if workers == "2" and name not in ("OLLAMA_HOST", "DATABASE_URL"):
+        return
+    serving = arena("--workers", workers, **{name: BAD[name]})
+    status = serving.process.wait(30)
+    said = serving.log.read_text()
+    assert status == 2, said
+    assert said.count("\n") == 1, said
+    assert said.startswith("arena: ")
+    assert (name if name != "ARENA_DATA_DIR" else BAD[name]) in said
+    assert serving.rest_of_stdout() == ""
+
+
+def test_an_address_in_use_is_said_in_one_line(arena):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        serving = arena("--port", str(taken.getsockname()[1]))
+        assert serving.process.wait(30) == 2
+        assert serving.log.read_text().count("\n") == 1
+        assert "--port" in serving.log.read_text()
