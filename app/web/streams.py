@@ -10,10 +10,12 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from redis.exceptions import RedisError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.arena.viewing import Cursor, parse_cursor
-from app.errors import InvalidInput
+from app.errors import ArenaError, InvalidInput
+from app.web.errors import REDIS_AWAY, error_response
 from app.web.services import Services
 
 HEARTBEAT_S = 10
@@ -60,7 +62,8 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
 async def patient_json(answer: Awaitable[dict[str, Any]], silence_s: float = WHITESPACE_AFTER_S) -> Response:
     """JSON that is never silent for longer than ``silence_s``: whitespace comes first while it is not ready.
 
-    An error within the first silence keeps its status; after the first byte the status is 200.
+    An error within the first silence keeps its status; after the first byte the status is 200, and the error is the
+    body: it must be JSON whatever happens.
     """
     task = asyncio.ensure_future(answer)
     try:
@@ -79,7 +82,11 @@ async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: floa
         while not (await asyncio.wait({task}, timeout=silence_s))[0]:
             yield b" "
         yield orjson.dumps(task.result())
+    except ArenaError as error:
+        yield bytes(error_response(error).body)
+    except RedisError:
+        yield bytes(error_response(REDIS_AWAY).body)
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
+        with suppress(asyncio.CancelledError, ArenaError, RedisError):
             await task
