@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from multiprocessing import parent_process
-from types import FrameType
 
 import structlog
 
@@ -57,29 +56,43 @@ class Drain:
 
 
 @contextmanager
-def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None]) -> Iterator[None]:
-    """Begin to drain with the signal itself: the lifespan ends only after the last connection."""
+def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Callable[[], None]) -> Iterator[None]:
+    """Drain at the signal, and let uvicorn have it afterwards: until then load balancers can ask and are told 503.
+
+    At Ctrl-C, or a second signal, uvicorn has it at once; what the lanes still need follows with the lifespan's end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    under_way: list[asyncio.Task[None]] = []
 
-    def begin() -> None:
-        log.info("draining")
+    def end(number: int) -> None:
+        on_end()
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, None)
+
+    async def drained(number: int) -> None:
+        await drain.done()
+        end(number)
+
+    def begin(number: int) -> None:
         on_begin()
-        drain.begin()
+        if under_way or number == signal.SIGINT:
+            end(number)
+        else:
+            log.info("draining")
+            under_way.append(asyncio.create_task(drained(number), name="drain at SIGTERM"))
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(begin)
-        if callable(before):
-            before(number, frame)
-
-    signal.signal(signal.SIGTERM, handler)
+    for number in before:
+        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(begin, number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def end_with_parent() -> None:

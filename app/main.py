@@ -92,7 +92,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         # What lives for ever is taken out of the collector's sight: a full collection would stop the loop for 50 ms.
         gc.collect()
         gc.freeze()
-        with drained_at_sigterm(drain, on_begin=services.start_draining):
+        with drained_at_sigterm(drain, on_begin=services.start_draining, on_end=services.end_streams):
             yield services
 
 

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from math import ceil
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
@@ -25,7 +24,7 @@ from app.settings import Settings
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
 KEEP_ALIVE_S = 130
-#: Streams end by themselves at a signal; what does not has this much longer than the lanes (whole seconds).
+#: What does not end by itself has this long when the lanes have drained (whole seconds).
 GRACEFUL_SHUTDOWN_S = 5
 READY_LIMIT_S = 60.0
 
@@ -43,7 +42,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     address = address_of(listening, host)
     with redis_of_this_process(settings):
         announce_when_ready(address, lambda: print(address, flush=True))  # noqa: T201 - the one line of this command
-        run_uvicorn(listening, host, workers, GRACEFUL_SHUTDOWN_S + ceil(settings.arena_drain.total_seconds()))
+        run_uvicorn(listening, host, workers)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -74,7 +73,7 @@ def address_of(listening: socket.socket, host: str) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}"
 
 
-def run_uvicorn(listening: socket.socket, host: str, workers: int, graceful_s: int) -> None:
+def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
     """Run the workers on a bound socket until a signal ends them."""
     config = uvicorn.Config(
         "app.main:create",
@@ -86,7 +85,7 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int, graceful_s: i
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=graceful_s,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listening])

@@ -60,8 +60,11 @@ class Services:
         return self.ending.is_set()
 
     def start_draining(self) -> None:
-        """Tell load balancers to send nothing more here, and let event streams end: they go on elsewhere."""
+        """Tell load balancers to send nothing more here, and answer who waits."""
         self.ending.set()
+
+    def end_streams(self) -> None:
+        """Let event streams end; they go on elsewhere."""
         # By itself the library looks for uvicorn's own signal handler, which ours has replaced.
         AppStatus.should_exit = True
 
