@@ -13,7 +13,6 @@ from tests.helpers import wait_until
 from tests.whole.client import (
     BATTLES,
     call,
-    client,
     folded,
     open_battle,
     play,
@@ -85,7 +84,10 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
         await asyncio.sleep(0.2)
         began = monotonic()
         driver.terminate()
-        seen_draining = await ready_while_draining(driver)
+        await wait_until(lambda: driver.logged("draining"))
+        ready = await call("GET", f"{driver.url}/readyz")
+        assert (ready.status_code, ready.json()["code"]) == (503, "not_ready")
+        assert (await call("GET", f"{other.url}/readyz")).status_code == 200
         await asyncio.wait({reader}, timeout=15)
         assert reader.done(), "its streams are closed"
         status = await asyncio.to_thread(driver.process.wait, 20)
@@ -100,25 +102,21 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
     assert cut.events + resumed.events == watched.events[: len(cut.events) + len(resumed.events)]
     assert folded(opened, watched.events) == end
     check_texts(house, opened, watched)
-    assert seen_draining in (503, None), "a worker that takes no more says so, or takes no connection"
     assert driver.rest_of_stdout() == ""
 
 
-async def ready_while_draining(worker):
-    """What ``/readyz`` says once the worker drains; None when it takes no connections any more."""
-    status = 200
-    deadline = monotonic() + 1.0
-    try:
-        async with client() as http:
-            while status == 200 and monotonic() < deadline:
-                status = (await http.get(f"{worker.url}/readyz")).status_code
-                await asyncio.sleep(0.02)
-    except OSError:
-        return None
-    except Exception as error:
-        assert type(error).__module__.startswith("httpx"), error
-        return None
-    return status
+async def test_a_second_signal_ends_the_streams_at_once(house):
+    worker = house.driver(ARENA_DRAIN="30")
+    battle = (await open_battle(worker.url))["battle_id"]
+    async with watching(worker.url, battle) as (watched, reader):
+        await wait_until(lambda: both_are_writing(watched), 15)
+        worker.terminate()
+        await wait_until(lambda: worker.logged("draining"))
+        assert not reader.done(), "viewers stay as long as answers are finished for them"
+        worker.process.send_signal(signal.SIGINT)
+        await asyncio.wait({reader}, timeout=5)
+        assert reader.done()
+    assert await asyncio.to_thread(worker.process.wait, 20) in (0, -signal.SIGINT, -signal.SIGTERM)
 
 
 async def test_two_workers_behind_one_address_play_one_battle(house):
