@@ -196,3 +196,16 @@ def text_of(events: Iterable[Sse], side: str, round_number: int) -> str:
             if event.event == "delta":
                 text += event.data["text"]
     return text
+
+
+def check_refusal(reply: httpx.Response, status: int) -> dict[str, Any]:
+    """An error as every error is: a sentence, a code, and never FastAPI's own shape."""
+    assert reply.status_code == status, (reply.status_code, reply.text[:300])
+    body = reply.json()
+    assert {"error", "code"} <= body.keys() <= {"error", "code", "field", "vote"}, body
+    assert isinstance(body["error"], str)
+    assert body["error"]
+    assert body["code"] == body["code"].lower().replace(" ", "_")
+    assert "Traceback" not in reply.text
+    assert reply.headers["content-type"] == "application/json"
+    return body

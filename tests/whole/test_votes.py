@@ -1,0 +1,87 @@
+"""A verdict is counted once: double clicks, other verdicts, other workers, and votes that come too late."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.whole.client import BATTLES, check_refusal, open_battle, play, post, snapshot, until_ready, vote
+from tests.whole.harness import MODELS
+
+pytestmark = pytest.mark.xdist_group("whole-house")
+
+OPEN = BATTLES
+SUBMIT = "/api/arena/submit_progressive_choice"
+
+
+async def test_the_same_key_and_body_open_the_same_battle_on_any_worker(home):
+    key, body = {"Idempotency-Key": "open-once"}, {"message": "Hi", "num_models": 2}
+    replies = await asyncio.gather(
+        *(post(worker.url + OPEN, body, headers=key) for worker in (home.one, home.two, home.one))
+    )
+    assert {reply.status_code for reply in replies} == {201}
+    assert len({reply.json()["battle_id"] for reply in replies}) == 1
+    other = await post(home.two.url + OPEN, {"message": "Ho", "num_models": 2}, headers=key)
+    check_refusal(other, 409)
+
+
+async def test_a_double_click_is_counted_once_and_another_verdict_is_a_conflict(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    replies = await asyncio.gather(*(vote(worker.url, battle, 1, "a") for worker in (home.one, home.two) * 4))
+    assert {reply.status_code for reply in replies} == {200}
+    refused = check_refusal(await vote(home.two.url, battle, 1, "b"), 409)
+    assert (refused["code"], refused["vote"]) == ("already_judged", {"round": 1, "verdict": "a"})
+    now = await until_ready(home.one.url, battle, 2)
+    assert now["votes"] == [{"round": 1, "verdict": "a"}]
+    key = {"Idempotency-Key": "vote-once"}
+    assert (await vote(home.one.url, battle, 2, "tie", headers=key)).status_code == 200
+    again = await vote(home.two.url, battle, 2, "tie", headers=key)
+    assert (again.status_code, again.json()["status"]) == (200, "finished")
+    check_refusal(await vote(home.one.url, battle, 2, "a", headers=key), 409)
+    check_refusal(await vote(home.one.url, battle, 2, "a"), 409)
+    check_refusal(await vote(home.one.url, battle, 3, "a"), 409)
+    assert len((await snapshot(home.two.url, battle))["votes"]) == 2
+
+
+async def test_a_key_that_was_used_for_another_vote_is_a_conflict(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    key = {"Idempotency-Key": "vote-key-once"}
+    assert (await vote(home.one.url, battle, 1, "a", headers=key)).status_code == 200
+    await until_ready(home.one.url, battle, 2)
+    check_refusal(await vote(home.one.url, battle, 2, "a", headers=key), 409)
+    assert len((await snapshot(home.one.url, battle))["votes"]) == 1
+
+
+async def test_opposite_verdicts_at_the_same_moment_leave_one_that_stands(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    pairs = ((home.one, "a"), (home.two, "b"), (home.two, "tie"), (home.one, "both_bad"))
+    replies = await asyncio.gather(*(vote(worker.url, battle, 1, verdict) for worker, verdict in pairs))
+    assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409]
+    (counted,) = [verdict for reply, (_, verdict) in zip(replies, pairs, strict=True) if reply.status_code == 200]
+    assert (await snapshot(home.one.url, battle))["votes"] == [{"round": 1, "verdict": counted}]
+
+
+async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home, ended):
+    before = await snapshot(home.one.url, ended)
+    check_refusal(await vote(home.one.url, ended, 3, "a"), 409)
+    check_refusal(await vote(home.one.url, ended, 2, "tie"), 409)
+    same = await vote(home.one.url, ended, 2, "b")
+    assert (same.status_code, same.json()) == (200, before)
+    reply = await post(home.one.url + SUBMIT, {"battle_id": ended, "choice": "tie"})
+    check_refusal(reply, 409)
+    assert await snapshot(home.two.url, ended) == before
+
+
+async def test_a_vote_after_a_stop_is_a_conflict(home):
+    battle = (await open_battle(home.one.url))["battle_id"]
+    await until_ready(home.one.url, battle)
+    stopped = (await post(f"{home.two.url}{BATTLES}/{battle}/stop")).json()
+    assert stopped["status"] == "stopped"
+    check_refusal(await vote(home.one.url, battle, 1, "a"), 409)
+    check_refusal(await post(home.one.url + SUBMIT, {"battle_id": battle, "choice": "left"}), 409)
+    assert len(stopped["reveal"]["ranking"]) == len(MODELS)
+    assert (await play(home.one.url, battle, []))["status"] == "stopped"
