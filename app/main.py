@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import parent_process
 
 import structlog
 from fastapi import FastAPI
@@ -32,7 +33,7 @@ from app.engines import database_url
 from app.errors import ArenaError, Unavailable
 from app.hosts.host import Host, hosts_from
 from app.hosts.options import options_for, system_for
-from app.hosts.roster import Roster
+from app.hosts.roster import Roster, tell_nobody, warn
 from app.lanes.lane import Lane
 from app.lanes.lease import HostLease
 from app.lanes.planner import Budget
@@ -81,7 +82,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         redis, subscriber = await _redis(settings, stack)
         database = await _database(settings, stack)
         hosts = hosts_from(settings)
-        backends = await _backends(settings, hosts, stack)
+        backends = _backends(settings, hosts, stack)
         house = House(settings, redis, subscriber, database, hosts, backends)
         supervisor = await stack.enter_async_context(Supervisor())
         house.start(supervisor)
@@ -122,7 +123,14 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> Database:
     return database
 
 
-async def _backends(settings: Settings, hosts: tuple[Host, ...], stack: AsyncExitStack) -> dict[str, Backend]:
+async def look_at_hosts(settings: Settings) -> None:
+    """Probe the hosts once and log their troubles, for the parent of several workers."""
+    async with AsyncExitStack() as stack:
+        hosts = hosts_from(settings)
+        await Roster(hosts, _backends(settings, hosts, stack), settings.arena_models).refresh()
+
+
+def _backends(settings: Settings, hosts: tuple[Host, ...], stack: AsyncExitStack) -> dict[str, Backend]:
     backends: dict[str, Backend] = {}
     for host in hosts:
         wire = OllamaBackend(host.url, keep_alive=settings.arena_keep_alive, tick=settings.arena_tick)
@@ -148,7 +156,9 @@ class House:
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
         self._writer = TickWriter(self._store, settings.arena_tick)
-        self.roster = Roster(hosts, backends, settings.arena_models)
+        # One line for each trouble, not one from each worker: the parent looked before it started them.
+        told = warn if parent_process() is None else tell_nobody
+        self.roster = Roster(hosts, backends, settings.arena_models, told=told)
         queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
         self._router = Router(queues, self.roster.models_by_host, settings.arena_queue)
         self._settler = Settler(

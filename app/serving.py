@@ -19,7 +19,7 @@ from uvicorn.supervisors import Multiprocess
 from app import logs
 from app.embedded_redis import embedded_redis
 from app.errors import ConfigurationError
-from app.main import check
+from app.main import check, look_at_hosts
 from app.settings import Settings
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
@@ -41,6 +41,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     listening = bind(host, port)
     address = address_of(listening, host)
     with redis_of_this_process(settings):
+        if workers > 1:
+            asyncio.run(look_at_hosts(settings))
         announce_when_ready(address, lambda: print(address, flush=True))  # noqa: T201 - the one line of this command
         run_uvicorn(listening, host, workers)
 

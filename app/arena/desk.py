@@ -38,6 +38,8 @@ class ArenaDesk:
             return self._fenced_off(job, token, begun)
         if begun.document is None:
             return None
+        # The lane writes each answer in a task of its own: its lines bear the id of the request that asked for it.
+        structlog.contextvars.bind_contextvars(request_id=begun.document.request_id)
         return Pen(self._writer, job.battle, job.answer, token, begun, self._request_of(begun.document, job.model))
 
     def _fenced_off(self, job: Job, token: int, begun: Begun) -> Pen:

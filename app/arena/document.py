@@ -21,13 +21,15 @@ FORMAT = 1
 class Document:
     """A battle and what belongs to it for its whole life.
 
-    ``named`` says that votes are shown with the models they judged; ``reveal`` is set by the end.
+    ``named`` says that votes are shown with the models they judged; ``reveal`` is set by the end. ``request_id`` is
+    that of the request which opened the battle, for the log lines of its answers.
     """
 
     battle: Battle
     system: str | None = None
     named: bool = False
     reveal: Mapping[str, Any] | None = None
+    request_id: str = ""
     format: int = FORMAT
 
 

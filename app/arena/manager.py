@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random, SystemRandom
 
 import orjson
 import structlog
 
 from app.arena.document import Document
-from app.arena.settle import Settler, opening
+from app.arena.settle import Settler, is_opening, opening
 from app.arena.store import Store, new_name
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
@@ -25,7 +26,7 @@ from app.battle.events import Snapshot, vote_data
 from app.battle.pairing import draw
 from app.errors import Conflict, NotFound
 from app.records.ledger import Ledger
-from app.records.values import BattleRecord, NewBattle
+from app.records.values import BattleCounts, BattleRecord, NewBattle
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,8 @@ class ArenaManager:
         battle = rules.open_battle(record.id, record.message, contestants)
         if not record.created and not await self._never_opened(record):
             return await self.snapshot(battle.id)
-        return await self._begin(Document(battle, record.system, self._named))
+        request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+        return await self._begin(Document(battle, record.system, self._named, request_id=request_id))
 
     async def _begin(self, document: Document) -> Snapshot:
         """Write the log's first events and queue the first answers; the snapshot needs no look at Redis."""
@@ -117,13 +119,18 @@ class ArenaManager:
         look = await self._store.look(battle_id)
         if look is not None:
             return snapshot_of(look)
-        record = await self._record(battle_id)
+        record = await self.record(battle_id)
         if record.status is Status.RUNNING:
             await self._settler.settle(battle_id)
-            record = await self._record(battle_id)
+            record = await self.record(battle_id)
         return snapshot_from_records(record, await self._ledger.answers(battle_id), self._named)
 
-    async def _record(self, battle_id: str) -> BattleRecord:
+    async def record(self, battle_id: str) -> BattleRecord:
+        """The battle as SQL holds it: its contestants by name and the votes that stand. Not for viewers.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
         record = await self._ledger.battle(battle_id)
         if record is None:
             raise NotFound(f"there is no battle {battle_id!r}; open one with POST /api/arena/battles")
@@ -135,7 +142,7 @@ class ArenaManager:
         Raises:
             NotFound: there is none.
         """
-        await self._record(battle_id)
+        await self.record(battle_id)
 
     async def resolve(self, battle_or_session: str) -> str:
         """A battle's id from itself or from the session whose newest battle is meant.
@@ -150,8 +157,38 @@ class ArenaManager:
             raise NotFound("Battle session not found: start one with POST /api/arena/start_progressive")
         return newest
 
-    async def vote(self, battle_id: str, round_number: int, verdict: Verdict, key: str | None = None) -> Snapshot:
+    async def counts(self) -> BattleCounts:
+        """How many battles there are, and how many were judged to their end."""
+        return await self._ledger.counts()
+
+    async def answered(self, battle_id: str) -> Mapping[int, bool]:
+        """The entries whose answers have ended, on stage or not, and whether each is complete.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        look = await self._store.look(battle_id, "all")
+        if look is not None:
+            return {entry: answer.complete for entry, answer in enumerate(look.answers) if answer.finish}
+        await self.record(battle_id)
+        stored = await self._ledger.answers(battle_id)
+        return {entry: answer.finish_reason in ("stop", "length") for entry, answer in stored.items()}
+
+    async def repeated_vote(self, battle_id: str, request_hash: str, within: timedelta) -> Vote | None:
+        """The battle's last vote, if the same request gave it not longer ago than ``within``; else None."""
+        return await self._ledger.repeated_vote(battle_id, request_hash, within)
+
+    async def vote(
+        self,
+        battle_id: str,
+        round_number: int,
+        verdict: Verdict,
+        key: str | None = None,
+        request_hash: str | None = None,
+    ) -> Snapshot:
         """Judge a round. The same verdict again is counted once and answered with the snapshot of now.
+
+        ``request_hash`` is kept with the vote, for ``repeated_vote``.
 
         Raises:
             NotFound: there is no such battle.
@@ -159,8 +196,9 @@ class ArenaManager:
         """
         battle, standing, failed = await self._standing(battle_id, round_number)
         if standing is None:
-            standing = await self._cast(battle, round_number, verdict, key, failed)
+            standing = await self._cast(battle, round_number, verdict, key, failed, request_hash)
         if standing.verdict is not verdict:
+            await self._settler.settle(battle_id)  # who gave it may have died before it was told
             raise Conflict(
                 f"round {round_number} was already judged as {standing.verdict.value!r}; that verdict stands",
                 code="already_judged",
@@ -173,7 +211,7 @@ class ArenaManager:
         """The battle, the verdict that stands for the round, and whose answers have failed."""
         look = await self._store.look(battle_id)
         if look is None:
-            record = await self._record(battle_id)
+            record = await self.record(battle_id)
             await self._settler.settle(battle_id)
             vote = next((vote for vote in record.votes if vote.round == round_number), None)
             if vote is None:
@@ -184,7 +222,13 @@ class ArenaManager:
         return battle, next((vote for vote in battle.votes if vote.round == round_number), None), failed
 
     async def _cast(
-        self, battle: Battle, round_number: int, verdict: Verdict, key: str | None, failed: frozenset[int]
+        self,
+        battle: Battle,
+        round_number: int,
+        verdict: Verdict,
+        key: str | None,
+        failed: frozenset[int],
+        request_hash: str | None,
     ) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
         try:
@@ -192,7 +236,7 @@ class ArenaManager:
         except IllegalMove as move:
             raise Conflict(f"{move}; read the battle for what it waits for", code=move.code) from None
         cast = await self._ledger.cast_vote(
-            battle.id, round_number, verdict, battle.pair, outcome=after.status, key=key
+            battle.id, round_number, verdict, battle.pair, outcome=after.status, key=key, request_hash=request_hash
         )
         if cast.counted or cast.repeated:
             log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
@@ -208,7 +252,7 @@ class ArenaManager:
         Raises:
             NotFound: there is no such battle.
         """
-        await self._record(battle_id)
+        await self.record(battle_id)
         status = await self._ledger.end_battle(battle_id, Status.STOPPED)
         log.info("battle_stopped", battle=battle_id, status=status)
         await self._settler.settle(battle_id)

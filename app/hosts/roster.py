@@ -24,8 +24,20 @@ ASK_AGAIN = timedelta(seconds=1)
 log = structlog.get_logger(__name__)
 
 
+def warn(trouble: str) -> None:
+    """Log a trouble."""
+    log.warning("host_trouble", trouble=trouble)
+
+
+def tell_nobody(_: str) -> None:
+    """For a worker whose parent has told it."""
+
+
 class Roster:
-    """The catalog of now. ``run`` keeps it true; a dead host delays nobody, its probe is time-boxed and cached."""
+    """The catalog of now. ``run`` keeps it true; a dead host delays nobody, its probe is time-boxed and cached.
+
+    ``told`` gets each trouble of the first probe; what is new later goes to the log.
+    """
 
     def __init__(
         self,
@@ -33,6 +45,7 @@ class Roster:
         backends: Mapping[str, Backend],
         configured: Sequence[str],
         clock: Callable[[], float] = monotonic,
+        told: Callable[[str], None] = warn,
     ) -> None:
         self._hosts = tuple(hosts)
         self._backends = backends
@@ -41,6 +54,7 @@ class Roster:
         self._states: dict[str, HostState] = {}
         self._probed = float("-inf")
         self._turn = asyncio.Lock()
+        self._tell = told
         self._told: tuple[str, ...] = ()
         self.catalog = Catalog()
         #: What each host has, live; of a host that does not answer, what it had when it last did.
@@ -66,8 +80,8 @@ class Roster:
             self._probed = self._clock()
         for trouble in self.troubles:
             if trouble not in self._told:
-                log.warning("host_trouble", trouble=trouble)
-        self._told = self.troubles
+                self._tell(trouble)
+        self._told, self._tell = self.troubles, warn
 
     async def run(self) -> None:
         """Refresh until cancelled."""

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.web import battles, chatmrpt, errors, health
 from app.web.bodies import BodyGate
+from app.web.requests import RequestIds
 from app.web.services import Services
 
 DESCRIPTION = "Blind, side-by-side battles between local models: the winner stays and meets the next challenger."
@@ -29,4 +30,5 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         app.include_router(room.router)
     errors.install(app)
     app.add_middleware(BodyGate)
+    app.add_middleware(RequestIds)
     return app
