@@ -31,6 +31,7 @@ from app.backends.base import (
     Message,
     Stalled,
 )
+from app.backends.ollama_failures import by_status
 from app.simulator.asking import chat_ask, find_for_chat
 from app.simulator.bodies import Body, ChatMessage, read_think
 from app.simulator.clock import Clock
@@ -195,7 +196,7 @@ class SimulatedBackend:
         if faults.connection_refused or faults.tcp_reset in ("accept", "request"):
             raise BackendUnavailable("connection refused" if faults.connection_refused else "connection reset")
         if faults.host_check:
-            raise BadRequest("HTTP 403")
+            raise by_status(403, b"")
 
 
 def _body(request: GenerationRequest, keep_alive_s: float | None = None) -> Body:

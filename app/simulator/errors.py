@@ -27,11 +27,10 @@ class ServerBusy(ServerError):
 
 
 class LoadFailed(ServerError):
-    """The model could not be loaded; ``late``: its process never said why."""
+    """The model could not be loaded."""
 
-    def __init__(self, text: str, *, late: bool = False) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__(500, text)
-        self.late = late
 
     @classmethod
     def process_died(cls, tail: str) -> LoadFailed:
@@ -41,7 +40,7 @@ class LoadFailed(ServerError):
     @classmethod
     def timed_out(cls) -> LoadFailed:
         """The process never became healthy."""
-        return cls("timed out waiting for llama-server to start - loading model", late=True)
+        return cls("timed out waiting for llama-server to start - loading model")
 
 
 class PromptTooLong(ServerError):

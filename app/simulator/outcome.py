@@ -8,19 +8,15 @@ from typing import Final
 from app.backends.base import (
     BackendBroken,
     BackendError,
-    BackendOverloaded,
     BackendUnavailable,
-    BadRequest,
     Chunk,
-    LoadTimedOut,
-    ModelNotFound,
-    OutOfCapacity,
-    RunnerStopped,
     ServerTiming,
-    UpstreamFailed,
 )
-from app.simulator.errors import Broken, LoadFailed, ServerBusy, ServerError
-from app.simulator.machine import RUNNER_STOPPED, Ended, Machine
+from app.backends.ollama_failures import by_status, by_text
+from app.backends.ollama_lines import Faulted
+from app.simulator import wire
+from app.simulator.errors import Broken, ServerError
+from app.simulator.machine import Ended, Machine
 
 _RESET_AFTER: Final = 2
 
@@ -77,7 +73,7 @@ class Pieces:
             raise BackendBroken("the connection was cut in mid-answer")
         chunk = Chunk("".join(self._texts), self._tokens, thinking=self._thinking)
         self._texts, self._tokens, self._thinking = [], 0, False
-        self.begun = True
+        self.begun = self.begun or bool(chunk.text)
         return chunk
 
 
@@ -90,8 +86,14 @@ def result(answering: asyncio.Future[Ended], *, begun: bool) -> Ended:
     except ServerError as error:
         raise translated(error) from None
     except Broken as broken:
-        words = broken.text or "ended without its last chunk"
-        raise (BackendBroken(words) if begun else UpstreamFailed(words)) from None
+        raise _broken(broken.text, begun=begun) from None
+
+
+def _broken(words: str | None, *, begun: bool) -> BackendError:
+    """An error line, or (without words) just the end; ``begun``: after some text."""
+    if words is None:
+        return (BackendBroken if begun else BackendUnavailable)("closed before done: true")
+    return Faulted(words) if begun else by_text(words)
 
 
 def last_chunk(ended: Ended) -> Chunk:
@@ -104,13 +106,4 @@ def last_chunk(ended: Ended) -> Chunk:
 
 def translated(error: ServerError) -> BackendError:
     """The class that a client of the wire finds for a status and a text."""
-    if isinstance(error, ServerBusy):
-        return BackendOverloaded(error.text)
-    if isinstance(error, LoadFailed):
-        return (LoadTimedOut if error.late else OutOfCapacity)(error.text)
-    if error.text == RUNNER_STOPPED:
-        return RunnerStopped(error.text)
-    if error.status == 404:
-        return ModelNotFound(error.text)
-    wrong_option = error.text.startswith("option ")  # a 500, but the request's fault
-    return BadRequest(error.text) if error.status < 500 or wrong_option else UpstreamFailed(error.text)
+    return by_status(error.status, wire.error_body(error.text))

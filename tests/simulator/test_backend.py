@@ -8,7 +8,6 @@ import pytest
 from app.backends.base import (
     Backend,
     BackendBroken,
-    BackendOverloaded,
     BackendUnavailable,
     BadRequest,
     Chunk,
@@ -17,9 +16,6 @@ from app.backends.base import (
     LoadTimedOut,
     Message,
     ModelNotFound,
-    OutOfCapacity,
-    RunnerStopped,
-    Stalled,
 )
 from app.simulator.backend import SimulatedBackend
 from app.simulator.clock import run_virtual
@@ -99,34 +95,6 @@ def test_a_thinking_chunk_says_that_it_thinks_and_not_what():
         chunks = await chunks_of(backend, request)
         assert chunks[0] == Chunk(thinking=True)
         assert any(chunk.text for chunk in chunks)
-
-    virtually(main)
-
-
-@pytest.mark.parametrize(
-    ("faults", "error"),
-    [
-        ({"connection_refused": True}, BackendUnavailable),
-        ({"tcp_reset": "accept"}, BackendUnavailable),
-        ({"tcp_reset": "stream"}, BackendBroken),
-        ({"half_line": True}, BackendBroken),
-        ({"half_open": True}, LoadTimedOut),
-        ({"always_503": True}, BackendOverloaded),
-        ({"runner_stopped": True}, RunnerStopped),
-        ({"load_fail": "no"}, OutOfCapacity),
-        ({"load_hang": True}, LoadTimedOut),
-        ({"mid_stream_error": 4}, BackendBroken),
-        ({"eof_without_done": 4}, BackendBroken),
-        ({"stall_s": 60.0}, Stalled),
-        ({"host_check": True}, BadRequest),
-    ],
-)
-def test_every_fault_is_the_error_that_a_client_of_the_wire_would_raise(faults, error):
-    async def main(backend):
-        backend.machine.faults.set(faults)
-        with pytest.raises(error) as caught:
-            await chunks_of(backend)
-        assert type(caught.value) is error
 
     virtually(main)
 

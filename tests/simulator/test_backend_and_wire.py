@@ -1,0 +1,82 @@
+"""The backend in one process fails as a client of the wire does: the same fault, the same class of error."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.backends.base import (
+    Backend,
+    BackendBroken,
+    BackendOverloaded,
+    BackendUnavailable,
+    BadRequest,
+    GenerationOptions,
+    GenerationRequest,
+    LoadTimedOut,
+    Message,
+    OutOfCapacity,
+    RunnerStopped,
+    Stalled,
+)
+from app.backends.limits import Limits
+from app.backends.ollama import OllamaBackend
+from app.backends.ollama_lines import Faulted
+from app.simulator.backend import SimulatedBackend
+from app.simulator.clock import run_virtual
+from app.simulator.config import SimulatorConfig
+from tests.simulator.serving import simulated
+
+ASK = GenerationRequest("mistral:7b", (Message("user", "Why do leaves fall?"),), GenerationOptions(num_predict=60))
+THOUGHTFUL = GenerationRequest("qwen3:8b", ASK.messages, GenerationOptions(num_predict=60, think=True))
+PATIENCE = Limits(first_token=timedelta(seconds=5), stall=timedelta(seconds=0.3))
+
+CASES = [
+    (ASK, {"connection_refused": True}, BackendUnavailable),
+    (ASK, {"tcp_reset": "accept"}, BackendUnavailable),
+    (ASK, {"tcp_reset": "request"}, BackendUnavailable),
+    (ASK, {"tcp_reset": "stream"}, BackendBroken),
+    (ASK, {"half_line": True}, BackendBroken),
+    (ASK, {"half_open": True}, LoadTimedOut),
+    (ASK, {"host_check": True}, BadRequest),
+    (ASK, {"always_503": True}, BackendOverloaded),
+    (ASK, {"runner_stopped": True}, RunnerStopped),
+    (ASK, {"load_fail": "no"}, OutOfCapacity),
+    (ASK, {"load_hang": True}, LoadTimedOut),
+    (ASK, {"mid_stream_error": 4}, Faulted),
+    (ASK, {"runtime_oom": 4}, Faulted),
+    (ASK, {"token_repeat": "new"}, Faulted),
+    (ASK, {"token_repeat": "old"}, BackendBroken),
+    (ASK, {"eof_without_done": 4}, BackendBroken),
+    (ASK, {"stall_s": 600.0}, Stalled),
+    (THOUGHTFUL, {"runtime_oom": 4}, OutOfCapacity),
+    (THOUGHTFUL, {"eof_without_done": 4}, BackendUnavailable),
+]
+
+
+async def error_of(backend: Backend, request: GenerationRequest) -> type[Exception]:
+    try:
+        _ = [chunk async for chunk in backend.stream(request)]
+    except Exception as error:
+        return type(error)
+    raise AssertionError("it did not fail")
+
+
+@pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=str)
+def test_a_fault_in_one_process_is_the_error_of_its_class(request_, faults, error):
+    async def main():
+        async with SimulatedBackend.running(SimulatorConfig()) as backend:
+            backend.machine.faults.set(faults)
+            return await error_of(backend, request_)
+
+    assert run_virtual(main()) is error
+
+
+@pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=str)
+async def test_the_same_fault_on_the_wire_is_the_same_error(request_, faults, error):
+    async with simulated(speed=200, load_timeout_s=60) as sim:
+        sim.faults.set(faults)
+        backend = OllamaBackend(sim.url, limits=PATIENCE)
+        try:
+            assert await error_of(backend, request_) is error
+        finally:
+            await backend.aclose()
