@@ -106,7 +106,7 @@ class ArenaManager:
         )
 
     async def _never_opened(self, record: BattleRecord) -> bool:
-        """True when a worker died between the commit and the log's first event."""
+        """True between the commit and the log's first event, where a worker may have died."""
         running = record.status is Status.RUNNING and not record.votes
         return running and await self._store.name_of(record.id) is None
 
@@ -120,6 +120,9 @@ class ArenaManager:
         if look is not None:
             return snapshot_of(look)
         record = await self.record(battle_id)
+        if is_opening(record) and await self._never_opened(record):
+            # Whoever comes first to Redis opens it; the other one finds it open.
+            return await self._begin(Document(_opened(record), record.system, self._named))
         if record.status is Status.RUNNING:
             await self._settler.settle(battle_id)
             record = await self.record(battle_id)

@@ -26,6 +26,8 @@ from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, BattleRecord
 from app.timing.stopwatch import Timing
 
+#: A battle younger than this that Redis does not have is being opened by somebody else.
+OPENING = timedelta(seconds=1)
 #: A settle that finds something due this often in a row has met a bug, not a battle.
 MOST_STEPS = 50
 
@@ -85,6 +87,11 @@ def _stage(battle: Battle) -> tuple[Step, ...]:
         return ()
     shows = (Show(battle.pair.on(side), battle.round, side) for side in Side)
     return (Tell(round_event(battle)), *shows)
+
+
+def is_opening(record: BattleRecord) -> bool:
+    """Whether a battle that Redis does not have is so young that its log is on the way there."""
+    return record.status is Status.RUNNING and datetime.now(UTC) - record.created_at < OPENING
 
 
 def opening(battle: Battle) -> tuple[Step, ...]:
@@ -169,6 +176,8 @@ class Settler:
     async def _close_lost(self, record: BattleRecord) -> None:
         """Redis has no such battle: expired by its TTL it is stopped, lost with its Redis it has failed."""
         if record.status is not Status.RUNNING:
+            return
+        if is_opening(record) and await self._store.name_of(record.id) is None:
             return
         expired = datetime.now(UTC) - record.created_at > self._battle_ttl
         status = Status.STOPPED if expired else Status.FAILED

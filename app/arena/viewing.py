@@ -66,8 +66,10 @@ class Viewing:
             while True:
                 seen = feed.milestones
                 snapshot = await self._snapshot(battle_id)
-                if done(snapshot) or snapshot.status != Status.RUNNING or not await _milestone(feed, seen, deadline):
+                if done(snapshot) or snapshot.status != Status.RUNNING:
                     return snapshot
+                if not await _milestone(feed, seen, deadline):
+                    return await self._snapshot(battle_id)  # texts have grown since
 
     async def events(self, battle_id: str, cursor: Cursor | None) -> AsyncGenerator[bytes]:
         """Yield the battle as SSE frames after ``cursor`` (None: from its first event), until its end.

@@ -19,7 +19,7 @@ from app.database import Database
 from app.errors import Conflict, NotFound
 from app.records import statements
 from app.records.rows import Row, answer_row, answer_value, battle_row, battle_value, vote_value
-from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle
+from app.records.values import BEFORE_ALL, AnswerRecord, BattleRecord, CastVote, NewBattle, Unended
 
 
 def utc_now() -> datetime:
@@ -65,10 +65,11 @@ class Ledger:
             lambda c: c.execute(statements.NEWEST_OF_SESSION, {"session": session_id}).scalar()
         )
 
-    async def unended(self, older_than: timedelta, limit: int) -> tuple[str, ...]:
-        """The ids of battles that still run and were opened longer ago than ``older_than``, the oldest first."""
-        given = {"before": self._clock() - older_than, "limit": limit}
-        return await self._database.read(lambda c: tuple(c.execute(statements.UNENDED, given).scalars()))
+    async def unended(self, older_than: timedelta, limit: int, after: Unended = BEFORE_ALL) -> tuple[Unended, ...]:
+        """Battles that still run and were opened longer ago than ``older_than``: the oldest that come ``after`` one."""
+        given = {"before": self._clock() - older_than, "limit": limit, "at": after.created_at, "after": after.id}
+        rows = await self._database.read(lambda c: c.execute(statements.UNENDED, given).all())
+        return tuple(Unended(*row) for row in rows)
 
     async def save_answers(self, battle_id: str, answers: Sequence[AnswerRecord]) -> None:
         """Store answers that have ended; one that is stored already stays as it is.

@@ -59,12 +59,17 @@ NEWEST_OF_SESSION = (
     .limit(1)
 )
 
+_LATER = sa.or_(
+    battles.c.created_at > sa.bindparam("at"),
+    sa.and_(battles.c.created_at == sa.bindparam("at"), battles.c.id > sa.bindparam("after")),
+)
 UNENDED = (
-    sa.select(battles.c.id)
-    .where(battles.c.status == sa.literal_column("'running'"), battles.c.created_at <= sa.bindparam("before"))
-    .order_by(battles.c.created_at)
+    sa.select(*battles.c["id", "round", "created_at"])
+    .where(battles.c.status == sa.literal_column("'running'"), battles.c.created_at <= sa.bindparam("before"), _LATER)
+    .order_by(battles.c.created_at, battles.c.id)
     .limit(sa.bindparam("limit"))
 )
+"""A page of the battles that run, the oldest first: those that follow the battle ``after`` of the moment ``at``."""
 
 ANSWERS = sa.select(answers).where(answers.c.battle_id == sa.bindparam("of")).order_by(answers.c.entry)
 

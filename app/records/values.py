@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from app.battle.battle import Status, Vote
@@ -52,6 +52,19 @@ class BattleRecord:
     ended_at: datetime | None = None
     votes: tuple[Vote, ...] = ()
     created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unended:
+    """A battle that runs, as SQL has it; also a place in their order, which is by age."""
+
+    id: str
+    round: int
+    created_at: datetime
+
+
+BEFORE_ALL = Unended("", 0, datetime(1970, 1, 1, tzinfo=UTC))
+"""The place before the oldest battle."""
 
 
 @dataclass(frozen=True, slots=True)

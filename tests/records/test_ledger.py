@@ -131,9 +131,23 @@ async def test_battles_that_still_run_are_found_the_oldest_first(dated: Ledger, 
         clock.now += timedelta(seconds=10)
     await dated.end_battle("ended", Status.STOPPED)
 
-    assert await dated.unended(timedelta(seconds=20), 10) == ("first", "second")
-    assert await dated.unended(timedelta(0), 10) == ("first", "second", "third")
-    assert await dated.unended(timedelta(0), 1) == ("first",)
+    assert [battle.id for battle in await dated.unended(timedelta(seconds=20), 10)] == ["first", "second"]
+    assert [battle.id for battle in await dated.unended(timedelta(0), 10)] == ["first", "second", "third"]
+    assert [battle.id for battle in await dated.unended(timedelta(0), 1)] == ["first"]
+
+
+async def test_battles_that_still_run_are_found_page_by_page_with_their_round(dated: Ledger, clock: Clock) -> None:
+    for name in ("b", "c", "a"):  # two at one moment, and one after it
+        await dated.open_battle(new_battle(name))
+        clock.now += timedelta(seconds=name == "c")
+    await dated.cast_vote("c", 1, Verdict.A, OPENING, outcome=Status.RUNNING, key=None)
+
+    (first,) = await dated.unended(timedelta(0), 1)
+    (second,) = await dated.unended(timedelta(0), 1, first)
+    (third,) = await dated.unended(timedelta(0), 5, second)
+
+    assert [(one.id, one.round) for one in (first, second, third)] == [("b", 1), ("c", 2), ("a", 1)]
+    assert await dated.unended(timedelta(0), 5, third) == ()
 
 
 async def test_an_answer_is_read_as_it_was_saved(dated: Ledger) -> None:

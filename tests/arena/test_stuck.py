@@ -1,0 +1,178 @@
+"""Battles that stopped between two steps, because a worker died there or Redis was away, and what sets them going."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from app.arena.hub import Hub
+from app.arena.manager import ArenaManager
+from app.arena.settle import Settler
+from app.arena.sweeper import OPEN_KEY, Sweeper
+from app.arena.viewing import Viewing
+from app.battle.battle import Pair, Status, Verdict
+from app.database import Database, migrate
+from app.errors import Conflict
+from app.records.ledger import Ledger
+from app.records.values import NewBattle
+from tests.arena.test_log import MODELS
+from tests.arena.test_log import House as Rooms
+
+pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
+
+LONG = 11.0
+"""Seconds without progress after which a battle is swept."""
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class House(Rooms):
+    """The arena's inner rooms with real SQL and a sweeper, whose every sweep comes long after the last."""
+
+    def __init__(self, redis: Redis, database: Database) -> None:
+        super().__init__(redis)
+        self.ledger = Ledger(database)  # type: ignore[assignment]
+        self.settler = Settler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
+        self.manager = ArenaManager(self.store, self.ledger, self.settler)  # type: ignore[arg-type]
+        self.clock = Clock()
+        self.sweeper = self.another_sweeper(redis)
+
+    def another_sweeper(self, redis: Redis, at_once: int = 1000) -> Sweeper:
+        return Sweeper(redis, self.store, self.ledger, self.settler, self.clock, at_once)  # type: ignore[arg-type]
+
+    async def sweep(self, times: int = 2) -> None:
+        for _ in range(times):
+            await self.sweeper.sweep()
+            self.clock.now += LONG
+
+    async def ready(self, count: int = 3) -> str:
+        battle = (await self.open(count)).battle_id
+        for answer in range(count):
+            await self.answer(battle, answer)
+        return battle
+
+    async def committed(self, battle: str, round_number: int, pair: Pair, outcome: Status) -> None:
+        """What SQL holds of a vote whose caller died before it was told."""
+        await self.ledger.cast_vote(battle, round_number, Verdict.B, pair, outcome=outcome, key=None)
+
+
+@pytest.fixture
+async def house(redis: Redis, tmp_path: Path) -> AsyncIterator[House]:
+    url = f"sqlite:///{tmp_path}/arena.db"
+    await migrate(url)
+    database = Database(url)
+    yield House(redis, database)
+    await database.aclose()
+
+
+async def test_a_committed_vote_that_was_not_told_is_told_by_the_sweeper(house: House) -> None:
+    battle = await house.ready()
+    await house.committed(battle, 1, Pair(0, 1), Status.RUNNING)
+
+    await house.sweep()
+
+    now = await house.manager.snapshot(battle)
+    assert (now.round, now.can_vote) == (2, True)
+
+
+async def test_a_last_vote_that_was_not_told_ends_the_battle_by_the_sweeper(house: House, redis: Redis) -> None:
+    battle = await house.ready(2)
+    await house.sweep(1)
+    await house.committed(battle, 1, Pair(0, 1), Status.FINISHED)
+
+    await house.sweep(3)
+
+    now = await house.manager.snapshot(battle)
+    assert (now.status, now.reveal is not None) == ("finished", True)
+    assert not await redis.exists(OPEN_KEY), "a battle whose end was told is remembered no longer"
+
+
+async def test_a_stop_that_was_not_told_is_told_by_the_sweeper_of_another_worker(house: House, redis: Redis) -> None:
+    battle = await house.ready(2)
+    await house.sweep(1)
+    await house.ledger.end_battle(battle, Status.STOPPED)
+    house.sweeper = house.another_sweeper(redis)  # it has never seen the battle run
+
+    await house.sweep(2)
+
+    assert (await house.manager.snapshot(battle)).status == "stopped"
+
+
+async def test_a_battle_that_only_waits_for_a_verdict_is_left_alone(house: House) -> None:
+    battle = await house.ready()
+    before = await house.store.look(battle)
+    house.dispatcher.jobs.clear()
+
+    await house.sweep(3)
+
+    assert await house.store.look(battle) == before
+    assert not house.dispatcher.jobs
+
+
+async def test_another_verdict_for_a_round_whose_vote_was_not_told_tells_it(house: House) -> None:
+    battle = await house.ready()
+    await house.committed(battle, 1, Pair(0, 1), Status.RUNNING)
+
+    with pytest.raises(Conflict, match="already judged as 'b'"):
+        await house.manager.vote(battle, 1, Verdict.A)
+
+    assert (await house.manager.snapshot(battle)).round == 2
+
+
+async def test_a_battle_that_cannot_be_settled_holds_up_no_other(house: House, redis: Redis) -> None:
+    broken, foreign, battle = await house.ready(), await house.ready(), await house.ready()
+    await redis.delete(f"arena:{{{broken}}}:answer:0")
+    await redis.set(f"arena:{{{broken}}}:answer:0", "not a hash", ex=60)
+    await redis.hset(f"arena:{{{foreign}}}", "document", "{}")
+    await house.committed(battle, 1, Pair(0, 1), Status.RUNNING)
+
+    await house.sweep()
+
+    assert (await house.manager.snapshot(battle)).round == 2
+
+
+async def test_battles_beyond_what_one_sweep_takes_have_their_turn(house: House, redis: Redis) -> None:
+    house.sweeper = house.another_sweeper(redis, at_once=2)
+    battles = [await house.ready() for _ in range(5)]
+    await house.committed(battles[-1], 1, Pair(0, 1), Status.RUNNING)
+
+    await house.sweep(6)
+
+    assert (await house.manager.snapshot(battles[-1])).round == 2
+
+
+async def test_who_asks_for_a_battle_while_it_is_being_opened_does_not_end_it(house: House) -> None:
+    await house.ledger.open_battle(NewBattle("young", "Why?", tuple(MODELS[:3])))
+
+    await house.settler.settle("young")
+    seen = await house.manager.snapshot("young")
+
+    assert (seen.status, seen.round, seen.cursor) == ("running", 1, (await house.manager.snapshot("young")).cursor)
+    assert house.dispatcher.jobs
+
+
+async def test_waiting_in_vain_gives_the_text_of_the_end_of_the_wait(redis: Redis, house: House) -> None:
+    battle = (await house.open()).battle_id
+    await house.begin(battle, 0)
+    viewing = Viewing(Hub(house.store, redis), house.manager.snapshot)
+
+    waiting = asyncio.create_task(viewing.wait(battle, timedelta(seconds=0.5), lambda now: now.can_vote))
+    await asyncio.sleep(0.1)
+    await house.write(battle, 0, "so far")
+    now = await waiting
+
+    assert [side.text for side in now.sides.values()] == ["so far", ""]
