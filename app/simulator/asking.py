@@ -102,5 +102,5 @@ def _ask(body: Body, model: Model, prompt: str, question: str, tokens: int) -> A
         think=model.thinks and body.think is not False,
         json_format=body.json_format,
         images=bool(body.images or any(message.images for message in body.messages)),
-        grain=1 if body.stream else 1_000_000,
+        grain=1 if body.stream or body.logprobs else 1_000_000,
     )

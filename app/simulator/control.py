@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Coroutine
-from typing import Final
+from typing import Any, Final
 
 from app.errors import InvalidInput
 from app.simulator import wire
+from app.simulator.faults import checked, seconds
 from app.simulator.gojson import GoJsonError, go_loads
 from app.simulator.http import Request, Response
 from app.simulator.machine import Machine
@@ -60,18 +62,14 @@ class Control:
 
     async def set_faults(self, request: Request, response: Response) -> None:
         """POST /_sim/faults."""
-        try:
-            changes = _object(request.body)
-            for_s = changes.pop("for_s", None)
-            if for_s is not None and (isinstance(for_s, bool) or not isinstance(for_s, int | float) or for_s < 0):
-                raise InvalidInput(f"for_s takes seconds, not {for_s!r}", field="for_s")
-            self._machine.faults.set(changes)
-        except InvalidInput as error:
-            response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
-            return
-        self._send(response, self._machine.faults.active())
-        if isinstance(for_s, int | float):
-            self._spawn(self._put_back(for_s, dict.fromkeys(changes)))
+        changes = _object(request.body)
+        for_s = changes.pop("for_s", None)
+        lasting_s = None if for_s is None else seconds(for_s, "for_s")
+        # The answer goes first: some faults would swallow it.
+        self._send(response, dataclasses.replace(self._machine.faults, **checked(changes)).active())
+        self._machine.faults.set(changes)
+        if lasting_s is not None:
+            self._spawn(self._put_back(lasting_s, dict.fromkeys(changes)))
 
     async def clear_faults(self, _request: Request, response: Response) -> None:
         """DELETE /_sim/faults."""
@@ -80,20 +78,16 @@ class Control:
 
     async def restart(self, request: Request, response: Response) -> None:
         """POST /_sim/restart."""
-        try:
-            down_s = _object(request.body).get("down_s", 0.0) if request.body else 0.0
-        except InvalidInput as error:
-            response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
-            return
+        down_s = seconds(_object(request.body or b"{}").get("down_s", 0), "down_s")
         self._send(response, {"status": "going down"})
-        self._spawn(self._restart(float(down_s) if isinstance(down_s, int | float) else 0.0))
+        self._spawn(self._restart(down_s))
 
     async def _restart(self, down_s: float) -> None:
         await asyncio.sleep(_ANSWER_SENT_S)
         await self._machine.restart(down_s)
 
-    async def _put_back(self, seconds: float, changes: dict[str, None]) -> None:
-        await self._machine.clock.sleep(seconds)
+    async def _put_back(self, after_s: float, changes: dict[str, None]) -> None:
+        await self._machine.clock.sleep(after_s)
         self._machine.faults.set(changes)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -106,7 +100,7 @@ class Control:
         response.send(200, wire.JSON, wire.go_json(value).encode(), SIMULATED)
 
 
-def _object(body: bytes) -> dict[str, object]:
+def _object(body: bytes) -> dict[str, Any]:
     try:
         value = go_loads(body)
     except GoJsonError as error:

@@ -1,15 +1,14 @@
 """Everything that can go wrong on purpose: the switches, and a script that sets them at given times.
 
 A switch is set at start, by ``POST /_sim/faults`` while running, or by a script of lines like
-``at 90 connection_refused for 30``. ``None`` and ``False`` are off. ``times`` of a few switches count how often they
-fire before they switch themselves off.
+``at 90 connection_refused for 30``. ``None`` and ``False`` are off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 from app.errors import InvalidInput
 
@@ -65,7 +64,7 @@ class Faults:
     half_open: bool = False
     """Connections are accepted and requests read, but nothing ever comes back."""
     half_line: bool = False
-    """A streamed answer's last line is cut in the middle, then the connection is closed."""
+    """The third piece of a stream, or a whole answer, is cut in its middle, then the connection is closed."""
 
     def __post_init__(self) -> None:
         self._watchers: list[Callable[[], None]] = []
@@ -76,8 +75,7 @@ class Faults:
 
     def set(self, changes: Mapping[str, object]) -> None:
         """Set switches by name; raises InvalidInput for an unknown name or a value of the wrong type."""
-        checked = {name: _checked(name, value) for name, value in changes.items()}
-        for name, value in checked.items():
+        for name, value in checked(changes).items():
             setattr(self, name, value)
         for changed in self._watchers:
             changed()
@@ -93,7 +91,24 @@ class Faults:
 
 _TYPES: Final = {switch.name: str(switch.type) for switch in fields(Faults)}
 _DEFAULTS: Final = {switch.name: switch.default for switch in fields(Faults)}
+_LONGEST: Final = 1e9  # seconds or tokens, so that times can be reckoned with
 _CHOICES: Final = {"token_repeat": ("old", "new"), "tcp_reset": ("accept", "request", "stream")}
+
+
+def checked(changes: Mapping[str, object]) -> dict[str, Any]:
+    """Values that fit their switches (None: as by default); raises InvalidInput."""
+    return {name: _checked(name, value) for name, value in changes.items()}
+
+
+def seconds(value: object, name: str) -> float:
+    """A time that was given from outside; raises InvalidInput."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LONGEST:
+        raise InvalidInput(f"{name} takes seconds from 0 on, not {value!r}", field=name)
+    return float(value)
+
+
+def _lowest(name: str) -> float:
+    return -_LONGEST if name == "clock_skew_s" else 0
 
 
 def _checked(name: str, value: object) -> object:
@@ -108,7 +123,7 @@ def _checked(name: str, value: object) -> object:
         "float": isinstance(value, int | float) and not isinstance(value, bool),
         "str": isinstance(value, str),
     }[wanted.removesuffix(" | None")]
-    if not fits or (isinstance(value, int | float) and name != "clock_skew_s" and value < 0):
+    if not fits or (isinstance(value, int | float) and not _lowest(name) <= value <= _LONGEST):
         raise InvalidInput(f"fault {name} takes {wanted.removesuffix(' | None')}, not {value!r}", field=name)
     if name in _CHOICES and value not in _CHOICES[name]:
         raise InvalidInput(f"fault {name} takes one of {', '.join(_CHOICES[name])}, not {value!r}", field=name)
@@ -133,7 +148,9 @@ class ScriptedFault:
         try:
             at_s, for_s = float(words[1]), float(words[4]) if len(words) == 5 else None
         except ValueError:
-            raise InvalidInput(f"times of a scripted fault are seconds, not as in {line!r}") from None
+            at_s = for_s = -1.0
+        if not 0 <= at_s <= _LONGEST or not 0 <= (for_s or 0.0) <= _LONGEST:
+            raise InvalidInput(f"times of a scripted fault are seconds from 0 on, not as in {line!r}")
         return cls(at_s, ((name, _checked(name, parse_value(name, text))),), for_s)
 
     def apply(self, faults: Faults) -> None:

@@ -8,8 +8,9 @@ beginning of value``, ``json: cannot unmarshal number into Go struct field ChatR
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 
 class GoJsonError(ValueError):
@@ -29,12 +30,29 @@ _LOOKING: Final = {
 _NAMES: Final = ((bool, "bool"), (int, "number"), (float, "number"), (str, "string"), (list, "array"), (dict, "object"))
 
 
+def _no_constant(name: str) -> NoReturn:
+    """Python would read NaN and Infinity, which are not JSON."""
+    if name.startswith("-"):
+        raise GoJsonError(f"invalid character '{name[1]}' in numeric literal")
+    raise GoJsonError(f"invalid character '{name[0]}' looking for beginning of value")
+
+
+def _number(text: str) -> int | float:
+    """A number that a float64 can hold."""
+    if math.isinf(value := float(text)):
+        raise GoJsonError(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return int(text) if text.lstrip("-").isdigit() else value
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_constant, parse_float=_number, parse_int=_number)
+
+
 def go_loads(body: bytes) -> object:
     """The first JSON value of a body; raises GoJsonError."""
     text = body.decode("utf-8", "replace")
     stripped = text.lstrip(" \t\r\n")
     try:
-        value, _ = json.JSONDecoder().raw_decode(stripped)
+        value, _ = _DECODER.raw_decode(stripped)
     except json.JSONDecodeError as error:
         raise GoJsonError(_words(stripped, error)) from None
     except RecursionError:
@@ -99,6 +117,8 @@ class Fields:
             return default
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(name, value, "int")
+        if not -(2**63) <= value < 2**63:
+            raise self._wrong(name, value, "int")
         return value
 
     def number(self, name: str, default: float | None = None) -> float | None:
@@ -145,4 +165,7 @@ class Fields:
 
     def _wrong(self, name: str, value: object, wanted: str) -> GoJsonError:
         field = f"{self._struct}.{self._path}{name}"
-        return GoJsonError(f"json: cannot unmarshal {go_type(value)} into Go struct field {field} of type {wanted}")
+        found = go_type(value)
+        if found == "number" and wanted == "int":
+            found = f"number {value}"  # Go tells it only when a number was right in kind
+        return GoJsonError(f"json: cannot unmarshal {found} into Go struct field {field} of type {wanted}")

@@ -38,6 +38,11 @@ class Request:
         """The path without its query, decoded."""
         return unquote(self.target.partition("?")[0])
 
+    def head_without_upgrade(self) -> bytes:
+        """Its head again, without the offer to speak another protocol."""
+        lines = [f"{name}: {value}" for name, value in self.headers.items() if name != "upgrade"]
+        return "\r\n".join([f"{self.method} {self.target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+
 
 Handler = Callable[[Request, "Response"], Awaitable[None]]
 
@@ -140,15 +145,24 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse; a request that can't be parsed gets Go's 400."""
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._reading.keep_alive = False  # the offer is ignored, as in Go; but the parser reads no further
+            self._parse(data)
         except httptools.HttpParserError:
             self.write(
                 b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
                 b"400 Bad Request"
             )
             self.close()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse; an offer to upgrade is ignored, as in Go: as the parser stops there, it reads the head without it."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            request = self._reading
+            if request.method == "CONNECT":
+                raise httptools.HttpParserError("not a proxy") from None
+            self._parser = httptools.HttpRequestParser(self)
+            self._parse(request.head_without_upgrade() + data[offer.args[0] :])
 
     def pause_writing(self) -> None:
         """The reader is slow."""
@@ -178,6 +192,8 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """Method and version are known now."""
         self._reading.method = self._parser.get_method().decode("latin-1")
+        if self._parser.should_upgrade():
+            return
         self._reading.keep_alive = self._parser.should_keep_alive()
         self._reading.chunks_allowed = self._parser.get_http_version() != "1.0"
         if self._reading.headers.get("expect", "").lower() == "100-continue":
@@ -189,6 +205,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The request is whole: serve it, or let it wait for the one before."""
+        if self._parser.should_upgrade():
+            return  # only its head is; it is read again
         self._reading.body = b"".join(self._body)
         self._waiting.append(self._reading)
         if self._task is None:

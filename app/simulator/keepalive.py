@@ -15,6 +15,7 @@ from typing import Final
 FOREVER: Final = math.inf
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PIECE: Final = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
+_BARE: Final = re.compile(r"-?\d+")
 _GO_TYPES: Final = ((bool, "bool"), (list, "[]interface {}"), (dict, "map[string]interface {}"))
 
 
@@ -59,8 +60,5 @@ def keep_alive_seconds(value: object) -> float | None:
 
 def keep_alive_setting(text: str) -> float:
     """What OLLAMA_KEEP_ALIVE means; unlike a request's string it may be a bare number of seconds."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = go_duration(text)
+    seconds = float(text) if _BARE.fullmatch(text) else go_duration(text)
     return FOREVER if seconds < 0 else seconds

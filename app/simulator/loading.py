@@ -34,9 +34,9 @@ class Loader:
         self._first_extra_s = self._config.gpu.first_use_s
 
     def num_ctx(self, model: Model, options: RunnerOptions) -> int:
-        """The context of each slot: asked for, else the server's setting, else by memory; at most the trained one."""
+        """The context of each slot: asked for, else the server's setting, else by memory; 4 to the trained one."""
         automatic = self._config.context_length or memory.default_num_ctx(sum(self._config.gpu_bytes))
-        return min(options.num_ctx or automatic, model.context_length)
+        return min(max(4, options.num_ctx or automatic), model.context_length)
 
     def placement(
         self, model: Model, options: RunnerOptions, free: Sequence[int], *, require_full: bool

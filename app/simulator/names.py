@@ -2,7 +2,7 @@
 
 Facts: each part has at most 80 characters (the host 350) of ``[A-Za-z0-9_][A-Za-z0-9_.-]*``; defaults are
 ``registry.ollama.ai``, ``library`` and ``latest``; surrounding spaces are trimmed; ``:cloud``, ``:x-cloud`` and
-``:local`` are no tags of their own but choose where the model runs.
+``:local``, after a tag or instead of one, choose where the model runs: ``is_cloud`` means at ollama.com.
 """
 
 from __future__ import annotations
@@ -27,20 +27,24 @@ class ModelName:
     tag: str = TAG
     namespace: str = NAMESPACE
     host: str = HOST
+    is_cloud: bool = False
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
         """Read a name; raises NameInvalid."""
-        path, _, tag = text.strip().rpartition(":")
+        named, is_cloud = _without_source(text.strip())
+        if _without_source(named)[0] != named:
+            raise NameInvalid(text)  # says twice where it runs
+        path, _, tag = named.rpartition(":")
         if not path or "/" in tag:
-            path, tag = text.strip(), TAG
+            path, tag = named, TAG
         parts = path.split("/")
         if not 1 <= len(parts) <= 3:
             raise NameInvalid(text)
         host, namespace, model = [HOST, NAMESPACE][: 3 - len(parts)] + parts
         if not _HOST_PART.fullmatch(host) or not all(_PART.fullmatch(part) for part in (namespace, model, tag)):
             raise NameInvalid(text)
-        return cls(model, tag, namespace, host)
+        return cls(model, tag, namespace, host, is_cloud)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -61,7 +65,13 @@ class ModelName:
         """All parts, as some error texts write it."""
         return f"{self.host}/{self.namespace}/{self.model}:{self.tag}"
 
-    @property
-    def is_cloud(self) -> bool:
-        """Whether the name asks for a model that runs at ollama.com."""
-        return self.tag.lower() == "cloud" or self.tag.lower().endswith("-cloud")
+
+def _without_source(text: str) -> tuple[str, bool]:
+    """A name without the suffix that says where it runs, and whether that is at ollama.com."""
+    rest, colon, last = text.rpartition(":")
+    source = last.lower()
+    if colon and source in ("cloud", "local"):
+        return rest, source == "cloud"
+    if colon and source.endswith("-cloud"):
+        return text[: -len("-cloud")], True
+    return text, False

@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from app.simulator import wire
@@ -94,8 +94,13 @@ class Collected:
     """A sink that keeps all pieces."""
 
     def __init__(self) -> None:
-        self.text = ""
+        self.pieces: list[str] = []
         self.thinking = ""
+
+    @property
+    def text(self) -> str:
+        """The answer without its thinking."""
+        return "".join(self.pieces)
 
     def piece(self, text: str, tokens: int, thinking: bool) -> bool:
         """Keep."""
@@ -103,7 +108,7 @@ class Collected:
         if thinking:
             self.thinking += text
         else:
-            self.text += text
+            self.pieces.append(text)
         return True
 
     def when_ready(self, resume: asyncio.Event) -> None:
@@ -141,10 +146,8 @@ class Lines:
 
     def piece(self, text: str, thinking: bool) -> bytes:
         """A line in mid-stream."""
-        probabilities = ""
-        if self._body.logprobs and not thinking:
-            probabilities = f',"logprobs":{wire.logprobs(text, self._body.top_logprobs)}'
         said = self._said("", text) if thinking else self._said(text, "")
+        probabilities = "" if thinking else self._probabilities((text,))
         return f'{self._head}{self._stamp()}",{said},"done":false{probabilities}}}\n'.encode()
 
     def called(self, call: ToolCall) -> bytes:
@@ -166,7 +169,14 @@ class Lines:
             return f'{self._head}{self._stamp()}",{said},"done":false}}'.encode()
         if ask.tool_call is not None:
             return self._final(_calling(ask.tool_call), ended, ask).encode()
-        return self._final(self._said(collected.text, collected.thinking), ended, ask).encode()
+        probabilities = self._probabilities(collected.pieces)
+        return self._final(self._said(collected.text, collected.thinking), ended, ask, probabilities).encode()
+
+    def _probabilities(self, tokens: Sequence[str]) -> str:
+        """``logprobs`` of these tokens, if they were asked for."""
+        if not self._body.logprobs or not tokens:
+            return ""
+        return f',"logprobs":{wire.logprobs(tokens, self._body.top_logprobs)}'
 
     def _said(self, text: str, thinking: str) -> str:
         thought = f',"thinking":{go_string(thinking)}' if thinking else ""
@@ -174,12 +184,9 @@ class Lines:
             return f'"response":{go_string(text)}{thought}'
         return f'"message":{{"role":"assistant","content":{go_string(text)}{thought}}}'
 
-    def _final(self, said: str, ended: Ended, ask: Ask) -> str:
-        context = self._context(ended, ask)
-        reason = ended.done_reason
-        return (
-            f'{self._head}{self._stamp()}",{said},"done":true,"done_reason":"{reason}"{context}{wire.metrics(ended)}}}'
-        )
+    def _final(self, said: str, ended: Ended, ask: Ask, probabilities: str = "") -> str:
+        end = f'"done":true,"done_reason":"{ended.done_reason}"{self._context(ended, ask)}'
+        return f'{self._head}{self._stamp()}",{said},{end}{probabilities}{wire.metrics(ended)}}}'
 
     def _context(self, ended: Ended, ask: Ask) -> str:
         """A generate's token ids: made up, as many as there are, the same for the same prompt."""

@@ -7,6 +7,7 @@ import socket
 from typing import Final
 from urllib.parse import urlsplit
 
+from app.errors import InvalidInput
 from app.simulator import openai, wire
 from app.simulator.control import Control
 from app.simulator.errors import ServerError
@@ -54,7 +55,7 @@ class Application:
     async def __call__(self, request: Request, response: Response) -> None:
         """Answer one request."""
         path = request.path
-        if not path.startswith("/_sim") and self._forbidden(request):
+        if self._forbidden(request):
             response.send(403, None, b"", SIMULATED)
             return
         if request.method == "OPTIONS" and "origin" in request.headers:
@@ -73,9 +74,12 @@ class Application:
             await handler(request, response)
         except ServerError as error:
             response.send(error.status, wire.JSON, wire.error_body(error.text), SIMULATED)
+        except InvalidInput as error:
+            response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
 
     def _forbidden(self, request: Request) -> bool:
-        if self._machine.faults.host_check or not _origin_allowed(request):
+        controls = request.path.startswith("/_sim")  # faults must not lock out who takes them back
+        if (self._machine.faults.host_check and not controls) or not _origin_allowed(request):
             return True
         return self._checks_host and not _host_allowed(request.headers.get("host", ""))
 

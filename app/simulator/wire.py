@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,8 +116,12 @@ def ps_entry(runner: Runner, expires_at: datetime) -> dict[str, object]:
     }
 
 
-def logprobs(token: str, top: int) -> str:
+def logprobs(tokens: Iterable[str], top: int) -> str:
     """Made-up log probabilities in the right shape, the same for the same token."""
+    return go_json([_logprob(token, top) for token in tokens])
+
+
+def _logprob(token: str, top: int) -> dict[str, object]:
     value = -(0.05 + (sum(token.encode()) % 300) / 100)
     entry: dict[str, object] = {"token": token, "logprob": value, "bytes": list(token.encode())}
     if top:
@@ -125,4 +129,4 @@ def logprobs(token: str, top: int) -> str:
             {"token": word, "logprob": value - math.log(2 + place), "bytes": list(word.encode())}
             for place, word in enumerate([token, *(f" {letter}" for letter in "abcdefghijklmnopqrs")][:top])
         ]
-    return go_json([entry])
+    return entry

@@ -59,6 +59,16 @@ async def test_ollama_chats_streaming_and_not_with_the_same_words_for_the_same_s
     assert parts[-1].total_duration >= parts[-1].eval_duration > 0
 
 
+async def test_ollama_gets_log_probabilities_of_every_token_streaming_and_not(client):
+    asked = {"model": "mistral:7b", "messages": ASK, "logprobs": True, "top_logprobs": 2}
+    asked["options"] = {"seed": 7, "num_predict": 6}
+    parts = [part async for part in await client.chat(**asked, stream=True)]
+    whole = await client.chat(**asked)
+    tokens = [entry.token for part in parts for entry in part.logprobs or ()]
+    assert tokens == [entry.token for entry in whole.logprobs] == [part.message.content for part in parts[:-1]]
+    assert all(len(entry.top_logprobs) == 2 for entry in whole.logprobs)
+
+
 async def test_ollama_thinks_first_and_only_with_models_that_can(client):
     parts = [part async for part in await client.chat("qwen3:8b", ASK, stream=True, think=True)]
     thought = [bool(part.message.thinking) for part in parts[:-1]]

@@ -107,11 +107,30 @@ async def test_faults_are_set_shown_and_cleared_by_the_control_endpoint(sim):
 
 
 async def test_a_wrong_fault_is_a_400_that_names_it(sim):
-    for body in ({"nope": 1}, {"stall_s": "long"}, {"tcp_reset": "never"}, {"for_s": -1}, {"runtime_oom": -3}):
+    wrong = ({"nope": 1}, {"stall_s": "long"}, {"tcp_reset": "never"}, {"for_s": -1}, {"runtime_oom": -3})
+    for body in (*wrong, {"clock_skew_s": 1e300}):
         reply = await post(sim, body, "/_sim/faults")
         assert reply.status == 400
         assert next(iter(body)) in error(reply)
     assert (await post(sim, b"[1]", "/_sim/faults")).status == 400
+    assert "down_s" in error(await post(sim, {"down_s": "long"}, "/_sim/restart"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"half_open": True}, {"half_line": True}, {"connection_refused": True}]
+    + [{"tcp_reset": when} for when in ("accept", "request", "stream")],
+)
+async def test_who_sets_a_fault_of_the_connection_is_answered_before_it_takes_hold(sim, fault):
+    reply = await post(sim, fault, "/_sim/faults")
+    assert (reply.status, json.loads(reply.body)) == (200, fault)
+    assert sim.faults.active() == fault
+
+
+async def test_a_foreign_page_or_name_can_set_no_fault(sim):
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+        reply = await call(sim.port, "POST", "/_sim/faults", {"always_503": True}, headers)
+        assert (reply.status, sim.faults.active()) == (403, {})
 
 
 async def test_a_fault_can_be_set_for_a_while(sim):

@@ -85,8 +85,21 @@ async def test_an_http_1_0_client_gets_no_chunks_and_the_end_of_the_connection(s
 
 async def test_an_offer_to_upgrade_is_ignored(sim):
     upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAAP"}
-    reply = await call(sim.port, "GET", "/api/version", None, upgrade)
-    assert (reply.status, reply.headers["Connection"]) == (200, "close")
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    chat = request_bytes("POST", "/api/chat", json.dumps(CHAT).encode(), upgrade)
+    writer.write(chat[:-10])
+    await asyncio.sleep(0.02)
+    writer.write(chat[-10:] + request_bytes("GET", "/api/version", b"", upgrade))
+    assert (await reply_on(reader)).lines[-1]["done"] is True
+    assert json.loads((await reply_on(reader)).body) == {"version": "0.33.3"}
+    writer.close()
+
+
+async def test_it_is_no_proxy(sim):
+    reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+    writer.write(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
+    assert (await reader.read(-1)).startswith(b"HTTP/1.1 400 Bad Request")
+    writer.close()
 
 
 async def test_of_twelve_loads_with_a_queue_of_two_nine_are_refused_at_once():
@@ -98,6 +111,27 @@ async def test_of_twelve_loads_with_a_queue_of_two_nine_are_refused_at_once():
     assert sorted(reply.status for reply in replies) == [200] * 3 + [503] * 9
     refused = next(reply for reply in replies if reply.status == 503)
     assert refused.headers["Content-Length"] == "77"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"model":"mistral:7b","keep_alive":NaN}', "invalid character 'N' looking for beginning of value"),
+        (b'{"model":"mistral:7b","options":{"num_ctx":1e400}}', "json: cannot unmarshal number 1e400"),
+        (b'{"model":"mistral:7b:cloud"}', "ollama cloud is disabled"),
+    ],
+)
+async def test_odd_values_are_errors_and_never_a_lost_connection(sim, body, words):
+    reply = await call(sim.port, "POST", "/api/chat", body)
+    assert reply.status in (400, 403)
+    assert words in json.loads(reply.body)["error"]
+
+
+async def test_the_suffix_local_and_a_context_below_4_are_taken(sim):
+    body = {"model": "mistral:7b:local", "options": {"num_ctx": -5}}
+    assert (await call(sim.port, "POST", "/api/chat", body)).status == 200
+    (entry,) = json.loads((await call(sim.port, "GET", "/api/ps")).body)["models"]
+    assert (entry["name"], entry["context_length"]) == ("mistral:7b", 4)
 
 
 async def test_garbage_is_a_400_and_the_end_of_the_connection(sim):

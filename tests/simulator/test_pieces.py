@@ -1,9 +1,7 @@
 """The small parts: names, durations, Go's JSON errors, clocks, texts, scripts of faults."""
 
-import asyncio
 import contextlib
 import math
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -11,9 +9,7 @@ from hypothesis import strategies as st
 
 from app.errors import ConfigurationError, InvalidInput
 from app.simulator.bodies import read_options
-from app.simulator.clock import Clock, rfc3339, run_virtual
 from app.simulator.config import SimulatorConfig
-from app.simulator.engine import Engine, Job
 from app.simulator.errors import ServerError
 from app.simulator.faults import Faults, ScriptedFault
 from app.simulator.gojson import Fields, GoJsonError, go_loads
@@ -49,7 +45,15 @@ def test_case_does_not_matter_and_cloud_names_are_known():
     assert ModelName.parse("LLAMA3.1:8B").key == ModelName.parse("library/llama3.1:8b").key
     assert ModelName.parse("gpt-oss:120b-cloud").is_cloud
     assert ModelName.parse("x:cloud").is_cloud
+    assert ModelName.parse("llama3.1:8b:cloud").is_cloud
     assert not ModelName.parse("cloudy:8b").is_cloud
+
+
+def test_the_suffix_local_is_no_tag_of_its_own():
+    assert ModelName.parse("llama3.1:8b:local") == ModelName.parse("llama3.1:8b")
+    assert ModelName.parse("llama3.1:local") == ModelName.parse("llama3.1")
+    with pytest.raises(NameInvalid):
+        ModelName.parse("llama3.1:8b:local:cloud")
 
 
 @given(st.text(max_size=60))
@@ -112,6 +116,9 @@ def test_the_environments_keep_alive_may_be_a_bare_number():
         (b'{"model" 1}', "invalid character '1' after object key"),
         (b'{"model": 1 "x"}', "invalid character '\"' after object key:value pair"),
         (b"[" * 100_000, "exceeded max depth"),
+        (b'{"keep_alive":NaN}', "invalid character 'N' looking for beginning of value"),
+        (b"-Infinity", "invalid character 'I' in numeric literal"),
+        (b"1e400", "json: cannot unmarshal number 1e400 into Go value of type float64"),
     ],
 )
 def test_broken_json_gets_gos_words(body, words):
@@ -129,10 +136,13 @@ def test_any_bytes_are_json_or_get_gos_words(body):
 
 
 def test_wrong_types_name_the_field_and_keys_have_no_case():
-    fields = Fields({"Model": "x", "stream": "yes", "messages": [{"role": 1}], "options": []}, "ChatRequest")
+    fields = Fields(
+        {"Model": "x", "stream": "yes", "messages": [{"role": 1}], "options": [], "size": 1.5}, "ChatRequest"
+    )
     assert fields.text("model") == "x"
     for read, words in (
         (lambda: fields.flag("stream", True), "string into Go struct field ChatRequest.stream of type bool"),
+        (lambda: fields.whole("size"), "number 1.5 into Go struct field ChatRequest.size of type int"),
         (lambda: fields.mapping("options"), "array into Go struct field ChatRequest.options of type map[string]int"),
         (
             lambda: fields.objects("messages", "api.Message")[0].text("role"),
@@ -163,61 +173,6 @@ def test_options_of_the_wrong_type_are_a_500(options, words):
 
 def test_strings_are_escaped_as_go_does():
     assert go_string('<a href="x">&é\n') == '"\\u003ca href=\\"x\\"\\u003e\\u0026é\\n"'
-
-
-def test_times_have_up_to_nine_digits_without_trailing_zeros():
-    moment = datetime(2026, 11, 21, 6, 11, 8, 568900, tzinfo=UTC)
-    assert rfc3339(moment) == "2026-11-21T06:11:08.5689Z"
-    assert rfc3339(moment, 7) == "2026-11-21T06:11:08.568900007Z"
-    assert rfc3339(moment.replace(microsecond=0)) == "2026-11-21T06:11:08Z"
-
-
-async def test_a_fast_clock_passes_more_simulated_seconds():
-    clock = Clock(speed=200)
-    await clock.sleep(10)
-    assert 10 <= clock.now() < 100
-
-
-def test_virtual_time_jumps_over_hours_and_keeps_the_order_of_events():
-    seen = []
-
-    async def at(seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        seen.append((seconds, asyncio.get_running_loop().time()))
-
-    async def main() -> None:
-        await asyncio.gather(*(at(hours * 3600) for hours in (72, 1, 24)))
-
-    run_virtual(main())
-    assert [seconds for seconds, _ in seen] == [3600, 24 * 3600, 72 * 3600]
-    assert all(when == pytest.approx(seconds) for seconds, when in seen)
-
-
-def test_a_timeout_is_virtual_too():
-    async def main() -> float:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(3600):
-                await asyncio.Event().wait()
-        return asyncio.get_running_loop().time()
-
-    assert run_virtual(main()) == pytest.approx(3600)
-
-
-def test_a_paused_job_leaves_its_share_to_the_others():
-    async def main() -> list[float]:
-        clock = Clock()
-        engine = Engine(clock)
-        ends: list[float] = []
-        steps = iter([math.inf])
-        pausing = Job("one", ("gpu",), lambda due: next(steps), prefill=False)
-        other = Job("two", ("gpu",), ends.append, prefill=False)
-        engine.start(pausing, 1.0)
-        engine.start(other, 2.0)
-        await clock.sleep(10)
-        engine.stop(pausing)
-        return ends
-
-    assert run_virtual(main()) == [pytest.approx(3.0)]  # half speed for 2 s, then alone
 
 
 @given(st.text(alphabet="ab", max_size=12), st.text(alphabet="ab", max_size=12))
@@ -256,7 +211,11 @@ def test_a_scripted_fault_is_read():
 
 
 @pytest.mark.parametrize(
-    "line", ["", "90 half_open", "at x half_open", "at 1 nope", "at 1 stall_s=slow", "at 1 half_open in 3"]
+    "line",
+    [
+        *("", "90 half_open", "at x half_open", "at 1 nope", "at 1 stall_s=slow", "at 1 half_open in 3"),
+        *("at nan half_open", "at -1 half_open", "at 1 half_open for inf", "at 1 stall_s=nan"),
+    ],
 )
 def test_a_wrong_script_is_refused(line):
     with pytest.raises(InvalidInput):
@@ -274,6 +233,7 @@ def test_a_wrong_script_is_refused(line):
         ({"speed": 0}, "--speed"),
         ({"port": 70_000}, "--port"),
         ({"keep_alive": "1d"}, "--keep-alive"),
+        ({"keep_alive": "nan"}, "--keep-alive"),
         ({"num_parallel": 0}, "--num-parallel"),
         ({"faults": (("nope", True),)}, "--fault"),
         ({"script": ("at x y",)}, "--at"),
