@@ -22,7 +22,7 @@ serve: install ## the service, as the environment and .env say
 	$(BIN)/arena serve
 
 test: install ## all tests, on both cores
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install ## style, types and the direction of imports
 	$(BIN)/ruff check .

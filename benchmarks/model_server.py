@@ -14,6 +14,13 @@ from typing import Any
 MODELS = ("llama3.1:8b", "mistral:7b")
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
 
+_JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+
+
+def _row(model: str) -> dict[str, object]:
+    size = {"size": 5_000_000_000, "size_vram": 5_000_000_000, "context_length": 4096}
+    return {"name": model, "model": model, "digest": model, "details": {"family": "llama"}, **size}
+
 
 def _line(model: str, text: str, **more: object) -> bytes:
     message = {"role": "assistant", "content": text}
@@ -35,7 +42,7 @@ class Connection(asyncio.Protocol):
         """Keep the transport."""
         self._transport = transport
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """Stop writing."""
         if self._timer is not None:
             self._timer.cancel()
@@ -46,7 +53,8 @@ class Connection(asyncio.Protocol):
         head, found, rest = self._buffer.partition(b"\r\n\r\n")
         if not found:
             return
-        length = next((int(row.split(b":")[1]) for row in head.lower().split(b"\r\n") if row[:15] == b"content-length:"), 0)
+        rows = head.lower().split(b"\r\n")
+        length = next((int(row.split(b":")[1]) for row in rows if row.startswith(b"content-length:")), 0)
         if len(rest) < length:
             return
         self._buffer = rest[length:]
@@ -56,12 +64,11 @@ class Connection(asyncio.Protocol):
         if path == b"/api/chat" and body.get("messages"):
             self._stream(body["model"])
             return
-        rows = [{"name": m, "model": m, "size": 5_000_000_000, "size_vram": 5_000_000_000, "context_length": 4096,
-                 "digest": m, "details": {"family": "llama", "quantization_level": "Q4_K_M"}} for m in MODELS]  # fmt: skip
+        rows = [_row(model) for model in MODELS]
         plain = {b"/api/tags": {"models": rows}, b"/api/ps": {"models": rows}, b"/api/version": {"version": "0.33.3"}}
         loaded = {"model": body.get("model", ""), "message": {"role": "assistant", "content": ""}, "done": True}
         data = json.dumps(plain.get(path, loaded | {"done_reason": "load"})).encode()
-        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data))
+        self._transport.write(_JSON_HEAD % len(data) + data)
 
     def _stream(self, model: str) -> None:
         loop = asyncio.get_running_loop()
@@ -88,7 +95,7 @@ async def serve(port: int, ttft_s: float, rate: float, tokens: int) -> None:
     """Serve on loopback; print the port."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(ttft_s, rate, tokens), "127.0.0.1", port, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - read by whoever started it
+    print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 

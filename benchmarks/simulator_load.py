@@ -145,8 +145,8 @@ def main() -> None:
     for kind in ("bare", "simulator"):
         share, tokens = measure(kind, given.streams, given.tokens_per_s, given.seconds)
         shares[kind] = share
-        print(f"{kind}: {share:.1%} of one core, {tokens:.0f} tokens/s, {share / tokens * 1e6:.1f} us per token")  # noqa: T201
-    print(f"ratio: {shares['simulator'] / shares['bare']:.2f}")  # noqa: T201
+        print(f"{kind}: {share:.1%} of one core, {tokens:.0f} tokens/s, {share / tokens * 1e6:.1f} us per token")
+    print(f"ratio: {shares['simulator'] / shares['bare']:.2f}")
 
 
 if __name__ == "__main__":

@@ -71,10 +71,9 @@ def family(pid: int) -> list[int]:
 @contextmanager
 def started(*arguments: str, **env: str) -> Iterator[tuple[int, str]]:
     """Run a Python module as a process; yields its pid and its first line."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, env=os.environ | env, text=True,
-        stderr=Path(env["LOG"]).open("w") if "LOG" in env else None,
-    )  # fmt: skip
+    command = [sys.executable, "-m", *arguments]
+    with Path(env.get("LOG", os.devnull)).open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=os.environ | env, text=True)
     try:
         assert process.stdout is not None
         yield process.pid, process.stdout.readline().strip()
@@ -171,7 +170,8 @@ def cpu_per_token(viewers: int) -> None:
             ours = asyncio.run(read_through_arena(base, pid, STREAMS, WINDOW_S, viewers))
     print(f"CPU per token at {STREAMS} streams x {RATE} tokens/s, {viewers} viewer(s) per battle:")
     print(f"  bare aiohttp client {direct.us_per_token:6.1f} us")
-    print(f"  the arena, whole    {ours.us_per_token:6.1f} us   ratio {ours.us_per_token / direct.us_per_token:.2f} (goal <= 1.0)")
+    ratio = ours.us_per_token / direct.us_per_token
+    print(f"  the arena, whole    {ours.us_per_token:6.1f} us   ratio {ratio:.2f} (goal <= 1.0)")
 
 
 async def first_tokens_directly(url: str, users: int, rounds: int) -> list[float]:
@@ -239,7 +239,8 @@ def time_to_first_token(streams: int = 50, rounds: int = 8) -> None:
             ours = _percentiles(asyncio.run(first_tokens_through_arena(base, streams // 2, rounds)))
     print(f"Time to first token at {streams} concurrent streams, from the POST that opens the battle to its viewer:")
     for name, before, after, goal in zip(("p50", "p99"), direct, ours, (3, 10), strict=True):
-        print(f"  {name}: direct {before:6.1f} ms, arena {after:6.1f} ms, added {after - before:5.1f} ms (goal <= {goal})")
+        added = after - before
+        print(f"  {name}: direct {before:6.1f} ms, arena {after:6.1f} ms, added {added:5.1f} ms (goal <= {goal})")
 
 
 if __name__ == "__main__":

@@ -218,7 +218,7 @@ class Store:
 
     async def write(self, items: Sequence[Item]) -> list[WriteReply]:
         """Add to answers, in one call for all of them; one reply per item, in order."""
-        packed = msgpack.packb([tuple(item) for item in items], use_bin_type=False)
+        packed = msgpack.packb(list(items), use_bin_type=False)
         return [reply.decode() for reply in await self._write(args=[packed, self._running_ms])]
 
     async def look(self, battle: str, texts: Literal["all", "stage"] = "stage") -> Look | None:

@@ -36,7 +36,7 @@ class Pen:
         self.request = request
         self.over = asyncio.Event()
         self._writer = writer
-        self._blank = Item(battle, begun.name, answer, token, 0)
+        self._attempt = (battle, begun.name, answer, token)
         self._seq = 0
         self._texts: list[str] = []
         self._finish: Finish | None = None
@@ -69,7 +69,7 @@ class Pen:
             self._seq += 1
             text = "".join(self._texts)
             self._texts.clear()
-            self._unanswered = self._blank._replace(seq=self._seq, text=text, state="writing" if text else "")
+            self._unanswered = Item(*self._attempt, self._seq, text, "writing" if text else "")
             if self._finish is not None:
                 self._unanswered = _with_finish(self._unanswered, self._finish)
         return self._unanswered

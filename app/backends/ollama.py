@@ -68,6 +68,7 @@ class OllamaBackend:
         self._calls = OllamaCalls(url, limits.connect, self._target.tls, http)
         self._keep_alive = keep_alive
         self._limits = limits
+        self._stall_s, self._total_s = limits.stall.total_seconds(), limits.total.total_seconds()
         self._ticks = Ticks(tick) if tick else None
         self._clock = clock
 
@@ -152,7 +153,7 @@ class OllamaBackend:
         """The next chunk within the limits; once text has come, whatever gathered in a tick."""
         if answer.failure is not None:
             raise answer.failure
-        stall_s, total_s = self._limits.stall.total_seconds(), self._limits.total.total_seconds()
+        stall_s, total_s = self._stall_s, self._total_s
         heard = now = self._clock()
         while True:
             if now - began >= total_s:

@@ -31,6 +31,11 @@ class Missing:
     name: str
     suggestion: str | None = None
 
+    @property
+    def explained(self) -> bool:
+        """True when its name tells why: a slip of the pen, or a model of a cloud."""
+        return self.suggestion is not None or is_cloud(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
@@ -68,10 +73,12 @@ class Catalog:
         return next((contender for contender in self.contenders if same_model(contender.model, name)), None)
 
     def warnings(self) -> tuple[str, ...]:
-        """One line for each host that does not answer and each model that is nowhere."""
-        return tuple(_host_warning(host) for host in self.unreachable) + tuple(
-            _model_warning(missing, bool(self.unreachable)) for missing in self.missing
-        )
+        """One line for each host that does not answer and each model that is surely nowhere.
+
+        A model that may be on a host which does not answer is not in trouble of its own.
+        """
+        sure = [missing for missing in self.missing if missing.explained or not self.unreachable]
+        return tuple(map(_host_warning, self.unreachable)) + tuple(map(_model_warning, sure))
 
 
 def can_chat(model: InstalledModel) -> bool:
@@ -148,10 +155,9 @@ def _host_warning(host: Unreachable) -> str:
     )
 
 
-def _model_warning(missing: Missing, blind: bool) -> str:
+def _model_warning(missing: Missing) -> str:
     if is_cloud(missing.name):
         return f"model {missing.name} runs in Ollama's cloud and never enters a battle: take it out of ARENA_MODELS"
-    where = "no host that answers" if blind else "no host"
     if missing.suggestion:
-        return f"model {missing.name} is on {where}: did you mean {missing.suggestion}? Mend ARENA_MODELS"
-    return f"model {missing.name} is on {where}: run ollama pull {missing.name} there, or take it out of ARENA_MODELS"
+        return f"model {missing.name} is on no host: did you mean {missing.suggestion}? Mend ARENA_MODELS"
+    return f"model {missing.name} is on no host: run ollama pull {missing.name} there, or take it out of ARENA_MODELS"

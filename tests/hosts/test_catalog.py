@@ -72,9 +72,14 @@ def test_a_configured_name_that_is_none_is_missing() -> None:
 
 def test_a_host_that_does_not_answer_gets_one_line() -> None:
     made = catalog(["a:1"], [ONE, TWO], {"one": HostState(False, error="ConnectionRefusedError"), "two": having("b:1")})
-    host_line, model_line = made.warnings()
+    (host_line,) = made.warnings()
     assert "one at http://one:11434 does not answer (ConnectionRefusedError)" in host_line
-    assert "no host that answers" in model_line
+    assert made.missing == (Missing("a:1", None),)
+
+
+def test_a_slip_in_a_name_is_told_also_while_a_host_does_not_answer() -> None:
+    made = catalog(["b-1"], [ONE, TWO], {"one": HostState(False, error="refused"), "two": having("b:1")})
+    assert "did you mean b:1" in made.warnings()[1]
 
 
 def test_a_host_that_was_not_probed_yet_is_not_called_dead() -> None:

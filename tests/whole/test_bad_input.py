@@ -21,8 +21,6 @@ from tests.whole.client import (
 )
 from tests.whole.harness import OKAPI, ZIRCON
 
-pytestmark = pytest.mark.xdist_group("whole-house")
-
 JSON = {"Content-Type": "application/json"}
 START = "/api/arena/start_progressive"
 GET = "/api/arena/get_progressive_responses"

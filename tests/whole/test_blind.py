@@ -12,8 +12,6 @@ from tests.whole.client import BATTLES, call, client, open_battle, post, vote, w
 from tests.whole.harness import BASALT, GRANITE, MODELS, OKAPI, QUOKKA, ZIRCON
 from tests.whole.older import arena
 
-pytestmark = pytest.mark.xdist_group("whole-house")
-
 TIMING = re.compile(rb"_s\"|ttft|tokens|duration|timing|decode|prefill|cold")
 FAULT_WORDS = re.compile(rb"llama|errno|httpx|aiohttp|traceback|exception|terminated|CUDA", re.IGNORECASE)
 

@@ -12,8 +12,6 @@ from tests.whole.client import BATTLES, call, client, open_battle, play, until_r
 from tests.whole.harness import MODELS
 from tests.whole.older import CHOICE, PAIR, RANKING, arena, check_types, get, start, submit
 
-pytestmark = pytest.mark.xdist_group("whole-house")
-
 
 async def curl(*arguments):
     process = await asyncio.create_subprocess_exec(

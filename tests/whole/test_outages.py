@@ -26,8 +26,6 @@ from tests.whole.client import (
 from tests.whole.harness import running_house
 from tests.whole.older import START, get
 
-pytestmark = pytest.mark.xdist_group("outages")
-
 
 @pytest.fixture(scope="module")
 def _home(tmp_path_factory):

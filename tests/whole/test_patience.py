@@ -28,8 +28,6 @@ from tests.whole.client import (
 from tests.whole.harness import QUOKKA, ZIRCON
 from tests.whole.older import CHOICE, PAIR, arena, check_types, submit
 
-pytestmark = pytest.mark.xdist_group("whole-house")
-
 SILENT_S = 11.0
 
 

@@ -20,8 +20,6 @@ from tests.whole.client import (
     watching,
 )
 
-pytestmark = pytest.mark.xdist_group("whole-house")
-
 
 async def test_a_reader_cut_off_on_one_worker_resumes_on_another_with_exactly_the_missing_events(home):
     battle = (await open_battle(home.one.url))["battle_id"]

@@ -24,8 +24,6 @@ from tests.whole.client import (
 from tests.whole.harness import MODELS, OKAPI, running_house
 from tests.whole.older import get
 
-pytestmark = pytest.mark.xdist_group("takeover")
-
 #: Slow enough to be interrupted in the middle: two seconds or more for an answer.
 SLOW = {"tokens_per_s": 30.0}
 ROUND_ONE = (("Model A", "a"), ("Model B", "b"))
@@ -140,7 +138,7 @@ async def test_two_workers_behind_one_address_play_one_battle(house):
 
 
 CANARY = "xylophone-canary-question"
-FIELDS = {"battle", "answer", "host", "model", "class", "attempt", "level", "timestamp"}
+FIELDS = {"battle", "answer", "host", "model", "class", "attempt", "request_id", "level", "timestamp"}
 TIMING = {
     "queue_s",
     "load_s",

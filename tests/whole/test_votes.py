@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from tests.whole.client import BATTLES, check_refusal, open_battle, play, post, snapshot, until_ready, vote
 from tests.whole.harness import MODELS
-
-pytestmark = pytest.mark.xdist_group("whole-house")
 
 OPEN = BATTLES
 SUBMIT = "/api/arena/submit_progressive_choice"
