@@ -93,7 +93,7 @@ def _ask(body: Body, model: Model, prompt: str, question: str, tokens: int) -> A
         prompt=prompt,
         question=question,
         prompt_tokens=tokens,
-        options=options.runner,
+        options=dataclasses.replace(options.runner, num_ctx=options.runner.num_ctx or model.num_ctx),
         keep_alive_s=body.keep_alive_s,
         num_predict=options.num_predict,
         stop=options.stop,

@@ -132,6 +132,8 @@ def _no_network(name: ModelName) -> str:
 
 def show_body(model: Model, modified_at: str) -> dict[str, object]:
     """What /api/show tells; the modelfile and ``model_info`` say that it is simulated."""
+    parameters = [("num_ctx", str(model.num_ctx))] if model.num_ctx else []
+    parameters.append(("temperature", "0.7"))
     return {
         "license": "This model is simulated: it has no weights, and its answers mean nothing.",
         "modelfile": (
@@ -140,9 +142,9 @@ def show_body(model: Model, modified_at: str) -> dict[str, object]:
             f"# FROM {model.name}\n\n"
             f"FROM /models/blobs/sha256-{model.blob_digest}\n"
             "# Simulated by Progressive Arena\n"
-            "TEMPLATE {{ .Prompt }}\nPARAMETER temperature 0.7\n"
+            "TEMPLATE {{ .Prompt }}\n" + "".join(f"PARAMETER {name} {value}\n" for name, value in parameters)
         ),
-        "parameters": "temperature                    0.7",
+        "parameters": "\n".join(f"{name:<30} {value}" for name, value in parameters),
         "template": "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:",
         "details": wire.details(model),
         "model_info": _model_info(model),

@@ -42,7 +42,7 @@ class Loader:
         self, model: Model, options: RunnerOptions, free: Sequence[int], *, require_full: bool
     ) -> memory.Placement | None:
         """Where it would go; None when it must fit and does not."""
-        num_ctx, parallel = self.num_ctx(model, options), self._config.num_parallel
+        num_ctx, parallel = self.num_ctx(model, options), model.slots(self._config.num_parallel)
         predicted = memory.predicted_bytes(model, num_ctx, parallel, batch_is_automatic=options.num_batch is None)
         taken = memory.taken_bytes(model, num_ctx, parallel)
         gpus = () if self._faults.cpu_fallback or options.num_gpu == 0 else free
@@ -91,4 +91,5 @@ class Loader:
         speed = rates.rates(self._config.gpu, model, place.gpu_share)
         if self._config.tokens_per_s is not None:
             speed = rates.Rates(speed.prefill, self._config.tokens_per_s)
-        return Runner(model, options, num_ctx, self._config.num_parallel, place, speed, self._clock, keep_alive_s=0.0)
+        slots = model.slots(self._config.num_parallel)
+        return Runner(model, options, num_ctx, slots, place, speed, self._clock, keep_alive_s=0.0)

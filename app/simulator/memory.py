@@ -7,6 +7,7 @@ GPU that has most, else on all together. Really taken: 0.95 * file + the same ca
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -47,8 +48,13 @@ class Placement:
     """Where a runner sits: bytes on each of these GPUs, and the rest in the host's memory."""
 
     size_bytes: int
-    gpus: tuple[int, ...]
-    vram_bytes: int
+    gpus: tuple[int, ...] = ()
+    parts: tuple[int, ...] = ()
+
+    @property
+    def vram_bytes(self) -> int:
+        """Bytes on all its GPUs."""
+        return sum(self.parts)
 
     @property
     def gpu_share(self) -> float:
@@ -56,8 +62,8 @@ class Placement:
         return self.vram_bytes / self.size_bytes
 
     def on_gpu(self, index: int) -> int:
-        """Bytes on one GPU; a runner that is spread is split evenly."""
-        return self.vram_bytes // len(self.gpus) if index in self.gpus else 0
+        """Bytes on one GPU."""
+        return self.parts[self.gpus.index(index)] if index in self.gpus else 0
 
 
 def place(free: Sequence[int], predicted: int, taken: int, *, require_full: bool, spread: bool) -> Placement | None:
@@ -66,7 +72,7 @@ def place(free: Sequence[int], predicted: int, taken: int, *, require_full: bool
     Without that requirement (nothing else is loaded) what does not fit stays on the CPU.
     """
     if not free:
-        return Placement(taken, (), 0)
+        return Placement(taken)
     order = sorted(range(len(free)), key=lambda index: -free[index])
     if not spread and predicted <= SHARE_OF_FREE * free[order[0]]:
         return _filled(free, (order[0],), taken)
@@ -77,9 +83,13 @@ def place(free: Sequence[int], predicted: int, taken: int, *, require_full: bool
 
 
 def _filled(free: Sequence[int], gpus: tuple[int, ...], taken: int) -> Placement:
+    """A runner that is spread is split as memory is free."""
     room = sum(free[index] for index in gpus)
-    vram = min(taken, max(0, room))
-    return Placement(taken, gpus if vram else (), vram)
+    vram = min(taken, room)
+    if vram <= 0:
+        return Placement(taken)
+    ends = [vram * end // room for end in itertools.accumulate(free[index] for index in gpus)]
+    return Placement(taken, gpus, tuple(end - start for start, end in zip([0, *ends], ends, strict=False)))
 
 
 def default_num_ctx(vram_bytes: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +18,10 @@ from app.simulator.names import ModelName, NameInvalid
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One installed model; ``name`` is the short canonical form with its tag."""
+    """One installed model; ``name`` is the short canonical form with its tag.
+
+    ``num_ctx`` is that of its Modelfile: a request without one asks for it.
+    """
 
     name: str
     family: str
@@ -34,6 +38,11 @@ class Model:
     blob: str = ""
     speed: float = 1.0
     answer_scale: float = 1.0
+    num_ctx: int | None = None
+
+    def slots(self, num_parallel: int) -> int:
+        """How many answers at once its process writes; some families can do only one."""
+        return 1 if self.family in _ONE_SLOT else num_parallel
 
     @property
     def digest(self) -> str:
@@ -61,6 +70,10 @@ def _gb(value: float) -> int:
 
 
 _TOOLS = ("completion", "tools")
+_ONE_SLOT: Final = frozenset((
+    "mllama", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe", "qwen3next", "lfm2", "lfm2moe",
+    "nemotron_h", "nemotron_h_moe", "nemotron_h_omni",
+))  # fmt: skip
 
 MODELS: Final[dict[str, Model]] = {
     model.name: model
@@ -120,31 +133,39 @@ DEFAULT_MODELS: Final = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 
 
 def parse_model(text: str) -> Model:
-    """A model from the table, or a new one written as ``name=<file size in GB>``.
+    """A model from the table, or a new one written as ``name=<file size in GB>[/<family>][@<num_ctx>]``.
 
-    A new one gets the shape that models of its size have. ``name=<known model>`` is another name for known weights:
-    the two share one process.
+    A new one gets the shape that models of its size have. ``name=<known model>[@<num_ctx>]`` is another name for known
+    weights: the two share one process. ``num_ctx`` is that of the Modelfile.
 
     Raises:
         ConfigurationError: neither in the table nor in one of these forms.
     """
-    name_text, equals, what = text.partition("=")
-    short = _canonical(name_text)
-    if not equals and short in MODELS:
+    form = _FORM.fullmatch(text.strip())
+    if form is None:
+        raise _unknown(text)
+    short, num_ctx = _canonical(form["name"]), int(form["num_ctx"] or 0) or None
+    if form["what"] is None and short in MODELS:
         return MODELS[short]
-    if what and (known := MODELS.get(_canonical(what))) is not None:
-        return dataclasses.replace(known, name=short, blob=known.name)
+    if form["what"] and (known := MODELS.get(_canonical(form["what"]))) is not None and not form["family"]:
+        return dataclasses.replace(known, name=short, blob=known.name, num_ctx=num_ctx)
     try:
-        gigabytes = float(what)
+        gigabytes = float(form["what"] or "")
     except ValueError:
         gigabytes = 0.0
     if not 0.01 <= gigabytes <= 2000:
-        known_names = ", ".join(MODELS)
-        raise ConfigurationError(
-            f"--models: {text!r} is not known; use {known_names}, or add one as name=<file size in GB> "
-            "or name=<known model>"
-        )
-    return made_up(short, gigabytes)
+        raise _unknown(text)
+    return dataclasses.replace(made_up(short, gigabytes, form["family"] or "llama"), num_ctx=num_ctx)
+
+
+_FORM: Final = re.compile(r"(?P<name>[^=]*)(=(?P<what>[^/@=]*)(/(?P<family>[a-z0-9_]+))?(@(?P<num_ctx>\d{1,7}))?)?")
+
+
+def _unknown(text: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"--models: {text!r} is not known; use {', '.join(MODELS)}, or add one as "
+        "name=<file size in GB>[/<family>][@<num_ctx>] or name=<known model>[@<num_ctx>]"
+    )
 
 
 def _canonical(text: str) -> str:
@@ -154,11 +175,11 @@ def _canonical(text: str) -> str:
         raise ConfigurationError(f"--models: {text!r} is not a model's name") from None
 
 
-def made_up(name: str, gigabytes: float) -> Model:
+def made_up(name: str, gigabytes: float, family: str) -> Model:
     """A model of that file size: 0.6 GB per billion parameters, layers and width as is usual for its size."""
     parameters = gigabytes / 0.61 * 1e9
     layers, heads = next((shape for limit, shape in _SHAPES if gigabytes <= limit), (80, 64))
-    return Model(name, "llama", parameters, _gb(gigabytes), layers, heads, 8, 128, heads * 128, 131072)
+    return Model(name, family, parameters, _gb(gigabytes), layers, heads, 8, 128, heads * 128, 131072)
 
 
 _SHAPES: Final = ((2.5, (28, 24)), (6.5, (32, 32)), (11.0, (48, 40)), (25.0, (64, 40)))

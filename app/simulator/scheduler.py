@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from app.simulator import memory
 from app.simulator.clock import Clock
@@ -23,6 +24,8 @@ from app.simulator.loading import Attempt, Loader
 from app.simulator.models import Model
 from app.simulator.rates import KILL_S, recovery_seconds
 from app.simulator.runner import Runner, RunnerOptions
+
+_EXPIRY_POLL_S: Final = 0.01
 
 
 @dataclass(eq=False, slots=True)
@@ -41,7 +44,6 @@ class Scheduler:
 
     def __init__(self, config: SimulatorConfig, clock: Clock, faults: Faults) -> None:
         self.loaded: dict[str, Runner] = {}
-        self.on_runner_gone: Callable[[Runner], None] = lambda _runner: None
         self._config = config
         self._clock = clock
         self._faults = faults
@@ -117,7 +119,8 @@ class Scheduler:
 
     def _use(self, runner: Runner, keep_alive_s: float | None) -> None:
         runner.refs += 1
-        runner.state = "active"
+        if runner.state == "idle":
+            runner.state = "active"
         if runner.timer is not None:
             runner.timer.cancel()
             runner.timer = None
@@ -129,7 +132,7 @@ class Scheduler:
 
     def _release(self, runner: Runner) -> None:
         runner.refs -= 1
-        if runner.refs > 0 or runner.state == "killed":
+        if runner.refs > 0 or runner.state in ("expiring", "killed"):
             return
         runner.expires_at = runner.expiry()
         if runner.keep_alive_s <= 0:
@@ -175,19 +178,23 @@ class Scheduler:
         self._spawn(self._unload(runner), f"simulator unload {runner.model.name}")
 
     async def _unload(self, runner: Runner) -> None:
-        async with self._lock:
-            if runner.state == "killed":
-                return
-            if runner.refs > 0:
-                runner.state = "active"  # somebody came in between; its end unloads it
-                return
-            runner.state = "killed"
-            await self._clock.sleep(KILL_S)
-            self.loaded.pop(runner.model.blob_digest, None)
-        self.on_runner_gone(runner)
+        """Kill it as soon as nobody uses it: who came in between is served, and nothing takes the expiry back."""
+        while not await self._killed(runner):
+            await self._clock.sleep(_EXPIRY_POLL_S)
         if runner.placement.vram_bytes:
             await self._clock.sleep(recovery_seconds(self._chance))
         self._unloaded.set()
+
+    async def _killed(self, runner: Runner) -> bool:
+        async with self._lock:
+            if runner.state == "killed":
+                return True  # the whole machine went down
+            if runner.refs > 0:
+                return False
+            runner.state = "killed"
+            await self._clock.sleep(KILL_S)
+            self.loaded.pop(runner.model.blob_digest, None)
+            return True
 
     async def _serve(self) -> None:
         while True:

@@ -155,7 +155,10 @@ def test_placement_takes_the_emptiest_gpu_that_passes_else_all_else_none():
     free = (10 * GIB, 20 * GIB)
     assert place(free, 15 * GIB, 14 * GIB, require_full=True, spread=False).gpus == (1,)
     both = place(free, 17 * GIB, 16 * GIB, require_full=True, spread=True)
-    assert (both.gpus, both.on_gpu(0)) == ((0, 1), 8 * GIB)
+    assert (both.gpus, both.vram_bytes) == ((0, 1), 16 * GIB)
+    assert both.on_gpu(0) == pytest.approx(16 * GIB / 3)
+    tight = place((2 * GIB, 20 * GIB), 17 * GIB, 16 * GIB, require_full=True, spread=True)
+    assert tight.on_gpu(0) < 2 * GIB
     assert place(free, 23 * GIB, 22 * GIB, require_full=True, spread=False).gpus == (0, 1)
     assert place(free, 25 * GIB, 22 * GIB, require_full=True, spread=False) is None
     part = place(free, 40 * GIB, 38 * GIB, require_full=False, spread=False)
@@ -172,9 +175,35 @@ def test_two_names_of_the_same_weights_share_a_process():
     virtually(main, models=("mistral:7b", "twin=mistral:7b"))
 
 
+@pytest.mark.parametrize(("family", "slots"), [("llama", 4), ("qwen3next", 1), ("nemotron_h_moe", 1)])
+def test_some_families_write_one_answer_at_a_time_whatever_the_setting(family, slots):
+    async def main(machine):
+        await load(machine, "mine:8b")
+        (runner,) = await machine.scheduler.listed()
+        assert runner.parallel == slots
+        began = machine.clock.now()
+        await asyncio.gather(*(chat(machine, "mine:8b", text=f"Question {n}", num_predict=100) for n in range(4)))
+        assert (machine.clock.now() - began > 8) is (slots == 1)
+
+    virtually(main, models=(f"mine:8b=4.9/{family}",), num_parallel=4, answer_tokens=600)
+
+
+def test_a_modelfiles_num_ctx_is_asked_for_unless_the_request_does_and_evicts_the_same_weights_without_it():
+    async def main(machine):
+        for name, options, num_ctx in (("long", {}, 8192), ("long", {"num_ctx": 2048}, 2048), ("mistral:7b", {}, 4096)):
+            assert (await chat(machine, name, num_predict=2, **options)).load_s > 1
+            (runner,) = await machine.scheduler.listed()
+            assert (runner.model.name.removesuffix(":latest"), runner.num_ctx) == (name, num_ctx)
+        assert (await chat(machine, "long", num_predict=2)).load_s > 1
+
+    virtually(main, models=("mistral:7b", "long=mistral:7b@8192"))
+
+
 def test_every_card_and_model_is_usable():
     assert {"a10g", "rtx3090", "rtx4090", "l4", "a100", "h100", "cpu"} <= set(CARDS)
     wanted = {"llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini", "gemma2:9b", "biomistral:7b", "codellama:7b"}
     assert wanted <= set(MODELS)
     added = parse_model("Mine:13b=7.9")
     assert (added.name, added.parameter_size, added.layers) == ("mine:13b", "13.0B", 48)
+    full = parse_model("me/other:8b=4.9/qwen3next@16384")
+    assert (full.name, full.family, full.num_ctx) == ("me/other:8b", "qwen3next", 16384)

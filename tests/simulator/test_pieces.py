@@ -229,6 +229,8 @@ def test_a_wrong_script_is_refused(line):
         ({"models": ()}, "--models"),
         ({"models": ("nope:1b",)}, "--models"),
         ({"models": ("a b",)}, "--models"),
+        ({"models": ("a=5@x",)}, "--models"),
+        ({"models": ("a=mistral:7b/llama",)}, "--models"),
         ({"disk": "floppy"}, "--disk"),
         ({"speed": 0}, "--speed"),
         ({"port": 70_000}, "--port"),

@@ -172,6 +172,20 @@ def test_a_chat_without_keep_alive_keeps_the_runners_own_duration():
     virtually(main, **SMALL)
 
 
+def test_an_expiry_that_has_begun_is_not_taken_back_by_who_comes_in_between():
+    async def main(machine):
+        await load(machine, B)
+        await load(machine, A, keep_alive="10s")
+        await machine.clock.sleep(10 - 0.08)
+        await load(machine, B, keep_alive=0)  # while it is killed, requests and expiries wait for the same lock
+        await machine.clock.sleep(0.04)
+        assert (await chat(machine, A, num_predict=20)).load_s < 1
+        await machine.clock.sleep(0.5)
+        assert await ps(machine) == []
+
+    virtually(main, **SMALL)
+
+
 def test_expiry_is_stale_during_later_requests_and_live_during_the_first():
     async def main(machine):
         first = asyncio.create_task(chat(machine, A, keep_alive="10s", num_predict=200))
