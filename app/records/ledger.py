@@ -19,7 +19,7 @@ from app.database import Database
 from app.errors import Conflict, NotFound
 from app.records import statements
 from app.records.rows import Row, answer_row, answer_value, battle_row, battle_value, vote_value
-from app.records.values import BEFORE_ALL, AnswerRecord, BattleRecord, CastVote, NewBattle, Unended
+from app.records.values import BEFORE_ALL, AnswerRecord, BattleCounts, BattleRecord, CastVote, NewBattle, Unended
 
 
 def utc_now() -> datetime:
@@ -92,13 +92,35 @@ class Ledger:
         rows = await self._database.read(lambda c: c.execute(statements.ANSWERS, {"of": battle_id}).mappings().all())
         return {row["entry"]: answer_value(row) for row in rows}
 
+    async def counts(self) -> BattleCounts:
+        """How many battles there are and how many were judged to their end, whoever played them."""
+        opened, finished = await self._database.read(lambda c: c.execute(statements.COUNTS).one())
+        return BattleCounts(opened, finished)
+
+    async def repeated_vote(self, battle_id: str, request_hash: str, within: timedelta) -> Vote | None:
+        """The battle's last vote, if it came by the same request not longer ago than ``within``; else None."""
+        given = {"of": battle_id}
+        row = await self._database.read(lambda c: c.execute(statements.LAST_VOTE, given).mappings().first())
+        if row is None or row["request_hash"] != request_hash or self._clock() - row["created_at"] > within:
+            return None
+        return vote_value(row)
+
     async def cast_vote(
-        self, battle_id: str, round: int, verdict: Verdict, pair: Pair, *, outcome: Status, key: str | None
+        self,
+        battle_id: str,
+        round: int,
+        verdict: Verdict,
+        pair: Pair,
+        *,
+        outcome: Status,
+        key: str | None,
+        request_hash: str | None = None,
     ) -> CastVote:
         """Judge ``round``, in which ``pair`` was on stage, and bring the battle to ``outcome``, in one transaction.
 
         ``outcome`` is ``running`` while rounds are left. The first vote of a round counts; any later one, or one
-        for a battle that has ended, changes nothing and learns what stands.
+        for a battle that has ended, changes nothing and learns what stands. ``request_hash`` is kept with the vote
+        for ``repeated_vote``.
 
         Raises:
             NotFound: there is no such battle.
@@ -115,6 +137,7 @@ class Ledger:
             "entry_a": pair.a,
             "entry_b": pair.b,
             "idempotency_key": key,
+            "request_hash": request_hash,
             "created_at": now,
         }
 

@@ -89,6 +89,19 @@ STATUS = sa.select(battles.c.status).where(battles.c.id == sa.bindparam("of"))
 VOTE = sa.insert(votes).inline()
 """Insert a vote; its id is of no interest, so it is not asked for."""
 
+LAST_VOTE = (
+    sa.select(*votes.c["round", "request_hash", "created_at"], *_VOTED)
+    .where(votes.c.battle_id == sa.bindparam("of"), votes.c.retracted_at.is_(None))
+    .order_by(votes.c.round.desc())
+    .limit(1)
+)
+"""The newest vote of a battle that stands, with the request it came by."""
+
+COUNTS = sa.select(
+    sa.func.count(), sa.func.count().filter(battles.c.status == sa.literal_column("'finished'"))
+).select_from(battles)
+"""How many battles there are, and how many of them were judged to their end."""
+
 STANDING = (
     sa.select(battles.c.status, *votes.c["round", "idempotency_key", "retracted_at"], *_VOTED)
     .select_from(

@@ -141,6 +141,7 @@ votes = sa.Table(
     sa.Column("entry_a", sa.Integer, nullable=False),
     sa.Column("entry_b", sa.Integer, nullable=False),
     sa.Column("idempotency_key", CleanText),
+    sa.Column("request_hash", CleanText),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("retracted_at", UtcTime),
     sa.UniqueConstraint("battle_id", "idempotency_key"),

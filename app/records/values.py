@@ -100,3 +100,11 @@ class CastVote:
     repeated: bool
     standing: Vote | None
     status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class BattleCounts:
+    """How many battles were opened, and how many of them were judged to their end."""
+
+    opened: int
+    finished: int

@@ -40,7 +40,15 @@ class MemoryLedger:
         return self.saved.get(battle_id, {})
 
     async def cast_vote(
-        self, battle_id: str, round: int, verdict: Verdict, pair: Pair, *, outcome: Status, key: str | None = None
+        self,
+        battle_id: str,
+        round: int,
+        verdict: Verdict,
+        pair: Pair,
+        *,
+        outcome: Status,
+        key: str | None = None,
+        request_hash: str | None = None,
     ) -> CastVote:
         record = self.battles[battle_id]
         if record.status is not Status.RUNNING or record.round != round:
