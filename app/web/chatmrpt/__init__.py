@@ -1,0 +1,21 @@
+"""The calls that existing clients make, translated to our verbs; nothing inward learns their words.
+
+- ``bodies``, ``words``: what they send. ``answers``: what they read, made of a ``course``.
+- ``opening``, ``judging``: their moves. ``telling``, ``streams``: a round as their parsers read it.
+- ``progressive``, ``battles``, ``chat``, ``status``: the routes; ``routes``: how they refuse.
+- ``examples``: what OpenAPI shows.
+
+Their quirks that stay: ``battle_id`` may be the caller's session id (its newest battle is meant), each call has its
+own base of counts, strings and lists are never null, and there is an ``error`` key only in failures.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.web.chatmrpt import battles, chat, progressive, status
+
+router = APIRouter(tags=["existing clients"])
+for room in (progressive, battles, chat, status):
+    router.include_router(room.router)
+router.include_router(battles.outside)

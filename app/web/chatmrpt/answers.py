@@ -1,0 +1,246 @@
+"""What existing clients read, made of a battle's course; pure.
+
+Each call keeps its own base of counts: ``current_round`` of the progressive calls counts from 0, ``round`` and
+``current_round`` of ``/vote`` from 1, ``round`` of ``/api/vote_arena`` is the number of rounds that were judged.
+Strings and lists are never null, and there is a key ``error`` in failures only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.battle.battle import Side, Status, Vote, survivor
+from app.battle.events import SideView
+from app.web.chatmrpt.course import Course, loser
+from app.web.chatmrpt.words import CHOICES, SIDES
+
+#: Where every model's rating starts; front-ends want a number with each name that is revealed.
+FIRST_RATING = 1500.0
+
+FAILED = "The battle could not be played to its end: too many models failed. Start a new one."
+
+
+def shown_text(view: SideView) -> str:
+    """A side's text; of one that failed, what it wrote and why there is no more. Never blank for what has ended."""
+    if view.error is None:
+        return view.text
+    return "\n\n".join(part for part in (view.text, view.error["message"]) if part.strip())
+
+
+def latency_ms(course: Course, entry: int) -> float:
+    """Milliseconds from the question to the end of the answer; 0 before the reveal, which timings would spoil."""
+    timing = course.line(entry).get("timing") or {}
+    return round(1000 * (timing.get("total_s") or 0.0), 1)
+
+
+def pair(course: Course, with_texts: bool = True) -> dict[str, Any]:
+    """Who is on stage, and what they wrote."""
+    seated = {side.value: course.seated(side).entry for side in Side}
+    texts = {side.value: shown_text(course.snapshot.sides[side]) if with_texts else "" for side in Side}
+    return {
+        **{f"model_{side}": course.name(entry) for side, entry in seated.items()},
+        **{f"response_{side}": text for side, text in texts.items()},
+        **{f"latency_{side}": latency_ms(course, entry) for side, entry in seated.items()},
+    }
+
+
+def standings(course: Course) -> dict[str, list[str]]:
+    """Who is out, who survived a round and who is still to come."""
+    return {
+        "eliminated_models": course.names(course.eliminated),
+        "winner_chain": course.names(course.chain),
+        "remaining_models": course.names(course.remaining),
+    }
+
+
+def _with_current(body: dict[str, Any]) -> dict[str, Any]:
+    return body | {"current_models": [body["model_a"], body["model_b"]]}
+
+
+def _count(course: Course) -> dict[str, int]:
+    snapshot = course.snapshot
+    left = snapshot.rounds_total - snapshot.round + 1 if course.running else 0
+    return {"current_round": snapshot.round - 1, "remaining_comparisons": left}
+
+
+def progress(course: Course) -> str:
+    """``ready``, ``waiting``, ``completed`` or ``failed``."""
+    snapshot = course.snapshot
+    if snapshot.status == Status.FAILED:
+        return "failed"
+    if not course.running:
+        return "completed"
+    return "ready" if snapshot.can_vote else "waiting"
+
+
+def started(course: Course) -> dict[str, Any]:
+    """What ``start_progressive`` answers."""
+    return {
+        "battle_id": course.snapshot.battle_id,
+        "status": "initialized",
+        "total_models": len(course.contestants),
+        "current_round": 0,
+        "message": course.snapshot.message,
+    }
+
+
+def battle_started(course: Course) -> dict[str, Any]:
+    """What ``start_battle`` answers: the texts follow, with ``get_responses`` or as a stream."""
+    return {
+        **started(course),
+        **pair(course, with_texts=False),
+        "arena_mode": True,
+        "responses_ready": False,
+        "models_hidden": not course.shown,
+        "view_index": 0,
+    }
+
+
+def progressive_pair(course: Course) -> dict[str, Any]:
+    """What ``get_progressive_responses`` answers."""
+    body = {"battle_id": course.snapshot.battle_id, "status": progress(course), **pair(course), **_count(course)}
+    body = _with_current(body) | {"responses_ready": course.snapshot.can_vote}
+    if not course.running:
+        body |= ranking(course)
+    if course.snapshot.status == Status.FAILED:
+        body["error"] = FAILED
+    return body
+
+
+def responses(course: Course) -> dict[str, Any]:
+    """What ``get_responses`` answers; ``ready`` is false while a side is still being written."""
+    ready = course.snapshot.can_vote or not course.running
+    body = {"battle_id": course.snapshot.battle_id, "status": progress(course), **pair(course)}
+    return _with_current(body) | {"ready": ready, "responses_ready": ready, "models_hidden": not course.shown}
+
+
+def next_responses(course: Course) -> dict[str, Any]:
+    """What ``get_next_responses`` answers."""
+    return {"success": True, "battle_id": course.snapshot.battle_id, **pair(course), **standings(course)}
+
+
+def ranking(course: Course) -> dict[str, Any]:
+    """The end: everybody in order, who is champion, and how it went."""
+    reveal = course.snapshot.reveal or {"champion": None, "ranking": []}
+    return {
+        "final_ranking": [line["model"] for line in reveal["ranking"]],
+        "winner": reveal["champion"] or "",
+        "total_rounds": len(course.snapshot.votes),
+        "comparison_history": history(course),
+    }
+
+
+def history(course: Course) -> list[dict[str, Any]]:
+    """Every verdict with the pair that it judged and who left: enough to play the battle again."""
+    return [
+        {
+            "round": vote.round - 1,
+            "model_a": course.name(vote.pair.a),
+            "model_b": course.name(vote.pair.b),
+            "choice": CHOICES[vote.verdict],
+            "eliminated_model": course.name(loser(vote)),
+        }
+        for vote in course.votes
+    ]
+
+
+def last_verdict(course: Course) -> dict[str, str]:
+    """Who won and who left with the newest verdict, and from which side (``left`` or ``right``)."""
+    if not course.votes:
+        return {"previous_winner": "", "previous_loser": "", "eliminated_side": ""}
+    vote = course.votes[-1]
+    return {
+        "previous_winner": course.name(survivor(vote)),
+        "previous_loser": course.name(loser(vote)),
+        "eliminated_side": _side_of(vote, loser(vote)),
+    }
+
+
+def _side_of(vote: Vote, entry: int) -> str:
+    side = vote.pair.side_of(entry)
+    return "" if side is None else SIDES[side]
+
+
+def choice_made(course: Course) -> dict[str, Any]:
+    """What ``submit_progressive_choice`` answers: the next pair, or the final ranking."""
+    last = last_verdict(course)
+    ready = course.snapshot.can_vote
+    body = {
+        "battle_id": course.snapshot.battle_id,
+        "status": "continue" if course.running else "completed",
+        "responses_ready": ready,
+        **pair(course, with_texts=ready or not course.running),
+        **_count(course),
+        "eliminated_model": last["previous_loser"],
+        "eliminated_side": last["eliminated_side"],
+    }
+    return _with_current(body) | ({} if course.running else ranking(course))
+
+
+def voted(course: Course) -> dict[str, Any]:
+    """What ``/vote`` answers: the union of what all generations of front-ends read."""
+    ready, going_on = course.snapshot.can_vote, course.running
+    body: dict[str, Any] = {
+        "success": True,
+        "preference_recorded": True,
+        "battle_id": course.snapshot.battle_id,
+        "continue_battle": going_on,
+        "continue": going_on,
+        "needs_responses": going_on and not ready,
+        "round": course.snapshot.round,
+        "current_round": course.snapshot.round,
+        **pair(course, with_texts=ready or not going_on),
+        **{f"response_label_{side.value}": course.seated(side).alias for side in Side},
+        **standings(course),
+        **last_verdict(course),
+        **(ranking(course) if not going_on else _no_ranking(course)),
+    }
+    return body | _revealed(course)
+
+
+def _no_ranking(course: Course) -> dict[str, Any]:
+    rounds = {"total_rounds": len(course.votes), "comparison_history": history(course)}
+    return {"final_ranking": [], "winner": "", **rounds}
+
+
+def _revealed(course: Course) -> dict[str, Any]:
+    """The names on stage for those who look for them in a place of their own, once they are shown."""
+    entries = {side.value: course.seated(side).entry for side in Side}
+    if not course.shown.issuperset(entries.values()):
+        return {}
+    named = {f"model_{side}": _revealed_model(course, entry) for side, entry in entries.items()}
+    return {"models_revealed": named}
+
+
+def _revealed_model(course: Course, entry: int) -> dict[str, Any]:
+    name = course.contestants[entry].model
+    return {"name": name, "display_name": name, "rating": FIRST_RATING}
+
+
+def arena_voted(course: Course) -> dict[str, Any]:
+    """What ``/api/vote_arena`` answers."""
+    kept = ("success", "battle_id", "continue_battle", "needs_responses", "final_ranking", "comparison_history")
+    union = voted(course)
+    body = {name: union[name] for name in kept}
+    body |= pair(course, with_texts=not union["needs_responses"]) | standings(course) | last_verdict(course)
+    body |= {"round": len(course.votes), "next_view_index": course.snapshot.round - 1}
+    return body if course.running else body | {"winner": union["winner"], "message": _epilogue(union["winner"])}
+
+
+def _epilogue(winner: str) -> str:
+    return f"The battle is over: {winner} wins." if winner else "The battle is over."
+
+
+def sent(course: Course) -> dict[str, Any]:
+    """What ``/send_message`` answers: a battle in its first round."""
+    body = responses(course)
+    return body | {
+        "status": "success",
+        "arena_mode": True,
+        "view_index": 0,
+        "round": course.snapshot.round,
+        "total_rounds": course.snapshot.rounds_total,
+        "message": course.snapshot.message,
+        "response": "Two models answered; which answer is better?",
+        **standings(course),
+    }

@@ -1,0 +1,105 @@
+"""Battles by the other calls under ``/api/arena``: start, read, stream, vote."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from app.errors import InvalidInput, Unavailable
+from app.web.chatmrpt import answers, examples
+from app.web.chatmrpt.bodies import AskBody, BattleBody, SessionHeader, StartBody, VoteBody, session_of
+from app.web.chatmrpt.judging import course_now, judge
+from app.web.chatmrpt.opening import open_battle, opened_course, playable, waited_for
+from app.web.chatmrpt.routes import ContractRoute, SuccessRoute
+from app.web.chatmrpt.streams import round_stream
+from app.web.chatmrpt.telling import Reader
+from app.web.services import Services, Wired
+from app.web.streams import patient_json
+
+#: Clients of ``get_responses`` wait for 30 s and more, those of ``get_next_responses`` for 60 s.
+RESPONSES_WAIT = timedelta(seconds=25)
+NEXT_RESPONSES_WAIT = timedelta(seconds=50)
+
+router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
+outside = APIRouter(prefix="/api", route_class=SuccessRoute)
+
+
+@router.post("/start_battle", responses=examples.answers(examples.BATTLE_STARTED))
+async def start_battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
+    """Open a battle and return at once; the texts follow, as strings that are empty until then."""
+    session = session_of(body.session_id, session)
+    return answers.battle_started(await opened_course(services, body.message, session, body.num_models))
+
+
+@router.post("/battle", responses=examples.answers(examples.SESSION_BATTLE))
+async def battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
+    """Open a battle for a session whose id serves as the battle's id from now on.
+
+    Raises:
+        InvalidInput: there is no session.
+    """
+    session = session_of(body.session_id, session)
+    if session is None:
+        raise InvalidInput("session_id is required", code="missing_field", field="session_id")
+    snapshot = await open_battle(services, body.message, session, body.num_models)
+    names = {"models_hidden": services.settings.arena_reveal != "always", "view_index": -1}
+    return {"battle_id": session, "status": "ready", "message": snapshot.message, **names}
+
+
+@router.post("/get_responses", responses=examples.answers(examples.RESPONSES))
+@router.post("/responses", responses=examples.answers(examples.RESPONSES))
+async def get_responses(body: BattleBody, services: Wired) -> dict[str, Any]:
+    """The pair on stage, once both are complete; after 25 s the texts so far with ``ready: false``."""
+    battle_id = await services.manager.resolve(body.battle_id)
+    limit = min(RESPONSES_WAIT, services.settings.arena_wait)
+    return answers.responses(playable(await waited_for(services, battle_id, limit)))
+
+
+@router.post(
+    "/get_responses_streaming", response_class=Response, responses=examples.stream(examples.STREAM_OF_RESPONSES)
+)
+async def get_responses_streaming(body: BattleBody, services: Wired) -> Response:
+    """The round on stage as unnamed events: init, deltas as they are written, final."""
+    battle_id = await services.manager.resolve(body.battle_id)
+    return await round_stream(services, await services.manager.snapshot(battle_id), Reader.PAGE)
+
+
+@router.post("/get_next_responses", responses=examples.answers(examples.NEXT_RESPONSES))
+async def get_next_responses(body: BattleBody, services: Wired) -> Response:
+    """The pair on stage after a vote that said ``needs_responses``; whitespace comes first when that takes long.
+
+    Raises:
+        InvalidInput: the battle is over.
+    """
+    course = await course_now(services, await services.manager.resolve(body.battle_id))
+    if not playable(course).running:
+        raise InvalidInput("No current matchup: the battle is over. Start a new one.", code="battle_over")
+    return await patient_json(_next_pair(services, course.snapshot.battle_id))
+
+
+async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
+    limit = min(NEXT_RESPONSES_WAIT, services.settings.arena_wait)
+    course = playable(await waited_for(services, battle_id, limit))
+    if course.running and not course.snapshot.can_vote:
+        raise Unavailable("The answers are still being written; ask again in a moment.", code="not_ready")
+    return answers.next_responses(course)
+
+
+@router.post("/vote", responses=examples.answers(examples.VOTED))
+async def vote(body: VoteBody, services: Wired) -> dict[str, Any]:
+    """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
+    return answers.voted(await judge(services, body))
+
+
+@outside.post("/vote_arena", responses=examples.answers(examples.ARENA_VOTED))
+async def vote_arena(body: VoteBody, services: Wired) -> dict[str, Any]:
+    """The same verdict, with the names of fields that the oldest chat page reads."""
+    return answers.arena_voted(await judge(services, body))
+
+
+@router.post("/check_routing", responses=examples.answers(examples.ROUTING))
+async def check_routing(body: AskBody) -> dict[str, Any]:  # noqa: ARG001 - its form is checked
+    """Whether the arena answers a message: it answers every one."""
+    return examples.ROUTING

@@ -1,0 +1,47 @@
+"""The three progressive calls: start, get the pair, choose."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.web.chatmrpt import answers, examples
+from app.web.chatmrpt.bodies import BattleBody, ChoiceBody, SessionHeader, StartBody, session_of
+from app.web.chatmrpt.judging import judge
+from app.web.chatmrpt.opening import opened_course, waited_for
+from app.web.services import Services, Wired
+from app.web.streams import event_stream, patient_json
+
+router = APIRouter(prefix="/api/arena")
+
+
+@router.post("/start_progressive", responses=examples.answers(examples.STARTED))
+async def start_progressive(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
+    """Open a battle and return at once; its first pair is being written."""
+    session = session_of(body.session_id, session)
+    return answers.started(await opened_course(services, body.message, session, body.num_models))
+
+
+@router.post("/get_progressive_responses", responses=examples.answers(examples.PROGRESSIVE_PAIR))
+async def get_progressive_responses(
+    body: BattleBody, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
+) -> Response:
+    """Wait for the current pair and return it; whitespace comes first when that takes long.
+
+    With ``Accept: text/event-stream``: the same bytes as ``GET /api/arena/battles/{id}/events``.
+    """
+    battle_id = await services.manager.resolve(body.battle_id)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return await event_stream(services, battle_id, request, after)
+    return await patient_json(_pair(services, battle_id))
+
+
+async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
+    return answers.progressive_pair(await waited_for(services, battle_id, services.settings.arena_wait))
+
+
+@router.post("/submit_progressive_choice", responses=examples.answers(examples.CHOICE_MADE))
+async def submit_progressive_choice(body: ChoiceBody, services: Wired) -> dict[str, Any]:
+    """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
+    return answers.choice_made(await judge(services, body))

@@ -1,0 +1,99 @@
+"""How the arena is, in the words of the scripts that ask: the models, the storage, the progress of a battle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from app.errors import Unavailable
+from app.hosts.host import hosts_from
+from app.hosts.names import same_model
+from app.web.chatmrpt import examples
+from app.web.chatmrpt.course import Course
+from app.web.chatmrpt.judging import course_now
+from app.web.chatmrpt.routes import ContractRoute
+from app.web.services import Services, Wired
+
+router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
+
+#: Scripts look for the word "Redis" in it.
+STORAGE = "Redis (running battles) and SQL (battles, answers and votes)"
+
+
+@router.get("/status", responses=examples.answers(examples.STATUS))
+async def status(services: Wired, response: Response) -> dict[str, Any]:
+    """Whether battles can be played, with which models, and how many there were on all workers."""
+    missing = (await services.readiness()).missing
+    try:
+        models = [] if missing else list(await services.contestants.at_hand())
+    except Unavailable as away:
+        missing, models = (away.sentence,), []
+    if missing:
+        response.status_code = 503
+        response.headers["Retry-After"] = "5"
+        told = "; ".join(missing)
+        return {"available": False, "message": told, "error": told, "code": "unavailable"}
+    counts = await services.manager.counts()
+    return {
+        "available": True,
+        "active_models": len(models),
+        "models": models,
+        "total_battles": counts.opened,
+        "completed_battles": counts.finished,
+        "leaderboard": [],
+        "storage_status": STORAGE,
+    }
+
+
+@router.get("/ollama-status", responses=examples.answers(examples.OLLAMA_STATUS))
+async def ollama_status(services: Wired) -> dict[str, Any]:
+    """Which models the hosts have; 200 also when they have too few."""
+    base_url = _without_user(hosts_from(services.settings)[0].url)
+    try:
+        models = list(await services.contestants.at_hand())
+    except Unavailable as away:
+        return {"status": "unhealthy", "error": away.sentence, "base_url": base_url, "recommendation": away.sentence}
+    wanted = services.settings.arena_models or tuple(models)
+    ready = {name: any(same_model(name, model) for model in models) for name in wanted}
+    return {
+        "status": "healthy",
+        "base_url": base_url,
+        "total_models": len(models),
+        "available_models": models,
+        "arena_models_status": ready,
+        "all_arena_models_ready": all(ready.values()),
+        "recommendation": _recommendation([name for name, there in ready.items() if not there]),
+    }
+
+
+def _without_user(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    netloc, slash, path = rest.partition("/")
+    return f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}"
+
+
+def _recommendation(absent: list[str]) -> str:
+    if not absent:
+        return "All models are there; nothing to do."
+    return "Run " + " and ".join(f"ollama pull {name}" for name in absent) + " on a host, or mend ARENA_MODELS."
+
+
+@router.get("/loading_status/{battle_id}", responses=examples.answers(examples.LOADING))
+async def loading_status(battle_id: str, services: Wired) -> dict[str, Any]:
+    """Whose answers are there and whose are still to come, by alias until names are shown."""
+    course = await course_now(services, await services.manager.resolve(battle_id))
+    return await _loading(services, course)
+
+
+async def _loading(services: Services, course: Course) -> dict[str, Any]:
+    ended = await services.manager.answered(course.snapshot.battle_id)
+    entries = tuple(contestant.entry for contestant in course.contestants)
+    pending = tuple(entry for entry in entries if entry not in ended) if course.running else ()
+    return {
+        "loaded_models": course.names(tuple(entry for entry in entries if ended.get(entry))),
+        "pending_models": course.names(pending),
+        "total_models": len(entries),
+        "progress_percentage": round(100.0 * (len(entries) - len(pending)) / len(entries), 1),
+        "all_loaded": not pending,
+    }

@@ -1,0 +1,143 @@
+"""A round as each reader's parser shows it, from snapshots alone: also when models leave in the middle of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.battle.battle import Side
+from app.battle.events import SideView, Snapshot
+from app.web.chatmrpt.streams import events_of
+from app.web.chatmrpt.telling import BEGINS_AGAIN, STEPPED_IN, STILL_WRITTEN, Reader, Telling, frame, is_over
+from tests.chatmrpt.builders import READY, course, done, failed, stage
+from tests.chatmrpt.parsers import ChatPage, OldChatPage, RoundPage
+
+EMPTY = replace(stage(READY, a=SideView("Model A", "queued"), b=SideView("Model B", "queued")), can_vote=False)
+
+
+def writing(alias: str, text: str) -> SideView:
+    return SideView(alias, "writing", text)
+
+
+def told(reader: Reader, *snapshots: Snapshot) -> list[dict]:
+    """All events of a round that went through ``snapshots``."""
+    telling = Telling(lambda now: course(now, models=4), reader)
+    events = [telling.init(snapshots[0])]
+    for now in snapshots[:-1]:
+        events += telling.news(now)
+    return events + telling.final(snapshots[-1])
+
+
+def shown(page, events):
+    for event in events:
+        page.read(frame(event))
+    return page
+
+
+WRITTEN = (
+    EMPTY,
+    stage(EMPTY, a=writing("Model A", "o")),
+    stage(EMPTY, a=writing("Model A", "on"), b=writing("Model B", "t")),
+    READY,
+)
+
+
+@pytest.mark.parametrize("snapshots", [WRITTEN, (READY, READY), (EMPTY, READY)])
+@pytest.mark.parametrize(("reader", "page"), [(Reader.CHAT, ChatPage), (Reader.PAGE, RoundPage)])
+def test_every_page_shows_each_text_once(reader, page, snapshots):
+    seen = shown(page(), told(reader, *snapshots))
+    assert seen.texts == {"a": "one", "b": "two"}
+    assert seen.done
+    assert shown(OldChatPage(), told(reader, *snapshots)).texts == {"a": "one", "b": "two"}
+
+
+def test_only_init_and_the_final_event_bear_names():
+    init, *deltas, final = told(Reader.PAGE, *WRITTEN)
+    assert [event["done"] for event in (init, *deltas, final)] == [False] * (1 + len(deltas)) + [True]
+    assert (init["model_a"], init["model_b"], init["response_a"], init["response_b"]) == ("Model A", "Model B", "", "")
+    assert [event["side"] + event["delta"] for event in deltas] == ["ao", "an", "bt", "ae", "bwo"]
+    assert not any(key.startswith("model") for event in deltas for key in event)
+    assert final["arena_complete"] is True
+    assert (final["latency_a"], final["latency_b"]) == (0, 0)
+
+
+LEFT = stage(EMPTY, a=writing("Model A", "on"), b=writing("Model B", "half"))
+STEPS_IN = stage(LEFT, b=SideView("Model C"))
+SHOWN_AGAIN = stage(LEFT, a=SideView("Model A"), b=SideView("Model C"))
+REPLACED = stage(READY, b=done("Model C", "three"))
+
+
+@pytest.mark.parametrize("between", [(STEPS_IN,), (SHOWN_AGAIN,), (SHOWN_AGAIN, STEPS_IN), ()])
+def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_told(between):
+    events = told(Reader.PAGE, EMPTY, LEFT, *between, REPLACED)
+    page = shown(RoundPage(), events)
+    assert page.texts == {"a": "one", "b": "three"}
+    assert page.names == ["Model A", "Model C"]
+    assert [event["model_b"] for event in events if "model_b" in event] == ["Model B", "Model C", "Model C"]
+
+
+@pytest.mark.parametrize("between", [(STEPS_IN,), (SHOWN_AGAIN,), (SHOWN_AGAIN, STEPS_IN), ()])
+def test_a_page_that_can_only_append_is_told_that_another_one_answers(between):
+    events = told(Reader.CHAT, EMPTY, LEFT, *between, REPLACED)
+    assert shown(ChatPage(), events).texts == {"a": "one", "b": f"half{STEPPED_IN}three"}
+    assert shown(OldChatPage(), events).texts == {"a": "one", "b": "three"}
+
+
+def test_who_steps_in_for_a_model_without_a_word_needs_no_mark():
+    silent = stage(LEFT, b=SideView("Model B", "loading"))
+    events = told(Reader.CHAT, EMPTY, silent, STEPS_IN, REPLACED)
+    assert shown(ChatPage(), events).texts == {"a": "one", "b": "three"}
+
+
+def test_an_answer_that_begins_again_with_the_same_words_goes_on():
+    again = [stage(LEFT, b=writing("Model B", text)) for text in ("", "ha", "half", "half a")]
+    last = stage(READY, b=done("Model B", "half a loaf"))
+    for reader, page in ((Reader.CHAT, ChatPage), (Reader.PAGE, RoundPage)):
+        assert shown(page(), told(reader, EMPTY, LEFT, *again, last)).texts["b"] == "half a loaf"
+
+
+def test_an_answer_that_begins_again_with_other_words_is_told_as_that():
+    again = [stage(LEFT, b=writing("Model B", text)) for text in ("", "no")]
+    last = stage(READY, b=done("Model B", "none"))
+    assert shown(ChatPage(), told(Reader.CHAT, EMPTY, LEFT, *again, last)).texts["b"] == f"half{BEGINS_AGAIN}none"
+    assert shown(RoundPage(), told(Reader.PAGE, EMPTY, LEFT, *again, last)).texts["b"] == "none"
+
+
+@pytest.mark.parametrize("page", [ChatPage, RoundPage, OldChatPage])
+@pytest.mark.parametrize("words", ["", "half"])
+def test_the_reason_of_a_failed_side_is_shown_by_every_page(page, words):
+    last = replace(stage(LEFT, b=failed("Model B", words)), status="failed")
+    reader = Reader.PAGE if page is RoundPage else Reader.CHAT
+    before = stage(EMPTY, b=writing("Model B", words))
+    assert shown(page(), told(reader, before, last)).texts["b"].endswith("the model leaves the battle.")
+
+
+def test_a_side_without_a_word_when_the_stream_must_end_says_that_it_is_still_written():
+    events = told(Reader.CHAT, EMPTY, EMPTY)
+    assert shown(ChatPage(), events).texts == {"a": STILL_WRITTEN, "b": STILL_WRITTEN}
+    assert events[-1]["responses_ready"] is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "over"),
+    [({}, False), ({"can_vote": True}, True), ({"status": "stopped"}, True), ({"round": 2}, True)],
+)
+def test_a_round_is_over_when_nothing_more_is_written_in_it(changes, over):
+    assert is_over(replace(EMPTY, **changes), 1) is over
+
+
+def test_the_native_stream_is_read_in_pieces_of_any_number_of_events():
+    chunk = b'id: x-1\nevent: delta\ndata: {"round":1,"side":"a","text":": "}\n\n: ping\n\nretry: 3000\n\n'
+    (event,) = events_of(chunk)
+    assert (event.name, event.data) == ("delta", {"round": 1, "side": "a", "text": ": "})
+    assert len(events_of(chunk * 3)) == 3
+    assert events_of(b"") == []
+
+
+def test_every_event_is_one_line():
+    line = frame({"delta": "a\nb\r\n\u2028\u2029", "side": Side.A.value})
+    assert line.startswith(b"data: {")
+    assert line.endswith(b"}\n\n")
+    assert line.count(b"\n") == 2
+    assert b"\r" not in line
