@@ -156,7 +156,7 @@ def show_body(model: Model, modified_at: str) -> dict[str, object]:
 
 def _model_info(model: Model) -> dict[str, object]:
     arch = model.family
-    return {
+    info: dict[str, object] = {
         "general.architecture": arch,
         "general.file_type": 15,
         "general.parameter_count": int(model.parameters),
@@ -172,24 +172,41 @@ def _model_info(model: Model) -> dict[str, object]:
         f"{arch}.embedding_length": model.embedding,
         f"{arch}.feed_forward_length": model.embedding * 7 // 2,
         f"{arch}.rope.dimension_count": model.head_dim,
-        f"{arch}.vocab_size": 32000 + int(hashlib.sha256(arch.encode()).hexdigest()[:4], 16),
+        f"{arch}.vocab_size": _vocabulary(model),
+        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.ggml.add_eos_token": False,
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
         "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.pre": "default",
+        "tokenizer.ggml.scores": None,
+        "tokenizer.ggml.token_type": None,
         "tokenizer.ggml.tokens": None,
+        "tokenizer.ggml.unknown_token_id": 0,
     }
+    return dict(sorted(info.items()))
+
+
+def _vocabulary(model: Model) -> int:
+    return 32000 + int(hashlib.sha256(model.family.encode()).hexdigest()[:4], 16)
 
 
 def _tensors(model: Model) -> list[dict[str, object]]:
-    wide, narrow = model.heads * model.head_dim, model.kv_heads * model.head_dim
-    shapes = (
-        ("attn_k", [model.embedding, narrow]),
-        ("attn_output", [wide, model.embedding]),
-        ("attn_q", [model.embedding, wide]),
-        ("attn_v", [model.embedding, narrow]),
-        ("ffn_down", [model.embedding * 7 // 2, model.embedding]),
-        ("ffn_up", [model.embedding, model.embedding * 7 // 2]),
+    narrow, width, inner = model.kv_heads * model.head_dim, model.embedding, model.embedding * 7 // 2
+    wide, vocabulary = model.heads * model.head_dim, _vocabulary(model)
+    in_each_layer = (
+        ("attn_k", [width, narrow]),
+        ("attn_norm", [width]),
+        ("attn_output", [wide, width]),
+        ("attn_q", [width, wide]),
+        ("attn_v", [width, narrow]),
+        ("ffn_down", [inner, width]),
+        ("ffn_gate", [width, inner]),
+        ("ffn_norm", [width]),
+        ("ffn_up", [width, inner]),
     )
+    found = [("output", [width, vocabulary]), ("output_norm", [width]), ("token_embd", [width, vocabulary])]
+    found += [(f"blk.{layer}.{name}", shape) for layer in range(model.layers) for name, shape in in_each_layer]
     return [
-        {"name": f"blk.{layer}.{name}.weight", "type": "Q4_K", "shape": shape}
-        for layer in range(model.layers)
-        for name, shape in shapes
+        {"name": f"{name}.weight", "type": "Q4_K" if len(shape) > 1 else "F32", "shape": shape} for name, shape in found
     ]

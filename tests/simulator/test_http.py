@@ -163,6 +163,21 @@ async def test_a_client_that_leaves_during_a_load_aborts_it():
         assert json.loads((await call(sim.port, "GET", "/api/ps")).body) == {"models": []}
 
 
+async def test_after_a_load_that_was_left_the_next_waiter_loads_from_zero():
+    async with running_simulator(SimulatorConfig(speed=20, load_s=20.0)) as sim:
+        _, leaving = await asyncio.open_connection("127.0.0.1", sim.port)
+        leaving.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
+        await wait_until(lambda: sim.machine.clock.now() > 5)
+        waiting = asyncio.create_task(call(sim.port, "POST", "/api/chat", CHAT))
+        await wait_until(lambda: sim.machine.scheduler.waiting)
+        left_at = sim.machine.clock.now()
+        leaving.close()
+        last = (await waiting).lines[-1]
+        assert last["done"] is True
+        assert last["load_duration"] > 20e9
+        assert sim.machine.clock.now() > left_at + 20
+
+
 async def test_a_slow_reader_pauses_its_own_answer_and_gets_all_of_it():
     async with running_simulator(
         SimulatorConfig(speed=100, answer_tokens=60_000, answer_spread=0.0, tokens_per_s=2000.0)
