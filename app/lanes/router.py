@@ -77,11 +77,15 @@ class Router:
 
         Raises:
             QueueFull: a host has no room; the jobs of other hosts are in.
-            Unavailable: no host has one of the models; nothing is in.
+            Unavailable: no host is known to have one of the models yet; the other jobs are in.
         """
         by_host: dict[str, list[Job]] = {}
+        nowhere: Unavailable | None = None
         for job in jobs:
-            by_host.setdefault(self.host_for(job.model), []).append(job)
+            try:
+                by_host.setdefault(self._destination(job.model), []).append(job)
+            except Unavailable as error:
+                nowhere = error
         for host, group in by_host.items():
             length, seen = self._seen.get(host, (self._bound, -LOOK_AGAIN_S))
             self._seen[host] = (length + len(group), seen)
@@ -90,6 +94,24 @@ class Router:
         for result in results:
             if isinstance(result, BaseException):
                 raise result
+        if nowhere is not None:
+            raise nowhere
+
+    def _destination(self, model: str) -> str:
+        """The host that writes ``model``, or the one that finds out that it can't be written any more.
+
+        A model may be deleted while its battle runs. Once every host has said what it has, and none has the model,
+        the first one fails the answer, as it would if the model vanished while it waited there.
+
+        Raises:
+            Unavailable: no host has it, but one has not said yet.
+        """
+        try:
+            return self.host_for(model)
+        except Unavailable:
+            if any(host not in self._models for host in self._queues):
+                raise
+            return next(iter(self._queues))
 
     async def cancel(self, jobs: Iterable[Job | str]) -> None:
         """Take jobs (or job ids) back, wherever they are: their lanes close the sockets."""

@@ -51,6 +51,24 @@ async def test_a_full_host_does_not_keep_jobs_from_another(router: Router, queue
     assert await queues["big"].length() == 1
 
 
+async def test_a_model_that_was_deleted_meanwhile_is_sent_where_that_is_found_out(
+    router: Router, queues: dict[str, MemoryQueue]
+) -> None:
+    gone, there = job(1, "deleted:7b"), job(2, "llama3.1:8b")
+    await router.enqueue([gone, there])
+    assert await queues["small"].read() == (gone,)
+    assert await queues["big"].read() == (there,)
+
+
+async def test_a_model_whose_host_has_not_answered_yet_waits_and_keeps_no_other(queues: dict[str, MemoryQueue]) -> None:
+    router = Router(queues, {"big": ["llama3.1:8b"]}, bound=3)
+    there = job(2, "llama3.1:8b")
+    with pytest.raises(Unavailable, match="No model host"):
+        await router.enqueue([job(1, "mistral"), there])
+    assert await queues["big"].read() == (there,)
+    assert await queues["small"].length() == 0
+
+
 async def test_a_cancelled_job_is_taken_from_whichever_queue_has_it(
     router: Router, queues: dict[str, MemoryQueue]
 ) -> None:
