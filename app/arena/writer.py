@@ -163,6 +163,9 @@ class TickWriter:
             log.warning("write_waits_for_redis", answers=len(items), error=type(error).__name__)
             for pen in pens:
                 self.due(pen, at_once=False)
+            for state in states:  # unless a newer one has come meanwhile
+                self._states.setdefault((state.battle, state.answer), state)
+            self._something.set()
             await asyncio.sleep(RETRY_PAUSE_S)
             return
         for (pen, _), reply in zip(items, replies, strict=False):

@@ -1,0 +1,62 @@
+"""What is gathered for Redis survives that Redis is away for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.arena.store import Item, WriteReply
+from app.arena.writer import TickWriter
+
+
+class AwayOnce:
+    """A store that refuses the first call, and tells ``refused`` of it before it does."""
+
+    def __init__(self) -> None:
+        self.written: list[Item] = []
+        self.refused = asyncio.Event()
+        self.stored = asyncio.Event()
+
+    async def write(self, items: Sequence[Item]) -> list[WriteReply]:
+        if not self.refused.is_set():
+            self.refused.set()
+            raise RedisConnectionError("away")
+        self.written += items
+        self.stored.set()
+        return ["ok"] * len(items)
+
+
+@pytest.fixture
+async def away() -> AsyncIterator[tuple[AwayOnce, TickWriter]]:
+    store = AwayOnce()
+    writer = TickWriter(store, timedelta(milliseconds=1))  # type: ignore[arg-type]
+    task = asyncio.create_task(writer.run(), name="writer")
+    yield store, writer
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_why_an_answer_waits_is_told_again_when_redis_is_back(away: tuple[AwayOnce, TickWriter]) -> None:
+    store, writer = away
+    writer.tell("b", 0, "loading", None, 7)
+    async with asyncio.timeout(10):
+        await store.stored.wait()
+    assert [(item.battle, item.answer, item.state, item.extra) for item in store.written] == [
+        ("b", 0, "loading", ',"eta_s":7')
+    ]
+
+
+async def test_the_newest_reason_to_wait_wins_over_the_one_that_was_not_sent(
+    away: tuple[AwayOnce, TickWriter],
+) -> None:
+    store, writer = away
+    writer.tell("b", 0, "queued", 2, None)
+    async with asyncio.timeout(10):
+        await store.refused.wait()
+        writer.tell("b", 0, "loading", None, None)
+        await store.stored.wait()
+    assert [item.state for item in store.written] == ["loading"]
