@@ -12,7 +12,7 @@ import typer
 from app.errors import ArenaError
 from app.simulator.cards import CARDS, DISKS
 from app.simulator.config import SimulatorConfig
-from app.simulator.faults import split_setting
+from app.simulator.faults import spelled, split_setting
 from app.simulator.models import DEFAULT_MODELS, MODELS
 
 _TRIO = ",".join(DEFAULT_MODELS)
@@ -24,7 +24,8 @@ _Gpus = Annotated[int, typer.Option(help="How many of them.")]
 _Models = Annotated[
     str,
     typer.Option(
-        help=f"Installed models, comma-separated: {', '.join(MODELS)}; new: name=<GB>; another name: name=<model>."
+        help=f"Installed models, comma-separated: {', '.join(MODELS)}; a new one: name=<GB> or "
+        "name=<GB>/<family>; the same weights again: name=<model>; with a num_ctx of its own: @<num_ctx> at the end."
     ),
 ]
 _Speed = Annotated[float, typer.Option(help="Simulated seconds per second.")]
@@ -34,6 +35,7 @@ _Parallel = Annotated[int, typer.Option(help="OLLAMA_NUM_PARALLEL: answers at on
 _MaxLoaded = Annotated[int, typer.Option(help="OLLAMA_MAX_LOADED_MODELS; 0 means 3 for each GPU.")]
 _MaxQueue = Annotated[int, typer.Option(help="OLLAMA_MAX_QUEUE: requests that may wait for a load.")]
 _KeepAlive = Annotated[str, typer.Option(help="OLLAMA_KEEP_ALIVE: 5m, 72h, -1 for ever.")]
+_LoadTimeout = Annotated[float, typer.Option(help="OLLAMA_LOAD_TIMEOUT in seconds: when a load that hangs fails.")]
 _Context = Annotated[int, typer.Option(help="OLLAMA_CONTEXT_LENGTH; 0 goes by memory.")]
 _Spread = Annotated[bool, typer.Option(help="OLLAMA_SCHED_SPREAD: every model over all GPUs.")]
 _Answer = Annotated[int, typer.Option(help="Mean length of an answer in tokens.")]
@@ -41,7 +43,7 @@ _TokensPerS = Annotated[float | None, typer.Option(help="Tokens/s of every model
 _LoadS = Annotated[float | None, typer.Option(help="Seconds of every load, whatever the disk.")]
 _ColdBoot = Annotated[bool, typer.Option(help="The first load pays for a machine that has just started.")]
 _Version = Annotated[str, typer.Option(help="What /api/version says.")]
-_Fault = Annotated[list[str] | None, typer.Option(help="A fault from the start, name or name=value; repeatable.")]
+_Fault = Annotated[list[str] | None, typer.Option(help=f"A fault from the start; repeatable: {spelled()}.")]
 _At = Annotated[list[str] | None, typer.Option(help="A scripted fault, '90 connection_refused for 30'; repeatable.")]
 _Control = Annotated[int | None, typer.Option(help="A port for /_sim that no fault reaches; 0 takes any free one.")]
 
@@ -59,6 +61,7 @@ def simulate(
     max_loaded: _MaxLoaded = 0,
     max_queue: _MaxQueue = 512,
     keep_alive: _KeepAlive = "5m",
+    load_timeout_s: _LoadTimeout = 300.0,
     context_length: _Context = 0,
     spread: _Spread = False,
     answer_tokens: _Answer = 120,

@@ -86,6 +86,7 @@ class SimulatorConfig:
             ("context-length", self.context_length, 0, 10_000_000),
             ("answer-tokens", self.answer_tokens, 1, 1_000_000),
             ("tokens-per-s", 1 if self.tokens_per_s is None else self.tokens_per_s, 0.01, 1_000_000),
+            ("load-timeout-s", self.load_timeout_s, 1, 86_400),
             ("load-s", 1 if self.load_s is None else self.load_s, 0, 86_400),
         ):
             if not low <= value <= high:

@@ -95,6 +95,18 @@ _LONGEST: Final = 1e9  # seconds or tokens, so that times can be reckoned with
 _CHOICES: Final = {"token_repeat": ("old", "new"), "tcp_reset": ("accept", "request", "stream")}
 
 
+def spelled() -> str:
+    """All switches as they are written on a command line."""
+    return ", ".join(name + _value_form(name) for name in _TYPES)
+
+
+def _value_form(name: str) -> str:
+    if name in _CHOICES:
+        first, *others = _CHOICES[name]
+        return f"={first} (or {', '.join(others)})"
+    return {"bool": "", "int": "=<tokens>", "float": "=<s>", "str": "=<text>"}[_TYPES[name].removesuffix(" | None")]
+
+
 def checked(changes: Mapping[str, object]) -> dict[str, Any]:
     """Values that fit their switches (None: as by default); raises InvalidInput."""
     return {name: _checked(name, value) for name, value in changes.items()}

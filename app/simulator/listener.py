@@ -40,7 +40,7 @@ class Listener:
         except OSError as error:
             host, port = self._address
             raise ConfigurationError(
-                f"can't listen on {host}:{port}: {error.strerror}; choose another --port"
+                f"can't listen on {host}:{port}: {error.strerror}; choose another --host or --port"
             ) from None
         self._address = self._parked.getsockname()[:2]
         if not self._faults.connection_refused:

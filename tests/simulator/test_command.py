@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import fields
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from app.simulator.command import simulate
+from app.simulator.faults import Faults
 
 PROGRAM = """
 import typer
@@ -75,6 +77,10 @@ def test_it_says_what_it_is_and_where_serves_and_ends_with_status_0(number):
         (["--fault", "stall_s=long"], "--fault: fault stall_s takes float"),
         (["--at", "90 nope for 30"], "--at: there is no fault 'nope'"),
         (["--keep-alive", "1d"], "--keep-alive: time: unknown unit"),
+        (["--keep-alive", "nan"], "--keep-alive: time: invalid duration"),
+        (["--fault", "stall_s=nan"], "--fault: fault stall_s takes float"),
+        (["--at", "nan half_open"], "--at: times of a scripted fault are seconds from 0 on"),
+        (["--load-timeout-s", "0"], "--load-timeout-s: 0.0 is out of range"),
     ],
 )
 def test_a_bad_parameter_is_one_line_and_a_status(run, arguments, words):
@@ -93,5 +99,6 @@ def test_a_port_that_is_taken_is_one_line_and_a_status(run):
 
 def test_help_explains_the_parameters(run):
     text = " ".join(run("--help").output.split())
-    for word in ("--card", "--models", "--speed", "--fault", "--at", "a10g", "llama3.1:8b", "OLLAMA_NUM_PARALLEL"):
+    words = ("--card", "--models", "--speed", "--fault", "--at", "a10g", "llama3.1:8b", "OLLAMA_NUM_PARALLEL")
+    for word in (*words, *(switch.name for switch in fields(Faults))):
         assert word in text
