@@ -18,8 +18,26 @@ from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database import Database
 from app.errors import Conflict, NotFound
 from app.records import statements
-from app.records.rows import Row, answer_row, answer_value, battle_row, battle_value, vote_value
-from app.records.values import BEFORE_ALL, AnswerRecord, BattleCounts, BattleRecord, CastVote, NewBattle, Unended
+from app.records.rows import (
+    Row,
+    answer_row,
+    answer_value,
+    battle_row,
+    battle_value,
+    contestant_row,
+    round_row,
+    vote_value,
+)
+from app.records.values import (
+    BEFORE_ALL,
+    AnswerRecord,
+    BattleCounts,
+    BattleRecord,
+    CastVote,
+    NewBattle,
+    RoundRecord,
+    Unended,
+)
 
 
 def utc_now() -> datetime:
@@ -71,17 +89,34 @@ class Ledger:
         rows = await self._database.read(lambda c: c.execute(statements.UNENDED, given).all())
         return tuple(Unended(*row) for row in rows)
 
-    async def save_answers(self, battle_id: str, answers: Sequence[AnswerRecord]) -> None:
-        """Store answers that have ended; one that is stored already stays as it is.
+    async def save_answers(
+        self, battle_id: str, answers: Sequence[AnswerRecord], rounds: Sequence[RoundRecord] = ()
+    ) -> None:
+        """Store answers that have ended, and rounds as they are now.
+
+        An answer that is stored already stays as it is, but for its side, which it has from when it comes on stage. A
+        round that is stored as ready stays.
 
         Raises:
             NotFound: there is no such battle.
         """
-        if not answers:
+        if not answers and not rounds:
             return
-        rows = [answer_row(battle_id, answer, self._clock()) for answer in answers]
+        now = self._clock()
+        met = {answer.asked.identity.id: answer.asked.identity for answer in answers if answer.asked is not None}
+        writes = (
+            (statements.meet, [contestant_row(met[key], now) for key in sorted(met)]),
+            (statements.save_answer, [answer_row(battle_id, answer, now) for answer in answers]),
+            (statements.save_round, [round_row(battle_id, shown, now) for shown in rounds]),
+        )
+
+        def work(connection: Connection) -> None:
+            for statement, rows in writes:
+                if rows:
+                    connection.execute(statement(connection), rows)
+
         try:
-            await self._database.transaction(lambda c: c.execute(statements.save_answer(c), rows) and None)
+            await self._database.transaction(work)
         except sa.exc.IntegrityError:
             if await self.battle(battle_id) is None:
                 raise _no_such_battle() from None
@@ -115,12 +150,14 @@ class Ledger:
         outcome: Status,
         key: str | None,
         request_hash: str | None = None,
+        voter: str | None = None,
+        client_at: datetime | None = None,
     ) -> CastVote:
         """Judge ``round``, in which ``pair`` was on stage, and bring the battle to ``outcome``, in one transaction.
 
         ``outcome`` is ``running`` while rounds are left. The first vote of a round counts; any later one, or one
         for a battle that has ended, changes nothing and learns what stands. ``request_hash`` is kept with the vote
-        for ``repeated_vote``.
+        for ``repeated_vote``; ``voter`` is a keyed hash of who voted, ``client_at`` the time that his clock showed.
 
         Raises:
             NotFound: there is no such battle.
@@ -131,6 +168,9 @@ class Ledger:
         next_round = round + 1 if outcome is Status.RUNNING else round
         move = {"of": battle_id, "at": round, "next": next_round, "to": outcome.value, "ended": ended}
         vote = {
+            "of": battle_id,
+            "judged_a": pair.a,
+            "judged_b": pair.b,
             "battle_id": battle_id,
             "round": round,
             "verdict": verdict.value,
@@ -138,6 +178,8 @@ class Ledger:
             "entry_b": pair.b,
             "idempotency_key": key,
             "request_hash": request_hash,
+            "voter": voter,
+            "client_at": client_at,
             "created_at": now,
         }
 

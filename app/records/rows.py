@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from app.battle.battle import Pair, Status, Verdict, Vote
-from app.records.values import AnswerRecord, BattleRecord, NewBattle
+from app.battle.battle import Pair, Side, Status, Verdict, Vote
+from app.records.identity import Asked, ModelIdentity
+from app.records.values import AnswerRecord, BattleRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
 Row = Mapping[Any, Any]
 """A row as SQLAlchemy gives it or takes it."""
 
 _TIMING = tuple(Timing.__dataclass_fields__)
-_ANSWER = ("entry", "model", "host", "text", "finish_reason", "error_code", "attempts", "fallback", "created_at")
+_ANSWER = (
+    *("entry", "model", "host", "text", "finish_reason", "error_code", "attempts"),
+    *("fallback", "leaked", "leak", "created_at"),
+)
+_NOT_ASKED = dict.fromkeys(("contestant_id", "digest", "quantization", "options", "system"))
 
 
 def battle_row(battle: NewBattle, now: datetime) -> dict[str, object]:
@@ -32,6 +37,8 @@ def battle_row(battle: NewBattle, now: datetime) -> dict[str, object]:
         "request_hash": battle.request_hash,
         "created_at": now,
         "ended_at": None,
+        "language": battle.language,
+        "categories": None if battle.categories is None else list(battle.categories),
     }
 
 
@@ -52,6 +59,8 @@ def battle_value(row: Row, *, votes: tuple[Vote, ...] = (), created: bool = Fals
         ended_at=row["ended_at"],
         votes=votes,
         created=created,
+        language=row["language"],
+        categories=None if row["categories"] is None else tuple(row["categories"]),
     )
 
 
@@ -64,9 +73,48 @@ def answer_row(battle_id: str, answer: AnswerRecord, now: datetime) -> dict[str,
     """The columns of an answer that is stored now."""
     columns: dict[str, object] = {name: getattr(answer, name) for name in _ANSWER}
     columns |= {name: getattr(answer.timing, name) for name in _TIMING}
-    return columns | {"battle_id": battle_id, "created_at": answer.created_at or now}
+    columns |= _NOT_ASKED if answer.asked is None else _asked_row(answer.asked)
+    side = None if answer.side is None else answer.side.value
+    columns |= {"of": battle_id, "written": columns.pop("text")}  # see ``statements.save_answer``
+    return columns | {"battle_id": battle_id, "side": side, "created_at": answer.created_at or now}
+
+
+def _asked_row(asked: Asked) -> dict[str, object]:
+    who = asked.identity
+    return {
+        "contestant_id": who.id,
+        "digest": who.digest,
+        "quantization": who.quantization,
+        "options": dict(who.options),
+        "system": asked.system,
+    }
+
+
+def contestant_row(who: ModelIdentity, now: datetime) -> dict[str, object]:
+    """The columns of a contestant that is seen now."""
+    columns = {"id": who.id, "model": who.model, "digest": who.digest, "quantization": who.quantization}
+    return columns | {"options": who.lasting_options, "created_at": now}
+
+
+def round_row(battle_id: str, shown: RoundRecord, now: datetime) -> dict[str, object]:
+    """The columns of a round as it is now."""
+    columns = {"battle_id": battle_id, "round": shown.round, "entry_a": shown.pair.a, "entry_b": shown.pair.b}
+    return columns | {"opened_at": now, "ready_at": now if shown.ready else None}
 
 
 def answer_value(row: Row) -> AnswerRecord:
     """An answer's row as a value."""
-    return AnswerRecord(timing=Timing(**{name: row[name] for name in _TIMING}), **{name: row[name] for name in _ANSWER})
+    return AnswerRecord(
+        timing=Timing(**{name: row[name] for name in _TIMING}),
+        side=None if row["side"] is None else Side(row["side"]),
+        asked=asked_value(row),
+        **{name: row[name] for name in _ANSWER},
+    )
+
+
+def asked_value(row: Row) -> Asked | None:
+    """What an answer's row says of the question; None for one that is older than these columns."""
+    if row["digest"] is None:
+        return None
+    who = ModelIdentity(row["model"], row["digest"], row["quantization"] or "", row["options"] or {})
+    return Asked(who, row["system"])

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
-from app.records.tables import answers, battles, votes
+from app.records.tables import CleanText, answers, battles, contestants, rounds, votes
+
+_DialectInsert = sqlite.Insert | postgresql.Insert
 
 
-def _unless_there(table: sa.Table) -> dict[str, Insert]:
-    """INSERT … ON CONFLICT DO NOTHING, for each dialect (the same words, but not the same class)."""
-    return {
-        "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
-        "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
-    }
+def _for_each(table: sa.Table, conflict: Callable[[_DialectInsert], Insert]) -> dict[str, Insert]:
+    """INSERT … ON CONFLICT …, for each dialect (the same words, but not the same class)."""
+    return {"sqlite": conflict(sqlite.insert(table)), "postgresql": conflict(postgresql.insert(table))}
 
 
-_OPEN_BATTLE = _unless_there(battles)
-_SAVE_ANSWER = _unless_there(answers)
+def _unless_there(insert: _DialectInsert) -> Insert:
+    return insert.on_conflict_do_nothing()
+
+
+def _or_its_side(insert: _DialectInsert) -> Insert:
+    """An answer that is there stays as it is, but comes on stage later than it was stored, if it was prefetched."""
+    written = insert.values(text=_REMEMBERED)
+    return written.on_conflict_do_update(
+        index_elements=["battle_id", "entry"],
+        set_={"side": written.excluded.side},
+        where=answers.c.side.is_(None) & written.excluded.side.is_not(None),
+    )
+
+
+def _or_its_pair(insert: _DialectInsert) -> Insert:
+    """Until it is ready, a round's pair may change: entries only grow, so who comes late with an older one is known."""
+    new = insert.excluded
+    return insert.on_conflict_do_update(
+        index_elements=["battle_id", "round"],
+        set_={name: new[name] for name in ("entry_a", "entry_b", "ready_at")},
+        where=rounds.c.ready_at.is_(None) & (new.entry_a + new.entry_b >= rounds.c.entry_a + rounds.c.entry_b),
+    )
+
+
+_FORGOTTEN = sa.exists().where(battles.c.id == sa.bindparam("of"), battles.c.forgotten_at.is_not(None))
+_REMEMBERED = sa.case((_FORGOTTEN, ""), else_=sa.bindparam("written", type_=CleanText))
+"""What is written after its battle was forgotten is forgotten, too."""
+
+_OPEN_BATTLE = _for_each(battles, _unless_there)
+_SAVE_ANSWER = _for_each(answers, _or_its_side)
+_SAVE_ROUND = _for_each(rounds, _or_its_pair)
+_MEET = _for_each(contestants, _unless_there)
 
 
 def open_battle(connection: Connection) -> Insert:
@@ -28,8 +59,18 @@ def open_battle(connection: Connection) -> Insert:
 
 
 def save_answer(connection: Connection) -> Insert:
-    """Insert an answer unless it is there."""
+    """Insert an answer; of one that is there, only the side is added."""
     return _SAVE_ANSWER[connection.dialect.name]
+
+
+def save_round(connection: Connection) -> Insert:
+    """Insert a round, or bring it up to date."""
+    return _SAVE_ROUND[connection.dialect.name]
+
+
+def meet(connection: Connection) -> Insert:
+    """Insert a contestant unless it is known."""
+    return _MEET[connection.dialect.name]
 
 
 _VOTED = tuple(votes.c["verdict", "entry_a", "entry_b"])
@@ -86,8 +127,15 @@ END = sa.update(battles).where(_RUNNING).values(status=sa.bindparam("to"), ended
 
 STATUS = sa.select(battles.c.status).where(battles.c.id == sa.bindparam("of"))
 
-VOTE = sa.insert(votes).inline()
-"""Insert a vote; its id is of no interest, so it is not asked for."""
+
+def _leaked(entry: str) -> sa.ColumnElement[bool]:
+    """Whether the answer that is judged bears a leak mark now."""
+    judged = sa.and_(answers.c.battle_id == sa.bindparam("of"), answers.c.entry == sa.bindparam(entry))
+    return sa.exists().where(judged, answers.c.leaked)
+
+
+VOTE = sa.insert(votes).values(leaked_a=_leaked("judged_a"), leaked_b=_leaked("judged_b")).inline()
+"""Insert a vote with the leak marks of what it judged; its id is of no interest, so it is not asked for."""
 
 LAST_VOTE = (
     sa.select(*votes.c["round", "request_hash", "created_at"], *_VOTED)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from app.battle.battle import Status, Vote
+from app.battle.battle import Pair, Side, Status, Vote
+from app.records.identity import Asked
 from app.timing.stopwatch import Timing
 
 AnswerEnd = Literal["stop", "length", "error", "cancelled"]
@@ -18,7 +19,8 @@ class NewBattle:
     """What is known of a battle when it opens; ``contestants`` are model names in entry order.
 
     ``idempotency_key`` is the caller's, ``request_hash`` tells whether he sent the same request with it again.
-    ``options`` is whatever JSON holds: it is kept, never read here.
+    ``options`` is whatever JSON holds: it is kept, never read here. ``language`` and ``categories`` are those of the
+    message, None while nobody has told.
     """
 
     id: str
@@ -29,6 +31,8 @@ class NewBattle:
     options: Mapping[str, object] = field(default_factory=dict)
     idempotency_key: str | None = None
     request_hash: str | None = None
+    language: str | None = None
+    categories: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class BattleRecord:
     ended_at: datetime | None = None
     votes: tuple[Vote, ...] = ()
     created: bool = False
+    language: str | None = None
+    categories: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,9 @@ BEFORE_ALL = Unended("", 0, datetime(1970, 1, 1, tzinfo=UTC))
 class AnswerRecord:
     """An answer that has ended; ``entry`` is its contestant's place in the entry order.
 
-    ``host`` is the configured name, None when no host took it. ``error_code`` goes with the reason ``error``.
+    ``host`` is the configured name, None when no host took it. ``error_code`` goes with the reason ``error``. ``side``
+    is None until it has been on stage, where a contestant never changes sides. ``asked`` is None for records older than
+    the question. ``leaked`` marks an answer that names its own model or maker, ``leak`` is the telltale piece of it.
     ``created_at`` is set when it is stored.
     """
 
@@ -85,6 +93,19 @@ class AnswerRecord:
     fallback: bool = False
     timing: Timing = field(default_factory=Timing)
     created_at: datetime | None = None
+    side: Side | None = None
+    asked: Asked | None = None
+    leaked: bool = False
+    leak: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """A pair that is or was on stage; ``ready`` once both its answers were complete."""
+
+    round: int
+    pair: Pair
+    ready: bool
 
 
 @dataclass(frozen=True, slots=True)

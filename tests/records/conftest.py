@@ -78,7 +78,7 @@ async def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Asyn
         return
     address: str = request.getfixturevalue("_shared_url")
     connection = await asyncpg.connect(address)
-    await connection.execute("TRUNCATE battles, answers, votes RESTART IDENTITY", timeout=10)
+    await connection.execute("TRUNCATE battles, rounds, contestants, answers, votes RESTART IDENTITY", timeout=10)
     await connection.close()
     yield address
 
