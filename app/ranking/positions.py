@@ -1,0 +1,67 @@
+"""What entry order did: later entrants meet fewer opponents, so they win more battles without being better.
+
+Among equal models the last of four entrants is champion in half of the battles and each of the first two in an
+eighth. So nothing is ranked by battles won; the shares are shown for what they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.ranking.graph import Ints, battles_of_each
+from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPosition:
+    """One place in the entry order, from 0: votes it was in, its share of points in them, and of battles won.
+
+    ``battles`` are those in which it was judged; ``battles_won_share`` is None without any.
+    """
+
+    entry: int
+    votes: int
+    win_rate: float | None
+    battles: int
+    battles_won_share: float | None
+
+
+def entry_positions(table: VoteTable) -> tuple[EntryPosition, ...]:
+    """Sum up the votes whose entry positions are known."""
+    known = (table.entry_a >= 0) & (table.entry_b >= 0)
+    if not known.any():
+        return ()
+    entry_a, entry_b, verdict, battle = (
+        column[known] for column in (table.entry_a, table.entry_b, table.verdict, table.battle)
+    )
+    size = int(max(entry_a.max(), entry_b.max())) + 1
+    fought, won = _battles(size, entry_a, entry_b, verdict, battle)
+    votes = np.bincount(entry_a, minlength=size) + np.bincount(entry_b, minlength=size)
+    decided = verdict != BOTH_BAD
+    points = np.where(verdict == A, 1.0, np.where(verdict == TIE, 0.5, 0.0))[decided]
+    scored = np.bincount(entry_a[decided], points, size) + np.bincount(entry_b[decided], 1.0 - points, size)
+    rated = np.bincount(entry_a[decided], minlength=size) + np.bincount(entry_b[decided], minlength=size)
+    return tuple(
+        EntryPosition(
+            entry=entry,
+            votes=int(votes[entry]),
+            win_rate=_share(scored[entry], rated[entry]),
+            battles=int(fought[entry]),
+            battles_won_share=_share(won[entry], fought[entry]),
+        )
+        for entry in range(size)
+    )
+
+
+def _battles(size: int, entry_a: Ints, entry_b: Ints, verdict: Ints, battle: Ints) -> tuple[Ints, Ints]:
+    """Battles fought and won by entry position; rows are in the order of battles and rounds."""
+    last = np.flatnonzero(np.diff(battle, append=-1))
+    # On a tie and when both are bad, the champion stays: it entered before its challenger.
+    stays = np.where(verdict == A, entry_a, np.where(verdict == B, entry_b, np.minimum(entry_a, entry_b)))
+    return battles_of_each(battle, entry_a, entry_b, size), np.bincount(stays[last], minlength=size)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(float(part) / float(whole), 4) if whole else None

@@ -1,0 +1,188 @@
+"""The votes that a board is made of: rows in, columns out.
+
+A row is one verdict on one pair. Which rows count is a ``Selection``: a category, a language, and whether answers that
+carry a mark are admitted. Rows are brought into one order (battle, round, pair) whatever order they came in, so that
+sums of floats, and with them the bytes of a board, depend on the votes alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from app.battle.battle import Verdict
+from app.ranking.bradley_terry import Cells, pair_cells
+from app.ranking.graph import Ints
+from app.ranking.likelihoods import Floats
+from app.ranking.style import ALL_FEATURES, AnswerStyle, StyleFeature, contrasts
+
+A, B, TIE, BOTH_BAD = range(4)
+_CODES = {Verdict.A: A, Verdict.B: B, Verdict.TIE: TIE, Verdict.BOTH_BAD: BOTH_BAD}
+_NO_STYLE = AnswerStyle()
+
+
+class Mark(StrEnum):
+    """Why a vote may not say what it seems to say."""
+
+    FALLBACK = "fallback"
+    """An answer came from a fallback, not from the contestant itself."""
+    LEAKED = "leaked"
+    """An answer named its own model or maker before the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPair:
+    """One verdict: ``model_*`` are the contestants' identities (digest, quantisation and options make one).
+
+    ``battle`` is None for a vote that was imported without one; it then counts as a battle of its own. ``entry_*`` are
+    places in the entry order from 0. ``at_s`` is Unix time.
+    """
+
+    model_a: str
+    model_b: str
+    verdict: Verdict
+    battle: str | None = None
+    round: int = 1
+    entry_a: int | None = None
+    entry_b: int | None = None
+    categories: tuple[str, ...] = ()
+    language: str | None = None
+    marks: frozenset[Mark] = frozenset()
+    style_a: AnswerStyle | None = None
+    style_b: AnswerStyle | None = None
+    at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which votes count; None means all. Marked votes are left out unless their marks are admitted."""
+
+    category: str | None = None
+    language: str | None = None
+    admitted: frozenset[Mark] = frozenset()
+
+    def refuses(self, row: JudgedPair) -> str | None:
+        """The reason why ``row`` doesn't count, or None."""
+        if self.category is not None and self.category not in row.categories:
+            return "category"
+        if self.language is not None and self.language != row.language:
+            return "language"
+        if row.model_a == row.model_b:
+            return "same_model"
+        return next((mark.value for mark in Mark if mark in row.marks and mark not in self.admitted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class VoteTable:
+    """Counted votes in columns; side a is left. ``models`` are sorted, ``battle`` numbers battles from 0.
+
+    ``verdict`` is A, B, TIE or BOTH_BAD of this module; ``entry_*`` is -1 where unknown; ``style_*`` has a column for
+    each of ALL_FEATURES. ``left_out`` counts what the selection refused, by reason.
+    """
+
+    models: tuple[str, ...]
+    left: Ints
+    right: Ints
+    verdict: Ints
+    battle: Ints
+    round: Ints
+    entry_a: Ints
+    entry_b: Ints
+    style_a: Floats
+    style_b: Floats
+    newest_s: float | None
+    left_out: tuple[tuple[str, int], ...]
+
+
+def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> VoteTable:
+    """Select the rows that count and put them into columns, in an order of their own."""
+    chosen, left_out = _choose(rows, selection or Selection())
+    names = sorted({row.model_a for row in chosen} | {row.model_b for row in chosen})
+    index = {name: number for number, name in enumerate(names)}
+    battles = {name: number for number, name in enumerate(sorted({r.battle for r in chosen if r.battle is not None}))}
+    numbers = np.array([_numbers(row, index, battles) for row in chosen], dtype=np.intp).reshape(len(chosen), 7)
+    # Where only one side was measured nothing is known of the difference.
+    style_a = _styles([None if row.style_b is None else row.style_a for row in chosen])
+    style_b = _styles([None if row.style_a is None else row.style_b for row in chosen])
+    order = np.lexsort([*style_b.T, *style_a.T, *numbers.T[[6, 5, 4, 3, 2, 1, 0]]])
+    battle, round_, left, right, verdict, entry_a, entry_b = numbers[order].T
+    return VoteTable(
+        models=tuple(names),
+        left=left,
+        right=right,
+        verdict=verdict,
+        battle=_with_own_battles(battle, len(battles)),
+        round=round_,
+        entry_a=entry_a,
+        entry_b=entry_b,
+        style_a=style_a[order],
+        style_b=style_b[order],
+        newest_s=max((row.at_s for row in chosen if row.at_s is not None), default=None),
+        left_out=tuple(sorted(left_out.items())),
+    )
+
+
+def _choose(rows: Iterable[JudgedPair], selection: Selection) -> tuple[list[JudgedPair], Counter[str]]:
+    chosen: list[JudgedPair] = []
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        reason = selection.refuses(row)
+        if reason is None:
+            chosen.append(row)
+        else:
+            left_out[reason] += 1
+    return chosen, left_out
+
+
+def _numbers(row: JudgedPair, index: dict[str, int], battles: dict[str, int]) -> tuple[int, ...]:
+    """Battle (past all others where there is none), round, left, right, verdict, entries."""
+    return (
+        len(battles) if row.battle is None else battles[row.battle],
+        row.round,
+        index[row.model_a],
+        index[row.model_b],
+        _CODES[row.verdict],
+        -1 if row.entry_a is None else row.entry_a,
+        -1 if row.entry_b is None else row.entry_b,
+    )
+
+
+def _with_own_battles(battle: Ints, named: int) -> Ints:
+    """Votes without a battle stand last; number them on, one battle each."""
+    alone = battle == named
+    return np.asarray(battle + np.where(alone, np.cumsum(alone) - 1, 0))
+
+
+def _styles(styles: list[AnswerStyle | None]) -> Floats:
+    found = [_NO_STYLE if style is None else style for style in styles]
+    table = [(style.length, style.headers, style.lists, style.bold) for style in found]
+    return np.array(table, dtype=np.float64).reshape(len(styles), len(ALL_FEATURES))
+
+
+def vote_cells(table: VoteTable, features: tuple[StyleFeature, ...] = ()) -> tuple[Cells, Ints]:
+    """One cell per vote that compares (both_bad does not), and the battle of each."""
+    rated = table.verdict != BOTH_BAD
+    verdict = table.verdict[rated]
+    columns = [ALL_FEATURES.index(feature) for feature in features]
+    a, b = table.style_a[rated][:, columns], table.style_b[rated][:, columns]
+    cells = Cells(
+        models=len(table.models),
+        left=table.left[rated],
+        right=table.right[rated],
+        left_wins=(verdict == A).astype(np.float64),
+        right_wins=(verdict == B).astype(np.float64),
+        ties=(verdict == TIE).astype(np.float64),
+        style=contrasts(a, b),
+    )
+    return cells, table.battle[rated]
+
+
+def aggregated(votes: Cells) -> Cells:
+    """The same votes, one cell per pair; votes with style stay as they are, since no two are alike."""
+    if votes.style.shape[1]:
+        return votes
+    return pair_cells(votes.models, votes.left, votes.right, votes.left_wins, votes.right_wins, votes.ties)

@@ -1,0 +1,143 @@
+"""Ratings against figures that others computed: golden files, evalica as an oracle, a textbook case."""
+
+from __future__ import annotations
+
+import evalica
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from app.battle.battle import Verdict
+from app.ranking.board import Gauge, Rules
+from app.ranking.bradley_terry import ELO, fit, pair_cells
+from app.ranking.elo import online_elo
+from app.ranking.leaderboard import build_leaderboard
+from app.ranking.likelihoods import LIKELIHOODS, Ties, shares
+from app.ranking.votes import JudgedPair, aggregated, tabulate, vote_cells
+from tests.ranking.golden import cells, centred_logs, golden
+
+SETS = ("simple", "food", "llmfao")
+_WINNERS = {Verdict.A: evalica.Winner.X, Verdict.B: evalica.Winner.Y, Verdict.TIE: evalica.Winner.Draw}
+
+
+def theta_of(rows, ties=Ties.HALF_WIN):
+    table = tabulate(rows)
+    return table.models, fit(aggregated(vote_cells(table)[0]), ties)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_bradley_terry_agrees_with_the_golden_files(name):
+    data = golden(name)
+    models, found = theta_of(data.rows)
+    expected = centred_logs(data.scores["bradley_terry"][model] for model in models)
+    assert np.abs(found.theta - expected).max() * ELO < 1e-9
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_davidson_agrees_with_newmans_golden_scores(name):
+    data = golden(name)
+    models, found = theta_of(data.rows, Ties.DAVIDSON)
+    expected = centred_logs(data.scores["newman"][model] for model in models)
+    assert np.abs(found.theta - expected).max() * ELO < 1e-9
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_online_elo_agrees_with_the_golden_files(name):
+    data = golden(name)
+    assert online_elo(data.rows) == pytest.approx(data.scores["elo"], abs=1e-9)
+
+
+def test_the_board_shows_the_published_ratings_and_intervals_of_the_crowd_votes():
+    rows = {row.model: row for row in build_leaderboard(golden("llmfao").rows).leaderboard}
+    for model, rating, half in (
+        ("GPT 4", 1172.13, 54.60),
+        ("Platypus-2 Instruct (70B)", 1112.45, 46.48),
+        ("command", 1110.17, 33.80),
+        ("Dolly v2 (3B)", 845.66, 31.15),
+    ):
+        assert rows[model].elo_rating == rating
+        # The published ones are without the share of the likelihood's expectation, which is small here.
+        assert (rows[model].rating_upper - rows[model].rating_lower) / 2 == pytest.approx(half, rel=0.01)
+
+
+def test_the_textbook_case_of_four_teams():
+    found = fit(cells(4, (0, 1, 2, 3, 0), (0, 3, 1, 4, 0), (1, 2, 5, 3, 0), (2, 3, 1, 3, 0)))
+    assert np.exp(found.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=5e-4)
+
+
+names = st.integers(0, 5).map(lambda number: f"m{number}")
+verdicts = st.sampled_from([Verdict.A, Verdict.B, Verdict.TIE])
+some_votes = st.lists(
+    st.tuples(names, names, verdicts).filter(lambda vote: vote[0] != vote[1]), min_size=12, max_size=120
+)
+
+
+@given(some_votes)
+@settings(max_examples=60)
+def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(drawn):
+    models, found = theta_of([JudgedPair(*vote) for vote in drawn])
+    assume(found.ground.islands == 1 and not found.ground.separable)
+    left, right, verdict = zip(*drawn, strict=True)
+    oracle = evalica.bradley_terry(left, right, [_WINNERS[v] for v in verdict], tolerance=1e-13, limit=100_000)
+    assert found.theta == pytest.approx(centred_logs(oracle.scores[model] for model in models), abs=1e-6)
+
+
+@given(some_votes)
+@settings(max_examples=30)
+def test_online_elo_agrees_with_evalica_on_any_votes(drawn):
+    left, right, verdict = zip(*drawn, strict=True)
+    oracle = evalica.elo(left, right, [_WINNERS[v] for v in verdict], initial=1000, k=4)
+    assert online_elo(JudgedPair(*vote) for vote in drawn) == pytest.approx(oracle.scores.to_dict(), abs=1e-9)
+
+
+gaps = st.floats(-6, 6)
+counts = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)).filter(any)
+
+
+@pytest.mark.parametrize("ties", Ties)
+@given(eta=gaps, kappa=st.floats(0.05, 3), counted=counts)
+@settings(max_examples=60)
+def test_the_slopes_are_those_of_the_likelihood(ties, eta, kappa, counted):
+    def at(eta, kappa):
+        left, right, tie = (np.array([float(count)]) for count in counted)
+        return LIKELIHOODS[ties](np.array([eta]), kappa, left, right, tie)
+
+    def slope(of, step=1e-5):
+        return (of(step) - of(-step)) / (2 * step)
+
+    here = at(eta, kappa)
+    close = {"rel": 1e-5, "abs": 1e-5}
+    assert here.eta[0] == pytest.approx(slope(lambda s: at(eta + s, kappa).value), **close)
+    assert here.eta_eta[0] == pytest.approx(-slope(lambda s: at(eta + s, kappa).eta[0]), **close)
+    if ties.fitted:
+        assert here.kappa[0] == pytest.approx(slope(lambda s: at(eta, kappa + s).value), **close)
+        assert here.eta_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).eta[0]), **close)
+        assert here.kappa_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).kappa[0]), **close)
+
+
+@pytest.mark.parametrize("ties", [Ties.DAVIDSON, Ties.RAO_KUPPER])
+def test_a_model_of_ties_finds_the_ratings_and_ties_it_was_given(ties):
+    theta, kappa = np.array([0.9, 0.2, -0.3, -0.8]), 0.6
+    left, right = np.triu_indices(4, 1)
+    expected = [1000 * share for share in shares(ties, theta[left] - theta[right], kappa)]
+    found = fit(pair_cells(4, left, right, *expected), ties)
+    assert found.theta == pytest.approx(theta, abs=1e-9)
+    assert found.kappa == pytest.approx(kappa, abs=1e-9)
+
+
+def test_an_anchored_board_differs_from_a_centred_one_by_a_shift_and_has_wider_intervals():
+    rows = golden("llmfao").rows
+    centred = {row.model: row for row in build_leaderboard(rows).leaderboard}
+    anchored = build_leaderboard(rows, Rules(gauge=Gauge(1114.0, "command")))
+    assert anchored.method.gauge == "anchored"
+    shift = 1114.0 - centred["command"].elo_rating
+    wider = 0
+    for row in anchored.leaderboard:
+        assert row.elo_rating == pytest.approx(centred[row.model].elo_rating + shift, abs=0.011)
+        if row.model == "command":
+            assert (row.elo_rating, row.rating_lower, row.rating_upper) == (1114.0, None, None)
+            continue
+        before = centred[row.model]
+        wider += row.rating_upper - row.rating_lower > before.rating_upper - before.rating_lower
+    assert wider == len(centred) - 1
