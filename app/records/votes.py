@@ -1,0 +1,153 @@
+"""The votes that stand, read one chunk after the other, so that a million of them need no more memory than a few.
+
+A chunk is one short query that goes on behind the last vote's id: no cursor is held open, so neither a statement's time
+limit nor a slow reader matters, and a vote that is cast meanwhile comes at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.battle.battle import Pair, Side, Verdict
+from app.database import Database
+from app.records.rows import Row
+from app.records.tables import answers, battles, votes
+
+CHUNK = 2000
+"""Votes in a chunk: half a megabyte or so."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedVote:
+    """One verdict that stands, with what a ranking needs to know of the pair.
+
+    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. A fallback's answer
+    came from another model than the one that entered; a leaked one named its model. ``language`` and ``categories`` are
+    those of the message, None while nobody has told. ``id`` grows with time.
+    """
+
+    id: int
+    battle_id: str
+    round: int
+    verdict: Verdict
+    entry_a: int
+    entry_b: int
+    model_a: str
+    model_b: str
+    contestant_a: str | None
+    contestant_b: str | None
+    fallback_a: bool
+    fallback_b: bool
+    leaked_a: bool
+    leaked_b: bool
+    language: str | None
+    categories: tuple[str, ...] | None
+    created_at: datetime
+
+    @property
+    def pair(self) -> Pair:
+        """The entries that were judged."""
+        return Pair(self.entry_a, self.entry_b)
+
+    @property
+    def fallback(self) -> bool:
+        """Whether either answer came from a fallback."""
+        return self.fallback_a or self.fallback_b
+
+    @property
+    def leaked(self) -> bool:
+        """Whether either answer named its model."""
+        return self.leaked_a or self.leaked_b
+
+
+@dataclass(frozen=True, slots=True)
+class VoteMark:
+    """How far the books are: it differs exactly when votes were cast, taken back or imported since."""
+
+    newest: int
+    retracted_at: datetime | None
+
+
+_A, _B = answers.alias("a"), answers.alias("b")
+_OF_SIDE = ((_A, Side.A), (_B, Side.B))
+
+
+def _written(by: sa.FromClause, side: Side) -> list[sa.ColumnElement[Any]]:
+    columns = [by.c[name].label(f"{name}_{side}") for name in ("model", "contestant_id", "fallback")]
+    return [*columns, sa.or_(by.c.leaked, votes.c[f"leaked_{side}"]).label(f"leaked_{side}")]
+
+
+_AFTER = (
+    sa.select(
+        *votes.c["id", "battle_id", "round", "verdict", "entry_a", "entry_b", "created_at"],
+        *battles.c["language", "categories", "contestants"],
+        *(column for by, side in _OF_SIDE for column in _written(by, side)),
+    )
+    .select_from(
+        votes.join(battles, battles.c.id == votes.c.battle_id)
+        .outerjoin(_A, sa.and_(_A.c.battle_id == votes.c.battle_id, _A.c.entry == votes.c.entry_a))
+        .outerjoin(_B, sa.and_(_B.c.battle_id == votes.c.battle_id, _B.c.entry == votes.c.entry_b))
+    )
+    .where(votes.c.retracted_at.is_(None), votes.c.id > sa.bindparam("after"))
+    .order_by(votes.c.id)
+    .limit(sa.bindparam("chunk"))
+)
+_MARK = sa.select(
+    sa.func.coalesce(sa.select(sa.func.max(votes.c.id)).scalar_subquery(), 0),
+    sa.select(sa.func.max(votes.c.retracted_at)).where(votes.c.retracted_at.is_not(None)).scalar_subquery(),
+)
+
+
+async def judged_votes(database: Database, after: int = 0, chunk: int = CHUNK) -> AsyncGenerator[JudgedVote]:
+    """Yield the votes that stand and whose id is above ``after``, in the order of their ids.
+
+    Raises:
+        Unavailable: the database is away; what comes after the last vote can be asked for later.
+    """
+    while True:
+        rows = await database.read(_reading(after, chunk))
+        for row in rows:
+            yield judged_vote(row)
+        if len(rows) < chunk:
+            return
+        after = rows[-1]["id"]
+
+
+async def vote_mark(database: Database) -> VoteMark:
+    """How far the books are; two index look-ups."""
+    newest, retracted_at = await database.read(lambda c: c.execute(_MARK).one())
+    return VoteMark(newest, retracted_at)
+
+
+def _reading(after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
+    return lambda connection: connection.execute(_AFTER, {"after": after, "chunk": chunk}).mappings().all()
+
+
+def judged_vote(row: Row) -> JudgedVote:
+    """A row of this module's query as a value; where an answer is missing, the battle knows the name."""
+    names = row["contestants"]
+    return JudgedVote(
+        id=row["id"],
+        battle_id=row["battle_id"],
+        round=row["round"],
+        verdict=Verdict(row["verdict"]),
+        entry_a=row["entry_a"],
+        entry_b=row["entry_b"],
+        model_a=row["model_a"] or names[row["entry_a"]],
+        model_b=row["model_b"] or names[row["entry_b"]],
+        contestant_a=row["contestant_id_a"],
+        contestant_b=row["contestant_id_b"],
+        fallback_a=bool(row["fallback_a"]),
+        fallback_b=bool(row["fallback_b"]),
+        leaked_a=bool(row["leaked_a"]),
+        leaked_b=bool(row["leaked_b"]),
+        language=row["language"],
+        categories=None if row["categories"] is None else tuple(row["categories"]),
+        created_at=row["created_at"],
+    )
