@@ -1,0 +1,272 @@
+"""The board: the contract's fields and ours, the same bytes for the same votes, and what counts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.battle.battle import Verdict
+from app.ranking.board import ModelCard, Rules
+from app.ranking.leaderboard import board_of, build_leaderboard
+from app.ranking.likelihoods import Ties
+from app.ranking.style import ALL_FEATURES, AnswerStyle
+from app.ranking.votes import JudgedPair, Mark, Selection
+from benchmarks.ranking import Scene, play
+from tests.ranking.golden import golden, votes
+
+ANY_NUMBER = Rules(minimum_votes=1)
+
+
+def by_model(snapshot):
+    return {row.model: row for row in snapshot.leaderboard}
+
+
+def a_battle(name, *rounds, marks=frozenset()):
+    """``a_battle("b1", "x>y", "x=z")``: the first named of each round entered before the other."""
+    rows = []
+    for number, line in enumerate(rounds, 1):
+        sign = next(sign for sign in "><=" if sign in line)
+        left, right = line.split(sign)
+        verdict = {">": Verdict.A, "<": Verdict.B, "=": Verdict.TIE}[sign]
+        rows.append(JudgedPair(left, right, verdict, name, number, 0, number, marks=marks))
+    return rows
+
+
+def test_rows_carry_the_fields_that_older_clients_read():
+    cards = [ModelCard("llama3.1:8b@sha", "Llama 3.1 8B")]
+    rows = votes("llama3.1:8b@sha other 6 3 1")
+    body = json.loads(build_leaderboard(rows, ANY_NUMBER, cards).to_bytes())
+    first = body["leaderboard"][0]
+    assert first["rank"] == 1
+    assert first["model"] == "llama3.1:8b@sha"
+    assert first["display_name"] == "Llama 3.1 8B"
+    assert first["battles_fought"] == 10
+    assert first["win_rate"] == 0.65
+    assert first["elo_rating"] == pytest.approx(1000 + 0.5 * 400 * np.log10(6.5 / 3.5), abs=0.01)
+    assert body["last_updated"] is None
+
+
+def test_the_newest_vote_dates_the_board():
+    rows = [replace(row, at_s=1_700_000_000.0 + number) for number, row in enumerate(votes("a b 3 3"))]
+    assert build_leaderboard(rows).last_updated == 1_700_000_005.0
+
+
+styles = st.none() | st.builds(
+    AnswerStyle, st.integers(0, 500), st.integers(0, 5), st.integers(0, 9), st.integers(0, 9)
+)
+any_rows = st.builds(
+    JudgedPair,
+    model_a=st.sampled_from("abcd"),
+    model_b=st.sampled_from("efa"),
+    verdict=st.sampled_from(Verdict),
+    battle=st.none() | st.sampled_from(["b1", "b2", "b3", "b4"]),
+    round=st.integers(1, 3),
+    entry_a=st.integers(0, 3),
+    entry_b=st.integers(4, 5),
+    style_a=styles,
+    style_b=styles,
+)
+
+
+@given(st.lists(any_rows, max_size=30), st.randoms(), st.sampled_from(Ties), st.sampled_from([(), ALL_FEATURES]))
+@settings(max_examples=60)
+def test_the_same_votes_in_any_order_make_the_same_bytes(drawn, random, ties, features):
+    rules = Rules(ties=ties, features=features, minimum_votes=1, draws=500)
+    shuffled = list(drawn)
+    random.shuffle(shuffled)
+    assert build_leaderboard(shuffled, rules).to_bytes() == build_leaderboard(drawn, rules).to_bytes()
+
+
+def test_another_vote_makes_other_bytes():
+    rows = votes("a b 12 10", "b c 11 12")
+    assert build_leaderboard(rows).to_bytes() != build_leaderboard([*rows, *votes("a c 1")]).to_bytes()
+
+
+def test_fallback_and_leaked_answers_are_left_out_unless_admitted():
+    rows = votes("a b 9 8") + a_battle("b1", "a>b", marks=frozenset({Mark.LEAKED}))
+    rows += a_battle("b2", "a>b", "a>b", marks=frozenset({Mark.FALLBACK}))
+    assert build_leaderboard(rows).counts.left_out == {"leaked": 1, "fallback": 2}
+    assert by_model(build_leaderboard(rows))["a"].wins == 9
+    selection = Selection(admitted=frozenset({Mark.LEAKED}))
+    admitted = build_leaderboard(rows, Rules(selection=selection))
+    assert by_model(admitted)["a"].wins == 10
+    assert admitted.method.admitted == ("leaked",)
+
+
+def test_a_model_never_fights_itself():
+    counts = build_leaderboard(votes("a b 2 2", "a a 5")).counts
+    assert (counts.votes, counts.left_out) == (4, {"same_model": 5})
+
+
+def test_categories_and_languages_have_boards_of_their_own():
+    rows = [replace(row, categories=("code", "hard"), language="en") for row in votes("a b 8 2")]
+    rows += [replace(row, categories=("prose",), language="fr") for row in votes("a b 1 9")]
+    code = build_leaderboard(rows, Rules(selection=Selection(category="code")))
+    french = build_leaderboard(rows, Rules(selection=Selection(language="fr")))
+    assert (code.leaderboard[0].model, code.method.category, code.counts.left_out) == ("a", "code", {"category": 10})
+    assert (french.leaderboard[0].model, french.method.language) == ("b", "fr")
+    assert build_leaderboard(rows).counts.votes == 20
+
+
+def test_a_retired_model_keeps_its_votes_and_says_so():
+    rows = votes("a b 9 8", "b old 9 8")
+    snapshot = build_leaderboard(rows, cards=[ModelCard("old", "Old", retired=True)])
+    assert by_model(snapshot)["old"].retired
+    assert by_model(snapshot)["a"].elo_rating == by_model(build_leaderboard(rows))["a"].elo_rating
+
+
+def test_votes_of_one_battle_count_as_one_battle_and_imported_ones_each():
+    snapshot = build_leaderboard(a_battle("b1", "a>b", "a>c") + votes("a b 3"))
+    row = by_model(snapshot)["a"]
+    assert (row.battles_fought, row.votes, snapshot.counts.battles) == (4, 5, 4)
+
+
+def test_models_that_cannot_be_told_apart_share_a_rank():
+    snapshot = build_leaderboard(votes("a b 20 18", "b c 200 20", "a c 200 20"))
+    rows = by_model(snapshot)
+    assert (rows["a"].rank, rows["b"].rank, rows["c"].rank) == (1, 1, 3)
+    assert (rows["a"].rank_high, rows["b"].rank_high, rows["c"].rank_high) == (2, 2, 3)
+    assert (rows["a"].tied_with, rows["c"].tied_with) == (1, 0)
+
+
+def test_equal_models_hardly_ever_get_a_false_rank():
+    random = np.random.default_rng(11)
+    false_ranks = 0
+    for _ in range(60):
+        table = play(Scene(8, 240), random, np.zeros(8))
+        false_ranks += any(row.rank > 1 for row in board_of(table, Rules(draws=100)).leaderboard if not row.provisional)
+    assert false_ranks <= 8
+
+
+def test_the_chances_to_be_best_add_up():
+    rows = build_leaderboard(golden("food").rows, ANY_NUMBER).leaderboard
+    assert sum(row.p_best for row in rows) == pytest.approx(1.0, abs=1e-3)
+    assert rows[0].p_best == max(row.p_best for row in rows)
+
+
+def test_the_chance_over_the_next_is_that_of_the_ratings():
+    rows = build_leaderboard(votes("a b 30 10"), ANY_NUMBER).leaderboard
+    assert rows[0].chance_over_next == 0.75
+    assert rows[1].chance_over_next is None
+
+
+def test_a_close_first_place_says_how_many_votes_would_tell():
+    found = build_leaderboard(votes("a b 59 41"), ANY_NUMBER).finding
+    assert (found.state, found.first, found.second) == ("open", "a", "b")
+    # A gap of 0.364 logits is clear at a standard error of 0.186; a vote at 0.59 has 0.242 of information: 120 votes.
+    assert 16 <= found.votes_to_separate <= 28
+    assert "more votes" in found.sentence
+
+
+def test_that_many_votes_more_do_tell():
+    start = votes("a b 52 40 8", "b c 30 10", "a c 30 10")
+    needed = build_leaderboard(start).finding.votes_to_separate
+    more = [JudgedPair("a", "b", Verdict.A)] * round(needed * 0.565) + [JudgedPair("a", "b", Verdict.B)] * round(
+        needed * 0.435
+    )
+    gap = build_leaderboard(start).leaderboard[0].chance_over_next
+    assert gap == pytest.approx(0.565, abs=0.02)
+    after = build_leaderboard(start + more).finding
+    assert after.state == "clear" or after.votes_to_separate < needed / 4
+
+
+def test_a_draw_at_the_top_cannot_be_told():
+    found = build_leaderboard(votes("a b 20 20"), ANY_NUMBER).finding
+    assert (found.state, found.votes_to_separate) == ("open", None)
+    assert "too close" in found.sentence
+
+
+def test_a_clear_first_place_is_called_clear():
+    found = build_leaderboard(votes("a b 90 10"), ANY_NUMBER).finding
+    assert (found.state, found.votes_to_separate) == ("clear", 0)
+    assert found.sentence == "a is clearly better than b."
+
+
+def test_the_flips_that_turn_the_first_place_are_counted():
+    found = build_leaderboard(votes("a b 16 10"), ANY_NUMBER).finding
+    # 13 to 13 is a draw, which the first keeps.
+    assert (found.flips, found.flips_to) == (4, "b")
+
+
+def test_ties_are_flipped_where_wins_do_not_suffice():
+    found = build_leaderboard(votes("a b 1 0 8", "b c 4 5", "a c 4 5"), ANY_NUMBER).finding
+    assert found.first == "c"
+    assert found.flips in (1, 2)
+
+
+@pytest.mark.parametrize("ties", Ties)
+def test_one_flip_fewer_leaves_the_first_place(ties):
+    rows = golden("food").rows
+    found = build_leaderboard(rows, Rules(ties=ties)).finding
+    lost = [row for row in rows if {row.model_a, row.model_b} == {found.first, found.flips_to}]
+    assert found.flips == 2
+    assert len(lost) >= 1
+    turned = 0
+    for number, row in enumerate(rows):
+        winner = {Verdict.A: row.model_a, Verdict.B: row.model_b}.get(row.verdict)
+        if winner == found.first:
+            other = Verdict.B if row.verdict is Verdict.A else Verdict.A
+            again = build_leaderboard([*rows[:number], replace(row, verdict=other), *rows[number + 1 :]], ANY_NUMBER)
+            turned += again.leaderboard[0].model != found.first
+    assert turned == 0
+
+
+def test_battles_won_show_the_bias_of_entry_order_and_do_not_rank():
+    table = play(Scene(4, 6000, ties=0.0), np.random.default_rng(5), np.zeros(4))
+    snapshot = board_of(table, Rules(draws=100))
+    shares = [position.battles_won_share for position in snapshot.positions]
+    assert shares == pytest.approx([0.125, 0.125, 0.25, 0.5], abs=0.03)
+    assert [position.win_rate for position in snapshot.positions] == pytest.approx([0.5] * 4, abs=0.03)
+    assert {row.rank for row in snapshot.leaderboard} == {1}
+    assert all(sum(row.entries) == row.votes for row in snapshot.leaderboard)
+
+
+def test_a_tie_keeps_the_champion_in_the_count_of_battles_won():
+    positions = build_leaderboard(a_battle("b1", "x=y", "x=z")).positions
+    assert [position.battles_won_share for position in positions] == [1.0, 0.0, 0.0]
+
+
+def long_wins():
+    """Equal models; only the length decides, in proportion, and ``wordy`` is mostly the longer one."""
+    random = np.random.default_rng(1)
+    rows = []
+    for number in range(1500):
+        left, right = random.choice(["wordy", "terse", "plain"], 2, replace=False)
+        length = {name: int(random.integers(50, 400)) + (250 if name == "wordy" else 0) for name in (left, right)}
+        contrast = (length[left] - length[right]) / (length[left] + length[right])
+        left_wins = random.random() < 1 / (1 + np.exp(-4 * contrast))
+        rows.append(
+            JudgedPair(
+                str(left),
+                str(right),
+                Verdict.A if left_wins else Verdict.B,
+                f"b{number}",
+                style_a=AnswerStyle(length[left]),
+                style_b=AnswerStyle(length[right]),
+            )
+        )
+    return rows
+
+
+def test_style_control_sets_length_aside():
+    rows = long_wins()
+    plain = by_model(build_leaderboard(rows))
+    controlled = build_leaderboard(rows, Rules(features=ALL_FEATURES))
+    assert plain["wordy"].elo_rating > plain["terse"].elo_rating + 80
+    fair = by_model(controlled)
+    assert {row.rank for row in plain.values()} != {1}
+    assert {row.rank for row in fair.values()} == {1}
+    assert all(row.rating_lower < 1000 < row.rating_upper for row in fair.values())
+    assert controlled.method.style["length"] > 50
+    assert controlled.method.style["bold"] == 0.0
+
+
+def test_style_that_was_measured_on_one_side_only_is_not_used():
+    rows = [replace(row, style_b=None) for row in long_wins()]
+    controlled = by_model(build_leaderboard(rows, Rules(features=ALL_FEATURES)))
+    assert controlled["wordy"].elo_rating == by_model(build_leaderboard(rows))["wordy"].elo_rating
