@@ -104,7 +104,7 @@ def _value_form(name: str) -> str:
     if name in _CHOICES:
         first, *others = _CHOICES[name]
         return f"={first} (or {', '.join(others)})"
-    return {"bool": "", "int": "=<tokens>", "float": "=<s>", "str": "=<text>"}[_TYPES[name].removesuffix(" | None")]
+    return {"bool": "", "int": "=<n>", "float": "=<s>", "str": "=<text>"}[_TYPES[name].removesuffix(" | None")]
 
 
 def checked(changes: Mapping[str, object]) -> dict[str, Any]:
