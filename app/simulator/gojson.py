@@ -1,6 +1,6 @@
 """Reading JSON as Go's encoding/json does: into typed fields, with the words of its errors.
 
-Keys are found whatever their case, unknown ones are ignored, null leaves a field as it is, and what follows the first
+Keys are found whatever their case, unknown ones are ignored, null leaves a field empty, and what follows the first
 value is not read. The texts are those of ``json.Decoder``: ``unexpected EOF``, ``invalid character 'x' looking for
 beginning of value``, ``json: cannot unmarshal number into Go struct field ChatRequest.model of type string``.
 """
@@ -82,6 +82,7 @@ class Fields:
     """
 
     def __init__(self, value: object, struct: str, path: str = "") -> None:
+        value = {} if value is None else value
         if not isinstance(value, dict):
             raise GoJsonError(f"json: cannot unmarshal {go_type(value)} into Go value of type api.{struct}")
         self._struct = struct
@@ -138,7 +139,7 @@ class Fields:
         if not isinstance(value, list):
             raise self._wrong(name, value, f"[]{item_type}")
         for item in value:
-            if not isinstance(item, dict):
+            if item is not None and not isinstance(item, dict):
                 raise self._wrong(name, item, item_type)
         return [Fields(item, self._struct, f"{self._path}{name}.") for item in value]
 
@@ -150,9 +151,9 @@ class Fields:
         if not isinstance(value, list):
             raise self._wrong(name, value, "[]string")
         for item in value:
-            if not isinstance(item, str):
+            if item is not None and not isinstance(item, str):
                 raise self._wrong(name, item, "string")
-        return tuple(value)
+        return tuple(item or "" for item in value)
 
     def mapping(self, name: str) -> Mapping[str, object]:
         """An object with whatever in it."""

@@ -14,8 +14,9 @@ from typing import Final
 
 FOREVER: Final = math.inf
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PIECE: Final = re.compile(r"(\d+\.?\d*|\.\d+)([^\d.]*)")
-_BARE: Final = re.compile(r"-?\d+")
+_PIECE: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([^0-9.]*)")
+_LONGEST_S: Final = (2**63 - 1) / 1e9
+_BARE: Final = re.compile(r"-?[0-9]{1,15}")
 _GO_TYPES: Final = ((bool, "bool"), (list, "[]interface {}"), (dict, "map[string]interface {}"))
 
 
@@ -44,6 +45,8 @@ def go_duration(text: str) -> float:
             raise DurationInvalid(f"time: unknown unit {json.dumps(unit, ensure_ascii=False)} in duration {quoted}")
         total += float(number) * _UNITS[unit]
         rest = rest[piece.end() :]
+    if total > _LONGEST_S:
+        raise DurationInvalid(f"time: invalid duration {quoted}")
     return sign * total
 
 

@@ -11,6 +11,7 @@ from app.errors import InvalidInput
 from app.simulator import openai, wire
 from app.simulator.control import Control
 from app.simulator.errors import ServerError
+from app.simulator.gojson import GoJsonError
 from app.simulator.http import Handler, Request, Response
 from app.simulator.library import Library
 from app.simulator.machine import Machine
@@ -74,6 +75,8 @@ class Application:
             await handler(request, response)
         except ServerError as error:
             response.send(error.status, wire.JSON, wire.error_body(error.text), SIMULATED)
+        except GoJsonError as error:
+            response.send(400, wire.JSON, wire.error_body(str(error)), SIMULATED)
         except InvalidInput as error:
             response.send(400, wire.JSON, wire.error_body(error.sentence), SIMULATED)
 

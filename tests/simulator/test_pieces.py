@@ -81,6 +81,8 @@ def test_keep_alive_in_all_its_forms(value, seconds):
         ("1d", 'time: unknown unit "d" in duration "1d"'),
         ("", 'time: invalid duration ""'),
         ("abc", 'time: invalid duration "abc"'),
+        ("\uff15m", 'time: invalid duration "\uff15m"'),
+        ("9999999h", 'time: invalid duration "9999999h"'),
         ("5m x", 'time: unknown unit "m x" in duration "5m x"'),
         (True, "Unsupported type: 'bool'"),
         ([1], "Unsupported type: '[]interface {}'"),
@@ -152,6 +154,9 @@ def test_wrong_types_name_the_field_and_keys_have_no_case():
         with pytest.raises(GoJsonError, match="json: cannot unmarshal") as caught:
             read()
         assert words in str(caught.value)
+    assert Fields(None, "ChatRequest").text("model") == ""
+    nulls = Fields({"messages": [None], "images": [None]}, "ChatRequest")
+    assert (nulls.objects("messages", "api.Message")[0].text("role"), nulls.texts("images")) == ("", ("",))
     with pytest.raises(GoJsonError, match=r"array into Go value of type api\.ChatRequest"):
         Fields([], "ChatRequest")
 
