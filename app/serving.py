@@ -27,6 +27,8 @@ KEEP_ALIVE_S = 130
 #: What does not end by itself has this long when the lanes have drained (whole seconds).
 GRACEFUL_SHUTDOWN_S = 5
 READY_LIMIT_S = 60.0
+#: A client that takes nothing of what was sent for this long loses its connection, which could not be closed otherwise.
+UNSENT_LIMIT_S = 20.0
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
@@ -63,6 +65,8 @@ def bind(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"can't listen on {host}:{port} ({error.strerror}); choose another with --port"
         ) from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections inherit it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNSENT_LIMIT_S * 1000))
     listening.listen(2048)
     listening.set_inheritable(True)
     return listening

@@ -8,10 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 import orjson
+import structlog
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from redis.exceptions import RedisError
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
 from app.errors import ArenaError, InvalidInput
@@ -20,11 +23,34 @@ from app.web.services import Services
 
 HEARTBEAT_S = 10
 SEND_TIMEOUT_S = 20
+#: After that time the system cuts the connection of who took nothing: see ``app.serving.UNSENT_LIMIT_S``.
+CUT_LIMIT_S = 60.0
 #: Silence that a CDN is left in before the first byte of whitespace, and between two of them.
 WHITESPACE_AFTER_S = 9.0
 
 #: ``no-transform`` keeps proxies from compressing (and so buffering) the stream, ``X-Accel-Buffering`` is nginx's.
 STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+
+log = structlog.get_logger(__name__)
+
+
+class EventStream(EventSourceResponse):
+    """Server-sent events for as long as the viewer takes them.
+
+    From a viewer who took nothing for ``send_timeout`` seconds all is taken away but the connection, which the
+    system cuts: the server has no way to, since closing it would wait until the viewer has read what was sent.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        try:
+            await super().__call__(scope, receive, send)
+        except SendTimeoutError:
+            log.info("viewer_takes_nothing", path=scope["path"])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CUT_LIMIT_S):
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
 
 
 def _heartbeat() -> ServerSentEvent:
@@ -49,7 +75,7 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
             raise InvalidInput("after must be the id of an event, such as k7q2ab-57", field="after") from None
         if at_end:
             return Response(status_code=204, headers=STREAM_HEADERS)
-    return EventSourceResponse(
+    return EventStream(
         services.viewing.events(battle_id, cursor),
         headers=STREAM_HEADERS,
         ping=HEARTBEAT_S,
