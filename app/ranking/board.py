@@ -105,10 +105,15 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The votes behind the board: ``votes`` counted, ``rated`` of them compare, ``left_out`` by reason."""
+    """The votes behind the board: ``votes`` counted, ``rated`` of them compare, ``left_out`` by reason.
+
+    ``a_wins`` far from ``b_wins`` tells of voters who prefer a side.
+    """
 
     votes: int = 0
     rated: int = 0
+    a_wins: int = 0
+    b_wins: int = 0
     ties: int = 0
     both_bad: int = 0
     battles: int = 0

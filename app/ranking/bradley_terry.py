@@ -33,6 +33,8 @@ STYLE_RIDGE = 1.0
 
 _STEPS = 200
 _CLOSE = 1e-11
+# Among very many votes rounding may move a little known rating by more than that; then there is nothing left to gain.
+_FLAT = 1e-16
 
 
 class NotConverged(ArithmeticError):
@@ -159,12 +161,15 @@ class _Newton:
         at = np.zeros(self.size)
         if self.ties.fitted:
             at[-1] = 0.5
-        slopes = self.slopes(at, self.shared)
+        slopes, flat = self.slopes(at, self.shared), 0
         for step in range(1, _STEPS + 1):
             gradient, hessian = self.derivatives(at, slopes)
-            move: Floats = np.asarray(np.linalg.solve(hessian + self.gauge, gradient), dtype=np.float64)
-            at, slopes = self.climb(at, slopes, move, float(gradient @ move))
-            if np.abs(move).max(initial=0.0) < _CLOSE:
+            # Rounding in the gradient's sum would make all ratings drift together: centred, it can't.
+            move = self.centred(np.linalg.solve(hessian + self.gauge, gradient).astype(np.float64))
+            rise = float(gradient @ move)
+            flat = flat + 1 if rise <= _FLAT * (1.0 + abs(slopes.value)) else 0
+            at, slopes = self.climb(at, slopes, move, rise)
+            if np.abs(move).max(initial=0.0) < _CLOSE or flat == 2:
                 return self.result(at, step)
         raise NotConverged(f"no maximum within {_STEPS} steps")
 

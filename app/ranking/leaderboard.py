@@ -21,7 +21,7 @@ from app.ranking.likelihoods import Floats, shares
 from app.ranking.positions import entry_positions
 from app.ranking.standing import Provisional, Standing, stand
 from app.ranking.tally import Tally, figure, tally_votes
-from app.ranking.votes import BOTH_BAD, TIE, JudgedPair, VoteTable, aggregated, tabulate, vote_cells
+from app.ranking.votes import BOTH_BAD, TIE, A, B, JudgedPair, VoteTable, aggregated, tabulate, vote_cells
 
 _INTERVAL = "sandwich, clustered by battle, small-sample corrected"
 
@@ -113,11 +113,12 @@ def _in_gauge(fitted: Fit, covariance: Floats, anchor: int | None, at: float) ->
 
 
 def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: Tally) -> list[BoardRow]:
-    """The models with a rating: the settled by rating, then the provisional by island and rating."""
+    """The models with a rating: the settled by rank and rating, then the provisional by island and rating."""
     standing = rated.standing
     seen = [n for n, why in enumerate(standing.provisional) if Provisional.NO_VOTES not in why]
     island = rated.fit.ground.island
-    order = sorted(seen, key=lambda n: (bool(standing.provisional[n]), int(island[n]), -rated.elo[n], n))
+    rank = standing.rank_low
+    order = sorted(seen, key=lambda n: (bool(standing.provisional[n]), island[n], rank[n], -rated.elo[n], n))
     after = [*order[1:], None]
     return [_row(table, rated, known, tally, n, below) for n, below in zip(order, after, strict=True)]
 
@@ -205,6 +206,8 @@ def _counts(table: VoteTable, rated: _Rated | None) -> Counts:
     return Counts(
         votes=len(verdict),
         rated=int((verdict != BOTH_BAD).sum()),
+        a_wins=int((verdict == A).sum()),
+        b_wins=int((verdict == B).sum()),
         ties=int((verdict == TIE).sum()),
         both_bad=int((verdict == BOTH_BAD).sum()),
         battles=int(np.count_nonzero(np.diff(table.battle, prepend=-1))),

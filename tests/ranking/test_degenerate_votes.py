@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from app.battle.battle import Verdict
 from app.ranking.board import Gauge, ModelCard, Rules
+from app.ranking.bradley_terry import Cells, fit
 from app.ranking.leaderboard import build_leaderboard
 from app.ranking.likelihoods import Ties
 from app.ranking.standing import Provisional
 from app.ranking.votes import JudgedPair
-from tests.ranking.golden import votes
+from tests.ranking.golden import cells, votes
 
 ANY_NUMBER = Rules(minimum_votes=1)
 
@@ -115,6 +116,25 @@ def test_an_anchor_without_votes_leaves_the_board_centred_and_the_board_says_so(
     snapshot = board("a b 9 8", "x y 3 2", rules=Rules(gauge=Gauge(1114.0, "x"), minimum_votes=1))
     assert (snapshot.method.gauge, snapshot.method.anchor) == ("centred", None)
     assert np.mean([row.elo_rating for row in snapshot.leaderboard if row.island == 0]) == pytest.approx(1114.0)
+
+
+@pytest.mark.parametrize("ties", Ties)
+@pytest.mark.parametrize("many", [1e3, 1e6, 1e9, 1e12])
+def test_a_rare_upset_among_any_number_of_votes_has_a_maximum(ties, many):
+    found = fit(cells(4, (0, 1, many, 1, 2), (1, 2, many, 1, 1), (2, 3, many, many, many)), ties)
+    assert found.steps < 60
+    assert np.isfinite(found.theta).all()
+    if ties is Ties.HALF_WIN:
+        assert found.theta[0] - found.theta[1] == pytest.approx(np.log((many + 1) / 2), abs=1e-3)
+
+
+def test_many_votes_of_like_style_have_a_maximum():
+    random = np.random.default_rng(4)
+    left = random.integers(0, 3, 60_000)
+    right = (left + random.integers(1, 3, 60_000)) % 3
+    won = (random.random(60_000) < 0.6).astype(float)
+    style = np.column_stack([random.choice([-1.0, 0.5, 1.0], 60_000), np.zeros(60_000)])
+    assert fit(Cells(3, left, right, won, 1 - won, won * 0, style)).steps < 12
 
 
 names = st.integers(0, 6).map(lambda number: f"m{number}")
