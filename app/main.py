@@ -23,7 +23,7 @@ from app.arena.store import Store
 from app.arena.sweeper import Sweeper
 from app.arena.viewing import Viewing
 from app.arena.writer import TickWriter
-from app.backends.base import Backend, GenerationRequest, Message
+from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.backends.ollama import OllamaBackend
 from app.backends.retrying import RetryingBackend
 from app.database import Database, migrate
@@ -32,7 +32,7 @@ from app.embedded_redis import embedded_redis
 from app.engines import database_url
 from app.errors import ArenaError, Unavailable
 from app.hosts.host import Host, hosts_from
-from app.hosts.options import options_for, system_for
+from app.hosts.options import as_sent, options_for, system_for
 from app.hosts.roster import Roster, tell_nobody, warn
 from app.lanes.lane import Lane
 from app.lanes.lease import HostLease
@@ -40,7 +40,9 @@ from app.lanes.planner import Budget
 from app.lanes.queue import HostQueue
 from app.lanes.router import Router
 from app.lanes.work import LaneHost
+from app.records.identity import Asked, ModelIdentity
 from app.records.ledger import Ledger
+from app.records.voters import secret_of
 from app.redis import check_redis, commands_client, subscriber_client
 from app.settings import Settings, load_settings
 from app.tasks import Supervisor
@@ -166,7 +168,9 @@ class House:
             ledger,
             self._router,
             prefetch=settings.arena_prefetch,
+            named=settings.arena_reveal != "end",
             battle_ttl=settings.arena_battle_ttl,
+            describe=self._asked,
         )
         self._manager = ArenaManager(self._store, ledger, self._settler, named=settings.arena_reveal != "end")
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
@@ -185,6 +189,12 @@ class House:
         question = Message("user", document.battle.message)
         return GenerationRequest(model, (*told, question), options_for(self._settings, model))
 
+    def _asked(self, document: Document, model: str, host: str) -> Asked:
+        found = self.roster.installed(host, model) or InstalledModel(model, 0)
+        options = as_sent(options_for(self._settings, model))
+        system = system_for(self._settings, model, document.system)
+        return Asked(ModelIdentity(model, found.digest, found.quantization, options), system or None)
+
     def start(self, supervisor: Supervisor) -> None:
         """Start the tasks that every process has."""
         supervisor.keep("hub", self._hub.run)
@@ -197,7 +207,8 @@ class House:
         """What the routes work with."""
         viewing = Viewing(self._hub, self._manager.snapshot)
         contestants = AtHand(self.roster, self._router)
-        return Services(self._settings, self._manager, viewing, contestants, self.readiness)
+        secret = secret_of(self._settings)
+        return Services(self._settings, self._manager, viewing, contestants, self.readiness, secret)
 
     async def readiness(self) -> Readiness:
         """What is missing for battles, and what is in trouble but no reason to leave."""

@@ -91,6 +91,8 @@ class Settings(BaseSettings):
 
     arena_config: Path | None = None
     arena_data_dir: Path = Path(".arena")
+    arena_secret: str = Field(default="", repr=False)
+    arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False
     arena_models: Names = ()
     arena_num_models: int = Field(default=3, ge=2)
@@ -106,6 +108,7 @@ class Settings(BaseSettings):
     arena_reveal: Literal["end", "vote", "always"] = "end"
     arena_tick: Duration = Field(default=timedelta(seconds=0.05), gt=timedelta(0))
     arena_wait: Duration = Field(default=timedelta(seconds=240), ge=timedelta(0))
+    arena_undo: Duration = Field(default=timedelta(seconds=30), ge=timedelta(0))
     arena_drain: Duration = Field(default=timedelta(seconds=15), ge=timedelta(0))
     arena_keep_alive: Duration = Field(default=timedelta(hours=72), gt=timedelta(0))
     arena_max_message: int = Field(default=32_000, ge=1)
@@ -116,7 +119,9 @@ class Settings(BaseSettings):
     hosts: tuple[HostSettings, ...] = Field(default=(), validation_alias="[[hosts]]")
     models: tuple[ModelSettings, ...] = Field(default=(), validation_alias="[[models]]")
 
-    _blank = field_validator("ollama_port", "arena_seed", "arena_config", mode="before")(_empty_is_none)
+    _blank = field_validator("ollama_port", "arena_seed", "arena_config", "arena_retention", mode="before")(
+        _empty_is_none
+    )
 
     @field_validator("arena_data_dir", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random, SystemRandom
 
 import orjson
@@ -47,6 +47,15 @@ class Opening:
     session_id: str | None = None
     idempotency_key: str | None = None
     body_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ballot:
+    verdict: Verdict
+    key: str | None
+    request_hash: str | None
+    voter: str | None
+    client_at: datetime | None
 
 
 class ArenaManager:
@@ -125,6 +134,8 @@ class ArenaManager:
             return await self._begin(Document(_opened(record), record.system, self._named))
         if record.status is Status.RUNNING:
             await self._settler.settle(battle_id)
+            if (look := await self._store.look(battle_id)) is not None:
+                return snapshot_of(look)
             record = await self.record(battle_id)
         return snapshot_from_records(record, await self._ledger.answers(battle_id), self._named)
 
@@ -188,10 +199,13 @@ class ArenaManager:
         verdict: Verdict,
         key: str | None = None,
         request_hash: str | None = None,
+        voter: str | None = None,
+        client_at: datetime | None = None,
     ) -> Snapshot:
         """Judge a round. The same verdict again is counted once and answered with the snapshot of now.
 
-        ``request_hash`` is kept with the vote, for ``repeated_vote``.
+        ``request_hash`` is kept with the vote, for ``repeated_vote``; ``voter`` is a keyed hash of who votes (never an
+        address or an id as it is) and ``client_at`` the time that his clock shows.
 
         Raises:
             NotFound: there is no such battle.
@@ -199,7 +213,8 @@ class ArenaManager:
         """
         battle, standing, failed = await self._standing(battle_id, round_number)
         if standing is None:
-            standing = await self._cast(battle, round_number, verdict, key, failed, request_hash)
+            ballot = _Ballot(verdict, key, request_hash, voter, client_at)
+            standing = await self._cast(battle, round_number, ballot, failed)
         if standing.verdict is not verdict:
             await self._settler.settle(battle_id)  # who gave it may have died before it was told
             raise Conflict(
@@ -216,6 +231,8 @@ class ArenaManager:
         if look is None:
             record = await self.record(battle_id)
             await self._settler.settle(battle_id)
+            look = await self._store.look(battle_id)
+        if look is None:
             vote = next((vote for vote in record.votes if vote.round == round_number), None)
             if vote is None:
                 raise Conflict("the battle is over; start a new one", code="battle_over")
@@ -224,22 +241,23 @@ class ArenaManager:
         failed = frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
         return battle, next((vote for vote in battle.votes if vote.round == round_number), None), failed
 
-    async def _cast(
-        self,
-        battle: Battle,
-        round_number: int,
-        verdict: Verdict,
-        key: str | None,
-        failed: frozenset[int],
-        request_hash: str | None,
-    ) -> Vote:
+    async def _cast(self, battle: Battle, round_number: int, ballot: _Ballot, failed: frozenset[int]) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
+        verdict = ballot.verdict
         try:
             after = rules.cast_vote(battle, round_number, verdict, failed)
         except IllegalMove as move:
             raise Conflict(f"{move}; read the battle for what it waits for", code=move.code) from None
         cast = await self._ledger.cast_vote(
-            battle.id, round_number, verdict, battle.pair, outcome=after.status, key=key, request_hash=request_hash
+            battle.id,
+            round_number,
+            verdict,
+            battle.pair,
+            outcome=after.status,
+            key=ballot.key,
+            request_hash=ballot.request_hash,
+            voter=ballot.voter,
+            client_at=ballot.client_at,
         )
         if cast.counted or cast.repeated:
             log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
@@ -248,6 +266,28 @@ class ArenaManager:
             return cast.standing
         await self._settler.settle(battle.id)
         raise Conflict(f"the battle is over ({cast.status.value}); start a new one", code="battle_over")
+
+    async def undo(self, battle_id: str, round_number: int, within: timedelta) -> Snapshot:
+        """Take back the newest verdict, given not longer ago than ``within``, before the next round is judged.
+
+        Raises:
+            NotFound: there is no such battle.
+            Conflict: the battle is over, names were revealed, it is not the newest verdict, or it is too late.
+        """
+        record = await self.record(battle_id)
+        if record.status is not Status.RUNNING:
+            raise Conflict("the battle is over and its names were revealed; verdicts stand now", code="battle_over")
+        if round_number not in {vote.round for vote in record.votes}:
+            why = "is not the newest that was judged" if record.votes else "has no verdict"
+            raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
+        if self._named:
+            raise Conflict("names were revealed with the verdict, so it stands", code="names_revealed")
+        if not await self._ledger.retract_vote(battle_id, round_number, within):
+            limit = f"{within.total_seconds():g} s"
+            raise Conflict(f"only the newest verdict can be taken back, within {limit}", code="too_late")
+        log.info("vote_taken_back", battle=battle_id, round=round_number)
+        await self._settler.settle(battle_id)
+        return await self.snapshot(battle_id)
 
     async def stop(self, battle_id: str) -> Snapshot:
         """Stop generation and end the battle; also when it has ended already.

@@ -15,15 +15,17 @@ from typing import Protocol
 
 import structlog
 
-from app.arena.store import End, Look, Show, Step, Store, Tell
-from app.arena.views import Performance, reveal_of
+from app.arena.document import Document
+from app.arena.store import End, Look, Restore, Show, Step, Store, Tell, new_name
+from app.arena.views import Performance, replay, reveal_of
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status
 from app.battle.events import Event, ready_event, round_event, vote_data
 from app.errors import Unavailable
 from app.lanes.job import Job, Priority
+from app.records.identity import Asked
 from app.records.ledger import Ledger
-from app.records.values import AnswerRecord, BattleRecord
+from app.records.values import AnswerRecord, BattleRecord, RoundRecord
 from app.timing.stopwatch import Timing
 
 #: A battle younger than this that Redis does not have is being opened by somebody else.
@@ -32,6 +34,10 @@ OPENING = timedelta(seconds=1)
 MOST_STEPS = 50
 
 log = structlog.get_logger(__name__)
+
+
+#: Who a model of that name is on a host, and what it is asked with: (document, model, host) -> Asked.
+Describe = Callable[[Document, str, str], Asked | None]
 
 
 class Dispatcher(Protocol):
@@ -59,6 +65,10 @@ def due(look: Look, record: BattleRecord) -> Move | None:
     battle = look.document.battle
     if look.ended or not battle.running:
         return None
+    if battle.votes and battle.votes[-1] not in record.votes:
+        after = rules.undo(battle)
+        taken_back = Event("unvote", {"round": after.round})
+        return Move(after, (Tell(taken_back), *_stage(after), Tell(ready_event(after))))
     judged = next((vote for vote in record.votes if vote.round == battle.round), None)
     if judged is not None:
         ready = battle if battle.ready else rules.mark_ready(battle)
@@ -109,15 +119,19 @@ class Settler:
         dispatcher: Dispatcher,
         *,
         prefetch: int = 1,
+        named: bool = False,
         battle_ttl: timedelta = timedelta(hours=24),
         clock: Callable[[], float] = time.time,
+        describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - where nobody knows
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._dispatcher = dispatcher
         self._prefetch = prefetch
+        self._named = named
         self._battle_ttl = battle_ttl
         self._clock = clock
+        self._describe = describe
 
     async def settle(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
@@ -127,8 +141,9 @@ class Settler:
             if record is None:
                 return
             if look is None:
-                await self._close_lost(record)
-                return
+                if not await self._restored(record):
+                    return
+                continue
             move = due(look, record)
             if move is None:
                 finished = [entry for entry, answer in enumerate(look.answers) if answer.finish]
@@ -151,7 +166,9 @@ class Settler:
 
     async def _make(self, look: Look, move: Move) -> None:
         battle = move.battle
-        await self._ledger.save_answers(battle.id, _ended_answers(look))
+        await self._ledger.save_answers(
+            battle.id, self._ended_answers(look, battle), _rounds(look.document.battle, battle)
+        )
         steps, document = move.told, replace(look.document, battle=battle)
         if not battle.running:
             # SQL decides: a stop that came first stands, whatever was due.
@@ -170,19 +187,58 @@ class Settler:
         """After the end: keep what was written of the cancelled answers, and take the jobs back."""
         look = await self._store.look(battle_id, "all")
         if look is not None and look.ended:
-            await self._ledger.save_answers(battle_id, _ended_answers(look))
+            await self._ledger.save_answers(battle_id, self._ended_answers(look, look.document.battle))
             await self._dispatcher.cancel([_job(look.document.battle, e, 0.0) for e in range(len(look.answers))])
 
-    async def _close_lost(self, record: BattleRecord) -> None:
-        """Redis has no such battle: expired by its TTL it is stopped, lost with its Redis it has failed."""
+    def _ended_answers(self, look: Look, after: Battle) -> list[AnswerRecord]:
+        """The answers that have ended; ``after`` is the battle as it is about to be, with who steps in now."""
+        document = look.document
+        pairs = (after.pair, document.battle.pair)
+        return [
+            AnswerRecord(
+                entry=entry,
+                model=contestant.model,
+                host=answer.host or None,
+                text=answer.text,
+                finish_reason=answer.finish,  # type: ignore[arg-type]  # the scripts write nothing else
+                error_code=None if answer.error is None else answer.error["code"],
+                attempts=answer.attempts,
+                timing=answer.timing or Timing(),
+                side=next((side for pair in pairs if (side := pair.side_of(entry))), None),
+                asked=self._describe(document, contestant.model, answer.host),
+            )
+            for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, look.answers, strict=True))
+            if answer.finish
+        ]
+
+    async def _restored(self, record: BattleRecord) -> bool:
+        """Redis has no such battle: lost with its Redis it is rebuilt, expired by its TTL it is stopped."""
         if record.status is not Status.RUNNING:
-            return
+            return False
         if is_opening(record) and await self._store.name_of(record.id) is None:
-            return
-        expired = datetime.now(UTC) - record.created_at > self._battle_ttl
-        status = Status.STOPPED if expired else Status.FAILED
-        await self._ledger.end_battle(record.id, status)
-        log.warning("battle_lost", battle=record.id, status=status)
+            return False
+        if datetime.now(UTC) - record.created_at > self._battle_ttl:
+            await self._ledger.end_battle(record.id, Status.STOPPED)
+            log.warning("battle_expired", battle=record.id)
+            return False
+        return await self._rebuild(record)
+
+    async def _rebuild(self, record: BattleRecord) -> bool:
+        """Write all keys anew under a new name, from SQL: finished answers stay, unfinished ones start again."""
+        answers = await self._ledger.answers(record.id)
+        battle = replay(record, frozenset(e for e, answer in answers.items() if answer.finish_reason == "error"))
+        if not battle.running:  # the challengers that were left have failed
+            await self._ledger.end_battle(record.id, battle.status)
+            return False
+        back = [_restore(answer) for answer in answers.values() if answer.finish_reason != "cancelled"]
+        document = Document(battle, record.system, self._named)
+        reply = await self._store.advance(new_name(), 0, document, (*back, *_stage(battle)))
+        log.warning("battle_rebuilt", battle=record.id, answers=len(back), reply=reply)
+        return True
+
+
+def _restore(answer: AnswerRecord) -> Restore:
+    return Restore(answer.entry, answer.text, answer.finish_reason, answer.error_code, answer.timing, answer.host or "")
 
 
 def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.INTERACTIVE) -> Job:
@@ -194,19 +250,9 @@ def _performance(look: Look, entry: int) -> Performance:
     return Performance(answer.host or None, answer.timing)
 
 
-def _ended_answers(look: Look) -> list[AnswerRecord]:
-    contestants = look.document.battle.contestants
-    return [
-        AnswerRecord(
-            entry=entry,
-            model=contestants[entry].model,
-            host=answer.host or None,
-            text=answer.text,
-            finish_reason=answer.finish,  # type: ignore[arg-type]  # the scripts write nothing else
-            error_code=None if answer.error is None else answer.error["code"],
-            attempts=answer.attempts,
-            timing=answer.timing or Timing(),
-        )
-        for entry, answer in enumerate(look.answers)
-        if answer.finish
-    ]
+def _rounds(before: Battle, after: Battle) -> list[RoundRecord]:
+    """The rounds that a move is about: the one that was on stage, and the one that comes."""
+    same_pair = (after.round, after.pair) == (before.round, before.pair)
+    judged = len(after.votes) > len(before.votes)
+    shown = RoundRecord(before.round, before.pair, before.ready or judged or (same_pair and after.ready))
+    return [shown] if same_pair else [shown, RoundRecord(after.round, after.pair, False)]

@@ -69,7 +69,19 @@ class End:
     event: Event
 
 
-Step = Tell | Show | End
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Put an answer back that had ended, with a battle that is created; ``error`` is a public code."""
+
+    answer: int
+    text: str
+    finish: str
+    error: str | None
+    timing: Timing
+    host: str
+
+
+Step = Tell | Show | Restore | End
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,10 @@ def error_json(code: str) -> str:
 def _packed_step(step: Step) -> tuple[object, ...]:
     if isinstance(step, Show):
         return ("show", step.answer, step.round, step.side.value)
+    if isinstance(step, Restore):
+        error = error_json(step.error) if step.error else ""
+        timing = orjson.dumps(step.timing.to_dict())
+        return ("restore", step.answer, step.text, step.finish, error, timing, step.host)
     data = orjson.dumps(dict(step.event.data))
     return ("end", data) if isinstance(step, End) else ("event", step.event.name, data)
 

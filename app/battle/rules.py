@@ -65,6 +65,28 @@ def cast_vote(battle: Battle, round_number: int, verdict: Verdict, failed: Itera
     return _next_round(_without(judged, failed), side)
 
 
+def undo(battle: Battle) -> Battle:
+    """Take the newest verdict back: its pair is on stage again, complete and ready to be judged.
+
+    Raises:
+        IllegalMove: the battle is over, or nothing was judged.
+    """
+    _running(battle)
+    if not battle.votes:
+        raise IllegalMove("nothing_judged", "there is no verdict to take back")
+    vote = battle.votes[-1]
+    back = replace(
+        battle,
+        votes=battle.votes[:-1],
+        beaten=battle.beaten[:-1],
+        pair=vote.pair,
+        next_entry=max(vote.pair.a, vote.pair.b) + 1,
+        round=vote.round,
+        ready=True,
+    )
+    return replace(back, rounds_total=back.round + len(back.waiting))
+
+
 def _without(battle: Battle, failed: Iterable[int]) -> Battle:
     """Take failed contestants that wait off stage out of the battle."""
     gone = tuple(entry for entry in sorted(set(failed)) if entry in battle.waiting)

@@ -12,6 +12,7 @@ from app.errors import ConfigurationError
 from app.hosts.names import same_model
 from app.settings import ModelSettings, Settings
 
+_OURS = tuple(name for name in GenerationOptions.__dataclass_fields__ if name != "extra")
 _LEVELS = ("low", "medium", "high", "max")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
@@ -44,6 +45,11 @@ def options_for(settings: Settings, model: str) -> GenerationOptions:
         think=_think(think, row.name if row.think is not None else None),
         extra={name: value for name, value in row.options.items() if name not in _Named.model_fields},
     )
+
+
+def as_sent(options: GenerationOptions) -> dict[str, object]:
+    """The options by name, as records keep them: what goes to the server as it is stands beside the arena's own."""
+    return {**options.extra, **{name: getattr(options, name) for name in _OURS}}
 
 
 def system_for(settings: Settings, model: str, battle_system: str | None = None) -> str:

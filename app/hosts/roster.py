@@ -9,10 +9,11 @@ from time import monotonic
 
 import structlog
 
-from app.backends.base import Backend
+from app.backends.base import Backend, InstalledModel
 from app.errors import Unavailable
 from app.hosts.catalog import Catalog, catalog
 from app.hosts.host import Host
+from app.hosts.names import same_model
 from app.hosts.probes import HostState, probe
 
 PROBE_EVERY = timedelta(seconds=30)
@@ -59,6 +60,7 @@ class Roster:
         self.catalog = Catalog()
         #: What each host has, live; of a host that does not answer, what it had when it last did.
         self.models_by_host: dict[str, tuple[str, ...]] = {}
+        self._installed: dict[str, tuple[InstalledModel, ...]] = {}
 
     @property
     def troubles(self) -> tuple[str, ...]:
@@ -77,6 +79,7 @@ class Roster:
             for name, state in self._states.items():
                 if state.reachable:
                     self.models_by_host[name] = tuple(model.name for model in state.installed)
+                    self._installed[name] = state.installed
             self._probed = self._clock()
         for trouble in self.troubles:
             if trouble not in self._told:
@@ -88,6 +91,10 @@ class Roster:
         while True:
             await self.refresh()
             await asyncio.sleep((TROUBLE_EVERY if self.troubles else PROBE_EVERY).total_seconds())
+
+    def installed(self, host: str, model: str) -> InstalledModel | None:
+        """What ``host`` had under the name ``model`` when it last answered; None when it had no such model."""
+        return next((one for one in self._installed.get(host, ()) if same_model(one.name, model)), None)
 
     async def at_hand(self) -> tuple[str, ...]:
         """Names of the models that can be drawn now.

@@ -95,7 +95,7 @@ class Ledger:
         """Store answers that have ended, and rounds as they are now.
 
         An answer that is stored already stays as it is, but for its side, which it has from when it comes on stage. A
-        round that is stored as ready stays.
+        round stays as it is once it was judged.
 
         Raises:
             NotFound: there is no such battle.
@@ -198,6 +198,28 @@ class Ledger:
                 raise
             return standing
 
+    async def retract_vote(self, battle_id: str, round: int, within: timedelta) -> bool:
+        """Take back the vote on ``round`` if it is the newest of a running battle and not older than ``within``.
+
+        The row stays, with the time at which it was taken back; another vote may then judge the round.
+        """
+        now = self._clock()
+        taken = {"of": battle_id, "at": round, "since": now - within, "now": now}
+        move = {"of": battle_id, "at": round, "next": round + 1}
+
+        def work(connection: Connection) -> bool:
+            # In this order a vote on the next round and this one meet at the battle's row, and one of them is first.
+            if connection.execute(statements.MOVE_BACK, move).rowcount == 0:
+                return False
+            if connection.execute(statements.RETRACT, taken).rowcount == 0:
+                raise _TooLate
+            return True
+
+        try:
+            return await self._database.transaction(work)
+        except _TooLate:
+            return False
+
     async def end_battle(self, battle_id: str, status: Status) -> Status:
         """End a battle that runs, and return the status that stands: another's, if it had ended already.
 
@@ -216,6 +238,10 @@ class Ledger:
         if standing is None:
             raise _no_such_battle()
         return standing
+
+
+class _TooLate(Exception):
+    """Rolls a step back: there is no vote to take back any more."""
 
 
 def _no_such_battle() -> NotFound:

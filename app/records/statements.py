@@ -34,12 +34,16 @@ def _or_its_side(insert: _DialectInsert) -> Insert:
 
 
 def _or_its_pair(insert: _DialectInsert) -> Insert:
-    """Until it is ready, a round's pair may change: entries only grow, so who comes late with an older one is known."""
-    new = insert.excluded
+    """Until it is judged, a round's pair may change: a contestant fails, or the verdict before it is taken back."""
+    new, old = insert.excluded, rounds.c
+    same = sa.and_(new.entry_a == old.entry_a, new.entry_b == old.entry_b)
+    ready_at = sa.case((same, sa.func.coalesce(old.ready_at, new.ready_at)), else_=new.ready_at)
     return insert.on_conflict_do_update(
         index_elements=["battle_id", "round"],
-        set_={name: new[name] for name in ("entry_a", "entry_b", "ready_at")},
-        where=rounds.c.ready_at.is_(None) & (new.entry_a + new.entry_b >= rounds.c.entry_a + rounds.c.entry_b),
+        set_={"entry_a": new.entry_a, "entry_b": new.entry_b, "ready_at": ready_at},
+        where=~sa.exists().where(
+            votes.c.battle_id == old.battle_id, votes.c.round == old.round, votes.c.retracted_at.is_(None)
+        ),
     )
 
 
@@ -167,3 +171,18 @@ STANDING = (
     .where(battles.c.id == sa.bindparam("of"))
 )
 """The battle's status with the vote that stands for a round and the vote that bears a key."""
+
+RETRACT = (
+    sa.update(votes)
+    .where(
+        votes.c.battle_id == sa.bindparam("of"),
+        votes.c.round == sa.bindparam("at"),
+        votes.c.retracted_at.is_(None),
+        votes.c.created_at >= sa.bindparam("since"),
+    )
+    .values(retracted_at=sa.bindparam("now"))
+)
+"""Take a vote back that is not older than ``since``; the row stays."""
+
+MOVE_BACK = sa.update(battles).where(_RUNNING, battles.c.round == sa.bindparam("next")).values(round=sa.bindparam("at"))
+"""Bring a running battle from the round ``next`` back to the one before."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
 from app.arena.manager import Opening, body_hash
 from app.battle.battle import Verdict
@@ -15,6 +15,7 @@ from app.hosts.names import is_cloud
 from app.web.fields import BattleId, OptionalText, Text
 from app.web.services import Services, Wired
 from app.web.streams import event_stream
+from app.web.voters import Sender
 
 router = APIRouter(prefix="/api/arena", tags=["battles"])
 
@@ -34,12 +35,13 @@ class OpenBody(BaseModel):
 
 
 class VoteBody(BaseModel):
-    """A verdict on a round."""
+    """A verdict on a round; ``client_time`` is when it was given by the voter's own clock (RFC 3339)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"round": 1, "verdict": "tie"}]})
 
     round: StrictInt = Field(ge=1)
     verdict: Verdict
+    client_time: AwareDatetime | None = None
 
 
 def check_length(settings_limit: int, **texts: str | None) -> None:
@@ -130,9 +132,22 @@ async def watch_battle(
 
 
 @router.post("/battles/{battle_id}/votes")
-async def vote(battle_id: BattleId, body: VoteBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
+async def vote(
+    battle_id: BattleId, body: VoteBody, services: Wired, sender: Sender, key: IdempotencyKey = None
+) -> dict[str, Any]:
     """Judge a round; the same verdict again is counted once."""
-    return (await services.manager.vote(battle_id, body.round, body.verdict, key)).to_dict()
+    snapshot = await services.manager.vote(
+        battle_id, body.round, body.verdict, key, voter=sender.key, client_at=body.client_time
+    )
+    return snapshot.to_dict()
+
+
+@router.delete("/battles/{battle_id}/votes/{round_number}")
+async def undo(
+    battle_id: BattleId, round_number: Annotated[int, Path(ge=1, le=1000)], services: Wired
+) -> dict[str, Any]:
+    """Take the newest verdict back: within a short time, and never after names were revealed."""
+    return (await services.manager.undo(battle_id, round_number, services.settings.arena_undo)).to_dict()
 
 
 @router.post("/battles/{battle_id}/stop")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from secrets import token_bytes
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -45,13 +46,14 @@ class Readiness:
 
 @dataclass(slots=True)
 class Services:
-    """The rooms below, wired."""
+    """The rooms below, wired; ``secret`` is what voters' keys are made with."""
 
     settings: Settings
     manager: ArenaManager
     viewing: Viewing
     contestants: Contestants
     readiness: Callable[[], Awaitable[Readiness]]
+    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

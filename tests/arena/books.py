@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.battle.battle import Pair, Status, Verdict, Vote
 from app.lanes.job import Job
-from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle
+from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle, RoundRecord
 
 
 class MemoryLedger:
@@ -31,7 +32,9 @@ class MemoryLedger:
     async def battle(self, battle_id: str) -> BattleRecord | None:
         return self.battles.get(battle_id)
 
-    async def save_answers(self, battle_id: str, answers: list[AnswerRecord]) -> None:
+    async def save_answers(
+        self, battle_id: str, answers: list[AnswerRecord], rounds: Sequence[RoundRecord] = ()
+    ) -> None:
         kept = self.saved.setdefault(battle_id, {})
         for answer in answers:
             kept.setdefault(answer.entry, answer)
@@ -49,6 +52,8 @@ class MemoryLedger:
         outcome: Status,
         key: str | None = None,
         request_hash: str | None = None,
+        voter: str | None = None,
+        client_at: datetime | None = None,
     ) -> CastVote:
         record = self.battles[battle_id]
         if record.status is not Status.RUNNING or record.round != round:
@@ -58,6 +63,13 @@ class MemoryLedger:
         after = round + 1 if outcome is Status.RUNNING else round
         self.battles[battle_id] = replace(record, votes=(*record.votes, vote), round=after, status=outcome)
         return CastVote(True, False, vote, outcome)
+
+    async def retract_vote(self, battle_id: str, round: int, within: timedelta) -> bool:
+        record = self.battles[battle_id]
+        if record.status is not Status.RUNNING or record.round != round + 1:
+            return False
+        self.battles[battle_id] = replace(record, votes=record.votes[:-1], round=round)
+        return True
 
     async def end_battle(self, battle_id: str, status: Status) -> Status:
         record = self.battles[battle_id]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
 import orjson
@@ -48,6 +51,11 @@ class House:
 
     async def open(self, count: int = 3) -> Snapshot:
         return await self.manager.open(Opening("Why is the sky blue?", MODELS, count))
+
+    def make_old(self, battle: str) -> None:
+        """A battle of a moment ago that Redis does not have is being opened by somebody; this one is older."""
+        record = self.ledger.battles[battle]
+        self.ledger.battles[battle] = replace(record, created_at=record.created_at - timedelta(minutes=1))
 
     async def begin(self, battle: str, answer: int) -> str:
         self.tokens += 1
@@ -204,7 +212,7 @@ async def test_what_is_told_of_a_waiting_answer_names_place_and_wait_only(redis:
     assert await house.store.write([item]) == ["stale"]
 
 
-async def test_a_missing_key_means_that_the_battle_is_gone(redis: Redis) -> None:
+async def test_a_battle_with_a_missing_key_is_gone_and_rebuilt_from_sql(redis: Redis) -> None:
     house = House(redis)
     b = (await house.open()).battle_id
     await house.begin(b, 0)
@@ -212,7 +220,64 @@ async def test_a_missing_key_means_that_the_battle_is_gone(redis: Redis) -> None
     assert await house.write(b, 0, "x") == "gone"
     assert await house.begin(b, 1) == "gone"
     assert await house.store.look(b) is None
-    assert (await house.manager.snapshot(b)).status == "failed"
+    house.make_old(b)
+    rebuilt = await house.manager.snapshot(b)
+    assert rebuilt.status == "running"
+    assert rebuilt.cursor.split("-")[0] != house.name
+    assert rebuilt.to_dict()["sides"]["a"]["state"] == "queued"
+    assert await house.write(b, 0, "x") == "gone", "what was begun before writes nowhere"
+
+
+async def test_a_lost_battle_keeps_its_votes_and_finished_answers(redis: Redis) -> None:
+    house = House(redis)
+    b = (await house.open(3)).battle_id
+    for answer in (0, 1, 2):
+        await house.answer(b, answer, f"text {answer}")
+    before = (await house.manager.vote(b, 1, Verdict.B)).to_dict()
+    await redis.flushall()
+    house.make_old(b)
+    after = (await house.manager.snapshot(b)).to_dict()
+    assert after | {"cursor": ""} == before | {"cursor": ""}
+    assert (await house.manager.vote(b, 2, Verdict.A)).status == "finished"
+
+
+async def test_a_verdict_that_is_taken_back_brings_its_round_back(redis: Redis) -> None:
+    house = House(redis)
+    opened = await house.open(3)
+    b = opened.battle_id
+    for answer in (0, 1, 2):
+        await house.answer(b, answer)
+    before = await house.manager.snapshot(b)
+    after = await house.manager.vote(b, 1, Verdict.A)
+    undone = await house.manager.undo(b, 1, timedelta(seconds=30))
+    assert undone.to_dict() | {"cursor": ""} == before.to_dict() | {"cursor": ""}
+    told = [entry.event for entry in await house.store.entries(b, int(after.cursor.split("-")[1]))]
+    assert told == [b"unvote", b"round", b"delta", b"answer", b"delta", b"answer", b"ready"]
+    again = await house.manager.vote(b, 1, Verdict.B)
+    assert [vote["verdict"] for vote in again.votes] == ["b"]
+
+
+async def test_only_the_newest_verdict_of_a_blind_running_battle_can_be_taken_back(redis: Redis) -> None:
+    house = House(redis)
+    b = (await house.open(3)).battle_id
+    for answer in (0, 1, 2):
+        await house.answer(b, answer)
+    window = timedelta(seconds=30)
+    with pytest.raises(Conflict, match="no verdict"):
+        await house.manager.undo(b, 1, window)
+    await house.manager.vote(b, 1, Verdict.A)
+    with pytest.raises(Conflict, match="newest"):
+        await house.manager.undo(b, 2, window)
+    await house.manager.vote(b, 2, Verdict.A)
+    with pytest.raises(Conflict, match="over"):
+        await house.manager.undo(b, 2, window)
+    named = House(redis, named=True)
+    c = (await named.open(3)).battle_id
+    for answer in (0, 1, 2):
+        await named.answer(c, answer)
+    await named.manager.vote(c, 1, Verdict.A)
+    with pytest.raises(Conflict, match="names"):
+        await named.manager.undo(c, 1, window)
 
 
 async def test_every_key_of_a_battle_has_the_same_time_to_live(redis: Redis) -> None:
@@ -236,7 +301,7 @@ async def test_names_are_shown_with_votes_only_when_that_is_set(redis: Redis) ->
 
 
 ACTIONS = st.tuples(
-    st.sampled_from(["begin", "text", "text", "stop", "error", "told", "vote", "settle", "late", "halt"]),
+    st.sampled_from(["begin", "text", "text", "stop", "error", "told", "vote", "settle", "late", "halt", "undo"]),
     st.integers(0, 3),
     st.text(max_size=6),
 )
@@ -259,6 +324,9 @@ async def act(house: House, b: str, action: str, answer: int, text: str) -> None
         await house.settler.settle(b)
     elif action == "halt" and len(text) == 6:
         await house.manager.stop(b)
+    elif action == "undo":
+        with suppress(Conflict):
+            await house.manager.undo(b, max((await house.manager.snapshot(b)).round - 1, 1), timedelta(seconds=30))
     elif action == "vote":
         await house.settler.settle(b)
         await vote_or_be_refused(house, b, answer)

@@ -108,6 +108,8 @@ def test_the_last_verdict_with_failed_challengers_left_ends_the_battle() -> None
         (lambda b: rules.forfeit(b, [2]), "nobody_failed"),
         (lambda b: rules.forfeit(judged(b, Verdict.A), [0]), "answer_judged"),
         (lambda b: rules.stop(rules.stop(b)), "battle_over"),
+        (lambda b: rules.undo(b), "nothing_judged"),
+        (lambda b: rules.undo(rules.stop(judged(b, Verdict.A))), "battle_over"),
         (lambda b: rules.cast_vote(rules.fail(b), 1, Verdict.A), "battle_over"),
     ],
 )
@@ -115,6 +117,17 @@ def test_illegal_moves_are_named(move, code) -> None:
     with pytest.raises(IllegalMove) as caught:
         move(opened(3))
     assert caught.value.code == code
+
+
+def test_a_verdict_that_is_taken_back_leaves_no_trace() -> None:
+    ready = rules.mark_ready(opened(4))
+    assert rules.undo(rules.cast_vote(ready, 1, Verdict.B)) == ready
+
+
+def test_a_challenger_that_failed_since_stays_failed_after_an_undo() -> None:
+    battle = rules.forfeit(judged(opened(4), Verdict.A), [2])
+    back = rules.undo(battle)
+    assert (back.pair, back.waiting, back.rounds_total) == (Pair(0, 1), (3,), 2)
 
 
 def test_bad_contestants_are_refused() -> None:
@@ -161,6 +174,15 @@ class BattleMachine(RuleBasedStateMachine):
         self.move_to(rules.cast_vote(self.battle, self.battle.round, verdict, failed))
         if champion is not None and verdict in (Verdict.TIE, Verdict.BOTH_BAD):
             assert self.battle.champion == champion
+
+    @precondition(lambda self: self.battle.running and self.battle.votes)
+    @rule()
+    def take_back(self) -> None:
+        vote = self.battle.votes[-1]
+        back = rules.undo(self.battle)
+        assert (back.pair, back.round, back.ready) == (vote.pair, vote.round, True)
+        assert back.votes == self.battle.votes[:-1]
+        self.before = self.battle = back
 
     @precondition(lambda self: self.battle.running)
     @rule(failed=st.sets(st.integers(0, 4), min_size=1))

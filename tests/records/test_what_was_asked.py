@@ -58,16 +58,20 @@ async def test_a_prefetched_answer_gets_its_side_when_it_comes_on_stage_and_noth
     assert (read.text, read.side) == ("first", Side.B)
 
 
-async def test_a_rounds_pair_changes_until_it_is_ready_and_never_back(ledger: Ledger, database: Database) -> None:
+async def test_a_rounds_pair_changes_until_it_is_judged(ledger: Ledger, database: Database) -> None:
     await ledger.open_battle(new_battle())
-    for pair, ready in ((Pair(0, 1), False), (Pair(0, 2), False), (Pair(0, 1), False)):
-        await ledger.save_answers("b1", [], [RoundRecord(1, pair, ready)])
-    assert await rows(database, "SELECT entry_a, entry_b, ready_at FROM rounds") == [(0, 2, None)]
-
+    shown = "SELECT entry_a, entry_b, ready_at IS NULL FROM rounds"
     await ledger.save_answers("b1", [], [RoundRecord(1, Pair(0, 2), ready=True)])
+    await ledger.save_answers("b1", [], [RoundRecord(1, Pair(0, 1), ready=False)])
+    assert await rows(database, shown) == [(0, 1, True)]
+    await ledger.save_answers("b1", [], [RoundRecord(1, Pair(0, 1), ready=True)])
+    await ledger.save_answers("b1", [], [RoundRecord(1, Pair(0, 1), ready=False)])
+    assert await rows(database, shown) == [(0, 1, False)]
+
+    await ledger.cast_vote("b1", 1, Verdict.A, OPENING, outcome=Status.RUNNING, key=None)
     await ledger.save_answers("b1", [], [RoundRecord(1, Pair(3, 2), ready=True)])
 
-    assert await rows(database, "SELECT entry_a, entry_b, ready_at IS NULL FROM rounds") == [(0, 2, False)]
+    assert await rows(database, shown) == [(0, 1, False)]
 
 
 async def test_a_vote_is_kept_with_voter_clock_and_the_leaks_of_what_it_judged(

@@ -1,7 +1,8 @@
 -- Compare-and-set of the battle document, with the events that tell of it.
 -- ARGV: battle, name, version, change, document, steps (msgpack), ttl running ms, ttl ended ms, answers, cancelled error
--- Steps, in order: {'event', name, data} | {'show', answer, round, side} | {'end', data}.
--- Version 0 creates the battle. Answers: applied | conflict | ended | gone | exists.
+-- Steps, in order: {'restore', answer, text, finish, error, timing, host} | {'event', name, data} |
+-- {'show', answer, round, side} | {'end', data}.
+-- Version 0 creates the battle, also in the place of one of which a key is missing. Answers: applied | conflict | ended | gone | exists.
 local b, name, version, change, document = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local steps, run_ms, end_ms = cmsgpack.unpack(ARGV[6]), ARGV[7], ARGV[8]
 local answers, cancelled = tonumber(ARGV[9]), ARGV[10]
@@ -10,7 +11,7 @@ local now = redis.call('HMGET', key, 'name', 'version', 'change', 'ended')
 
 if now[1] == name and now[3] == change then return 'applied' end
 if version == 0 then
-  if now[1] then return 'exists' end
+  if now[1] and is_whole(b, answers) then return 'exists' end
   redis.call('DEL', unpack(all_keys(b, answers)))
   redis.call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers)
   for n = 0, answers - 1 do
@@ -42,6 +43,14 @@ local function show(n, round, side)
   if finish ~= '' then append_event(b, name, 'answer', answer_data(stage, finish, err)) end
 end
 
+-- Put back an answer that had ended, as SQL has it.
+local function restore(n, text, finish, err, timing, host)
+  local reached = (finish == 'stop' or finish == 'length') and 'done' or 'failed'
+  redis.call('SET', text_key(b, n), text)
+  redis.call('HSET', answer_key(b, n), 'state', reached, 'finish', finish, 'error', err, 'timing', timing,
+    'host', host, 'len', #text)
+end
+
 local function finish_all()
   for n = 0, answers - 1 do
     local a = redis.call('HMGET', answer_key(b, n), 'finish', 'stage')
@@ -57,6 +66,8 @@ for _, step in ipairs(steps) do
   if step[1] == 'event' then
     if step[2] == 'round' then leave_stage() end
     append_event(b, name, step[2], step[3], true)
+  elseif step[1] == 'restore' then
+    restore(step[2], step[3], step[4], step[5], step[6], step[7])
   elseif step[1] == 'show' then
     show(step[2], step[3], step[4])
   else

@@ -17,6 +17,7 @@ from app.web.chatmrpt.streams import round_stream
 from app.web.chatmrpt.telling import Reader
 from app.web.services import Services, Wired
 from app.web.streams import patient_json
+from app.web.voters import Sender
 
 #: Clients of ``get_responses`` wait for 30 s and more, those of ``get_next_responses`` for 60 s.
 RESPONSES_WAIT = timedelta(seconds=25)
@@ -88,15 +89,15 @@ async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
 
 
 @router.post("/vote", responses=examples.answers(examples.VOTED))
-async def vote(body: VoteBody, services: Wired) -> dict[str, Any]:
+async def vote(body: VoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
-    return answers.voted(await judge(services, body))
+    return answers.voted(await judge(services, body, sender))
 
 
 @outside.post("/vote_arena", responses=examples.answers(examples.ARENA_VOTED))
-async def vote_arena(body: VoteBody, services: Wired) -> dict[str, Any]:
+async def vote_arena(body: VoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """The same verdict, with the names of fields that the oldest chat page reads."""
-    return answers.arena_voted(await judge(services, body))
+    return answers.arena_voted(await judge(services, body, sender))
 
 
 @router.post("/check_routing", responses=examples.answers(examples.ROUTING))

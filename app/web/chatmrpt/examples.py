@@ -53,7 +53,15 @@ SESSION_BATTLE: Json = {
     "view_index": -1,
 }
 _READY: Json = {"battle_id": BATTLE, "status": "ready", **_PAIR, "current_models": ["Model A", "Model B"]}
-PROGRESSIVE_PAIR: Json = {**_READY, "current_round": 0, "remaining_comparisons": 2, "responses_ready": True}
+PROGRESSIVE_PAIR: Json = {
+    "battle_id": BATTLE,
+    "status": "ready",
+    **_PAIR,
+    "current_round": 0,
+    "remaining_comparisons": 2,
+    "current_models": ["Model A", "Model B"],
+    "responses_ready": True,
+}
 RESPONSES: Json = {**_READY, "ready": True, "responses_ready": True, "models_hidden": True}
 NEXT_RESPONSES: Json = {"success": True, "battle_id": BATTLE, **_NEXT_PAIR, **_AFTER_ONE}
 CHOICE_MADE: Json = {
@@ -61,11 +69,11 @@ CHOICE_MADE: Json = {
     "status": "continue",
     "responses_ready": True,
     **_NEXT_PAIR,
-    "current_models": ["Model A", "Model C"],
     "current_round": 1,
     "remaining_comparisons": 1,
     "eliminated_model": "Model B",
     "eliminated_side": "right",
+    "current_models": ["Model A", "Model C"],
 }
 VOTED: Json = {
     "success": True,

@@ -12,6 +12,7 @@ from app.web.chatmrpt.judging import judge
 from app.web.chatmrpt.opening import opened_course, waited_for
 from app.web.services import Services, Wired
 from app.web.streams import event_stream, patient_json
+from app.web.voters import Sender
 
 router = APIRouter(prefix="/api/arena")
 
@@ -42,6 +43,6 @@ async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
 
 
 @router.post("/submit_progressive_choice", responses=examples.answers(examples.CHOICE_MADE))
-async def submit_progressive_choice(body: ChoiceBody, services: Wired) -> dict[str, Any]:
+async def submit_progressive_choice(body: ChoiceBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
-    return answers.choice_made(await judge(services, body))
+    return answers.choice_made(await judge(services, body, sender))
