@@ -36,8 +36,13 @@ def votes(*cast: tuple[Verdict, int, int]) -> tuple[Vote, ...]:
 
 def course(snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int = 3, reveal: Reveal = "end") -> Course:
     """The battle at ``snapshot``, in which the verdicts ``cast`` were given: (verdict, entry on a, entry on b)."""
-    given = votes(*cast)
-    record = BattleRecord(
+    told = tuple({"round": number, "verdict": verdict.value} for number, (verdict, _, _) in enumerate(cast, 1))
+    return course_of(replace(snapshot, votes=told), record_of(snapshot, *cast, models=models), reveal)
+
+
+def record_of(snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int = 3) -> BattleRecord:
+    """The battle as SQL holds it after the verdicts ``cast``."""
+    return BattleRecord(
         id=snapshot.battle_id,
         message=snapshot.message,
         contestants=MODELS[:models],
@@ -49,10 +54,8 @@ def course(snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int = 3,
         status=Status(snapshot.status),
         round=snapshot.round,
         created_at=datetime(2026, 3, 1, tzinfo=UTC),
-        votes=given,
+        votes=votes(*cast),
     )
-    told = tuple({"round": vote.round, "verdict": vote.verdict.value} for vote in given)
-    return course_of(replace(snapshot, votes=told), record, reveal)
 
 
 def ended(*ranking: tuple[str, str], champion: str | None, **changes: object) -> Snapshot:

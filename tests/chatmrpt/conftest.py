@@ -15,6 +15,8 @@ from tests.whole.harness import OKAPI, QUOKKA, SEED, ZIRCON, House, Instance, Mo
 
 TAPIR = "tapir:9b"
 MODELS = (ZIRCON, QUOKKA, OKAPI, TAPIR)
+#: The model servers' clocks run faster, so that a battle takes little time; faults are timed by these clocks.
+SPEED = 5.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("old-home")
     with ExitStack() as stack:
         servers = {
-            model: ModelServer((model,), num_parallel=4, tokens_per_s=400.0, answer_tokens=30) for model in MODELS
+            model: ModelServer((model,), num_parallel=4, tokens_per_s=120.0, answer_tokens=30, speed=SPEED)
+            for model in MODELS
         }
         for server in servers.values():
             stack.callback(server.close)

@@ -18,7 +18,7 @@ from tests.chatmrpt.clients import (
     newest_page,
     tournament_script,
 )
-from tests.chatmrpt.conftest import MODELS
+from tests.chatmrpt.conftest import MODELS, SPEED
 from tests.chatmrpt.parsers import ChatPage, OldChatPage, RoundPage
 from tests.helpers import wait_until
 
@@ -57,7 +57,7 @@ async def test_two_questions_in_one_session_are_two_battles(home):
 
 
 async def test_a_vote_in_mid_stream_counts_once_the_answers_are_complete(home):
-    home.set(stall_s=1.0, stall_after=6)
+    home.set(stall_s=SPEED, stall_after=6)
     caller, page = home.caller(), ChatPage()
     reading = asyncio.create_task(caller.read(page, "/send_message_streaming", message=QUESTION))
     await wait_until(lambda: all(page.texts.values()), 15)
@@ -74,7 +74,7 @@ async def test_a_vote_in_mid_stream_counts_once_the_answers_are_complete(home):
 
 
 async def test_a_stream_that_is_left_half_read_harms_nobody(home):
-    home.set(stall_s=0.5, stall_after=6)
+    home.set(stall_s=SPEED / 2, stall_after=6)
     caller, page = home.caller(), ChatPage()
     async with caller.stream("/send_message_streaming", message=QUESTION) as response:
         async for chunk in response.aiter_raw():
@@ -89,7 +89,7 @@ async def test_a_stream_that_is_left_half_read_harms_nobody(home):
 
 
 async def test_two_readers_of_one_round_on_two_workers_see_the_same(home):
-    home.set(stall_s=0.3, stall_after=6)
+    home.set(stall_s=SPEED / 3, stall_after=6)
     caller = home.caller()
     started = await caller.post(f"{ARENA}/start_battle", message=QUESTION)
     streams = (

@@ -1,0 +1,152 @@
+"""Verdicts without a round: double clicks, verdicts before their time, and verdicts after the end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from app.battle.battle import Pair, Verdict, Vote
+from app.settings import Settings
+from app.web import application
+from tests.chatmrpt.builders import READY, done, record_of, stage
+from tests.chatmrpt.clients import ARENA, QUESTION
+from tests.chatmrpt.conftest import SPEED
+
+pytestmark = pytest.mark.xdist_group("old-house")
+
+NOT_READY = "Both answers must be complete before you vote; try again in a moment."
+
+
+async def ready(caller, models=3):
+    started = await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=models)
+    await caller.post(f"{ARENA}/get_responses", battle_id=started["battle_id"])
+    return started["battle_id"]
+
+
+async def votes_of(caller, battle):
+    return [vote["verdict"] for vote in (await caller.get(f"{ARENA}/battles/{battle}"))["votes"]]
+
+
+@pytest.mark.parametrize(
+    ("call", "key", "word"),
+    [("vote", "vote", "a"), ("submit_progressive_choice", "choice", "right"), ("../vote_arena", "vote", "tie")],
+)
+async def test_a_double_click_gets_the_first_ones_answer_on_either_worker(home, call, key, word):
+    caller = home.caller()
+    battle = await ready(caller)
+    path = f"{ARENA}/{call}".replace("/arena/..", "")
+    body = {"battle_id": battle, key: word}
+    answers = await asyncio.gather(*(caller.post(path, **body) for _ in range(3)))
+    answers += [await caller.post(path, **body) for _ in range(2)]
+    assert all(answer == answers[0] for answer in answers)
+    assert len(await votes_of(caller, battle)) == 1
+
+
+class Told:
+    """Services in which a verdict is in SQL and nobody was told of it yet."""
+
+    secret = b"of the house"
+
+    def __init__(self):
+        self.cast = []
+        self.manager = self.viewing = self
+        self.settings = Settings(_env_file=None)
+        self.before = READY
+        self.after = replace(stage(READY, b=done("Model C", "three")), round=2, votes=({"round": 1, "verdict": "a"},))
+
+    async def resolve(self, battle_id):
+        return battle_id
+
+    async def snapshot(self, _):
+        return self.after if self.cast else self.before
+
+    async def record(self, _):
+        return record_of(READY, (Verdict.A, 0, 1))
+
+    async def repeated_vote(self, battle_id, request_hash, within):
+        return Vote(1, Verdict.A, Pair(0, 1))
+
+    async def vote(self, battle_id, round_number, verdict, **_):
+        self.cast.append((round_number, verdict))
+
+    async def wait(self, battle_id, limit, done):
+        return await self.snapshot(battle_id)
+
+
+async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_though_nobody_was_told_yet():
+    app = application.create(lambda: None)
+    app.state.services = services = Told()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
+        reply = await http.post(f"{ARENA}/vote", json={"battle_id": "b1", "vote": "a"})
+    assert services.cast == [(1, Verdict.A)]
+    assert reply.json()["round"] == 2
+
+
+async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home):
+    caller = home.caller()
+    first, last = await ready(caller), await ready(caller, 2)
+    assert (await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["round"] == 2
+    end = await caller.post(f"{ARENA}/vote", battle_id=last, vote="a")
+    assert await caller.post(f"{ARENA}/vote", battle_id=last, vote="a") == end
+    await asyncio.sleep(2.1)
+    assert (await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["continue"] is False
+    assert await votes_of(caller, first) == ["a", "a"]
+    late = await caller.refused(f"{ARENA}/vote", 400, battle_id=last, vote="a")
+    assert late["code"] == "battle_over"
+    assert await votes_of(caller, last) == ["a"]
+
+
+async def test_another_body_is_no_double_click(home):
+    caller = home.caller()
+    battle = await ready(caller)
+    await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
+    end = await caller.post(f"{ARENA}/vote", battle_id=battle, preference="left")
+    assert end["continue"] is False
+    assert await votes_of(caller, battle) == ["a", "a"]
+
+
+async def test_a_verdict_that_came_by_another_way_is_not_doubled(home):
+    caller = home.caller()
+    battle = await ready(caller)
+    reply = await caller.reply(f"{ARENA}/battles/{battle}/votes", round=1, verdict="a")
+    assert reply.status_code == 200
+    await caller.post(f"{ARENA}/get_responses", battle_id=battle)
+    assert (await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a"))["continue"] is False
+
+
+async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_comes(home):
+    caller = home.caller()
+    battle = await ready(caller)
+    for _ in range(3):
+        assert (await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a", round=1))["round"] == 2
+    other = await caller.refused(f"{ARENA}/vote", 400, battle_id=battle, vote="b", round=1)
+    assert other["code"] == "already_judged"
+    await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a", round=2)
+    assert await votes_of(caller, battle) == ["a", "a"]
+
+
+async def test_who_waits_is_heard_and_who_waits_too_long_is_told_so(home):
+    caller = home.caller()
+    slow_end = await ready(caller, 4)
+    home.set(stall_s=SPEED * 11, stall_after=6)
+    early = (await caller.post(f"{ARENA}/start_battle", message=QUESTION))["battle_id"]
+    begin = asyncio.get_running_loop().time()
+    second = await caller.post(f"{ARENA}/vote", battle_id=slow_end, vote="a")
+    assert second["needs_responses"] is False, "the third model had written while the first two were read"
+    refused, third = await asyncio.gather(
+        caller.refused(f"{ARENA}/vote", 400, battle_id=early, vote="a"),
+        caller.post(f"{ARENA}/vote", battle_id=slow_end, vote="b"),
+    )
+    assert refused["error"] == NOT_READY
+    assert asyncio.get_running_loop().time() - begin < 10
+    assert await votes_of(caller, early) == []
+    assert third["needs_responses"] is True
+    assert (third["response_a"], third["response_b"], third["eliminated_side"]) == ("", "", "left")
+    late = await caller.post(f"{ARENA}/get_next_responses", battle_id=slow_end)
+    assert late["response_b"] == second["response_b"], "the winner's panel may be kept"
+    assert late["response_a"]
+    assert len(late["response_a"].split()) > 15, "a model that is slow is waited for and not cut off"
+    assert (await caller.post(f"{ARENA}/vote", battle_id=early, vote="a"))["round"] == 2
