@@ -18,6 +18,7 @@ from app.web.chatmrpt.bodies import ChoiceBody
 from app.web.chatmrpt.course import Course, course_of
 from app.web.chatmrpt.words import verdict_of
 from app.web.services import Services
+from app.web.voters import Voter
 
 WAIT_FOR_PAIR = timedelta(seconds=8)
 #: Existing clients give up on a vote after 10 s; the answer is there before.
@@ -37,8 +38,10 @@ async def course_now(services: Services, battle_id: str, snapshot: Snapshot | No
     return course_of(snapshot, await services.manager.record(battle_id), services.settings.arena_reveal)
 
 
-async def judge(services: Services, body: ChoiceBody) -> Course:
+async def judge(services: Services, body: ChoiceBody, sender: Voter) -> Course:
     """Cast the verdict; gives the next pair, complete if that takes no longer than clients wait, or the end.
+
+    Who names a session instead of a battle is known by that session.
 
     Raises:
         NotFound: there is no such battle.
@@ -47,17 +50,20 @@ async def judge(services: Services, body: ChoiceBody) -> Course:
     """
     deadline = asyncio.get_running_loop().time() + ANSWER_WITHIN.total_seconds()
     battle_id = await services.manager.resolve(body.battle_id)
+    voter = (sender if battle_id == body.battle_id else sender.in_session(body.battle_id)).key
     before = await course_now(services, battle_id)
     verdict = verdict_of(body.word, before, body.key)
     if body.round is None:
-        await _judge_what_is_on_stage(services, before, verdict, body)
+        await _judge_what_is_on_stage(services, before, verdict, body, voter)
     else:
-        await _judge_round(services, before, verdict, body.round)
+        await _judge_round(services, before, verdict, body.round, voter)
     after = await services.viewing.wait(battle_id, _left(deadline), _can_be_judged)
     return await course_now(services, battle_id, after)
 
 
-async def _judge_what_is_on_stage(services: Services, before: Course, verdict: Verdict, body: ChoiceBody) -> None:
+async def _judge_what_is_on_stage(
+    services: Services, before: Course, verdict: Verdict, body: ChoiceBody, voter: str | None
+) -> None:
     """Cast the verdict on the round that ``before`` shows, unless it is a double click."""
     request = body_hash(body.model_dump())
     battle_id, round_number = before.snapshot.battle_id, before.snapshot.round
@@ -70,14 +76,16 @@ async def _judge_what_is_on_stage(services: Services, before: Course, verdict: V
         await _await_pair(services, before, round_number)
     else:
         raise InvalidInput("The battle is over; start a new one.", code="battle_over")
-    await _cast(services, battle_id, round_number, verdict, request)
+    await _cast(services, battle_id, round_number, verdict, request, voter)
 
 
-async def _judge_round(services: Services, before: Course, verdict: Verdict, round_number: int) -> None:
+async def _judge_round(
+    services: Services, before: Course, verdict: Verdict, round_number: int, voter: str | None
+) -> None:
     """Cast the verdict on the round that the caller names."""
     await _await_pair(services, before, round_number)
     try:
-        await services.manager.vote(before.snapshot.battle_id, round_number, verdict)
+        await services.manager.vote(before.snapshot.battle_id, round_number, verdict, voter=voter)
     except Conflict as refused:
         if refused.code == "not_ready":
             raise _told(refused) from None
@@ -106,9 +114,11 @@ def _aliases(snapshot: Snapshot) -> list[str]:
     return [snapshot.sides[side].alias for side in Side]
 
 
-async def _cast(services: Services, battle_id: str, round_number: int, verdict: Verdict, request: str) -> None:
+async def _cast(
+    services: Services, battle_id: str, round_number: int, verdict: Verdict, request: str, voter: str | None
+) -> None:
     try:
-        await services.manager.vote(battle_id, round_number, verdict, request_hash=request)
+        await services.manager.vote(battle_id, round_number, verdict, request_hash=request, voter=voter)
     except Conflict as refused:
         raise _told(refused) from None
 
