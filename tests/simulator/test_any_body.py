@@ -19,37 +19,11 @@ PATHS = (
     "/_sim/faults",
     "/_sim/restart",
 )
-NAMES = [
-    "model",
-    "name",
-    "messages",
-    "prompt",
-    "stream",
-    "format",
-    "keep_alive",
-    "tools",
-    "options",
-    "think",
-    "truncate",
-    "shift",
-    "logprobs",
-    "top_logprobs",
-    "system",
-    "template",
-    "raw",
-    "suffix",
-    "context",
-    "images",
-    "stop",
-    "max_tokens",
-    "response_format",
-    "stream_options",
-    "reasoning_effort",
-    "stall_s",
-    "clock_skew_s",
-    "down_s",
-    "for_s",
-]
+NAMES = (
+    "model", "name", "messages", "prompt", "stream", "format", "keep_alive", "tools", "options", "think", "truncate",
+    "shift", "logprobs", "top_logprobs", "system", "template", "raw", "suffix", "context", "images", "stop",
+    "max_tokens", "response_format", "stream_options", "reasoning_effort", "stall_s", "clock_skew_s", "down_s", "for_s",
+)  # fmt: skip
 OPTIONS = ("num_ctx", "num_predict", "seed", "temperature", "stop", "use_mmap", "num_gpu", "top_k")
 odd = st.one_of(
     st.none(),
@@ -81,7 +55,7 @@ class Kept:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_any_body_gets_an_answer(path):
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
     @given(body=bodies, named=st.booleans())
     def answered(body, named):
         if named and isinstance(body, dict):

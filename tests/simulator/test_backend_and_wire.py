@@ -28,7 +28,7 @@ from tests.simulator.serving import simulated
 
 ASK = GenerationRequest("mistral:7b", (Message("user", "Why do leaves fall?"),), GenerationOptions(num_predict=60))
 THOUGHTFUL = GenerationRequest("qwen3:8b", ASK.messages, GenerationOptions(num_predict=60, think=True))
-PATIENCE = Limits(first_token=timedelta(seconds=5), stall=timedelta(seconds=0.3))
+PATIENCE = Limits(first_token=timedelta(seconds=2), stall=timedelta(seconds=0.3))
 
 CASES = [
     (ASK, {"connection_refused": True}, BackendUnavailable),
@@ -51,6 +51,7 @@ CASES = [
     (THOUGHTFUL, {"runtime_oom": 4}, OutOfCapacity),
     (THOUGHTFUL, {"eof_without_done": 4}, BackendUnavailable),
 ]
+IDS = [f"{'thinking, ' if request is THOUGHTFUL else ''}{faults}" for request, faults, _ in CASES]
 
 
 async def error_of(backend: Backend, request: GenerationRequest) -> type[Exception]:
@@ -61,7 +62,7 @@ async def error_of(backend: Backend, request: GenerationRequest) -> type[Excepti
     raise AssertionError("it did not fail")
 
 
-@pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=str)
+@pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=IDS)
 def test_a_fault_in_one_process_is_the_error_of_its_class(request_, faults, error):
     async def main():
         async with SimulatedBackend.running(SimulatorConfig()) as backend:
@@ -71,7 +72,7 @@ def test_a_fault_in_one_process_is_the_error_of_its_class(request_, faults, erro
     assert run_virtual(main()) is error
 
 
-@pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=str)
+@pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=IDS)
 async def test_the_same_fault_on_the_wire_is_the_same_error(request_, faults, error):
     async with simulated(speed=200, load_timeout_s=60) as sim:
         sim.faults.set(faults)
