@@ -7,13 +7,13 @@ about it whatever dies next.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 
-import orjson
 import structlog
 
 from app.arena.document import Document
@@ -309,4 +309,6 @@ def _opened(record: BattleRecord) -> Battle:
 
 def body_hash(body: object) -> str:
     """A stable hash of a request's JSON, to tell whether a key is used with the same body again."""
-    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    # The standard library's JSON, for it writes integers of any size: callers may send them.
+    words = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(words.encode()).hexdigest()
