@@ -99,6 +99,7 @@ def contestant_row(who: ModelIdentity, now: datetime) -> dict[str, object]:
 def round_row(battle_id: str, shown: RoundRecord, now: datetime) -> dict[str, object]:
     """The columns of a round as it is now."""
     columns = {"battle_id": battle_id, "round": shown.round, "entry_a": shown.pair.a, "entry_b": shown.pair.b}
+    columns |= {"of": battle_id, "at": shown.round}  # see ``statements.save_round``
     return columns | {"opened_at": now, "ready_at": now if shown.ready else None}
 
 

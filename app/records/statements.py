@@ -41,15 +41,17 @@ def _or_its_pair(insert: _DialectInsert) -> Insert:
     return insert.on_conflict_do_update(
         index_elements=["battle_id", "round"],
         set_={"entry_a": new.entry_a, "entry_b": new.entry_b, "ready_at": ready_at},
-        where=~sa.exists().where(
-            votes.c.battle_id == old.battle_id, votes.c.round == old.round, votes.c.retracted_at.is_(None)
-        ),
+        where=~_JUDGED,
     )
 
 
 _FORGOTTEN = sa.exists().where(battles.c.id == sa.bindparam("of"), battles.c.forgotten_at.is_not(None))
 _REMEMBERED = sa.case((_FORGOTTEN, ""), else_=sa.bindparam("written", type_=CleanText))
 """What is written after its battle was forgotten is forgotten, too."""
+
+_JUDGED = sa.exists().where(
+    votes.c.battle_id == sa.bindparam("of"), votes.c.round == sa.bindparam("at"), votes.c.retracted_at.is_(None)
+)
 
 _OPEN_BATTLE = _for_each(battles, _unless_there)
 _SAVE_ANSWER = _for_each(answers, _or_its_side)

@@ -59,8 +59,11 @@ async def test_a_prefetched_answer_gets_its_side_when_it_comes_on_stage_and_noth
 
 
 async def test_a_rounds_pair_changes_until_it_is_judged(ledger: Ledger, database: Database) -> None:
+    await ledger.open_battle(new_battle("b0"))
+    await ledger.save_answers("b0", [], [RoundRecord(1, OPENING, ready=True)])
+    await ledger.cast_vote("b0", 1, Verdict.A, OPENING, outcome=Status.RUNNING, key=None)
     await ledger.open_battle(new_battle())
-    shown = "SELECT entry_a, entry_b, ready_at IS NULL FROM rounds"
+    shown = "SELECT entry_a, entry_b, ready_at IS NULL FROM rounds WHERE battle_id = 'b1'"
     await ledger.save_answers("b1", [], [RoundRecord(1, Pair(0, 2), ready=True)])
     await ledger.save_answers("b1", [], [RoundRecord(1, Pair(0, 1), ready=False)])
     assert await rows(database, shown) == [(0, 1, True)]
