@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -14,6 +15,9 @@ from app.web.requests import RequestIds
 from app.web.services import Services
 
 DESCRIPTION = "Blind, side-by-side battles between local models: the winner stays and meets the next challenger."
+
+#: The framework documents a 422 of its own unless the whole class is documented: it is never sent.
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"description": 'A refusal: `{"error": "…", "code": "…"}`'}}
 
 
 def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
@@ -27,7 +31,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
 
     app = FastAPI(title="Progressive Arena", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     for room in (battles, chatmrpt, health):
-        app.include_router(room.router)
+        app.include_router(room.router, responses=REFUSALS)
     errors.install(app)
     app.add_middleware(BodyGate)
     app.add_middleware(RequestIds)

@@ -21,8 +21,9 @@ SPEED = 5.0
 
 @dataclass(frozen=True)
 class Home:
-    """Model servers by model, and the workers: ``one`` has the lanes, ``named`` shows names and waits for nobody."""
+    """Model servers by model, and three workers; ``named`` shows names and waits for nobody."""
 
+    house: House
     servers: dict[str, ModelServer]
     one: Instance
     two: Instance
@@ -80,10 +81,10 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         first, second, *_ = servers.values()
         house = House(folder, first, second, redis, _settings(folder, redis, servers))
         stack.callback(lambda: [instance.close() for instance in house.instances])
-        one = house.start()
-        wait_for(lambda: len(one.logged("lease_taken")) == len(MODELS), 10)
-        two, named = house.launch(), house.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
-        yield Home(servers, one, two.wait_for_address(), named.wait_for_address())
+        started = house.launch(), house.launch(), house.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
+        workers = [instance.wait_for_address() for instance in started]
+        wait_for(lambda: sum(len(worker.logged("lease_taken")) for worker in workers) == len(MODELS), 20)
+        yield Home(house, servers, *workers)
 
 
 @pytest.fixture

@@ -259,7 +259,11 @@ async def test_loading_status_lists_aliases_until_the_end(home, battle_of):
     after = await caller.get(f"{ARENA}/loading_status/{battle}")
     assert (after["total_models"], after["progress_percentage"], after["all_loaded"]) == (3, 100.0, True)
     assert set(after["loaded_models"]) < set(MODELS)
-    missing = await caller.send("GET", f"{ARENA}/loading_status/nobody")
+
+
+@pytest.mark.parametrize("battle", ["nobody", "%00", "x" * 201, "a%20b", "%ff"])
+async def test_the_loading_of_no_battle_is_not_found(home, battle):
+    missing = await home.caller().send("GET", f"{ARENA}/loading_status/{battle}")
     assert (missing.status_code, type(missing.json()["error"])) == (404, str)
 
 

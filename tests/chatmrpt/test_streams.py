@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.clients import ARENA, QUESTION
 from tests.chatmrpt.conftest import MODELS, SPEED
 from tests.chatmrpt.parsers import ChatPage, OldChatPage, RoundPage
@@ -138,3 +139,18 @@ async def test_a_round_of_a_battle_that_has_ended_is_told_from_what_is_kept(home
     assert page.done
     assert all(page.texts.values())
     assert not any(name.startswith("Model ") for name in page.names), "names are no secret any more"
+
+
+async def test_a_process_that_ends_tells_its_pages_what_there_is(home):
+    home.set(stall_s=SPEED * 4, stall_after=6)
+    leaving, page = home.house.start(), ChatPage()
+    reading = asyncio.create_task(Caller([leaving.url]).read(page, "/send_message_streaming", message=QUESTION))
+    await wait_until(lambda: all(page.texts.values()), 15)
+    leaving.terminate()
+    await asyncio.wait_for(reading, 15)
+    final = page.events[-1]
+    assert (final["done"], final["responses_ready"]) == (True, False)
+    assert {"a": final["response_a"], "b": final["response_b"]} == page.texts
+    pair = await home.caller().post(f"{ARENA}/get_responses", battle_id=page.battle)
+    assert pair["ready"]
+    assert pair["response_a"].startswith(page.texts["a"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from fastapi import Header
+from fastapi import Header, Path
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
 from app.errors import InvalidInput
@@ -14,6 +14,9 @@ from app.web.fields import OptionalText, Text
 SessionHeader = Annotated[str | None, Header(alias="X-Session-ID")]
 
 MAX_SESSION = 200
+
+#: A battle's id in a path, or the session whose newest battle is meant; no database takes a NUL.
+BattleOrSession = Annotated[str, Path(max_length=MAX_SESSION, pattern=r"^[^\x00]+$")]
 
 
 def session_of(in_body: str | None, in_header: str | None) -> str | None:

@@ -191,11 +191,9 @@ def _content(media_type: str, example: object) -> dict[str, Any]:
 
 
 def _refusals() -> Responses:
-    told = {
+    return {
         status: {"description": what, **_content("application/json", body)} for status, (what, body) in _ERRORS.items()
     }
-    # The framework documents its own 422 unless the whole class is documented: it is never sent.
-    return told | {"4XX": {"description": "Any other refusal, in the same form"}}
 
 
 def answers(example: Json) -> Responses:

@@ -10,6 +10,7 @@ from app.errors import Unavailable
 from app.hosts.host import hosts_from
 from app.hosts.names import same_model
 from app.web.chatmrpt import examples
+from app.web.chatmrpt.bodies import BattleOrSession
 from app.web.chatmrpt.course import Course
 from app.web.chatmrpt.judging import course_now
 from app.web.chatmrpt.routes import ContractRoute
@@ -80,7 +81,7 @@ def _recommendation(absent: list[str]) -> str:
 
 
 @router.get("/loading_status/{battle_id}", responses=examples.answers(examples.LOADING))
-async def loading_status(battle_id: str, services: Wired) -> dict[str, Any]:
+async def loading_status(battle_id: BattleOrSession, services: Wired) -> dict[str, Any]:
     """Whose answers are there and whose are still to come, by alias until names are shown."""
     course = await course_now(services, await services.manager.resolve(battle_id))
     return await _loading(services, course)
