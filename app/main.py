@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from app import logs
 from app.arena.desk import ArenaDesk
 from app.arena.document import Document
+from app.arena.guard import Guard
 from app.arena.hub import Hub
 from app.arena.manager import ArenaManager
 from app.arena.settle import Settler
@@ -174,7 +175,7 @@ class House:
         )
         self._manager = ArenaManager(self._store, ledger, self._settler, named=settings.arena_reveal != "end")
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
-        desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle)
+        desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
         self.lanes = [self._lane(host, backends[host.name], queues[host.name], desk) for host in hosts]
 
     def _lane(self, host: Host, backend: Backend, queue: HostQueue, desk: ArenaDesk) -> Lane:

@@ -8,6 +8,7 @@ from typing import Literal
 import structlog
 
 from app.arena.document import Document
+from app.arena.guard import Guard, GuardedPen
 from app.arena.store import Begun, Store
 from app.arena.writer import Pen, TickWriter
 from app.backends.base import GenerationRequest
@@ -23,14 +24,20 @@ class ArenaDesk:
     """Begins answers, tells why they wait, and settles their battles when they ended."""
 
     def __init__(
-        self, store: Store, writer: TickWriter, request_of: RequestOf, settle: Callable[[str], Awaitable[None]]
+        self,
+        store: Store,
+        writer: TickWriter,
+        request_of: RequestOf,
+        settle: Callable[[str], Awaitable[None]],
+        guard: Guard | None = None,
     ) -> None:
         self._store = store
         self._writer = writer
         self._request_of = request_of
         self._settle = settle
+        self._guard = guard or Guard()
 
-    async def begin(self, job: Job, token: int, host: str) -> Pen | None:
+    async def begin(self, job: Job, token: int, host: str) -> Pen | GuardedPen | None:
         """Open an attempt; None when nothing is to be written (finished, ended or gone: settle it)."""
         begun = await self._store.begin(job.battle, job.answer, token, host)
         log.debug("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
@@ -40,7 +47,8 @@ class ArenaDesk:
             return None
         # The lane writes each answer in a task of its own: its lines bear the id of the request that asked for it.
         structlog.contextvars.bind_contextvars(request_id=begun.document.request_id)
-        return Pen(self._writer, job.battle, job.answer, token, begun, self._request_of(begun.document, job.model))
+        request = self._request_of(begun.document, job.model)
+        return await self._guard.over(Pen(self._writer, job.battle, job.answer, token, begun, request), job)
 
     def _fenced_off(self, job: Job, token: int, begun: Begun) -> Pen:
         """A newer owner writes this answer: the job is its own, so this attempt is over and nothing is removed."""

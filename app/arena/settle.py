@@ -21,6 +21,7 @@ from app.arena.views import Performance, replay, reveal_of
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status
 from app.battle.events import Event, ready_event, round_event, vote_data
+from app.battle.leaks.policy import is_leaked
 from app.errors import Unavailable
 from app.lanes.job import Job, Priority
 from app.records.identity import Asked
@@ -206,6 +207,8 @@ class Settler:
                 timing=answer.timing or Timing(),
                 side=next((side for pair in pairs if (side := pair.side_of(entry))), None),
                 asked=self._describe(document, contestant.model, answer.host),
+                leaked=is_leaked(answer.leak),
+                leak=answer.leak or None,
             )
             for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, look.answers, strict=True))
             if answer.finish
@@ -238,7 +241,8 @@ class Settler:
 
 
 def _restore(answer: AnswerRecord) -> Restore:
-    return Restore(answer.entry, answer.text, answer.finish_reason, answer.error_code, answer.timing, answer.host or "")
+    kept = (answer.text, answer.finish_reason, answer.error_code, answer.timing, answer.host or "", answer.leak or "")
+    return Restore(answer.entry, *kept)
 
 
 def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.INTERACTIVE) -> Job:

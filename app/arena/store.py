@@ -6,7 +6,7 @@ script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` aft
 | key                | holds                                                          | written by     |
 |--------------------|----------------------------------------------------------------|----------------|
 | arena:{b}          | hash: name, version, change, n, ended, answers, document       | advance (all: n) |
-| arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing… | all three    |
+| arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing, leak… | all three |
 | arena:{b}:text:i   | string: the text so far                                        | begin, write   |
 | arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all three      |
 | channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all three      |
@@ -79,6 +79,7 @@ class Restore:
     error: str | None
     timing: Timing
     host: str
+    leak: str = ""
 
 
 Step = Tell | Show | Restore | End
@@ -86,7 +87,7 @@ Step = Tell | Show | Restore | End
 
 @dataclass(frozen=True, slots=True)
 class AnswerState:
-    """One answer as Redis has it; ``stage`` is true while viewers see it."""
+    """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them)."""
 
     token: int
     state: str
@@ -97,6 +98,7 @@ class AnswerState:
     host: str
     stage: bool
     text: str
+    leak: str = ""
 
     @property
     def complete(self) -> bool:
@@ -150,6 +152,7 @@ class Item(NamedTuple):
     finish: str = ""
     error: str = ""
     timing: str = ""
+    leak: str = ""
 
 
 class Entry(NamedTuple):
@@ -177,7 +180,7 @@ def _packed_step(step: Step) -> tuple[object, ...]:
     if isinstance(step, Restore):
         error = error_json(step.error) if step.error else ""
         timing = orjson.dumps(step.timing.to_dict())
-        return ("restore", step.answer, step.text, step.finish, error, timing, step.host)
+        return ("restore", step.answer, step.text, step.finish, error, timing, step.host, step.leak)
     data = orjson.dumps(dict(step.event.data))
     return ("end", data) if isinstance(step, End) else ("event", step.event.name, data)
 
@@ -262,7 +265,7 @@ class Store:
 
 
 def _answer_state(row: Sequence[bytes]) -> AnswerState:
-    token, state, attempts, finish, error, timing, host, stage, text = row
+    token, state, attempts, finish, error, timing, host, stage, text, leak = row
     return AnswerState(
         token=int(token),
         state=state.decode(),
@@ -273,4 +276,5 @@ def _answer_state(row: Sequence[bytes]) -> AnswerState:
         host=host.decode(),
         stage=bool(stage),
         text=text.decode(),
+        leak=(leak or b"").decode(),
     )

@@ -28,13 +28,14 @@ log = structlog.get_logger(__name__)
 
 
 class Pen:
-    """One attempt at an answer, as ``app.lanes.desk.Attempt`` describes it."""
+    """One attempt at an answer, as ``app.lanes.desk.Attempt`` describes it; ``leak`` goes with what is sent next."""
 
     def __init__(
         self, writer: TickWriter, battle: str, answer: int, token: int, begun: Begun, request: GenerationRequest
     ) -> None:
         self.request = request
         self.over = asyncio.Event()
+        self.leak = ""
         self._writer = writer
         self._attempt = (battle, begun.name, answer, token)
         self._seq = 0
@@ -69,7 +70,7 @@ class Pen:
             self._seq += 1
             text = "".join(self._texts)
             self._texts.clear()
-            self._unanswered = Item(*self._attempt, self._seq, text, "writing" if text else "")
+            self._unanswered = Item(*self._attempt, self._seq, text, "writing" if text else "", leak=self.leak)
             if self._finish is not None:
                 self._unanswered = _with_finish(self._unanswered, self._finish)
         return self._unanswered

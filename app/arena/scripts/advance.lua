@@ -1,6 +1,6 @@
 -- Compare-and-set of the battle document, with the events that tell of it.
 -- ARGV: battle, name, version, change, document, steps (msgpack), ttl running ms, ttl ended ms, answers, cancelled error
--- Steps, in order: {'restore', answer, text, finish, error, timing, host} | {'event', name, data} |
+-- Steps, in order: {'restore', answer, text, finish, error, timing, host, leak} | {'event', name, data} |
 -- {'show', answer, round, side} | {'end', data}.
 -- Version 0 creates the battle, also in the place of one of which a key is missing. Answers: applied | conflict | ended | gone | exists.
 local b, name, version, change, document = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -16,7 +16,7 @@ if version == 0 then
   redis.call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers)
   for n = 0, answers - 1 do
     redis.call('HSET', answer_key(b, n), 'token', 0, 'seq', 0, 'state', 'waiting', 'attempts', 0, 'len', 0,
-      'stage', '', 'extra', '', 'finish', '', 'error', '', 'timing', '', 'host', '')
+      'stage', '', 'extra', '', 'finish', '', 'error', '', 'timing', '', 'host', '', 'leak', '')
     redis.call('SET', text_key(b, n), '')
   end
 else
@@ -44,11 +44,11 @@ local function show(n, round, side)
 end
 
 -- Put back an answer that had ended, as SQL has it.
-local function restore(n, text, finish, err, timing, host)
+local function restore(n, text, finish, err, timing, host, leak)
   local reached = (finish == 'stop' or finish == 'length') and 'done' or 'failed'
   redis.call('SET', text_key(b, n), text)
   redis.call('HSET', answer_key(b, n), 'state', reached, 'finish', finish, 'error', err, 'timing', timing,
-    'host', host, 'len', #text)
+    'host', host, 'leak', leak or '', 'len', #text)
 end
 
 local function finish_all()
@@ -67,7 +67,7 @@ for _, step in ipairs(steps) do
     if step[2] == 'round' then leave_stage() end
     append_event(b, name, step[2], step[3], true)
   elseif step[1] == 'restore' then
-    restore(step[2], step[3], step[4], step[5], step[6], step[7])
+    restore(step[2], step[3], step[4], step[5], step[6], step[7], step[8])
   elseif step[1] == 'show' then
     show(step[2], step[3], step[4])
   else

@@ -23,7 +23,7 @@ end
 redis.call('HSET', key, 'token', token, 'seq', 0, 'attempts', attempts + 1, 'host', host)
 if attempts > 0 then
   redis.call('SET', text_key(b, n), '', 'PX', ttl_ms)
-  redis.call('HSET', key, 'len', 0, 'state', 'waiting', 'extra', '')
+  redis.call('HSET', key, 'len', 0, 'state', 'waiting', 'extra', '', 'leak', '')
   if stage ~= '' then append_event(b, h[1], 'reset', place_of(stage) .. '}') end
   publish_news()
 end

@@ -1,5 +1,5 @@
 -- Everything that a worker's answers have gathered since the last tick, in one call.
--- ARGV: items (msgpack), ttl running ms. An item: {battle, name, answer, token, seq, text, state, extra, finish, error, timing}
+-- ARGV: items (msgpack), ttl running ms. An item: {battle, name, answer, token, seq, text, state, extra, finish, error, timing, leak}
 -- Token 0 tells only a state (queued, loading) of an answer that is not being written yet.
 -- Answers one status per item: ok | stale | ended | finished | gone. A seq that was seen is ok and changes nothing.
 local items, ttl_ms = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
@@ -58,6 +58,8 @@ local function store(b, battle, key, a, item)
     redis.call('HSET', key, 'finish', finish, 'error', err, 'timing', item[11], 'state', reached)
     if stage ~= '' then there = tell(b, battle, 'answer', answer_data(stage, finish, err)) and there end
   end
+  -- Whether an answer names its model is nobody's business before the end: it is kept, never logged.
+  if (item[12] or '') ~= '' then redis.call('HSET', key, 'leak', item[12]) end
   redis.call('HSET', key, 'seq', seq, 'len', length + #text)
   -- All keys share one time to live. An answer writes some twenty times a second: every 64th renewal is enough.
   if seq % 64 == 1 then renew(b, battle.answers, ttl_ms) end

@@ -58,11 +58,12 @@ def asked_of(names: Names, prompts: Iterable[str]) -> Asked:
     words: set[str] = set()
     topic = False
     for prompt in prompts:
-        for start in names.trigger.finditer(prompt):
-            found = names.name.match(prompt, start.start())
-            if found is not None:
-                words |= _words(names, found)
-                topic = topic or found.lastgroup == "sure" or _ABOUT_MODELS.search(prompt) is not None
+        starts = [start.start() for start in names.trigger.finditer(prompt)]
+        found = [name for start in starts if (name := names.name.match(prompt, start)) is not None]
+        for name in found:
+            words |= _words(names, name)
+        sure = any(name.lastgroup == "sure" for name in found)
+        topic = topic or sure or (bool(found) and _ABOUT_MODELS.search(prompt) is not None)
     return Asked(frozenset(words), topic)
 
 

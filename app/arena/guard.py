@@ -1,0 +1,71 @@
+"""A pen that looks at what it writes: whether the answer names its own model or maker.
+
+The mark goes with the text to Redis and from there to SQL; nothing of it is logged for viewers. Only masking holds
+text back, for as long as a name may stand at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from app.arena.writer import Pen
+from app.backends.base import GenerationRequest
+from app.battle.leaks.naming import names_of
+from app.battle.leaks.policy import Policy, mark_of
+from app.battle.leaks.scanner import Scanner
+from app.lanes.desk import Finish
+from app.lanes.job import Job
+
+log = structlog.get_logger(__name__)
+
+
+class GuardedPen:
+    """One attempt at an answer, as ``app.lanes.desk.Attempt`` describes it, over the pen that writes it."""
+
+    def __init__(self, pen: Pen, policy: Policy, job: Job) -> None:
+        self.request: GenerationRequest = pen.request
+        self.over = pen.over
+        self._pen = pen
+        self._policy = policy
+        self._job = job
+        prompts = [message.content for message in pen.request.messages if message.role != "assistant"]
+        self._scanner = Scanner(pen.request.model, prompts, masking=policy == "mask")
+        self._feed = self._scanner.feed
+
+    def write(self, text: str) -> None:
+        """Append to the answer what may be shown of ``text`` and of what was held back."""
+        shown = self._feed(text)
+        if self._scanner.leaks:
+            self._mark()
+        self._pen.write(shown)
+
+    async def finish(self, finish: Finish) -> bool:
+        """Send what is left and the end; True when it is stored, False when the attempt was over."""
+        rest = self._scanner.finish()
+        if self._scanner.leaks:
+            self._mark()
+        self._pen.write(rest)
+        return await self._pen.finish(finish)
+
+    def _mark(self) -> None:
+        if not self._pen.leak:
+            job, self._pen.leak = self._job, mark_of(self._policy, self._scanner.leaks[0])
+            log.info("answer_leaked", battle=job.battle, answer=job.answer, model=job.model, mark=self._pen.leak)
+
+
+class Guard:
+    """Puts a guard before each pen."""
+
+    def __init__(self, policy: Policy = "flag") -> None:
+        self._policy: Policy = policy
+        self._known: set[str] = set()
+
+    async def over(self, pen: Pen, job: Job) -> GuardedPen:
+        """``pen``, guarded. A model's names are compiled once, beside the event loop: it takes up to 0.1 s."""
+        model = pen.request.model
+        if model not in self._known:
+            await asyncio.to_thread(names_of, model)
+            self._known.add(model)
+        return GuardedPen(pen, self._policy, job)

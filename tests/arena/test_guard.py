@@ -1,0 +1,209 @@
+"""The leak guard on a real Redis and in SQL: what viewers see, what is kept, and which votes bear the mark."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from app.arena.desk import ArenaDesk
+from app.arena.guard import Guard
+from app.arena.manager import ArenaManager, Opening
+from app.arena.settle import Settler
+from app.arena.writer import TickWriter
+from app.backends.base import GenerationRequest, Message
+from app.battle.battle import Verdict
+from app.battle.leaks.policy import is_leaked, is_void, mark_of
+from app.battle.leaks.scanner import Leak
+from app.database import Database, migrate
+from app.lanes.desk import Finish
+from app.lanes.job import Job
+from app.records.ledger import Ledger
+from app.records.votes import judged_votes
+from app.timing.stopwatch import Timing
+from tests.arena.test_log import House as Rooms
+from tests.helpers import wait_until
+
+pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
+
+QUESTION = "Why is the sky blue?"
+STOP = Finish("stop", Timing())
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'arena.db'}"
+    await migrate(url)
+    opened = Database(url)
+    yield opened
+    await opened.aclose()
+
+
+class House(Rooms):
+    """The arena's rooms with SQL, a writer and a desk; every contestant is a ``qwen3:8b`` of some tag."""
+
+    def __init__(self, redis: Redis, database: Database, policy) -> None:
+        super().__init__(redis)
+        self.database = database
+        self.ledger = Ledger(database)
+        self.settler = Settler(self.store, self.ledger, self.dispatcher)
+        self.manager = ArenaManager(self.store, self.ledger, self.settler)
+        self.writer = TickWriter(self.store, timedelta(milliseconds=1))
+        self.desk = ArenaDesk(self.store, self.writer, self.request, self.settler.settle, Guard(policy))
+        self.tokens = 0
+
+    def request(self, document, model) -> GenerationRequest:
+        return GenerationRequest(model, (Message("user", document.battle.message),))
+
+    async def open_battle(self, message: str = QUESTION, count: int = 2) -> str:
+        models = [f"qwen3:{size}b" for size in (4, 8, 14)]
+        return (await self.manager.open(Opening(message, models, count))).battle_id
+
+    async def pen(self, battle: str, answer: int):
+        self.tokens += 1
+        model = (await self.store.look(battle)).document.battle.contestants[answer].model
+        return await self.desk.begin(Job(battle, answer, model), self.tokens, "local")
+
+    async def say(self, battle: str, answer: int, pieces, finish: Finish = STOP) -> None:
+        pen = await self.pen(battle, answer)
+        for piece in pieces:
+            pen.write(piece)
+        assert await pen.finish(finish)
+        await self.settler.settle(battle)
+
+    async def logged(self, battle: str) -> bytes:
+        return b"".join(entry.event + entry.data for entry in await self.store.entries(battle, 0))
+
+    async def marked(self, battle: str, mark: str) -> bool:
+        look = await self.store.look(battle)
+        return look is not None and look.answers[0].leak == mark
+
+    async def votes(self) -> list:
+        return [vote async for vote in judged_votes(self.database)]
+
+
+@asynccontextmanager
+async def house(redis: Redis, database: Database, policy: str = "flag"):
+    built = House(redis, database, policy)
+    task = asyncio.create_task(built.writer.run(), name="writer")
+    try:
+        yield built
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_a_leak_is_flagged_and_its_answer_shown_as_it_is(redis, database):
+    async with house(redis, database) as home:
+        battle = await home.open_battle()
+        await home.say(battle, 0, ["I am Qw", "en."])
+        await home.say(battle, 1, ["Light scatters."])
+        kept = await home.ledger.answers(battle)
+        assert (kept[0].text, kept[0].leaked, kept[0].leak) == ("I am Qwen.", True, "flag: name Qwen")
+        assert (kept[1].leaked, kept[1].leak) == (False, None)
+        snapshot = await home.manager.snapshot(battle)
+        assert snapshot.sides["a"].text == "I am Qwen."
+
+
+async def test_viewers_learn_nothing_of_the_flag(redis, database):
+    async with house(redis, database, "void") as home:
+        battle = await home.open_battle(count=3)
+        for answer in (0, 1):
+            await home.say(battle, answer, ["I was made by Alibaba."])
+        seen = await home.logged(battle) + repr((await home.manager.snapshot(battle)).to_dict()).encode()
+        assert b"leak" not in seen
+        assert b"void" not in seen
+        assert b"maker" not in seen
+
+
+async def test_a_mark_is_kept_while_the_answer_is_still_written(redis, database):
+    async with house(redis, database) as home:
+        battle = await home.open_battle()
+        pen = await home.pen(battle, 0)
+        pen.write("I am Qwen, and " + "so " * 60)
+        await wait_until(lambda: home.marked(battle, "flag: name Qwen"))
+        await home.manager.stop(battle)
+        kept = (await home.ledger.answers(battle))[0]
+        assert (kept.finish_reason, kept.leaked) == ("cancelled", True)
+
+
+async def test_masking_hides_the_name_from_the_first_byte_and_keeps_the_mark(redis, database):
+    async with house(redis, database, "mask") as home:
+        battle = await home.open_battle()
+        await home.say(battle, 0, list("I am Qwen, made by Alibaba. Qwen it is, Qwe"))
+        await home.say(battle, 1, ["Light scatters."])
+        kept = (await home.ledger.answers(battle))[0]
+        assert kept.text == "I am [model], made by [maker]. [model] it is, Qwe"
+        assert (kept.leaked, kept.leak) == (False, "mask: name Qwen")
+        assert (await home.manager.snapshot(battle)).sides["a"].text == kept.text
+        assert b"Qwen" not in await home.logged(battle)
+        await home.manager.vote(battle, 1, Verdict.A)
+        assert [vote.leaked for vote in await home.votes()] == [False], "who voted did not know"
+
+
+@pytest.mark.parametrize("policy", ["flag", "void"])
+async def test_the_battle_goes_on_and_a_vote_on_a_leaking_answer_bears_the_mark(redis, database, policy):
+    async with house(redis, database, policy) as home:
+        battle = await home.open_battle(count=3)
+        await home.say(battle, 0, ["I am Qwen."])
+        await home.say(battle, 1, ["Light scatters."])
+        after = await home.manager.vote(battle, 1, Verdict.B)
+        assert (after.status, after.round) == ("running", 2)
+        await home.say(battle, 2, ["Because of the air."])
+        await home.manager.vote(battle, 2, Verdict.TIE)
+        assert [(vote.leaked_a, vote.leaked_b) for vote in await home.votes()] == [(True, False), (False, False)]
+
+
+async def test_naming_what_the_prompt_named_is_no_leak(redis, database):
+    async with house(redis, database, "mask") as home:
+        battle = await home.open_battle("Are you Qwen?")
+        await home.say(battle, 0, ["Yes, I am ", "Qwen."])
+        await home.say(battle, 1, ["No."])
+        kept = (await home.ledger.answers(battle))[0]
+        assert (kept.text, kept.leak) == ("Yes, I am Qwen.", None)
+
+
+async def test_a_new_attempt_begins_without_the_mark_of_the_last(redis, database):
+    async with house(redis, database) as home:
+        battle = await home.open_battle()
+        first = await home.pen(battle, 0)
+        first.write("I am Qwen, " + "and so " * 30)
+        await wait_until(lambda: home.marked(battle, "flag: name Qwen"))
+        await home.say(battle, 0, ["Light scatters."])
+        assert (await home.store.look(battle, "all")).answers[0].leak == ""
+
+
+async def test_a_mark_survives_the_loss_of_redis(redis, database):
+    async with house(redis, database) as home:
+        battle = await home.open_battle()
+        await home.say(battle, 0, ["I am Qwen."])
+        await home.say(battle, 1, ["Light scatters."])
+        await redis.flushall()
+
+        async def is_back() -> bool:
+            await home.settler.settle(battle)
+            return await home.marked(battle, "flag: name Qwen")
+
+        await wait_until(is_back, 10, interval=0.1)
+
+
+async def test_what_a_fenced_off_or_failing_attempt_says_is_harmless(redis, database):
+    async with house(redis, database, "mask") as home:
+        battle = await home.open_battle()
+        await home.say(battle, 0, ["I am Qw"], Finish("error", Timing(), "cut_off"))
+        kept = (await home.ledger.answers(battle))[0]
+        assert (kept.text, kept.finish_reason, kept.leak) == ("I am Qw", "error", None)
+
+
+def test_a_mark_tells_its_policy():
+    leak = Leak("name", "qwen", "Qwen", 5)
+    assert [is_leaked(mark_of(policy, leak)) for policy in ("flag", "mask", "void")] == [True, False, True]
+    assert [is_void(mark_of(policy, leak)) for policy in ("flag", "mask", "void")] == [False, False, True]
+    assert not is_leaked("")
+    assert not is_leaked(None)
+    assert not is_void(None)
