@@ -12,6 +12,7 @@ from app.battle.battle import Pair, Verdict, Vote
 from app.settings import Settings
 from app.web import application
 from tests.chatmrpt.builders import READY, done, record_of, stage
+from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.clients import ARENA, QUESTION
 from tests.chatmrpt.conftest import SPEED
 
@@ -133,9 +134,9 @@ async def test_who_waits_is_heard_and_who_waits_too_long_is_told_so(home):
     slow_end = await ready(caller, 4)
     home.set(stall_s=SPEED * 11, stall_after=6)
     early = (await caller.post(f"{ARENA}/start_battle", message=QUESTION))["battle_id"]
-    begin = asyncio.get_running_loop().time()
     second = await caller.post(f"{ARENA}/vote", battle_id=slow_end, vote="a")
     assert second["needs_responses"] is False, "the third model had written while the first two were read"
+    begin = asyncio.get_running_loop().time()
     refused, third = await asyncio.gather(
         caller.refused(f"{ARENA}/vote", 400, battle_id=early, vote="a"),
         caller.post(f"{ARENA}/vote", battle_id=slow_end, vote="b"),
@@ -150,3 +151,16 @@ async def test_who_waits_is_heard_and_who_waits_too_long_is_told_so(home):
     assert late["response_a"]
     assert len(late["response_a"].split()) > 15, "a model that is slow is waited for and not cut off"
     assert (await caller.post(f"{ARENA}/vote", battle_id=early, vote="a"))["round"] == 2
+
+
+async def test_who_asks_for_texts_that_take_too_long_gets_what_there_is_and_is_told_so(home):
+    home.set(stall_s=SPEED * 2, stall_after=6)
+    impatient = Caller([home.named.url])
+    battle = (await impatient.post(f"{ARENA}/start_battle", message=QUESTION))["battle_id"]
+    for call in ("get_responses", "responses"):
+        pair = await impatient.post(f"{ARENA}/{call}", battle_id=battle)
+        assert (pair["ready"], pair["status"]) == (False, "waiting")
+    refused = await impatient.refused(f"{ARENA}/get_next_responses", 503, battle_id=battle)
+    assert refused["code"] == "not_ready"
+    sent = await impatient.post("/send_message", message=QUESTION)
+    assert (sent["status"], sent["responses_ready"], sent["arena_mode"]) == ("success", False, True)

@@ -8,7 +8,7 @@ import pytest
 
 from app.battle.battle import Side
 from app.battle.events import SideView, Snapshot
-from app.web.chatmrpt.streams import events_of
+from app.web.chatmrpt.streams import events_of, single_event
 from app.web.chatmrpt.telling import BEGINS_AGAIN, STEPPED_IN, STILL_WRITTEN, Reader, Telling, frame, is_over
 from tests.chatmrpt.builders import READY, course, done, failed, stage
 from tests.chatmrpt.parsers import ChatPage, OldChatPage, RoundPage
@@ -141,3 +141,14 @@ def test_every_event_is_one_line():
     assert line.endswith(b"}\n\n")
     assert line.count(b"\n") == 2
     assert b"\r" not in line
+
+
+def test_heartbeats_are_comments_that_no_page_reads():
+    response = single_event({"done": True})
+    assert response.ping_interval == 10
+    beat = response.ping_message_factory().encode()
+    assert beat == b": ping\n\n"
+    page = ChatPage()
+    for piece in (frame(told(Reader.CHAT, READY, READY)[0]), beat):
+        page.read(piece)
+    assert len(page.events) == 1
