@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo serve test check format lock install clean
+.PHONY: demo serve test race check format lock install clean
 
 install: $(STAMP)
 
@@ -23,6 +23,10 @@ serve: install ## the service, as the environment and .env say
 
 test: install ## all tests, on both cores
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+race: install ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
+	$(BIN)/python -m tests.race.command --votes 10000 --database sqlite
+	$(BIN)/python -m tests.race.command --votes 10000 --database postgresql
 
 check: install ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 MODELS = ("llama3.1:8b", "mistral:7b")
@@ -32,8 +33,8 @@ def _line(model: str, text: str, **more: object) -> bytes:
 class Connection(asyncio.Protocol):
     """One client; requests come one after the other."""
 
-    def __init__(self, ttft_s: float, rate: float, tokens: int) -> None:
-        self._ttft_s, self._gap_s, self._tokens = ttft_s, 1 / rate, tokens
+    def __init__(self, ttft_s: float, rate: float, tokens: int, models: Sequence[str] = MODELS) -> None:
+        self._ttft_s, self._gap_s, self._tokens, self._models = ttft_s, 1 / rate, tokens, models
         self._buffer = b""
         self._timer: asyncio.TimerHandle | None = None
         self._transport: Any = None
@@ -64,7 +65,7 @@ class Connection(asyncio.Protocol):
         if path == b"/api/chat" and body.get("messages"):
             self._stream(body["model"])
             return
-        rows = [_row(model) for model in MODELS]
+        rows = [_row(model) for model in self._models]
         plain = {b"/api/tags": {"models": rows}, b"/api/ps": {"models": rows}, b"/api/version": {"version": "0.33.3"}}
         loaded = {"model": body.get("model", ""), "message": {"role": "assistant", "content": ""}, "done": True}
         data = json.dumps(plain.get(path, loaded | {"done_reason": "load"})).encode()
@@ -91,10 +92,10 @@ class Connection(asyncio.Protocol):
         self._timer = loop.call_at(start, write)
 
 
-async def serve(port: int, ttft_s: float, rate: float, tokens: int) -> None:
+async def serve(port: int, ttft_s: float, rate: float, tokens: int, models: Sequence[str]) -> None:
     """Serve on loopback; print the port."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(ttft_s, rate, tokens), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(lambda: Connection(ttft_s, rate, tokens, models), "127.0.0.1", port, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -105,5 +106,6 @@ if __name__ == "__main__":
     parser.add_argument("--ttft", type=float, default=0.1)
     parser.add_argument("--rate", type=float, default=50)
     parser.add_argument("--tokens", type=int, default=500)
+    parser.add_argument("--models", nargs="+", default=MODELS)
     given = parser.parse_args()
-    asyncio.run(serve(given.port, given.ttft, given.rate, given.tokens))
+    asyncio.run(serve(given.port, given.ttft, given.rate, given.tokens, given.models))

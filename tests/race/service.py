@@ -1,0 +1,164 @@
+"""Four workers that share a database, a Redis and two model servers, and the accidents that happen to them.
+
+All of it is real and on loopback, and only processes that were started here are ever killed. The model servers
+answer at once, so that what is measured is the arena.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from random import Random
+from time import monotonic
+
+import redis as sync_redis
+
+from tests.records.postgres_server import PostgresServer
+from tests.redis_server import RedisServer
+from tests.whole.harness import ROOT, Instance, environment, serve
+
+WORKERS = 4
+#: Names of the models, by host: the same model is always written by the same host.
+MODELS = (("granite:1b", "granite:2b", "granite:3b"), ("basalt:1b", "basalt:2b", "basalt:3b"))
+KILL_EVERY_S = 2.0
+#: An accident that is no kill happens after about this many kills.
+OTHERS_EVERY = 2
+#: A worker is killed only while this many serve, or nobody would be there to vote with.
+FEWEST = 2
+
+
+class Service:
+    """The workers; ``urls`` are those that were not killed."""
+
+    def __init__(self, folder: Path, redis: RedisServer, settings: dict[str, str]) -> None:
+        self.redis = redis
+        self.logs: list[Path] = []
+        self.accidents: Counter[str] = Counter()
+        self._folder, self._settings = folder, settings
+        self._workers: dict[int, Instance] = {}
+        self._up: dict[int, str] = {}
+
+    @property
+    def urls(self) -> list[str]:
+        """The addresses of the workers that serve, in no lasting order."""
+        return list(self._up.values())
+
+    async def start(self) -> None:
+        """Start all workers at once and wait until they serve."""
+        await asyncio.gather(*(self._start(slot) for slot in range(WORKERS)))
+
+    async def _start(self, slot: int) -> None:
+        worker = serve(self._folder / f"worker-{slot}", self._settings)
+        self._workers[slot] = worker
+        self.logs.append(worker.log)
+        await asyncio.to_thread(worker.wait_for_address)
+        self._up[slot] = worker.url
+
+    async def _kill(self, slot: int) -> None:
+        self._up.pop(slot)
+        self.accidents["kills"] += 1
+        await asyncio.to_thread(self._workers.pop(slot).close)
+        await self._start(slot)
+
+    async def accidents_happen(self, rng: Random) -> None:
+        """Kill and restart workers, empty Redis, cut its connections, until cancelled; then all workers serve again."""
+        restarts: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                await asyncio.sleep(rng.uniform(0.5, 1.5) * KILL_EVERY_S)
+                if len(self._up) > FEWEST:
+                    slot = rng.choice(sorted(self._up))
+                    restart = asyncio.create_task(self._kill(slot), name=f"restart of worker {slot}")
+                    restarts.add(restart)
+                if rng.random() < 1 / OTHERS_EVERY:
+                    await asyncio.to_thread(rng.choice((self._empty_redis, self._cut_redis, self._cut_redis)))
+        finally:
+            await asyncio.gather(*restarts)
+
+    def _empty_redis(self) -> None:
+        self.redis.restart(empty=True)
+        self.accidents["Redis emptied"] += 1
+
+    def _cut_redis(self) -> None:
+        with suppress(sync_redis.ConnectionError), sync_redis.Redis.from_url(self.redis.url) as client:
+            for kind in ("normal", "pubsub"):
+                client.client_kill_filter(_type=kind, skipme=True)
+        self.accidents["Redis cut"] += 1
+
+    def troubles(self) -> list[str]:
+        """Lines of the workers' logs that tell of a bug: unhandled errors, by their first words."""
+        lines = (line for log in self.logs for line in log.read_text(errors="replace").splitlines())
+        events = (json.loads(line) for line in lines if line.startswith("{") and line.endswith("}"))
+        return [f"{e['event']}: {str(e.get('exception', ''))[-300:]}" for e in events if e.get("level") == "error"]
+
+    def close(self) -> None:
+        """Kill all workers."""
+        for worker in self._workers.values():
+            worker.close()
+
+
+@contextmanager
+def running_service(folder: Path, database: str) -> Iterator[Service]:
+    """A service on ``database`` (``sqlite`` or ``postgresql``) whose workers are still to be started."""
+    with ExitStack() as stack:
+        redis = RedisServer()
+        stack.callback(redis.close)
+        hosts = [stack.enter_context(_model_server(models)) for models in MODELS]
+        settings = _settings(folder, redis.url, hosts)
+        if database == "postgresql":
+            postgres = PostgresServer()
+            stack.callback(postgres.close)
+            settings["DATABASE_URL"] = postgres.url(postgres.create())
+        else:
+            settings["DATABASE_URL"] = f"sqlite:///{folder}/data/arena.db"
+        service = Service(folder, redis, settings)
+        stack.callback(service.close)
+        yield service
+
+
+def database_of(service: Service) -> str:
+    """The URL of the database that the workers share."""
+    return service._settings["DATABASE_URL"]
+
+
+def _settings(folder: Path, redis_url: str, hosts: list[str]) -> dict[str, str]:
+    toml = folder / "arena.toml"
+    toml.write_text(
+        "".join(f'[[hosts]]\nname = "host-{n}"\nurl = "{url}"\nnum_parallel = 8\n' for n, url in enumerate(hosts))
+    )
+    return {
+        "ARENA_CONFIG": str(toml),
+        "ARENA_DATA_DIR": str(folder / "data"),
+        "ARENA_MODELS": ",".join(name for names in MODELS for name in names),
+        "ARENA_QUEUE": "1000",
+        "ARENA_TICK": "0.02",
+        "ARENA_UNDO": "60",
+        "REDIS_URL": redis_url,
+    }
+
+
+@contextmanager
+def _model_server(models: tuple[str, ...]) -> Iterator[str]:
+    """A model server without delay; yields its address."""
+    command = [sys.executable, "-m", "benchmarks.model_server", "--ttft", "0", "--rate", "2000", "--tokens", "3"]
+    process = subprocess.Popen(
+        [*command, "--models", *models], cwd=ROOT, env=environment({}), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    finally:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+
+
+def elapsed(since: float) -> float:
+    """Seconds since ``since`` on the monotonic clock."""
+    return monotonic() - since
