@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.battle.battle import Side
 from app.battle.events import SideView, Snapshot
@@ -152,3 +154,37 @@ def test_heartbeats_are_comments_that_no_page_reads():
     for piece in (frame(told(Reader.CHAT, READY, READY)[0]), beat):
         page.read(piece)
     assert len(page.events) == 1
+
+
+MOVES = st.lists(
+    st.tuples(st.sampled_from(["write", "again", "leave", "show"]), st.sampled_from("ab"), st.text("xy", max_size=3))
+)
+
+
+@given(MOVES, st.sampled_from(["", "."]))
+def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(moves, end):
+    """Answers grow, begin again, are shown again after a round event, and models leave, in any order."""
+    now, seats, next_entry, snapshots = EMPTY, {"a": "Model A", "b": "Model B"}, 2, [EMPTY]
+    for move, side, text in moves:
+        views = {name: now.sides[Side(name)] for name in "ab"}
+        if move == "write":
+            views[side] = writing(seats[side], views[side].text + text)
+        elif move == "again":
+            views[side] = SideView(seats[side])
+        elif move == "leave" and next_entry < 4:
+            seats[side], next_entry = f"Model {'ABCD'[next_entry]}", next_entry + 1
+            views[side] = SideView(seats[side])
+        elif move == "show":
+            snapshots.append(stage(now, a=SideView(seats["a"]), b=SideView(seats["b"])))
+        now = stage(now, **views)
+        snapshots.append(now)
+    last = {side: done(seats[side], now.sides[Side(side)].text + end) for side in "ab"}
+    snapshots.append(replace(stage(now, **last), can_vote=True))
+    right = {side: view.text or STILL_WRITTEN for side, view in last.items()}
+    assert shown(RoundPage(), told(Reader.PAGE, *snapshots)).texts == right
+    if all(right.values()):
+        assert shown(OldChatPage(), told(Reader.CHAT, *snapshots)).texts == right
+    chat = shown(ChatPage(), told(Reader.CHAT, *snapshots)).texts
+    assert all(chat[side].endswith(right[side]) for side in "ab")
+    marks = (BEGINS_AGAIN, STEPPED_IN)
+    assert all(chat[side] == right[side] or any(mark in chat[side] for mark in marks) for side in "ab")

@@ -99,7 +99,8 @@ class Telling:
         told = self._told[side]
         if snapshot.sides[side].alias != self._aliases[side]:
             return self._reader is Reader.PAGE or bool(told)
-        return not (text.startswith(told) or told.startswith(text))
+        ended = snapshot.sides[side].finish_reason is not None
+        return not (text.startswith(told) or (told.startswith(text) and not ended))
 
     def _mark_void(self, snapshot: Snapshot, side: Side) -> dict[str, Any]:
         replaced = snapshot.sides[side].alias != self._aliases[side]
