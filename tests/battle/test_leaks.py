@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.battle.leaks.families import FAMILIES, families_of
 from app.battle.leaks.naming import names_of
-from app.battle.leaks.scanner import AHEAD, Scanner, scan
+from app.battle.leaks.scanner import AHEAD, MOST_WEIGHED, Scanner, scan
 
 DATA = Path(__file__).parent.parent / "data" / "leaks"
 
@@ -199,3 +199,10 @@ def test_a_model_of_no_known_family_leaks_any_family_it_claims_and_its_own_name(
     assert scan("zircon:7b", "I am Zircon.")
     assert scan("zircon:7b", "I'm ChatGPT.")
     assert not scan("zircon:7b", "ChatGPT is a chat page; zircon is a mineral.")
+
+
+def test_a_model_that_is_caught_in_a_loop_is_not_listened_to_for_ever():
+    loop = "Google " * MOST_WEIGHED
+    assert scan("gemma2:9b", loop[:-14] + ". I was made by Google.")
+    assert not scan("gemma2:9b", loop + ". I was made by Google.")
+    assert scan("gemma2:9b", loop + ". Gemma 2 wrote this."), "an unmistakable name needs no listening"

@@ -134,7 +134,7 @@ FAMILIES = (
         "command-r",
         r"command-?[ra]|c4ai|(?<![a-z])aya(?![a-z])",
         sure=(r"Command[- ]?R ?(?:\+|Plus|7B)", "CohereForAI", "C4AI"),
-        plain=("Command R", "Command A", "Command", "Aya"),
+        plain=("Command R", "Command-R", "Command A", "Command", "Aya"),
         makers=("Cohere",),
         tokens=("<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|USER_TOKEN|>"),
     ),

@@ -23,6 +23,9 @@ AHEAD = 112
 BEHIND = 240
 """Characters before a name that are looked at."""
 
+MOST_WEIGHED = 400
+"""Names of an answer whose wording is looked at; a model that says one more often than that is caught in a loop."""
+
 _KEPT = 4 * (AHEAD + BEHIND)
 MASKS: dict[Kind, str] = {"name": "[model]", "maker": "[maker]", "token": "[token]"}
 """What viewers see instead."""
@@ -86,6 +89,7 @@ class Scanner:
         self._asked = asked_of(names, prompts)
         self._masking = masking
         self._told: set[str] = set()
+        self._weighed = 0
         self._text = ""
         self._from = 0  # nothing before it can begin a name any more
         self._pending = -1  # the place of a trigger that waits for more text
@@ -162,6 +166,9 @@ class Scanner:
         return None
 
     def _is_self_described(self, found: re.Match[str], window: str) -> bool:
+        self._weighed += 1
+        if self._weighed > MOST_WEIGHED:
+            return False
         before, after = _sentence(window[: found.start()]), window[found.end() :]
         if found.lastgroup == "maker":
             return wording.tells_maker(self._names.name.sub(_nameless, before), after)

@@ -11,18 +11,22 @@ _OPEN = "[\\s\"'\u201c\u201e\u2018\u00ab\u300c*_`:(]*"
 
 #: "I am", "my name is": what a name follows. Italian "sono" is also "they are", so it must open its clause.
 _I_AM = (
-    r"(?:\bI\s+am|\bI['\u2019]m|\bmy\s+name(?:\s+is|['\u2019]s)|\bcall\s+me|\bI\s+go\s+by"
-    r"|\byou(?:\s+are|['\u2019]re)\s+(?:now\s+)?(?:talking|speaking|chatting)\s+(?:to|with)"
-    r"|\bje\s+suis|\bje\s+m['\u2019]appelle|\bmon\s+nom\s+est|\bappelez-moi|\bvous\s+parlez\s+(?:à|avec)"
-    r"|\bich\s+bin|\bich\s+hei(?:ß|ss)e|\bmein\s+name\s+(?:ist|lautet)|\b(?:du\s+sprichst|sie\s+sprechen)\s+mit"
-    r"|\bsoy|\bme\s+llamo|\bmi\s+nombre\s+es|\bestás\s+hablando\s+con|\bllámame"
-    r"|\bsou|\bme\s+chamo|\bchamo-me|\bmeu\s+nome\s+é|\bvocê\s+está\s+(?:falando|conversando)\s+com"
-    r"|\bio\s+sono|(?:^|[,;:]\s*)sono|\bmi\s+chiamo|\bmio\s+nome\s+è|\bstai\s+parlando\s+con"
-    r"|\bik\s+ben|\bik\s+heet|\bmijn\s+naam\s+is|\bjestem|\bnazywam\s+się|\b(?:я\b(?:\s*[-\u2014\u2013])?|меня\s+зовут)"
+    r"(?:\b(?:I\s+am|I['\u2019]m|my\s+name(?:\s+is|['\u2019]s)|call\s+me|I\s+go\s+by"
+    r"|you(?:\s+are|['\u2019]re)\s+(?:now\s+)?(?:talking|speaking|chatting)\s+(?:to|with)"
+    r"|je\s+suis|je\s+m['\u2019]appelle|mon\s+nom\s+est|appelez-moi|vous\s+parlez\s+(?:à|avec)"
+    r"|ich\s+bin|ich\s+hei(?:ß|ss)e|mein\s+name\s+(?:ist|lautet)|(?:du\s+sprichst|sie\s+sprechen)\s+mit"
+    r"|soy|me\s+llamo|mi\s+nombre\s+es|estás\s+hablando\s+con|llámame"
+    r"|sou|me\s+chamo|chamo-me|meu\s+nome\s+é|você\s+está\s+(?:falando|conversando)\s+com"
+    r"|io\s+sono|mi\s+chiamo|mio\s+nome\s+è|stai\s+parlando\s+con"
+    r"|ik\s+ben|ik\s+heet|mijn\s+naam\s+is|jestem|nazywam\s+się|я\b(?:\s*[-\u2014\u2013])?|меня\s+зовут)|(?:^"
+    r"|[,;:]\s*)sono"
     r"|我就?是|我名?叫|我的名字(?:是|叫|为)|你可以叫我|(?:私|わたし|僕)は|私の名前は|저는|나는|제\s*이름은)"
 )
 _ADVERB = (
-    r"(?:currently|actually|simply|just|indeed|known\s+as|actuellement|simplement|einfach|aktuell|simplemente"
+_SELF = (
+    rf"(?:{_MACHINE}|model|assistant|product|creation|modèle|modell|assistent\w*|modelo|asistente|assistente"
+    r"|modello|助手)"
+)
     r"|simplesmente)"
 )
 _ARTICLE = (
@@ -42,10 +46,10 @@ _MACHINE = (
     r"|modelos?\s+lingü?u?[íi]sticos?|asistente(?:\s+\w+)?\s+de\s+IA|assistente\s+(?:de\s+|di\s+)?IA"
     r"|modell[oi]\s+(?:linguistic[oi]|di\s+linguaggio|di\s+IA)|inteligencia\s+artificial|inteligência\s+artificial"
     r"|intelligence\s+artificielle|intelligenza\s+artificiale|taalmodel|языков\w+\s+модел\w+|ИИ|нейросет\w+"
-    r"|\S{0,6}模型|人工智能\S{0,4}|AI\s?助手|智能助手|聊天机器人|言語モデル|언어\s*모델|인공지능)"
+    r"|[^\s]{0,6}模型|人工智能[^\s]{0,4}|AI\s?助手|智能助手|聊天机器人|言語モデル|언어\s*모델|인공지능)"
 )
 #: What a text that says "I" may call itself.
-_SELF = rf"(?:{_MACHINE}|model|assistant|modèle|modell|assistent\w*|modelo|asistente|assistente|modello|助手)"
+_SELF = rf"(?:{_MACHINE}|model|assistant|product|creation|modèle|modell|assistent\w*|modelo|asistente|assistente|modello|助手)"
 _VERB = (
     r"(?:(?:pre-?)?trained|developed|created|made|built|designed|fine-?tuned|released|engineered|produced|provided"
     r"|maintained|owned|powered|crafted|hosted|entraîn\w+|développ\w+|créé\w*|conçue?|fabriqu\w+|mise?\s+au\s+point"
@@ -62,7 +66,7 @@ _PREPOSITION = (
 _TEAM = (
     rf"(?:(?:{_ARTICLE}\s*)?(?:[\w-]+\s+){{0,2}}?(?:team|company|researchers|engineers|scientists|people|experts|group"
     r"|lab|firm|équipes?|chercheurs|entreprise|société|forscher\w*|unternehmen|firma|konzern|teams?|equipo|empresa|compañía"
-    r"|equipe|società|azienda|компани\w+)\s+(?:(?:at|of|from|de|d['\u2019]|bei|von|di|da)\s*)?)?"
+    r"|equipe|società|azienda|компани\w+)\s+(?:(?:at|of|from|de|do|del|du|d['\u2019]|bei|von|di|da)\s*)?)?"
 )
 _BY = rf"\s+{_PREPOSITION}\s*(?:{_ARTICLE}\s*)?{_TEAM}"
 _WORD = r"[\w'\u2019-]+"
@@ -71,12 +75,12 @@ _AS = (
     r"(?:as|en\s+tant\s+qu['\u2019e]\s*|als|como|come|in\s+qualità\s+di)"
 )
 _WAS = (
-    r"(?:\bI\s+(?:was|am|have\s+been)|\bI['\u2019](?:m|ve\s+been)|\bj['\u2019]ai\s+été|\bje\s+suis"
-    r"|\bich\s+(?:wurde|bin)"
-    r"|\bfui|\bhe\s+sido|\bsoy|\bsou|\bsono(?:\s+stat[oa])?|\bik\s+(?:ben|werd)|\b(?:меня))"
+    r"\b(?:I\s+(?:was|am|have\s+been)|I['\u2019](?:m|ve\s+been)|j['\u2019]ai\s+été|je\s+suis"
+    r"|ich\s+(?:wurde|bin)"
+    r"|fui|he\s+sido|soy|sou|sono(?:\s+stat[oa])?|ik\s+(?:ben|werd)|меня)"
 )
 _MAKER_IS = (
-    r"(?:\bmy\s+(?:creators?|developers?|makers?|parent\s+company|team)\s+(?:(?:is|are|was|were)(?:\s+at)?|at)"
+    r"(?:\b(?:made|created|trained|built|developed)\s+me\s+(?:is|was)|\bmy\s+(?:creators?|developers?|makers?|parent\s+company)\s+(?:(?:is|are|was|were)(?:\s+at)?|at)"
     r"|\b(?:mon|mes)\s+(?:créateurs?|développeurs?|concepteurs?)\s+(?:est|sont|chez)"
     r"|\bmeine?\s+(?:entwickler|schöpfer|hersteller)\s+(?:ist|sind)"
     r"|\bmis?\s+(?:creador(?:es)?|desarrollador(?:es)?)\s+(?:es|son)"
@@ -118,7 +122,7 @@ _MADE_ME = re.compile(
 )
 _GERMAN_PARTICIPLE = re.compile(rf"\s+(?:[\w-]+\s+){{0,2}}?{_VERB}\s+(?:[\w-]+\s+){{0,2}}?{_SELF}", re.IGNORECASE)
 _CHINESE_MAKER = re.compile(
-    r"(?:公司|集团|云|团队|旗下|的|自主|独立)*\S{0,8}?(?:开发|训练|研发|创建|打造|推出|制造|创造|构建|设计)|.{0,2}的"
+    r"(?:公司|集团|云|团队|旗下|的|自主|独立)*[^\s]{0,8}?(?:开发|训练|研发|创建|打造|推出|制造|创造|构建|设计)|.{0,2}的"
 )
 _JAPANESE_OR_KOREAN_MAKER = re.compile(r"\s*(?:社|사)?(?:が|によ|の|에서|가|이|의)")
 #: After "I am" a plain name has a capital ("I am granite" is a poem's); after "my name is" it need not.
@@ -140,7 +144,8 @@ _BASED = (
 
 
 def _ending(*patterns: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(patterns)}){_OPEN}$", re.IGNORECASE)
+    """What ends a text in lower case: the engine skips alternatives by their first letter, but not with IGNORECASE."""
+    return re.compile(f"(?:{'|'.join(patterns)}){_OPEN}$".lower())
 
 
 _IS_NAME = _ending(
@@ -158,38 +163,42 @@ _IS_MAKER = _ending(
     rf"\bich\s+wurde(?:\s+\w+)?\s+von\s+{_TEAM}",
     _MAKER_IS,
 )
-_AS_MADE = _ending(rf"{_AS}\s*(?:{_ARTICLE}\s*)?{_OWN}(?:[\s,]+{_WORD}){{0,2}}?[\s,]+{_VERBS}{_BY}")
+_AS_MADE = _ending(
+    rf"{_AS}\s*(?:{_ARTICLE}\s*)?{_OWN}(?:(?:[\s,]+{_WORD}){{0,2}}?[\s,]+{_VERBS}{_BY}|,?\s+(?:das|der|die)\s+von\s+{_TEAM})"
+)
 _GERMAN_BY = _ending(rf"(?:\bich\s+bin\s+eine?|\bals(?:\s+eine?)?)(?:\s+{_WORD}){{0,2}}?\s+von\s+{_TEAM}")
 _I_AM_A = _ending(rf"{_I_AM}(?:\s+{_ARTICLE})?", rf"{_AS}(?:\s+{_ARTICLE})?")
 
 
 def tells_name(before: str, name: str, after: str) -> bool:
     """Whether the text calls itself ``name`` there, or says that ``name`` is a language model."""
+    before = before.lower()
     if _is_quoted(before):
         return False
     if _IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before):
         return _is_capital(name)
-    if _I_AM_A.search(before) and _MODEL.match(after):
+    if _MODEL.match(after) and _I_AM_A.search(before):
         return _is_capital(name)
-    if _IS_NAME.search(before):
-        return (_is_capital(name) or _NAME_WORD.search(before) is not None) and _ANOTHER_NAME.match(after) is None
-    if _AS_NAME.search(before):
-        return name[:1].isupper() and _AS_GOES_ON.match(after) is not None
+    if _AS_GOES_ON.match(after) and _AS_NAME.search(before):
+        return name[:1].isupper()
+    if _ANOTHER_NAME.match(after) is None and _IS_NAME.search(before):
+        return _is_capital(name) or _NAME_WORD.search(before) is not None
     return _HERE.match(after) is not None and _GREETING.fullmatch(before) is not None
 
 
 def tells_maker(before: str, after: str) -> bool:
     """Whether the text says that the company named there made it."""
+    before = before.lower()
     if _is_quoted(before) or (after[:1] == "-" and after[1:2].isalpha()):
         return False
     return (
-        _IS_MAKER.search(before) is not None
-        or _MADE_ME.match(after) is not None
+        _MADE_ME.match(after) is not None
+        or _IS_MAKER.search(before) is not None
         or (_AS_MADE.search(before) is not None and _SOMEBODY_ELSE.match(after) is None)
-        or (_GERMAN_BY.search(before) is not None and _GERMAN_PARTICIPLE.match(after) is not None)
-        or (_I_AM_A.search(before) is not None and _OWNED.match(after) is not None)
+        or (_GERMAN_PARTICIPLE.match(after) is not None and _GERMAN_BY.search(before) is not None)
+        or (_OWNED.match(after) is not None and _I_AM_A.search(before) is not None)
         or _is_chinese_maker(before, after)
-        or (_CJK_SELF.search(before) is not None and _JAPANESE_OR_KOREAN_MAKER.match(after) is not None)
+        or (_JAPANESE_OR_KOREAN_MAKER.match(after) is not None and _CJK_SELF.search(before) is not None)
     )
 
 
