@@ -32,7 +32,7 @@ from app.lanes.lease import RENEW_EVERY, Lease
 from app.lanes.notices import Notices
 from app.lanes.planner import plan
 from app.lanes.queue import Queue
-from app.lanes.residency import Residency
+from app.lanes.residency import RECOVERY, Residency
 from app.lanes.runner import AWAY, Crew
 from app.lanes.work import LaneHost, Work
 from app.timing.history import History
@@ -51,6 +51,8 @@ class Pace:
     read_every: timedelta = timedelta(seconds=1)
     probe_every: timedelta = timedelta(seconds=30)
     """What is in memory is read this often, beside after every change."""
+    recovery: timedelta = RECOVERY
+    """After a model left a card, this long nothing is loaded there."""
     patience: timedelta = timedelta(seconds=30)
     """See ``app.lanes.planner``: how long resident models may be served first."""
 
@@ -80,7 +82,9 @@ class Lane:
         self._pace = pace
         self._clock = clock
         self._history = History()
-        self._residency = Residency(host.name, backend, options, self._history, models=host.models)
+        self._residency = Residency(
+            host.name, backend, options, self._history, models=host.models, recovery=pace.recovery
+        )
         self._woken = asyncio.Event()
         crew = Crew(host.name, backend, desk, lease, queue)
         self._work = Work(host, crew, self._residency, self._history, self._woken.set, patience=pace.patience)

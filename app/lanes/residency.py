@@ -29,6 +29,9 @@ from app.timing.history import History
 UNLOAD_LIMIT = timedelta(seconds=7)
 """Killing the process, waiting for the card's memory to come back: 0.5-1.5 s typically, 5 s at most."""
 
+RECOVERY = timedelta(seconds=1.5)
+"""Until the driver reports the memory of a killed process as free: a load before that would find the card full."""
+
 OVERFULL_FOR = timedelta(hours=1)
 """How long it counts that a set of models did not fit; then it may be tried again."""
 
@@ -77,6 +80,7 @@ class Residency:
         wall: Callable[[], float] = time,
         poll: timedelta = POLL_EVERY,
         unload_limit: timedelta = UNLOAD_LIMIT,
+        recovery: timedelta = RECOVERY,
     ) -> None:
         self.loading: str | None = None
         self.loading_since = 0.0
@@ -89,6 +93,8 @@ class Residency:
         self._wall = wall
         self._poll = poll.total_seconds()
         self._unload_limit = unload_limit.total_seconds()
+        self._recovery = recovery.total_seconds()
+        self._on_card: set[str] = set()
         self._residents: dict[str, Resident] = {}
         self._server_names: dict[str, str] = {}
         self._spellings: dict[str, str] = {}
@@ -172,11 +178,13 @@ class Residency:
     async def unload(self, model: str) -> None:
         """Send ``model`` out of memory and wait until it is gone, at most ``unload_limit``; never raises."""
         self.leaving.add(model)
-        began = self._wall()
+        began, on_card = self._wall(), set(self._on_card)
         try:
             async with asyncio.timeout(self._unload_limit):
                 await self._backend.unload(self._server_names.get(model, model))
                 await self._gone(model)
+            if model in on_card:
+                await asyncio.sleep(self._recovery)
             self._log.info("model_unloaded", model=model, unload_s=round(self._wall() - began, 3))
         except (BackendError, TimeoutError) as error:
             self._log.warning("model_unload_failed", model=model, cause=getattr(error, "code", "timeout"))
@@ -244,6 +252,7 @@ class Residency:
             self._server_names[key] = entry.name
             self._residents[key] = replace(before.get(key) or self._fresh(key), size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
+        self._on_card = {self._key(entry) for entry in loaded if entry.vram_bytes}
         listed = {entry.name for entry in loaded}
         for gone in before.keys() - self.leaving:
             if names.get(gone, gone) not in listed:

@@ -44,6 +44,7 @@ class Scheduler:
 
     def __init__(self, config: SimulatorConfig, clock: Clock, faults: Faults) -> None:
         self.loaded: dict[str, Runner] = {}
+        self._recovering: list[Runner] = []
         self._config = config
         self._clock = clock
         self._faults = faults
@@ -160,6 +161,7 @@ class Scheduler:
             if runner.timer is not None:
                 runner.timer.cancel()
         self.loaded.clear()
+        self._recovering.clear()
         self._loader.reboot()
         self._unloaded.set()
 
@@ -182,7 +184,10 @@ class Scheduler:
         while not await self._killed(runner):
             await self._clock.sleep(_EXPIRY_POLL_S)
         if runner.placement.vram_bytes:
+            self._recovering.append(runner)
             await self._clock.sleep(recovery_seconds(self._chance))
+            if runner in self._recovering:  # not after the whole machine went down
+                self._recovering.remove(runner)
         self._unloaded.set()
 
     async def _killed(self, runner: Runner) -> bool:
@@ -256,8 +261,10 @@ class Scheduler:
         return self._loader.placement(model, options, self._free(), require_full=full)
 
     def _free(self) -> list[int]:
+        """What the driver reports as free: the memory of a runner that was just killed is not, for a moment."""
+        taking = (*self.loaded.values(), *self._recovering)
         return [
-            total - sum(runner.placement.on_gpu(index) for runner in self.loaded.values())
+            total - sum(runner.placement.on_gpu(index) for runner in taking)
             for index, total in enumerate(self._config.gpu_bytes)
         ]
 

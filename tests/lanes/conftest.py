@@ -23,7 +23,10 @@ from app.lanes.work import LaneHost
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
 BRISK = Pace(
-    ask_every=timedelta(milliseconds=40), renew_every=timedelta(milliseconds=100), read_every=timedelta(seconds=0.2)
+    recovery=timedelta(milliseconds=5),
+    ask_every=timedelta(milliseconds=40),
+    renew_every=timedelta(milliseconds=100),
+    read_every=timedelta(seconds=0.2),
 )
 
 

@@ -35,6 +35,23 @@ def test_three_models_thrash_at_32768(card):
     virtually(main, card=card, answer_tokens=5)
 
 
+@pytest.mark.parametrize(("pause_s", "stays"), [(0.0, False), (1.6, True)])
+def test_the_memory_of_an_unloaded_model_comes_back_a_moment_later(pause_s, stays):
+    """Two of these models fit at a time: who loads a third while the first is leaving costs the second its place."""
+
+    async def main(machine):
+        for model in TRIO[:2]:
+            await load(machine, model, num_ctx=32768)
+        await load(machine, TRIO[0], keep_alive=0)
+        while TRIO[0] in await ps(machine):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(pause_s)
+        await load(machine, TRIO[2], num_ctx=32768)
+        assert (TRIO[1] in await ps(machine)) is stays
+
+    virtually(main, card="a10g")
+
+
 def test_alternating_num_ctx_reloads_with_every_request():
     async def main(machine):
         loads = [(await chat(machine, "mistral:7b", num_ctx=ctx, num_predict=2)).load_s for ctx in [4096, 8192] * 10]
