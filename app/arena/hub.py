@@ -141,9 +141,12 @@ class Hub:
             redis.RedisError: Redis is away; the feed stays behind.
         """
         while feed.reading is not None or (feed.behind and not feed.gone):
+            stood = (feed.name, feed.last)
             if feed.reading is None:
                 feed.reading = asyncio.create_task(self._read_once(feed), name=f"read the log of {feed.battle}")
             await asyncio.shield(feed.reading)
+            if feed.behind and (feed.name, feed.last) == stood and feed.name:
+                return  # a log with a gap: somebody looks around for it later
 
     async def _read_once(self, feed: Feed) -> None:
         feed.behind = False
@@ -157,11 +160,15 @@ class Hub:
             feed.reading = None
 
     async def _read_log(self, feed: Feed) -> None:
-        name = await self._store.name_of(feed.battle)
+        name, entries = await self._store.log(feed.battle, feed.last)
         if name != feed.name or name is None:
+            read_from = feed.last
             feed.rename(name)
+            if read_from:  # that was a part of another log: this one is read from its beginning
+                feed.behind = True
+                return
         if name is not None:
-            feed.take(name.encode(), await self._store.entries(feed.battle, feed.last))
+            feed.take(name.encode(), entries)
 
     async def run(self) -> None:
         """Follow the news until cancelled, through every loss of the connection."""

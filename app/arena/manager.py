@@ -103,6 +103,15 @@ class ArenaManager:
         await self._settler.ask(battle)
         return opened_snapshot(document, f"{name}-{len(steps)}")
 
+    async def opened_with(self, key: str, body_hash: str) -> Snapshot | None:
+        """The battle that the same request has opened under this idempotency key before; else None.
+
+        Raises:
+            Conflict: the key was used with another body.
+        """
+        record = await self._ledger.opened_with(key, body_hash)
+        return None if record is None else await self.snapshot(record.id)
+
     def _new_battle(self, request: Opening, contestants: Sequence[Contestant]) -> NewBattle:
         return NewBattle(
             id=self._new_id(),

@@ -160,10 +160,17 @@ class Settler:
         jobs = [_job(battle, e, self._clock(), priority) for e, priority in wanted if e not in finished]
         if not jobs or not battle.running:
             return
+        if not await self._enqueued(battle, jobs):
+            # Nobody waits for what is only prefetched: a queue without room for it may have room for the pair.
+            await self._enqueued(battle, [job for job in jobs if job.priority is not Priority.PREFETCH])
+
+    async def _enqueued(self, battle: Battle, jobs: list[Job]) -> bool:
         try:
             await self._dispatcher.enqueue(jobs)
         except Unavailable as error:  # a full queue, or a model that is nowhere now: the sweeper asks again
-            log.warning("answers_not_asked_for", battle=battle.id, why=error.code)
+            log.warning("answers_not_asked_for", battle=battle.id, why=error.code, answers=len(jobs))
+            return False
+        return True
 
     async def _make(self, look: Look, move: Move) -> None:
         battle = move.battle

@@ -252,11 +252,16 @@ class Store:
 
     async def entries(self, battle: str, after: int) -> list[Entry]:
         """The log's entries with a number above ``after``, in order."""
-        start = f"({after}-0" if after else "-"
-        rows = cast(
-            "list[tuple[bytes, dict[bytes, bytes]]]", await self._redis.xrange(f"arena:{{{battle}}}:log", start)
-        )
-        return [Entry(int(key.split(b"-")[0]), fields[b"e"], fields[b"d"]) for key, fields in rows]
+        return (await self.log(battle, after))[1]
+
+    async def log(self, battle: str, after: int) -> tuple[str | None, list[Entry]]:
+        """The log's present name (None: there is no such battle) and its entries above ``after``, of one moment."""
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.hget(f"arena:{{{battle}}}", "name")
+            pipeline.xrange(f"arena:{{{battle}}}:log", f"({after}-0" if after else "-")
+            name, rows = cast("tuple[bytes | None, list[tuple[bytes, dict[bytes, bytes]]]]", await pipeline.execute())
+        entries = [Entry(int(key.split(b"-")[0]), fields[b"e"], fields[b"d"]) for key, fields in rows]
+        return (None if name is None else name.decode()), entries
 
     async def name_of(self, battle: str) -> str | None:
         """The log's present name; None when Redis has no such battle."""

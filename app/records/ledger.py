@@ -73,6 +73,18 @@ class Ledger:
             return battle_value(row, created=True)
         return _same_request(battle, existing)
 
+    async def opened_with(self, key: str, request_hash: str) -> BattleRecord | None:
+        """The battle that was opened under an idempotency key, or None.
+
+        Raises:
+            Conflict: the key was used for another request.
+        """
+        given = {"of": "", "key": key}
+        existing = await self._database.read(lambda c: _read_battle(c, statements.SAME_BATTLE, given))
+        if existing is not None and existing.request_hash != request_hash:
+            raise _reused("another request")
+        return existing
+
     async def battle(self, battle_id: str) -> BattleRecord | None:
         """The battle with the votes that stand, or None."""
         return await self._database.read(lambda c: _read_battle(c, statements.BATTLE, {"of": battle_id}))

@@ -29,7 +29,13 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
             app.state.services = services
             yield
 
-    app = FastAPI(title="Progressive Arena", version=__version__, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Progressive Arena",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
     for room in (battles, chatmrpt, health):
         app.include_router(room.router, responses=REFUSALS)
     errors.install(app)

@@ -113,7 +113,9 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
 @router.post("/battles", status_code=201)
 async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
     """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once."""
-    snapshot = await services.manager.open(await opening_of(body, services, key))
+    # A repetition is answered whatever has become of the models and queues since.
+    again = None if key is None else await services.manager.opened_with(key, body_hash(body.model_dump()))
+    snapshot = again or await services.manager.open(await opening_of(body, services, key))
     return snapshot.to_dict()
 
 

@@ -68,7 +68,7 @@ async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home, e
     same = await vote(home.one.url, ended, 2, "b")
     assert (same.status_code, same.json()) == (200, before)
     reply = await post(home.one.url + SUBMIT, {"battle_id": ended, "choice": "tie"})
-    check_refusal(reply, 409)
+    check_refusal(reply, 400)
     assert await snapshot(home.two.url, ended) == before
 
 
@@ -78,6 +78,17 @@ async def test_a_vote_after_a_stop_is_a_conflict(home):
     stopped = (await post(f"{home.two.url}{BATTLES}/{battle}/stop")).json()
     assert stopped["status"] == "stopped"
     check_refusal(await vote(home.one.url, battle, 1, "a"), 409)
-    check_refusal(await post(home.one.url + SUBMIT, {"battle_id": battle, "choice": "left"}), 409)
+    check_refusal(await post(home.one.url + SUBMIT, {"battle_id": battle, "choice": "left"}), 400)
     assert len(stopped["reveal"]["ranking"]) == len(MODELS)
     assert (await play(home.one.url, battle, []))["status"] == "stopped"
+
+
+async def test_a_repeated_opening_is_answered_also_when_no_model_is_left(home):
+    key, body = {"Idempotency-Key": "opened-before"}, {"message": "Again?"}
+    first = await post(home.one.url + OPEN, body, headers=key)
+    for server in (home.house.granite, home.house.basalt):
+        server.set(connection_refused=True)
+    again = await post(home.two.url + OPEN, body, headers=key)
+    assert (again.status_code, again.json()["battle_id"]) == (201, first.json()["battle_id"])
+    refused = check_refusal(await post(home.two.url + OPEN, {"message": "Another?"}, headers=key), 409)
+    assert refused["code"] == "idempotency_key_reused"
