@@ -23,11 +23,8 @@ _I_AM = (
     r"|我就?是|我名?叫|我的名字(?:是|叫|为)|你可以叫我|(?:私|わたし|僕)は|私の名前は|저는|나는|제\s*이름은)"
 )
 _ADVERB = (
-_SELF = (
-    rf"(?:{_MACHINE}|model|assistant|product|creation|modèle|modell|assistent\w*|modelo|asistente|assistente"
-    r"|modello|助手)"
-)
-    r"|simplesmente)"
+    r"(?:currently|actually|simply|just|indeed|called|named|known\s+as|actuellement|simplement|einfach|aktuell"
+    r"|simplemente|simplesmente)"
 )
 _ARTICLE = (
     r"(?:an?|the|your|une?|le|la|l['\u2019]|eine?n?|das|der|die|un[ao]?|el|los|uma?|il|lo|een|一个|一款|一种|名为)"
@@ -40,7 +37,8 @@ _CALLED = (
 _MACHINE = (
     r"(?:(?:language|AI|artificial\s+intelligence)\s+(?:language\s+)?models?|LLMs?|chat\s?bots?"
     r"|AI(?:\s+(?:chat\s?)?(?:assistant|system|bot|companion))?|artificial\s+intelligence|virtual\s+assistant"
-    r"|modèles?\s+(?:de\s+langage|de\s+langue|linguistique|d['\u2019](?:IA|intelligence))|assistante?s?\s+(?:d['\u2019])?IA"
+    r"|modèles?\s+(?:de\s+langage|de\s+langue|linguistique|d['\u2019](?:IA|intelligence))"
+    r"|assistante?s?\s+(?:d['\u2019])?IA"
     r"|IA"
     r"|KI(?:-\w+)?|\w*sprachmodell\w*|künstliche\s+intelligenz|modelos?\s+de\s+(?:lenguaje|linguagem|IA|lengua)"
     r"|modelos?\s+lingü?u?[íi]sticos?|asistente(?:\s+\w+)?\s+de\s+IA|assistente\s+(?:de\s+|di\s+)?IA"
@@ -49,7 +47,10 @@ _MACHINE = (
     r"|[^\s]{0,6}模型|人工智能[^\s]{0,4}|AI\s?助手|智能助手|聊天机器人|言語モデル|언어\s*모델|인공지능)"
 )
 #: What a text that says "I" may call itself.
-_SELF = rf"(?:{_MACHINE}|model|assistant|product|creation|modèle|modell|assistent\w*|modelo|asistente|assistente|modello|助手)"
+_SELF = (
+    rf"(?:{_MACHINE}|model|assistant|product|creation|modèle|modell|assistent\w*|modelo|asistente|assistente"
+    r"|modello|助手)"
+)
 _VERB = (
     r"(?:(?:pre-?)?trained|developed|created|made|built|designed|fine-?tuned|released|engineered|produced|provided"
     r"|maintained|owned|powered|crafted|hosted|entraîn\w+|développ\w+|créé\w*|conçue?|fabriqu\w+|mise?\s+au\s+point"
@@ -65,7 +66,8 @@ _PREPOSITION = (
 )
 _TEAM = (
     rf"(?:(?:{_ARTICLE}\s*)?(?:[\w-]+\s+){{0,2}}?(?:team|company|researchers|engineers|scientists|people|experts|group"
-    r"|lab|firm|équipes?|chercheurs|entreprise|société|forscher\w*|unternehmen|firma|konzern|teams?|equipo|empresa|compañía"
+    r"|lab|firm|équipes?|chercheurs|entreprise|société|forscher\w*|unternehmen|firma|konzern|teams?|equipo|empresa"
+    r"|compañía"
     r"|equipe|società|azienda|компани\w+)\s+(?:(?:at|of|from|de|do|del|du|d['\u2019]|bei|von|di|da)\s*)?)?"
 )
 _BY = rf"\s+{_PREPOSITION}\s*(?:{_ARTICLE}\s*)?{_TEAM}"
@@ -80,7 +82,8 @@ _WAS = (
     r"|fui|he\s+sido|soy|sou|sono(?:\s+stat[oa])?|ik\s+(?:ben|werd)|меня)"
 )
 _MAKER_IS = (
-    r"(?:\b(?:made|created|trained|built|developed)\s+me\s+(?:is|was)|\bmy\s+(?:creators?|developers?|makers?|parent\s+company)\s+(?:(?:is|are|was|were)(?:\s+at)?|at)"
+    r"(?:\b(?:made|created|trained|built|developed)\s+me\s+(?:is|was)|\bmy\s+(?:creators?|developers?|makers?"
+    r"|parent\s+company)\s+(?:(?:is|are|was|were)(?:\s+at)?|at)"
     r"|\b(?:mon|mes)\s+(?:créateurs?|développeurs?|concepteurs?)\s+(?:est|sont|chez)"
     r"|\bmeine?\s+(?:entwickler|schöpfer|hersteller)\s+(?:ist|sind)"
     r"|\bmis?\s+(?:creador(?:es)?|desarrollador(?:es)?)\s+(?:es|son)"
@@ -164,7 +167,8 @@ _IS_MAKER = _ending(
     _MAKER_IS,
 )
 _AS_MADE = _ending(
-    rf"{_AS}\s*(?:{_ARTICLE}\s*)?{_OWN}(?:(?:[\s,]+{_WORD}){{0,2}}?[\s,]+{_VERBS}{_BY}|,?\s+(?:das|der|die)\s+von\s+{_TEAM})"
+    rf"{_AS}\s*(?:{_ARTICLE}\s*)?{_OWN}(?:(?:[\s,]+{_WORD}){{0,2}}?[\s,]+{_VERBS}{_BY}|,?\s+(?:das|der"
+    rf"|die)\s+von\s+{_TEAM})"
 )
 _GERMAN_BY = _ending(rf"(?:\bich\s+bin\s+eine?|\bals(?:\s+eine?)?)(?:\s+{_WORD}){{0,2}}?\s+von\s+{_TEAM}")
 _I_AM_A = _ending(rf"{_I_AM}(?:\s+{_ARTICLE})?", rf"{_AS}(?:\s+{_ARTICLE})?")
