@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.battle.battle import Pair, Status, Verdict
+from app.battle.battle import Pair, Side, Status, Verdict
+from app.records.identity import Asked, ModelIdentity
 from app.records.ledger import Ledger
-from app.records.values import AnswerRecord, CastVote, NewBattle
+from app.records.values import AnswerRecord, CastVote, NewBattle, RoundRecord
+from app.timing.stopwatch import Timing
 
 OPENING = Pair(0, 1)
 
@@ -29,3 +31,35 @@ async def vote(
     outcome: Status = Status.RUNNING,
 ) -> CastVote:
     return await ledger.cast_vote(battle, round, verdict, OPENING, outcome=outcome, key=key)
+
+
+ASKED = {
+    "x": Asked(ModelIdentity("x", "sha256:aa", "Q4_K_M", {"num_ctx": 4096, "seed": 7}), "Be brief."),
+    "y": Asked(ModelIdentity("y", "sha256:bb", "Q8_0", {"num_ctx": 4096, "seed": 7})),
+    "z": Asked(ModelIdentity("z", "sha256:cc", "Q4_0", {"num_ctx": 8192})),
+}
+
+
+async def judged_battle(
+    ledger: Ledger,
+    battle: str = "b1",
+    verdicts: tuple[Verdict, ...] = (Verdict.A,),
+    answers: tuple[AnswerRecord, ...] = (),
+    **given: Any,
+) -> None:
+    """A battle of x, y and z with all its answers, judged as far as ``verdicts`` go; the champion stays on side a."""
+    await ledger.open_battle(new_battle(battle, **given))
+    rest = {entry: _answer(entry, name) for entry, name in enumerate("xyz")} | {one.entry: one for one in answers}
+    pairs = (Pair(0, 1), Pair(0, 2))
+    rounds = [RoundRecord(number, pair, True) for number, pair in enumerate(pairs[: len(verdicts)], 1)]
+    await ledger.save_answers(battle, list(rest.values()), rounds)
+    for number, verdict in enumerate(verdicts, 1):
+        outcome = Status.RUNNING if number < len(verdicts) else Status.FINISHED
+        pair = pairs[number - 1]
+        await ledger.cast_vote(battle, number, verdict, pair, outcome=outcome, key=f"k{number}", voter="4f1e")
+
+
+def _answer(entry: int, name: str) -> AnswerRecord:
+    side = Side.A if entry == 0 else Side.B
+    timing = Timing(ttft_s=0.25, total_s=2.5, tokens=30, tokens_per_s=40.0)
+    return new_answer(entry, model=name, text=f"{name} says so.", side=side, asked=ASKED[name], timing=timing)

@@ -1,0 +1,221 @@
+"""Exports: what is in a line, and what never is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app.battle.battle import Verdict
+from app.database import Database
+from app.records.export import exported, redactor
+from app.records.formats import CSV_COLUMNS, Format
+from app.records.ledger import Ledger
+from tests.records.builders import ASKED, judged_battle, new_answer
+
+SECRET = "my sister's name is Ada"
+DOCS = Path(__file__).parents[2] / "docs" / "export.md"
+
+
+async def whole(database: Database, form: Format, **how: Any) -> str:
+    return b"".join([piece async for piece in exported(database, form, **how)]).decode()
+
+
+async def rows(database: Database, form: Format, **how: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (await whole(database, form, **how)).splitlines()]
+
+
+async def table(database: Database, **how: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(await whole(database, Format.CSV, **how), newline="")))
+
+
+async def test_a_preference_is_a_pair_of_what_was_chosen_and_what_was_not(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, verdicts=(Verdict.A, Verdict.B), message="Why?")
+
+    first, second = await rows(database, Format.DPO)
+
+    assert (first["schema"], first["prompt"], first["chosen"], first["rejected"]) == (
+        "dpo/1",
+        "Why?",
+        "x says so.",
+        "y says so.",
+    )
+    assert (first["preference_strength"], first["system"]) == (1.0, "Be brief.")
+    told = first["metadata"]
+    assert (told["battle_id"], told["round"], told["voter"], told["preference"]) == ("b1", 1, "4f1e", "a")
+    assert (told["chosen_model"], told["rejected_model"]) == ("x", "y")
+    assert told["chosen"]["options"] == {"num_ctx": 4096, "seed": 7}
+    assert told["chosen"]["contestant"] == ASKED["x"].identity.id
+    assert told["rejected"]["quantization"] == "Q8_0"
+    assert (second["chosen"], second["rejected"], second["system"]) == ("z says so.", "x says so.", None)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TIE, Verdict.BOTH_BAD])
+async def test_a_verdict_for_nobody_is_no_preference(ledger: Ledger, database: Database, verdict: Verdict) -> None:
+    await judged_battle(ledger, verdicts=(verdict,))
+    assert await rows(database, Format.DPO) == []
+
+
+async def test_a_tie_is_two_opposite_pairs_only_when_asked_for(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, "b1", (Verdict.TIE,))
+    await judged_battle(ledger, "b2", (Verdict.BOTH_BAD,))
+
+    pairs = [(row["chosen"], row["rejected"]) for row in await rows(database, Format.DPO, with_ties=True)]
+    strengths = {row["preference_strength"] for row in await rows(database, Format.DPO, with_ties=True)}
+
+    assert pairs == [("x says so.", "y says so."), ("y says so.", "x says so.")]
+    assert strengths == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ranks"),
+    [(Verdict.A, [1, 2]), (Verdict.B, [2, 1]), (Verdict.TIE, [1, 1]), (Verdict.BOTH_BAD, [0, 0])],
+)
+async def test_rlhf_ranks_both_answers(ledger: Ledger, database: Database, verdict: Verdict, ranks: list[int]) -> None:
+    await judged_battle(ledger, verdicts=(verdict,))
+
+    [row] = await rows(database, Format.RLHF)
+
+    assert row["schema"] == "rlhf/1"
+    assert [one["rank"] for one in row["responses"]] == ranks
+    assert [one["text"] for one in row["responses"]] == ["x says so.", "y says so."]
+    assert [one["model"] for one in row["responses"]] == ["x", "y"]
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+@pytest.mark.parametrize("form", [Format.DPO, Format.RLHF])
+async def test_no_pair_has_an_empty_text(ledger: Ledger, database: Database, form: Format, text: str) -> None:
+    await judged_battle(ledger, answers=(new_answer(1, model="y", text=text),))
+    assert await rows(database, form) == []
+
+
+@pytest.mark.parametrize("form", list(Format))
+async def test_the_text_of_a_failed_answer_is_in_no_export(ledger: Ledger, database: Database, form: Format) -> None:
+    broken = new_answer(1, model="y", text="CUDA error: out of", finish_reason="error", error_code="cut_off")
+    await judged_battle(ledger, answers=(broken,))
+    assert "CUDA" not in await whole(database, form)
+
+
+async def test_like_texts_are_no_preference(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, answers=(new_answer(1, model="y", text="x says so."),))
+    assert await rows(database, Format.DPO) == []
+
+
+@pytest.mark.parametrize("form", list(Format))
+async def test_marks_are_in_every_format(ledger: Ledger, database: Database, form: Format) -> None:
+    await judged_battle(
+        ledger, answers=(new_answer(1, model="y", leaked=True), new_answer(0, text="So", fallback=True))
+    )
+
+    text = await whole(database, form)
+
+    if form is Format.CSV:
+        [row] = await table(database)
+        assert (row["fallback_a"], row["leaked_a"], row["fallback_b"], row["leaked_b"]) == (
+            *("true", "false"),
+            *("false", "true"),
+        )
+    else:
+        assert text.count('"leaked":true') == text.count('"fallback":true') == 1
+
+
+@pytest.mark.parametrize("form", list(Format))
+async def test_a_vote_that_was_taken_back_is_in_no_export(ledger: Ledger, database: Database, form: Format) -> None:
+    await judged_battle(ledger)
+    take_back = sa.text("UPDATE votes SET retracted_at = created_at")
+    await database.transaction(lambda c: c.execute(take_back) and None)
+    assert "b1" not in await whole(database, form)
+
+
+@pytest.mark.parametrize("form", list(Format))
+async def test_a_redacted_export_has_no_word_of_any_prompt(ledger: Ledger, database: Database, form: Format) -> None:
+    await judged_battle(ledger, "b1", message=SECRET, system=SECRET)
+    await judged_battle(ledger, "b2", message=SECRET)
+
+    text = await whole(database, form, redact=redactor(b"key"))
+
+    assert "sister" not in text
+    assert "Be brief." not in text
+    assert redactor(b"key")(SECRET) in text
+    assert redactor(b"other")(SECRET) not in text
+
+
+@pytest.mark.parametrize("form", list(Format))
+async def test_no_export_has_a_session_or_a_key(ledger: Ledger, database: Database, form: Format) -> None:
+    await judged_battle(ledger, session_id="session-4711", idempotency_key="key-0815", request_hash="hash-42")
+    text = await whole(database, form)
+    assert not [word for word in ("4711", "0815", "hash-42") if word in text]
+
+
+async def test_csv_survives_quotes_commas_and_line_breaks(ledger: Ledger, database: Database) -> None:
+    odd = 'He said "a, b"\r\n=1+1;\té\u2028end'
+    await judged_battle(ledger, message=odd, answers=(new_answer(1, model="y", text=odd),))
+
+    [row] = await table(database)
+
+    assert tuple(row) == CSV_COLUMNS
+    assert (row["prompt"], row["response_b"], row["preference"]) == (odd, odd, "a")
+    assert json.loads(row["options_a"]) == {"num_ctx": 4096, "seed": 7}
+    assert row["timestamp"].endswith("Z")
+    assert (row["ttft_s_a"], row["tokens_a"], row["categories"]) == ("0.25", "30", "")
+
+
+async def test_csv_without_votes_is_its_header(database: Database) -> None:
+    assert await whole(database, Format.CSV) == ",".join(CSV_COLUMNS) + "\r\n"
+
+
+async def test_chunks_of_any_size_give_the_same_bytes(ledger: Ledger, database: Database) -> None:
+    for number in range(5):
+        await judged_battle(ledger, f"b{number}", (Verdict.A, Verdict.TIE))
+    texts = {await whole(database, Format.ARENA, chunk=chunk) for chunk in (1, 3, 10, 500)}
+    assert len(texts) == 1
+    assert len(texts.pop().splitlines()) == 10
+
+
+async def test_ten_times_the_votes_need_no_more_memory(ledger: Ledger, database: Database) -> None:
+    peaks = []
+    made = 0
+    for size in (30, 300):
+        for number in range(made, size):
+            await judged_battle(ledger, f"b{number}", answers=(new_answer(1, model="y", text="long " * 4000),))
+        made = size
+        tracemalloc.start()
+        async for _ in exported(database, Format.ARENA, chunk=10):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+async def test_the_documentation_names_every_field(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, language="fr")
+    documented = DOCS.read_text()
+
+    def names(value: object) -> set[str]:
+        if isinstance(value, dict):
+            return set(value).union(*map(names, value.values()))
+        return set().union(*map(names, value)) if isinstance(value, list) else set()
+
+    for form in (Format.DPO, Format.RLHF, Format.ARENA):
+        [row] = await rows(database, form)
+        for options in _options_of(row):
+            options.clear()
+        assert {name for name in names(row) if f"`{name}`" not in documented} == set()
+        assert f"`{form.schema}`" in documented
+    columns = {name.removesuffix("_a").removesuffix("_b") for name in CSV_COLUMNS}
+    assert {name for name in columns if f"`{name}`" not in documented} == set()
+
+
+def _options_of(value: object) -> list[dict[str, object]]:
+    if isinstance(value, list):
+        return [found for part in value for found in _options_of(part)]
+    if not isinstance(value, dict):
+        return []
+    own = [value["options"]] if isinstance(value.get("options"), dict) else []
+    return own + [found for part in value.values() for found in _options_of(part)]
