@@ -57,6 +57,7 @@ _OPEN_BATTLE = _for_each(battles, _unless_there)
 _SAVE_ANSWER = _for_each(answers, _or_its_side)
 _SAVE_ROUND = _for_each(rounds, _or_its_pair)
 _MEET = _for_each(contestants, _unless_there)
+_VOTE_UNLESS_THERE = _for_each(votes, _unless_there)
 
 
 def open_battle(connection: Connection) -> Insert:
@@ -77,6 +78,11 @@ def save_round(connection: Connection) -> Insert:
 def meet(connection: Connection) -> Insert:
     """Insert a contestant unless it is known."""
     return _MEET[connection.dialect.name]
+
+
+def vote_unless_there(connection: Connection) -> Insert:
+    """Insert a vote unless one stands for its round."""
+    return _VOTE_UNLESS_THERE[connection.dialect.name]
 
 
 _VOTED = tuple(votes.c["verdict", "entry_a", "entry_b"])
