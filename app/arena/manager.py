@@ -218,10 +218,17 @@ class ArenaManager:
 
         Raises:
             NotFound: there is no such battle.
-            Conflict: another verdict stands, the round is not ready or not on stage, or the battle is over.
+            Conflict: another verdict stands, the round is not ready or not on stage, the battle is over, or the key
+                was used for another vote or for one that was taken back.
         """
         battle, standing, failed = await self._standing(battle_id, round_number)
-        if standing is None:
+        if standing is not None:
+            # Redis tells it, but SQL judges: who took it back may have died before that was told.
+            await self._settler.settle(battle_id)
+            battle, standing, failed = await self._standing(battle_id, round_number)
+        if standing is not None:
+            await self._ledger.check_key(battle_id, round_number, verdict, key)
+        else:
             ballot = _Ballot(verdict, key, request_hash, voter, client_at)
             standing = await self._cast(battle, round_number, ballot, failed)
         if standing.verdict is not verdict:
@@ -274,6 +281,8 @@ class ArenaManager:
         if cast.standing is not None:
             return cast.standing
         await self._settler.settle(battle.id)
+        if cast.status is Status.RUNNING:  # the verdict before this one was taken back, which was not told yet
+            raise Conflict(f"round {round_number} is not on stage; read the battle again", code="not_this_round")
         raise Conflict(f"the battle is over ({cast.status.value}); start a new one", code="battle_over")
 
     async def undo(self, battle_id: str, round_number: int, within: timedelta) -> Snapshot:
@@ -287,6 +296,7 @@ class ArenaManager:
         if record.status is not Status.RUNNING:
             raise Conflict("the battle is over and its names were revealed; verdicts stand now", code="battle_over")
         if round_number not in {vote.round for vote in record.votes}:
+            await self._settler.settle(battle_id)  # who took it back may have died before that was told
             why = "is not the newest that was judged" if record.votes else "has no verdict"
             raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
         if self._named:

@@ -210,6 +210,16 @@ class Ledger:
                 raise
             return standing
 
+    async def check_key(self, battle_id: str, round: int, verdict: Verdict, key: str | None) -> None:
+        """Refuse a key that can't bear this vote; without a key there is nothing to refuse.
+
+        Raises:
+            NotFound: there is no such battle.
+            Conflict: ``key`` was used in this battle for another round or verdict, or its vote was taken back.
+        """
+        if key is not None:
+            await self._database.read(lambda c: _standing(c, battle_id, round, verdict, key))
+
     async def retract_vote(self, battle_id: str, round: int, within: timedelta) -> bool:
         """Take back the vote on ``round`` if it is the newest of a running battle and not older than ``within``.
 

@@ -133,6 +133,44 @@ async def test_another_verdict_for_a_round_whose_vote_was_not_told_tells_it(hous
     assert (await house.manager.snapshot(battle)).round == 2
 
 
+async def test_a_vote_that_was_taken_back_is_not_told_to_stand_because_redis_has_it_still(house: House) -> None:
+    battle = await house.ready()
+    await house.manager.vote(battle, 1, Verdict.A, "first")
+    assert await house.ledger.retract_vote(battle, 1, timedelta(seconds=30))  # and the caller died
+
+    with pytest.raises(Conflict, match="taken back"):
+        await house.manager.vote(battle, 1, Verdict.A, "first")
+    now = await house.manager.vote(battle, 1, Verdict.A, "second")
+
+    assert [(vote["round"], vote["verdict"]) for vote in now.votes] == [(1, "a")]
+    with pytest.raises(Conflict, match="taken back"):
+        await house.manager.vote(battle, 1, Verdict.A, "first")
+
+
+async def test_taking_back_again_what_was_taken_back_tells_it(house: House) -> None:
+    battle = await house.ready()
+    await house.manager.vote(battle, 1, Verdict.A)
+    assert await house.ledger.retract_vote(battle, 1, timedelta(seconds=30))
+
+    with pytest.raises(Conflict, match="has no verdict"):
+        await house.manager.undo(battle, 1, timedelta(seconds=30))
+
+    now = await house.manager.snapshot(battle)
+    assert (now.round, now.can_vote, now.votes) == (1, True, ())
+
+
+async def test_a_vote_on_a_round_that_an_untold_undo_took_off_stage_is_told_to_read_again(house: House) -> None:
+    battle = await house.ready()
+    await house.manager.vote(battle, 1, Verdict.A)
+    assert await house.ledger.retract_vote(battle, 1, timedelta(seconds=30))
+
+    with pytest.raises(Conflict, match="not on stage") as refused:
+        await house.manager.vote(battle, 2, Verdict.A)
+
+    assert refused.value.code == "not_this_round"
+    assert (await house.manager.snapshot(battle)).round == 1
+
+
 async def test_a_battle_that_cannot_be_settled_holds_up_no_other(house: House, redis: Redis) -> None:
     broken, foreign, battle = await house.ready(), await house.ready(), await house.ready()
     await redis.delete(f"arena:{{{broken}}}:answer:0")

@@ -14,7 +14,7 @@ from time import monotonic
 import aiohttp
 import sqlalchemy as sa
 
-from app.database import Database
+from app.database import Database, migrate
 from app.records import tables
 from tests.race.books import BattleRow, Findings, VoteRow, audit
 from tests.race.service import Service, database_of, elapsed, running_service
@@ -79,6 +79,7 @@ def sizes(votes: int, rng: Random) -> list[int]:
 async def race(database: str, votes: int, seed: int, folder: Path, limit_s: float) -> Report:
     """Have ``votes`` rounds judged on ``database`` amid accidents, for at most ``limit_s``; compare the books."""
     with running_service(folder, database) as service:
+        await migrate(database_of(service))
         await service.start()
         begun = monotonic()
         async with _line(service, seed) as line:
