@@ -44,7 +44,7 @@ class Home:
 
     async def names(self, battle: str) -> dict[str, str]:
         """The models on side a and b."""
-        pair = await Caller([self.named.url]).post("/api/arena/get_progressive_responses", battle_id=battle)
+        pair = (await Caller([self.named.url]).reply("/api/arena/get_progressive_responses", battle_id=battle)).json()
         return {"a": pair["model_a"], "b": pair["model_b"]}
 
 

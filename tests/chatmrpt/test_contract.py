@@ -7,8 +7,6 @@ import pytest
 from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.conftest import MODELS
 
-pytestmark = pytest.mark.xdist_group("old-house")
-
 ARENA = "/api/arena"
 NUMBER = (int, float)
 PAIR = {"model_a": str, "model_b": str, "response_a": str, "response_b": str, "latency_a": NUMBER, "latency_b": NUMBER}

@@ -16,8 +16,6 @@ from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.clients import ARENA, QUESTION
 from tests.chatmrpt.conftest import SPEED
 
-pytestmark = pytest.mark.xdist_group("old-house")
-
 NOT_READY = "Both answers must be complete before you vote; try again in a moment."
 
 

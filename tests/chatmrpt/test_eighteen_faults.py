@@ -16,8 +16,6 @@ from tests.chatmrpt.clients import ARENA, QUESTION
 from tests.chatmrpt.conftest import MODELS, SPEED
 from tests.chatmrpt.parsers import ChatPage, RoundPage
 
-pytestmark = pytest.mark.xdist_group("old-house")
-
 
 async def start(caller, models=3, **more):
     return (await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=models, **more))["battle_id"]

@@ -11,8 +11,6 @@ from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.clients import ARENA, QUESTION
 from tests.chatmrpt.parsers import ChatPage, RoundPage
 
-pytestmark = pytest.mark.xdist_group("old-house")
-
 OLD, NATIVE = "existing clients", "battles"
 CALLS = {
     f"{ARENA}/{call}"

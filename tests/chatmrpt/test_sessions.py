@@ -22,8 +22,6 @@ from tests.chatmrpt.conftest import MODELS, SPEED
 from tests.chatmrpt.parsers import ChatPage, OldChatPage, RoundPage
 from tests.helpers import wait_until
 
-pytestmark = pytest.mark.xdist_group("old-house")
-
 VERDICTS = {3: "ba", 4: "aba"}
 SESSIONS = [(client, 3, workers) for client in ONLY_THREE + ANY_NUMBER for workers in (1, 2)]
 SESSIONS += [(client, 4, 2) for client in ANY_NUMBER]

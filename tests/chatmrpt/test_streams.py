@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 
-import pytest
-
 from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.clients import ARENA, QUESTION
 from tests.chatmrpt.conftest import MODELS, SPEED
 from tests.chatmrpt.parsers import ChatPage, OldChatPage, RoundPage
 from tests.helpers import wait_until
-
-pytestmark = pytest.mark.xdist_group("old-house")
 
 
 class Watching:
