@@ -1,4 +1,4 @@
-"""The command line: ``arena serve``, ``arena demo``, ``arena simulate``."""
+"""The command line: ``arena serve``, ``demo``, ``simulate``, ``migrate``, ``export``, ``import`` and ``forget``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.errors import ArenaError
+from app.records.command import export, forget, import_, migrate
 from app.settings import load_settings
 
 app = typer.Typer(
@@ -55,6 +56,8 @@ def main() -> None:
     from app.simulator.command import simulate
 
     app.command("simulate")(simulate)
+    for name, run in (("migrate", migrate), ("export", export), ("import", import_), ("forget", forget)):
+        app.command(name)(run)
     try:
         app()
     except ArenaError as error:

@@ -42,7 +42,7 @@ from app.errors import ConfigurationError, Unavailable
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["Database", "database_url", "head", "migrate", "revision"]
+__all__ = ["Database", "database_url", "head", "migrate", "newer_schema", "revision", "revisions"]
 
 T = TypeVar("T")
 
@@ -115,9 +115,22 @@ class Database:
 
 def head() -> str:
     """The newest revision that this code knows."""
-    from alembic.script import ScriptDirectory  # costs 0.2 s, and a worker never migrates
+    return revisions()[0]
 
-    return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
+
+def revisions() -> tuple[str, ...]:
+    """The revisions that this code knows, the newest first."""
+    from alembic.script import ScriptDirectory  # costs 0.2 s
+
+    return tuple(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
+
+
+def newer_schema(at: str) -> ConfigurationError:
+    """The error for a database that a newer version of the arena has migrated."""
+    return ConfigurationError(
+        f"The database's schema ({at}) is newer than this version of the arena knows ({head()}): "
+        "install the newer version again, or restore the backup made before it"
+    )
 
 
 async def revision(url: str) -> str | None:
@@ -269,11 +282,8 @@ def _move(connection: Connection, target: str) -> str | None:
     config = _alembic(connection)
     scripts = ScriptDirectory.from_config(config)
     at = _revision(connection)
-    if at is not None and at not in {script.revision for script in scripts.walk_revisions()}:
-        raise ConfigurationError(
-            f"The database's schema ({at}) is newer than this version of the arena knows ({head()}): "
-            "install the newer version again, or restore the backup made before it"
-        )
+    if at is not None and at not in revisions():
+        raise newer_schema(at)
     past = {script.revision for script in scripts.iterate_revisions(at, "base")} - {at} if at else set()
     move = command.downgrade if target == "base" or target in past else command.upgrade
     move(config, target)

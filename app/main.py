@@ -27,7 +27,7 @@ from app.arena.writer import TickWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.backends.ollama import OllamaBackend
 from app.backends.retrying import RetryingBackend
-from app.database import Database, migrate
+from app.database import Database
 from app.draining import drained_at_sigterm, end_with_parent, lanes_running
 from app.embedded_redis import embedded_redis
 from app.engines import database_url
@@ -41,10 +41,12 @@ from app.lanes.planner import Budget
 from app.lanes.queue import HostQueue
 from app.lanes.router import Router
 from app.lanes.work import LaneHost
+from app.records.forgetting import Retention
 from app.records.identity import Asked, ModelIdentity
 from app.records.ledger import Ledger
 from app.records.voters import secret_of
 from app.redis import check_redis, commands_client, subscriber_client
+from app.schema import ready
 from app.settings import Settings, load_settings
 from app.tasks import Supervisor
 from app.web import application
@@ -61,7 +63,7 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 
 async def check(settings: Settings) -> None:
-    """Find what no worker could start with, while it can still be told in one line; migrate the database.
+    """Find what no worker could start with, while it can still be told in one line; create SQLite's file.
 
     Raises:
         ConfigurationError: the line.
@@ -70,7 +72,7 @@ async def check(settings: Settings) -> None:
     hosts_from(settings)
     for model in (*settings.arena_models, *(row.name for row in settings.models)):
         options_for(settings, model)
-    await migrate(database_url(settings))
+    await ready(database_url(settings))
     if settings.redis_address:
         redis = commands_client(settings.redis_address)
         with suppress(Unavailable):  # a Redis that is away now may be back in a moment
@@ -120,7 +122,7 @@ async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redi
 
 async def _database(settings: Settings, stack: AsyncExitStack) -> Database:
     url = database_url(settings)
-    await migrate(url)
+    await ready(url)
     database = Database(url)
     stack.push_async_callback(database.aclose)
     return database
@@ -203,6 +205,8 @@ class House:
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
         supervisor.keep("roster", self.roster.run)
+        if self._settings.arena_retention is not None:
+            supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)
 
     def services(self) -> Services:
         """What the routes work with."""

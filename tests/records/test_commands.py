@@ -1,0 +1,109 @@
+"""``arena migrate``, ``export``, ``import`` and ``forget``, as ops type them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.battle.battle import Verdict
+from app.database import Database, head, migrate
+from app.records.ledger import Ledger
+from tests.records.builders import judged_battle
+
+ROOT = Path(__file__).parents[2]
+Arena = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> Arena:
+    """Run ``arena …`` in a folder of its own."""
+
+    def run(*words: str, given: bytes = b"", **settings: str) -> subprocess.CompletedProcess[bytes]:
+        inherited = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+        known = inherited | {"ARENA_DATA_DIR": str(tmp_path), "ARENA_SECRET": "s"}
+        command = [sys.executable, "-m", "app.cli", *words]
+        return subprocess.run(command, cwd=tmp_path, env=known | settings, input=given, capture_output=True, timeout=30)
+
+    return run
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Path:
+    """A database with a judged battle of the session ``s-1``."""
+
+    async def write() -> None:
+        url = f"sqlite:///{tmp_path}/arena.db"
+        await migrate(url)
+        database = Database(url)
+        await judged_battle(Ledger(database), "b1", (Verdict.A, Verdict.TIE), message="Ada?", session_id="s-1")
+        await database.aclose()
+
+    asyncio.run(write())
+    return tmp_path / "arena.db"
+
+
+def test_migrate_says_where_it_came_to(arena: Arena) -> None:
+    assert arena("migrate").stdout.decode() == f"The database is at schema {head()}.\n"
+    assert arena("migrate", "0001").stdout.decode() == "The database is at schema 0001.\n"
+    refused = arena("export")
+    assert refused.returncode == 2
+    assert "run `arena migrate`" in refused.stderr.decode()
+    assert arena("migrate", "base").stdout.decode() == "The database is empty.\n"
+
+
+def test_an_export_goes_to_another_arena_and_comes_out_the_same(arena: Arena, books: Path, tmp_path: Path) -> None:
+    exported = arena("export", "--output", "votes.jsonl")
+    assert (exported.returncode, exported.stdout, exported.stderr) == (0, b"", b"")
+    elsewhere = {"DATABASE_URL": f"sqlite:///{tmp_path}/elsewhere.db"}
+
+    imported = arena("import", "votes.jsonl", **elsewhere)
+    again = arena("import", "-", given=(tmp_path / "votes.jsonl").read_bytes(), **elsewhere)
+
+    assert imported.stdout == b"2 votes were imported, 0 were known already.\n"
+    assert again.stdout == b"0 votes were imported, 2 were known already.\n"
+    assert arena("export", "--format", "arena", **elsewhere).stdout == (tmp_path / "votes.jsonl").read_bytes()
+    assert sorted(file.name for file in tmp_path.glob("votes*")) == ["votes.jsonl"]
+
+
+def test_formats_and_switches_can_be_chosen(arena: Arena, books: Path) -> None:
+    pairs = [json.loads(line) for line in arena("export", "--format", "dpo", "--ties").stdout.splitlines()]
+    assert [pair["preference_strength"] for pair in pairs] == [1.0, 0.5, 0.5]
+    assert b"Ada" not in arena("export", "--format", "csv", "--redact").stdout
+    assert arena("export", "--format", "xml").returncode == 2
+
+
+def test_a_session_is_forgotten_and_its_verdicts_stay(arena: Arena, books: Path) -> None:
+    assert arena("forget", "--session", "s-1").stdout.startswith(b"1 battles were erased")
+    [first, _] = [json.loads(line) for line in arena("export").stdout.splitlines()]
+    assert (first["prompt"], first["answer_a"]["text"], first["voter"], first["verdict"]) == (None, None, None, "a")
+    assert arena("export", "--format", "dpo").stdout == b""
+
+
+@pytest.mark.parametrize("words", [[], ["--session", "s", "--older-than", "1h"], ["--older-than", "soon"]])
+def test_forget_needs_to_know_whom(arena: Arena, books: Path, words: list[str]) -> None:
+    refused = arena("forget", *words)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(b"arena: ")
+    assert refused.stderr.count(b"\n") == 1
+
+
+def test_a_file_that_cannot_be_written_or_read_is_one_line(arena: Arena, books: Path) -> None:
+    for words in (("export", "--output", "nowhere/x.jsonl"), ("import", "nowhere.jsonl")):
+        refused = arena(*words)
+        assert refused.returncode == 2
+        assert b"nowhere" in refused.stderr
+        assert refused.stderr.count(b"\n") == 1
+
+
+def test_serve_refuses_an_older_schema_with_the_command_to_run(arena: Arena, books: Path) -> None:
+    arena("migrate", "0002")
+    refused = arena("serve", "--port", "0")
+    assert refused.returncode == 2
+    assert refused.stderr.decode().splitlines()[-1].endswith("make a backup, run `arena migrate`, and start again")
