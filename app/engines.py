@@ -13,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -239,6 +239,9 @@ class PostgresConnections:
     def __init__(self, url: URL, busy: timedelta, pool_size: int) -> None:
         self._transactions = postgres_engine(url, busy, pool_size=pool_size)
         self._autocommit = self._transactions.execution_options(isolation_level="AUTOCOMMIT")
+        # First come, first served: in the pool's own queue whoever comes anew overtakes those who wait, some for ever.
+        self._turns = asyncio.Semaphore(2 * pool_size)
+        self._limit_s = busy.total_seconds()
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work``, each statement of which sees what is committed when it starts."""
@@ -247,14 +250,24 @@ class PostgresConnections:
     async def autocommit(self, work: Work[T]) -> T:
         """Run ``work``, committing statement by statement."""
         with away_is_unavailable():
-            async with self._autocommit.connect() as connection:
+            async with self._turn(), self._autocommit.connect() as connection:
                 return await connection.run_sync(work)
 
     async def transaction(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction."""
         with away_is_unavailable():
-            async with self._transactions.begin() as connection:
+            async with self._turn(), self._transactions.begin() as connection:
                 return await connection.run_sync(work)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        """Wait for one of the connections, for as long as for a lock."""
+        async with asyncio.timeout(self._limit_s):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def aclose(self) -> None:
         """Close the connections."""

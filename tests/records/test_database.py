@@ -174,6 +174,22 @@ async def test_a_postgresql_that_restarts_between_two_calls_is_not_noticed(postg
     await database.aclose()
 
 
+async def test_who_waits_for_a_connection_is_not_overtaken(postgres: PostgresServer) -> None:
+    database = Database(postgres.url(), pool_size=1)
+    turns = [0] * 20
+
+    async def come_again(number: int) -> None:
+        while sum(turns) < 400:
+            await database.transaction(lambda connection: connection.execute(sa.text("SELECT pg_sleep(0.002)")))
+            turns[number] += 1
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(come_again(number) for number in range(len(turns))))
+    await database.aclose()
+
+    assert max(turns) - min(turns) <= 3, turns
+
+
 async def test_a_row_that_stays_locked_is_given_up_after_the_limit(postgres: PostgresServer) -> None:
     url = postgres.url(postgres.create())
     await migrate(url)
