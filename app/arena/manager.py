@@ -6,17 +6,14 @@ about it whatever dies next.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 
 import structlog
 
 from app.arena.document import Document
+from app.arena.requests import Ballot, Opening, new_battle_id
 from app.arena.settle import Settler, is_opening, opening
 from app.arena.store import Store, new_name
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
@@ -29,33 +26,6 @@ from app.records.ledger import Ledger
 from app.records.values import BattleCounts, BattleRecord, NewBattle
 
 log = structlog.get_logger(__name__)
-
-
-def new_battle_id() -> str:
-    """An id that can't be guessed: 128 random bits, URL-safe."""
-    return secrets.token_hex(16)
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A request for a battle; ``models`` is who may be drawn, ``count`` how many are."""
-
-    message: str
-    models: Sequence[str]
-    count: int
-    system: str | None = None
-    session_id: str | None = None
-    idempotency_key: str | None = None
-    body_hash: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Ballot:
-    verdict: Verdict
-    key: str | None
-    request_hash: str | None
-    voter: str | None
-    client_at: datetime | None
 
 
 class ArenaManager:
@@ -229,7 +199,7 @@ class ArenaManager:
         if standing is not None:
             await self._ledger.check_key(battle_id, round_number, verdict, key)
         else:
-            ballot = _Ballot(verdict, key, request_hash, voter, client_at)
+            ballot = Ballot(verdict, key, request_hash, voter, client_at)
             standing = await self._cast(battle, round_number, ballot, failed)
         if standing.verdict is not verdict:
             await self._settler.settle(battle_id)  # who gave it may have died before it was told
@@ -257,7 +227,7 @@ class ArenaManager:
         failed = frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
         return battle, next((vote for vote in battle.votes if vote.round == round_number), None), failed
 
-    async def _cast(self, battle: Battle, round_number: int, ballot: _Ballot, failed: frozenset[int]) -> Vote:
+    async def _cast(self, battle: Battle, round_number: int, ballot: Ballot, failed: frozenset[int]) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
         verdict = ballot.verdict
         try:
@@ -324,10 +294,3 @@ class ArenaManager:
 def _opened(record: BattleRecord) -> Battle:
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
     return rules.open_battle(record.id, record.message, contestants)
-
-
-def body_hash(body: object) -> str:
-    """A stable hash of a request's JSON, to tell whether a key is used with the same body again."""
-    # The standard library's JSON, for it writes integers of any size: callers may send them.
-    words = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(words.encode()).hexdigest()

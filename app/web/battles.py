@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 
-from app.arena.manager import Opening, body_hash
+from app.arena.requests import Opening, body_hash
 from app.battle.battle import Verdict
 from app.errors import InvalidInput, MessageTooLarge
 from app.hosts.names import is_cloud

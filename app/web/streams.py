@@ -53,7 +53,8 @@ class EventStream(EventSourceResponse):
                         pass
 
 
-def _heartbeat() -> ServerSentEvent:
+def heartbeat() -> ServerSentEvent:
+    """A comment, for proxies and for clients that look whether the stream lives."""
     return ServerSentEvent(comment="ping", sep="\n")
 
 
@@ -79,7 +80,7 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
         services.viewing.events(battle_id, cursor),
         headers=STREAM_HEADERS,
         ping=HEARTBEAT_S,
-        ping_message_factory=_heartbeat,
+        ping_message_factory=heartbeat,
         send_timeout=SEND_TIMEOUT_S,
         sep="\n",
     )

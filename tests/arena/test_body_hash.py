@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.arena.manager import body_hash
+from app.arena.requests import body_hash
 
 
 def test_the_order_of_the_fields_does_not_matter() -> None:

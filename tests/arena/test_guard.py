@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from app.arena.desk import ArenaDesk
 from app.arena.guard import Guard
-from app.arena.manager import ArenaManager, Opening
+from app.arena.manager import ArenaManager
+from app.arena.requests import Opening
 from app.arena.settle import Settler
 from app.arena.writer import TickWriter
 from app.backends.base import GenerationRequest, Message

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from app.arena.manager import ArenaManager, Opening
+from app.arena.manager import ArenaManager
+from app.arena.requests import Opening
 from app.arena.settle import Settler
 from app.arena.store import Item, Store, error_json
 from app.battle.battle import Verdict

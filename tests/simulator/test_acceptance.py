@@ -43,7 +43,7 @@ def test_the_memory_of_an_unloaded_model_comes_back_a_moment_later(pause_s, stay
         for model in TRIO[:2]:
             await load(machine, model, num_ctx=32768)
         await load(machine, TRIO[0], keep_alive=0)
-        while TRIO[0] in await ps(machine):
+        while TRIO[0] in await ps(machine):  # noqa: ASYNC110 - virtual time
             await asyncio.sleep(0.01)
         await asyncio.sleep(pause_s)
         await load(machine, TRIO[2], num_ctx=32768)

@@ -246,7 +246,7 @@ async def test_the_native_calls_take_no_session_id(home):
         ("GET", "/api/arena/hosts", 404),
         ("GET", "/api/arena/leaderboard", 404),
         ("GET", "/metrics", 404),
-        ("DELETE", OPEN + "/{running}/votes/1", 404),
+        ("DELETE", OPEN + "/{running}/votes/1", 409),
         ("GET", "/%00", 404),
         ("GET", "/api/arena/../../etc/passwd", 404),
         ("PROPFIND", OPEN, 405),

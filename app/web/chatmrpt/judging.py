@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from app.arena.manager import body_hash
+from app.arena.requests import body_hash
 from app.battle.battle import Side, Status, Verdict
 from app.battle.events import Snapshot
 from app.errors import Conflict, InvalidInput

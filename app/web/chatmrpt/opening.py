@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from app.arena.manager import Opening, body_hash
+from app.arena.requests import Opening, body_hash
 from app.battle.battle import Status
 from app.battle.events import Snapshot
 from app.errors import InvalidInput, Unavailable

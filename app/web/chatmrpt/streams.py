@@ -14,7 +14,6 @@ from typing import Any
 import anyio
 import orjson
 from fastapi import Response
-from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.arena.viewing import parse_cursor
 from app.battle.events import Event, Snapshot, fold
@@ -22,22 +21,18 @@ from app.errors import ArenaError
 from app.web.chatmrpt.course import Course, course_of
 from app.web.chatmrpt.telling import Reader, Telling, frame, is_over
 from app.web.services import Services
-from app.web.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS
+from app.web.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat
 
 #: How long a stream may take for its final event once the process is about to end.
 FAREWELL_S = 2.0
 
 
-def _heartbeat() -> ServerSentEvent:
-    return ServerSentEvent(comment="ping", sep="\n")
-
-
 def _stream(content: AsyncGenerator[bytes], ending: anyio.Event | None = None) -> Response:
-    return EventSourceResponse(
+    return EventStream(
         content,
         headers=STREAM_HEADERS,
         ping=HEARTBEAT_S,
-        ping_message_factory=_heartbeat,
+        ping_message_factory=heartbeat,
         send_timeout=SEND_TIMEOUT_S,
         shutdown_event=ending,
         shutdown_grace_period=FAREWELL_S,

@@ -1,0 +1,48 @@
+"""What the arena is asked for: to open a battle, to judge a round."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.battle.battle import Verdict
+
+
+def new_battle_id() -> str:
+    """An id that can't be guessed: 128 random bits, URL-safe."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A request for a battle; ``models`` is who may be drawn, ``count`` how many are."""
+
+    message: str
+    models: Sequence[str]
+    count: int
+    system: str | None = None
+    session_id: str | None = None
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A verdict and how it came; see ``ArenaManager.vote``."""
+
+    verdict: Verdict
+    key: str | None
+    request_hash: str | None
+    voter: str | None
+    client_at: datetime | None
+
+
+def body_hash(body: object) -> str:
+    """A stable hash of a request's JSON, to tell whether a key is used with the same body again."""
+    # The standard library's JSON, for it writes integers of any size: callers may send them.
+    words = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(words.encode()).hexdigest()
