@@ -53,9 +53,11 @@ def demo(
 
 def main() -> None:
     """Run a command; an error on purpose is one line on stderr and status 2."""
+    from app.board.terminal import board
     from app.simulator.command import simulate
 
     app.command("simulate")(simulate)
+    app.command("board")(board)
     for name, run in (("migrate", migrate), ("export", export), ("import", import_), ("forget", forget)):
         app.command(name)(run)
     try:

@@ -27,6 +27,7 @@ from app.arena.writer import TickWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.backends.ollama import OllamaBackend
 from app.backends.retrying import RetryingBackend
+from app.board.service import Boards
 from app.database import Database
 from app.draining import drained_at_sigterm, end_with_parent, lanes_running
 from app.embedded_redis import embedded_redis
@@ -176,6 +177,7 @@ class House:
             describe=self._asked,
         )
         self._manager = ArenaManager(self._store, ledger, self._settler, named=settings.arena_reveal != "end")
+        self._boards = Boards(redis, database, self._may_be_drawn)
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
         desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
         self.lanes = [self._lane(host, backends[host.name], queues[host.name], desk) for host in hosts]
@@ -198,12 +200,17 @@ class House:
         system = system_for(self._settings, model, document.system)
         return Asked(ModelIdentity(model, found.digest, found.quantization, options), system or None)
 
+    def _may_be_drawn(self) -> tuple[str, ...]:
+        """The configured models, else all that a host had when it last answered."""
+        return self._settings.arena_models or tuple({n for names in self.roster.models_by_host.values() for n in names})
+
     def start(self, supervisor: Supervisor) -> None:
         """Start the tasks that every process has."""
         supervisor.keep("hub", self._hub.run)
         supervisor.keep("hub-look-around", self._hub.look_around)
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
+        supervisor.keep("board", self._boards.run)
         supervisor.keep("roster", self.roster.run)
         if self._settings.arena_retention is not None:
             supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)
@@ -213,7 +220,7 @@ class House:
         viewing = Viewing(self._hub, self._manager.snapshot)
         contestants = AtHand(self.roster, self._router)
         secret = secret_of(self._settings)
-        return Services(self._settings, self._manager, viewing, contestants, self.readiness, secret)
+        return Services(self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
 
     async def readiness(self) -> Readiness:
         """What is missing for battles, and what is in trouble but no reason to leave."""

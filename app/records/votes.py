@@ -83,7 +83,7 @@ def _written(by: sa.FromClause, side: Side) -> list[sa.ColumnElement[Any]]:
     return [*columns, sa.or_(by.c.leaked, votes.c[f"leaked_{side}"]).label(f"leaked_{side}")]
 
 
-_AFTER = (
+STANDING = (
     sa.select(
         *votes.c["id", "battle_id", "round", "verdict", "entry_a", "entry_b", "created_at"],
         *battles.c["language", "categories", "contestants"],
@@ -98,6 +98,8 @@ _AFTER = (
     .order_by(votes.c.id)
     .limit(sa.bindparam("chunk"))
 )
+"""A chunk of the votes that stand, from the one behind ``after``."""
+
 _MARK = sa.select(
     sa.func.coalesce(sa.select(sa.func.max(votes.c.id)).scalar_subquery(), 0),
     sa.select(sa.func.max(votes.c.retracted_at)).where(votes.c.retracted_at.is_not(None)).scalar_subquery(),
@@ -126,7 +128,7 @@ async def vote_mark(database: Database) -> VoteMark:
 
 
 def _reading(after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
-    return lambda connection: connection.execute(_AFTER, {"after": after, "chunk": chunk}).mappings().all()
+    return lambda connection: connection.execute(STANDING, {"after": after, "chunk": chunk}).mappings().all()
 
 
 def judged_vote(row: Row) -> JudgedVote:

@@ -13,6 +13,7 @@ from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
+from app.board.service import Boards
 from app.settings import Settings
 
 
@@ -51,6 +52,7 @@ class Services:
     settings: Settings
     manager: ArenaManager
     viewing: Viewing
+    boards: Boards
     contestants: Contestants
     readiness: Callable[[], Awaitable[Readiness]]
     secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)

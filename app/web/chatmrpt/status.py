@@ -18,6 +18,8 @@ from app.web.services import Services, Wired
 
 router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 
+#: Rows of the leaderboard that come with the status.
+LEADERS = 3
 #: Scripts look for the word "Redis" in it.
 STORAGE = "Redis (running battles) and SQL (battles, answers and votes)"
 
@@ -42,7 +44,7 @@ async def status(services: Wired, response: Response) -> dict[str, Any]:
         "models": models,
         "total_battles": counts.opened,
         "completed_battles": counts.finished,
-        "leaderboard": [],
+        "leaderboard": await services.boards.leaders(LEADERS),
         "storage_status": STORAGE,
     }
 

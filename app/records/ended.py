@@ -1,0 +1,122 @@
+"""What ended battles leave behind: their votes, the times and the looks of their answers.
+
+A battle that still runs counts nowhere here. A figure that moved with one of its verdicts, or with one of its answers,
+would tell who sits where before its voter may know. Each statement looks at the battle's status itself, so no vote
+slips through that was cast between two of them. A battle that has ended keeps its votes for good: nothing here ever
+goes back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.database import Database
+from app.records.identity import ModelIdentity
+from app.records.rows import Row
+from app.records.tables import answers, battles, contestants, votes
+from app.records.votes import STANDING, JudgedVote, judged_vote
+
+CHUNK = 1000
+"""Rows in a chunk; making values of them takes the event loop about 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAnswer:
+    """An answer that came to its own end, and how long it took; ``text`` is empty where nobody asked for it."""
+
+    battle_id: str
+    entry: int
+    model: str
+    host: str
+    ttft_s: float | None
+    tokens_per_s: float | None
+    cold: bool
+    text: str = ""
+
+
+_ENDED = battles.c.status != sa.literal_column("'running'")
+_VOTES = STANDING.where(_ENDED)
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(votes.c.id), 0))
+_RECENT = sa.select(sa.func.count()).where(votes.c.id > sa.bindparam("since"))
+_UNDECIDED = (
+    sa.select(battles.c.id)
+    .where(battles.c.status == sa.literal_column("'running'"), battles.c.round > 1)
+    .order_by(battles.c.id)
+)
+_TIMES = (
+    sa.select(*answers.c["battle_id", "entry", "model", "host", "ttft_s", "tokens_per_s", "cold"])
+    .select_from(answers.join(battles, battles.c.id == answers.c.battle_id))
+    .where(
+        _ENDED,
+        answers.c.host.is_not(None),
+        answers.c.finish_reason.in_(("stop", "length")),
+        sa.tuple_(answers.c.battle_id, answers.c.entry) > sa.tuple_(sa.bindparam("battle"), sa.bindparam("entry")),
+    )
+    .order_by(answers.c.battle_id, answers.c.entry)
+    .limit(sa.bindparam("chunk"))
+)
+_TEXTS = _TIMES.add_columns(answers.c.text)
+
+
+async def ended_votes(database: Database, chunk: int = CHUNK) -> AsyncGenerator[JudgedVote]:
+    """Yield the votes that stand in battles that have ended, in the order of their ids.
+
+    Raises:
+        Unavailable: the database is away.
+    """
+    after = 0
+    while True:
+        rows = await database.read(_reading(_VOTES, {"after": after, "chunk": chunk}))
+        for row in rows:
+            yield judged_vote(row)
+        if len(rows) < chunk:
+            return
+        after = rows[-1]["id"]
+
+
+async def written_answers(database: Database, *, texts: bool, chunk: int = CHUNK) -> AsyncGenerator[WrittenAnswer]:
+    """Yield the answers of ended battles that came to their own end, by battle and entry.
+
+    Raises:
+        Unavailable: the database is away.
+    """
+    statement, battle, entry = (_TEXTS if texts else _TIMES), "", -1
+    while True:
+        rows = await database.read(_reading(statement, {"battle": battle, "entry": entry, "chunk": chunk}))
+        for row in rows:
+            yield WrittenAnswer(**row)
+        if len(rows) < chunk:
+            return
+        battle, entry = rows[-1]["battle_id"], rows[-1]["entry"]
+
+
+async def identities(database: Database) -> dict[str, ModelIdentity]:
+    """Every contestant that ever wrote, by its id."""
+    rows = await database.read(_reading(sa.select(contestants), {}))
+    return {row["id"]: ModelIdentity(row["model"], row["digest"], row["quantization"], row["options"]) for row in rows}
+
+
+async def ended_mark(database: Database) -> str:
+    """How far the books of ended battles are: it differs whenever votes came to count since, and at times without.
+
+    Votes come to count when their battle ends. So it is the newest vote and the running battles that have votes. Among
+    the last ids votes are counted, too: PostgreSQL may commit a lower one later. All this is read from indexes.
+    """
+
+    def read(connection: Connection) -> str:
+        # The newest vote comes first: one that is cast in between gives a mark that will differ, not one that holds.
+        newest = connection.execute(_NEWEST).scalar_one()
+        recent = connection.execute(_RECENT, {"since": newest - CHUNK}).scalar_one()
+        undecided = "\n".join(connection.execute(_UNDECIDED).scalars())
+        return f"{newest}-{recent}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
+
+    return await database.read(read)
+
+
+def _reading(statement: sa.Executable, given: dict[str, object]) -> Callable[[Connection], Sequence[Row]]:
+    return lambda connection: connection.execute(statement, given).mappings().all()
