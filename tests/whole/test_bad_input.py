@@ -244,7 +244,6 @@ async def test_the_native_calls_take_no_session_id(home):
         ("GET", "/nowhere", 404),
         ("POST", "/api/arena/", 404),
         ("GET", "/api/arena/hosts", 404),
-        ("GET", "/api/arena/leaderboard", 404),
         ("GET", "/metrics", 404),
         ("DELETE", OPEN + "/{running}/votes/1", 409),
         ("GET", "/%00", 404),
