@@ -202,14 +202,15 @@ def _arena_answer(answer: AnswerRecord, leaked: bool, redact: Redact) -> dict[st
         "host": answer.host,
         "attempts": answer.attempts,
         "written_at": answer.created_at,
-        "timing": answer.timing.to_dict(),
+        "timing": answer.timing,
     }
 
 
 _CSV_VOTE = ("battle_id", "round", "timestamp", "voter", "preference", "language", "categories")
+_CSV_TIMING = ("ttft_s", "total_s", "tokens", "tokens_per_s", "cold")
 _CSV_ANSWER = (
     *("response", "system", "model", "contestant", "digest", "quantization", "options"),
-    *("finish_reason", "fallback", "leaked", "entry", "host", "ttft_s", "total_s", "tokens", "tokens_per_s", "cold"),
+    *("finish_reason", "fallback", "leaked", "entry", "host", *_CSV_TIMING),
 )
 CSV_COLUMNS = (
     *("schema", *_CSV_VOTE, "client_time", "prompt"),
@@ -223,7 +224,8 @@ def _csv_row(vote: Comparison, redact: Redact) -> list[object]:
     row = [Format.CSV.schema, *(told[name] for name in _CSV_VOTE), vote.client_at, _prompt(vote, redact)]
     for side in Side:
         answer = _answer(vote, side)
-        cells = _provenance(answer, _leaked(vote, side)) | answer.timing.to_dict()
+        cells = _provenance(answer, _leaked(vote, side))
+        cells |= {name: getattr(answer.timing, name) for name in _CSV_TIMING}
         cells |= {"response": text_of(answer), "system": _system(answer, redact)}
         cells |= {"entry": answer.entry, "host": answer.host}
         row += [cells[name] for name in _CSV_ANSWER]
