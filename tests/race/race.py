@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from app.database import Database, migrate
 from app.records import tables
 from tests.race.books import BattleRow, Findings, VoteRow, audit
-from tests.race.service import Service, database_of, elapsed, running_service
+from tests.race.service import Service, running_service
 from tests.race.voter import Line, Voter
 
 AT_ONCE = 64
@@ -79,7 +79,7 @@ def sizes(votes: int, rng: Random) -> list[int]:
 async def race(database: str, votes: int, seed: int, folder: Path, limit_s: float) -> Report:
     """Have ``votes`` rounds judged on ``database`` amid accidents, for at most ``limit_s``; compare the books."""
     with running_service(folder, database) as service:
-        await migrate(database_of(service))
+        await migrate(service.database)
         await service.start()
         begun = monotonic()
         async with _line(service, seed) as line:
@@ -89,9 +89,9 @@ async def race(database: str, votes: int, seed: int, folder: Path, limit_s: floa
                 for n, models in enumerate(sizes(votes, rng))
             ]
             late = await _run(service, voters, Random(f"{seed} accidents"), limit_s)
-        seconds = elapsed(begun)
+        seconds = monotonic() - begun
         claims = [voter.claims for voter in voters if voter.claims is not None]
-        findings = audit(claims, *await _read(database_of(service)))
+        findings = audit(claims, *await _read(service.database))
         stuck = [f"{voter.claims and voter.claims.battle}: {voter.at}" for voter in voters if voter.at != "ended"]
         troubles = service.troubles() + late
         return Report(

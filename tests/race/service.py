@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from random import Random
-from time import monotonic
 
+import asyncpg
 import redis as sync_redis
 
 from tests.records.postgres_server import PostgresServer
@@ -28,7 +28,7 @@ WORKERS = 4
 MODELS = (("granite:1b", "granite:2b", "granite:3b"), ("basalt:1b", "basalt:2b", "basalt:3b"))
 KILL_EVERY_S = 2.0
 #: An accident that is no kill happens after about this many kills.
-OTHERS_EVERY = 2
+OTHERS_EVERY = 3
 #: A worker is killed only while this many serve, or nobody would be there to vote with.
 FEWEST = 2
 
@@ -38,6 +38,7 @@ class Service:
 
     def __init__(self, folder: Path, redis: RedisServer, settings: dict[str, str]) -> None:
         self.redis = redis
+        self.database = settings["DATABASE_URL"]
         self.logs: list[Path] = []
         self.accidents: Counter[str] = Counter()
         self._folder, self._settings = folder, settings
@@ -67,40 +68,56 @@ class Service:
         await self._start(slot)
 
     async def accidents_happen(self, rng: Random) -> None:
-        """Kill and restart workers, empty Redis, cut its connections, until cancelled; then all workers serve again."""
-        restarts: set[asyncio.Task[None]] = set()
+        """Kill and restart workers, empty Redis, cut connections, until cancelled; then all workers serve again."""
+        accidents: set[asyncio.Task[None]] = set()
+        others = [self._empty_redis, self._cut_redis, self._cut_redis, self._cut_redis]
+        if self.database.startswith("postgresql"):
+            others += [self._cut_database, self._cut_database]
         try:
             while True:
                 await asyncio.sleep(rng.uniform(0.5, 1.5) * KILL_EVERY_S)
                 if len(self._up) > FEWEST:
                     slot = rng.choice(sorted(self._up))
-                    restart = asyncio.create_task(self._kill(slot), name=f"restart of worker {slot}")
-                    restarts.add(restart)
+                    accidents.add(asyncio.create_task(self._kill(slot), name=f"restart of worker {slot}"))
                 if rng.random() < 1 / OTHERS_EVERY:
-                    await asyncio.to_thread(rng.choice((self._empty_redis, self._cut_redis, self._cut_redis)))
+                    accidents.add(asyncio.create_task(rng.choice(others)(), name="another accident"))
         finally:
-            await asyncio.gather(*restarts)
+            await asyncio.gather(*accidents)
 
-    def _empty_redis(self) -> None:
-        self.redis.restart(empty=True)
+    async def _empty_redis(self) -> None:
         self.accidents["Redis emptied"] += 1
+        await asyncio.to_thread(self.redis.restart, empty=True)
 
-    def _cut_redis(self) -> None:
+    async def _cut_redis(self) -> None:
+        self.accidents["Redis cut"] += 1
+        await asyncio.to_thread(self._kill_clients)
+
+    async def _cut_database(self) -> None:
+        self.accidents["database cut"] += 1
+        connection = await asyncpg.connect(self.database, timeout=10)
+        others = "datname = current_database() AND pid <> pg_backend_pid()"
+        await connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}", timeout=10)
+        await connection.close(timeout=10)
+
+    def _kill_clients(self) -> None:
         with suppress(sync_redis.ConnectionError), sync_redis.Redis.from_url(self.redis.url) as client:
             for kind in ("normal", "pubsub"):
                 client.client_kill_filter(_type=kind, skipme=True)
-        self.accidents["Redis cut"] += 1
 
     def troubles(self) -> list[str]:
-        """Lines of the workers' logs that tell of a bug: unhandled errors, by their first words."""
+        """Errors that the arena itself has logged, with the end of their tracebacks; drivers log cuts as errors."""
         lines = (line for log in self.logs for line in log.read_text(errors="replace").splitlines())
         events = (json.loads(line) for line in lines if line.startswith("{") and line.endswith("}"))
-        return [f"{e['event']}: {str(e.get('exception', ''))[-300:]}" for e in events if e.get("level") == "error"]
+        return [f"{e['event']}: {str(e.get('exception', ''))[-300:]}" for e in events if _is_ours(e)]
 
     def close(self) -> None:
         """Kill all workers."""
         for worker in self._workers.values():
             worker.close()
+
+
+def _is_ours(event: dict[str, object]) -> bool:
+    return event.get("level") in ("error", "critical") and str(event.get("logger")).startswith("app")
 
 
 @contextmanager
@@ -120,11 +137,6 @@ def running_service(folder: Path, database: str) -> Iterator[Service]:
         service = Service(folder, redis, settings)
         stack.callback(service.close)
         yield service
-
-
-def database_of(service: Service) -> str:
-    """The URL of the database that the workers share."""
-    return service._settings["DATABASE_URL"]
 
 
 def _settings(folder: Path, redis_url: str, hosts: list[str]) -> dict[str, str]:
@@ -157,8 +169,3 @@ def _model_server(models: tuple[str, ...]) -> Iterator[str]:
         process.kill()
         process.wait(10)
         process.stdout.close()
-
-
-def elapsed(since: float) -> float:
-    """Seconds since ``since`` on the monotonic clock."""
-    return monotonic() - since

@@ -10,10 +10,11 @@ import pytest
 from tests.race.race import race
 
 VOTES = 500
-LIMIT_S = 100.0
+#: On two cores of its own it takes a tenth of this; a busy machine may take its time.
+LIMIT_S = 240.0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 async def test_every_vote_is_counted_once_while_workers_are_killed_and_redis_is_emptied(
     database: str, tmp_path: Path

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from random import Random
@@ -11,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from app.battle.events import Event, Snapshot, fold
 from tests.race.books import Claims
 from tests.race.service import Service
 
@@ -18,6 +21,8 @@ BATTLES = "/api/arena/battles"
 VERDICTS = ("a", "b", "tie", "both_bad")
 GESTURES = ("click", "click", "double click", "keyless double click", "resent elsewhere", "two tabs", "cut line")
 UNDO = 0.04
+#: How many read the events of their battle from its opening on when it has ended.
+LOOK_BACK = 0.2
 REQUEST_LIMIT_S = 10.0
 #: Answers after which the same request may be sent again, as clients do.
 AGAIN = (429, 503)
@@ -81,6 +86,16 @@ class Line:
             doubtful, url, cut_after_s = doubtful or reply is None or reply.status not in AGAIN[:1], None, None
             await asyncio.sleep(self.rng.uniform(0.02, 0.2))
 
+    async def read(self, path: str) -> list[str]:
+        """The frames of an event stream, read again from the start until it ends with the battle's end."""
+        while True:
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                async with asyncio.timeout(REQUEST_LIMIT_S), self._http.get(self.any_url() + path) as response:
+                    whole = await response.text()
+                if "event: end" in whole:
+                    return whole.split("\n\n")
+            await asyncio.sleep(self.rng.uniform(0.02, 0.2))
+
     async def _send(
         self, method: str, url: str, body: object, headers: dict[str, str], cut_after_s: float | None
     ) -> Reply | None:
@@ -110,11 +125,14 @@ class Voter:
         """Open a battle and judge it until it ends."""
         body = {"message": f"Question {self._name}", "num_models": self._models}
         opened = await self._line.insist("POST", BATTLES, body, key=next(self._keys))
+        self._opened = opened.body
         self.claims = claims = Claims(str(opened.body["battle_id"]), self._models)
         while (now := await self._ready(claims))["status"] == "running":
             await self._judge(claims, int(now["round"]))
             if self._rng.random() < UNDO:
                 await self._undo(claims, int(now["round"]))
+        if self._rng.random() < LOOK_BACK:
+            await self._look_back(claims, now)
         self.at = "ended"
         if len(now["votes"]) != now["rounds_total"] or now["reveal"] is None:
             claims.wrong.append(f"{claims.battle} ended as {now}")
@@ -134,6 +152,19 @@ class Voter:
                 return now
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.5)
+
+    async def _look_back(self, claims: Claims, end: dict[str, Any]) -> None:
+        """Read the battle's events from its opening on: folded, they are the battle as it ended."""
+        path = f"{BATTLES}/{claims.battle}/events?after={self._opened['cursor']}"
+        frames = await self._line.read(path)
+        state = Snapshot.from_dict(self._opened)
+        for frame in frames:
+            fields = dict(line.split(": ", 1) for line in frame.splitlines() if not line.startswith(":"))
+            if "data" in fields:
+                state = fold(state, Event(fields["event"], json.loads(fields["data"])), fields["id"])
+        self._line.counts["looks back"] += 1
+        if state.to_dict() | {"cursor": ""} != end | {"cursor": ""}:
+            claims.wrong.append(f"{claims.battle}: folded {state.to_dict()}, but it ended as {end}")
 
     def _ballots(self) -> list[Ballot]:
         gesture, url, key = self._rng.choice(GESTURES), self._line.any_url(), next(self._keys)
