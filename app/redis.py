@@ -14,11 +14,14 @@ subscribes.
 
 from __future__ import annotations
 
+import asyncio
+import builtins
 import re
 from datetime import timedelta
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,
@@ -42,17 +45,54 @@ AWAY = (ConnectionError, TimeoutError, ReadOnlyError, BusyLoadingError)
 """The errors that mean "not now, try again": answered with 503, and healed by waiting."""
 
 
+class FairPool(ConnectionPool):
+    """Connections in the order of coming; who has waited for ``timeout`` seconds gets a ``ConnectionError``.
+
+    In redis-py's ``BlockingConnectionPool`` whoever comes anew overtakes those who wait, and they begin again at the
+    end: with 400 callers at 20 connections every fourth waited in vain for 2 s while half were served within 0.05 s.
+    """
+
+    def __init__(self, *, timeout: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._timeout_s = timeout
+        self._turns = asyncio.Semaphore(self.max_connections)
+
+    async def get_connection(self, command_name: Any = None, *keys: Any, **options: Any) -> AbstractConnection:  # noqa: ARG002 - redis-py's signature
+        """Wait for a connection; it is connected."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._turns.acquire()
+        except builtins.TimeoutError:
+            raise ConnectionError("No connection available.") from None
+        try:
+            connection: AbstractConnection = self.get_available_connection()  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._turns.release()
+            raise
+        try:
+            await self.ensure_connection(connection)
+        except BaseException:
+            await self.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        """Give a connection back to who has waited longest."""
+        try:
+            await super().release(connection)
+        finally:
+            self._turns.release()
+
+
 def commands_client(url: str) -> Redis:
     """Return the client for everything but subscriptions; ``url`` is ``redis://``, ``rediss://`` or ``unix://``.
 
     A burst beyond ``MAX_CONNECTIONS`` waits for a free connection up to ``POOL_TIMEOUT`` instead of failing at once.
-    That wait costs 8-12 µs of CPU a command over redis-py's plain pool (53 against 42 µs under asyncio's loop, 38
-    against 30 under uvloop, ten at a time); with one write per worker and tick it is far below 0.1 % of a core.
 
     Raises:
         ConfigurationError: the URL can't be understood.
     """
-    return Redis.from_pool(_pool(BlockingConnectionPool, url, timeout=POOL_TIMEOUT.total_seconds()))
+    return Redis.from_pool(_pool(FairPool, url, timeout=POOL_TIMEOUT.total_seconds()))
 
 
 def subscriber_client(url: str) -> Redis:

@@ -191,3 +191,18 @@ def test_every_kind_of_url_gets_connections_with_limits(url: str, kind: type[Con
         assert type(connection) is not kind
         assert connection.socket_timeout is None  # or redis-py adds its own, which swallows cancellations
         assert connection.socket_connect_timeout == 2
+
+
+async def test_who_waits_for_a_connection_is_not_overtaken(redis_url: str) -> None:
+    client = commands_client(redis_url)
+    turns = [0] * 3 * MAX_CONNECTIONS
+
+    async def come_again(number: int) -> None:
+        while sum(turns) < 20 * len(turns):
+            await client.ping()
+            turns[number] += 1
+
+    await asyncio.gather(*(come_again(number) for number in range(len(turns))))
+    await client.aclose()
+
+    assert max(turns) - min(turns) <= 5, turns
