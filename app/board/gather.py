@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from sys import intern
 
 from app.database import Database
 from app.hosts.names import same_model
@@ -17,8 +19,12 @@ from app.records.ended import WrittenAnswer, ended_votes, identities, written_an
 from app.records.identity import ModelIdentity
 from app.records.votes import JudgedVote
 
-_AT_ONCE = 200
-"""Answers whose looks are measured in one go."""
+_MARKS = {
+    (fallback, leaked): frozenset({Mark.FALLBACK} if fallback else ()) | frozenset({Mark.LEAKED} if leaked else ())
+    for fallback in (False, True)
+    for leaked in (False, True)
+}
+"""The marks of a vote, by whether an answer came from a fallback and whether one named its model."""
 
 Current = Callable[[], Collection[str]]
 """Names of the models that may still be drawn; empty when nobody knows."""
@@ -57,59 +63,84 @@ async def gather(database: Database, current: Current, *, with_style: bool) -> G
     Raises:
         Unavailable: the database is away.
     """
-    looks, timings = await _answers(database, with_style=with_style)
-    votes = [vote async for vote in ended_votes(database)]
-    known = await identities(database)
-    return await asyncio.to_thread(_gathered, votes, looks, timings, known, tuple(current()))
+    known, gathering = await identities(database), _Gathering()
+    async with aclosing(written_answers(database, texts=with_style)) as chunks:
+        async for answers in chunks:
+            await asyncio.to_thread(gathering.add_answers, answers)
+    async with aclosing(ended_votes(database)) as rows:
+        async for votes in rows:
+            await asyncio.to_thread(gathering.add_votes, votes)
+    return gathering.whole(known, tuple(current()))
 
 
-async def _answers(
-    database: Database, *, with_style: bool
-) -> tuple[dict[tuple[str, int], AnswerStyle], list[AnswerTiming]]:
-    looks: dict[tuple[str, int], AnswerStyle] = {}
-    timings: list[AnswerTiming] = []
-    unmeasured: list[WrittenAnswer] = []
-    async for answer in written_answers(database, texts=with_style):
-        timings.append(AnswerTiming(answer.model, answer.host, answer.ttft_s, answer.tokens_per_s, answer.cold))
-        if answer.text:  # a forgotten answer has none, and then nothing is known of its looks
-            unmeasured.append(answer)
-        if len(unmeasured) >= _AT_ONCE:
-            looks.update(await asyncio.to_thread(_measured, unmeasured))
-            unmeasured = []
-    looks.update(_measured(unmeasured))
-    return looks, timings
+class _Gathering:
+    """What was read so far. All answers come before the votes, so that it is known which names mean several models."""
 
+    def __init__(self) -> None:
+        self._bearers: dict[str, set[str | None]] = defaultdict(set)
+        self._judged: dict[str, tuple[str, str | None]] = {}
+        self._looks: dict[tuple[str, int], AnswerStyle] = {}
+        self._timings: list[AnswerTiming] = []
+        self._rows: list[JudgedPair] = []
+        self._verdicts: Counter[str] = Counter()
+        self._usage: Counter[str] = Counter()
+        self._categories: Counter[str] = Counter()
+        self._languages: Counter[str] = Counter()
 
-def _measured(answers: Iterable[WrittenAnswer]) -> dict[tuple[str, int], AnswerStyle]:
-    return {(answer.battle_id, answer.entry): measure_style(answer.text) for answer in answers}
+    def add_answers(self, answers: Iterable[WrittenAnswer]) -> None:
+        """Take a chunk of answers."""
+        for answer in answers:
+            self._bearers[answer.model].add(answer.contestant_id)
+            timing = AnswerTiming(answer.model, answer.host, answer.ttft_s, answer.tokens_per_s, answer.cold)
+            self._timings.append(timing)
+            if answer.text:  # a forgotten answer has none, and then nothing is known of its looks
+                self._looks[answer.battle_id, answer.entry] = measure_style(answer.text)
 
+    def add_votes(self, votes: Iterable[JudgedVote]) -> None:
+        """Take a chunk of votes."""
+        for vote in votes:
+            self._verdicts[vote.verdict.value] += 1
+            self._usage.update((vote.model_a, vote.model_b))
+            self._categories.update(vote.categories or ())
+            self._languages.update((vote.language,) if vote.language else ())
+            self._rows.append(self._row(vote))
 
-def _gathered(
-    votes: list[JudgedVote],
-    looks: Mapping[tuple[str, int], AnswerStyle],
-    timings: list[AnswerTiming],
-    known: Mapping[str, ModelIdentity],
-    current: tuple[str, ...],
-) -> Gathered:
-    labels = _labels(votes)
-    usage = Counter(name for vote in votes for name in (vote.model_a, vote.model_b))
-    return Gathered(
-        rows=tuple(_row(vote, labels, looks) for vote in votes),
-        timings=tuple(timings),
-        contestants={label: _contestant(*who, known) for who, label in labels.items()},
-        cards=tuple(ModelCard(label, label, _retired(name, current)) for (name, _), label in labels.items()),
-        verdicts=Counter(vote.verdict.value for vote in votes),
-        usage=usage,
-        categories=Counter(name for vote in votes for name in vote.categories or ()),
-        languages=Counter(vote.language for vote in votes if vote.language),
-    )
+    def whole(self, known: Mapping[str, ModelIdentity], current: tuple[str, ...]) -> Gathered:
+        """What was read."""
+        return Gathered(
+            rows=tuple(self._rows),
+            timings=tuple(self._timings),
+            contestants={label: _contestant(*who, known) for label, who in self._judged.items()},
+            cards=tuple(ModelCard(label, label, _retired(name, current)) for label, (name, _) in self._judged.items()),
+            verdicts=self._verdicts,
+            usage=self._usage,
+            categories=self._categories,
+            languages=self._languages,
+        )
 
+    def _row(self, vote: JudgedVote) -> JudgedPair:
+        return JudgedPair(
+            model_a=self._label(vote.model_a, vote.contestant_a),
+            model_b=self._label(vote.model_b, vote.contestant_b),
+            verdict=vote.verdict,
+            battle=vote.battle_id,
+            round=vote.round,
+            entry_a=vote.entry_a,
+            entry_b=vote.entry_b,
+            categories=tuple(map(intern, vote.categories or ())),
+            language=intern(vote.language) if vote.language else None,
+            marks=_MARKS[vote.fallback, vote.leaked],
+            style_a=self._looks.get((vote.battle_id, vote.entry_a)),
+            style_b=self._looks.get((vote.battle_id, vote.entry_b)),
+            at_s=vote.created_at.timestamp(),
+        )
 
-def _labels(votes: Iterable[JudgedVote]) -> dict[tuple[str, str | None], str]:
-    """What each contestant is called: by its model's name, with the head of its id where the name means several."""
-    met = {who for v in votes for who in ((v.model_a, v.contestant_a), (v.model_b, v.contestant_b))}
-    bearers = Counter(name for name, _ in met)
-    return {(name, by): name if bearers[name] == 1 else f"{name}@{(by or 'unknown')[:8]}" for name, by in met}
+    def _label(self, name: str, contestant: str | None) -> str:
+        """What a contestant is called: by its model's name, with the head of its id where the name means several."""
+        alone = self._bearers[name] <= {contestant}
+        label = intern(name if alone else f"{name}@{(contestant or 'unknown')[:8]}")
+        self._judged[label] = (name, contestant)
+        return label
 
 
 def _contestant(name: str, contestant: str | None, known: Mapping[str, ModelIdentity]) -> Contestant:
@@ -121,24 +152,3 @@ def _contestant(name: str, contestant: str | None, known: Mapping[str, ModelIden
 
 def _retired(name: str, current: tuple[str, ...]) -> bool:
     return bool(current) and not any(same_model(name, model) for model in current)
-
-
-def _row(
-    vote: JudgedVote, labels: Mapping[tuple[str, str | None], str], looks: Mapping[tuple[str, int], AnswerStyle]
-) -> JudgedPair:
-    marks = {Mark.FALLBACK: vote.fallback, Mark.LEAKED: vote.leaked}
-    return JudgedPair(
-        model_a=labels[vote.model_a, vote.contestant_a],
-        model_b=labels[vote.model_b, vote.contestant_b],
-        verdict=vote.verdict,
-        battle=vote.battle_id,
-        round=vote.round,
-        entry_a=vote.entry_a,
-        entry_b=vote.entry_b,
-        categories=vote.categories or (),
-        language=vote.language,
-        marks=frozenset(mark for mark, borne in marks.items() if borne),
-        style_a=looks.get((vote.battle_id, vote.entry_a)),
-        style_b=looks.get((vote.battle_id, vote.entry_b)),
-        at_s=vote.created_at.timestamp(),
-    )
