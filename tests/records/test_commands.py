@@ -3,33 +3,53 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app.battle.battle import Verdict
+from app.cli import main
 from app.database import Database, head, migrate
 from app.records.ledger import Ledger
 from tests.records.builders import judged_battle
+from tests.whole.harness import OURS, environment
 
-ROOT = Path(__file__).parents[2]
-Arena = Callable[..., subprocess.CompletedProcess[bytes]]
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+Arena = Callable[..., Ran]
 
 
 @pytest.fixture
-def arena(tmp_path: Path) -> Arena:
-    """Run ``arena …`` in a folder of its own."""
+def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Arena:
+    """Run ``arena …`` in a folder of its own, in this process: to start one costs more than most commands."""
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
 
-    def run(*words: str, given: bytes = b"", **settings: str) -> subprocess.CompletedProcess[bytes]:
-        inherited = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-        known = inherited | {"ARENA_DATA_DIR": str(tmp_path), "ARENA_SECRET": "s"}
-        command = [sys.executable, "-m", "app.cli", *words]
-        return subprocess.run(command, cwd=tmp_path, env=known | settings, input=given, capture_output=True, timeout=30)
+    def run(*words: str, given: bytes = b"", **settings: str) -> Ran:
+        with monkeypatch.context() as patched:
+            for name, value in ({"ARENA_DATA_DIR": str(tmp_path), "ARENA_SECRET": "s"} | settings).items():
+                patched.setenv(name, value)
+            patched.setattr(sys, "argv", ["arena", *words])
+            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+            with pytest.raises(SystemExit) as left:
+                main()
+        return Ran(int(left.value.code or 0), *capfdbinary.readouterr())
 
     return run
 
@@ -102,8 +122,10 @@ def test_a_file_that_cannot_be_written_or_read_is_one_line(arena: Arena, books: 
         assert refused.stderr.count(b"\n") == 1
 
 
-def test_serve_refuses_an_older_schema_with_the_command_to_run(arena: Arena, books: Path) -> None:
+def test_serve_refuses_an_older_schema_with_the_command_to_run(arena: Arena, books: Path, tmp_path: Path) -> None:
     arena("migrate", "0002")
-    refused = arena("serve", "--port", "0")
+    known = environment({"ARENA_DATA_DIR": str(tmp_path)})
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+    refused = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, timeout=60)
     assert refused.returncode == 2
     assert refused.stderr.decode().splitlines()[-1].endswith("make a backup, run `arena migrate`, and start again")
