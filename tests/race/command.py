@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import secrets
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,8 @@ def main() -> int:
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds, after which it has failed")
     parser.add_argument("--folder", type=Path, help="where data and logs stay; without it they are removed")
     given = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)  # so that no worker outlives the race
     _say(f"race: {given.votes} votes on {given.database}, seed {given.seed}")
     with TemporaryDirectory(prefix="arena-race-") as temporary:
         folder = given.folder or Path(temporary)
