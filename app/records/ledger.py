@@ -16,10 +16,9 @@ from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database import Database
-from app.errors import Conflict, NotFound
 from app.records import statements
+from app.records.judging import no_such_battle, read_battle, reused, same_request, standing_vote
 from app.records.rows import (
-    Row,
     answer_row,
     answer_value,
     battle_row,
@@ -66,12 +65,12 @@ class Ledger:
         def work(connection: Connection) -> BattleRecord | None:
             if connection.execute(statements.open_battle(connection), row).rowcount == 1:
                 return None
-            return _read_battle(connection, statements.SAME_BATTLE, {"of": battle.id, "key": battle.idempotency_key})
+            return read_battle(connection, statements.SAME_BATTLE, {"of": battle.id, "key": battle.idempotency_key})
 
         existing = await self._database.autocommit(work)
         if existing is None:
             return battle_value(row, created=True)
-        return _same_request(battle, existing)
+        return same_request(battle, existing)
 
     async def opened_with(self, key: str, request_hash: str) -> BattleRecord | None:
         """The battle that was opened under an idempotency key, or None.
@@ -80,14 +79,14 @@ class Ledger:
             Conflict: the key was used for another request.
         """
         given = {"of": "", "key": key}
-        existing = await self._database.read(lambda c: _read_battle(c, statements.SAME_BATTLE, given))
+        existing = await self._database.read(lambda c: read_battle(c, statements.SAME_BATTLE, given))
         if existing is not None and existing.request_hash != request_hash:
-            raise _reused("another request")
+            raise reused("another request")
         return existing
 
     async def battle(self, battle_id: str) -> BattleRecord | None:
         """The battle with the votes that stand, or None."""
-        return await self._database.read(lambda c: _read_battle(c, statements.BATTLE, {"of": battle_id}))
+        return await self._database.read(lambda c: read_battle(c, statements.BATTLE, {"of": battle_id}))
 
     async def newest_of_session(self, session_id: str) -> str | None:
         """The id of the newest battle that was opened under ``session_id``, or None."""
@@ -131,7 +130,7 @@ class Ledger:
             await self._database.transaction(work)
         except sa.exc.IntegrityError:
             if await self.battle(battle_id) is None:
-                raise _no_such_battle() from None
+                raise no_such_battle() from None
             raise
 
     async def answers(self, battle_id: str) -> dict[int, AnswerRecord]:
@@ -197,7 +196,7 @@ class Ledger:
 
         def work(connection: Connection) -> CastVote:
             if connection.execute(statements.MOVE, move).rowcount == 0:
-                return _standing(connection, battle_id, round, verdict, key)
+                return standing_vote(connection, battle_id, round, verdict, key)
             connection.execute(statements.VOTE, vote)
             return CastVote(True, False, Vote(round, verdict, pair), outcome)
 
@@ -205,7 +204,7 @@ class Ledger:
             return await self._database.transaction(work)
         except sa.exc.IntegrityError:
             # Rolled back, for the key was used in this battle before: what stands says for what.
-            standing = await self._database.read(lambda c: _standing(c, battle_id, round, verdict, key))
+            standing = await self._database.read(lambda c: standing_vote(c, battle_id, round, verdict, key))
             if standing.standing is None:
                 raise
             return standing
@@ -218,7 +217,7 @@ class Ledger:
             Conflict: ``key`` was used in this battle for another round or verdict, or its vote was taken back.
         """
         if key is not None:
-            await self._database.read(lambda c: _standing(c, battle_id, round, verdict, key))
+            await self._database.read(lambda c: standing_vote(c, battle_id, round, verdict, key))
 
     async def retract_vote(self, battle_id: str, round: int, within: timedelta) -> bool:
         """Take back the vote on ``round`` if it is the newest of a running battle and not older than ``within``.
@@ -258,59 +257,9 @@ class Ledger:
 
         standing = await self._database.autocommit(work)
         if standing is None:
-            raise _no_such_battle()
+            raise no_such_battle()
         return standing
 
 
 class _TooLate(Exception):
     """Rolls a step back: there is no vote to take back any more."""
-
-
-def _no_such_battle() -> NotFound:
-    return NotFound("There is no such battle; start a new one.", code="unknown_battle")
-
-
-def _read_battle(connection: Connection, statement: sa.Executable, given: Row) -> BattleRecord | None:
-    """One statement reads a battle with its votes, so that they are of one moment."""
-    rows = connection.execute(statement, given).mappings().all()
-    if not rows:
-        return None
-    votes = tuple(vote_value(row, "voted_round") for row in rows if row["verdict"] is not None)
-    return battle_value(rows[0], votes=votes)
-
-
-def _same_request(asked: NewBattle, existing: BattleRecord) -> BattleRecord:
-    """``existing`` if it answers the request ``asked``."""
-    if asked.idempotency_key is not None and existing.idempotency_key == asked.idempotency_key:
-        if existing.request_hash == asked.request_hash:
-            return existing
-        raise _reused("another request")
-    if existing.message == asked.message and existing.contestants == asked.contestants:
-        return existing
-    raise Conflict("A battle with this id exists already; open it under another id.", code="battle_exists")
-
-
-def _reused(what: str) -> Conflict:
-    return Conflict(
-        f"This Idempotency-Key was used for {what} before; send a new key with a new request.",
-        code="idempotency_key_reused",
-    )
-
-
-def _standing(connection: Connection, battle_id: str, round: int, verdict: Verdict, key: str | None) -> CastVote:
-    """What a vote that did not count is told."""
-    given = {"of": battle_id, "round": round, "key": key}
-    rows = connection.execute(statements.STANDING, given).mappings().all()
-    if not rows:
-        raise _no_such_battle()
-    for row in rows:
-        if key is None or row["idempotency_key"] != key:
-            continue
-        if row["retracted_at"] is not None:
-            raise Conflict("This vote was taken back; send a new vote with a new key.", code="vote_taken_back")
-        if (row["round"], row["verdict"]) != (round, verdict.value):
-            raise _reused("another vote in this battle")
-    judged = [vote_value(row) for row in rows if row["round"] == round and row["retracted_at"] is None]
-    standing = judged[0] if judged else None
-    repeated = standing is not None and standing.verdict is verdict
-    return CastVote(False, repeated, standing, Status(rows[0]["status"]))
