@@ -25,6 +25,8 @@ async def ready(url: str) -> None:
     if at is None and await _is_new(url):
         await migrate(url)
         return
+    if at is None and await revision(url) == known[0]:
+        return  # another process has created it meanwhile
     if at is not None and at not in known:
         raise newer_schema(at)
     found = "has no schema yet" if at is None else f"is at schema {at} and this version needs {known[0]}"
