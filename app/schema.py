@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import sqlalchemy as sa
 
 from app.database import Database, migrate, newer_schema, revision, revisions
 from app.engines import parse, sqlite_file
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, Unavailable
+
+TRIES = 5
+PAUSE_S = 0.5
 
 
 async def ready(url: str) -> None:
@@ -18,7 +23,7 @@ async def ready(url: str) -> None:
         ConfigurationError: its schema is older (the sentence has the command), newer, or can't be read.
         Unavailable: it is away.
     """
-    at = await revision(url)
+    at = await _patiently(url)
     known = revisions()
     if at == known[0]:
         return
@@ -33,6 +38,16 @@ async def ready(url: str) -> None:
     raise ConfigurationError(
         f"DATABASE_URL: {parse(url).render_as_string()} {found}: make a backup, run `arena migrate`, and start again"
     )
+
+
+async def _patiently(url: str) -> str | None:
+    """The revision; a database that is away at this very moment gets some seconds to come back."""
+    for _ in range(TRIES):
+        try:
+            return await revision(url)
+        except Unavailable:
+            await asyncio.sleep(PAUSE_S)
+    return await revision(url)
 
 
 async def _is_new(url: str) -> bool:
