@@ -62,6 +62,10 @@ class HostSettings(BaseModel):
     num_parallel: int = Field(default=1, ge=1)
     max_loaded: int | None = Field(default=None, ge=1)
     models: tuple[str, ...] = ()
+    weight: float = Field(default=1.0, gt=0)
+    fallback: bool = False
+    scale_to_zero: bool = False
+    warm_per_hour: int = Field(default=12, ge=0)
 
 
 class ModelSettings(BaseModel):
@@ -73,6 +77,7 @@ class ModelSettings(BaseModel):
     num_ctx: int | None = Field(default=None, ge=1)
     think: bool | str | None = None
     system: str | None = None
+    pin: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -92,6 +97,7 @@ class Settings(BaseSettings):
     arena_config: Path | None = None
     arena_data_dir: Path = Path(".arena")
     arena_secret: str = Field(default="", repr=False)
+    arena_admin_key: str = Field(default="", repr=False)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False
     arena_models: Names = ()
@@ -110,6 +116,9 @@ class Settings(BaseSettings):
     arena_tick: Duration = Field(default=timedelta(seconds=0.05), gt=timedelta(0))
     arena_wait: Duration = Field(default=timedelta(seconds=240), ge=timedelta(0))
     arena_undo: Duration = Field(default=timedelta(seconds=30), ge=timedelta(0))
+    arena_lanes: bool = True
+    arena_keeper: bool = True
+    arena_probe: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
     arena_drain: Duration = Field(default=timedelta(seconds=15), ge=timedelta(0))
     arena_keep_alive: Duration = Field(default=timedelta(hours=72), gt=timedelta(0))
     arena_max_message: int = Field(default=32_000, ge=1)

@@ -169,12 +169,16 @@ class Overlong(BackendBroken):
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that a server holds in memory (Ollama: an entry of /api/ps)."""
+    """A model that a server holds in memory (Ollama: an entry of /api/ps).
+
+    ``expires_at`` is when it leaves unless it is used (Unix time in seconds); None when the server does not tell.
+    """
 
     name: str
     size_bytes: int
     vram_bytes: int
     context_length: int | None = None
+    expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

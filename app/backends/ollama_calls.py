@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import httpx
@@ -47,6 +48,10 @@ class _Loaded(_Reply):
     size: int = 0
     size_vram: int = 0
     context_length: int | None = None
+    expires_at: str = ""
+
+    def value(self) -> LoadedModel:
+        return LoadedModel(self.name, self.size, self.size_vram, self.context_length, _unix_time(self.expires_at))
 
 
 class LoadedReply(_Reply):
@@ -56,7 +61,7 @@ class LoadedReply(_Reply):
 
     def values(self) -> tuple[LoadedModel, ...]:
         """The models as plain values."""
-        return tuple(LoadedModel(m.name, m.size, m.size_vram, m.context_length) for m in self.models or ())
+        return tuple(model.value() for model in self.models or ())
 
 
 class _Details(_Reply):
@@ -123,6 +128,14 @@ def _options(options: GenerationOptions) -> dict[str, object]:
     if options.seed is not None:
         named["seed"] = options.seed
     return {**options.extra, **named}
+
+
+def _unix_time(text: str) -> float | None:
+    """Read Go's RFC 3339 with up to nine digits; Python takes six. None when it is no time."""
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def keep_alive_form(duration: timedelta) -> str | int:

@@ -18,7 +18,9 @@ class Host:
 
     ``memory_bytes`` is the memory of its cards, None when unknown. ``num_parallel`` answers of one model run at once;
     ``max_loaded`` models stay loaded at once, None when only memory bounds them. ``models`` restricts what it may
-    serve; empty: whatever it has.
+    serve; empty: whatever it has. Of two hosts that could write an answer, one of twice the ``weight`` gets twice as
+    many. A ``fallback`` is asked only when no other host can, and its answers are marked. A host that scales to zero
+    is left alone when nobody plays, and warmed at most ``warm_per_hour`` times an hour.
     """
 
     name: str
@@ -27,6 +29,10 @@ class Host:
     num_parallel: int = 1
     max_loaded: int | None = None
     models: tuple[str, ...] = ()
+    weight: float = 1.0
+    fallback: bool = False
+    scale_to_zero: bool = False
+    warm_per_hour: int = 12
 
 
 def hosts_from(settings: Settings) -> tuple[Host, ...]:
@@ -48,7 +54,18 @@ def _host(row: HostSettings) -> Host:
     # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
     memory = None if row.memory_gb is None else int(row.memory_gb * _GIB)
     url = base_url(row.url, setting=f"[[hosts]] {row.name}: url")
-    return Host(row.name, url, memory, row.num_parallel, row.max_loaded, row.models)
+    return Host(
+        row.name,
+        url,
+        memory,
+        row.num_parallel,
+        row.max_loaded,
+        row.models,
+        row.weight,
+        row.fallback,
+        row.scale_to_zero,
+        row.warm_per_hour,
+    )
 
 
 def _refuse_repeats(field: str, values: list[str]) -> None:

@@ -128,7 +128,13 @@ class SimulatedBackend:
         """What is in memory now."""
         await self._probe(self._machine.faults.ps_lag_s or 0.0)
         return tuple(
-            LoadedModel(runner.model.name, runner.placement.size_bytes, runner.placement.vram_bytes, runner.num_ctx)
+            LoadedModel(
+                runner.model.name,
+                runner.placement.size_bytes,
+                runner.placement.vram_bytes,
+                runner.num_ctx,
+                runner.shown_expiry().timestamp(),
+            )
             for runner in await self._machine.scheduler.listed()
         )
 

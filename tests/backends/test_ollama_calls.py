@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -49,9 +49,20 @@ async def test_the_version_is_the_cheapest_proof_of_life(backend: OllamaBackend)
 
 @respx.mock
 async def test_loaded_models_come_with_their_memory(backend: OllamaBackend) -> None:
-    entry = {"name": "llama3.1:8b", "model": "llama3.1:8b", "size": 9, "size_vram": 7, "context_length": 2048, "new": 1}
+    entry = {
+        "name": "llama3.1:8b",
+        "size": 9,
+        "size_vram": 7,
+        "context_length": 2048,
+        "expires_at": "2026-11-21T10:00:00.123456789+01:00",
+        "new": 1,
+    }
     respx.get(f"{URL}/api/ps").respond(json={"models": [entry, {"name": "old:1", "size": 3}]})
-    assert await backend.loaded() == (LoadedModel("llama3.1:8b", 9, 7, 2048), LoadedModel("old:1", 3, 0, None))
+    leaves_at = datetime(2026, 11, 21, 9, 0, 0, 123456, tzinfo=UTC).timestamp()
+    assert await backend.loaded() == (
+        LoadedModel("llama3.1:8b", 9, 7, 2048, leaves_at),
+        LoadedModel("old:1", 3, 0, None, None),
+    )
 
 
 @respx.mock
