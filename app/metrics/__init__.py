@@ -1,0 +1,1 @@
+"""What is counted and measured, on all workers together, and how Prometheus reads it."""

@@ -1,0 +1,1 @@
+"""What this process counted, on its way to the sums of all workers."""
