@@ -2,6 +2,7 @@
 
     ArenaError
     ├── InvalidInput          400  a field is missing, of the wrong type or out of range
+    ├── Forbidden             403  only those who run the arena may do that
     ├── NotFound              404  no such battle, path or model
     ├── Conflict              409  the battle's state does not allow it
     ├── MessageTooLarge       413  the body or the message is over its limit
@@ -34,6 +35,13 @@ class InvalidInput(ArenaError):
 
     status = 400
     code = "invalid_input"
+
+
+class Forbidden(ArenaError):
+    """Only those who run the arena may do that. Never a 401: it sends existing pages to their log-in."""
+
+    status = 403
+    code = "forbidden"
 
 
 class NotFound(ArenaError):

@@ -1,0 +1,73 @@
+"""Who counts as one who runs the arena."""
+
+from __future__ import annotations
+
+import pytest
+from fastapi import Request
+
+from app.settings import Settings
+from app.web.access import is_operator
+
+KEY = "s3cret-ключ"
+
+
+def request(client="127.0.0.1", host="127.0.0.1:8000", **headers):
+    raw = {"host": host, **{name.replace("_", "-").lower(): value for name, value in headers.items()}}
+    encoded = [(name.encode(), value.encode()) for name, value in raw.items()]
+    at = None if client is None else (client, 5000)
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "scheme": "http"}
+    return Request({**scope, "server": ("10.0.0.9", 8000), "client": at, "headers": encoded})
+
+
+def settings(key=""):
+    return Settings(_env_file=None, arena_admin_key=key)
+
+
+@pytest.mark.parametrize("client", ["127.0.0.1", "127.8.0.1", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000", "LOCALHOST:80"])
+def test_a_caller_on_the_machine_itself_is_one(client, host):
+    assert is_operator(request(client, host), settings())
+    assert is_operator(request(client, host), settings(KEY))
+
+
+@pytest.mark.parametrize("client", ["10.0.0.1", "8.8.8.8", "fe80::1", "::ffff:10.0.0.1", "testclient", "", None])
+def test_a_caller_from_elsewhere_is_none(client):
+    assert not is_operator(request(client), settings())
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Proto", "x-forwarded-host", "Forwarded", "X-Real-IP", "Via"]
+)
+def test_a_caller_whom_a_proxy_let_through_is_none(header):
+    assert not is_operator(request(**{header: "127.0.0.1"}), settings())
+    assert not is_operator(request(**{header: ""}), settings())
+
+
+@pytest.mark.parametrize(
+    "host", ["arena.example", "arena.example:8000", "10.0.0.9", "", "localhost.evil.example", "[::1", "user@10.0.0.9"]
+)
+def test_a_proxy_that_adds_no_header_is_told_by_the_host_that_was_asked_for(host):
+    assert not is_operator(request(host=host), settings())
+
+
+def test_a_page_of_another_site_in_a_browser_on_the_machine_is_none():
+    assert not is_operator(request(sec_fetch_site="cross-site"), settings())
+    assert is_operator(request(sec_fetch_site="none"), settings())
+
+
+@pytest.mark.parametrize("header", [{"X-Admin-Key": KEY}, {"Authorization": f"Bearer {KEY}"}])
+def test_who_has_the_key_is_one_from_anywhere(header):
+    assert is_operator(request("8.8.8.8", "arena.example", x_forwarded_for="8.8.8.8", **header), settings(KEY))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{}, {"X-Admin-Key": ""}, {"X-Admin-Key": "s3cret"}, {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}],
+)
+def test_who_has_no_or_another_key_is_none(header):
+    assert not is_operator(request("8.8.8.8", **header), settings(KEY))
+    assert not is_operator(request("8.8.8.8", **header), settings())
+
+
+def test_the_key_is_not_shown():
+    assert KEY not in repr(settings(KEY))
