@@ -29,7 +29,7 @@ from app.backends.ollama import OllamaBackend
 from app.backends.retrying import RetryingBackend
 from app.board.service import Boards
 from app.database import Database
-from app.draining import drained_at_sigterm, end_with_parent, lanes_running
+from app.draining import Drain, drained_at_sigterm, end_with_parent, lanes_running
 from app.embedded_redis import embedded_redis
 from app.engines import database_url
 from app.errors import ArenaError, Unavailable
@@ -83,24 +83,29 @@ async def check(settings: Settings) -> None:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Services]:
-    """Everything one process needs, running; closed in reverse order."""
+    """Everything that a process which people call needs, running; closed in reverse order."""
     async with AsyncExitStack() as stack:
-        redis, subscriber = await _redis(settings, stack)
-        database = await _database(settings, stack)
-        hosts = hosts_from(settings)
-        backends = _backends(settings, hosts, stack)
-        house = House(settings, redis, subscriber, database, hosts, backends)
+        house = await stack.enter_async_context(built(settings))
         supervisor = await stack.enter_async_context(Supervisor())
-        house.start(supervisor)
-        supervisor.keep("parent-watch", end_with_parent)
-        await house.roster.refresh()
-        drain = await stack.enter_async_context(lanes_running(house.lanes, supervisor, settings.arena_drain))
+        house.start_serving(supervisor)
+        drain = await stack.enter_async_context(house.driving(supervisor))
         services = house.services()
         # What lives for ever is taken out of the collector's sight: a full collection would stop the loop for 50 ms.
         gc.collect()
         gc.freeze()
         with drained_at_sigterm(drain, on_begin=services.start_draining, on_end=services.end_streams):
             yield services
+
+
+@asynccontextmanager
+async def built(settings: Settings) -> AsyncIterator[House]:
+    """The rooms of one process and all that they stand on; nothing runs yet."""
+    async with AsyncExitStack() as stack:
+        redis, subscriber = await _redis(settings, stack)
+        database = await _database(settings, stack)
+        hosts = hosts_from(settings)
+        backends = _backends(settings, hosts, stack)
+        yield House(settings, redis, subscriber, database, hosts, backends)
 
 
 async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redis]:
@@ -157,7 +162,7 @@ class House:
         hosts: tuple[Host, ...],
         backends: dict[str, Backend],
     ) -> None:
-        self._settings, self._redis, self._database = settings, redis, database
+        self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
         ledger = Ledger(database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
@@ -180,7 +185,8 @@ class House:
         self._boards = Boards(redis, database, self._may_be_drawn)
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
         desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
-        self.lanes = [self._lane(host, backends[host.name], queues[host.name], desk) for host in hosts]
+        driven = hosts if settings.arena_lanes else ()
+        self.lanes = [self._lane(host, backends[host.name], queues[host.name], desk) for host in driven]
 
     def _lane(self, host: Host, backend: Backend, queue: HostQueue, desk: ArenaDesk) -> Lane:
         budget = Budget(host.memory_bytes) if host.max_loaded is None else Budget(host.memory_bytes, host.max_loaded)
@@ -204,14 +210,22 @@ class House:
         """The configured models, else all that a host had when it last answered."""
         return self._settings.arena_models or tuple({n for names in self.roster.models_by_host.values() for n in names})
 
-    def start(self, supervisor: Supervisor) -> None:
-        """Start the tasks that every process has."""
-        supervisor.keep("hub", self._hub.run)
-        supervisor.keep("hub-look-around", self._hub.look_around)
+    @asynccontextmanager
+    async def driving(self, supervisor: Supervisor) -> AsyncIterator[Drain]:
+        """Run what every process has, and its lanes if it is to have any; the end of the block drains them."""
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
-        supervisor.keep("board", self._boards.run)
         supervisor.keep("roster", self.roster.run)
+        supervisor.keep("parent-watch", end_with_parent)
+        await self.roster.refresh()
+        async with lanes_running(self.lanes, supervisor, self._settings.arena_drain) as drain:
+            yield drain
+
+    def start_serving(self, supervisor: Supervisor) -> None:
+        """Start the tasks of a process that people call."""
+        supervisor.keep("hub", self._hub.run)
+        supervisor.keep("hub-look-around", self._hub.look_around)
+        supervisor.keep("board", self._boards.run)
         if self._settings.arena_retention is not None:
             supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)
 
@@ -235,7 +249,7 @@ class House:
             missing.append(error.sentence)
         if missing:
             return Readiness(tuple(missing))
-        ownerless = [lane.host.name for lane in self.lanes if not await HostLease(self._redis, lane.host.name).taken()]
+        ownerless = [host.name for host in self._hosts if not await HostLease(self._redis, host.name).taken()]
         lanes = tuple(f"nobody drives host {name} at the moment" for name in ownerless)
         hosts = tuple(f"host {host.host} does not answer" for host in self.roster.catalog.unreachable)
         return Readiness(degraded=(*lanes, *hosts))
