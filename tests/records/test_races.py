@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import random
 from collections import Counter
@@ -136,6 +137,22 @@ async def test_callers_who_go_away_leave_no_connection_behind(database: Database
         *(database.read(lambda c: c.execute(sa.text("SELECT 2")).scalar()) for _ in range(40))
     )
     assert answers == [2] * 40
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_complaint_of_the_loop(database: Database) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    no_such_table = sa.text("SELECT 1 FROM nowhere")
+    for _ in range(10):
+        caller = asyncio.create_task(database.read(lambda c: c.execute(no_such_table).scalar()))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+    await database.aclose()  # waits for all of it
+    gc.collect()
+    assert complaints == []
 
 
 async def test_closing_waits_for_the_writes_at_hand(database: Database, url: str) -> None:
