@@ -24,7 +24,7 @@ VOTES_OF = "ended battles"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Counts over all votes of ended battles, marked or not; ``usage`` is verdicts by model name."""
+    """Counts over all votes of ended battles, marked or not, but for void ones; ``usage`` is verdicts by model name."""
 
     votes: int
     verdicts: dict[str, int]
@@ -83,7 +83,7 @@ def _row(row: BoardRow) -> dict[str, object]:
 def facts_of(gathered: Gathered) -> Facts:
     """The counts of what was gathered."""
     return Facts(
-        votes=len(gathered.rows),
+        votes=sum(gathered.verdicts.values()),
         verdicts={verdict.value: gathered.verdicts.get(verdict.value, 0) for verdict in Verdict},
         usage=dict(gathered.usage),
         categories=dict(gathered.categories),

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from sys import intern
 
 from app.database import Database
@@ -44,7 +44,8 @@ class Contestant:
 class Gathered:
     """All that boards are made of; ``contestants`` are by the board's names.
 
-    ``verdicts``, ``usage`` (verdicts by model name), ``categories`` and ``languages`` count marked votes, too.
+    ``verdicts``, ``usage`` (verdicts by model name), ``categories`` and ``languages`` count marked votes, too, but no
+    void ones.
     """
 
     rows: tuple[JudgedPair, ...] = ()
@@ -93,20 +94,25 @@ class _Gathering:
             self._bearers[answer.model].add(answer.contestant_id)
             timing = AnswerTiming(answer.model, answer.host, answer.ttft_s, answer.tokens_per_s, answer.cold)
             self._timings.append(timing)
-            if answer.text:  # a forgotten answer has none, and then nothing is known of its looks
+            if answer.text.strip():  # a forgotten answer has none, and then nothing is known of its looks
                 self._looks[answer.battle_id, answer.entry] = measure_style(answer.text)
 
     def add_votes(self, votes: Iterable[JudgedVote]) -> None:
         """Take a chunk of votes."""
         for vote in votes:
-            self._verdicts[vote.verdict.value] += 1
-            self._usage.update((vote.model_a, vote.model_b))
-            self._categories.update(vote.categories or ())
-            self._languages.update((vote.language,) if vote.language else ())
             self._rows.append(self._row(vote))
+            if not vote.void:
+                self._count(vote)
+
+    def _count(self, vote: JudgedVote) -> None:
+        self._verdicts[vote.verdict.value] += 1
+        self._usage.update((vote.model_a, vote.model_b))
+        self._categories.update(vote.categories or ())
+        self._languages.update((vote.language,) if vote.language else ())
 
     def whole(self, known: Mapping[str, ModelIdentity], current: tuple[str, ...]) -> Gathered:
         """What was read."""
+        self._shorten()
         return Gathered(
             rows=tuple(self._rows),
             timings=tuple(self._timings),
@@ -117,6 +123,17 @@ class _Gathering:
             categories=self._categories,
             languages=self._languages,
         )
+
+    def _shorten(self) -> None:
+        """Take the id from names that only one judged contestant bears: the others wrote, but nobody judged them."""
+        judged = Counter(name for name, _ in self._judged.values())
+        short = {label: name for label, (name, _) in self._judged.items() if label != name and judged[name] == 1}
+        if short:
+            self._judged = {short.get(label, label): who for label, who in self._judged.items()}
+            self._rows = [
+                replace(row, model_a=short.get(row.model_a, row.model_a), model_b=short.get(row.model_b, row.model_b))
+                for row in self._rows
+            ]
 
     def _row(self, vote: JudgedVote) -> JudgedPair:
         return JudgedPair(
@@ -133,6 +150,7 @@ class _Gathering:
             style_a=self._looks.get((vote.battle_id, vote.entry_a)),
             style_b=self._looks.get((vote.battle_id, vote.entry_b)),
             at_s=vote.created_at.timestamp(),
+            void=vote.void,
         )
 
     def _label(self, name: str, contestant: str | None) -> str:

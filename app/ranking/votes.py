@@ -1,8 +1,8 @@
 """The votes that a board is made of: rows in, columns out.
 
 A row is one verdict on one pair. Which rows count is a ``Selection``: a category, a language, and whether answers that
-carry a mark are admitted. Rows are brought into one order (battle, round, pair) whatever order they came in, so that
-sums of floats, and with them the bytes of a board, depend on the votes alone.
+carry a mark are admitted; a void row never does. Rows are brought into one order (battle, round, pair) whatever order
+they came in, so that sums of floats, and with them the bytes of a board, depend on the votes alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class JudgedPair:
     """One verdict: ``model_*`` are the contestants' identities (digest, quantisation and options make one).
 
     ``battle`` is None for a vote that was imported without one; it then counts as a battle of its own. ``entry_*`` are
-    places in the entry order from 0. ``at_s`` is Unix time.
+    places in the entry order from 0. ``at_s`` is Unix time. ``void``: the verdict was declared worth nothing.
     """
 
     model_a: str
@@ -55,11 +55,12 @@ class JudgedPair:
     style_a: AnswerStyle | None = None
     style_b: AnswerStyle | None = None
     at_s: float | None = None
+    void: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which votes count; None means all. Marked votes are left out unless their marks are admitted."""
+    """Which votes count; None means all. Votes with marks are left out unless these are admitted, void ones always."""
 
     category: str | None = None
     language: str | None = None
@@ -73,6 +74,8 @@ class Selection:
             return "language"
         if row.model_a == row.model_b:
             return "same_model"
+        if row.void:
+            return "void"
         return next((mark.value for mark in Mark if mark in row.marks and mark not in self.admitted), None)
 
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Verdict
+from app.battle.leaks.policy import is_void
 from app.database import Database
 from app.records.rows import Row, answer_value, battle_value
 from app.records.tables import answers, battles, votes
@@ -45,6 +46,11 @@ class Comparison:
     def pair(self) -> Pair:
         """The entries that were judged."""
         return Pair(self.a.entry, self.b.entry)
+
+    @property
+    def void(self) -> bool:
+        """Whether the verdict counts nowhere, since an answer that named its model made it void."""
+        return is_void(self.a.leak) or is_void(self.b.leak)
 
 
 _AFTER = (

@@ -59,7 +59,9 @@ _BATTLES = (
         forgotten_at=_NOW,
     )
 )
-_ANSWERS = sa.update(answers).where(answers.c.battle_id.in_(_IDS)).values(text="", system=None, leak=None)
+_VOIDED = sa.case((answers.c.leak.startswith("void:"), "void:"), else_=None)
+"""The word that gave a model away is erased, but a vote that was declared void stays so."""
+_ANSWERS = sa.update(answers).where(answers.c.battle_id.in_(_IDS)).values(text="", system=None, leak=_VOIDED)
 _NOBODY = dict.fromkeys(("voter", "idempotency_key", "request_hash", "client_at"))
 _VOTES = sa.update(votes).where(votes.c.battle_id.in_(_IDS)).values(_NOBODY)
 _OF_VOTER = sa.update(votes).where(votes.c.voter == sa.bindparam("key")).values(_NOBODY)

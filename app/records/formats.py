@@ -1,13 +1,13 @@
 """What an export's lines look like; pure. ``docs/export.md`` documents each field and is tested against this module.
 
-========= ============================== =====================================================================
+========= ============================== ===========================================================================
 format    one line is                    left out
-========= ============================== =====================================================================
-dpo/1     a pair, chosen and rejected    ties and both_bad, like texts on both sides, a text that is not there
-rlhf/1    a pair with ranks              a text that is not there
+========= ============================== ===========================================================================
+dpo/1     a pair, chosen and rejected    void votes, ties, both_bad, like texts on both sides, a text that is not there
+rlhf/1    a pair with ranks              void votes, a text that is not there
 csv/1     a vote                         nothing; a text that is not there is an empty cell
 arena/1   a vote with all that is known  nothing; a text that is not there is null
-========= ============================== =====================================================================
+========= ============================== ===========================================================================
 
 Only votes that stand are exported, and only texts of answers that came to their end: an error is never an answer. A
 text is not there when its battle was forgotten, or when it was imported without texts.
@@ -100,6 +100,7 @@ def _provenance(answer: AnswerRecord, leaked: bool) -> dict[str, Any]:
         "finish_reason": answer.finish_reason,
         "fallback": answer.fallback,
         "leaked": leaked or answer.leaked,
+        "leak": answer.leak,
     }
 
 
@@ -126,7 +127,7 @@ def _answer(vote: Comparison, side: Side) -> AnswerRecord:
 def _dpo(vote: Comparison, redact: Redact, with_ties: bool) -> Iterator[dict[str, Any]]:
     texts = {side: text_of(_answer(vote, side)) for side in Side}
     prompt = _prompt(vote, redact)
-    if prompt is None or None in texts.values() or texts[Side.A] == texts[Side.B]:
+    if vote.void or prompt is None or None in texts.values() or texts[Side.A] == texts[Side.B]:
         return
     tied = vote.verdict is Verdict.TIE
     if vote.verdict is Verdict.BOTH_BAD or (tied and not with_ties):
@@ -150,7 +151,7 @@ def _dpo(vote: Comparison, redact: Redact, with_ties: bool) -> Iterator[dict[str
 def _rlhf(vote: Comparison, redact: Redact) -> Iterator[dict[str, Any]]:
     prompt = _prompt(vote, redact)
     texts = [text_of(answer) for answer in (vote.a, vote.b)]
-    if prompt is None or None in texts:
+    if vote.void or prompt is None or None in texts:
         return
     marks = zip((vote.a, vote.b), texts, _RANKS[vote.verdict], (vote.leaked_a, vote.leaked_b), strict=True)
     responses = [
@@ -197,7 +198,6 @@ def _arena_answer(answer: AnswerRecord, leaked: bool, redact: Redact) -> dict[st
         "text": text_of(answer),
         "system": _system(answer, redact),
         **_provenance(answer, leaked),
-        "leak": answer.leak,
         "side": None if answer.side is None else answer.side.value,
         "host": answer.host,
         "attempts": answer.attempts,
@@ -210,7 +210,7 @@ _CSV_VOTE = ("battle_id", "round", "timestamp", "voter", "preference", "language
 _CSV_TIMING = ("ttft_s", "total_s", "tokens", "tokens_per_s", "cold")
 _CSV_ANSWER = (
     *("response", "system", "model", "contestant", "digest", "quantization", "options"),
-    *("finish_reason", "fallback", "leaked", "entry", "host", *_CSV_TIMING),
+    *("finish_reason", "fallback", "leaked", "leak", "entry", "host", *_CSV_TIMING),
 )
 CSV_COLUMNS = (
     *("schema", *_CSV_VOTE, "client_time", "prompt"),

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Side, Verdict
+from app.battle.leaks.policy import is_void
 from app.database import Database
 from app.records.rows import Row
 from app.records.tables import answers, battles, votes
@@ -27,9 +28,10 @@ CHUNK = 2000
 class JudgedVote:
     """One verdict that stands, with what a ranking needs to know of the pair.
 
-    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. A fallback's answer
-    came from another model than the one that entered; a leaked one named its model. ``language`` and ``categories`` are
-    those of the message, None while nobody has told. ``id`` grows with time.
+    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``:
+    the answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of
+    them did so while such votes were declared void. ``language`` and ``categories`` are those of the message, None
+    while nobody has told. ``id`` grows with time.
     """
 
     id: int
@@ -46,6 +48,7 @@ class JudgedVote:
     fallback_b: bool
     leaked_a: bool
     leaked_b: bool
+    void: bool
     language: str | None
     categories: tuple[str, ...] | None
     created_at: datetime
@@ -79,7 +82,7 @@ _OF_SIDE = ((_A, Side.A), (_B, Side.B))
 
 
 def _written(by: sa.FromClause, side: Side) -> list[sa.ColumnElement[Any]]:
-    columns = [by.c[name].label(f"{name}_{side}") for name in ("model", "contestant_id", "fallback")]
+    columns = [by.c[name].label(f"{name}_{side}") for name in ("model", "contestant_id", "fallback", "leak")]
     return [*columns, sa.or_(by.c.leaked, votes.c[f"leaked_{side}"]).label(f"leaked_{side}")]
 
 
@@ -149,6 +152,7 @@ def judged_vote(row: Row) -> JudgedVote:
         fallback_b=bool(row["fallback_b"]),
         leaked_a=bool(row["leaked_a"]),
         leaked_b=bool(row["leaked_b"]),
+        void=is_void(row["leak_a"]) or is_void(row["leak_b"]),
         language=row["language"],
         categories=None if row["categories"] is None else tuple(row["categories"]),
         created_at=row["created_at"],

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 from app.battle.battle import Pair, Side, Status, Verdict
+from app.battle.leaks.policy import is_leaked
 from app.records.identity import Asked, ModelIdentity
 from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, NewBattle
@@ -44,7 +45,7 @@ class Player:
 
     def _answer(
         self, entry: int, model: str, *, digests: tuple[str, str] = ("", ""), texts: tuple[str, str] = ("So.", "So."),
-        leaked: bool = False, fallback: bool = False, host: str = "gpu", timing: Timing = TIMED
+        leaked: bool = False, leak: str | None = None, fallback: bool = False, host: str = "gpu", timing: Timing = TIMED
     ) -> AnswerRecord:  # fmt: skip
         return AnswerRecord(
             entry,
@@ -54,7 +55,8 @@ class Player:
             finish_reason="stop",
             side=(Side.A, Side.B)[entry],
             asked=Asked(ModelIdentity(model, digests[entry], "Q4_K_M")),
-            leaked=leaked and entry == 0,
+            leaked=(leaked or is_leaked(leak)) and entry == 0,
+            leak=leak if entry == 0 else None,
             fallback=fallback and entry == 0,
             timing=timing,
         )

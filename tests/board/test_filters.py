@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from app.records.forgetting import forget_older
 from tests.board.playing import TIMED, A, B
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -44,6 +47,37 @@ async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(start, 
     assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"fallback": 1, "leaked": 2})
     assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 2}
     assert wins(await worker.board(include="fallback,leaked")) == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("policy", "without", "with_leaked", "left_out"),
+    [
+        ("flag", {"x": 1, "y": 0}, {"x": 1, "y": 2}, {"leaked": 2}),
+        ("void", {"x": 1, "y": 0}, {"x": 1, "y": 0}, {"void": 2}),
+        ("mask", {"x": 1, "y": 2}, {"x": 1, "y": 2}, {}),
+    ],
+)
+async def test_the_policy_says_whether_votes_on_a_leaked_answer_count(
+    start, player, policy, without, with_leaked, left_out
+):
+    await player.battles(A, categories=("code",))
+    await player.battles(B, B, leak=f"{policy}: name X", categories=("prose",))
+    worker = start()
+    board = await worker.board()
+    assert (wins(board), board["counts"]["left_out"]) == (without, left_out)
+    admitting = await worker.board(include="fallback,leaked")
+    assert wins(admitting) == with_leaked
+    voted = 1 if policy == "void" else 3
+    statistics = (await worker.get("statistics")).json()
+    assert (statistics["votes"], statistics["model_usage"]) == (voted, {"x": voted, "y": voted})
+
+
+async def test_void_votes_stay_void_when_their_battle_was_forgotten(start, player, database):
+    await player.battles(A)
+    await player.battles(B, leak="void: name X")
+    await forget_older(database, datetime.now(UTC) + timedelta(hours=1))
+    worker = start()
+    assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 0}
 
 
 async def test_style_can_be_set_aside(start, player):

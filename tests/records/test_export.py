@@ -13,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Verdict
+from app.battle.leaks.policy import Policy, is_leaked, mark_of
+from app.battle.leaks.scanner import Leak
 from app.database import Database
 from app.records.export import exported, redactor
 from app.records.formats import CSV_COLUMNS, Format
@@ -123,6 +125,26 @@ async def test_marks_are_in_every_format(ledger: Ledger, database: Database, for
         )
     else:
         assert text.count('"leaked":true') == text.count('"fallback":true') == 1
+
+
+@pytest.mark.parametrize(("policy", "leaked", "pairs"), [("flag", True, 1), ("mask", False, 1), ("void", True, 0)])
+async def test_what_was_done_about_a_leak_is_in_the_books_and_in_every_export(
+    ledger: Ledger, database: Database, policy: Policy, leaked: bool, pairs: int
+) -> None:
+    mark = mark_of(policy, Leak("name", "qwen", "Qwen", 5))
+    await judged_battle(ledger, answers=(new_answer(1, model="y", leaked=is_leaked(mark), leak=mark),))
+
+    stored = await database.read(lambda c: c.execute(sa.text("SELECT leaked_a, leaked_b FROM votes")).one())
+    assert (bool(stored[0]), bool(stored[1])) == (False, leaked)
+    [line] = await rows(database, Format.ARENA)
+    assert (line["answer_b"]["leaked"], line["answer_b"]["leak"]) == (leaked, f"{policy}: name Qwen")
+    assert line["answer_a"]["leak"] is None
+    [row] = await table(database)
+    assert (row["leaked_b"], row["leak_b"]) == (str(leaked).lower(), f"{policy}: name Qwen")
+    training = [await rows(database, form) for form in (Format.DPO, Format.RLHF)]
+    assert [len(lines) for lines in training] == [pairs, pairs]
+    for line in training[0]:
+        assert (line["metadata"]["rejected"]["leaked"], line["metadata"]["rejected"]["leak"]) == (leaked, mark)
 
 
 @pytest.mark.parametrize("form", list(Format))

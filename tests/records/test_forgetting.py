@@ -51,6 +51,18 @@ async def test_a_forgotten_session_leaves_no_word_and_every_verdict(ledger: Ledg
     assert (await ledger.answers("1"))[0].timing.ttft_s == 0.25
 
 
+async def test_the_word_that_gave_a_model_away_is_erased_and_its_mark_stays(ledger: Ledger, database: Database) -> None:
+    leaks = {1: "flag: name she says so", 2: "void: name she says so"}
+    answers = tuple(new_answer(entry, model="y", leaked=True, leak=leak) for entry, leak in leaks.items())
+    await judged_battle(ledger, "1", (Verdict.A, Verdict.B), answers, session_id="session-1")
+
+    await forget_session(database, "session-1", "4f1e")
+
+    assert "says so" not in await everything(database)
+    marks = [(vote.leaked, vote.void) async for vote in judged_votes(database)]
+    assert marks == [(True, False), (True, True)]
+
+
 async def test_other_sessions_are_left_alone_but_for_the_voter(ledger: Ledger, database: Database) -> None:
     await play(ledger, "1", "session-1")
     await play(ledger, "2", "session-2")

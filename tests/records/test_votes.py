@@ -32,6 +32,7 @@ async def test_a_vote_comes_with_models_contestants_and_marks(ledger: Ledger, da
     assert (read.contestant_a, read.contestant_b) == (X.identity.id, None)
     assert (read.fallback_a, read.fallback_b, read.fallback) == (True, False, True)
     assert (read.leaked_a, read.leaked_b, read.leaked) == (False, True, True)
+    assert read.void is False
     assert (read.language, read.categories) == ("fr", ("code",))
 
 
