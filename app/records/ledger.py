@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database import Database
 from app.records import statements
-from app.records.judging import no_such_battle, read_battle, reused, same_request, standing_vote
+from app.records.judging import moving, no_such_battle, read_battle, reused, same_request, standing_vote, unsaved
 from app.records.rows import (
     answer_row,
     answer_value,
@@ -25,6 +25,7 @@ from app.records.rows import (
     battle_value,
     contestant_row,
     round_row,
+    vote_row,
     vote_value,
 )
 from app.records.values import (
@@ -114,14 +115,15 @@ class Ledger:
         if not answers and not rounds:
             return
         now = self._clock()
-        met = {answer.asked.identity.id: answer.asked.identity for answer in answers if answer.asked is not None}
-        writes = (
-            (statements.meet, [contestant_row(met[key], now) for key in sorted(met)]),
-            (statements.save_answer, [answer_row(battle_id, answer, now) for answer in answers]),
-            (statements.save_round, [round_row(battle_id, shown, now) for shown in rounds]),
-        )
 
         def work(connection: Connection) -> None:
+            new = unsaved(connection, battle_id, answers)
+            met = {answer.asked.identity.id: answer.asked.identity for answer in new if answer.asked is not None}
+            writes = (
+                (statements.meet, [contestant_row(met[key], now) for key in sorted(met)]),
+                (statements.save_answer, [answer_row(battle_id, answer, now) for answer in new]),
+                (statements.save_round, [round_row(battle_id, shown, now) for shown in rounds]),
+            )
             for statement, rows in writes:
                 if rows:
                     connection.execute(statement(connection), rows)
@@ -175,30 +177,16 @@ class Ledger:
             Conflict: ``key`` was used in this battle for another round or verdict, or its vote was taken back.
         """
         now = self._clock()
-        ended = None if outcome is Status.RUNNING else now
-        next_round = round + 1 if outcome is Status.RUNNING else round
-        move = {"of": battle_id, "at": round, "next": next_round, "to": outcome.value, "ended": ended}
-        vote = {
-            "of": battle_id,
-            "judged_a": pair.a,
-            "judged_b": pair.b,
-            "battle_id": battle_id,
-            "round": round,
-            "verdict": verdict.value,
-            "entry_a": pair.a,
-            "entry_b": pair.b,
-            "idempotency_key": key,
-            "request_hash": request_hash,
-            "voter": voter,
-            "client_at": client_at,
-            "created_at": now,
-        }
+        move = moving(battle_id, round, outcome, now)
+        judged = Vote(round, verdict, pair)
+        row = vote_row(battle_id, judged, now) | {"idempotency_key": key, "request_hash": request_hash}
+        row |= {"voter": voter, "client_at": client_at}
 
         def work(connection: Connection) -> CastVote:
             if connection.execute(statements.MOVE, move).rowcount == 0:
                 return standing_vote(connection, battle_id, round, verdict, key)
-            connection.execute(statements.VOTE, vote)
-            return CastVote(True, False, Vote(round, verdict, pair), outcome)
+            connection.execute(statements.VOTE, row)
+            return CastVote(True, False, judged, outcome)
 
         try:
             return await self._database.transaction(work)

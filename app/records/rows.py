@@ -69,6 +69,13 @@ def vote_value(row: Row, round_column: str = "round") -> Vote:
     return Vote(row[round_column], Verdict(row["verdict"]), Pair(row["entry_a"], row["entry_b"]))
 
 
+def vote_row(battle_id: str, vote: Vote, now: datetime) -> dict[str, object]:
+    """The columns of a vote that is cast now, but for those of who cast it; see ``statements.VOTE`` for the rest."""
+    columns: dict[str, object] = {"battle_id": battle_id, "round": vote.round, "verdict": vote.verdict.value}
+    columns |= {"entry_a": vote.pair.a, "entry_b": vote.pair.b, "created_at": now}
+    return columns | {"of": battle_id, "judged_a": vote.pair.a, "judged_b": vote.pair.b}
+
+
 def answer_row(battle_id: str, answer: AnswerRecord, now: datetime) -> dict[str, object]:
     """The columns of an answer that is stored now."""
     columns: dict[str, object] = {name: getattr(answer, name) for name in _ANSWER}

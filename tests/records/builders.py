@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from app.battle.battle import Pair, Side, Status, Verdict
@@ -10,7 +11,18 @@ from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, CastVote, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 OPENING = Pair(0, 1)
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
 
 
 def new_battle(battle_id: str = "b1", **given: Any) -> NewBattle:

@@ -13,6 +13,7 @@ import pytest
 
 from app.database import Database, migrate
 from app.records.ledger import Ledger
+from tests.records.builders import Clock
 from tests.records.postgres_server import PostgresServer
 
 BOTH = ("sqlite", "postgresql")
@@ -95,3 +96,14 @@ async def database(url: str) -> AsyncIterator[Database]:
 def ledger(database: Database) -> Ledger:
     """The ledger on ``database``, with the real clock."""
     return Ledger(database)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def dated(database: Database, clock: Clock) -> Ledger:
+    """The ledger with the clock that the test sets."""
+    return Ledger(database, clock)
