@@ -58,7 +58,9 @@ ANSWERS = Counted(
     (*_WHO, "reason", "cause"),
     ("reason", "cause"),
 )
-FALLBACK = Counted("arena_fallback_answers_total", "Answers that a fallback host wrote because no other could.", _WHO)
+FALLBACK = Counted(
+    "arena_fallback_answers_total", "Answers that a fallback host wrote because no other could.", ("host",)
+)
 COLD = Counted("arena_cold_answers_total", "Answers that waited for their model to be loaded.", _WHO)
 TOKENS = Counted("arena_answer_tokens_total", "Tokens written, thinking included.", _WHO)
 QUEUE = Measured(
@@ -88,6 +90,9 @@ TAKEOVERS = Counted(
     "arena_takeovers_total", "Times that a worker began to drive a host which another had left.", ("host",), ("host",)
 )
 OPENED = Counted("arena_battles_opened_total", "Battles that were opened.")
+ENDED = Counted(
+    "arena_battles_ended_total", "Battles that ended: finished, stopped or failed.", ("status",), ("status",)
+)
 VOTES = Counted("arena_votes_total", "Verdicts given, those taken back later included.", ("verdict",), ("verdict",))
 
 FAMILIES: tuple[Family, ...] = (
@@ -105,5 +110,6 @@ FAMILIES: tuple[Family, ...] = (
     FAILOVERS,
     TAKEOVERS,
     OPENED,
+    ENDED,
     VOTES,
 )

@@ -102,7 +102,7 @@ class Tally:
         """An answer ended on ``host`` with ``reason`` (stop, length, error, cancelled) and the class of its error."""
         self._count(families.ANSWERS, host, model, reason, cause)
         if fallback:
-            self._count(families.FALLBACK, host, model)
+            self._count(families.FALLBACK, host)
         if timing.cold:
             self._count(families.COLD, host, model)
         self._count(families.TOKENS, host, model, by=timing.tokens)
@@ -135,6 +135,10 @@ class Tally:
     def opened(self) -> None:
         """A battle was opened."""
         self._count(families.OPENED)
+
+    def ended(self, status: str) -> None:
+        """A battle ended: finished, stopped or failed."""
+        self._count(families.ENDED, status)
 
     def voted(self, verdict: str) -> None:
         """A verdict (a, b, tie, both_bad) was given."""

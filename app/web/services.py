@@ -15,6 +15,7 @@ from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
 from app.board.service import Boards
 from app.settings import Settings
+from app.web.fleet import Fleet
 
 
 class Contestants(Protocol):
@@ -56,6 +57,7 @@ class Services:
     contestants: Contestants
     readiness: Callable[[], Awaitable[Readiness]]
     secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+    fleet: Fleet | None = None
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -142,14 +142,16 @@ def test_marks_and_moves_are_counted():
     tally.happened("gpu-1", "host_down")
     tally.moved("gpu-1", "gpu-2")
     tally.opened()
+    tally.ended("stopped")
     tally.voted("tie")
     assert set(tally.counted) >= {
-        ("arena_fallback_answers_total", "gpu-1", "zircon:8b"),
+        ("arena_fallback_answers_total", "gpu-1"),
         ("arena_cold_answers_total", "gpu-1", "zircon:8b"),
         ("arena_load_seconds", "gpu-1", "zircon:8b", "no", "10.0"),
         ("arena_unloads_total", "gpu-1", "zircon:8b"),
         ("arena_host_events_total", "gpu-1", "host_down"),
         ("arena_failovers_total", "gpu-1", "gpu-2"),
         ("arena_battles_opened_total",),
+        ("arena_battles_ended_total", "stopped"),
         ("arena_votes_total", "tie"),
     }

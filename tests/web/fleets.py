@@ -1,0 +1,98 @@
+"""The application over a real Redis with model hosts whose drivers' reports are written by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from redis.asyncio import Redis
+
+from app.backends.base import BackendUnavailable
+from app.backends.scripted import ScriptedBackend
+from app.hosts.host import Host
+from app.hosts.roster import Roster, tell_nobody
+from app.lanes.report import HostEvent, HostReport, HostReports, ResidentReport
+from app.settings import Settings
+from app.web import application
+from app.web.fleet import Fleet, fleet_on
+from app.web.services import Services
+
+ZIRCON, QUOKKA, OKAPI = "zircon:7b", "quokka:8b", "okapi:8b"
+KEY = "the-admin-key"
+NOW = 1_767_225_600.25
+GIB = 1024**3
+
+ONE = Host("gpu-1", "http://someone:secret@10.0.0.5:11434/path", memory_bytes=24 * GIB)
+TWO = Host("gpu-2", "http://10.0.0.6:11434", fallback=True, scale_to_zero=True)
+GONE = Host("gpu-3", "http://10.0.0.7:11434")
+
+REPORT = HostReport(
+    "gpu-1",
+    NOW,
+    version="0.12.3",
+    since=NOW - 100,
+    residents=(
+        ResidentReport(ZIRCON, 5 * GIB, 4 * GIB, 4096, NOW + 300, NOW - 90, NOW - 1, ("offloaded",)),
+        ResidentReport("foreign:1b", GIB, GIB, ours=False),
+    ),
+    loading=QUOKKA,
+    loading_since=NOW - 3,
+    waiting=2,
+    running=1,
+    waiting_by_model={QUOKKA: 2},
+    running_by_model={ZIRCON: 1},
+    load_s={ZIRCON: 7.5},
+    planned=(ZIRCON, QUOKKA),
+    max_models=3,
+    events=(
+        HostEvent(NOW - 50, "host_up"),
+        HostEvent(NOW - 5, "load_failed", QUOKKA, "it said: no memory"),
+    ),
+)
+
+
+class Fixed:
+    """Contestants that are what the roster says."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    async def at_hand(self) -> Sequence[str]:
+        return await self._roster.at_hand()
+
+
+async def roster_of(configured: Sequence[str] = (ZIRCON, QUOKKA, "okapi-8b")) -> Roster:
+    """gpu-1 has two models, gpu-2 two, gpu-3 does not answer."""
+    backends = {
+        ONE.name: ScriptedBackend(models=(ZIRCON, QUOKKA)),
+        TWO.name: ScriptedBackend(models=(QUOKKA, OKAPI)),
+        GONE.name: ScriptedBackend(models=(), down=BackendUnavailable("refused at 10.0.0.7")),
+    }
+    roster = Roster((ONE, TWO, GONE), backends, configured, told=tell_nobody)
+    await roster.refresh()
+    return roster
+
+
+async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
+    """The three hosts, of which those in ``reports`` are driven."""
+    hosts = (ONE, TWO, GONE)
+    shared = HostReports(redis, [host.name for host in hosts])
+    for report in reports:
+        await shared.put(report)
+    return fleet_on(redis, hosts, more.pop("roster", None) or await roster_of(), shared, **more)
+
+
+def client(fleet: Fleet | None, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:
+    """A caller on the arena's machine, or one whom a proxy let through."""
+    app = application.create(lambda: None)
+    contestants = None if fleet is None else Fixed(fleet.roster)
+    settings = Settings(_env_file=None, arena_admin_key=KEY, arena_models=(ZIRCON, QUOKKA))
+    app.state.services = Services(settings, SimpleNamespace(), None, None, contestants, None, fleet=fleet)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(
+        transport=transport,
+        base_url="http://127.0.0.1" if operator else "http://arena.example",
+        headers=headers,
+    )

@@ -1,0 +1,246 @@
+"""What is told of hosts and models, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from app.lanes.report import HostReport
+from app.redis import commands_client
+from app.web import application, host_examples
+from app.web.fleet import Checkup, troubles
+from app.web.host_views import rfc3339, without_user
+from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
+
+HOSTS, MODELS, WARM = "/api/arena/hosts", "/api/arena/models", "/api/arena/warm"
+
+
+@dataclass(frozen=True)
+class Found:
+    code: str = "version_old"
+    severity: str = "warning"
+    subject: str = "gpu-1"
+    cause: str = "It is old."
+    remedy: str = "Update it."
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Examined:
+    findings: tuple[Found, ...] = (Found(),)
+
+
+async def doctor():
+    return Examined()
+
+
+async def get(fleet, path=HOSTS, **more):
+    async with client(fleet, **more) as http:
+        reply = await http.get(path)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_have_in_memory(redis):
+    seen = await get(await fleet_of(redis, REPORT))
+    assert [(host["name"], host["health"], host["driven"]) for host in seen["hosts"]] == [
+        ("gpu-1", "up", True),
+        ("gpu-2", "unknown", False),
+        ("gpu-3", "down", False),
+    ]
+    one, two, _ = seen["hosts"]
+    assert (one["version"], one["max_models"], one["told_at"]) == ("0.12.3", 3, "2026-01-01T00:00:00.250Z")
+    zircon, foreign = one["residents"]
+    assert (zircon["model"], zircon["context_length"], zircon["flags"]) == (ZIRCON, 4096, ["offloaded"])
+    assert not foreign["ours"]
+    assert zircon["vram_bytes"] < zircon["size_bytes"]
+    assert (two["fallback"], two["scale_to_zero"]) == (True, True)
+    assert (seen["view"], seen["waiting"], seen["running"]) == ("public", 2, 1)
+
+
+async def test_nobody_but_operators_learns_who_writes_where_or_which_addresses_there_are(redis):
+    seen = json.dumps(await get(await fleet_of(redis, REPORT, doctor=doctor)))
+    for secret in (QUOKKA, "10.0.0", "secret", "used", "expires", "by_model", "load_failed", "findings", "why"):
+        assert secret not in seen
+    moved_on = replace(
+        REPORT,
+        running_by_model={QUOKKA: 1},
+        waiting_by_model={ZIRCON: 2},
+        residents=tuple(replace(one, used=NOW, expires_at=NOW + 999) for one in REPORT.residents),
+    )
+    assert json.dumps(await get(await fleet_of(redis, moved_on))) == seen
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-admin-key": KEY}])
+async def test_operators_see_everything_but_the_password(redis, headers):
+    seen = await get(await fleet_of(redis, REPORT, doctor=doctor), operator=not headers, **headers)
+    one, _, gone = seen["hosts"]
+    assert seen["view"] == "full"
+    assert one["url"] == "http://10.0.0.5:11434/path"
+    assert (one["waiting_by_model"], one["running_by_model"]) == ({QUOKKA: 2}, {ZIRCON: 1})
+    assert (one["loading_model"], one["planned"]) == (QUOKKA, [ZIRCON, QUOKKA])
+    assert one["loading_for_s"] > 3
+    assert one["residents"][0]["expires_at"] == "2026-01-01T00:05:00.250Z"
+    assert one["events"][1] == {
+        "at": "2025-12-31T23:59:55.250Z",
+        "kind": "load_failed",
+        "model": QUOKKA,
+        "detail": "it said: no memory",
+    }
+    assert gone["why"] == "refused at 10.0.0.7"
+    assert seen["findings"][0]["command"] is None
+    assert "secret" not in json.dumps(seen)
+
+
+async def test_the_driver_is_believed_against_our_own_probe(redis):
+    seen = await get(await fleet_of(redis, HostReport("gpu-3", NOW, health="trying", why="timeout")))
+    assert seen["hosts"][2]["health"] == "trying"
+
+
+async def test_models_tell_where_they_are_and_which_are_missing(redis):
+    seen = await get(await fleet_of(redis, REPORT), MODELS)
+    zircon, quokka = seen["models"]
+    assert (zircon["model"], zircon["hosts"], zircon["resident_on"]) == (ZIRCON, ["gpu-1"], ["gpu-1"])
+    assert (quokka["hosts"], quokka["resident_on"]) == (["gpu-1", "gpu-2"], [])
+    assert zircon["size_bytes"] > 0
+    assert quokka["same_everywhere"]
+    assert seen["missing"] == [
+        {"model": "okapi-8b", "suggestion": OKAPI, "remedy": f"Did you mean {OKAPI}? Mend ARENA_MODELS."}
+    ]
+
+
+async def test_a_missing_model_may_be_on_the_host_that_is_silent(redis):
+    fleet = await fleet_of(redis, roster=await roster_of((ZIRCON, QUOKKA, "numbat:3b", "numbat-cloud")))
+    numbat, cloud = (await get(fleet, MODELS))["missing"]
+    assert "gpu-3" in numbat["remedy"]
+    assert "never enters a battle" in cloud["remedy"]
+
+
+async def warmed(redis, **request):
+    asked = []
+
+    async def warm(models):
+        asked.extend(models)
+
+    async with client(await fleet_of(redis, warm=warm)) as http:
+        reply = await http.post(WARM, **request)
+    return reply, asked
+
+
+@pytest.mark.parametrize(
+    ("request_", "models"),
+    [
+        ({}, [ZIRCON, QUOKKA]),
+        ({"json": {}}, [ZIRCON, QUOKKA]),
+        ({"json": {"models": None}}, [ZIRCON, QUOKKA]),
+        ({"json": {"models": ["library/Quokka:8B", QUOKKA]}}, [QUOKKA]),
+        ({"json": {"models": []}}, []),
+    ],
+)
+async def test_models_are_warmed_before_anybody_plays(redis, request_, models):
+    reply, asked = await warmed(redis, **request_)
+    assert reply.status_code == 202
+    assert reply.json() == {"warming": models}
+    assert asked == models
+
+
+@pytest.mark.parametrize("models", ["zircon:7b", [1], [""], ["numbat:3b"], ["zircon-cloud"], [ZIRCON] * 101, {}])
+async def test_what_can_not_be_warmed_is_refused_with_its_field(redis, models):
+    reply, asked = await warmed(redis, json={"models": models})
+    assert reply.status_code == 400
+    assert reply.json()["field"].startswith("models")
+    assert not asked
+
+
+async def test_without_redis_hosts_and_models_are_503(redis_server):
+    redis = commands_client(redis_server.url)
+    fleet = await fleet_of(redis)
+    redis_server.kill()
+    async with client(fleet) as http:
+        for path in (HOSTS, MODELS, "/metrics"):
+            reply = await http.get(path)
+            assert reply.status_code == 503
+            assert int(reply.headers["retry-after"]) > 0
+            assert reply.json()["code"] == "redis_away"
+    await redis.aclose()
+
+
+async def test_a_process_without_hosts_says_so():
+    async with client(None) as http:
+        reply = await http.get(HOSTS)
+    assert (reply.status_code, reply.json()["code"]) == (503, "no_hosts")
+
+
+async def test_the_hosts_are_examined_once_for_all_who_ask_in_a_while():
+    asked, now = [], [0.0]
+
+    async def examine():
+        asked.append(1)
+        await asyncio.sleep(0)
+        return Examined()
+
+    checkup = Checkup(examine, clock=lambda: now[0])
+    await asyncio.gather(*(checkup.findings() for _ in range(5)))
+    assert len(asked) == 1
+    now[0] = 60.0
+    assert await checkup.findings() == (Found(),)
+    assert len(asked) == 2
+
+
+async def test_an_examination_without_end_is_told_instead_of_waited_for():
+    checkup = Checkup(asyncio.Event().wait, limit=timedelta(milliseconds=20))
+    (slow,) = await checkup.findings()
+    assert (slow.code, slow.command) == ("examination_slow", "arena doctor")
+
+
+def test_the_troubles_of_hosts_are_named():
+    reports = {
+        "gpu-1": HostReport("gpu-1", NOW, health="down", why="unavailable"),
+        "gpu-2": HostReport("gpu-2", NOW, health="trying"),
+    }
+    assert troubles(reports, (ONE, TWO, GONE), ["gpu-3"]) == (
+        "host gpu-1 does not answer (unavailable)",
+        "host gpu-2 was in trouble and is tried with one answer",
+        "nobody drives host gpu-3 at the moment",
+        "host gpu-3 does not answer",
+    )
+    assert troubles({"gpu-1": REPORT}, (ONE,), ["gpu-1"]) == ()
+
+
+def test_times_are_rfc_3339_in_utc_and_odd_ones_none():
+    assert rfc3339(NOW) == "2026-01-01T00:00:00.250Z"
+    assert [rfc3339(at) for at in (None, 0.0, 1e18)] == [None] * 3
+
+
+def test_addresses_are_shown_without_who_logs_in():
+    assert without_user("https://a:b@c:1/d@e") == "https://c:1/d@e"
+    assert without_user("http://c:1") == "http://c:1"
+
+
+async def test_the_examples_have_the_fields_of_real_answers(redis):
+    fleet = await fleet_of(redis, REPORT, doctor=doctor)
+    for example, answered in (
+        (host_examples.PUBLIC_VIEW, await get(fleet)),
+        (host_examples.FULL_VIEW, await get(fleet, operator=True)),
+        (host_examples.MODELS_VIEW, await get(fleet, MODELS)),
+    ):
+        assert list(example) == list(answered)
+        for name, rows in example.items():
+            if isinstance(rows, list):
+                assert list(rows[0]) == list(answered[name][0])
+    assert list(host_examples.HOST["residents"][0]) == list((await get(fleet))["hosts"][0]["residents"][0])
+
+
+def test_the_calls_are_documented_with_examples():
+    paths = application.create(lambda: None).openapi()["paths"]
+    for path, verb, status in ((HOSTS, "get", "200"), (MODELS, "get", "200"), (WARM, "post", "202")):
+        operation = paths[path][verb]
+        assert operation["tags"] == ["hosts"]
+        content = operation["responses"][status]["content"]["application/json"]
+        assert content.get("example") or content.get("examples")
+        assert operation["description"]
+    assert paths["/metrics"]["get"]["responses"]["200"]["content"]["text/plain"]["example"]

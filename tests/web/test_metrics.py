@@ -1,0 +1,121 @@
+"""What Prometheus reads: the same from every worker, and nothing that tells who writes to everybody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.arena.sweeper import OPEN_KEY
+from app.metrics.tally import Tally
+from app.timing.stopwatch import Timing
+from tests.web.fleets import KEY, QUOKKA, REPORT, ZIRCON, client, fleet_of
+
+pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
+
+QUICK = Timing(queue_s=0.02, ttft_s=0.25, total_s=4.2, tokens=200, tokens_per_s=55.0)
+
+
+async def scrape(fleet, *, operator=True, **headers):
+    async with client(fleet, operator=operator, **headers) as http:
+        reply = await http.get("/metrics")
+    assert reply.status_code == 200, reply.text
+    return reply
+
+
+def samples(text):
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def counted(redis):
+    """Two workers that both counted."""
+    tallies = Tally(redis), Tally(redis)
+    for tally in tallies:
+        tally.answered("gpu-1", ZIRCON, "stop", "", QUICK)
+        tally.loaded("gpu-1", ZIRCON, 8.0, wished=True)
+        tally.opened()
+    tallies[0].answered("gpu-2", QUOKKA, "error", "unavailable", Timing(queue_s=1.0), fallback=True)
+    tallies[1].moved("gpu-1", "gpu-2")
+    await asyncio.gather(*(tally.flush() for tally in tallies))
+    return tallies
+
+
+async def test_two_workers_show_the_same_figures(redis):
+    one, two = await fleet_of(redis, REPORT), await fleet_of(redis)
+    await counted(redis)
+    texts = [(await scrape(fleet)).text for fleet in (one, two)]
+    assert texts[0] == texts[1]
+    seen = samples(texts[0])
+    zircon = (("host", "gpu-1"), ("model", ZIRCON))
+    assert seen[("arena_answers_total", ("cause", ""), *zircon, ("reason", "stop"))] == 2
+    assert seen[("arena_ttft_seconds_count", *zircon)] == 2
+    assert seen[("arena_ttft_seconds_sum", *zircon)] == pytest.approx(0.5)
+    assert seen[("arena_ttft_seconds_bucket", zircon[0], ("le", "0.2"), zircon[1])] == 0
+    assert seen[("arena_ttft_seconds_bucket", zircon[0], ("le", "0.3"), zircon[1])] == 2
+    assert seen[("arena_ttft_seconds_bucket", zircon[0], ("le", "+Inf"), zircon[1])] == 2
+    assert seen[("arena_load_seconds_count", *zircon, ("wished", "yes"))] == 2
+    assert seen[("arena_fallback_answers_total", ("host", "gpu-2"))] == 1
+    assert seen[("arena_failovers_total", ("origin", "gpu-1"), ("target", "gpu-2"))] == 1
+    assert seen[("arena_battles_opened_total",)] == 2
+
+
+async def test_hosts_and_what_they_hold_are_gauges(redis):
+    await redis.sadd(OPEN_KEY, "b1", "b2")
+    await redis.expire(OPEN_KEY, 60)
+    seen = samples((await scrape(await fleet_of(redis, REPORT))).text)
+    assert seen[("arena_host_driven", ("host", "gpu-1"))] == 1
+    assert seen[("arena_host_driven", ("host", "gpu-2"))] == 0
+    assert seen[("arena_host_up", ("host", "gpu-1"))] == 1
+    assert ("arena_host_up", ("host", "gpu-2")) not in seen
+    assert seen[("arena_host_state", ("host", "gpu-1"), ("state", "down"))] == 0
+    assert seen[("arena_resident_vram_bytes", ("host", "gpu-1"), ("model", ZIRCON))] == 4 * 1024**3
+    assert seen[("arena_resident_flagged", ("flag", "offloaded"), ("host", "gpu-1"), ("model", ZIRCON))] == 1
+    assert seen[("arena_host_max_models", ("host", "gpu-1"))] == 3
+    assert seen[("arena_host_answers_waiting", ("host", "gpu-1"), ("model", QUOKKA))] == 2
+    assert (seen[("arena_answers_waiting",)], seen[("arena_answers_running",)]) == (2, 1)
+    assert seen[("arena_battles_open",)] == 2
+
+
+async def test_counters_that_alerts_look_at_begin_at_nought(redis):
+    seen = samples((await scrape(await fleet_of(redis))).text)
+    assert seen[("arena_fallback_answers_total", ("host", "gpu-2"))] == 0
+    assert seen[("arena_host_events_total", ("host", "gpu-1"), ("kind", "unloaded_by_others"))] == 0
+    assert seen[("arena_takeovers_total", ("host", "gpu-3"))] == 0
+    assert seen[("arena_battles_opened_total",)] == 0
+
+
+async def test_everybody_sees_residency_and_totals_only(redis):
+    fleet = await fleet_of(redis, REPORT)
+    one, two = await counted(redis)
+    seen = samples((await scrape(fleet, operator=False)).text)
+    assert seen[("arena_answers_total", ("cause", ""), ("reason", "stop"))] == 2
+    assert seen[("arena_ttft_seconds_count",)] == 2
+    assert seen[("arena_resident_bytes", ("host", "gpu-1"), ("model", ZIRCON))] > 0
+    named = {name for name, *labels in seen if "model" in dict(labels)}
+    assert named == {"arena_resident_bytes", "arena_resident_vram_bytes", "arena_resident_flagged"}
+    for tally, host, model in ((one, "gpu-1", ZIRCON), (two, "gpu-2", QUOKKA)):
+        before = samples((await scrape(fleet, operator=False)).text)
+        tally.answered(host, model, "stop", "", QUICK)
+        await tally.flush()
+        after = samples((await scrape(fleet, operator=False)).text)
+        changed = {key for key in after if after[key] != before.get(key)}
+        assert not any(model in str(key) or host in str(key) for key in changed)
+
+
+async def test_a_scraper_with_the_key_sees_everything_from_anywhere(redis):
+    await counted(redis)
+    reply = await scrape(await fleet_of(redis), operator=False, authorization=f"Bearer {KEY}")
+    assert f'model="{ZIRCON}"' in reply.text
+
+
+async def test_it_is_prometheus_text_or_open_metrics_as_the_scraper_likes(redis):
+    fleet = await fleet_of(redis, REPORT)
+    assert (await scrape(fleet)).headers["content-type"].startswith("text/plain; version=0.0.4")
+    reply = await scrape(fleet, accept="application/openmetrics-text;version=1.0.0")
+    assert reply.headers["content-type"].startswith("application/openmetrics-text")
+    assert reply.text.endswith("# EOF\n")
