@@ -22,12 +22,21 @@ PARENT_CHECK_S = 1.0
 log = structlog.get_logger(__name__)
 
 
+def nobody_to_tell() -> None:
+    """For lanes that share their hosts with nobody."""
+
+
 @asynccontextmanager
-async def lanes_running(lanes: Sequence[Lane], supervisor: Supervisor, drain: timedelta) -> AsyncIterator[Drain]:
-    """Run the lanes; the yielded drain stops them early, the end of the block at the latest."""
+async def lanes_running(
+    lanes: Sequence[Lane], supervisor: Supervisor, drain: timedelta, leaving: Callable[[], None] = nobody_to_tell
+) -> AsyncIterator[Drain]:
+    """Run the lanes; the yielded drain stops them early, the end of the block at the latest.
+
+    ``leaving`` is told once, when the drain begins.
+    """
     for lane in lanes:
         supervisor.keep(f"lane {lane.host.name}", lane.run)
-    draining = Drain(lanes, drain)
+    draining = Drain(lanes, drain, leaving)
     try:
         yield draining
     finally:
@@ -37,14 +46,16 @@ async def lanes_running(lanes: Sequence[Lane], supervisor: Supervisor, drain: ti
 class Drain:
     """Stops the lanes once: they admit nothing more, finish what they can, and release their leases."""
 
-    def __init__(self, lanes: Sequence[Lane], limit: timedelta) -> None:
+    def __init__(self, lanes: Sequence[Lane], limit: timedelta, leaving: Callable[[], None] = nobody_to_tell) -> None:
         self._lanes = lanes
         self._limit = limit
+        self._leaving = leaving
         self._done: asyncio.Future[list[BaseException | None]] | None = None
 
     def begin(self) -> None:
         """Start draining; a second call changes nothing."""
         if self._done is None:
+            self._leaving()
             stops = (lane.stop(self._limit) for lane in self._lanes)
             self._done = asyncio.ensure_future(asyncio.gather(*stops, return_exceptions=True))
 

@@ -108,7 +108,7 @@ class ModelServer:
 
 @dataclass
 class Instance:
-    """One ``arena serve``; ``log`` is its stderr."""
+    """One ``arena serve`` or ``arena lanes``; ``log`` is its stderr."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -120,15 +120,19 @@ class Instance:
         return int(self.url.rsplit(":", 1)[1])
 
     def wait_for_address(self) -> Instance:
+        """Read the one line of stdout, which is an address."""
+        self.url = self.wait_for_line().line.strip()
+        assert self.url.startswith("http://"), f"{self.line!r}\n{self.log.read_text()}"
+        return self
+
+    def wait_for_line(self) -> Instance:
         """Read the one line of stdout."""
         assert self.process.stdout is not None
         deadline = monotonic() + READY_LIMIT_S
         while not select.select([self.process.stdout], [], [], 0.2)[0]:
             assert self.process.poll() is None, self.log.read_text()
-            assert monotonic() < deadline, f"no address in time\n{self.log.read_text()}"
+            assert monotonic() < deadline, f"no line in time\n{self.log.read_text()}"
         self.line = self.process.stdout.readline().decode()
-        self.url = self.line.strip()
-        assert self.url.startswith("http://"), f"{self.line!r}\n{self.log.read_text()}"
         return self
 
     def logged(self, event: str | None = None) -> list[dict[str, Any]]:
@@ -141,6 +145,14 @@ class Instance:
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
+
+    def freeze(self) -> None:
+        """Stop the process and its workers in the middle of everything, until ``thaw``."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on as if no time had passed."""
+        os.killpg(self.process.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         """Ask for the end, as a deployment does."""
@@ -166,9 +178,14 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 def serve(folder: Path, settings: Mapping[str, str], *flags: str) -> Instance:
     """Start ``arena serve`` on a free port; the caller waits for its address and closes it."""
+    return arena(folder, settings, "serve", "--port", "0", *flags)
+
+
+def arena(folder: Path, settings: Mapping[str, str], *arguments: str) -> Instance:
+    """Start a command that goes on until it is ended; the caller waits for its line and closes it."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"serve-{len(list(folder.glob('serve-*')))}.log"
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", "0", *flags]
+    log = folder / f"{arguments[0]}-{len(list(folder.glob('*.log')))}.log"
+    command = [sys.executable, "-m", "app.cli", *arguments]
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             command,
@@ -202,6 +219,12 @@ class House:
     def start(self, *flags: str, **settings: str) -> Instance:
         """Start one more instance and wait until it serves."""
         return self.launch(*flags, **settings).wait_for_address()
+
+    def lanes(self, *flags: str, **settings: str) -> Instance:
+        """Start ``arena lanes`` and wait until it says that it drives."""
+        instance = arena(self.folder, self.settings | settings, "lanes", *flags)
+        self.instances.append(instance)
+        return instance.wait_for_line()
 
     def driver(self, *flags: str, **settings: str) -> Instance:
         """Start the first instance: it has the lanes of all hosts."""
