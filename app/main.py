@@ -40,8 +40,10 @@ from app.lanes.lane import Lane
 from app.lanes.lease import HostLease
 from app.lanes.planner import Budget
 from app.lanes.queue import HostQueue
+from app.lanes.report import HostReports
 from app.lanes.router import Router
 from app.lanes.work import LaneHost
+from app.metrics.tally import Tally
 from app.records.forgetting import Retention
 from app.records.identity import Asked, ModelIdentity
 from app.records.ledger import Ledger
@@ -51,6 +53,7 @@ from app.schema import ready
 from app.settings import Settings, load_settings
 from app.tasks import Supervisor
 from app.web import application
+from app.web.fleet import fleet_on
 from app.web.services import Readiness, Services
 
 log = structlog.get_logger(__name__)
@@ -163,6 +166,8 @@ class House:
         backends: dict[str, Backend],
     ) -> None:
         self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
+        self._tally = Tally(redis)
+        self._reports = HostReports(redis, [host.name for host in hosts])
         ledger = Ledger(database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
@@ -216,6 +221,7 @@ class House:
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
         supervisor.keep("roster", self.roster.run)
+        supervisor.keep("tally", self._tally.run)
         supervisor.keep("parent-watch", end_with_parent)
         await self.roster.refresh()
         async with lanes_running(self.lanes, supervisor, self._settings.arena_drain) as drain:
@@ -234,7 +240,9 @@ class House:
         viewing = Viewing(self._hub, self._manager.snapshot)
         contestants = AtHand(self.roster, self._router)
         secret = secret_of(self._settings)
-        return Services(self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
+        fleet = fleet_on(self._redis, self._hosts, self.roster, self._reports)
+        wired = (self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
+        return Services(*wired, fleet=fleet)
 
     async def readiness(self) -> Readiness:
         """What is missing for battles, and what is in trouble but no reason to leave."""
