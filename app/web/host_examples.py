@@ -59,7 +59,7 @@ FULL_HOST: Json = HOST | {
     "events": [{"at": "2026-01-01T08:00:00.000Z", "kind": "host_up", "model": "", "detail": ""}],
 }
 _FINDING: Json = {
-    "code": "keep_alive_short",
+    "code": "keep_alive_too_short",
     "severity": "warning",
     "subject": "gpu-1",
     "cause": "Models leave memory 5 minutes after their last answer.",

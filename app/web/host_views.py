@@ -47,7 +47,7 @@ def host_view(host: Host, report: HostReport | None, unreachable: str | None = N
     return {
         "name": host.name,
         "kind": "ollama",
-        "health": _health(report, unreachable),
+        "health": health_of(report, unreachable),
         "driven": report is not None,
         "version": told.version,
         "told_at": rfc3339(told.at),
@@ -65,7 +65,8 @@ def host_view(host: Host, report: HostReport | None, unreachable: str | None = N
     }
 
 
-def _health(report: HostReport | None, unreachable: str | None) -> str:
+def health_of(report: HostReport | None, unreachable: str | None) -> str:
+    """What the driver says: up, trying or down; without one ``down`` if it did not answer us, else ``unknown``."""
     if report is not None:
         return report.health
     return "unknown" if unreachable is None else "down"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Response
+from redis.exceptions import RedisError
 
 from app.errors import Unavailable
 from app.hosts.host import hosts_from
 from app.hosts.names import same_model
+from app.lanes.report import HostReport
 from app.web.chatmrpt import examples
 from app.web.chatmrpt.bodies import BattleOrSession
 from app.web.chatmrpt.course import Course
 from app.web.chatmrpt.judging import course_now
 from app.web.chatmrpt.routes import ContractRoute
+from app.web.host_views import health_of, without_user
 from app.web.services import Services, Wired
 
 router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
@@ -51,8 +56,8 @@ async def status(services: Wired, response: Response) -> dict[str, Any]:
 
 @router.get("/ollama-status", responses=examples.answers(examples.OLLAMA_STATUS))
 async def ollama_status(services: Wired) -> dict[str, Any]:
-    """Which models the hosts have; 200 also when they have too few."""
-    base_url = _without_user(hosts_from(services.settings)[0].url)
+    """Which models the hosts have; 200 also when they have too few. Several hosts are told with commas."""
+    base_url = ", ".join(without_user(host.url) for host in hosts_from(services.settings))
     try:
         models = list(await services.contestants.at_hand())
     except Unavailable as away:
@@ -66,20 +71,28 @@ async def ollama_status(services: Wired) -> dict[str, Any]:
         "available_models": models,
         "arena_models_status": ready,
         "all_arena_models_ready": all(ready.values()),
-        "recommendation": _recommendation([name for name, there in ready.items() if not there]),
+        "recommendation": _recommendation([name for name, there in ready.items() if not there], await _dead(services)),
     }
 
 
-def _without_user(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    netloc, slash, path = rest.partition("/")
-    return f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}"
+async def _dead(services: Services) -> list[str]:
+    """Hosts that do not answer, by their drivers' word or, while Redis is away, by what this process saw."""
+    if services.fleet is None:
+        return []
+    reports: Mapping[str, HostReport] = {}
+    with suppress(RedisError):
+        reports = await services.fleet.reports.read()
+    silent = {one.host: one.error for one in services.fleet.roster.catalog.unreachable}
+    names = [host.name for host in services.fleet.hosts]
+    return [name for name in names if health_of(reports.get(name), silent.get(name)) == "down"]
 
 
-def _recommendation(absent: list[str]) -> str:
-    if not absent:
-        return "All models are there; nothing to do."
-    return "Run " + " and ".join(f"ollama pull {name}" for name in absent) + " on a host, or mend ARENA_MODELS."
+def _recommendation(absent: list[str], dead: list[str]) -> str:
+    parts = [f"Host {name} does not answer: start Ollama there (ollama serve)." for name in dead]
+    if absent:
+        pulls = " and ".join(f"ollama pull {name}" for name in absent)
+        parts.append(f"Run {pulls} on a host, or mend ARENA_MODELS.")
+    return " ".join(parts) or "All models are there; nothing to do."
 
 
 @router.get("/loading_status/{battle_id}", responses=examples.answers(examples.LOADING))

@@ -1,0 +1,69 @@
+"""What the scripts that ask for the status of Ollama are told of several hosts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from app.errors import Unavailable
+from app.lanes.report import HostReport
+from app.redis import commands_client
+from app.settings import HostSettings, Settings
+from app.web.chatmrpt.status import ollama_status
+from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of
+
+HOSTS = (
+    HostSettings(name="gpu-1", url="http://someone:secret@10.0.0.5:11434"),
+    HostSettings(name="gpu-2", url="10.0.0.6"),
+)
+
+
+async def status(fleet, models=(ZIRCON, QUOKKA), wanted=(ZIRCON, QUOKKA), hosts=HOSTS):
+    async def at_hand():
+        if len(models) < 2:
+            raise Unavailable("a battle needs two models")
+        return models
+
+    settings = Settings(_env_file=None, arena_models=wanted, **{"[[hosts]]": hosts})
+    return await ollama_status(
+        SimpleNamespace(settings=settings, contestants=SimpleNamespace(at_hand=at_hand), fleet=fleet)
+    )
+
+
+def up(*hosts):
+    return [HostReport(host, NOW) for host in hosts]
+
+
+async def test_all_hosts_are_told_without_who_logs_in(redis):
+    told = await status(await fleet_of(redis, *up("gpu-1", "gpu-2", "gpu-3")))
+    assert told["base_url"] == "http://10.0.0.5:11434, http://10.0.0.6:11434"
+    assert told["recommendation"] == "All models are there; nothing to do."
+    assert (await status(None, hosts=HOSTS[1:]))["base_url"] == "http://10.0.0.6:11434"
+
+
+async def test_a_dead_host_among_others_is_named_with_what_to_do(redis):
+    told = await status(await fleet_of(redis, *up("gpu-1", "gpu-3"), HostReport("gpu-2", NOW, health="down")))
+    assert told["status"] == "healthy"
+    assert told["recommendation"] == "Host gpu-2 does not answer: start Ollama there (ollama serve)."
+
+
+async def test_what_nobody_drives_is_believed_to_be_as_we_saw_it(redis):
+    told = await status(await fleet_of(redis), wanted=(ZIRCON, "numbat:3b"))
+    assert told["recommendation"] == (
+        "Host gpu-3 does not answer: start Ollama there (ollama serve). "
+        "Run ollama pull numbat:3b on a host, or mend ARENA_MODELS."
+    )
+    assert told["arena_models_status"] == {ZIRCON: True, "numbat:3b": False}
+
+
+async def test_redis_need_not_be_there_to_ask(redis_server):
+    redis = commands_client(redis_server.url)
+    fleet = await fleet_of(redis)
+    redis_server.kill()
+    assert "gpu-3" in (await status(fleet))["recommendation"]
+    await redis.aclose()
+
+
+async def test_too_few_models_are_unhealthy_and_no_error_status(redis):
+    told = await status(await fleet_of(redis), models=(ZIRCON,))
+    assert told["status"] == "unhealthy"
+    assert told["error"] == told["recommendation"]
