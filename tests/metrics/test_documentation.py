@@ -1,0 +1,32 @@
+"""The documentation names what is really there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import get_args
+
+from app.lanes.report import EventKind
+from app.metrics.families import FAMILIES
+from app.web.gauges import gauges
+from tests.web.fleets import ONE, REPORT
+
+TOLD = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+
+
+def test_every_family_is_documented_and_nothing_else():
+    shown = gauges([ONE], {"gpu-1": REPORT}, 0, everything=True)
+    there = {family.name for family in FAMILIES} | {gauge.name for gauge in shown}
+    assert set(re.findall(r"arena_[a-z_]+[a-z]", TOLD)) == there
+
+
+def test_the_labels_of_counters_and_histograms_are_documented():
+    rows = dict(re.findall(r"^\| `(arena_[a-z_]+)` \| (.*?) \|", TOLD, re.M))
+    for family in FAMILIES:
+        if family.name in rows and family.labels:
+            told = [label if label in family.public else f"[{label}]" for label in family.labels]
+            assert rows[family.name] == f"`{' '.join(told)}`"
+
+
+def test_every_kind_of_event_is_documented():
+    assert set(get_args(EventKind)) <= set(re.findall(r"[a-z_]+", TOLD))
