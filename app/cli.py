@@ -72,10 +72,12 @@ def demo(
 def main() -> None:
     """Run a command; an error on purpose is one line on stderr and status 2."""
     from app.board.terminal import board
+    from app.doctor.command import doctor
     from app.simulator.command import simulate
 
     app.command("simulate")(simulate)
     app.command("board")(board)
+    app.command("doctor")(doctor)
     for name, run in (("migrate", migrate), ("export", export), ("import", import_), ("forget", forget)):
         app.command(name)(run)
     try:

@@ -1,0 +1,50 @@
+"""``arena doctor``: what is wrong, and the command that helps; no server needs to run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+
+from app.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.doctor.examine import Examination
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Look at the hosts, Redis, the database and the settings; name what is wrong, why, and the command that helps.
+
+    It reads only: no model is loaded and nothing is generated. Ends with status 0 if battles can run, warnings or not,
+    and with 1 if they can't.
+    """
+    examination = asyncio.run(examined(load_settings()))
+    if as_json:
+        sys.stdout.write(f"{orjson.dumps(examination.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n")
+    else:
+        from rich.console import Console
+
+        from app.doctor.render import show
+
+        show(examination, Console())
+    raise typer.Exit(0 if examination.can_battle else 1)
+
+
+async def examined(settings: Settings) -> Examination:
+    """Examine what ``settings`` configure, with clients of its own.
+
+    Raises:
+        ConfigurationError: the settings contradict themselves.
+    """
+    from app.doctor.examine import examine  # what it needs takes a while, and other commands don't need it
+    from app.doctor.observe import redis_of
+    from app.engines import database_url
+    from app.hosts.host import hosts_from
+
+    async with redis_of(settings) as redis:
+        return await examine(settings, hosts_from(settings), redis=redis, database=database_url(settings))

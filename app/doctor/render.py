@@ -1,0 +1,72 @@
+"""An examination in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from app.doctor.examine import Examination
+from app.doctor.finding import Finding
+from app.doctor.memory import GIB, Table
+
+_COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def show(examination: Examination, console: Console) -> None:
+    """Print the findings, the tables of cards that are too small, and whether battles can run."""
+    for finding in examination.findings:
+        _show_finding(finding, console)
+    for table in examination.memory:
+        if not table.fits:
+            console.print(_grid(table))
+    console.print(escape(verdict(examination)), style="green" if examination.can_battle else "bold red")
+
+
+def verdict(examination: Examination) -> str:
+    """The last line."""
+    count = len(examination.findings)
+    found = _counted(count, "finding") if count else "nothing is wrong"
+    with_what = f"{_counted(len(examination.models), 'model')} on {_counted(len(examination.hosts), 'host')}"
+    if examination.can_battle:
+        return f"Battles can run ({with_what}; {found})."
+    return f"Battles can't run ({with_what}; {found})."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _show_finding(finding: Finding, console: Console) -> None:
+    colour = _COLOURS[finding.severity]
+    head = f"[{colour}]{finding.severity}[/] [bold]{escape(finding.subject)}[/] [dim]{finding.code}[/]"
+    console.print(head, highlight=False)
+    console.print(f"  {escape(_sentence(finding.cause))}", highlight=False)
+    console.print(f"  [bold]Do:[/] {escape(_sentence(finding.remedy))}", highlight=False)
+    if finding.command:
+        # Not wrapped: it is there to be copied.
+        console.print(f"  $ {escape(finding.command)}", highlight=False, soft_wrap=True)
+    console.print()
+
+
+def _sentence(text: str) -> str:
+    """A capital and a full stop, unless the first word is a name."""
+    first, rest = text[:1], text[1:]
+    word = text.split(" ", 1)[0].rstrip(",;:")
+    plain = word.isalpha() and word.islower()
+    return f"{first.upper() if plain else first}{rest}" + ("" if text.endswith(("?", ".")) else ".")
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid("model", title=f"{table.host}: {table.memory_bytes / GIB:.1f} GiB", title_justify="left")
+    for heading in ("num_ctx", "file", "cache", "predicted", ""):
+        grid.add_column(heading, justify="right")
+    for row in table.rows:
+        guessed = "" if row.shape.known else "guessed"
+        mark = "drop" if row.model in table.drop else guessed
+        sizes = (f"{size / GIB:.1f} GiB" for size in (row.file_bytes, row.cache_bytes, row.predicted_bytes))
+        grid.add_row(escape(row.model), str(row.num_ctx), *sizes, mark)
+    grid.add_section()
+    context = f"all fit at {table.num_ctx}" if table.num_ctx else ""
+    grid.add_row("together", context, "", "", f"{table.total_bytes / GIB:.1f} GiB", "")
+    return grid
