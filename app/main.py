@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 
 import structlog
@@ -44,6 +45,7 @@ from app.lanes.report import HostReports
 from app.lanes.router import Router
 from app.lanes.work import LaneHost
 from app.metrics.tally import Tally
+from app.records.comparisons import comparisons
 from app.records.forgetting import Retention
 from app.records.identity import Asked, ModelIdentity
 from app.records.ledger import Ledger
@@ -57,6 +59,9 @@ from app.web.fleet import fleet_on
 from app.web.services import Readiness, Services
 
 log = structlog.get_logger(__name__)
+
+#: Votes that an export over HTTP reads at a time: few, for the loop has other things to do.
+EXPORT_CHUNK = 50
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -242,7 +247,8 @@ class House:
         secret = secret_of(self._settings)
         fleet = fleet_on(self._redis, self._hosts, self.roster, self._reports)
         wired = (self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
-        return Services(*wired, fleet=fleet)
+        votes = partial(comparisons, self._database, EXPORT_CHUNK)
+        return Services(*wired, fleet=fleet, comparisons=votes)
 
     async def readiness(self) -> Readiness:
         """What is missing for battles, and what is in trouble but no reason to leave."""

@@ -65,7 +65,7 @@ def _is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def operator_of(request: Request, services: Wired) -> None:
+async def operator_of(request: Request, services: Wired) -> None:
     """Let only those pass who run the arena.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app import __version__
-from app.web import battles, chatmrpt, errors, health, hosts, leaderboard, metrics
+from app.web import battles, chatmrpt, errors, health, hosts, metrics
 from app.web.bodies import BodyGate
 from app.web.requests import RequestIds
 from app.web.services import Services
@@ -36,7 +36,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    for room in (battles, leaderboard, chatmrpt, hosts, metrics, health):
+    for room in (battles, chatmrpt, hosts, metrics, health):
         app.include_router(room.router, responses=REFUSALS)
     errors.install(app)
     app.add_middleware(BodyGate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from secrets import token_bytes
 from typing import Annotated, Protocol
@@ -14,6 +14,7 @@ from sse_starlette.sse import AppStatus
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
 from app.board.service import Boards
+from app.records.comparisons import Comparison
 from app.settings import Settings
 from app.web.fleet import Fleet
 
@@ -46,9 +47,15 @@ class Readiness:
     degraded: tuple[str, ...] = ()
 
 
+async def no_comparisons() -> AsyncGenerator[list[Comparison]]:
+    """The votes of an arena without records."""
+    for chunk in list[list[Comparison]]():
+        yield chunk
+
+
 @dataclass(slots=True)
 class Services:
-    """The rooms below, wired; ``secret`` is what voters' keys are made with."""
+    """The rooms below, wired; ``secret`` is what voters' keys are made with, ``comparisons`` reads all votes."""
 
     settings: Settings
     manager: ArenaManager
@@ -58,6 +65,7 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
     fleet: Fleet | None = None
+    comparisons: Callable[[], AsyncGenerator[list[Comparison]]] = no_comparisons
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -29,6 +29,8 @@ CALLS = {
         "submit_progressive_choice",
         "get_next_responses",
         "check_routing",
+        "statistics",
+        "export_training_data",
     )
 } | {"/api/vote_arena", "/send_message_streaming", "/send_message", "/ping", "/session_info"}
 
@@ -48,6 +50,9 @@ def test_every_call_is_there_and_tagged_apart_from_the_native_api(operations):
     assert {path for path, operation in operations.items() if operation.get("tags") == [OLD]} >= CALLS
     assert all(operations[path]["tags"] == [OLD] for path in CALLS)
     assert operations["/api/arena/battles"]["tags"] == [NATIVE]
+    others = {path for path, operation in operations.items() if OLD in operation["tags"]} - CALLS
+    assert others == {f"{ARENA}/leaderboard"}, "which is the same for both"
+    assert set(operations[f"{ARENA}/leaderboard"]["tags"]) == {OLD, "leaderboard"}
 
 
 def test_no_refusal_is_told_that_is_never_sent(operations):
@@ -97,7 +102,8 @@ async def test_the_examples_are_what_is_answered(home, operations):
     await alike(f"{ARENA}/submit_progressive_choice", battle_id=battles[1], choice="left")
     await alike("/api/vote_arena", battle_id=battles[2], vote="a")
     await alike(f"{ARENA}/get_next_responses", battle_id=battles[0])
-    for path in (f"{ARENA}/status", f"{ARENA}/ollama-status", "/ping", "/session_info"):
+    looks = ("status", "ollama-status", "statistics", "export_training_data")
+    for path in (*(f"{ARENA}/{call}" for call in looks), "/ping", "/session_info"):
         check_alike(example(operations, path), await caller.get(path))
     loading = example(operations, f"{ARENA}/loading_status/{{battle_id}}")
     check_alike(loading, await caller.get(f"{ARENA}/loading_status/{battles[0]}"))

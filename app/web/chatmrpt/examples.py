@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 
+from app.web.access import OPERATORS_ONLY
+from app.web.leaderboard import ROW
+
 Json = dict[str, Any]
 
 BATTLE = "5f0c8a52c1d94d7fa3c40a54b0a2f1de"
@@ -156,6 +159,37 @@ LOADING: Json = {
     "all_loaded": False,
 }
 
+STATISTICS: Json = {
+    "total_battles": 120,
+    "completed_battles": 97,
+    "completion_rate": 80.83,
+    "preference_distribution": {"left": 81, "right": 76, "tie": 30, "both_bad": 7},
+    "model_usage": {"llama3.1:8b": 130, "mistral:7b": 129, "qwen3:8b": 129},
+    "leaderboard": [ROW],
+    "active_models": 3,
+    "models_per_page": 2,
+    "total_views": 3,
+    "storage_status": STATUS["storage_status"],
+    "votes": 194,
+    "votes_of": "ended battles",
+    "categories": {"coding": 40},
+    "languages": {"en": 180, "fr": 14},
+}
+EXPORTED: Json = {
+    "success": True,
+    "file_path": "exports/dpo.jsonl",
+    "export_type": "dpo",
+    "format": "jsonl",
+    "battles_included": 97,
+    "examples_generated": 217,
+}
+_UNKNOWN_TYPE: Json = {
+    "error": "type must be one of dpo, rlhf, analytics",
+    "code": "invalid_input",
+    "field": "type",
+    "valid_types": ["dpo", "rlhf", "analytics"],
+}
+
 _INIT: Json = {"arena_mode": True, "battle_id": BATTLE, "model_a": "Model A", "model_b": "Model B", **_EMPTY}
 _DELTA: Json = {"arena_mode": True, "battle_id": BATTLE, "stream": True, "side": "a", "delta": "Because", "done": False}
 _FINAL: Json = {
@@ -205,3 +239,12 @@ def stream(events: list[Json]) -> Responses:
     """What a stream tells, with an example of its events, and how it refuses."""
     told = "".join(f"data: {orjson.dumps(event).decode()}\n\n" for event in events)
     return {200: {"description": "Unnamed events", **_content("text/event-stream", told)}, **_refusals()}
+
+
+_NOT_YOU: Json = {"error": OPERATORS_ONLY, "code": "operators_only"}
+#: How ``export_training_data`` answers and refuses.
+EXPORTED_OR_NOT: Responses = {
+    **answers(EXPORTED),
+    400: {"description": "No such type or format", **_content("application/json", _UNKNOWN_TYPE)},
+    403: {"description": "The caller does not run the arena", **_content("application/json", _NOT_YOU)},
+}
