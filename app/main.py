@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import parent_process
 
 import structlog
 from fastapi import FastAPI
@@ -26,25 +25,18 @@ from app.arena.sweeper import Sweeper
 from app.arena.viewing import Viewing
 from app.arena.writer import TickWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
-from app.backends.ollama import OllamaBackend
-from app.backends.retrying import RetryingBackend
 from app.board.service import Boards
 from app.database import Database
-from app.draining import Drain, drained_at_sigterm, end_with_parent, lanes_running
+from app.draining import Drain, drained_at_sigterm, end_with_parent, lanes_running, nobody_to_tell
 from app.embedded_redis import embedded_redis
 from app.engines import database_url
 from app.errors import ArenaError, Unavailable
+from app.hosting import Hosting, backends_of
 from app.hosts.host import Host, hosts_from
 from app.hosts.options import as_sent, options_for, system_for
-from app.hosts.roster import Roster, tell_nobody, warn
-from app.lanes.lane import Lane
+from app.hosts.roster import Roster
 from app.lanes.lease import HostLease
-from app.lanes.planner import Budget
-from app.lanes.queue import HostQueue
-from app.lanes.report import HostReports
 from app.lanes.router import Router
-from app.lanes.work import LaneHost
-from app.metrics.tally import Tally
 from app.records.comparisons import comparisons
 from app.records.forgetting import Retention
 from app.records.identity import Asked, ModelIdentity
@@ -112,7 +104,7 @@ async def built(settings: Settings) -> AsyncIterator[House]:
         redis, subscriber = await _redis(settings, stack)
         database = await _database(settings, stack)
         hosts = hosts_from(settings)
-        backends = _backends(settings, hosts, stack)
+        backends = backends_of(settings, hosts, stack)
         yield House(settings, redis, subscriber, database, hosts, backends)
 
 
@@ -146,16 +138,7 @@ async def look_at_hosts(settings: Settings) -> None:
     """Probe the hosts once and log their troubles, for the parent of several workers."""
     async with AsyncExitStack() as stack:
         hosts = hosts_from(settings)
-        await Roster(hosts, _backends(settings, hosts, stack), settings.arena_models).refresh()
-
-
-def _backends(settings: Settings, hosts: tuple[Host, ...], stack: AsyncExitStack) -> dict[str, Backend]:
-    backends: dict[str, Backend] = {}
-    for host in hosts:
-        wire = OllamaBackend(host.url, keep_alive=settings.arena_keep_alive, tick=settings.arena_tick)
-        backends[host.name] = RetryingBackend(wire)
-        stack.push_async_callback(backends[host.name].aclose)
-    return backends
+        await Roster(hosts, backends_of(settings, hosts, stack), settings.arena_models).refresh()
 
 
 class House:
@@ -171,38 +154,27 @@ class House:
         backends: dict[str, Backend],
     ) -> None:
         self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
-        self._tally = Tally(redis)
-        self._reports = HostReports(redis, [host.name for host in hosts])
         ledger = Ledger(database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
         self._writer = TickWriter(self._store, settings.arena_tick)
-        # One line for each trouble, not one from each worker: the parent looked before it started them.
-        told = warn if parent_process() is None else tell_nobody
-        self.roster = Roster(hosts, backends, settings.arena_models, told=told)
-        queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
-        self._router = Router(queues, self.roster.models_by_host, settings.arena_queue)
+        self._hosting = Hosting(settings, redis, subscriber, hosts, backends)
+        self.roster = self._hosting.roster
         self._settler = Settler(
             self._store,
             ledger,
-            self._router,
+            self._hosting.router,
             prefetch=settings.arena_prefetch,
             named=settings.arena_reveal != "end",
             battle_ttl=settings.arena_battle_ttl,
             describe=self._asked,
+            is_fallback=self._hosting.is_fallback,
         )
         self._manager = ArenaManager(self._store, ledger, self._settler, named=settings.arena_reveal != "end")
         self._boards = Boards(redis, database, self._may_be_drawn)
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
         desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
-        driven = hosts if settings.arena_lanes else ()
-        self.lanes = [self._lane(host, backends[host.name], queues[host.name], desk) for host in driven]
-
-    def _lane(self, host: Host, backend: Backend, queue: HostQueue, desk: ArenaDesk) -> Lane:
-        budget = Budget(host.memory_bytes) if host.max_loaded is None else Budget(host.memory_bytes, host.max_loaded)
-        lease = HostLease(self._redis, host.name)
-        laned = LaneHost(host.name, host.num_parallel, budget, host.models)
-        return Lane(laned, backend, queue, lease, desk, options=lambda model: options_for(self._settings, model))
+        self.lanes = self._hosting.lanes(desk)
 
     def _request_of(self, document: Document, model: str) -> GenerationRequest:
         system = system_for(self._settings, model, document.system)
@@ -226,10 +198,16 @@ class House:
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
         supervisor.keep("roster", self.roster.run)
-        supervisor.keep("tally", self._tally.run)
+        supervisor.keep("metrics", self._hosting.tally.run)
         supervisor.keep("parent-watch", end_with_parent)
         await self.roster.refresh()
-        async with lanes_running(self.lanes, supervisor, self._settings.arena_drain) as drain:
+        leaving = nobody_to_tell
+        if self.lanes:
+            with suppress(RedisError, OSError):  # shares are known a moment later
+                await self._hosting.spread.look()
+            supervisor.keep("spread", self._hosting.spread.run)
+            leaving = self._hosting.spread.leave
+        async with lanes_running(self.lanes, supervisor, self._settings.arena_drain, leaving) as drain:
             yield drain
 
     def start_serving(self, supervisor: Supervisor) -> None:
@@ -243,9 +221,10 @@ class House:
     def services(self) -> Services:
         """What the routes work with."""
         viewing = Viewing(self._hub, self._manager.snapshot)
-        contestants = AtHand(self.roster, self._router)
+        contestants = AtHand(self.roster, self._hosting.router)
         secret = secret_of(self._settings)
-        fleet = fleet_on(self._redis, self._hosts, self.roster, self._reports)
+        hosting = self._hosting
+        fleet = fleet_on(self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm)
         wired = (self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
         votes = partial(comparisons, self._database, EXPORT_CHUNK)
         return Services(*wired, fleet=fleet, comparisons=votes)

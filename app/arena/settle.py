@@ -124,6 +124,7 @@ class Settler:
         battle_ttl: timedelta = timedelta(hours=24),
         clock: Callable[[], float] = time.time,
         describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - where nobody knows
+        is_fallback: Callable[[str], bool] = lambda host: False,  # noqa: ARG005 - where there is none
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -133,6 +134,7 @@ class Settler:
         self._battle_ttl = battle_ttl
         self._clock = clock
         self._describe = describe
+        self._is_fallback = is_fallback
 
     async def settle(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
@@ -182,7 +184,7 @@ class Settler:
             # SQL decides: a stop that came first stands, whatever was due.
             battle = replace(battle, status=await self._ledger.end_battle(battle.id, battle.status))
             document = replace(document, battle=battle)
-            reveal = reveal_of(battle, lambda entry: _performance(look, entry))
+            reveal = reveal_of(battle, lambda entry: self._performance(look, entry))
             document = replace(document, reveal=reveal)
             steps = (*steps, End(Event("end", {"status": battle.status.value, "reveal": reveal})))
         reply = await self._store.advance(look.name, look.version, document, steps)
@@ -207,6 +209,7 @@ class Settler:
                 entry=entry,
                 model=contestant.model,
                 host=answer.host or None,
+                fallback=self._is_fallback(answer.host or ""),
                 text=answer.text,
                 finish_reason=answer.finish,  # type: ignore[arg-type]  # the scripts write nothing else
                 error_code=None if answer.error is None else answer.error["code"],
@@ -220,6 +223,10 @@ class Settler:
             for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, look.answers, strict=True))
             if answer.finish
         ]
+
+    def _performance(self, look: Look, entry: int) -> Performance:
+        answer = look.answers[entry]
+        return Performance(answer.host or None, answer.timing, self._is_fallback(answer.host or ""))
 
     async def _restored(self, record: BattleRecord) -> bool:
         """Redis has no such battle: lost with its Redis it is rebuilt, expired by its TTL it is stopped."""
@@ -254,11 +261,6 @@ def _restore(answer: AnswerRecord) -> Restore:
 
 def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.INTERACTIVE) -> Job:
     return Job(battle.id, entry, battle.contestants[entry].model, priority, now)
-
-
-def _performance(look: Look, entry: int) -> Performance:
-    answer = look.answers[entry]
-    return Performance(answer.host or None, answer.timing)
 
 
 def _rounds(before: Battle, after: Battle) -> list[RoundRecord]:

@@ -88,22 +88,47 @@ def can_chat(model: InstalledModel) -> bool:
     return not model.capabilities or "completion" in model.capabilities
 
 
-def catalog(configured: Sequence[str], hosts: Sequence[Host], states: Mapping[str, HostState]) -> Catalog:
+def catalog(
+    configured: Sequence[str],
+    hosts: Sequence[Host],
+    states: Mapping[str, HostState],
+    remembered: Mapping[str, Sequence[InstalledModel]] | None = None,
+) -> Catalog:
     """Match ``configured`` (ARENA_MODELS; empty: everything that can chat) with what the hosts' states show.
 
-    A host without a state has not been probed yet and counts as neither.
+    A host without a state has not been probed yet and counts as neither. What only a fallback has is no contestant
+    unless it is configured; what others have, or are ``remembered`` to have had, may be written by a fallback too.
     """
     here: dict[str, Contender] = {}
     for host in hosts:
         state = states.get(host.name)
         for model in _served(host, state) if state is not None else ():
             here[canonical(model.name)] = _joined(here.get(canonical(model.name)), model, host.name)
-    wanted = tuple(configured) or _named_by(hosts) or tuple(here)
+    wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, here)
     return Catalog(_contenders(wanted, here), _missing(wanted, here), _unreachable(hosts, states))
 
 
+def _of_no_fallback(
+    hosts: Sequence[Host],
+    states: Mapping[str, HostState],
+    remembered: Mapping[str, Sequence[InstalledModel]],
+    here: Mapping[str, Contender],
+) -> tuple[str, ...]:
+    own: set[str] = set()
+    for host in hosts:
+        if not host.fallback:
+            state = states.get(host.name)
+            live = state.installed if state is not None and state.reachable else remembered.get(host.name, ())
+            own |= {canonical(model.name) for model in _allowed(host, live)}
+    return tuple(name for name in here if name in own)
+
+
 def _served(host: Host, state: HostState) -> list[InstalledModel]:
-    allowed = [model for model in state.installed if can_chat(model)]
+    return _allowed(host, state.installed)
+
+
+def _allowed(host: Host, installed: Sequence[InstalledModel]) -> list[InstalledModel]:
+    allowed = [model for model in installed if can_chat(model)]
     if not host.models:
         return allowed
     return [model for model in allowed if any(same_model(model.name, name) for name in host.models)]

@@ -22,6 +22,9 @@ TROUBLE_EVERY = timedelta(seconds=5)
 #: A question on demand is not put to the hosts more often than this.
 ASK_AGAIN = timedelta(seconds=1)
 
+#: A host that scales to zero has to start first.
+WAKES_WITHIN = timedelta(seconds=60)
+
 log = structlog.get_logger(__name__)
 
 
@@ -72,19 +75,44 @@ class Roster:
         async with self._turn:
             if self._clock() - self._probed < ASK_AGAIN.total_seconds():
                 return
-            names = [host.name for host in self._hosts]
-            states = await asyncio.gather(*(probe(self._backends[name]) for name in names))
-            self._states = dict(zip(names, states, strict=True))
-            self.catalog = catalog(self._configured, self._hosts, self._states)
+            states = await asyncio.gather(*(self._state(host) for host in self._hosts))
+            self._states = {host.name: state for host, state in zip(self._hosts, states, strict=True)}
             for name, state in self._states.items():
                 if state.reachable:
                     self.models_by_host[name] = tuple(model.name for model in state.installed)
                     self._installed[name] = state.installed
+            self.catalog = catalog(self._configured, self._hosts, self._states, self._installed)
             self._probed = self._clock()
         for trouble in self.troubles:
             if trouble not in self._told:
                 self._tell(trouble)
         self._told, self._tell = self.troubles, warn
+
+    async def _state(self, host: Host) -> HostState:
+        """Probe a host; one that scales to zero is asked once, or not at all if its models are configured."""
+        if not host.scale_to_zero:
+            return await probe(self._backends[host.name])
+        if host.models:
+            return HostState(True, installed=tuple(InstalledModel(name, 0) for name in host.models))
+        known = self._states.get(host.name)
+        return known if known is not None and known.reachable else await probe(self._backends[host.name], WAKES_WITHIN)
+
+    def reaches(self, host: str) -> bool:
+        """Whether ``host`` answered when it was asked last, or was never asked."""
+        return host not in self._states or self._states[host].reachable
+
+    def kept_on(self, host: str) -> tuple[str, ...]:
+        """The contestants that ``host`` has, those that it is the first home of before the others.
+
+        Of several hosts with the same models each is the first home of some, so that together they hold many.
+        """
+        fallbacks = {known.name for known in self._hosts if known.fallback}
+        kept = []
+        for number, contender in enumerate(self.catalog.contenders):
+            homes = [name for name in contender.hosts if name not in fallbacks]
+            if host in homes:
+                kept.append((homes[number % len(homes)] != host, contender.model))
+        return tuple(model for _, model in sorted(kept, key=lambda one: one[0]))
 
     async def run(self) -> None:
         """Refresh until cancelled."""

@@ -53,3 +53,22 @@ class Desk(Protocol):
     async def ended(self, job: Job) -> None:
         """Settle the job's battle. The lane deletes the job after this returned, not before."""
         ...
+
+
+class Elsewhere(Protocol):
+    """The other hosts, for answers that this one can't begin."""
+
+    async def move(self, job: Job, origin: str) -> str | None:
+        """Give ``job`` to a host that has not tried it yet; return its name, None when no other can write it.
+
+        When it returned a name, the job is in that host's queue, and no longer in that of ``origin``.
+        """
+        ...
+
+    async def forward(self, job: Job, origin: str) -> bool:
+        """See whether ``job``, found in the queue of ``origin``, is another host's; if so it is put there instead."""
+        ...
+
+    async def settled(self, job: Job) -> None:
+        """``job`` is over: nobody has to know any more where it was."""
+        ...

@@ -19,7 +19,7 @@ class Job:
     """Answer number ``answer`` (the contestant's entry) of battle ``battle``, to be written by ``model``.
 
     ``enqueued_at`` is Unix time in seconds: it orders jobs and starts the answer's queue time. A repeated
-    enqueue of the same id keeps the first time and the more urgent priority.
+    enqueue of the same id keeps the first time and the more urgent priority. ``tried`` are hosts that could not.
     """
 
     battle: str
@@ -27,6 +27,7 @@ class Job:
     model: str
     priority: Priority = Priority.INTERACTIVE
     enqueued_at: float = 0.0
+    tried: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -12,56 +12,47 @@ What holds when things go wrong:
 - A job stays in the queue until its battle is settled; whatever fails before leaves it to be started again, here
   after a pause or by the next owner, which starts all that it finds. The desk refuses what is finished.
 - A job that vanished from the queue is cancelled: its socket is closed.
+- While the host is down nothing is started; who waits goes to other hosts, and fails only if there is none for long.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, time
 
 import structlog
 
 from app.backends.base import Backend, GenerationOptions
-from app.lanes.desk import Desk
+from app.lanes.crew import assembled
+from app.lanes.desk import Desk, Elsewhere
 from app.lanes.estimate import outlooks
-from app.lanes.lease import RENEW_EVERY, Lease
+from app.lanes.host import LaneHost
+from app.lanes.lease import Lease
+from app.lanes.memory import MemoryReports
 from app.lanes.notices import Notices
-from app.lanes.planner import plan
+from app.lanes.pace import Pace
+from app.lanes.planner import Action, Load, Unload, View, plan
 from app.lanes.queue import Queue
-from app.lanes.residency import RECOVERY, Residency
-from app.lanes.runner import AWAY, Crew
-from app.lanes.work import LaneHost, Work
-from app.timing.history import History
+from app.lanes.report import Health, Reports
+from app.lanes.reporter import Reporter
+from app.lanes.runner import AWAY
+from app.lanes.spread import Everything, Share
+from app.lanes.work import Work
+from app.metrics.tally import Tally
 
 READ_LIMIT_S = 2.0
 """How long the jobs may take to be read before Redis counts as away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often a lane does what nobody tells it to do."""
-
-    ask_every: timedelta = timedelta(milliseconds=400)
-    """Another lane asks for the lease this often: after its 3 s, a host is driven again within 3.5 s."""
-    renew_every: timedelta = RENEW_EVERY
-    read_every: timedelta = timedelta(seconds=1)
-    probe_every: timedelta = timedelta(seconds=30)
-    """What is in memory is read this often, beside after every change."""
-    recovery: timedelta = RECOVERY
-    """After a model left a card, this long nothing is loaded there."""
-    patience: timedelta = timedelta(seconds=30)
-    """See ``app.lanes.planner``: how long resident models may be served first."""
 
 
 class Lane:
     """Drives ``host`` whenever it holds ``lease``; ``run`` it as a task, ``stop`` it to end.
 
     ``backend`` should retry what heals before the first token. ``options`` gives the options of a model's battles, for
-    its loads, and must have an answer for any name. ``clock`` is monotonic.
+    its loads, and must have an answer for any name. ``keep`` gives the models that the host should hold while nobody
+    waits, the most wanted first; None keeps none. ``clock`` is monotonic, ``wall`` Unix time.
     """
 
     def __init__(
@@ -73,26 +64,46 @@ class Lane:
         desk: Desk,
         *,
         options: Callable[[str], GenerationOptions],
-        pace: Pace = Pace(),
+        pace: Pace | None = None,
+        keep: Callable[[], Sequence[str]] | None = None,
+        reports: Reports | None = None,
+        elsewhere: Elsewhere | None = None,
+        share: Share | None = None,
+        tally: Tally | None = None,
         clock: Callable[[], float] = monotonic,
+        wall: Callable[[], float] = time,
     ) -> None:
         self.host = host
         self._queue = queue
         self._lease = lease
-        self._pace = pace
+        self._pace = pace = pace or Pace()
+        self._share = share or Everything()
         self._clock = clock
-        self._history = History()
-        self._residency = Residency(
-            host.name, backend, options, self._history, models=host.models, recovery=pace.recovery
+        self._crew = assembled(
+            host,
+            backend,
+            queue,
+            lease,
+            desk,
+            options=options,
+            pace=pace,
+            keep=keep,
+            elsewhere=elsewhere,
+            tally=tally,
+            clock=clock,
+            wall=wall,
         )
+        self._crew.breaker.changed = self._health_changed
         self._woken = asyncio.Event()
-        crew = Crew(host.name, backend, desk, lease, queue)
-        self._work = Work(host, crew, self._residency, self._history, self._woken.set, patience=pace.patience)
+        self._work = Work(self._crew, self._woken.set)
+        self._reporter = Reporter(self._crew, reports or MemoryReports(), self._work.view)
         self._notices = Notices(desk, host.name, clock)
         self._stale = asyncio.Event()
         self._lost = False
         self._blind = False
         self._deadline: float | None = None
+        self._active_at = clock()
+        self._awake = not host.scale_to_zero
         self._ended = asyncio.Event()
         self._log = structlog.get_logger("app.lanes.lane").bind(host=host.name)
 
@@ -104,7 +115,7 @@ class Lane:
         self._ended.clear()
         try:
             while self._deadline is None:
-                if await self._lease.acquire():
+                if self._share.may_ask(self.host.name) and await self._lease.acquire():
                     await self._drive()
                 else:
                     await self._wait(self._pace.ask_every)
@@ -128,16 +139,44 @@ class Lane:
         return self._lease.held
 
     async def _drive(self) -> None:
-        """Be the owner until the lease is lost or the lane is stopped."""
+        """Be the owner until the lease is lost, given up, or the lane is stopped."""
         self._log.info("lease_taken")
+        self._share.taken(self.host.name)
         self._lost = False
         self._stale.set()
-        async with self._beside("lease", self._keep_lease()), self._beside("nudges", self._listen()):
-            await self._look()
-            async with self._beside("probe", self._probe()):
-                while not self._lost and self._deadline is None:
-                    await self._step()
-            await self._drained()
+        try:
+            async with self._beside("lease", self._keep_lease()), self._beside("nudges", self._listen()):
+                await self._reporter.inherit()
+                if self._awake:
+                    await self._begin()
+                async with self._beside("probe", self._probe()), self._beside("report", self._reporter.run()):
+                    while not self._lost and self._deadline is None and not self._given_up():
+                        await self._step()
+                await self._drained()
+        finally:
+            self._share.lost(self.host.name)
+        if self._lease.held and self._deadline is None:
+            self._log.info("lease_given_up")
+            await self._lease.release()
+
+    def _given_up(self) -> bool:
+        """Leave an idle host to a process that drives fewer."""
+        if not self._work.idle or not self._share.should_give_up(self.host.name):
+            return False
+        self._share.lost(self.host.name)
+        return True
+
+    async def _begin(self) -> None:
+        """Learn what is in memory, and how large the other models are; what is there of ours is kept."""
+        here, keeper = self._crew.residency, self._crew.keeper
+        if await self._crew.look():
+            await here.predict_sizes()
+        keeper.begin(resident.model for resident in here.residents if resident.model not in here.strangers)
+        self._fill_plan()
+
+    def _fill_plan(self) -> None:
+        here = self._crew.residency
+        self._crew.keeper.fill(here.limits.budget, lambda model: here.sizes.get(model, 0))
 
     async def _drained(self) -> None:
         """Once stopped, let what is under way end while the lease is still renewed."""
@@ -151,13 +190,38 @@ class Lane:
             await self._wait(self._pace.ask_every)
             return
         if self._lease.held:
-            for action in plan(self._work.view()):
-                self._work.perform(action)
+            view = self._work.view()
+            await self._stay_awake(view)
+            self._act(view)
             await asyncio.sleep(0)  # what was started goes first
             view = self._work.view()
-            self._notices.tell(view.waiting, outlooks(view, self._history))
+            self._notices.tell(view.waiting, outlooks(view, self._crew.history))
         if not await self._wait(self._pace.read_every):
             self._stale.set()
+
+    def _act(self, view: View) -> None:
+        """Do what the plan says; while the host is down nothing, and one thing at a time while it is tried."""
+        health = self._crew.breaker.health
+        if health == "down":
+            self._work.shed()
+            return
+        actions: Sequence[Action] = plan(view)
+        if health == "trying":
+            actions = () if view.in_flight or view.loading is not None else actions[:1]
+        for action in actions:
+            self._work.perform(action, wished=not view.waiting and isinstance(action, Load | Unload))
+
+    async def _stay_awake(self, view: View) -> None:
+        """Wake a host that scales to zero when somebody needs it, and let it rest when nobody did for long."""
+        if not self.host.scale_to_zero:
+            return
+        if not self._work.idle or view.wishes:
+            self._active_at = self._clock()
+            if not self._awake:
+                self._awake = True
+                await self._begin()
+        elif self._clock() - self._active_at > self._pace.rest_after.total_seconds():
+            self._awake = False
 
     async def _read(self) -> bool:
         """Read all jobs; False when Redis is away, which is logged once."""
@@ -165,6 +229,7 @@ class Lane:
         try:
             async with asyncio.timeout(READ_LIMIT_S), self._work.reading() as take:
                 take(await self._queue.read())
+                self._announce(await self._queue.wished())
         except AWAY as error:
             if not self._blind:
                 self._log.warning("jobs_unread", why=type(error).__name__)
@@ -174,10 +239,16 @@ class Lane:
         self._blind = False
         return True
 
-    async def _look(self) -> None:
-        """Read what is in memory, and how large the other models are."""
-        if await self._residency.refresh():
-            await self._residency.predict_sizes()
+    def _announce(self, wished: dict[str, float]) -> None:
+        for model, until in wished.items():
+            self._crew.keeper.announce([self._crew.residency.spelling(model)], until)
+
+    def _health_changed(self, health: Health, why: str) -> None:
+        if health == "down":
+            self._crew.journal.note("host_down", detail=why)
+        elif health == "up":
+            self._crew.journal.note("host_up")
+        self._woken.set()
 
     async def _keep_lease(self) -> None:
         """Renew the lease; if it expired meanwhile and nobody took it, take it again and go on."""
@@ -203,9 +274,16 @@ class Lane:
                 self._woken.set()
 
     async def _probe(self) -> None:
+        """Look after the host every so often; while it is down, as often as the breaker lets."""
+        every_s, due = self._pace.probe_every.total_seconds(), self._clock() + self._pace.probe_every.total_seconds()
         while True:
-            await asyncio.sleep(self._pace.probe_every.total_seconds())
-            await self._look()
+            await asyncio.sleep(min(self._pace.ask_every.total_seconds(), every_s))
+            down = self._crew.breaker.health == "down"
+            if (down and not self._crew.breaker.probe_due) or (not down and self._clock() < due) or not self._awake:
+                continue
+            due = self._clock() + every_s
+            if await self._crew.look():
+                self._fill_plan()
             self._woken.set()
 
     @asynccontextmanager

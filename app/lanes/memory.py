@@ -30,6 +30,7 @@ class MemoryQueue:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._listeners: set[asyncio.Queue[tuple[Job, ...] | None]] = set()
+        self._wishes: dict[str, float] = {}
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
         """Add ``jobs`` all together, or none.
@@ -58,6 +59,15 @@ class MemoryQueue:
     async def length(self) -> int:
         """Return how many jobs there are."""
         return len(self._jobs)
+
+    async def wish(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon."""
+        self._wishes = dict.fromkeys(models, until)
+        self._nudge(None)
+
+    async def wished(self) -> dict[str, float]:
+        """Return what was announced last; whoever reads it sees to its end."""
+        return dict(self._wishes)
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
         """Yield None at first, then what is added, and None when something is removed."""

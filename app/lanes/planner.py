@@ -10,12 +10,15 @@ The rules, in the order in which they bind:
 5. Jobs whose model is in memory start at once. They may pass older ones whose model isn't, for at most
    ``patience``: then the models that have to go get no new answers until they are idle, unless they came
    themselves less than ``patience`` ago (or two models would push each other out all the time).
-6. A model that has to go is idle; among those the least recently used goes first. Prefetch and batches never push out
-   a model that a viewer waits for, and never make one stop.
+6. A model that has to go is idle; among those the least recently used goes first, a pinned one last. Prefetch and
+   batches never push out a pinned model or one that a viewer waits for, and never make one stop.
+7. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
+   the others, or in the place of idle strangers; one that is there as it should not be goes, to be loaded anew.
 
 Whether a model fits is Ollama's own test: its predicted size is at most 80 % of the memory that is left, and there
 are at most ``max_models``; an empty host takes any model. Where no memory is configured, only the count is tested, and
-what was seen not to fit: a load that made the server push out another model on its own.
+what was seen: a load that made the server push out another model on its own lowers the count, and the total that did
+not fit is remembered, as is the largest that did.
 """
 
 from __future__ import annotations
@@ -44,21 +47,25 @@ class Resident:
 class Budget:
     """What fits on a host: the card's memory where it is known, and Ollama's limit of loaded models (3 a card).
 
-    ``overfull_bytes`` is a total that was tried and did not fit.
+    ``overfull_bytes`` is a total that was tried and did not fit, ``proven_bytes`` the largest that was seen to fit.
+    ``learned_models`` is how many models fitted when more did not: more than that only if their total is proven.
     """
 
     memory_bytes: int | None = None
     max_models: int = 3
     overfull_bytes: int | None = None
+    proven_bytes: int = 0
+    learned_models: int | None = None
 
     def takes(self, kept_bytes: Iterable[int], size_bytes: int) -> bool:
         """Whether a model of ``size_bytes`` fits beside those that stay."""
         kept = tuple(kept_bytes)
         if not kept:
             return True
-        if len(kept) >= self.max_models:
+        total = sum(kept) + size_bytes
+        if len(kept) >= self.max_models or (self.overfull_bytes is not None and total >= self.overfull_bytes):
             return False
-        if self.overfull_bytes is not None and sum(kept) + size_bytes >= self.overfull_bytes:
+        if self.learned_models is not None and len(kept) >= self.learned_models and total > self.proven_bytes:
             return False
         return self.memory_bytes is None or size_bytes <= FREE_SHARE * (self.memory_bytes - sum(kept))
 
@@ -68,7 +75,9 @@ class View:
     """All that a plan depends on. Models are compared as they are written; ``sizes`` predicts those not in memory.
 
     ``leaving`` are models that were told to go and are still there; they are no longer among ``residents`` for
-    starts, but their memory isn't free, so nothing is loaded meanwhile.
+    starts, but their memory isn't free, so nothing is loaded meanwhile. ``wishes`` are models that should be in memory
+    and are not, or not as they should be, the most wanted first. ``strangers`` are residents that others loaded,
+    ``pins`` models that should stay.
     """
 
     now: float
@@ -82,6 +91,9 @@ class View:
     sizes: Mapping[str, int] = field(default_factory=dict)
     budget: Budget = Budget()
     patience: timedelta = timedelta(seconds=30)
+    wishes: tuple[str, ...] = ()
+    strangers: frozenset[str] = frozenset()
+    pins: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +126,8 @@ def plan(view: View) -> list[Action]:
     closed = _closed(view, waiting)
     starts = _starts(view, waiting, closed)
     busy = {model for model, count in view.in_flight.items() if count} | {start.job.model for start in starts}
+    if not waiting:
+        return _granted(view, busy)
     return [*starts, *_change_of_models(view, waiting, busy)]
 
 
@@ -155,7 +169,7 @@ def _closed(view: View, waiting: tuple[Job, ...]) -> frozenset[str]:
             continue
         # Idle ones first: then perhaps nobody has to stop.
         settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= patience)
-        order = sorted(settled, key=lambda r: (_wanted(view, r.model), r.used, r.model))
+        order = sorted(settled, key=lambda r: (r.model in view.pins, _wanted(view, r.model), r.used, r.model))
         victims = _victims(view, job.model, order)
         return frozenset() if victims is None else frozenset(victim.model for victim in victims)
     return frozenset()
@@ -177,13 +191,34 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
             continue
         if held_up is not None and job.priority > held_up.priority:
             continue  # its load would only delay the one that is held up
-        keep = busy if job.priority is Priority.INTERACTIVE else busy | viewers
+        keep = busy if job.priority is Priority.INTERACTIVE else busy | viewers | view.pins
         idle = [] if held_up is not None else [r for r in view.residents if r.model not in keep]
-        victims = _victims(view, job.model, sorted(idle, key=lambda r: (r.model in viewers, r.used, r.model)))
+        order = sorted(idle, key=lambda r: (r.model in view.pins, r.model in viewers, r.used, r.model))
+        victims = _victims(view, job.model, order)
         if victims is not None:
             return [Unload(victim.model) for victim in victims] or [Load(job.model)]
         if job.priority is Priority.INTERACTIVE and held_up is None:
             held_up = job
+    return []
+
+
+def _granted(view: View, busy: set[str]) -> list[Action]:
+    """The first wish that can be seen to while nobody waits."""
+    if view.loading is not None or view.leaving:
+        return []
+    present = {resident.model for resident in view.residents}
+    strangers = sorted(
+        (r for r in view.residents if r.model in view.strangers and r.model not in busy),
+        key=lambda r: (r.used, r.model),
+    )
+    for model in view.wishes:
+        if model in present:
+            if model not in busy:
+                return [Unload(model)]
+            continue
+        victims = _victims(view, model, strangers)
+        if victims is not None:
+            return [Unload(victim.model) for victim in victims] or [Load(model)]
     return []
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from math import ceil
 from typing import Any, Protocol
 
 import structlog
@@ -22,6 +23,9 @@ from app.lanes.job import Job, Priority
 
 JOBS_TTL = timedelta(hours=24)
 """How long the jobs of a host outlive the newest enqueue."""
+
+WISHES = 64
+"""No more models than this are announced at once."""
 
 _SILENCE_S = 30.0
 _RECONNECT_S = 0.5
@@ -89,6 +93,14 @@ class Queue(Protocol):
         """How many jobs there are, waiting and running."""
         ...
 
+    async def wish(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon, until that Unix time."""
+        ...
+
+    async def wished(self) -> dict[str, float]:
+        """The models that were announced, and until when (Unix time)."""
+        ...
+
     def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
         """Yield the jobs that were added or became more urgent, or None where all have to be read again.
 
@@ -107,10 +119,11 @@ class _StoredJob(BaseModel):
     model: str = Field(min_length=1)
     priority: Priority
     enqueued_at: float
+    tried: tuple[str, ...] = ()
 
     def job(self) -> Job:
         """Return the job as it is used inside."""
-        return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at)
+        return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at, self.tried)
 
 
 _STORED_JOBS = TypeAdapter(list[_StoredJob])
@@ -124,7 +137,8 @@ def _encode(job: Job) -> str:
         model=job.model,
         priority=job.priority,
         enqueued_at=round(job.enqueued_at, 4),
-    ).model_dump_json()
+        tried=job.tried,
+    ).model_dump_json(exclude_defaults=True)
 
 
 class HostQueue:
@@ -135,10 +149,12 @@ class HostQueue:
     ============================== ======= ================================== ============= ==================
     ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           here          ``bound`` jobs, 24 h
     ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  here          --
-                                           empty text: jobs were removed
+                                           empty text: read all
+    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   here          ``WISHES``, till then
     ============================== ======= ================================== ============= ==================
 
-    The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at"}``. The TTL is renewed by every enqueue.
+    The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every
+    enqueue.
     ``redis`` sends commands; ``subscriber`` waits for nudges and must not time out on a silent socket.
     """
 
@@ -148,6 +164,7 @@ class HostQueue:
         self._subscriber = subscriber or redis
         self._jobs = f"arena:host:{{{host}}}:jobs"
         self._channel = f"arena:host:{{{host}}}:nudge"
+        self._wishes = f"arena:host:{{{host}}}:wishes"
         self._enqueue = redis.register_script(_ENQUEUE)
         self._remove = redis.register_script(_REMOVE)
         self._seen: dict[bytes, tuple[bytes, Job]] = {}
@@ -207,6 +224,31 @@ class HostQueue:
             redis.exceptions.RedisError: Redis is away.
         """
         return int(await self._redis.hlen(self._jobs))
+
+    async def wish(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon and nudge the host's lane.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        wanted: dict[Any, Any] = {model: str(until) for model in sorted(models)[:WISHES]}
+        if not wanted:
+            return
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(self._wishes)
+        pipeline.hset(self._wishes, mapping=wanted)
+        pipeline.expireat(self._wishes, ceil(until))
+        pipeline.publish(self._channel, "")
+        await pipeline.execute()
+
+    async def wished(self) -> dict[str, float]:
+        """Return the models that were announced last, and until when.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        stored: dict[Any, Any] = await self._redis.hgetall(self._wishes)
+        return {model.decode(): float(until) for model, until in stored.items()}
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
         """Yield the jobs that were added or became more urgent; None where all have to be read.

@@ -1,79 +1,100 @@
-"""Which host writes an answer, and the way to its queue.
-
-For now a model is written by the first host that has it, in the order in which hosts are configured, so that the same
-model always goes to the same place.
-"""
+"""Which host writes an answer, and the way to its queue."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
-from time import monotonic
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic, time
 
-from app.errors import Unavailable
+from app.errors import QueueFull, Unavailable
+from app.lanes.assignments import Assignments, MemoryAssignments
+from app.lanes.choice import Place, ranked
 from app.lanes.job import Job
 from app.lanes.queue import Queue, queue_full
+from app.lanes.report import HostReport, Reports
 from app.lanes.residency import key_of
+from app.metrics.tally import Tally
 
 LOOK_AGAIN_S = 0.25
-"""How long the length of a queue that is less than half full is taken for granted."""
+"""How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
+
+WANTED_FOR = timedelta(minutes=5)
+"""How long a visitor is expected to begin a battle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A host that answers can be sent to; ``models`` restricts what it writes, empty: whatever it has."""
+
+    name: str
+    slots: int = 1
+    weight: float = 1.0
+    fallback: bool = False
+    models: tuple[str, ...] = ()
 
 
 class Router:
-    """The queues of all hosts.
+    """The way to all hosts' queues; it is what lanes know as ``Elsewhere``, too.
 
-    ``queues`` are by host, in the configured order; ``models`` says what each host has, and may change while we look.
-    ``bound`` is the largest number of jobs that a host takes.
+    ``models`` says what each host has, and may change while we look; ``alive`` whether this process could reach it.
+    ``bound`` is the largest number of jobs that a host takes. Jobs are counted when they are put into a queue, there.
     """
 
     def __init__(
         self,
+        hosts: Sequence[Destination],
         queues: Mapping[str, Queue],
         models: Mapping[str, Collection[str]],
         bound: int,
+        reports: Reports,
+        *,
+        assignments: Assignments | None = None,
+        alive: Callable[[str], bool] = lambda _host: True,
+        tally: Tally | None = None,
         clock: Callable[[], float] = monotonic,
+        wall: Callable[[], float] = time,
     ) -> None:
+        self._hosts = {host.name: host for host in hosts}
         self._queues = dict(queues)
         self._models = models
         self._bound = bound
+        self._reports = reports
+        self._assignments = assignments or MemoryAssignments()
+        self._alive = alive
+        self._tally = tally
         self._clock = clock
-        self._seen: dict[str, tuple[int, float]] = {}
+        self._wall = wall
+        self._seen: dict[str, Place] = {}
+        self._seen_at = float("-inf")
 
-    def host_for(self, model: str) -> str:
-        """Return the name of the host that writes the answers of ``model``.
-
-        Raises:
-            Unavailable: no host has it.
-        """
+    def hosts_of(self, model: str) -> list[str]:
+        """Names of the hosts that have ``model`` and may write it, in the configured order."""
         wanted = key_of(model)
-        for host in self._queues:
-            if any(key_of(name) == wanted for name in self._models.get(host, ())):
-                return host
-        raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
+        return [
+            name
+            for name, host in self._hosts.items()
+            if any(key_of(known) == wanted for known in self._models.get(name, ()))
+            and (not host.models or any(key_of(allowed) == wanted for allowed in host.models))
+        ]
 
     async def room(self, models: Iterable[str]) -> None:
         """Look whether all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
 
         Raises:
-            QueueFull: a host has no room for them.
-            Unavailable: no host has one of them.
+            QueueFull: the hosts have no room for them.
+            Unavailable: no host has one of them, or none that has it works.
         """
-        asked = Counter(self.host_for(model) for model in models)
-        lengths = await asyncio.gather(*(self._length(host) for host in asked))
-        if any(length + count > self._bound for length, count in zip(lengths, asked.values(), strict=True)):
-            raise queue_full()
-
-    async def _length(self, host: str) -> int:
-        """How many jobs a host has; far from its bound, what was seen a moment ago is as good as a look."""
-        length, seen = self._seen.get(host, (self._bound, -LOOK_AGAIN_S))
-        if 2 * length > self._bound or self._clock() - seen > LOOK_AGAIN_S:
-            length = await self._queues[host].length()
-            self._seen[host] = (length, self._clock())
-        return length
+        places = dict(await self._places())
+        for model in models:
+            best = self._best(model, places)
+            if best.room < 1:
+                raise queue_full()
+            places[best.host] = replace(best, jobs=best.jobs + 1, room=best.room - 1)
 
     async def enqueue(self, jobs: Iterable[Job]) -> None:
-        """Put each job into its host's queue; to repeat it is harmless, also after it half succeeded.
+        """Put each job into a host's queue; to repeat it is harmless, also after it half succeeded.
 
         Raises:
             QueueFull: a host has no room; the jobs of other hosts are in.
@@ -81,40 +102,157 @@ class Router:
         """
         by_host: dict[str, list[Job]] = {}
         nowhere: Unavailable | None = None
-        for job in jobs:
+        places = dict(await self._places())
+        wanted: dict[str, str] = {}
+        todo = list(jobs)
+        for job in todo:
             try:
-                by_host.setdefault(self._destination(job.model), []).append(job)
+                host = self._destination(job.model, places)
             except Unavailable as error:
                 nowhere = error
-        for host, group in by_host.items():
-            length, seen = self._seen.get(host, (self._bound, -LOOK_AGAIN_S))
-            self._seen[host] = (length + len(group), seen)
-        calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
-        results = await asyncio.gather(*calls, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+                continue
+            wanted[job.id] = host
+            places[host] = replace(places[host], jobs=places[host].jobs + 1)
+        hosts = wanted if self._single else await self._assignments.assign(wanted)
+        for job in todo:
+            if job.id in hosts:
+                by_host.setdefault(hosts[job.id], []).append(job)
+        await self._put(by_host)
         if nowhere is not None:
             raise nowhere
 
-    def _destination(self, model: str) -> str:
-        """The host that writes ``model``, or the one that finds out that it can't be written any more.
-
-        A model may be deleted while its battle runs. Once every host has said what it has, and none has the model,
-        the first one fails the answer, as it would if the model vanished while it waited there.
+    async def move(self, job: Job, origin: str) -> str | None:
+        """Give ``job`` of the host ``origin`` to one that has not tried it; return whose it is, None: nobody else's.
 
         Raises:
-            Unavailable: no host has it, but one has not said yet.
+            redis.exceptions.RedisError: Redis is away; the job is somewhere, and is found there.
         """
+        if self._single:
+            return None
+        tried = (*job.tried, origin)
+        able = {
+            place.host: place for place in (await self._places()).values() if place.host in self.hosts_of(job.model)
+        }
+        target = next((p.host for p in ranked(job.model, able.values(), tried) if p.room > 0), None)
+        if target is None:
+            return None
+        target = await self._assignments.move(job.id, origin, target)
         try:
-            return self.host_for(model)
-        except Unavailable:
-            if any(host not in self._models for host in self._queues):
-                raise
-            return next(iter(self._queues))
+            await self._queues[target].enqueue([replace(job, tried=tried)], self._bound)
+        except QueueFull:
+            await self._assignments.move(job.id, target, origin)
+            return None
+        await self._queues[origin].remove([job.id])
+        if self._tally is not None:
+            self._tally.moved(origin, target)
+        return target
+
+    async def forward(self, job: Job, origin: str) -> bool:
+        """See whether ``job``, which is in the queue of ``origin``, is another host's; if so it is put there.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        if self._single:
+            return False
+        owner = await self._assignments.of(job.id)
+        if owner is None or owner == origin or owner not in self._queues:
+            return False
+        await self._queues[owner].enqueue([replace(job, tried=(*job.tried, origin))], self._bound + 1)
+        await self._queues[origin].remove([job.id])
+        return True
+
+    async def settled(self, job: Job) -> None:
+        """Forget where a job was that is over."""
+        if not self._single:
+            await self._assignments.forget([job.id])
 
     async def cancel(self, jobs: Iterable[Job | str]) -> None:
         """Take jobs (or job ids) back, wherever they are: their lanes close the sockets."""
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         if ids:
-            await asyncio.gather(*(queue.remove(ids) for queue in self._queues.values()))
+            forget = () if self._single else (self._assignments.forget(ids),)
+            await asyncio.gather(*(queue.remove(ids) for queue in self._queues.values()), *forget)
+
+    async def warm(self, models: Sequence[str]) -> None:
+        """Somebody is about to play with ``models``: the hosts that would write them are told.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        places = dict(await self._places())
+        wishes: dict[str, list[str]] = {}
+        for model in models:
+            able = [places[host] for host in self.hosts_of(model)]
+            best = next(iter(ranked(model, able)), None)
+            if best is not None:
+                wishes.setdefault(best.host, []).append(model)
+        until = self._wall() + WANTED_FOR.total_seconds()
+        await asyncio.gather(*(self._queues[host].wish(names, until) for host, names in wishes.items()))
+
+    @property
+    def _single(self) -> bool:
+        return len(self._queues) == 1
+
+    async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
+        for host, group in by_host.items():
+            if host in self._seen:
+                seen = self._seen[host]
+                self._seen[host] = replace(seen, jobs=seen.jobs + len(group), room=seen.room - len(group))
+        calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    def _best(self, model: str, places: Mapping[str, Place]) -> Place:
+        """The place that would write ``model``.
+
+        Raises:
+            Unavailable: no host has it, or none that has it works.
+        """
+        names = self.hosts_of(model)
+        if not names:
+            raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
+        able = ranked(model, [places[name] for name in names])
+        if not able:
+            raise Unavailable(
+                f"No host of this model works now ({', '.join(names)}); start it and see arena doctor", retry_after_s=5
+            )
+        return able[0]
+
+    def _destination(self, model: str, places: Mapping[str, Place]) -> str:
+        """The host that writes ``model``, or the one that finds out that it can't be written now.
+
+        A model may be deleted while its battle runs, and a host may die. Once every host has said what it has, the
+        first one with the model, else the first of all, fails the answer, as it would if it had waited there.
+
+        Raises:
+            Unavailable: no host has it, but one has not said yet.
+        """
+        names = self.hosts_of(model)
+        able = ranked(model, [places[name] for name in names])
+        if able:
+            return able[0].host
+        if names:
+            return names[0]
+        if any(host not in self._models for host in self._queues):
+            raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
+        return next(iter(self._queues))
+
+    async def _places(self) -> Mapping[str, Place]:
+        """All hosts as they were seen a moment ago; near its bound a queue is looked at anew."""
+        full = any(2 * place.room < self._bound for place in self._seen.values())
+        if full or self._clock() - self._seen_at > LOOK_AGAIN_S:
+            counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))
+            reports, lengths = await asyncio.gather(self._reports.read(), counting)
+            self._seen = {
+                name: self._place(host, reports.get(name), length)
+                for (name, host), length in zip(self._hosts.items(), lengths, strict=True)
+            }
+            self._seen_at = self._clock()
+        return self._seen
+
+    def _place(self, host: Destination, report: HostReport | None, jobs: int) -> Place:
+        return Place(
+            host.name, host.slots, host.weight, host.fallback, jobs, self._bound - jobs, report, self._alive(host.name)
+        )

@@ -3,6 +3,9 @@
 The model's slot is occupied from the start until the stream has ended, not until the battle is settled. What is
 refused from outside, or cut by the lane, is left without an end: the socket is closed and the job stays, for whoever
 the answer belongs to by then. If nobody wants it any more, ``begin`` says so to the next one who asks.
+
+What fails before its first token is given to another host, if there is one that has not tried: nobody has read a word
+of it yet. After the first token the answer is failed, and never continued by another model server.
 """
 
 from __future__ import annotations
@@ -10,19 +13,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from time import perf_counter, time
-from typing import Literal, Protocol
+from typing import Literal
 
 import structlog
 from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
-from app.backends.base import Backend, BackendBroken, BackendError, Chunk
+from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.errors import Unavailable
-from app.lanes.desk import Attempt, Desk, ErrorCode, Finish
+from app.lanes.crew import Crew
+from app.lanes.desk import Attempt, ErrorCode, Finish
 from app.lanes.job import Job
-from app.lanes.queue import Queue
 from app.timing.stopwatch import Stopwatch
 
 DESK_LIMIT_S = 15.0
@@ -47,29 +48,8 @@ PUBLIC: dict[str, ErrorCode] = {
 """What a backend's public code is called at the desk; anything else is ``unavailable``."""
 
 
-class Tokens(Protocol):
-    """The part of a lease that a runner needs."""
-
-    async def next_token(self) -> int | None:
-        """Return the next attempt's number; None when the lease isn't ours."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """What every runner of a lane works with; ``wall`` is Unix time, ``clock`` measures durations."""
-
-    host: str
-    backend: Backend
-    desk: Desk
-    tokens: Tokens
-    queue: Queue
-    clock: Callable[[], float] = perf_counter
-    wall: Callable[[], float] = time
-
-
-Outcome = Literal["settled", "left"]
-"""``left``: the job is still somebody's, perhaps ours again."""
+Outcome = Literal["settled", "moved", "left"]
+"""``moved``: the job is another host's now. ``left``: it is still somebody's, perhaps ours again."""
 
 
 class Runner:
@@ -95,15 +75,17 @@ class Runner:
         self.load_s = load_s
         self.occupies = failure is None
         self.cause = ""
+        self.error: BackendError | None = None
         self.finish: Finish | None = None
         self._crew = crew
         self._failure = failure
         self._on_free = on_free
         self._watch = Stopwatch(crew.wall() - job.enqueued_at, load_s, crew.clock)
-        self._stream: asyncio.Task[Finish] | None = None
+        self._stream: asyncio.Task[Finish | None] | None = None
         self._cut: str | None = None
+        self._moved = False
         self._log = structlog.get_logger("app.lanes.runner").bind(
-            battle=job.battle, answer=job.answer, host=crew.host, model=job.model
+            battle=job.battle, answer=job.answer, host=crew.host.name, model=job.model
         )
 
     def cut(self, why: str) -> None:
@@ -119,15 +101,17 @@ class Runner:
             Exception: what the desk raised; the job is left as it is.
         """
         try:
+            if await self._is_elsewhere():
+                return "moved"
             token = await self._crew.tokens.next_token()
             if token is None:
                 return "left"
             async with asyncio.timeout(DESK_LIMIT_S):
-                attempt = await self._crew.desk.begin(self.job, token, self._crew.host)
+                attempt = await self._crew.desk.begin(self.job, token, self._crew.host.name)
             if attempt is not None:
                 finish = await self._written(attempt)
                 if finish is None:
-                    return self._left(token)
+                    return "moved" if self._moved else self._left(token)
                 self.finish = finish
                 self._free()
                 if not await self._handed_in(attempt, finish):
@@ -138,7 +122,27 @@ class Runner:
         async with asyncio.timeout(SETTLE_LIMIT_S):
             await self._crew.desk.ended(self.job)
             await self._crew.queue.remove([self.job.id])
+            if self._crew.elsewhere is not None:
+                await self._crew.elsewhere.settled(self.job)
         return "settled"
+
+    async def _is_elsewhere(self) -> bool:
+        """Whether the job is another host's, or becomes it because its model could not be loaded here."""
+        if self._crew.elsewhere is None:
+            return False
+        async with asyncio.timeout(DESK_LIMIT_S):
+            if await self._crew.elsewhere.forward(self.job, self._crew.host.name):
+                return True
+            return self._failure is not None and await self._given_away(self._failure)
+
+    async def _given_away(self, error: BackendError) -> bool:
+        """Give the job to another host, unless a reader has seen a part of it or it would be refused there, too."""
+        if self._crew.elsewhere is None or self._watch.wrote or isinstance(error, BackendBroken | BadRequest):
+            return False
+        target = await self._crew.elsewhere.move(self.job, self._crew.host.name)
+        if target is not None:
+            self._log.warning("answer_moved", target=target, cause=error.code, why=str(error)[:300])
+        return target is not None
 
     async def _written(self, attempt: Attempt) -> Finish | None:
         """Write until the end, an error, or until nobody wants it (None)."""
@@ -154,14 +158,17 @@ class Runner:
             await asyncio.wait({self._stream})
         return None if self._stream.cancelled() else self._stream.result()
 
-    async def _answer(self, attempt: Attempt) -> Finish:
-        """Turn every way in which a stream can end into a finish."""
+    async def _answer(self, attempt: Attempt) -> Finish | None:
+        """Turn every way in which a stream can end into a finish; None: another host writes the answer."""
         try:
             if self._failure is not None:
                 raise self._failure
             last, blank = await self._drained(attempt)
         except BackendError as error:
-            return self._failed(error.code, error.public_code, str(error))
+            self.error = None if error is self._failure else error
+            self._free()
+            self._moved = self._failure is None and await self._given_away(error)
+            return None if self._moved else self._failed(error.code, error.public_code, str(error))
         except Exception as error:  # a bug in a backend must not leave a voter without an end
             self._log.exception("backend_crashed", exc_info=error)
             return self._failed("crashed", "unavailable", type(error).__name__)
@@ -204,6 +211,11 @@ class Runner:
         return bool(await tries(attempt.finish, finish))
 
     def _finished(self, finish: Finish, token: int) -> None:
+        crew = self._crew
+        if crew.tally is not None:
+            crew.tally.answered(
+                crew.host.name, self.job.model, finish.reason, self.cause, finish.timing, fallback=crew.host.fallback
+            )
         self._log.info(
             "answer_finished",
             **{"class": self.cause, "reason": finish.reason, "error": finish.error, "attempt": token},

@@ -10,44 +10,24 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
-from app.backends.base import BackendError
+from app.backends.base import BackendError, BackendUnavailable
+from app.lanes.crew import Crew
+from app.lanes.desk import Finish
 from app.lanes.job import Job
-from app.lanes.planner import Action, Budget, Load, Start, Unload, View
-from app.lanes.residency import Residency
-from app.lanes.runner import Crew, Runner
-from app.settings import HostSettings
-from app.timing.history import History
+from app.lanes.planner import Action, Load, Start, Unload, View
+from app.lanes.runner import AWAY, Runner
 
 PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 
 CLOSE_LIMIT_S = 2.0
 """How long tasks get to close their sockets when the lane ends."""
-
-GIB = 1024**3
-
-
-@dataclass(frozen=True, slots=True)
-class LaneHost:
-    """What a lane must know of its host: answers at once per model, what fits, the configured models' names."""
-
-    name: str
-    slots: int = 1
-    budget: Budget = field(default_factory=Budget)
-    models: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, host: HostSettings) -> LaneHost:
-        """Read the settings of a host; a card's gigabytes are taken as 2**30 bytes, as its makers do."""
-        memory = None if host.memory_gb is None else int(host.memory_gb * GIB)
-        budget = Budget(memory) if host.max_loaded is None else Budget(memory, host.max_loaded)
-        return cls(host.name, host.num_parallel, budget, host.models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +39,24 @@ class _Pause:
 
 
 class Work:
-    """What is done for ``host``; ``changed`` is called whenever a new plan may come out differently."""
+    """What ``crew`` does for its host; ``changed`` is called whenever a new plan may come out differently."""
 
-    def __init__(
-        self,
-        host: LaneHost,
-        crew: Crew,
-        residency: Residency,
-        history: History,
-        changed: Callable[[], None],
-        *,
-        patience: timedelta,
-    ) -> None:
-        self._host = host
+    def __init__(self, crew: Crew, changed: Callable[[], None]) -> None:
         self._crew = crew
-        self._residency = residency
-        self._history = history
         self._changed = changed
-        self._patience = patience
         self._jobs: dict[str, Job] = {}
         self._settled: set[str] = set()
         self._added: dict[str, Job] = {}
         self._pauses: dict[str, _Pause] = {}
         self._runners: dict[str, Runner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._log = structlog.get_logger("app.lanes.work").bind(host=host.name)
+        self._shedding = False
+        self._log = structlog.get_logger("app.lanes.work").bind(host=crew.host.name)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is waiting and nothing under way."""
+        return not self._jobs and not self._tasks
 
     def add(self, jobs: Iterable[Job]) -> None:
         """Take jobs that were just enqueued or became more urgent."""
@@ -112,38 +85,51 @@ class Work:
 
     def view(self) -> View:
         """Return all that the planner wants to know; jobs that pause after a mishap aren't waiting."""
-        now = self._crew.clock()
+        now, here, keeper = self._crew.clock(), self._crew.residency, self._crew.keeper
         waiting = (
             job
             for job in self._jobs.values()
             if job.id not in self._runners and (job.id not in self._pauses or self._pauses[job.id].until <= now)
         )
+        misfits = here.misfits
         return View(
             now=self._crew.wall(),
-            residents=self._residency.residents,
-            waiting=tuple(replace(job, model=self._residency.spelling(job.model)) for job in waiting),
+            residents=here.residents,
+            waiting=tuple(replace(job, model=here.spelling(job.model)) for job in waiting),
             in_flight=Counter(runner.model for runner in self._runners.values() if runner.occupies),
-            loading=self._residency.loading,
-            loading_since=self._residency.loading_since,
-            leaving=frozenset(self._residency.leaving),
-            slots=self._host.slots,
-            sizes=self._residency.sizes,
-            budget=replace(self._host.budget, overfull_bytes=self._residency.overfull_bytes),
-            patience=self._patience,
+            loading=here.loading,
+            loading_since=here.loading_since,
+            leaving=frozenset(here.leaving),
+            slots=self._crew.host.slots,
+            sizes=here.sizes,
+            budget=here.limits.budget,
+            patience=self._crew.pace.patience,
+            wishes=keeper.wishes(lambda model: not here.has(model) or model in misfits),
+            strangers=here.strangers,
+            pins=frozenset(here.spelling(model) for model in self._crew.host.pins),
         )
 
-    def perform(self, action: Action) -> None:
-        """Begin what the planner decided."""
+    def perform(self, action: Action, *, wished: bool = False) -> None:
+        """Begin what the planner decided; ``wished`` when nobody waits for it."""
+        here = self._crew.residency
         match action:
             case Start(job):
-                self._residency.used(job.model)
+                here.used(job.model)
                 self._run(self._jobs[job.id], job.model)
             case Load(model):
-                self._residency.loading, self._residency.loading_since = model, self._crew.wall()
-                self._spawn(self._load(model), f"load {model}")
+                here.loading, here.loading_since = model, self._crew.wall()
+                self._spawn(self._load(model, wished=wished), f"load {model}")
             case Unload(model):
-                self._residency.leaving.add(model)
-                self._spawn(self._residency.unload(model), f"unload {model}")
+                here.leaving.add(model)
+                if not wished:
+                    self._crew.keeper.evicted(model)
+                self._spawn(self._unload(model), f"unload {model}")
+
+    def shed(self) -> None:
+        """The host is down: give what waits to other hosts; what nobody else can write fails after a while."""
+        if not self._shedding and any(job_id not in self._runners for job_id in self._jobs):
+            self._shedding = True
+            self._spawn(self._shed(), "shed")
 
     async def drained(self, limit: timedelta) -> None:
         """Wait until nothing is under way, at most ``limit``."""
@@ -160,7 +146,7 @@ class Work:
         await self.drained(timedelta(seconds=CLOSE_LIMIT_S))
 
     def _run(self, job: Job, model: str, failure: BackendError | None = None) -> None:
-        load_s = self._residency.load_waited_s(model, job.enqueued_at)
+        load_s = self._crew.loader.waited_s(model, job.enqueued_at)
         runner = Runner(job, model, self._crew, load_s=load_s, failure=failure, on_free=self._freed)
         self._runners[job.id] = runner
         self._spawn(self._see_through(runner), f"answer {job.id}")
@@ -174,40 +160,88 @@ class Work:
             self._log.warning("answer_crashed", battle=runner.job.battle, answer=runner.job.answer, exc_info=error)
         finally:
             del self._runners[job_id]
-        if outcome == "settled":
-            self._settled.add(job_id)
-            self._jobs.pop(job_id, None)
+        if outcome in ("settled", "moved"):
+            self._gone(job_id)
         else:
             last = self._pauses.get(job_id)
             seconds = PAUSE_S if last is None else min(2 * last.seconds, LONGEST_PAUSE_S)
             self._pauses[job_id] = _Pause(self._crew.clock() + seconds, seconds)
 
+    def _gone(self, job_id: str) -> None:
+        self._settled.add(job_id)
+        self._jobs.pop(job_id, None)
+
     def _freed(self, runner: Runner) -> None:
         """Learn from an answer that ended, and let the next one start."""
-        finish = runner.finish
-        if finish is not None and finish.reason != "error":
-            timing = finish.timing
-            self._history.answered(runner.model, (timing.total_s or 0.0) - (timing.queue_s or 0.0) - runner.load_s)
-        if finish is not None and (finish.reason == "error" or (finish.timing.cold and not runner.load_s)):
+        crew, finish = self._crew, runner.finish
+        unplanned_load = finish is not None and finish.timing.cold and not runner.load_s
+        if runner.error is not None:
+            crew.breaker.failed(runner.error)
+        elif finish is not None and finish.reason != "error":
+            crew.breaker.succeeded()
+            self._learn(runner, finish)
+        if runner.error is not None or unplanned_load:
             # The server may have lost models that we take to be in memory.
             self._spawn(self._look_again(), "look again")
         self._changed()
 
-    async def _look_again(self) -> None:
-        await self._residency.refresh()
+    def _learn(self, runner: Runner, finish: Finish) -> None:
+        timing, crew = finish.timing, self._crew
+        crew.history.answered(runner.model, (timing.total_s or 0.0) - (timing.queue_s or 0.0) - runner.load_s)
+        rate = timing.tokens_per_s
+        if rate and crew.history.rates.written(runner.model, rate):
+            usual = crew.history.rates.usual()[runner.model]
+            crew.journal.note("slow", runner.model, f"{rate:.1f} tokens/s, usually {usual:.1f}")
 
-    async def _load(self, model: str) -> None:
-        """Load ``model``; when that fails, all who wait for it get the error."""
+    async def _look_again(self) -> None:
+        await self._crew.look()
+
+    async def _load(self, model: str, *, wished: bool) -> None:
+        """Load ``model``; when that fails, all who wait for it get the error, or another host."""
+        crew = self._crew
         try:
-            await self._residency.load(model)
+            seconds = await crew.loader.load(model)
         except BackendError as error:
+            crew.breaker.failed(error)
+            crew.keeper.failed(model)
             for job in list(self._jobs.values()):
-                if job.id not in self._runners and self._residency.spelling(job.model) == model:
+                if job.id not in self._runners and crew.residency.spelling(job.model) == model:
                     self._run(job, model, error)
-            await self._residency.refresh()
+            await crew.look()
+            return
+        crew.breaker.succeeded()
+        crew.keeper.loaded(model, wished=wished)
+        if crew.tally is not None:
+            crew.tally.loaded(crew.host.name, model, seconds, wished=wished)
+
+    async def _unload(self, model: str) -> None:
+        if await self._crew.loader.unload(model) and self._crew.tally is not None:
+            self._crew.tally.unloaded(self._crew.host.name, model)
+
+    async def _shed(self) -> None:
+        """Move all that waits; a job that can't be moved fails when it has waited long enough."""
+        patience_s = self._crew.pace.down_patience.total_seconds()
+        try:
+            for job in [job for job_id, job in self._jobs.items() if job_id not in self._runners]:
+                waited_s = min(self._crew.breaker.down_s, self._crew.wall() - job.enqueued_at)
+                if await self._moved(job):
+                    self._gone(job.id)
+                elif waited_s >= patience_s:
+                    error = BackendUnavailable(f"the host is down ({self._crew.breaker.why})")
+                    self._run(job, self._crew.residency.spelling(job.model), error)
+        finally:
+            self._shedding = False
+
+    async def _moved(self, job: Job) -> bool:
+        if self._crew.elsewhere is None:
+            return False
+        try:
+            return await self._crew.elsewhere.move(job, self._crew.host.name) is not None
+        except AWAY:
+            return False
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(work, name=f"{self._host.name}: {name}")
+        task = asyncio.create_task(work, name=f"{self._crew.host.name}: {name}")
         self._tasks.add(task)
         task.add_done_callback(self._done)
 

@@ -6,6 +6,9 @@ are enough to follow a host that became slower. A model without a figure of its 
 
 from __future__ import annotations
 
+from collections import deque
+from statistics import median
+
 NEWEST = 0.3
 """The weight of the newest figure in a mean."""
 
@@ -32,6 +35,40 @@ class _Means:
             return sum(self._means.values()) / len(self._means)
         return self._first_s
 
+    def known(self) -> dict[str, float]:
+        return dict(self._means)
+
+
+SLOW_SHARE = 0.5
+"""An answer is slow when it was written at less than this share of its model's usual rate."""
+
+SLOW_IN_A_ROW = 3
+USUAL_OF = 50
+USUAL_FROM = 8
+"""What is usual is the median of the last 50 rates that were not slow, as soon as there are 8."""
+
+
+class Rates:
+    """The usual rate of each model on one host, and whether it keeps to it."""
+
+    def __init__(self) -> None:
+        self._usual: dict[str, deque[float]] = {}
+        self._slow: dict[str, int] = {}
+
+    def written(self, model: str, tokens_per_s: float) -> bool:
+        """Note an answer's rate; True when this one makes it the third in a row that is slow."""
+        known = self._usual.setdefault(model, deque(maxlen=USUAL_OF))
+        if len(known) >= USUAL_FROM and tokens_per_s < SLOW_SHARE * median(known):
+            self._slow[model] = self._slow.get(model, 0) + 1
+            return self._slow[model] == SLOW_IN_A_ROW
+        self._slow[model] = 0
+        known.append(tokens_per_s)
+        return False
+
+    def usual(self) -> dict[str, float]:
+        """The median rate of each model, in tokens per second."""
+        return {model: median(rates) for model, rates in self._usual.items() if rates}
+
 
 class History:
     """The means of one host, in seconds; bounded by the number of its models."""
@@ -39,6 +76,7 @@ class History:
     def __init__(self, first_load_s: float = FIRST_LOAD_S, first_answer_s: float = FIRST_ANSWER_S) -> None:
         self._loads = _Means(first_load_s)
         self._answers = _Means(first_answer_s)
+        self.rates = Rates()
 
     def loaded(self, model: str, seconds: float) -> None:
         """Note a load that succeeded."""
@@ -47,6 +85,14 @@ class History:
     def answered(self, model: str, seconds: float) -> None:
         """Note an answer that was written to its end, from dispatch to the end."""
         self._answers.add(model, seconds)
+
+    def loads(self) -> dict[str, float]:
+        """What loads took lately, by model; those that were not seen are left out."""
+        return self._loads.known()
+
+    def answers(self) -> dict[str, float]:
+        """What answers took lately, by model; those that were not seen are left out."""
+        return self._answers.known()
 
     def load_s(self, model: str) -> float:
         """Return what a load of ``model`` may take."""

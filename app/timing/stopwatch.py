@@ -109,6 +109,11 @@ class Stopwatch:
         self._pieces = 0
         self._server = ServerTiming()
 
+    @property
+    def wrote(self) -> bool:
+        """Whether a first token of the answer has come."""
+        return self._wrote is not None
+
     def dispatched(self) -> None:
         """Note that the request goes to the model server now."""
         self._sent = self._clock()

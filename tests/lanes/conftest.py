@@ -12,13 +12,14 @@ import pytest
 
 from app.backends.base import Backend, GenerationOptions
 from app.backends.scripted import ScriptedBackend
+from app.lanes.host import LaneHost
 from app.lanes.job import Job, Priority
-from app.lanes.lane import Lane, Pace
+from app.lanes.lane import Lane
 from app.lanes.lease import Lease
 from app.lanes.memory import LeaseBoard, MemoryDesk, MemoryLease, MemoryQueue
+from app.lanes.pace import Pace
 from app.lanes.planner import Budget
 from app.lanes.queue import Queue
-from app.lanes.work import LaneHost
 
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
@@ -27,6 +28,9 @@ BRISK = Pace(
     ask_every=timedelta(milliseconds=40),
     renew_every=timedelta(milliseconds=100),
     read_every=timedelta(seconds=0.2),
+    second_look=timedelta(milliseconds=20),
+    down_probe=timedelta(milliseconds=50),
+    down_patience=timedelta(milliseconds=900),
 )
 
 

@@ -274,7 +274,7 @@ async def test_a_load_that_verifies_wrong_is_tried_once_more_then_taken_as_it_is
         await house.put(two)
         await wait_until(house.ended(two))
     assert backend.called("load") == ["a", "a"]
-    assert [line["flags"] for line in logs if line["event"] == "model_loaded"] == [["context_differs"]]
+    assert [line["flags"] for line in logs if line["event"] == "model_loaded"] == [["context_shrunk"]]
 
 
 async def test_a_model_that_others_loaded_with_another_context_is_loaded_again(house: House) -> None:
@@ -481,7 +481,7 @@ async def test_a_model_that_others_pushed_out_is_noticed_by_an_answer_that_took_
         backend.resident.remove("b")
         two = job(2)
         await house.put(two)
-        await wait_until(lambda: [line["model"] for line in logs if line["event"] == "model_vanished"] == ["b"])
+        await wait_until(lambda: [line["model"] for line in logs if line["event"] == "unloaded_by_others"] == ["b"])
 
 
 async def test_the_run_ends_cleanly_when_it_is_cancelled(house: House) -> None:

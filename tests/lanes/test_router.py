@@ -2,8 +2,8 @@ import pytest
 
 from app.errors import QueueFull, Unavailable
 from app.lanes.job import Priority
-from app.lanes.memory import MemoryQueue
-from app.lanes.router import Router
+from app.lanes.memory import MemoryQueue, MemoryReports
+from app.lanes.router import Destination, Router
 from tests.lanes.conftest import job
 
 
@@ -14,17 +14,18 @@ def queues() -> dict[str, MemoryQueue]:
 
 @pytest.fixture
 def router(queues: dict[str, MemoryQueue]) -> Router:
-    return Router(queues, {"small": ["mistral:latest"], "big": ["llama3.1:8b", "mistral"]}, bound=3)
+    models = {"small": ["mistral:latest"], "big": ["llama3.1:8b", "qwen3:8b"]}
+    return Router([Destination("small"), Destination("big")], queues, models, 3, MemoryReports())
 
 
-def test_the_first_host_that_has_a_model_writes_its_answers(router: Router) -> None:
-    assert router.host_for("mistral") == "small"
-    assert router.host_for("LLama3.1:8b") == "big"
+def test_a_host_has_a_model_under_every_form_of_its_name(router: Router) -> None:
+    assert router.hosts_of("mistral") == ["small"]
+    assert router.hosts_of("LLama3.1:8b") == ["big"]
 
 
-def test_a_model_that_no_host_has_is_refused(router: Router) -> None:
+async def test_a_model_that_no_host_has_is_refused(router: Router) -> None:
     with pytest.raises(Unavailable, match="No model host"):
-        router.host_for("llama3.1-8b")
+        await router.room(["llama3.1-8b"])
 
 
 async def test_jobs_go_to_the_queues_of_their_hosts(router: Router, queues: dict[str, MemoryQueue]) -> None:
@@ -61,7 +62,8 @@ async def test_a_model_that_was_deleted_meanwhile_is_sent_where_that_is_found_ou
 
 
 async def test_a_model_whose_host_has_not_answered_yet_waits_and_keeps_no_other(queues: dict[str, MemoryQueue]) -> None:
-    router = Router(queues, {"big": ["llama3.1:8b"]}, bound=3)
+    hosts = [Destination("small"), Destination("big")]
+    router = Router(hosts, queues, {"big": ["llama3.1:8b"]}, 3, MemoryReports())
     there = job(2, "llama3.1:8b")
     with pytest.raises(Unavailable, match="No model host"):
         await router.enqueue([job(1, "mistral"), there])

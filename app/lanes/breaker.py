@@ -1,0 +1,112 @@
+"""Whether a host is worth asking: up, down, or being tried. Pure but for its clock.
+
+Failures of the host count, failures of a request don't: a refused or lost connection, a server's own error and a load
+that never ends say something about the host; a request that it refuses (4xx), a model that it hasn't or can't place
+don't. ``THRESHOLD`` failures in a row open the breaker, or one whose probe fails too. While it is open a probe may be
+sent after a pause that doubles; a probe that succeeds lets one answer through, and its success closes the breaker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
+
+from app.backends.base import (
+    BackendBroken,
+    BackendError,
+    BackendOverloaded,
+    BackendUnavailable,
+    LoadTimedOut,
+    Overlong,
+    UpstreamFailed,
+)
+from app.lanes.report import Health
+
+THRESHOLD = 3
+FIRST_PAUSE = timedelta(seconds=2)
+LONGEST_PAUSE = timedelta(seconds=5)
+"""A probe is cheap, and people may be waiting."""
+
+_OF_THE_HOST = (BackendUnavailable, BackendOverloaded, UpstreamFailed, LoadTimedOut, BackendBroken)
+
+
+def counts(error: BackendError) -> bool:
+    """Whether ``error`` tells something about the health of its host."""
+    return isinstance(error, _OF_THE_HOST) and not isinstance(error, Overlong)
+
+
+class Breaker:
+    """The health of one host; ``clock`` is monotonic.
+
+    ``changed`` is called with the new health and the cause whenever the health changes.
+    """
+
+    def __init__(
+        self,
+        *,
+        threshold: int = THRESHOLD,
+        first_pause: timedelta = FIRST_PAUSE,
+        longest_pause: timedelta = LONGEST_PAUSE,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.health: Health = "up"
+        self.why = ""
+        self.since = clock()
+        self.changed: Callable[[Health, str], None] = lambda _health, _why: None
+        self._threshold = threshold
+        self._first_s = first_pause.total_seconds()
+        self._longest_s = longest_pause.total_seconds()
+        self._pause_s = self._first_s
+        self._clock = clock
+        self._failures = 0
+        self._next = self.since
+
+    def failed(self, error: BackendError) -> bool:
+        """Count a failed answer or load; True when it counts against the host."""
+        if not counts(error):
+            return False
+        self._failures += 1
+        if self.health == "trying" or self._failures >= self._threshold:
+            self._down(error.code)
+        return True
+
+    def unreachable(self, why: str) -> None:
+        """A probe failed: whatever is asked of the host now would fail as well."""
+        self._down(why)
+
+    def succeeded(self) -> None:
+        """An answer or a load came to its end."""
+        self._failures = 0
+        self._pause_s = self._first_s
+        self._turn("up")
+
+    def alive(self) -> None:
+        """A probe succeeded: one answer may show whether the host works again."""
+        if self.health == "down":
+            self._turn("trying")
+
+    @property
+    def down_s(self) -> float:
+        """For how many seconds the host has been down; 0 while it is not."""
+        return self._clock() - self.since if self.health == "down" else 0.0
+
+    @property
+    def probe_due(self) -> bool:
+        """Whether it is down and has been left alone long enough."""
+        return self.health == "down" and self._clock() >= self._next
+
+    def _down(self, why: str) -> None:
+        if self.health != "up":
+            self._pause_s = min(2 * self._pause_s, self._longest_s)
+        self._next = self._clock() + self._pause_s
+        self._turn("down", why)
+
+    def _turn(self, health: Health, why: str = "") -> None:
+        if health == self.health:
+            return
+        # The time of trying in between belongs to the trouble.
+        if health == "up" or self.health == "up":
+            self.since = self._clock()
+        self.health, self.why = health, why or (self.why if health == "trying" else "")
+        self.changed(health, self.why)

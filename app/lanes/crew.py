@@ -1,0 +1,127 @@
+"""All that those who work on one host share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter, time
+from typing import Protocol
+
+from app.backends.base import Backend, BackendError, GenerationOptions
+from app.lanes.breaker import Breaker
+from app.lanes.desk import Desk, Elsewhere
+from app.lanes.host import LaneHost
+from app.lanes.journal import Journal
+from app.lanes.keeper import Keeper
+from app.lanes.limits import Limits
+from app.lanes.loader import Loader
+from app.lanes.pace import Pace
+from app.lanes.queue import Queue
+from app.lanes.residency import Residency
+from app.metrics.tally import Tally
+from app.timing.history import History
+
+
+class Tokens(Protocol):
+    """The part of a lease that a runner needs."""
+
+    async def next_token(self) -> int | None:
+        """Return the next attempt's number; None when the lease isn't ours."""
+        ...
+
+
+@dataclass(slots=True)
+class Crew:
+    """What works together for ``host``; ``wall`` is Unix time, ``clock`` measures durations.
+
+    ``version`` is the server's as it was read last, empty before.
+    """
+
+    host: LaneHost
+    backend: Backend
+    desk: Desk
+    tokens: Tokens
+    queue: Queue
+    residency: Residency
+    loader: Loader
+    history: History
+    breaker: Breaker
+    keeper: Keeper
+    journal: Journal
+    pace: Pace
+    elsewhere: Elsewhere | None = None
+    tally: Tally | None = None
+    clock: Callable[[], float] = perf_counter
+    wall: Callable[[], float] = time
+    version: str = ""
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def look(self) -> bool:
+        """Ask the host whether it lives and what it holds, twice if need be; tell the breaker; False: no answer."""
+        async with self._looking:
+            for last in (False, True):
+                try:
+                    self.version = await self.backend.version()
+                except BackendError as error:
+                    if last or self.breaker.health == "down":
+                        self.breaker.unreachable(error.code)
+                        return False
+                    await asyncio.sleep(self.pace.second_look.total_seconds())
+                else:
+                    break
+            if not await self.residency.refresh():
+                return False
+            self.breaker.alive()
+            return True
+
+
+def assembled(
+    host: LaneHost,
+    backend: Backend,
+    queue: Queue,
+    tokens: Tokens,
+    desk: Desk,
+    *,
+    options: Callable[[str], GenerationOptions],
+    pace: Pace,
+    keep: Callable[[], Sequence[str]] | None,
+    elsewhere: Elsewhere | None,
+    tally: Tally | None,
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+) -> Crew:
+    """Make the crew of ``host``; see ``app.lanes.lane.Lane`` for the arguments."""
+    journal, history = Journal(host.name, tally, wall), History()
+    configured = (*host.models, *host.pins)
+    residency = Residency(
+        host.name, backend, options, limits=Limits(host.budget, wall), journal=journal, models=configured, wall=wall
+    )
+
+    def kept() -> Sequence[str]:
+        return () if keep is None else [residency.spelling(model) for model in keep()]
+
+    return Crew(
+        host=host,
+        backend=backend,
+        desk=desk,
+        tokens=tokens,
+        queue=queue,
+        residency=residency,
+        loader=Loader(host.name, backend, residency, options, history, journal, wall=wall, recovery=pace.recovery),
+        history=history,
+        breaker=Breaker(first_pause=pace.down_probe, clock=clock),
+        keeper=Keeper(
+            kept,
+            enabled=keep is not None,
+            scale_to_zero=host.scale_to_zero,
+            warm_per_hour=host.warm_per_hour,
+            wall=wall,
+        ),
+        journal=journal,
+        pace=pace,
+        elsewhere=elsewhere,
+        tally=tally,
+        clock=clock,
+        wall=wall,
+    )
