@@ -25,8 +25,8 @@ from app.lanes.report import Health
 
 THRESHOLD = 3
 FIRST_PAUSE = timedelta(seconds=2)
-LONGEST_PAUSE = timedelta(seconds=5)
-"""A probe is cheap, and people may be waiting."""
+LONGEST_PAUSES = 2.5
+"""The pause grows to this many first ones: a probe is cheap, and people may be waiting."""
 
 _OF_THE_HOST = (BackendUnavailable, BackendOverloaded, UpstreamFailed, LoadTimedOut, BackendBroken)
 
@@ -47,7 +47,6 @@ class Breaker:
         *,
         threshold: int = THRESHOLD,
         first_pause: timedelta = FIRST_PAUSE,
-        longest_pause: timedelta = LONGEST_PAUSE,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.health: Health = "up"
@@ -56,7 +55,7 @@ class Breaker:
         self.changed: Callable[[Health, str], None] = lambda _health, _why: None
         self._threshold = threshold
         self._first_s = first_pause.total_seconds()
-        self._longest_s = longest_pause.total_seconds()
+        self._longest_s = LONGEST_PAUSES * self._first_s
         self._pause_s = self._first_s
         self._clock = clock
         self._failures = 0

@@ -229,6 +229,7 @@ class Work:
                 elif waited_s >= patience_s:
                     error = BackendUnavailable(f"the host is down ({self._crew.breaker.why})")
                     self._run(job, self._crew.residency.spelling(job.model), error)
+            await asyncio.sleep(self._crew.pace.ask_every.total_seconds())
         finally:
             self._shedding = False
 

@@ -456,7 +456,7 @@ async def test_from_the_nudge_to_the_request_nothing_polls(house: House) -> None
 
 async def test_a_host_that_is_away_fails_its_answers_and_the_lane_goes_on(house: House) -> None:
     backend = ScriptedBackend(down=BackendUnavailable("refused"))
-    first, second = job(1), job(2)
+    first = job(1)
     house.open(backend)
     await house.put(first)
     await wait_until(house.ended(first))
@@ -464,6 +464,7 @@ async def test_a_host_that_is_away_fails_its_answers_and_the_lane_goes_on(house:
     assert finish is not None
     assert finish.error == "unavailable"
     backend.down = None
+    second = job(2)
     await house.put(second)
     await wait_until(house.ended(second))
     assert house.text(second) == "Hello from a script."
