@@ -159,14 +159,9 @@ class Observation:
 
     def _state(self, seen: HostSeen) -> HostState:
         report = self.reports.get(seen.host.name)
-        if seen.installed or seen.reach == "ollama" or report is None or report.health != "up":
-            return HostState(
-                bool(seen.installed) or seen.reach == "ollama",
-                seen.version,
-                seen.installed,
-                seen.loaded,
-                seen.detail or None,
-            )
+        listed = bool(seen.installed) or seen.reach == "ollama"
+        if listed or report is None or report.health != "up":
+            return HostState(listed, seen.version, seen.installed, seen.loaded, seen.detail or None)
         names = dict.fromkeys([*report.planned, *(resident.model for resident in report.residents if resident.ours)])
         return HostState(True, report.version, tuple(InstalledModel(name, 0) for name in names))
 

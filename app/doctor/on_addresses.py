@@ -27,7 +27,7 @@ def on_addresses(seen: Observation) -> Iterator[Finding]:
         if host.answers:
             yield from _of_one_that_answers(host, seen)
         else:
-            yield _of_one_that_does_not(host, "warning" if enough else "error")
+            yield _of_one_that_does_not(host, "warning" if enough else "error", _told_up(host, seen))
     yield from _same_server(seen)
 
 
@@ -68,12 +68,18 @@ def _of_one_that_answers(host: HostSeen, seen: Observation) -> Iterator[Finding]
         )
 
 
-def _of_one_that_does_not(host: HostSeen, severity: Severity) -> Finding:
+def _told_up(host: HostSeen, seen: Observation) -> str:
+    """What its driver says, which may sit where the host can be reached, or not have noticed yet."""
+    report = seen.reports.get(host.host.name)
+    return "; its driver tells that it is up" if report is not None and report.health == "up" else ""
+
+
+def _of_one_that_does_not(host: HostSeen, severity: Severity, told: str) -> Finding:
     if host.instead:
         return _elsewhere(host, severity)
     code, tell = _TOLD[host.reach]
     cause, remedy, command = tell(host)
-    return Finding(code, severity, host.host.name, cause, remedy, command)
+    return Finding(code, severity, host.host.name, f"{cause}{told}", remedy, command)
 
 
 def _elsewhere(host: HostSeen, severity: Severity) -> Finding:

@@ -1,0 +1,632 @@
+"""Every trouble that the doctor knows, planted for real: over sockets, in a Redis, in a database.
+
+What can't be planted on one machine without a second network (no route, an old Redis) is in ``test_findings.py``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from tests.doctor.house import TRIO, House
+from tests.doctor.servers import (
+    free_port,
+    full_backlog,
+    http,
+    ollama,
+    server_tls,
+    serving,
+    website,
+)
+
+FIRST, SECOND, THIRD = TRIO
+
+
+@dataclass(frozen=True)
+class Case:
+    """A trouble and what must be said of it; ``also`` are the codes that come with it, nothing else may."""
+
+    plant: Callable[[House], Awaitable[None]]
+    code: str
+    severity: str
+    words: tuple[str, ...]
+    also: tuple[str, ...] = ()
+
+
+CASES: list[Case] = []
+
+
+def case(code: str, severity: str, *words: str, also: tuple[str, ...] = ()):
+    """Add a case; ``words`` must be in its cause, remedy or command."""
+
+    def add(plant: Callable[[House], Awaitable[None]]) -> Callable[[House], Awaitable[None]]:
+        CASES.append(Case(plant, code, severity, words, also))
+        return plant
+
+    return add
+
+
+# Addresses
+
+
+@case("host_refuses", "error", "refuses the connection", "ollama serve")
+async def nobody_listens(house: House) -> None:
+    house.health = "down"
+    house.host["url"] = f"http://127.0.0.1:{free_port()}"
+    await house.start()
+
+
+@case("host_refuses", "warning", "refuses the connection")
+async def one_of_two_hosts_is_dead(house: House) -> None:
+    house.more_hosts = [{"name": "dead", "url": f"http://127.0.0.1:{free_port()}"}]
+    await house.start()
+    await house.report(host="dead", health="down", why="unavailable")
+
+
+@case("host_times_out", "error", "does not take the connection", "nc -vz")
+async def connections_are_not_taken(house: House) -> None:
+    house.health = "down"
+    house.host["url"] = f"http://127.0.0.1:{house.stack.enter_context(full_backlog())}"
+    await house.start()
+
+
+@case("host_silent", "error", "says nothing", "systemctl restart ollama")
+async def a_server_that_hangs(house: House) -> None:
+    house.health = "down"
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"half_open": True})
+
+
+@case("host_silent", "error", "says nothing")
+async def a_server_that_resets_connections(house: House) -> None:
+    house.health = "down"
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"tcp_reset": "request"})
+
+
+@case("host_slow", "warning", "/api/ps", "systemctl restart ollama")
+async def a_server_whose_list_is_late(house: House) -> None:
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"ps_lag_s": 500.0})
+
+
+@case("host_not_ollama", "error", "nginx", "11434")
+async def another_server_answers(house: House) -> None:
+    house.health = "down"
+    house.host["url"] = f"http://127.0.0.1:{await house.serve(serving(website))}"
+    await house.start()
+
+
+@case("host_not_ollama", "error", "not HTTP")
+async def something_else_than_http_answers(house: House) -> None:
+    house.health = "down"
+    house.host["url"] = f"http://127.0.0.1:{await house.serve(serving(lambda _: b'SSH-2.0-OpenSSH_9.2' + bytes(40)))}"
+    await house.start()
+
+
+@case("host_not_ollama", "error", "redirected to https://elsewhere")
+async def a_redirect(house: House) -> None:
+    house.health = "down"
+
+    def moved(path: str) -> bytes:
+        return http(b"", "301 Moved Permanently", Location="https://elsewhere" + path)
+
+    house.host["url"] = f"http://127.0.0.1:{await house.serve(serving(moved))}"
+    await house.start()
+
+
+@case("host_dns_fails", "error", "can't be resolved", "getent hosts nowhere.invalid")
+async def a_name_that_is_none(house: House) -> None:
+    house.health = "down"
+    house.host["url"] = "http://nowhere.invalid:11434"
+    await house.start()
+
+
+@case("host_wrong_scheme", "error", "https:// is asked", "http:// is spoken", "curl")
+async def https_asked_where_http_answers(house: House) -> None:
+    house.health = "down"
+    await house.start()
+    house.host["url"] = house.host["url"].replace("http://", "https://")
+
+
+@case("host_wrong_scheme", "error", "http:// is asked", "write https://")
+async def http_asked_where_https_answers(house: House) -> None:
+    house.health = "down"
+    port = await house.serve(serving(ollama(models=TRIO), server_tls()))
+    house.host["url"] = f"http://127.0.0.1:{port}"
+    await house.start()
+
+
+@case("host_tls_untrusted", "error", "certificate", "openssl s_client")
+async def a_certificate_that_nobody_trusts(house: House) -> None:
+    house.health = "down"
+    port = await house.serve(serving(ollama(models=TRIO), server_tls()))
+    house.host["url"] = f"https://localhost:{port}"
+    await house.start()
+
+
+@case("host_forbids", "error", "403", "OLLAMA_HOST=0.0.0.0")
+async def a_host_name_that_ollama_refuses(house: House) -> None:
+    house.health = "down"
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"host_check": True})
+
+
+@case("host_wants_login", "error", "name and a password", "http://user:password@host:port")
+async def a_proxy_that_wants_a_login(house: House) -> None:
+    house.health = "down"
+    port = await house.serve(serving(lambda _: http(b"who are you?", "401 Unauthorized")))
+    house.host["url"] = f"http://127.0.0.1:{port}"
+    await house.start()
+
+
+@case("host_seen_down", "warning", "answers this machine", "firewall")
+async def only_the_driver_does_not_reach_it(house: House) -> None:
+    await house.start()
+    await house.report(health="down", why="unavailable")
+
+
+@case("host_refuses", "warning", "refuses", "its driver tells that it is up")
+async def only_the_driver_reaches_it(house: House) -> None:
+    house.host["url"] = f"http://127.0.0.1:{free_port()}"
+    await house.start()
+
+
+@case("same_server_twice", "warning", "two lanes", "arena.toml")
+async def one_server_under_two_names(house: House) -> None:
+    await house.start()
+    house.more_hosts = [{"name": "again", "url": house.host["url"].replace("127.0.0.1", "localhost")}]
+    await house.report(host="again")
+
+
+@case("version_too_old", "warning", "0.24.0", "install.sh")
+async def an_old_ollama(house: House) -> None:
+    house.simulator = replace(house.simulator, version="0.24.0")
+    await house.start()
+
+
+# Models
+
+
+@case("model_missing", "warning", "llama3.1:8b?", "ollama list", also=("fewer_than_num_models",))
+async def a_name_with_a_slip(house: House) -> None:
+    house.loaded = TRIO[1:]
+    house.settings["arena_models"] = ("llama3.1-8b", SECOND, THIRD)
+    house.simulator = replace(house.simulator, models=TRIO)
+    await house.start()
+
+
+@case("model_missing", "warning", "no host has phi4:14b", "ollama pull phi4:14b")
+async def a_model_that_was_never_pulled(house: House) -> None:
+    house.settings["arena_models"] = (*TRIO, "phi4:14b")
+    house.loaded = TRIO
+    await house.start()
+
+
+@case("model_missing_on_host", "warning", "does not have it", "ollama pull gemma2:9b")
+async def a_model_that_another_host_has(house: House) -> None:
+    other = await house.simulated(replace(house.simulator, models=(*TRIO, "gemma2:9b")))
+    house.host["models"] = [*TRIO, "gemma2:9b"]
+    house.more_hosts = [{"name": "gpu2", "url": other.url, "memory_gb": 24}]
+    house.settings["arena_models"] = (*TRIO, "gemma2:9b")
+    house.loaded = TRIO
+    await house.start()
+    await house.report(host="gpu2")
+
+
+@case("model_cloud", "warning", "cloud", "ARENA_MODELS")
+async def a_model_of_the_cloud(house: House) -> None:
+    house.settings["arena_models"] = (*TRIO, "gpt-oss:120b-cloud")
+    house.loaded = TRIO
+    await house.start()
+
+
+@case("too_few_models", "error", "needs two models", "ollama pull", also=("model_missing",))
+async def one_model_only(house: House) -> None:
+    house.settings["arena_models"] = (FIRST, "phi4:14b")
+    house.loaded = (FIRST,)
+    await house.start()
+
+
+@case("too_few_models", "error", "ARENA_MODELS is empty", "ollama pull")
+async def no_models_named_and_one_installed(house: House) -> None:
+    house.simulator = replace(house.simulator, models=(FIRST,))
+    house.settings["arena_models"], house.loaded = (), (FIRST,)
+    await house.start()
+
+
+@case("fewer_than_num_models", "warning", "are to have 4 models", "ARENA_NUM_MODELS=3")
+async def more_models_asked_for_than_there_are(house: House) -> None:
+    house.settings["arena_num_models"] = 4
+    await house.start()
+
+
+@case("models_share_weights", "warning", "same weights", "llama3.1:8b", "mine:latest")
+async def two_names_for_the_same_weights(house: House) -> None:
+    house.simulator = replace(house.simulator, models=(*TRIO, f"mine={FIRST}"))
+    house.settings["arena_models"], house.loaded = (FIRST, SECOND, "mine"), (FIRST, SECOND)
+    await house.start()
+
+
+@case("num_ctx_over_training", "warning", "was trained for 8192", "ARENA_NUM_CTX=8192")
+async def more_context_than_a_model_was_trained_for(house: House) -> None:
+    house.simulator = replace(house.simulator, models=(*TRIO[:2], "gemma2:9b"))
+    house.settings["arena_models"] = (*TRIO[:2], "gemma2:9b")
+    house.settings["arena_num_ctx"], house.loaded = 12288, ()
+    house.host = {"name": "gpu"}
+    await house.start()
+
+
+@case("num_predict_over_num_ctx", "warning", "2048", "ARENA_NUM_PREDICT=1024")
+async def answers_longer_than_the_context(house: House) -> None:
+    house.settings["arena_num_ctx"], house.settings["arena_num_predict"] = 2048, 2048
+    await house.start()
+
+
+# Memory
+
+
+@case("model_on_cpu", "warning", "on the CPU", "nvidia-smi")
+async def the_card_was_not_found(house: House) -> None:
+    house.simulator = replace(house.simulator, faults=(("cpu_fallback", True),))
+    await house.start()
+
+
+@case("model_on_cpu", "warning", "on the CPU", "ollama stop")
+async def one_model_slipped_to_the_cpu(house: House) -> None:
+    house.loaded = TRIO[:2]
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"cpu_fallback": True})
+    await house.load(THIRD)
+
+
+@case(
+    "model_partly_offloaded",
+    "warning",
+    "run on the CPU",
+    "alone it takes",
+    also=("model_too_large", "set_does_not_fit"),
+)
+async def a_model_that_is_too_large(house: House) -> None:
+    house.simulator = replace(house.simulator, models=("big=30", SECOND, THIRD))
+    house.settings["arena_models"], house.loaded = ("big", SECOND, THIRD), ("big",)
+    await house.start()
+
+
+@case("model_too_large", "warning", "alone, big:latest", "24.0 GiB", also=("set_does_not_fit",))
+async def a_model_that_would_be_too_large(house: House) -> None:
+    house.simulator = replace(house.simulator, models=("big=30", SECOND, THIRD))
+    house.settings["arena_models"], house.loaded = ("big", SECOND, THIRD), ()
+    await house.start()
+
+
+@case("set_does_not_fit", "warning", "80 %", "drop", "num_ctx to 12288", "ARENA_NUM_CTX=12288")
+async def a_set_that_does_not_fit_at_this_context(house: House) -> None:
+    trio = ("llama3.2:3b", "llama3.1:8b", "qwen2.5:14b")
+    house.simulator = replace(house.simulator, models=trio)
+    house.settings |= {"arena_models": trio, "arena_num_ctx": 32768}
+    house.host["memory_gb"], house.loaded = 23.5, ()
+    await house.start()
+
+
+@case("set_does_not_fit", "warning", "drop three:latest", "ARENA_MODELS=one:latest,two:latest")
+async def a_set_that_fits_at_no_context(house: House) -> None:
+    house.simulator = replace(house.simulator, models=("one=9", "two=9.5", "three=8"))
+    house.settings["arena_models"], house.loaded = ("one", "two", "three"), ()
+    await house.start()
+
+
+@case("max_loaded_too_small", "warning", "OLLAMA_MAX_LOADED_MODELS", "pushed out llama3.1:8b")
+async def a_load_pushed_out_another(house: House) -> None:
+    house.simulator, house.loaded = replace(house.simulator, max_loaded=2), TRIO[1:]
+    await house.start()
+    await house.report(("pushed_out", FIRST), max_models=2)
+
+
+@case("max_loaded_too_small", "warning", "4 models are wished", "OLLAMA_MAX_LOADED_MODELS=4")
+async def more_models_than_ollama_keeps(house: House) -> None:
+    house.simulator = replace(house.simulator, models=(*TRIO, "llama3.2:3b"), card="a100-80")
+    house.settings["arena_models"], house.loaded = (*TRIO, "llama3.2:3b"), TRIO
+    house.host["memory_gb"] = 80
+    await house.start()
+
+
+@case("num_parallel_too_large", "note", "takes", "OLLAMA_NUM_PARALLEL=4")
+async def fewer_slots_than_told_by_size(house: House) -> None:
+    house.host["num_parallel"], house.loaded = 4, (FIRST,)
+    await house.start()
+
+
+@case("one_slot_family", "warning", "qwen3next", "one answer at a time")
+async def a_family_with_one_slot(house: House) -> None:
+    house.simulator = replace(house.simulator, models=(FIRST, SECOND, "next=5/qwen3next"), num_parallel=4)
+    house.settings["arena_models"], house.loaded = (FIRST, SECOND, "next"), ()
+    house.host["num_parallel"] = 4
+    await house.start()
+
+
+@case("context_shrunk", "warning", "context of 2048 instead of 4096", "ran out of memory")
+async def a_context_that_shrank(house: House) -> None:
+    house.loaded = TRIO[:2]
+    await house.start()
+    await house.load(THIRD, num_ctx=2048)
+
+
+@case("default_context_too_large", "warning", "32768", "OLLAMA_CONTEXT_LENGTH=4096")
+async def another_client_takes_the_default_context(house: House) -> None:
+    house.loaded = ()
+    await house.start()
+    await house.load(THIRD, num_ctx=32768)
+
+
+@case("keep_alive_too_short", "warning", "5 minutes", "ARENA_KEEP_ALIVE=72h")
+async def a_short_keep_alive_in_the_settings(house: House) -> None:
+    house.settings["arena_keep_alive"] = "5m"
+    await house.start()
+
+
+@case("keep_alive_too_short", "warning", "minutes are left", "OLLAMA_KEEP_ALIVE=-1")
+async def another_client_shortened_the_keep_alive(house: House) -> None:
+    house.loaded = TRIO[:2]
+    await house.start()
+    await house.load(THIRD, keep=timedelta(minutes=8))
+
+
+@case("keep_alive_too_short", "warning", "left by themselves", "OLLAMA_KEEP_ALIVE=-1")
+async def a_model_expired(house: House) -> None:
+    house.loaded = TRIO[1:]
+    await house.start()
+    await house.report(("expired", FIRST))
+
+
+@case("model_stuck", "warning", "should have left", "ollama stop")
+async def a_model_that_is_always_stopping(house: House) -> None:
+    house.loaded = (FIRST,)
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"ps_stale_expires": True})
+
+
+# Work
+
+
+@case("host_shared", "warning", "gemma2:9b", "none of the arena's models", "ss -tnp")
+async def another_client_loads_its_own_model(house: House) -> None:
+    house.simulator, house.loaded = replace(house.simulator, models=(*TRIO, "gemma2:9b")), ()
+    await house.start()
+    await house.load("gemma2:9b")
+
+
+@case("host_shared", "warning", "num_ctx 8192 instead of 4096")
+async def another_client_asks_for_another_context(house: House) -> None:
+    house.loaded = ()
+    await house.start()
+    await house.load(FIRST, num_ctx=8192)
+
+
+@case("host_shared", "warning", "it loaded phi4:14b lately", "it has unloaded llama3.1:8b")
+async def another_client_came_and_went(house: House) -> None:
+    house.loaded = TRIO[1:]
+    await house.start()
+    await house.report(("unloaded_by_others", FIRST), ("foreign_model", "phi4:14b"))
+
+
+@case("two_arenas", "warning", "second arena", "a client unloads them", "REDIS_URL")
+async def models_of_ours_go_in_turns(house: House) -> None:
+    house.loaded = (THIRD,)
+    await house.start()
+    await house.report(*(("unloaded_by_others", model) for model in (FIRST, SECOND, FIRST)))
+
+
+@case("redis_shared", "warning", "other-gpu", "arena.toml", "arena:host:*:lease")
+async def another_arena_in_the_same_redis(house: House) -> None:
+    await house.start()
+    await house.report(host="other-gpu")
+
+
+@case("loads_hang", "warning", "answers its probes", "17408", "systemctl restart ollama")
+async def a_load_that_never_ends(house: House) -> None:
+    house.simulator, house.loaded = replace(house.simulator, faults=(("load_hang", True),)), ()
+    await house.start()
+    await house.report(loading=FIRST, loading_since=house.wall() - 240, load_s={FIRST: 8.0})
+
+
+@case("loads_hang", "warning", "never ended", "17408")
+async def loads_hung_lately(house: House) -> None:
+    await house.start()
+    await house.report(("load_hung", FIRST))
+
+
+@case("loads_fail", "warning", "failed 2 times", "told so", "ollama pull llama3.1:8b")
+async def loads_fail(house: House) -> None:
+    house.loaded = TRIO[1:]
+    await house.start()
+    await house.report(("load_failed", FIRST), ("load_failed", FIRST))
+
+
+@case("model_slow", "warning", "slower than usual", "nvidia-smi")
+async def a_model_is_slow(house: House) -> None:
+    await house.start()
+    await house.report(("slow", FIRST))
+
+
+@case("queue_full", "error", "8 answers wait", "503", "ARENA_QUEUE=16")
+async def the_only_queue_is_full(house: House) -> None:
+    house.settings["arena_queue"] = 8
+    await house.start()
+    await house.redis.hset("arena:host:{gpu}:jobs", mapping={str(number): "{}" for number in range(8)})
+
+
+@case("queue_nearly_full", "warning", "7 answers wait", "OLLAMA_NUM_PARALLEL")
+async def the_queue_is_nearly_full(house: House) -> None:
+    house.settings["arena_queue"] = 8
+    await house.start()
+    await house.redis.hset("arena:host:{gpu}:jobs", mapping={str(number): "{}" for number in range(7)})
+
+
+@case("nobody_drives", "error", "ARENA_LANES is false", "arena lanes")
+async def nobody_may_drive(house: House) -> None:
+    house.reports, house.settings["arena_lanes"] = False, False
+    await house.start()
+
+
+@case("nobody_drives", "warning", "while other hosts are driven", "arena serve")
+async def one_host_has_no_driver(house: House) -> None:
+    other = await house.simulated(house.simulator)
+    house.more_hosts = [{"name": "gpu2", "url": other.url, "memory_gb": 24}]
+    await house.start()
+
+
+@case("only_fallback_hosts", "warning", "every host is a fallback", "fallback = false")
+async def every_host_is_a_fallback(house: House) -> None:
+    house.host["fallback"] = True
+    await house.start()
+
+
+# Redis
+
+
+@case("redis_missing", "error", "does not answer", "REDIS_URL", "redis-cli")
+async def redis_is_dead(house: House) -> None:
+    house.settings["redis_url"] = f"redis://:secret@127.0.0.1:{free_port()}/0"
+    await house.start()
+    house.redis = house.redis.from_url(house.settings["redis_url"])
+
+
+@case("redis_refuses", "error", "refuses us", "REDIS_PASSWORD")
+async def redis_wants_a_password(house: House) -> None:
+    await house.start()
+    await house.redis.config_set("requirepass", "secret")
+    house.stack.push_async_callback(house.redis.config_set, "requirepass", "")
+    house.redis = house.redis.from_url(house.redis_server.url)
+
+
+@case("redis_evicts", "warning", "allkeys-lru", "drops running battles", "CONFIG SET maxmemory-policy noeviction")
+async def redis_drops_what_it_likes(house: House) -> None:
+    await house.start()
+    await _set(house, "maxmemory-policy", "allkeys-lru", "noeviction")
+
+
+@case("redis_nearly_full", "error", "takes no writes", "CONFIG SET maxmemory")
+async def redis_is_full(house: House) -> None:
+    await house.start()
+    await _set(house, "maxmemory", "100kb", "0")
+
+
+@case("redis_read_only", "error", "replica", "INFO replication")
+async def redis_is_a_replica(house: House) -> None:
+    await house.start()
+    await house.redis.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
+    house.stack.push_async_callback(house.redis.execute_command, "REPLICAOF", "NO", "ONE")
+
+
+@case("redis_not_writing", "error", "MISCONF", "BGSAVE", "INFO persistence")
+async def redis_can_not_save(house: House) -> None:
+    await house.start()
+    target = house.redis_server.folder / "dump.rdb"
+    target.mkdir()
+    house.stack.callback(target.rmdir)
+    await _set(house, "save", "3600 1", "")
+    await house.redis.bgsave()
+    await _saved(house, "err")
+
+
+@case("redis_syncs_always", "warning", "waits for the disk", "appendfsync everysec")
+async def redis_syncs_every_write(house: House) -> None:
+    await house.start()
+    await _set(house, "appendfsync", "always", "everysec")
+
+
+@case("redis_keeps_nothing", "note", "rebuilt from the database", "appendonly yes")
+async def redis_keeps_nothing(house: House) -> None:
+    await house.start()
+    await _set(house, "appendonly", "no", "yes")
+
+
+async def _set(house: House, name: str, value: str, back: str) -> None:
+    await house.redis.config_set(name, value)
+    house.stack.push_async_callback(house.redis.config_set, name, back)
+
+
+async def _saved(house: House, status: str) -> None:
+    from tests.helpers import wait_until
+
+    async def told() -> bool:
+        return (await house.redis.info("persistence"))["rdb_last_bgsave_status"] == status
+
+    await wait_until(told)
+
+
+# Database
+
+
+@case("database_unreachable", "error", "does not answer", "DATABASE_URL", "pg_isready")
+async def postgres_is_away(house: House) -> None:
+    house.database = f"postgresql://arena:secret@127.0.0.1:{free_port()}/arena"
+    await house.start()
+
+
+@case("database_not_migrated", "error", "needs", "arena migrate")
+async def the_schema_is_old(house: House) -> None:
+    with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+    await house.start()
+
+
+@case("database_not_migrated", "error", "has no schema", "arena migrate")
+async def a_database_of_somebody_else(house: House) -> None:
+    house.database += ".other"
+    with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("CREATE TABLE things (id INTEGER)")
+    await house.start()
+
+
+@case("database_newer", "error", "newer version", "9999")
+async def the_schema_is_of_a_newer_version(house: House) -> None:
+    with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    await house.start()
+
+
+@case("database_unusable", "error", "not a database", "DATABASE_URL")
+async def the_file_is_no_database(house: House) -> None:
+    house.database += ".txt"
+    with open(house.database.removeprefix("sqlite:///"), "w") as file:  # noqa: ASYNC230 - a few bytes
+        file.write("dear diary " * 200)
+    await house.start()
+
+
+@case("database_unusable", "error", "URL of a database")
+async def the_address_of_the_database_is_none(house: House) -> None:
+    house.database = "mysql:/what"
+    await house.start()
+
+
+@case("data_folder_unwritable", "error", "can't write", "chown")
+async def the_folder_of_the_database_can_not_be(house: House) -> None:
+    house.database += "/below/a/file.db"
+    await house.start()
+
+
+# Clocks
+
+
+@case("clock_skew", "warning", "90 s behind", "timedatectl")
+async def the_clock_of_a_host_is_behind(house: House) -> None:
+    port = await house.serve(serving(ollama(timedelta(seconds=-90), models=TRIO)))
+    house.host["url"] = f"http://127.0.0.1:{port}"
+    await house.start()
+
+
+@case("clock_skew", "warning", "clock of this machine is 600 s ahead")
+async def our_own_clock_is_ahead(house: House) -> None:
+    await house.start()
+    true = house.wall
+    house.wall = lambda: true() + 600

@@ -1,0 +1,33 @@
+"""A healthy house for each test; each has a folder and a database of its own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.doctor.house import House
+from tests.records.conftest import _migrated_file, _shared_url, postgres
+from tests.redis_server import RedisServer
+
+__all__ = ["_migrated_file", "_shared_url", "postgres"]
+
+
+@pytest.fixture(scope="module")
+def _lasting_redis() -> Iterator[RedisServer]:
+    server = RedisServer(persistent=True)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def house(_lasting_redis: RedisServer, _migrated_file: Path, tmp_path: Path) -> AsyncIterator[House]:
+    """A house that is well; a test that spoils Redis itself takes ``redis_server`` too and puts it in."""
+    _lasting_redis.flush()
+    file = tmp_path / "arena.db"
+    shutil.copy(_migrated_file, file)
+    async with AsyncExitStack() as stack:
+        yield House(stack, _lasting_redis, f"sqlite:///{file}")

@@ -1,0 +1,99 @@
+"""A healthy house over real sockets, into which a test plants its trouble."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from app.backends.base import GenerationOptions
+from app.backends.ollama import OllamaBackend
+from app.doctor.examine import Examination, examine
+from app.hosts.host import hosts_from
+from app.hosts.options import options_for
+from app.lanes.report import Health, HostEvent, HostReport, HostReports
+from app.redis import commands_client
+from app.settings import Settings
+from app.simulator.server import RunningSimulator, SimulatorConfig, running_simulator
+from tests.redis_server import RedisServer
+
+TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
+KEEP = timedelta(hours=72)
+
+
+HEALTHY = SimulatorConfig(speed=50, card="a10g", models=TRIO)
+
+
+@dataclass
+class House:
+    """One host ``gpu`` with a 24 GB card and three models, a Redis that keeps its data, a migrated database.
+
+    ``start`` brings up what a test has not put another way before; ``examined`` looks at it. ``settings`` and ``host``
+    are changed by assigning to them.
+    """
+
+    stack: AsyncExitStack
+    redis_server: RedisServer
+    database: str
+    simulator: SimulatorConfig = HEALTHY
+    host: dict[str, Any] = field(default_factory=lambda: {"name": "gpu", "memory_gb": 24})
+    more_hosts: list[dict[str, Any]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=lambda: {"arena_models": TRIO})
+    reports: bool = True
+    health: Health = "up"
+    loaded: tuple[str, ...] | None = None
+    sim: RunningSimulator | None = None
+    redis: Any = None
+    wall: Any = time.time
+
+    async def start(self) -> None:
+        """Load the models as the arena does, and report as a driver does."""
+        self.redis = commands_client(self.redis_server.url)
+        self.stack.push_async_callback(self.redis.aclose)
+        if "url" not in self.host:
+            self.sim = await self.simulated(self.simulator)
+            self.host["url"] = self.sim.url
+            for model in self.settings["arena_models"] if self.loaded is None else self.loaded:
+                await self.load(model)
+        if self.reports:
+            await self.report(health=self.health)
+
+    async def simulated(self, config: SimulatorConfig) -> RunningSimulator:
+        """Another server."""
+        return await self.stack.enter_async_context(running_simulator(config))
+
+    async def serve(self, context: Any) -> Any:
+        """Enter a server's context until the end of the test."""
+        return await self.stack.enter_async_context(context)
+
+    def configured(self) -> Settings:
+        """The settings as they are now."""
+        given = {"redis_url": self.redis_server.url, **self.settings}
+        return Settings(_env_file=None, **given, **{"[[hosts]]": (self.host, *self.more_hosts)})
+
+    async def load(
+        self, model: str, num_ctx: int | None = None, keep: timedelta = KEEP, url: str | None = None
+    ) -> None:
+        """Load as the arena does, or as another client would."""
+        options = options_for(self.configured(), model)
+        if num_ctx is not None:
+            options = GenerationOptions(num_ctx=num_ctx)
+        backend = OllamaBackend(url or self.host["url"], keep_alive=keep)
+        await backend.load(model, options)
+        await backend.aclose()
+
+    async def report(self, *events: tuple[str, str], host: str = "gpu", **changes: Any) -> None:
+        """Drive ``host``: hold its lease and write a report; events are (kind, model)."""
+        now = time.time()
+        told = tuple(HostEvent(now - 30, kind, model, "told so") for kind, model in events)
+        report = replace(HostReport(host, now, max_models=3, planned=TRIO, events=told), **changes)
+        await self.redis.set(f"arena:host:{{{host}}}:lease", b"somebody", ex=60)
+        await HostReports(self.redis, [host]).put(report)
+
+    async def examined(self) -> Examination:
+        """What the doctor says."""
+        settings = self.configured()
+        redis = self.redis
+        return await examine(settings, hosts_from(settings), redis=redis, database=self.database, wall=self.wall)
