@@ -25,8 +25,9 @@ def read_battle(connection: Connection, statement: sa.Executable, given: Row) ->
     rows = connection.execute(statement, given).mappings().all()
     if not rows:
         return None
-    votes = tuple(vote_value(row, "voted_round") for row in rows if row["verdict"] is not None)
-    return battle_value(rows[0], votes=votes)
+    cast = [row for row in rows if row["verdict"] is not None]
+    votes = tuple(vote_value(row, "voted_round") for row in cast)
+    return battle_value(rows[0], votes=votes, voted_at=tuple(row["voted_at"] for row in cast))
 
 
 def same_request(asked: NewBattle, existing: BattleRecord) -> BattleRecord:

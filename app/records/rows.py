@@ -42,7 +42,9 @@ def battle_row(battle: NewBattle, now: datetime) -> dict[str, object]:
     }
 
 
-def battle_value(row: Row, *, votes: tuple[Vote, ...] = (), created: bool = False) -> BattleRecord:
+def battle_value(
+    row: Row, *, votes: tuple[Vote, ...] = (), voted_at: tuple[datetime, ...] = (), created: bool = False
+) -> BattleRecord:
     """A battle's row as a value."""
     return BattleRecord(
         id=row["id"],
@@ -58,6 +60,7 @@ def battle_value(row: Row, *, votes: tuple[Vote, ...] = (), created: bool = Fals
         created_at=row["created_at"],
         ended_at=row["ended_at"],
         votes=votes,
+        voted_at=voted_at,
         created=created,
         language=row["language"],
         categories=None if row["categories"] is None else tuple(row["categories"]),

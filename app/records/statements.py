@@ -88,7 +88,7 @@ def vote_unless_there(connection: Connection) -> Insert:
 _VOTED = tuple(votes.c["verdict", "entry_a", "entry_b"])
 _STANDS = sa.and_(votes.c.battle_id == battles.c.id, votes.c.retracted_at.is_(None))
 _WITH_VOTES = (
-    sa.select(battles, votes.c.round.label("voted_round"), *_VOTED)
+    sa.select(battles, votes.c.round.label("voted_round"), votes.c.created_at.label("voted_at"), *_VOTED)
     .select_from(battles.outerjoin(votes, _STANDS))
     .order_by(battles.c.id, votes.c.round)
 )

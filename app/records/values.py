@@ -37,7 +37,7 @@ class NewBattle:
 
 @dataclass(frozen=True, slots=True)
 class BattleRecord:
-    """A battle as SQL holds it: ``votes`` are those that stand, in round order.
+    """A battle as SQL holds it: ``votes`` are those that stand, in round order, ``voted_at`` when each was given.
 
     ``created`` is true only for the caller whose ``open_battle`` made it.
     """
@@ -58,6 +58,7 @@ class BattleRecord:
     created: bool = False
     language: str | None = None
     categories: tuple[str, ...] | None = None
+    voted_at: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.battle.battle import Pair, Side, Status, Verdict, Vote
 from app.battle.events import SideView, Snapshot, error_data
 from app.records.values import BattleRecord
 from app.web.chatmrpt.course import Course, Reveal, course_of
 
+OPENED = datetime(2026, 3, 1, tzinfo=UTC)
 MODELS = ("m1", "m2", "m3", "m4")
 
 
@@ -53,8 +54,9 @@ def record_of(snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int =
         request_hash=None,
         status=Status(snapshot.status),
         round=snapshot.round,
-        created_at=datetime(2026, 3, 1, tzinfo=UTC),
+        created_at=OPENED,
         votes=votes(*cast),
+        voted_at=tuple(OPENED + timedelta(minutes=number) for number in range(1, len(cast) + 1)),
     )
 
 

@@ -66,6 +66,10 @@ def _settings(folder: Path, redis: RedisServer, servers: dict[str, ModelServer])
     }
 
 
+def _driven(workers: list[Instance]) -> set[str]:
+    return {line["host"] for worker in workers for line in worker.logged("lease_taken")}
+
+
 @pytest.fixture(scope="session")
 def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("old-home")
@@ -83,7 +87,7 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         stack.callback(lambda: [instance.close() for instance in house.instances])
         started = house.launch(), house.launch(), house.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
         workers = [instance.wait_for_address() for instance in started]
-        wait_for(lambda: sum(len(worker.logged("lease_taken")) for worker in workers) == len(MODELS), 20)
+        wait_for(lambda: len(_driven(workers)) == len(MODELS), 20)
         yield Home(house, servers, *workers)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from app.web.chatmrpt.battles import _ratings
 from tests.chatmrpt.caller import Caller
 from tests.chatmrpt.conftest import MODELS
 
@@ -286,6 +290,43 @@ async def test_names_are_given_back_to_old_pages_where_that_is_wished(home):
     assert voted["models_revealed"]["model_b"]["name"] == started["model_b"] == voted["model_b"]
     assert isinstance(voted["models_revealed"]["model_b"]["rating"], float)
     assert (voted["latency_a"], voted["latency_b"]) == (0, 0), "timings are no names"
+
+
+async def test_names_are_given_with_the_ratings_of_the_board(home):
+    caller = home.caller()
+
+    async def revealed():
+        battle = (await caller.post(f"{ARENA}/start_battle", message="Why?", num_models=2))["battle_id"]
+        voted = await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
+        return {model["name"]: model["rating"] for model in voted["models_revealed"].values()}
+
+    async def rated():
+        rows = (await caller.get(f"{ARENA}/leaderboard"))["leaderboard"]
+        return {row["model"]: row["elo_rating"] for row in rows}
+
+    for _ in range(75):
+        if (await revealed()).items() <= (await rated()).items():
+            return
+        await asyncio.sleep(0.2)
+    raise AssertionError("they are never the same")
+
+
+class Board:
+    """Services whose board has the ratings of two builds of a model; or which is away with Redis."""
+
+    def __init__(self, *ratings):
+        self.boards = self
+        self._ratings = ratings
+
+    async def leaders(self, _):
+        if not self._ratings:
+            raise RedisConnectionError("refused")
+        return [{"model": model, "elo_rating": rating} for model, rating in self._ratings]
+
+
+async def test_a_rating_of_several_builds_is_that_of_the_best():
+    assert (await _ratings(Board(("x@1234", 1100.0), ("y", 1050.0), ("x@5678", 900.0))))["x"] == 1100.0
+    assert await _ratings(Board()) == {}, "a verdict is answered, whatever becomes of the board"
 
 
 async def test_an_empty_chat_message_is_answered_with_one_event(home):

@@ -51,6 +51,7 @@ def test_the_challenger_leaves_after_a_tie_and_after_both_bad(verdict):
             "model_b": "Model B",
             "choice": verdict.value,
             "eliminated_model": "Model B",
+            "timestamp": "2026-03-01T00:01:00Z",
         }
     ]
 
@@ -79,6 +80,8 @@ def test_names_and_ratings_come_with_the_end():
     after = ended(("Model A", "m1"), ("Model B", "m2"), champion="m1")
     body = answers.voted(course(after, (Verdict.A, 0, 1), models=2))
     assert body["models_revealed"]["model_b"] == {"name": "m2", "display_name": "m2", "rating": 1500.0}
+    rated = answers.voted(course(after, (Verdict.A, 0, 1), models=2), {"m2": 1043.5})["models_revealed"]
+    assert (rated["model_a"]["rating"], rated["model_b"]["rating"]) == (1500.0, 1043.5)
     assert body["final_ranking"] == ["m1", "m2"]
     assert body["continue_battle"] is False
     assert "models_revealed" not in answers.voted(course(SECOND, (Verdict.A, 0, 1)))

@@ -7,6 +7,9 @@ Strings and lists are never null, and there is a key ``error`` in failures only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from app.battle.battle import Side, Status, Vote, survivor
@@ -14,8 +17,11 @@ from app.battle.events import SideView
 from app.web.chatmrpt.course import Course, loser
 from app.web.chatmrpt.words import CHOICES, SIDES
 
-#: Where every model's rating starts; front-ends want a number with each name that is revealed.
+#: What a model is shown with that is on no board yet; front-ends want a number with each name that is revealed.
 FIRST_RATING = 1500.0
+
+#: Models' ratings by their names.
+Ratings = Mapping[str, float]
 
 FAILED = "The battle could not be played to its end: too many models failed. Start a new one."
 
@@ -139,9 +145,15 @@ def history(course: Course) -> list[dict[str, Any]]:
             "model_b": course.name(vote.pair.b),
             "choice": CHOICES[vote.verdict],
             "eliminated_model": course.name(loser(vote)),
+            "timestamp": _time(course.voted_at.get(vote.round)),
         }
         for vote in course.votes
     ]
+
+
+def _time(at: datetime | None) -> str:
+    """RFC 3339 in UTC; empty when it is not known."""
+    return "" if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def last_verdict(course: Course) -> dict[str, str]:
@@ -177,7 +189,7 @@ def choice_made(course: Course) -> dict[str, Any]:
     return _with_current(body) | ({} if course.running else ranking(course))
 
 
-def voted(course: Course) -> dict[str, Any]:
+def voted(course: Course, ratings: Ratings = MappingProxyType({})) -> dict[str, Any]:
     """What ``/vote`` answers: the union of what all generations of front-ends read."""
     ready, going_on = course.snapshot.can_vote, course.running
     body: dict[str, Any] = {
@@ -195,7 +207,7 @@ def voted(course: Course) -> dict[str, Any]:
         **last_verdict(course),
         **(ranking(course) if not going_on else _no_ranking(course)),
     }
-    return body | _revealed(course)
+    return body | _revealed(course, ratings)
 
 
 def _no_ranking(course: Course) -> dict[str, Any]:
@@ -203,18 +215,16 @@ def _no_ranking(course: Course) -> dict[str, Any]:
     return {"final_ranking": [], "winner": "", **rounds}
 
 
-def _revealed(course: Course) -> dict[str, Any]:
+def _revealed(course: Course, ratings: Ratings) -> dict[str, Any]:
     """The names on stage for those who look for them in a place of their own, once they are shown."""
-    entries = {side.value: course.seated(side).entry for side in Side}
-    if not course.shown.issuperset(entries.values()):
+    if not course.stage_is_shown:
         return {}
-    named = {f"model_{side}": _revealed_model(course, entry) for side, entry in entries.items()}
-    return {"models_revealed": named}
+    names = {side.value: course.name(course.seated(side).entry) for side in Side}
+    return {"models_revealed": {f"model_{side}": _revealed_model(name, ratings) for side, name in names.items()}}
 
 
-def _revealed_model(course: Course, entry: int) -> dict[str, Any]:
-    name = course.contestants[entry].model
-    return {"name": name, "display_name": name, "rating": FIRST_RATING}
+def _revealed_model(name: str, ratings: Ratings) -> dict[str, Any]:
+    return {"name": name, "display_name": name, "rating": ratings.get(name, FIRST_RATING)}
 
 
 def arena_voted(course: Course) -> dict[str, Any]:

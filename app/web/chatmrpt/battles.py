@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
+from redis.exceptions import RedisError
 
 from app.errors import InvalidInput, Unavailable
 from app.web.chatmrpt import answers, examples
@@ -22,6 +24,9 @@ from app.web.voters import Sender
 #: Clients of ``get_responses`` wait for 30 s and more, those of ``get_next_responses`` for 60 s.
 RESPONSES_WAIT = timedelta(seconds=25)
 NEXT_RESPONSES_WAIT = timedelta(seconds=50)
+
+#: More rows than a board has.
+WHOLE_BOARD = 10_000
 
 router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 outside = APIRouter(prefix="/api", route_class=SuccessRoute)
@@ -91,7 +96,17 @@ async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
 @router.post("/vote", responses=examples.answers(examples.VOTED))
 async def vote(body: VoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
-    return answers.voted(await judge(services, body, sender))
+    course = await judge(services, body, sender)
+    return answers.voted(course, await _ratings(services) if course.stage_is_shown else {})
+
+
+async def _ratings(services: Services) -> dict[str, float]:
+    """Ratings as the board has them now; a name that means several builds of a model has that of the best."""
+    rows: list[dict[str, Any]] = []
+    with suppress(RedisError):  # the verdict counts, whatever becomes of the board
+        rows = await services.boards.leaders(WHOLE_BOARD)
+    best_last = {row["model"]: row["elo_rating"] for row in reversed(rows)}
+    return {label.rpartition("@")[0]: rating for label, rating in best_last.items() if "@" in label} | best_last
 
 
 @outside.post("/vote_arena", responses=examples.answers(examples.ARENA_VOTED))

@@ -7,7 +7,8 @@ the snapshot and of what SQL holds, so every worker and every call says the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from app.battle.battle import Contestant, Side, Status, Vote, survivor
@@ -20,12 +21,13 @@ Reveal = Literal["end", "vote", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A battle at the moment of ``snapshot``; ``votes`` are the verdicts that it holds."""
+    """A battle at the moment of ``snapshot``; ``votes`` are its verdicts, ``voted_at`` when, by round."""
 
     snapshot: Snapshot
     contestants: tuple[Contestant, ...]
     votes: tuple[Vote, ...]
     shown: frozenset[int]
+    voted_at: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -52,6 +54,11 @@ class Course:
     def on_stage(self) -> tuple[int, ...]:
         """The entries on side a and on side b."""
         return tuple(self.seated(side).entry for side in Side)
+
+    @property
+    def stage_is_shown(self) -> bool:
+        """Whether both names on stage may be told."""
+        return self.shown.issuperset(self.on_stage)
 
     @property
     def beaten(self) -> tuple[int, ...]:
@@ -100,7 +107,8 @@ def course_of(snapshot: Snapshot, record: BattleRecord, reveal: Reveal) -> Cours
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
     told = {vote["round"] for vote in snapshot.votes}
     votes = tuple(vote for vote in record.votes if vote.round in told)
-    return Course(snapshot, contestants, votes, _shown(snapshot, votes, len(contestants), reveal))
+    voted_at = dict(zip((vote.round for vote in record.votes), record.voted_at, strict=False))
+    return Course(snapshot, contestants, votes, _shown(snapshot, votes, len(contestants), reveal), voted_at)
 
 
 def _shown(snapshot: Snapshot, votes: tuple[Vote, ...], count: int, reveal: Reveal) -> frozenset[int]:

@@ -28,7 +28,14 @@ _EMPTY: Json = {"response_a": "", "response_b": ""}
 _STANDINGS: Json = {"eliminated_models": [], "winner_chain": [], "remaining_models": ["Model C"]}
 _AFTER_ONE: Json = {"eliminated_models": ["Model B"], "winner_chain": ["Model A"], "remaining_models": []}
 _HISTORY: list[Json] = [
-    {"round": 0, "model_a": "Model A", "model_b": "Model B", "choice": "left", "eliminated_model": "Model B"}
+    {
+        "round": 0,
+        "model_a": "Model A",
+        "model_b": "Model B",
+        "choice": "left",
+        "eliminated_model": "Model B",
+        "timestamp": "2026-03-01T12:00:00.250000Z",
+    }
 ]
 _LAST: Json = {"previous_winner": "Model A", "previous_loser": "Model B", "eliminated_side": "right"}
 
