@@ -138,6 +138,8 @@ REFUSED = [
     ("vote", BATTLE | {"vote": "a", "round": 0}, 400, {"field": "round"}),
     ("submit_progressive_choice", {"battle_id": "nobody", "choice": "left"}, 404, {}),
     ("submit_progressive_choice", BATTLE, 400, {"field": "choice"}),
+    ("submit_progressive_choice", BATTLE | {"choice": "left", "round": 2}, 400, {"code": "not_this_round"}),
+    ("submit_progressive_choice", BATTLE | {"choice": "left", "round": 0}, 400, {"field": "round"}),
     ("../vote_arena", BATTLE, 400, {"success": False, "field": "vote"}),
     ("../vote_arena", {}, 400, {"success": False, "field": "battle_id"}),
     ("../vote_arena", {"battle_id": "nobody", "vote": "a"}, 404, {"success": False}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,6 +12,9 @@ from app.battle.battle import Pair, Status, Verdict
 from app.database import Database, migrate
 from app.records.ledger import Ledger
 from app.records.values import NewBattle
+from tests.records.conftest import _migrated_file, _shared_url, empty_url, kind, postgres, url
+
+__all__ = ["_migrated_file", "_shared_url", "empty_url", "kind", "postgres", "url"]
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SOON = timedelta(seconds=2)
@@ -23,16 +27,29 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-async def house(tmp_path):
+@asynccontextmanager
+async def one_battle(url):
     """A database with one battle, and a clock that stands still."""
-    url = f"sqlite:///{tmp_path}/arena.db"
-    await migrate(url)
     database, clock = Database(url), Clock()
     ledger = Ledger(database, clock)
     await ledger.open_battle(NewBattle("b1", "Why?", ("x", "y", "z")))
     yield url, ledger, clock
     await database.aclose()
+
+
+@pytest.fixture
+async def house(url):
+    """One battle on either database."""
+    async with one_battle(url) as house:
+        yield house
+
+
+@pytest.fixture
+async def own_house(empty_url):
+    """One battle on a database whose schema may be changed."""
+    await migrate(empty_url)
+    async with one_battle(empty_url) as house:
+        yield house
 
 
 async def cast(ledger, round_number=1, verdict=Verdict.A, request="r1", outcome=Status.RUNNING):
@@ -84,8 +101,8 @@ async def test_battles_are_counted_with_those_that_were_judged_to_their_end(hous
     assert (counts.opened, counts.finished) == (2, 1)
 
 
-async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(house):
-    url, ledger, _ = house
+async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(own_house):
+    url, ledger, _ = own_house
     await cast(ledger)
     await migrate(url, "0001")
     database = Database(url)

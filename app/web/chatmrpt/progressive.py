@@ -10,11 +10,12 @@ from app.web.chatmrpt import answers, examples
 from app.web.chatmrpt.bodies import BattleBody, ChoiceBody, SessionHeader, StartBody, session_of
 from app.web.chatmrpt.judging import judge
 from app.web.chatmrpt.opening import opened_course, waited_for
+from app.web.chatmrpt.routes import ContractRoute
 from app.web.services import Services, Wired
 from app.web.streams import event_stream, patient_json
 from app.web.voters import Sender
 
-router = APIRouter(prefix="/api/arena")
+router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 
 
 @router.post("/start_progressive", responses=examples.answers(examples.STARTED))
