@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo serve test race check format lock install clean
+.PHONY: demo serve test race takeover check format lock install clean
 
 install: $(STAMP)
 
@@ -27,6 +27,10 @@ test: install ## all tests, on both cores
 race: install ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
 	$(BIN)/python -m tests.race.command --votes 10000 --database sqlite
 	$(BIN)/python -m tests.race.command --votes 10000 --database postgresql
+
+takeover: install ## the drivers of hosts are killed twenty times, and all instances restarted under load
+	$(BIN)/python -m tests.whole.takeover --kills 20
+	$(BIN)/python -m tests.whole.rolling --battles 20
 
 check: install ## style, types and the direction of imports
 	$(BIN)/ruff check .

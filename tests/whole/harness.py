@@ -137,7 +137,8 @@ class Instance:
 
     def logged(self, event: str | None = None) -> list[dict[str, Any]]:
         """The log's lines so far; with ``event``, only those."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        wanted = (line for line in self.log.read_text().splitlines() if line.startswith("{") and (event or "") in line)
+        lines = [json.loads(line) for line in wanted]
         return [line for line in lines if event in (None, line.get("event"))]
 
     def kill(self) -> None:
@@ -242,7 +243,8 @@ def running_house(folder: Path, *, persistent: bool = False, **config: Any) -> I
         stack.callback(basalt.close)
         redis = RedisServer(persistent=persistent)
         stack.callback(redis.close)
-        house = House(folder, granite, basalt, redis, _settings(folder, redis.url, granite.url, basalt.url))
+        settings = _settings(folder, redis.url, granite.url, basalt.url, config.get("num_parallel", 1))
+        house = House(folder, granite, basalt, redis, settings)
         try:
             yield house
         finally:
@@ -250,11 +252,12 @@ def running_house(folder: Path, *, persistent: bool = False, **config: Any) -> I
                 instance.close()
 
 
-def _settings(folder: Path, redis_url: str, granite: str, basalt: str) -> dict[str, str]:
+def _settings(folder: Path, redis_url: str, granite: str, basalt: str, parallel: int) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     toml = folder / "arena.toml"
     hosts = ((GRANITE, granite), (BASALT, basalt))
-    toml.write_text("".join(f'[[hosts]]\nname = "{name}"\nurl = "{url}"\nmemory_gb = 24\n' for name, url in hosts))
+    rest = f"memory_gb = 24\nnum_parallel = {parallel}\n"
+    toml.write_text("".join(f'[[hosts]]\nname = "{name}"\nurl = "{url}"\n{rest}' for name, url in hosts))
     return {
         "ARENA_CONFIG": str(toml),
         "ARENA_DATA_DIR": str(folder / "data"),

@@ -1,0 +1,59 @@
+"""A host goes from one worker to another: killed, frozen, or restarted under load; small editions of two commands."""
+
+from __future__ import annotations
+
+import asyncio
+from time import time
+
+from tests.helpers import wait_until
+from tests.whole.client import open_battle, play
+from tests.whole.crowd import MESSAGES, Truth, Viewer, viewing
+from tests.whole.harness import OKAPI, ZIRCON, running_house
+from tests.whole.rolling import rolling
+from tests.whole.takeover import HOSTS, TAKEOVER_LIMIT_S, Report, Workers, judge, takeovers
+
+
+async def test_owners_killed_in_mid_answer_lose_and_double_nothing(tmp_path):
+    report = await takeovers(tmp_path, kills=3)
+    assert report.troubles == []
+    assert report.kills == 3
+    assert max(report.takeovers_s) <= TAKEOVER_LIMIT_S, report.takeovers_s
+
+
+async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_up(tmp_path):
+    report = Report()
+    truth = await asyncio.to_thread(Truth)
+    with running_house(tmp_path, tokens_per_s=15.0) as house:
+        workers = Workers(house)
+        await asyncio.gather(workers.start(), workers.start())
+        await wait_until(lambda: all(workers.owner(host) for host in HOSTS), 15, interval=0.1)
+        frozen = workers.owner(HOSTS[0])
+        other = workers.other_than(frozen)
+        opened = await open_battle(other.url, MESSAGES[0], models=[ZIRCON, OKAPI])
+        viewer = Viewer(opened, lambda: other.url)
+        async with viewing(viewer) as tasks:
+            await wait_until(lambda: len(viewer.sides_with_text()) == 2, 20)
+            lost = {host for host in HOSTS if workers.owner(host) is frozen}
+            frozen.freeze()
+            at = time()
+            try:
+                await wait_until(lambda: all(workers.taken(host)[0] > at for host in lost), 15, interval=0.1)
+                assert max(workers.taken(host)[0] for host in lost) - at <= TAKEOVER_LIMIT_S
+                await wait_until(lambda: len(viewer.watched.named("reset")) == len(lost), 20)
+                assert not viewer.watched.named("ready")
+            finally:
+                frozen.thaw()
+            end = await play(other.url, opened["battle_id"], ["a"], 60)
+            await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        await wait_until(lambda: frozen.logged("answer_left"), 10)
+        await judge([viewer], [end], frozen.url, truth, lost, report)
+    assert report.troubles == []
+    assert report.resets == len(lost)
+
+
+async def test_instances_restarted_one_by_one_under_load_are_no_more_than_a_pause(tmp_path):
+    report = await rolling(tmp_path, battles=8, pause_s=0.2)
+    assert report.troubles == []
+    assert report.restarts == 3
+    assert report.battles >= 8
+    assert max(report.gaps_s) < 15
