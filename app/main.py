@@ -27,6 +27,7 @@ from app.arena.writer import TickWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.board.service import Boards
 from app.database import Database
+from app.doctor.examine import Examination, examine
 from app.draining import Drain, drained_at_sigterm, end_with_parent, lanes_running, nobody_to_tell
 from app.embedded_redis import embedded_redis
 from app.engines import database_url
@@ -47,7 +48,7 @@ from app.schema import ready
 from app.settings import Settings, load_settings
 from app.tasks import Supervisor
 from app.web import application
-from app.web.fleet import fleet_on
+from app.web.fleet import fleet_on, troubles
 from app.web.services import Readiness, Services
 
 log = structlog.get_logger(__name__)
@@ -224,7 +225,9 @@ class House:
         contestants = AtHand(self.roster, self._hosting.router)
         secret = secret_of(self._settings)
         hosting = self._hosting
-        fleet = fleet_on(self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm)
+        fleet = fleet_on(
+            self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm, doctor=self._examined
+        )
         wired = (self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
         votes = partial(comparisons, self._database, EXPORT_CHUNK)
         return Services(*wired, fleet=fleet, comparisons=votes)
@@ -242,10 +245,21 @@ class House:
             missing.append(error.sentence)
         if missing:
             return Readiness(tuple(missing))
-        ownerless = [host.name for host in self._hosts if not await HostLease(self._redis, host.name).taken()]
-        lanes = tuple(f"nobody drives host {name} at the moment" for name in ownerless)
-        hosts = tuple(f"host {host.host} does not answer" for host in self.roster.catalog.unreachable)
-        return Readiness(degraded=(*lanes, *hosts))
+        reports = await self._hosting.reports.read()
+        # A report outlives its driver for a while, the lease does not.
+        driven = {host: told for host, told in reports.items() if await HostLease(self._redis, host).taken()}
+        silent = [host.host for host in self.roster.catalog.unreachable]
+        return Readiness(degraded=troubles(driven, self._hosts, silent))
+
+    async def _examined(self) -> Examination:
+        """What the doctor finds, for those who run the arena."""
+        return await examine(
+            self._settings,
+            self._hosts,
+            redis=self._redis,
+            database=database_url(self._settings),
+            reports=self._hosting.reports,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,14 @@ class Crew:
     version: str = ""
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    async def answers(self) -> bool:
+        """Whether the host answers at all; what it says tells the breaker nothing."""
+        try:
+            self.version = await self.backend.version()
+        except BackendError:
+            return False
+        return True
+
     async def look(self) -> bool:
         """Ask the host whether it lives and what it holds, twice if need be; tell the breaker; False: no answer."""
         async with self._looking:

@@ -36,10 +36,11 @@ from app.lanes.notices import Notices
 from app.lanes.pace import Pace
 from app.lanes.planner import Action, Load, Unload, View, plan
 from app.lanes.queue import Queue
-from app.lanes.report import Health, Reports
+from app.lanes.report import Reports
 from app.lanes.reporter import Reporter
 from app.lanes.runner import AWAY
 from app.lanes.spread import Everything, Share
+from app.lanes.watch import Watch
 from app.lanes.work import Work
 from app.metrics.tally import Tally
 
@@ -93,17 +94,15 @@ class Lane:
             clock=clock,
             wall=wall,
         )
-        self._crew.breaker.changed = self._health_changed
         self._woken = asyncio.Event()
         self._work = Work(self._crew, self._woken.set)
+        self._watch = Watch(self._crew, self._woken.set)
         self._reporter = Reporter(self._crew, reports or MemoryReports(), self._work.view)
         self._notices = Notices(desk, host.name, clock)
         self._stale = asyncio.Event()
         self._lost = False
         self._blind = False
         self._deadline: float | None = None
-        self._active_at = clock()
-        self._awake = not host.scale_to_zero
         self._ended = asyncio.Event()
         self._log = structlog.get_logger("app.lanes.lane").bind(host=host.name)
 
@@ -115,6 +114,7 @@ class Lane:
         self._ended.clear()
         try:
             while self._deadline is None:
+                self._woken.clear()  # or what woke the driving would keep us from ever waiting here
                 if self._share.may_ask(self.host.name) and await self._lease.acquire():
                     await self._drive()
                 else:
@@ -147,9 +147,8 @@ class Lane:
         try:
             async with self._beside("lease", self._keep_lease()), self._beside("nudges", self._listen()):
                 await self._reporter.inherit()
-                if self._awake:
-                    await self._begin()
-                async with self._beside("probe", self._probe()), self._beside("report", self._reporter.run()):
+                self._watch.ready = False
+                async with self._beside("watch", self._watch.run()), self._beside("report", self._reporter.run()):
                     while not self._lost and self._deadline is None and not self._given_up():
                         await self._step()
                 await self._drained()
@@ -166,18 +165,6 @@ class Lane:
         self._share.lost(self.host.name)
         return True
 
-    async def _begin(self) -> None:
-        """Learn what is in memory, and how large the other models are; what is there of ours is kept."""
-        here, keeper = self._crew.residency, self._crew.keeper
-        if await self._crew.look():
-            await here.predict_sizes()
-        keeper.begin(resident.model for resident in here.residents if resident.model not in here.strangers)
-        self._fill_plan()
-
-    def _fill_plan(self) -> None:
-        here = self._crew.residency
-        self._crew.keeper.fill(here.limits.budget, lambda model: here.sizes.get(model, 0))
-
     async def _drained(self) -> None:
         """Once stopped, let what is under way end while the lease is still renewed."""
         if self._deadline is not None:
@@ -191,11 +178,13 @@ class Lane:
             return
         if self._lease.held:
             view = self._work.view()
-            await self._stay_awake(view)
-            self._act(view)
-            await asyncio.sleep(0)  # what was started goes first
-            view = self._work.view()
-            self._notices.tell(view.waiting, outlooks(view, self._crew.history))
+            self._watch.need(not self._work.idle or bool(view.wishes))
+            if self._watch.ready:
+                self._act(view)
+                await asyncio.sleep(0)  # what was started goes first
+                view = self._work.view()
+            if self._watch.ready or self.host.scale_to_zero:
+                self._notices.tell(view.waiting, outlooks(view, self._crew.history))
         if not await self._wait(self._pace.read_every):
             self._stale.set()
 
@@ -210,18 +199,6 @@ class Lane:
             actions = () if view.in_flight or view.loading is not None else actions[:1]
         for action in actions:
             self._work.perform(action, wished=not view.waiting and isinstance(action, Load | Unload))
-
-    async def _stay_awake(self, view: View) -> None:
-        """Wake a host that scales to zero when somebody needs it, and let it rest when nobody did for long."""
-        if not self.host.scale_to_zero:
-            return
-        if not self._work.idle or view.wishes:
-            self._active_at = self._clock()
-            if not self._awake:
-                self._awake = True
-                await self._begin()
-        elif self._clock() - self._active_at > self._pace.rest_after.total_seconds():
-            self._awake = False
 
     async def _read(self) -> bool:
         """Read all jobs; False when Redis is away, which is logged once."""
@@ -242,13 +219,6 @@ class Lane:
     def _announce(self, wished: dict[str, float]) -> None:
         for model, until in wished.items():
             self._crew.keeper.announce([self._crew.residency.spelling(model)], until)
-
-    def _health_changed(self, health: Health, why: str) -> None:
-        if health == "down":
-            self._crew.journal.note("host_down", detail=why)
-        elif health == "up":
-            self._crew.journal.note("host_up")
-        self._woken.set()
 
     async def _keep_lease(self) -> None:
         """Renew the lease; if it expired meanwhile and nobody took it, take it again and go on."""
@@ -272,19 +242,6 @@ class Lane:
                 else:
                     self._work.add(news)
                 self._woken.set()
-
-    async def _probe(self) -> None:
-        """Look after the host every so often; while it is down, as often as the breaker lets."""
-        every_s, due = self._pace.probe_every.total_seconds(), self._clock() + self._pace.probe_every.total_seconds()
-        while True:
-            await asyncio.sleep(min(self._pace.ask_every.total_seconds(), every_s))
-            down = self._crew.breaker.health == "down"
-            if (down and not self._crew.breaker.probe_due) or (not down and self._clock() < due) or not self._awake:
-                continue
-            due = self._clock() + every_s
-            if await self._crew.look():
-                self._fill_plan()
-            self._woken.set()
 
     @asynccontextmanager
     async def _beside(self, name: str, work: Awaitable[None]) -> AsyncGenerator[None]:

@@ -24,11 +24,13 @@ class Pace:
     """After a model left a card, this long nothing is loaded there."""
     patience: timedelta = timedelta(seconds=30)
     """See ``app.lanes.planner``: how long resident models may be served first."""
-    rest_after: timedelta = timedelta(minutes=5)
-    """A host that scales to zero is left alone after nobody used it for this long."""
     second_look: timedelta = timedelta(seconds=1)
     """Between two failed probes that count as one trouble: a busy server may miss one."""
     down_probe: timedelta = FIRST_PAUSE
     """A host that went down is probed after this, then after twice as long each time."""
     down_patience: timedelta = timedelta(seconds=10)
     """Answers wait this long for a host that is down when no other can write them: as long as a restart may take."""
+    rest_after: timedelta = timedelta(minutes=5)
+    """A host that scales to zero is left alone after nobody used it for this long."""
+    wakes_within: timedelta = timedelta(seconds=90)
+    """A host that scaled to zero has this long to answer for the first time."""

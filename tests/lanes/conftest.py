@@ -20,6 +20,7 @@ from app.lanes.memory import LeaseBoard, MemoryDesk, MemoryLease, MemoryQueue
 from app.lanes.pace import Pace
 from app.lanes.planner import Budget
 from app.lanes.queue import Queue
+from app.lanes.spread import Share
 
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
@@ -55,6 +56,7 @@ class House:
         budget: Budget | None = None,
         lease: Lease | None = None,
         pace: Pace = BRISK,
+        share: Share | None = None,
     ) -> Lane:
         lane = Lane(
             LaneHost("gpu", slots, budget or Budget()),
@@ -64,6 +66,7 @@ class House:
             self.desk,
             options=lambda _: OPTIONS,
             pace=pace,
+            share=share,
         )
         self.lanes.append((lane, asyncio.create_task(lane.run(), name=f"lane {len(self.lanes)}")))
         return lane

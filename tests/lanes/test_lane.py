@@ -523,3 +523,32 @@ async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_fo
     await wait_until(lambda: all(house.desk.answer(one).settled for one in jobs))
     assert [house.text(one) for one in jobs] == ["one two"] * 4
     assert {len(house.desk.answer(one).attempts) for one in jobs} == {1}
+
+
+class Unwanted:
+    """The share of a process that has too many hosts as soon as it has one."""
+
+    def __init__(self) -> None:
+        self.driven = 0
+
+    def may_ask(self, host: str) -> bool:
+        return self.driven == 0
+
+    def should_give_up(self, host: str) -> bool:
+        return True
+
+    def taken(self, host: str) -> None:
+        self.driven += 1
+
+    def lost(self, host: str) -> None:
+        """Nothing to note."""
+
+
+async def test_a_lane_that_gave_its_idle_host_up_lets_others_work(house: House) -> None:
+    share = Unwanted()
+    lane = house.open(ScriptedBackend(resident=["a"]), share=share)
+    await wait_until(lambda: share.driven == 1 and not lane.driving)
+    async with asyncio.timeout(2):
+        await asyncio.sleep(0.05)
+    assert not lane.driving
+    assert house.board.owner is None
