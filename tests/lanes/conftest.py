@@ -40,6 +40,21 @@ def job(number: int, model: str = "a", priority: Priority = Priority.INTERACTIVE
 
 
 @dataclass
+class Clock:
+    """A clock that stands still until somebody moves it."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@dataclass
 class House:
     """A queue, a desk and a board of leases, and the lanes that were opened on them."""
 

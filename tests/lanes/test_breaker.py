@@ -1,0 +1,185 @@
+"""When a host counts as down, and how it comes back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from app.backends.base import (
+    BackendBroken,
+    BackendError,
+    BackendOverloaded,
+    BackendUnavailable,
+    BadRequest,
+    LoadTimedOut,
+    ModelNotFound,
+    OutOfCapacity,
+    Overlong,
+    RunnerStopped,
+    Stalled,
+    UpstreamFailed,
+)
+from app.lanes.breaker import LONGEST_PAUSES, THRESHOLD, Breaker, counts
+from app.lanes.report import Health
+from tests.lanes.conftest import Clock
+
+REFUSED = BackendUnavailable("refused")
+
+
+@pytest.fixture
+def told() -> list[tuple[Health, str]]:
+    return []
+
+
+@pytest.fixture
+def breaker(clock: Clock, told: list[tuple[Health, str]]) -> Breaker:
+    made = Breaker(first_pause=timedelta(seconds=2), clock=clock)
+    made.changed = lambda health, why: told.append((health, why))
+    return made
+
+
+@pytest.mark.parametrize(
+    "error", [BackendUnavailable, BackendOverloaded, UpstreamFailed, LoadTimedOut, BackendBroken, Stalled]
+)
+def test_what_the_host_could_not_do_counts(error: type[BackendError]) -> None:
+    assert counts(error("said the server"))
+
+
+@pytest.mark.parametrize("error", [BadRequest, ModelNotFound, OutOfCapacity, RunnerStopped, Overlong])
+def test_what_the_request_or_the_model_is_to_blame_for_does_not_count(error: type[BackendError]) -> None:
+    assert not counts(error("said the server"))
+
+
+def test_three_failures_in_a_row_open_it(breaker: Breaker) -> None:
+    for _ in range(THRESHOLD - 1):
+        assert breaker.failed(REFUSED)
+        assert breaker.health == "up"
+    assert breaker.failed(UpstreamFailed("500"))
+    assert (breaker.health, breaker.why) == ("down", "upstream_error")
+
+
+def test_a_success_between_failures_starts_the_count_anew(breaker: Breaker) -> None:
+    for _ in range(4 * THRESHOLD):
+        breaker.failed(REFUSED)
+        breaker.failed(REFUSED)
+        breaker.succeeded()
+    assert breaker.health == "up"
+
+
+def test_any_number_of_refused_requests_leaves_it_closed(breaker: Breaker) -> None:
+    for _ in range(100):
+        assert not breaker.failed(BadRequest("400"))
+        assert not breaker.failed(ModelNotFound("404"))
+    assert breaker.health == "up"
+
+
+def test_refused_requests_between_failures_neither_count_nor_excuse_them(breaker: Breaker) -> None:
+    for _ in range(THRESHOLD):
+        breaker.failed(REFUSED)
+        breaker.failed(ModelNotFound("404"))
+    assert breaker.health == "down"
+
+
+def test_a_failed_probe_opens_it_at_once(breaker: Breaker, told: list[tuple[Health, str]]) -> None:
+    breaker.unreachable("unavailable")
+    assert breaker.health == "down"
+    assert told == [("down", "unavailable")]
+
+
+def test_a_probe_is_due_only_while_it_is_down_and_after_a_pause(breaker: Breaker, clock: Clock) -> None:
+    clock.now += 100
+    assert not breaker.probe_due
+    breaker.unreachable("unavailable")
+    assert not breaker.probe_due
+    clock.now += 2
+    assert breaker.probe_due
+    breaker.alive()
+    assert not breaker.probe_due
+
+
+def test_the_pause_between_probes_grows_up_to_a_bound(breaker: Breaker, clock: Clock) -> None:
+    pauses = []
+    for _ in range(5):
+        breaker.unreachable("unavailable")
+        began = clock.now
+        while not breaker.probe_due:
+            clock.now += 0.25
+        pauses.append(clock.now - began)
+    assert pauses == [2, 4, 2 * LONGEST_PAUSES, 2 * LONGEST_PAUSES, 2 * LONGEST_PAUSES]
+
+
+def test_the_pause_is_short_again_after_the_host_worked(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(3):
+        breaker.unreachable("unavailable")
+    breaker.alive()
+    breaker.succeeded()
+    breaker.unreachable("unavailable")
+    clock.now += 2
+    assert breaker.probe_due
+
+
+def test_a_living_host_is_tried_and_the_first_success_closes_it(
+    breaker: Breaker, told: list[tuple[Health, str]]
+) -> None:
+    breaker.unreachable("unavailable")
+    breaker.alive()
+    assert (breaker.health, breaker.why) == ("trying", "unavailable"), "the cause is still worth telling"
+    breaker.succeeded()
+    assert (breaker.health, breaker.why) == ("up", "")
+    assert [health for health, _ in told] == ["down", "trying", "up"]
+
+
+def test_one_failure_while_it_is_tried_opens_it_again(breaker: Breaker) -> None:
+    breaker.unreachable("unavailable")
+    breaker.alive()
+    breaker.succeeded()
+    breaker.failed(REFUSED)
+    assert breaker.health == "up", "after a success it takes three again"
+    breaker.unreachable("unavailable")
+    breaker.alive()
+    breaker.failed(LoadTimedOut("300 s"))
+    assert (breaker.health, breaker.why) == ("down", "load_timeout")
+
+
+def test_a_refused_request_while_it_is_tried_shows_nothing(breaker: Breaker) -> None:
+    breaker.unreachable("unavailable")
+    breaker.alive()
+    breaker.failed(BadRequest("400"))
+    assert breaker.health == "trying"
+
+
+def test_a_probe_that_succeeds_on_a_working_host_changes_nothing(
+    breaker: Breaker, told: list[tuple[Health, str]]
+) -> None:
+    breaker.failed(REFUSED)
+    breaker.failed(REFUSED)
+    breaker.alive()
+    assert told == []
+    breaker.failed(REFUSED)
+    assert breaker.health == "down", "that the port answers does not excuse failed answers"
+
+
+def test_the_trouble_lasts_from_its_first_moment_until_an_answer_succeeds(breaker: Breaker, clock: Clock) -> None:
+    clock.now = 100.0
+    breaker.unreachable("unavailable")
+    for clock.now in (103.0, 107.0):
+        breaker.alive()
+        assert breaker.down_s == 0.0
+        breaker.failed(REFUSED)
+        assert breaker.since == 100.0
+        assert breaker.down_s == clock.now - 100.0
+    breaker.alive()
+    clock.now = 110.0
+    breaker.succeeded()
+    assert breaker.since == 110.0
+
+
+def test_each_change_is_told_once(breaker: Breaker, told: list[tuple[Health, str]]) -> None:
+    for _ in range(3):
+        breaker.unreachable("unavailable")
+    for _ in range(3):
+        breaker.alive()
+    for _ in range(3):
+        breaker.succeeded()
+    assert told == [("down", "unavailable"), ("trying", "unavailable"), ("up", "")]
