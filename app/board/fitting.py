@@ -10,6 +10,7 @@ import orjson
 from app.battle.battle import Verdict
 from app.board.gather import Gathered
 from app.board.selection import BoardQuery
+from app.errors import InvalidInput
 from app.ranking.board import BoardRow
 from app.ranking.leaderboard import board_of
 from app.ranking.speed import SpeedRow, speed_board
@@ -36,6 +37,16 @@ class Facts:
     def from_bytes(cls, body: bytes) -> Facts:
         """Read what ``facts_of`` gave."""
         return cls(**orjson.loads(body))
+
+    def check_anchor(self, query: BoardQuery) -> None:
+        """Refuse a query whose anchor was never judged, so that nobody has boards made of names that he makes up.
+
+        Raises:
+            InvalidInput: it was not.
+        """
+        anchor = query.anchor
+        if anchor is not None and not {anchor, anchor.rpartition("@")[0]} & self.usage.keys():
+            raise InvalidInput("anchor is the name of a model on the board", field="anchor")
 
     def empty_board(self, query: BoardQuery) -> bytes:
         """The board of a category or language that nobody voted in."""

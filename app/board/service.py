@@ -93,13 +93,17 @@ class Boards:
         """The body of a leaderboard.
 
         Raises:
+            InvalidInput: its anchor names no model that was judged.
             Unavailable: it is still being made; try again.
             redis.exceptions.RedisError: Redis is away.
         """
         if query != DEFAULT:
             body, facts = await self._snapshots.bodies(query.key, FACTS)
-            if facts is not None and not (known := Facts.from_bytes(facts)).has(query):
-                return known.empty_board(query)
+            if facts is not None:
+                known = Facts.from_bytes(facts)
+                known.check_anchor(query)
+                if not known.has(query):
+                    return known.empty_board(query)
             await self._snapshots.want(query.key)
             if body is not None:
                 return body

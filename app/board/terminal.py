@@ -21,6 +21,8 @@ Category = Annotated[str, typer.Option(help="Only votes on questions of this cat
 Language = Annotated[str, typer.Option(help="Only votes on questions in this language.")]
 Style = Annotated[str, typer.Option(help="Set looks aside: all, or a list of length,headers,lists,bold.")]
 Include = Annotated[str, typer.Option(help="Let marked votes in: a list of fallback,leaked.")]
+Ties = Annotated[str, typer.Option(help="How ties count: half_win, davidson or rao_kupper.")]
+Anchor = Annotated[str, typer.Option(help="The model whose rating is 1000; without it, the mean is.")]
 Speed = Annotated[bool, typer.Option("--speed", help="How fast each model writes on each host, instead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The body that GET /api/arena/leaderboard answers.")]
 
@@ -30,13 +32,15 @@ def board(
     language: Language = "",
     style: Style = "",
     include: Include = "",
+    ties: Ties = "",
+    anchor: Anchor = "",
     speed: Speed = False,
     as_json: AsJson = False,
 ) -> None:
     """Show who is best, and how sure that is, from the votes of ended battles."""
     from app.board.selection import BoardQuery  # numpy takes a while, and other commands don't need it
 
-    query = BoardQuery.of(category, language, style, include)
+    query = BoardQuery.of(category, language, style, include, ties, anchor)
     body = asyncio.run(_body(load_settings(), query, speed=speed))
     if as_json:
         sys.stdout.write(f"{body.decode()}\n")
@@ -46,7 +50,7 @@ def board(
 
 
 async def _body(settings: Settings, query: BoardQuery, *, speed: bool) -> bytes:
-    from app.board.fitting import SPEED, bodies_of
+    from app.board.fitting import SPEED, bodies_of, facts_of
     from app.board.gather import gather
     from app.database import Database, database_url
     from app.schema import ready
@@ -58,6 +62,7 @@ async def _body(settings: Settings, query: BoardQuery, *, speed: bool) -> bytes:
         gathered = await gather(database, lambda: settings.arena_models, with_style=bool(query.features))
     finally:
         await database.aclose()
+    facts_of(gathered).check_anchor(query)
     return bodies_of(gathered, [query])[SPEED if speed else query.key]
 
 

@@ -51,14 +51,17 @@ async def leaderboard(
     language: Word = "",
     style: Word = "",
     include: Word = "",
+    ties: Word = "",
+    anchor: Word = "",
     board: Literal["quality", "speed"] = "quality",
 ) -> Response:
     """Who is best, and how sure that is; ``board=speed``: how fast each model writes on each host.
 
     Votes of running battles count when these end, so that the board never tells who sits where. ``style`` sets looks
     aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, or that named their model,
-    count only if ``include`` lists fallback, leaked. A category or language without votes has an empty board.
+    count only if ``include`` lists fallback, leaked. A category or language without votes has an empty board. ``ties``
+    is half_win, davidson or rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is.
     """
-    query = BoardQuery.of(category, language, style, include)
+    query = BoardQuery.of(category, language, style, include, ties, anchor)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
     return Response(body, media_type="application/json")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.records.forgetting import forget_older
-from tests.board.playing import TIMED, A, B
+from tests.board.playing import TIE, TIMED, A, B
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 LONG = "**Yes.** " + "Because of this and that. " * 20
@@ -94,9 +94,31 @@ async def test_style_can_be_set_aside(start, player):
     assert 0 < gap[1] < 0.75 * gap[0]
 
 
+async def test_ties_and_the_gauge_can_be_chosen_and_are_said(start, player):
+    await player.battles(*[A, A, B, TIE] * 5)
+    worker = start()
+    plain, chosen = await worker.board(), await worker.board(ties="davidson", anchor="y")
+    assert (plain["method"]["ties"], plain["method"]["gauge"]) == ("half_win", "centred")
+    assert (chosen["method"]["ties"], chosen["method"]["gauge"], chosen["method"]["anchor"]) == (
+        "davidson",
+        "anchored",
+        "y",
+    )
+    assert chosen["method"]["tie_parameter"] is not None
+    assert [(row["model"], row["elo_rating"] == 1000) for row in chosen["leaderboard"]] == [("x", False), ("y", True)]
+    made_up = await worker.get(anchor="nobody")
+    assert (made_up.status_code, made_up.json()["field"]) == (400, "anchor")
+
+
 async def test_words_that_mean_nothing_are_refused_by_name(start):
     worker = start()
-    for field, word in (("style", "emoji"), ("include", "bots"), ("category", "x" * 65), ("board", "colour")):
+    for field, word in (
+        ("style", "emoji"),
+        ("include", "bots"),
+        ("category", "x" * 65),
+        ("board", "colour"),
+        ("ties", "coin"),
+    ):
         response = await worker.get(**{field: word})
         assert (response.status_code, response.json()["field"]) == (400, field)
 

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from app.board import terminal
-from tests.board.playing import A, B
+from app.errors import InvalidInput
+from tests.board.playing import TIE, A, B
 
 
 @pytest.fixture
@@ -41,6 +42,22 @@ async def test_it_shows_the_speed_of_each_model_on_each_host(played, capsys, mon
     assert "gpu" in text
     assert "40.0" in text
     assert json.loads(await shown(capsys, speed=True, as_json=True))["speed"][0]["answers"] == 18
+
+
+async def test_ties_are_counted_as_asked_for_and_a_model_may_be_the_anchor(player, played, capsys):
+    await player.battles(*[TIE] * 6, language="fr")
+    board = json.loads(await shown(capsys, ties="davidson", anchor="y", as_json=True))
+    assert (board["method"]["ties"], board["method"]["gauge"], board["method"]["anchor"]) == (
+        "davidson",
+        "anchored",
+        "y",
+    )
+    assert {row["model"]: row["elo_rating"] for row in board["leaderboard"]}["y"] == 1000
+    assert "y is 1000" in await shown(capsys, ties="rao_kupper", anchor="y")
+    with pytest.raises(InvalidInput, match="anchor is the name of a model on the board"):
+        await shown(capsys, anchor="nobody")
+    with pytest.raises(InvalidInput, match="ties is one of half_win, davidson, rao_kupper"):
+        await shown(capsys, ties="coin")
 
 
 async def test_it_takes_the_same_filters(played, capsys):
