@@ -24,7 +24,7 @@ from app.lanes.report import HostReport, HostReports, Reports
 from app.redis import commands_client
 from app.settings import Settings
 
-LIMIT = timedelta(seconds=2.8)
+LIMIT = timedelta(seconds=2.3)
 
 
 @dataclass(frozen=True, slots=True)

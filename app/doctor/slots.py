@@ -50,9 +50,9 @@ def slots_seen(answers: Iterable[AnswerSeen]) -> tuple[Slots, ...]:
 
 
 def _waited(answer: AnswerSeen, others: Sequence[AnswerSeen]) -> bool:
-    """Whether its first token came late, and after the end of one that was being written when it was sent."""
+    """Whether its first token came late, and after the end of one that was under way when it was sent."""
     return answer.first - answer.sent > WAITED_S and any(
-        other.first < answer.sent < other.ended and other.ended - _EDGE_S <= answer.first
+        other.sent <= answer.sent < other.ended and other.ended - _EDGE_S <= answer.first
         for other in others
         if other is not answer
     )

@@ -31,7 +31,7 @@ from app.redis_folder import RedisFolder
 from app.redis_process import find_redis_server
 from app.settings import Settings
 
-LIMIT = timedelta(seconds=2.5)
+LIMIT = timedelta(seconds=2.3)
 _LEASE, _AFTER = "arena:host:{", "}:lease"
 _SCAN_ROUNDS, _SCAN_COUNT = 20, 1000
 _BATTLES = 60
@@ -157,7 +157,8 @@ async def look_at_database(url: str, wall: Callable[[], float] = time.time, limi
         where = parse(url)
     except ConfigurationError as error:
         return DatabaseSeen("DATABASE_URL", "unusable", error.sentence)
-    file, name = sqlite_file(where), where.render_as_string()
+    file = sqlite_file(where)
+    name = where.set(drivername=where.get_backend_name()).render_as_string()
     if file is not None and (not file.exists() or not file.stat().st_size):
         blocked = unwritable(file.parent)
         return DatabaseSeen(name, "new") if blocked is None else DatabaseSeen(name, "folder", str(blocked))

@@ -102,7 +102,7 @@ async def another_server_answers(house: House) -> None:
     await house.start()
 
 
-@case("host_not_ollama", "error", "not HTTP")
+@case("host_not_ollama", "error", "not HTTP", "SSH-2.0")
 async def something_else_than_http_answers(house: House) -> None:
     house.health = "down"
     house.host["url"] = f"http://127.0.0.1:{await house.serve(serving(lambda _: b'SSH-2.0-OpenSSH_9.2' + bytes(40)))}"

@@ -23,7 +23,7 @@ TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 KEEP = timedelta(hours=72)
 
 
-HEALTHY = SimulatorConfig(speed=50, card="a10g", models=TRIO)
+HEALTHY = SimulatorConfig(speed=50, card="a10g", models=TRIO, load_s=0.5)
 
 
 @dataclass

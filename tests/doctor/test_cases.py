@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.doctor.cases import CASES, Case
@@ -22,4 +24,8 @@ async def test_a_planted_trouble_is_named_with_its_remedy(case: Case, house: Hou
     for word in case.words:
         assert word in text
     assert "secret" not in str(told)
+    for one in examination.findings:
+        assert one.remedy
+        assert shlex.split(one.command) or not one.command  # as a shell reads it
+        assert "None" not in one.cause + one.remedy + one.command
     assert examination.can_battle == all(one.severity != "error" for one in examination.findings)

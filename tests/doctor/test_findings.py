@@ -1,0 +1,179 @@
+"""What can't be planted on one machine, and rules that hold for all findings: on plain observations."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.backends.base import InstalledModel, LoadedModel
+from app.doctor.examine import findings_of
+from app.doctor.finding import CODES, Finding, worst_first
+from app.doctor.observation import DatabaseSeen, HostSeen, Observation, RedisSeen, Shape
+from app.hosts.host import Host
+from app.lanes.report import HostReport, ResidentReport
+from app.settings import Settings
+from tests.doctor.cases import CASES
+from tests.doctor.house import TRIO
+
+GIB = 1024**3
+NOW = 1_800_000_000.0
+REDIS = RedisSeen("redis://cache:6379/0", version="7.2.4", appends=True, saves="")
+EIGHT_B = Shape("llama", 32, 8, 128, 131072)
+
+
+def seen(*hosts: HostSeen, **given: object) -> Observation:
+    settings = given.pop("settings", None) or Settings(_env_file=None, arena_models=TRIO)
+    known: dict[str, object] = {
+        "settings": settings,
+        "now": NOW,
+        "hosts": hosts or (healthy(),),
+        "redis": REDIS,
+        "database": DatabaseSeen("postgresql://db/arena"),
+        "driven": {host.host.name: True for host in hosts or (healthy(),)},
+    }
+    return Observation(**{**known, **given})
+
+
+def healthy(**given: object) -> HostSeen:
+    host = Host("gpu", "http://10.0.0.5:11434", 24 * GIB)
+    known: dict[str, object] = {
+        "addresses": ("10.0.0.5",),
+        "version": "0.33.3",
+        "installed": tuple(
+            InstalledModel(name, 4_920_000_000, digest=name, capabilities=("completion",)) for name in TRIO
+        ),
+        "loaded": tuple(LoadedModel(name, 6 * GIB, 6 * GIB, 4096, NOW + 250_000) for name in TRIO),
+        "shapes": dict.fromkeys(TRIO, EIGHT_B),
+    }
+    return HostSeen(host, "ollama", **{**known, **given})
+
+
+def codes(observation: Observation) -> list[tuple[str, str]]:
+    return [(finding.code, finding.severity) for finding in findings_of(observation)]
+
+
+def test_a_healthy_observation_has_no_finding():
+    assert codes(seen()) == []
+
+
+def test_no_way_to_a_host():
+    broken = HostSeen(healthy().host, "unreachable", "No route to host", ("10.0.0.5",))
+    (finding,) = findings_of(seen(broken))
+    assert (finding.code, finding.severity) == ("host_unreachable", "error")
+    assert "No route to host" in finding.cause
+    assert finding.command == "ip route get 10.0.0.5"
+
+
+def test_a_remote_host_that_refuses_may_listen_on_loopback_only():
+    (finding,) = findings_of(seen(HostSeen(healthy().host, "refused", "", ("10.0.0.5",))))
+    assert "loopback only" in finding.cause
+    assert "OLLAMA_HOST=0.0.0.0:11434" in finding.command
+
+
+def test_port_80_because_http_was_written():
+    host = Host("local", "http://gpu1:80")
+    (finding,) = findings_of(seen(HostSeen(host, "refused", "nobody listens on port 80", (), "http://gpu1:11434")))
+    assert finding.code == "host_wrong_port"
+    assert "http:// without a port means port 80" in finding.cause
+    assert "11434 instead" in finding.cause
+    assert finding.remedy == "write http://gpu1:11434 in OLLAMA_HOST"
+
+
+def test_https_of_a_server_without_tls_and_without_another_scheme():
+    host = Host("local", "https://gpu1:8443")
+    (finding,) = findings_of(seen(HostSeen(host, "not_tls", "WRONG_VERSION_NUMBER")))
+    assert finding.code == "host_wrong_scheme"
+    assert "Ollama itself has no TLS" in finding.remedy
+
+
+@pytest.mark.parametrize("version", ["6.0.9", "5", ""])
+def test_an_old_redis(version: str):
+    (finding,) = findings_of(seen(redis=replace(REDIS, version=version)))
+    assert (finding.code, finding.severity) == ("redis_too_old", "error")
+    assert "6.2" in finding.cause
+
+
+def test_no_redis_to_bring_along():
+    missing = RedisSeen("embedded in .arena", "none", "no redis-server 6.2 or newer was found", embedded=True)
+    assert codes(seen(redis=missing, driven={})) == [("redis_missing", "error")]
+
+
+def test_a_model_that_only_embeds_and_one_that_is_run_elsewhere():
+    installed = (
+        *healthy().installed,
+        InstalledModel("nomic-embed-text:latest", 1, capabilities=("embedding",)),
+        InstalledModel("qwen-max:latest", 1, remote=True),
+    )
+    settings = Settings(_env_file=None, arena_models=(*TRIO, "nomic-embed-text", "qwen-max"))
+    found = findings_of(seen(healthy(installed=installed), settings=settings))
+    assert [(finding.code, finding.subject) for finding in found] == [
+        ("model_cannot_chat", "nomic-embed-text"),
+        ("model_cloud", "qwen-max"),
+    ]
+
+
+def test_a_model_that_is_missing_on_a_host_that_answers_may_be_on_one_that_does_not():
+    there = healthy(installed=healthy().installed[:2], loaded=())
+    dead = HostSeen(Host("b", "http://10.0.0.6:11434"), "no_connection", "no connection within 0.8 s")
+    assert codes(seen(there, dead)) == [("host_times_out", "warning"), ("fewer_than_num_models", "warning")]
+
+
+def test_a_model_that_nobody_used_for_a_whole_keep_alive_may_leave():
+    used = NOW - 72 * 3600 + 60
+    loaded = (LoadedModel(TRIO[0], 6 * GIB, 6 * GIB, 4096, NOW + 60),)
+    report = HostReport("gpu", NOW, residents=(ResidentReport(TRIO[0], used=used),))
+    assert codes(seen(healthy(loaded=loaded), reports={"gpu": report})) == []
+    busy = replace(report, residents=(ResidentReport(TRIO[0], used=NOW - 5),))
+    assert codes(seen(healthy(loaded=loaded), reports={"gpu": busy})) == [("keep_alive_too_short", "warning")]
+
+
+def test_a_time_in_the_past_of_a_model_that_writes_is_not_called_stuck():
+    loaded = (LoadedModel(TRIO[0], 6 * GIB, 6 * GIB, 4096, NOW - 300),)
+    report = HostReport("gpu", NOW, running_by_model={TRIO[0]: 1})
+    assert codes(seen(healthy(loaded=loaded), reports={"gpu": report})) == [("keep_alive_too_short", "warning")]
+    assert codes(seen(healthy(loaded=loaded))) == [("model_stuck", "warning")]
+
+
+def test_a_long_load_of_a_large_model_is_no_hang():
+    report = HostReport("gpu", NOW, loading=TRIO[0], loading_since=NOW - 100, load_s={TRIO[0]: 60.0})
+    assert codes(seen(healthy(loaded=()), reports={"gpu": report})) == []
+    unknown = replace(report, load_s={}, loading_since=NOW - 170)
+    assert codes(seen(healthy(loaded=()), reports={"gpu": unknown})) == []
+
+
+def test_all_models_of_a_server_are_wished_only_when_nobody_names_any():
+    many = tuple(InstalledModel(f"m{number}", 4 * GIB, digest=f"{number}") for number in range(9))
+    none_named = Settings(_env_file=None)
+    assert codes(seen(healthy(installed=many, loaded=()), settings=none_named)) == [("set_does_not_fit", "note")]
+
+
+def test_a_set_that_is_wholly_in_memory_fits_whatever_is_reckoned():
+    wide = replace(EIGHT_B, kv_heads=32)
+    settings = Settings(_env_file=None, arena_models=TRIO, arena_num_ctx=8192)
+    loaded = tuple(LoadedModel(name, 7 * GIB, 7 * GIB, 8192, NOW + 250_000) for name in TRIO)
+    there = healthy(shapes=dict.fromkeys(TRIO, wide), loaded=loaded)
+    assert codes(seen(there, settings=settings)) == []
+    assert codes(seen(replace(there, loaded=()), settings=settings)) == [("set_does_not_fit", "warning")]
+
+
+def test_the_worst_comes_first_and_nothing_twice():
+    note = Finding("host_on_cpu", "note", "a", "b", "c")
+    error = Finding("redis_missing", "error", "a", "b", "c")
+    assert worst_first([note, error, note]) == (error, note)
+
+
+PLANTED_HERE = frozenset(("host_unreachable", "host_wrong_port", "redis_too_old", "model_cannot_chat"))
+PLANTED_IN_HEALTH = frozenset(("host_on_cpu", "redis_embedded_idle"))
+
+
+def test_every_code_is_planted_in_a_test():
+    planted = {case.code for case in CASES} | PLANTED_HERE | PLANTED_IN_HEALTH
+    assert planted == set(CODES)
+
+
+def test_every_code_has_its_line_in_the_docs():
+    text = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
+    assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", text, re.MULTILINE)) == set(CODES)

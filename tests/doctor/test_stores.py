@@ -1,0 +1,141 @@
+"""What is seen of the stores beyond the cases: real answers' times, PostgreSQL, the embedded Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from app.database import Database
+from app.doctor.observation import RedisSeen
+from app.doctor.observe import redis_of
+from app.doctor.stores import look_at_database, look_at_redis
+from app.embedded_redis import embedded_redis
+from app.records.ledger import Ledger
+from app.records.tables import answers
+from app.settings import Settings
+from app.timing.stopwatch import Timing
+from tests.doctor.house import TRIO, House
+from tests.records.builders import new_answer, new_battle
+
+
+async def write_answers(url: str, slots: int) -> None:
+    """Twelve answers of one model on a server of so many slots, four of which were sent at once each time."""
+    database = Database(url)
+    ledger = Ledger(database)
+    began = time.time() - 600
+    for number in range(12):
+        wave, place = divmod(number, 4)
+        waited_s = place // slots * 5.0
+        timing = Timing(ttft_s=0.3 + waited_s, decode_s=4.7, total_s=5.0 + waited_s, tokens=100)
+        await ledger.open_battle(new_battle(f"b{number}"))
+        await ledger.save_answers(f"b{number}", [new_answer(0, model=TRIO[0], timing=timing)], [])
+        ended = began + wave * 60 + timing.ttft_s + timing.decode_s
+        change = sa.update(answers).where(answers.c.battle_id == f"b{number}")
+        at = datetime.fromtimestamp(ended, UTC)
+        await database.transaction(lambda connection, c=change, at=at: connection.execute(c.values(created_at=at)))
+    await database.aclose()
+
+
+async def parallel_findings(house: House, slots: int) -> list[str]:
+    house.simulator = replace(house.simulator, num_parallel=4)
+    house.host["num_parallel"] = 4
+    await write_answers(house.database, slots)
+    await house.start()
+    return [one.cause for one in (await house.examined()).findings if one.code == "num_parallel_too_large"]
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_fewer_slots_than_told_show_in_the_times_of_past_answers(house: House, slots: int):
+    (cause,) = await parallel_findings(house, slots)
+    assert f"of up to 4 answers that were sent at once only {slots} were being written" in cause
+
+
+async def test_as_many_slots_as_told_are_no_finding(house: House):
+    assert await parallel_findings(house, 4) == []
+
+
+async def test_postgres_is_looked_at_the_same_way(_shared_url: str):
+    seen = await look_at_database(_shared_url)
+    assert (seen.state, seen.answers) == ("ready", ())
+    assert seen.skew_s is not None
+    assert abs(seen.skew_s) < 1
+    assert seen.where.startswith("postgresql://")
+
+
+async def test_a_postgres_without_a_schema_is_not_migrated_and_one_that_refuses_is_unusable(postgres):
+    name = postgres.create()
+    assert (await look_at_database(postgres.url(name))).state == "empty"
+    postgres.drop(name)
+    assert (await look_at_database(postgres.url(name))).state == "unusable"
+
+
+async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House):
+    import sqlite3
+
+    writer = sqlite3.connect(house.database.removeprefix("sqlite:///"), isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        assert (await look_at_database(house.database)).state == "ready"
+    finally:
+        writer.close()
+
+
+async def test_a_sqlite_file_that_is_not_there_yet_is_not_made(tmp_path):
+    file = tmp_path / "data" / "arena.db"
+    assert (await look_at_database(f"sqlite:///{file}")).state == "new"
+    assert not file.parent.exists()
+
+
+async def test_the_embedded_redis_of_a_running_arena_is_found_in_its_folder(tmp_path):
+    settings = Settings(_env_file=None, arena_data_dir=tmp_path)
+    async with embedded_redis(tmp_path, keep=False), redis_of(settings) as redis:
+        assert not isinstance(redis, RedisSeen)
+        seen = await look_at_redis(redis, settings, ["local"])
+        assert (seen.state, seen.embedded, seen.policy) == ("up", True, "noeviction")
+
+
+async def test_without_a_running_arena_the_embedded_redis_is_idle_and_nothing_is_made(tmp_path):
+    settings = Settings(_env_file=None, arena_data_dir=tmp_path / "data")
+    async with redis_of(settings) as redis:
+        assert isinstance(redis, RedisSeen)
+        assert redis.state == "idle"
+    assert not (tmp_path / "data").exists()
+
+
+async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(house: House, tmp_path):
+    folder = tmp_path / "data" / "redis"
+    folder.mkdir(parents=True)
+    listening = await asyncio.start_unix_server(lambda reader, writer: None, folder / "redis.sock")
+    listening.close()
+    await listening.wait_closed()
+    settings = Settings(_env_file=None, arena_data_dir=tmp_path / "data")
+    async with redis_of(settings) as redis:
+        house.settings = {"arena_models": TRIO, "arena_data_dir": tmp_path / "data", "redis_url": ""}
+        house.reports = False
+        await house.start()
+        house.redis = redis
+        codes = {finding.code for finding in (await house.examined()).findings}
+    assert codes == {"redis_embedded_idle", "nobody_drives"}
+
+
+async def test_a_bad_redis_url_is_told_without_the_password(house: House):
+    house.settings |= {"redis_url": "redis//:secret@nowhere"}
+    await house.start()
+    async with redis_of(house.configured()) as redis:
+        house.redis = redis
+        (finding,) = [one for one in (await house.examined()).findings if one.code == "redis_missing"]
+    assert "can't be understood" in finding.cause
+    assert "secret" not in str(finding)
+
+
+async def test_redis_time_is_compared_with_ours(house: House):
+    await house.start()
+    settings = house.configured()
+    seen = await look_at_redis(house.redis, settings, ["gpu"], wall=lambda: time.time() - 100)
+    assert seen.skew_s is not None
+    assert timedelta(seconds=99) < timedelta(seconds=seen.skew_s) < timedelta(seconds=101)
