@@ -20,7 +20,7 @@ from app.web.services import Services, Wired
 router = APIRouter(prefix="/api/arena", tags=["hosts"])
 
 
-def fleet_of(services: Wired) -> Fleet:
+async def fleet_of(services: Wired) -> Fleet:
     """The fleet of the application that got the request.
 
     Raises:
