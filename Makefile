@@ -31,6 +31,7 @@ race: install ## 10,000 votes on each database while workers are killed and Redi
 takeover: install ## the drivers of hosts are killed twenty times, and all instances restarted under load
 	$(BIN)/python -m tests.whole.takeover --kills 20
 	$(BIN)/python -m tests.whole.rolling --battles 20
+	$(BIN)/python -m tests.whole.rolling --battles 20 --kill
 
 check: install ## style, types and the direction of imports
 	$(BIN)/ruff check .

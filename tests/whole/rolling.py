@@ -1,5 +1,7 @@
 """``python -m tests.whole.rolling --battles 20``: every instance is ended and started again while people play.
 
+They are asked to end, as by a deployment, or with ``--kill`` ended by ``kill -9``.
+
 Three instances stand behind a front that does what a load balancer does: it sends calls in turn to those whose
 ``/readyz`` says 200, and elsewhere what found nobody. Viewers come back with ``Last-Event-ID`` when they are cut.
 Every battle has to end as if nothing had happened, and no call may be answered with an error.
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,7 +32,9 @@ INSTANCES = 3
 #: How often the front asks who is ready, and how often a call is sent elsewhere that found nobody.
 LOOK_EVERY_S, TRIES = 0.2, 20
 #: Nobody has to wait for a slot, so that a pause is a pause of the arena.
-ROOMY = {"tokens_per_s": 30.0, "num_parallel": 8, "batch_penalty": 0.0}
+ROOMY = {"tokens_per_s": 25.0, "num_parallel": 8, "batch_penalty": 0.0}
+#: Answers take nearly two seconds: some are finished in this time, some are cut and written again elsewhere.
+DRAIN = "1"
 ROUND_LIMIT_S = 60.0
 
 
@@ -135,26 +140,28 @@ class User:
         report.troubles += [f"an event stream was answered with {one}" for one in viewer.refused]
 
 
-async def restarted_one_by_one(house: House, front: Front, report: Report) -> None:
-    """End each instance as a deployment does, and start its successor."""
+async def restarted_one_by_one(house: House, front: Front, end: Callable[[Instance], None], report: Report) -> None:
+    """End each instance, and start its successor."""
     began = monotonic()
     for place, old in enumerate(list(front.instances)):
-        old.terminate()
+        end(old)
         await asyncio.to_thread(old.process.wait, 40)
-        new = house.launch()
+        new = house.launch(ARENA_DRAIN=DRAIN)
         await asyncio.to_thread(new.wait_for_address)
         front.instances[place] = new
         report.restarts += 1
     report.seconds = monotonic() - began
 
 
-async def rolling(folder: Path, battles: int, pause_s: float) -> Report:
-    """Restart all instances while ``battles`` users play, each one battle at a time."""
+async def rolling(
+    folder: Path, battles: int, pause_s: float, end: Callable[[Instance], None] = Instance.terminate
+) -> Report:
+    """Restart all instances while ``battles`` users play, each one battle at a time; ``end`` ends an instance."""
     report = Report()
     truth = await asyncio.to_thread(Truth)
     with running_house(folder, **ROOMY) as house:
         front, enough = Front(report), asyncio.Event()
-        front.instances = [house.launch() for _ in range(INSTANCES)]
+        front.instances = [house.launch(ARENA_DRAIN=DRAIN) for _ in range(INSTANCES)]
         for instance in front.instances:
             await asyncio.to_thread(instance.wait_for_address)
         balancing = asyncio.create_task(front.watch(), name="front")
@@ -163,7 +170,7 @@ async def rolling(folder: Path, battles: int, pause_s: float) -> Report:
                 for number in range(battles):
                     group.create_task(User(number, front, truth, report, pause_s).play_until(enough))
                 await asyncio.sleep(2.0)
-                await restarted_one_by_one(house, front, report)
+                await restarted_one_by_one(house, front, end, report)
                 enough.set()
         finally:
             balancing.cancel()
@@ -183,10 +190,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--battles", type=int, default=20, help="that run at the same time")
     parser.add_argument("--pause", type=float, default=0.2, help="seconds before a viewer comes back")
+    parser.add_argument("--kill", action="store_true", help="end instances by kill -9")
     parser.add_argument("--folder", type=Path, help="where data and logs stay; without it they are removed")
     given = parser.parse_args()
     with TemporaryDirectory(prefix="arena-rolling-") as temporary:
-        report = asyncio.run(rolling(given.folder or Path(temporary), given.battles, given.pause))
+        folder, end = given.folder or Path(temporary), Instance.kill if given.kill else Instance.terminate
+        report = asyncio.run(rolling(folder, given.battles, given.pause, end))
     sys.stdout.write(f"{report}\n")
     return 1 if report.troubles else 0
 
