@@ -77,6 +77,7 @@ class Residency:
         self._spellings: dict[str, str] = {}
         self._accepted: dict[str, LoadedModel] = {}
         self._known = False
+        self._card = False
         self._reading = asyncio.Lock()
         self._log = structlog.get_logger("app.lanes.residency").bind(host=host)
         for name in models:
@@ -137,7 +138,7 @@ class Residency:
         """Read what is in memory; False, and nothing changes, when the server does not answer."""
         async with self._reading:
             try:
-                loaded = await self._backend.loaded()
+                loaded = await self._list()
             except BackendError as error:
                 self._log.info("residents_unread", cause=error.code)
                 return False
@@ -151,7 +152,7 @@ class Residency:
         """
         async with self._reading:
             try:
-                loaded = await self._backend.loaded()
+                loaded = await self._list()
             except BackendError:
                 flaws: tuple[str, ...] = ("unverified",)
             else:
@@ -164,6 +165,11 @@ class Residency:
                 self._residents[model] = replace(self._fresh(model), size_bytes=self.sizes.get(model, 0))
         return flaws
 
+    async def _list(self) -> tuple[LoadedModel, ...]:
+        loaded = await self._backend.loaded()
+        self._card = self._card or any(entry.vram_bytes for entry in loaded)
+        return loaded
+
     def _judge(self, model: str, found: LoadedModel, flaws: tuple[str, ...], *, final: bool) -> None:
         if not flaws:
             self._accepted.pop(model, None)
@@ -174,13 +180,10 @@ class Residency:
         flaws = []
         if found.context_length not in (None, self._options(model).num_ctx):
             flaws.append("context_shrunk")
-        # 0 of a model on the card means a host without one, which is as it should be, unless others are on it.
-        if found.vram_bytes < found.size_bytes and (found.vram_bytes or self._has_card(model)):
+        # 0 for every model means a host without a card, which is as it should be, unless one was seen there.
+        if found.vram_bytes < found.size_bytes and self._card:
             flaws.append("offloaded")
         return tuple(flaws)
-
-    def _has_card(self, besides: str) -> bool:
-        return any(seen.entry.vram_bytes for model, seen in self._listed.items() if model != besides)
 
     def _take(self, loaded: tuple[LoadedModel, ...]) -> None:
         """Believe the server; who was there before keeps the times that are known."""
