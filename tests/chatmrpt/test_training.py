@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from functools import partial
-from time import monotonic
+from threading import get_ident
 
 import httpx
 import pytest
@@ -19,6 +19,7 @@ from app.records.formats import CSV_COLUMNS
 from app.records.values import NewBattle
 from app.settings import Settings
 from app.web import application
+from app.web.chatmrpt import training
 from app.web.services import Services
 from tests.board.playing import BOTH_BAD, TIE, A, B, Player
 from tests.chatmrpt.test_contract import check_shape
@@ -241,22 +242,18 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path, database):
     assert str(tmp_path) not in reply.text
 
 
-async def test_the_loop_goes_on_while_an_export_is_written(tmp_path, votes, database):
-    read = partial(comparisons, database)
+async def test_the_lines_are_made_in_threads_while_the_loop_goes_on(operator, votes, monkeypatch):
+    makers, make = set(), training.lines
 
-    async def many():
-        (chunk,) = [chunk async for chunk in read()]
-        for _ in range(200):
-            yield chunk * 7
+    def recorded(*given, **how):
+        makers.add(get_ident())
+        return make(*given, **how)
 
-    writing = asyncio.create_task(Operator(tmp_path / "arena", many).ask(type="analytics"))
-    slowest = 0.0
-    while not writing.done():
-        begin = monotonic()
-        await asyncio.sleep(0.001)
-        slowest = max(slowest, monotonic() - begin)
-    assert (await writing).status_code == 200
-    assert slowest < 0.2, "a thread makes the lines"
+    monkeypatch.setattr(training, "lines", recorded)
+    for kind in ("dpo", "analytics"):
+        await operator.export(kind, "csv")
+    assert makers
+    assert get_ident() not in makers
 
 
 async def test_a_script_on_the_machine_gets_its_file_from_either_worker(home):
