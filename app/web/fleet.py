@@ -122,10 +122,6 @@ class Checkup:
             return (_SLOW,)
 
 
-async def _warm_nothing(_: Sequence[str]) -> None:
-    """For a process without a router."""
-
-
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The hosts in the configured order, and where to ask about them.
@@ -139,7 +135,7 @@ class Fleet:
     reports: Reports
     sums: Callable[[], Awaitable[Mapping[Series, float]]]
     open_battles: Callable[[], Awaitable[int]]
-    warm: Callable[[Sequence[str]], Awaitable[None]] = _warm_nothing
+    warm: Callable[[Sequence[str]], Awaitable[None]]
     checkup: Checkup | None = None
 
 
@@ -149,7 +145,7 @@ def fleet_on(
     roster: Roster,
     reports: Reports,
     *,
-    warm: Callable[[Sequence[str]], Awaitable[None]] = _warm_nothing,
+    warm: Callable[[Sequence[str]], Awaitable[None]],
     doctor: Examine | None = None,
 ) -> Fleet:
     """The fleet of a process whose workers share ``redis``."""

@@ -129,7 +129,8 @@ def finding_view(finding: Finding) -> Json:
 def model_view(contender: Contender, roster: Roster, reports: Mapping[str, HostReport]) -> Json:
     """A model that can enter battles; ``same_everywhere`` is false when its hosts have different files of that name."""
     copies = [copy for host in contender.hosts if (copy := roster.installed(host, contender.model)) is not None]
-    first = copies[0] if copies else None
+    told = [copy for copy in copies if copy.digest]  # a host that sleeps has told no more than the name
+    first = next(iter(told or copies), None)
     return {
         "model": contender.model,
         "hosts": list(contender.hosts),
@@ -138,7 +139,7 @@ def model_view(contender: Contender, roster: Roster, reports: Mapping[str, HostR
         "digest": first.digest if first else "",
         "quantization": first.quantization if first else "",
         "capabilities": list(first.capabilities) if first else [],
-        "same_everywhere": len({copy.digest for copy in copies}) <= 1,
+        "same_everywhere": len({copy.digest for copy in told}) <= 1,
     }
 
 

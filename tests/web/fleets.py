@@ -75,13 +75,18 @@ async def roster_of(configured: Sequence[str] = (ZIRCON, QUOKKA, "okapi-8b")) ->
     return roster
 
 
+async def nothing(_: Sequence[str]) -> None:
+    """Warms nothing."""
+
+
 async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
     """The three hosts, of which those in ``reports`` are driven."""
     hosts = (ONE, TWO, GONE)
     shared = HostReports(redis, [host.name for host in hosts])
     for report in reports:
         await shared.put(report)
-    return fleet_on(redis, hosts, more.pop("roster", None) or await roster_of(), shared, **more)
+    roster = more.pop("roster", None) or await roster_of()
+    return fleet_on(redis, hosts, roster, shared, **{"warm": nothing} | more)
 
 
 def client(fleet: Fleet | None, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:

@@ -9,11 +9,13 @@ from datetime import timedelta
 
 import pytest
 
+from app.backends.base import InstalledModel
+from app.hosts.catalog import Contender
 from app.lanes.report import HostReport
 from app.redis import commands_client
 from app.web import application, host_examples
 from app.web.fleet import Checkup, troubles
-from app.web.host_views import rfc3339, without_user
+from app.web.host_views import model_view, rfc3339, without_user
 from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
 
 HOSTS, MODELS, WARM = "/api/arena/hosts", "/api/arena/models", "/api/arena/warm"
@@ -118,6 +120,24 @@ async def test_a_missing_model_may_be_on_the_host_that_is_silent(redis):
     numbat, cloud = (await get(fleet, MODELS))["missing"]
     assert "gpu-3" in numbat["remedy"]
     assert "never enters a battle" in cloud["remedy"]
+
+
+class Installed:
+    """A roster of hosts whose copies of a model have these digests."""
+
+    def __init__(self, **digests):
+        self._digests = digests
+
+    def installed(self, host, model):
+        return InstalledModel(model, 5, self._digests[host])
+
+
+@pytest.mark.parametrize(("digests", "same"), [(("d1", "d1"), True), (("d1", "d2"), False), (("", "d1"), True)])
+def test_different_files_under_one_name_are_told(digests, same):
+    roster = Installed(one=digests[0], two=digests[1])
+    view = model_view(Contender(ZIRCON, ("one", "two"), 5), roster, {})
+    assert view["same_everywhere"] == same
+    assert view["digest"] == "d1"
 
 
 async def warmed(redis, **request):
