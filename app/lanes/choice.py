@@ -7,11 +7,12 @@ fallback is asked only if no other host can.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
 from app.lanes.report import HostReport
+from app.lanes.residency import key_of
 from app.timing.history import FIRST_ANSWER_S, FIRST_LOAD_S
 
 
@@ -54,19 +55,28 @@ def begins_in_s(model: str, place: Place) -> float:
     report = place.report
     if report is None:
         return FIRST_LOAD_S + place.jobs * FIRST_ANSWER_S / (place.slots * place.weight)
-    answer_s = report.answer_s.get(model, _mean(report.answer_s.values(), FIRST_ANSWER_S))
+    answer_s = _figure(report.answer_s, model, FIRST_ANSWER_S)
     return _load_s(model, report) + place.jobs * answer_s / (place.slots * place.weight)
 
 
 def _load_s(model: str, report: HostReport) -> float:
-    if any(resident.model == model and resident.ours for resident in report.residents):
+    if any(resident.ours and _same(resident.model, model) for resident in report.residents):
         return 0.0
-    load_s = report.load_s.get(model, _mean(report.load_s.values(), FIRST_LOAD_S))
-    return load_s / 2 if report.loading == model else load_s
+    load_s = _figure(report.load_s, model, FIRST_LOAD_S)
+    return load_s / 2 if report.loading is not None and _same(report.loading, model) else load_s
 
 
-def _mean(figures: Collection[float], first: float) -> float:
-    return sum(figures) / len(figures) if figures else first
+def _figure(figures: Mapping[str, float], model: str, first: float) -> float:
+    """The figure of ``model``, else the mean of the others, else the ``first``."""
+    own = next((value for known, value in figures.items() if _same(known, model)), None)
+    if own is not None:
+        return own
+    return sum(figures.values()) / len(figures) if figures else first
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names mean one model: each host's driver has its own form of a name."""
+    return one == other or key_of(one) == key_of(other)
 
 
 def _turn(model: str, host: str) -> int:

@@ -12,7 +12,9 @@ The rules, in the order in which they bind:
    themselves less than ``patience`` ago (or two models would push each other out all the time).
 6. A model that has to go is idle; among those the least recently used goes first, a pinned one last. Prefetch and
    batches never push out a pinned model or one that a viewer waits for, and never make one stop.
-7. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
+7. A model stays for a while once it came, the longer the more jobs wait for the host, at most ``stay``: each load then
+   serves many, where it would serve one and make way for the next. A single job waits a few seconds for it.
+8. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
    the others, or in the place of idle strangers; one that is there as it should not be goes, to be loaded anew.
 
 Whether a model fits is Ollama's own test: its predicted size is at most 80 % of the memory that is left, and there
@@ -31,6 +33,10 @@ from app.lanes.job import Job, Priority
 
 FREE_SHARE = 0.8
 """Ollama puts a model on a card only if its predicted size is at most this share of the free memory."""
+
+
+STAY_PER_JOB = timedelta(seconds=6)
+"""How much longer a model stays for each job that waits: found by simulation, see docs/performance.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class View:
     sizes: Mapping[str, int] = field(default_factory=dict)
     budget: Budget = Budget()
     patience: timedelta = timedelta(seconds=30)
+    stay: timedelta = timedelta(seconds=60)
     wishes: tuple[str, ...] = ()
     strangers: frozenset[str] = frozenset()
     pins: frozenset[str] = frozenset()
@@ -168,11 +175,16 @@ def _closed(view: View, waiting: tuple[Job, ...]) -> frozenset[str]:
         if view.now - job.enqueued_at <= patience:
             continue
         # Idle ones first: then perhaps nobody has to stop.
-        settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= patience)
+        stays_s = max(patience, _stay_s(view))  # what may not go yet goes on with its work
+        settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= stays_s)
         order = sorted(settled, key=lambda r: (r.model in view.pins, _wanted(view, r.model), r.used, r.model))
         victims = _victims(view, job.model, order)
         return frozenset() if victims is None else frozenset(victim.model for victim in victims)
     return frozenset()
+
+
+def _stay_s(view: View) -> float:
+    return min(view.stay, STAY_PER_JOB * len(view.waiting)).total_seconds()
 
 
 def _wanted(view: View, model: str) -> bool:
@@ -185,14 +197,15 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
         return []
     present = {resident.model for resident in view.residents}
     viewers = {job.model for job in view.waiting if job.priority is Priority.INTERACTIVE}
+    free_to_go = [r for r in view.residents if r.model not in busy and view.now - r.since >= _stay_s(view)]
     held_up: Job | None = None
     for job in waiting:
         if job.model in present:
             continue
         if held_up is not None and job.priority > held_up.priority:
             continue  # its load would only delay the one that is held up
-        keep = busy if job.priority is Priority.INTERACTIVE else busy | viewers | view.pins
-        idle = [] if held_up is not None else [r for r in view.residents if r.model not in keep]
+        keep = frozenset() if job.priority is Priority.INTERACTIVE else viewers | view.pins
+        idle = [] if held_up is not None else [r for r in free_to_go if r.model not in keep]
         order = sorted(idle, key=lambda r: (r.model in view.pins, r.model in viewers, r.used, r.model))
         victims = _victims(view, job.model, order)
         if victims is not None:

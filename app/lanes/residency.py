@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from time import time
 
 import structlog
@@ -28,6 +29,7 @@ EXPIRY_SLACK_S = 5.0
 """A model that left this long before its announced end, or later, left because of it."""
 
 
+@lru_cache(maxsize=1024)
 def key_of(name: str) -> str:
     """Return what two names of the same model have in common; names that Ollama would not take only fold case."""
     try:
