@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -14,16 +15,19 @@ from app.settings import Settings, load_settings
 if TYPE_CHECKING:
     from app.doctor.examine import Examination
 
+Wake = Annotated[bool, typer.Option("--wake", help="Ask hosts that scale to zero, too; it may take 90 s.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
 
+WAKES_WITHIN = timedelta(seconds=90)
 
-def doctor(as_json: AsJson = False) -> None:
+
+def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
     """Look at the hosts, Redis, the database and the settings; name what is wrong, why, and the command that helps.
 
     It reads only: no model is loaded and nothing is generated. Ends with status 0 if battles can run, warnings or not,
     and with 1 if they can't.
     """
-    examination = asyncio.run(examined(load_settings()))
+    examination = asyncio.run(examined(load_settings(), WAKES_WITHIN if wake else None))
     if as_json:
         sys.stdout.write(f"{orjson.dumps(examination.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n")
     else:
@@ -35,8 +39,8 @@ def doctor(as_json: AsJson = False) -> None:
     raise typer.Exit(0 if examination.can_battle else 1)
 
 
-async def examined(settings: Settings) -> Examination:
-    """Examine what ``settings`` configure, with clients of its own.
+async def examined(settings: Settings, wake: timedelta | None = None) -> Examination:
+    """Examine what ``settings`` configure, with clients of its own; ``wake`` as for ``examine``.
 
     Raises:
         ConfigurationError: the settings contradict themselves.
@@ -47,4 +51,4 @@ async def examined(settings: Settings) -> Examination:
     from app.hosts.host import hosts_from
 
     async with redis_of(settings) as redis:
-        return await examine(settings, hosts_from(settings), redis=redis, database=database_url(settings))
+        return await examine(settings, hosts_from(settings), redis=redis, database=database_url(settings), wake=wake)

@@ -22,6 +22,15 @@ def is_here(url: str) -> bool:
         return name == "localhost"
 
 
+def has_no_name(url: str) -> bool:
+    """Whether an address is numbers only, so that nothing behind it can go by its name."""
+    try:
+        ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    return True
+
+
 def machine_of(url: str) -> str:
     """Where a command for the server at ``url`` has to be typed."""
     return "this machine" if is_here(url) else f"the machine {urlsplit(url).hostname}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 
@@ -69,17 +69,21 @@ async def examine(
     database: str,
     reports: Reports | None = None,
     patience: Patience = PATIENCE,
+    wake: timedelta | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Examination:
     """Examine the house; ``redis`` is a client (or why there is none), ``database`` a URL.
 
-    ``reports`` are read from ``redis`` unless given. Never raises for anything that may be wrong outside.
+    ``reports`` are read from ``redis`` unless given. Hosts that scale to zero are asked only if they get some time to
+    ``wake``. Never raises for anything that may be wrong outside.
 
     Raises:
         ConfigurationError: the settings contradict themselves (as ``arena serve`` would say).
     """
     began = time.perf_counter()
-    seen = await observe(settings, hosts, redis=redis, database=database, reports=reports, patience=patience, wall=wall)
+    seen = await observe(
+        settings, hosts, redis=redis, database=database, reports=reports, patience=patience, wake=wake, wall=wall
+    )
     return Examination(
         datetime.fromtimestamp(seen.now, UTC),
         time.perf_counter() - began,

@@ -25,6 +25,7 @@ AddressCode = Literal[
     "host_forbids",
     "host_wants_login",
     "host_seen_down",
+    "host_asleep",
     "same_server_twice",
     "version_too_old",
 ]
@@ -36,6 +37,7 @@ ModelCode = Literal[
     "model_cloud",
     "model_cannot_chat",
     "models_share_weights",
+    "model_differs",
     "num_ctx_over_training",
     "num_predict_over_num_ctx",
 ]
@@ -56,6 +58,7 @@ MemoryCode = Literal[
 WorkCode = Literal[
     "host_shared",
     "two_arenas",
+    "server_restarted",
     "loads_hang",
     "loads_fail",
     "model_slow",

@@ -29,6 +29,7 @@ Reach = Literal[
     "forbidden",
     "login",
     "other",
+    "unasked",  # it scales to zero, and looking would wake it
 ]
 
 
@@ -158,12 +159,18 @@ class Observation:
         return catalog(self.settings.arena_models, [seen.host for seen in self.hosts], states)
 
     def _state(self, seen: HostSeen) -> HostState:
+        if seen.reach == "unasked":
+            return HostState(True, installed=tuple(InstalledModel(name, 0) for name in self.taken_for_granted(seen)))
         report = self.reports.get(seen.host.name)
         listed = bool(seen.installed) or seen.reach == "ollama"
         if listed or report is None or report.health != "up":
             return HostState(listed, seen.version, seen.installed, seen.loaded, seen.detail or None)
         names = dict.fromkeys([*report.planned, *(resident.model for resident in report.residents if resident.ours)])
         return HostState(True, report.version, tuple(InstalledModel(name, 0) for name in names))
+
+    def taken_for_granted(self, seen: HostSeen) -> tuple[str, ...]:
+        """The models of a host that wasn't asked: those of its list, else those that are configured."""
+        return seen.host.models or self.settings.arena_models
 
     @property
     def wished(self) -> dict[str, tuple[str, ...]]:

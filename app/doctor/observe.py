@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from urllib.parse import quote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.doctor.observation import Observation, RedisSeen
+from app.doctor.observation import HostSeen, Observation, RedisSeen
 from app.doctor.reaching import PATIENCE, Patience, look_at
 from app.doctor.stores import embedded_socket, idle_redis, look_at_database, look_at_redis
 from app.errors import ConfigurationError
@@ -44,13 +44,17 @@ async def observe(
     database: str,
     reports: Reports | None = None,
     patience: Patience = PATIENCE,
+    wake: timedelta | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Observation:
-    """Everything there is to see, within three seconds; ``redis`` is a client, or why there is none."""
+    """Everything there is to see, within three seconds; ``redis`` is a client, or why there is none.
+
+    Hosts that scale to zero get ``wake`` to start and answer; without it they are not asked, for that would wake them.
+    """
     names = [host.name for host in hosts]
     async with asyncio.TaskGroup() as group:
         looks = [
-            group.create_task(look_at(host, _wished(settings, host), patience, wall), name=f"doctor: {host.name}")
+            group.create_task(_look(host, _wished(settings, host), patience, wake, wall), name=f"doctor: {host.name}")
             for host in hosts
         ]
         stored = group.create_task(look_at_database(database, wall), name="doctor: database")
@@ -82,6 +86,16 @@ async def redis_of(settings: Settings) -> AsyncGenerator[Redis | RedisSeen]:
         yield client
     finally:
         await client.aclose()
+
+
+async def _look(
+    host: Host, wished: Sequence[str], patience: Patience, wake: timedelta | None, wall: Callable[[], float]
+) -> HostSeen:
+    if not host.scale_to_zero:
+        return await look_at(host, wished, patience, wall)
+    if wake is None:
+        return HostSeen(host, "unasked")
+    return await look_at(host, wished, replace(patience, connect=wake, ask=wake, whole=wake + patience.whole), wall)
 
 
 def _wished(settings: Settings, host: Host) -> tuple[str, ...]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from urllib.parse import urlsplit
 
-from app.doctor.commands import RESTART, curl, is_here, machine_of, server_setting, shown
+from app.doctor.commands import RESTART, curl, has_no_name, is_here, machine_of, server_setting, shown
 from app.doctor.finding import AddressCode, Finding, Severity
 from app.doctor.observation import HostSeen, Observation, Reach
 
@@ -26,6 +27,8 @@ def on_addresses(seen: Observation) -> Iterator[Finding]:
     for host in seen.hosts:
         if host.answers:
             yield from _of_one_that_answers(host, seen)
+        elif host.reach == "unasked":
+            yield _asleep(host)
         else:
             yield _of_one_that_does_not(host, "warning" if enough else "error", _told_up(host, seen))
     yield from _same_server(seen)
@@ -66,6 +69,17 @@ def _of_one_that_answers(host: HostSeen, seen: Observation) -> Iterator[Finding]
             f"install the current Ollama on {machine_of(url)}",
             "curl -fsSL https://ollama.com/install.sh | sh",
         )
+
+
+def _asleep(host: HostSeen) -> Finding:
+    return Finding(
+        "host_asleep",
+        "note",
+        host.host.name,
+        f"{host.host.name} scales to zero and was not asked, for a question would wake it",
+        "nothing; or let it be woken and asked, which may take a minute and a half and may cost money",
+        "arena doctor --wake",
+    )
 
 
 def _told_up(host: HostSeen, seen: Observation) -> str:
@@ -230,21 +244,30 @@ _TOLD: dict[Reach, tuple[AddressCode, Callable[[HostSeen], tuple[str, str, str]]
 
 def _same_server(seen: Observation) -> Iterator[Finding]:
     """Two hosts that are one: each would be driven as if it had the card for itself."""
-    met: dict[tuple[str, int | None, str], str] = {}
-    for host in seen.hosts:
-        parts = urlsplit(host.host.url)
-        for address in host.addresses:
-            place = (address, parts.port, parts.path)
-            other = met.setdefault(place, host.host.name)
-            if other != host.host.name:
-                yield Finding(
-                    "same_server_twice",
-                    "warning",
-                    f"{other}, {host.host.name}",
-                    f"both lead to {address} port {parts.port}: two lanes load and unload models on one server "
-                    "and take "
-                    "each other's away",
-                    "leave one of the two [[hosts]] tables in arena.toml",
-                    f"getent ahosts {parts.hostname}",
-                )
-                break
+    answering = [host for host in seen.hosts if host.reach == "ollama"]
+    for one, other in combinations(answering, 2):
+        if _same_place(one, other) or _same_memory(one, other):
+            yield Finding(
+                "same_server_twice",
+                "warning",
+                f"{one.host.name}, {other.host.name}",
+                f"{shown(one.host.url)} and {shown(other.host.url)} are one server: two lanes load and unload "
+                "models on "
+                "it and take each other's away",
+                "leave one of the two [[hosts]] tables in arena.toml",
+                f"getent ahosts {urlsplit(other.host.url).hostname}",
+            )
+
+
+def _same_place(one: HostSeen, other: HostSeen) -> bool:
+    """One address and port, and the same lists; behind a proxy that goes by names, several servers may share these."""
+    here, there = urlsplit(one.host.url), urlsplit(other.host.url)
+    shared = set(one.addresses) & set(other.addresses)
+    same = (here.scheme, here.port, here.path) == (there.scheme, there.port, there.path)
+    by_name = not has_no_name(one.host.url) and not has_no_name(other.host.url)
+    return bool(shared) and same and not by_name and (one.installed, one.loaded) == (other.installed, other.loaded)
+
+
+def _same_memory(one: HostSeen, other: HostSeen) -> bool:
+    """The same models in memory that leave at the same microsecond."""
+    return bool(one.loaded) and one.loaded == other.loaded and one.loaded[0].expires_at is not None

@@ -45,9 +45,9 @@ def on_memory(seen: Observation) -> Iterator[Finding]:
             continue
         weighed = by_host.get(host.host.name)
         yield from _too_large(host, weighed)
-        if not together:
-            yield from _set(host, seen, weighed)
-        yield from _max_loaded(host, seen, weighed, together=together)
+        if not host.host.fallback:  # a fallback isn't kept warm
+            yield from _set(host, seen, weighed) if not together else ()
+            yield from _max_loaded(host, seen, weighed, together=together)
         yield from _parallel(host, seen)
 
 
@@ -64,7 +64,8 @@ def _sized(host: HostSeen, seen: Observation) -> list[Sized]:
 
 def _find_room(seen: Observation) -> bool:
     """Whether every contestant finds room on some host at the same time."""
-    sizes = {h.host.name: {one.model: one.predicted_bytes for one in _sized(h, seen)} for h in seen.hosts}
+    own = [host for host in seen.hosts if not host.host.fallback]
+    sizes = {host.host.name: {one.model: one.predicted_bytes for one in _sized(host, seen)} for host in own}
     cards = {host.host.name: host.host.memory_bytes for host in seen.hosts}
     most = {host.host.name: _most(host, seen) for host in seen.hosts}
     return spread(sizes, cards, most)

@@ -22,6 +22,7 @@ def on_models(seen: Observation) -> Iterator[Finding]:
             yield from _missing_there(host, seen)
             yield from _twins(host, seen)
     yield from _contexts(seen)
+    yield from _differing(seen)
 
 
 def _too_few(seen: Observation) -> Iterator[Finding]:
@@ -40,6 +41,8 @@ def _too_few(seen: Observation) -> Iterator[Finding]:
         return
     if not any(host.answers for host in seen.hosts):
         return  # which is told of each of them
+    if any(host.reach == "unasked" and not seen.taken_for_granted(host) for host in seen.hosts):
+        return  # it may have any
     there = f"{', '.join(models) or 'none'} can be reached"
     why = "" if seen.settings.arena_models else " (ARENA_MODELS is empty, so every model on the hosts may enter)"
     first = next((host for host in seen.hosts if host.answers), seen.hosts[0])
@@ -85,7 +88,7 @@ def _missing(missing: Missing, seen: Observation) -> Finding:
             "take it out of ARENA_MODELS",
             ollama(host.host.url, "show", name),
         )
-    if missing.suggestion:
+    if missing.suggestion and not any(same_model(missing.suggestion, one) for one in seen.settings.arena_models):
         return Finding(
             "model_missing",
             "warning",
@@ -164,4 +167,22 @@ def _contexts(seen: Observation) -> Iterator[Finding]:
                 "answers are cut or fail",
                 "set ARENA_NUM_PREDICT to at most half of num_ctx",
                 environment("ARENA_NUM_PREDICT", str(max(options.num_ctx // 2, 1))),
+            )
+
+
+def _differing(seen: Observation) -> Iterator[Finding]:
+    """One name for different files: votes on the one would count for the other."""
+    for contender in seen.catalog.contenders:
+        copies = {host.host.name: host.installed_as(contender.model) for host in seen.hosts if host.answers}
+        digests = {name: copy.digest for name, copy in copies.items() if copy is not None and copy.digest}
+        if len(set(digests.values())) > 1:
+            told = ", ".join(f"{digest[:12]} on {name}" for name, digest in digests.items())
+            url = next(host.host.url for host in seen.hosts if host.host.name in digests)
+            yield Finding(
+                "model_differs",
+                "warning",
+                contender.model,
+                f"{contender.model} is not the same file everywhere ({told}): votes for one version count for another",
+                "install it again on each of these hosts, so that all have the newest",
+                ollama(url, "pull", contender.model),
             )

@@ -129,7 +129,7 @@ def _context(host: HostSeen, seen: Observation, model: str, resident: LoadedMode
             subject,
             f"{model} is loaded with a context of {found} instead of {wanted}: Ollama ran out of memory and "
             "tried again "
-            "smaller, or another client asked for less",
+            "smaller, another client asked for less, or it was loaded before num_ctx was changed",
             f"lower num_ctx to {found}, or make room on the card",
             environment("ARENA_NUM_CTX", str(found)),
         )

@@ -8,9 +8,10 @@ models is as likely as another client with the same settings, and both are named
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from app.doctor.commands import RESTART, curl, environment, machine_of, ollama
-from app.doctor.finding import Finding
+from app.doctor.finding import Finding, Severity
 from app.doctor.memory import GIB
 from app.doctor.observation import HostSeen, Observation
 from app.doctor.on_residents import DEFAULT_CONTEXTS
@@ -26,7 +27,7 @@ LOAD_FACTOR = 3.0
 
 NEARLY_FULL = 0.8
 _SHORTEST_HANG_S = 30.0
-_IN_TURNS = 2
+_ONE_MOMENT_S = 5.0
 
 
 def on_work(seen: Observation) -> Iterator[Finding]:
@@ -108,44 +109,69 @@ def _queues(seen: Observation) -> Iterator[Finding]:
 
 
 def _others(host: HostSeen, seen: Observation) -> Iterator[Finding]:
+    """What goes on there without the arena. A fallback may well be somebody's own machine."""
     events = recent(seen, host.host.name)
     taken = [event for event in events if event.kind == "unloaded_by_others"]
     foreign = _foreign(host, seen, events)
+    severity: Severity = "note" if host.host.fallback else "warning"
     if foreign:
         lost = f"; it has unloaded {_models(taken)}" if taken else ""
-        yield Finding(
-            "host_shared",
-            "warning",
-            host.host.name,
+        cause = (
             f"another client uses this server: {'; '.join(foreign)}{lost}. What it loads takes the card from "
             "the arena's "
-            "models, and Ollama chooses by itself which has to go",
-            f"let the arena alone reach {machine_of(host.host.url)} (firewall, or OLLAMA_HOST on a private "
-            "address), or "
-            "give the other client a server of its own",
-            f"sudo ss -tnp '( sport = :{_port(host)} )'",
+            "models, and Ollama chooses by itself which has to go"
         )
-    elif len(taken) >= _IN_TURNS:
+        yield _shared(host, severity, cause)
+    elif _moments(taken) > 1:
         yield Finding(
             "two_arenas",
             "warning",
             host.host.name,
-            f"{_models(taken)} went {len(taken)} times without the arena's doing, and nothing foreign is in memory: a "
-            "second arena with the same models drives this server with a Redis of its own, or a client unloads "
-            "them (as "
-            "ollama stop and keep_alive 0 do)",
+            f"{_models(taken)} went {_moments(taken)} times without the arena's doing, and nothing foreign is "
+            "in memory: "
+            "a second arena with the same models drives this server with a Redis of its own, or a client unloads them "
+            "(as ollama stop and keep_alive 0 do)",
             "give all arenas of one server the same REDIS_URL, so that they share its lane, or each its own server",
-            f"sudo ss -tnp '( sport = :{_port(host)} )'",
+            _who_talks(host),
+        )
+    elif len({event.model for event in taken}) > 1:
+        yield Finding(
+            "server_restarted",
+            "note",
+            host.host.name,
+            f"{_models(taken)} left at the same moment: Ollama was restarted, or its models' processes crashed (a card "
+            "that runs out of memory in mid-answer takes all of them along)",
+            "nothing if it was restarted; else see its log for CUDA errors",
+            "journalctl -u ollama --since -20min --no-pager",
         )
     elif taken:
-        yield Finding(
-            "host_shared",
-            "warning",
-            host.host.name,
-            f"{_models(taken)} was unloaded by another client ({taken[-1].detail or 'no detail'})",
-            f"find out who talks to {machine_of(host.host.url)} beside the arena",
-            f"sudo ss -tnp '( sport = :{_port(host)} )'",
+        yield _shared(
+            host, severity, f"{_models(taken)} was unloaded by another client ({taken[-1].detail or 'no more'})"
         )
+
+
+def _shared(host: HostSeen, severity: Severity, cause: str) -> Finding:
+    return Finding(
+        "host_shared",
+        severity,
+        host.host.name,
+        cause,
+        f"let the arena alone reach {machine_of(host.host.url)} (firewall, or OLLAMA_HOST on a private "
+        "address), or give "
+        "the other client a server of its own",
+        _who_talks(host),
+    )
+
+
+def _who_talks(host: HostSeen) -> str:
+    """Who is connected to the server, asked on its machine."""
+    return f"sudo ss -tnp '( sport = :{urlsplit(host.host.url).port} )'"
+
+
+def _moments(events: list[HostEvent]) -> int:
+    """At how many different times something happened; a restart takes all models at once."""
+    times = sorted(event.at for event in events)
+    return sum(1 for before, at in zip([float("-inf"), *times], times, strict=False) if at - before > _ONE_MOMENT_S)
 
 
 def _foreign(host: HostSeen, seen: Observation, events: tuple[HostEvent, ...]) -> list[str]:
@@ -218,7 +244,3 @@ def _slow(host: HostSeen, seen: Observation) -> Iterator[Finding]:
 
 def _models(events: list[HostEvent]) -> str:
     return ", ".join(dict.fromkeys(event.model for event in events if event.model)) or "a model"
-
-
-def _port(host: HostSeen) -> int:
-    return int(host.host.url.rsplit(":", 1)[1].split("/")[0])

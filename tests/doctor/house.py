@@ -47,6 +47,7 @@ class House:
     sim: RunningSimulator | None = None
     redis: Any = None
     wall: Any = time.time
+    wake: timedelta | None = None
 
     async def start(self) -> None:
         """Load the models as the arena does, and report as a driver does."""
@@ -84,10 +85,13 @@ class House:
         await backend.load(model, options)
         await backend.aclose()
 
-    async def report(self, *events: tuple[str, str], host: str = "gpu", **changes: Any) -> None:
-        """Drive ``host``: hold its lease and write a report; events are (kind, model)."""
+    async def report(self, *events: tuple[str, str], host: str = "gpu", apart_s: float = 60.0, **changes: Any) -> None:
+        """Drive ``host``: hold its lease and write a report; events are (kind, model), ``apart_s`` from each other."""
         now = time.time()
-        told = tuple(HostEvent(now - 30, kind, model, "told so") for kind, model in events)
+        told = tuple(
+            HostEvent(now - 300 + number * apart_s, kind, model, "told so")
+            for number, (kind, model) in enumerate(events)
+        )
         report = replace(HostReport(host, now, max_models=3, planned=TRIO, events=told), **changes)
         await self.redis.set(f"arena:host:{{{host}}}:lease", b"somebody", ex=60)
         await HostReports(self.redis, [host]).put(report)
@@ -96,4 +100,6 @@ class House:
         """What the doctor says."""
         settings = self.configured()
         redis = self.redis
-        return await examine(settings, hosts_from(settings), redis=redis, database=self.database, wall=self.wall)
+        return await examine(
+            settings, hosts_from(settings), redis=redis, database=self.database, wake=self.wake, wall=self.wall
+        )

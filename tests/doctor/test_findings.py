@@ -48,7 +48,7 @@ def healthy(**given: object) -> HostSeen:
         "loaded": tuple(LoadedModel(name, 6 * GIB, 6 * GIB, 4096, NOW + 250_000) for name in TRIO),
         "shapes": dict.fromkeys(TRIO, EIGHT_B),
     }
-    return HostSeen(host, "ollama", **{**known, **given})
+    return HostSeen(**{"host": host, "reach": "ollama", **known, **given})
 
 
 def codes(observation: Observation) -> list[tuple[str, str]]:
@@ -157,6 +157,41 @@ def test_a_set_that_is_wholly_in_memory_fits_whatever_is_reckoned():
     there = healthy(shapes=dict.fromkeys(TRIO, wide), loaded=loaded)
     assert codes(seen(there, settings=settings)) == []
     assert codes(seen(replace(there, loaded=()), settings=settings)) == [("set_does_not_fit", "warning")]
+
+
+def test_a_host_that_was_not_asked_has_what_is_configured_and_is_no_reason_to_call_models_missing():
+    asleep = HostSeen(Host("gpu", "https://gpu.example:443", scale_to_zero=True), "unasked")
+    assert codes(seen(asleep)) == [("host_asleep", "note")]
+    assert codes(seen(asleep, settings=Settings(_env_file=None))) == [("host_asleep", "note")]
+
+
+def test_a_suggestion_that_is_wished_already_is_none():
+    settings = Settings(_env_file=None, arena_models=(*TRIO, "llama3.2:8b"))
+    (finding,) = findings_of(seen(settings=settings))
+    assert (finding.code, finding.command) == (
+        "model_missing",
+        "OLLAMA_HOST=http://10.0.0.5:11434 ollama pull llama3.2:8b",
+    )
+
+
+def test_a_fallback_need_not_hold_the_models():
+    spare = healthy(
+        host=Host("spare", "http://10.0.0.6:11434", 8 * GIB, fallback=True), addresses=("10.0.0.6",), loaded=()
+    )
+    assert codes(seen(healthy(), spare)) == []
+
+
+def test_two_servers_behind_one_proxy_are_two():
+    other = healthy(
+        host=Host("gpu2", "http://gpu2.example:11434", 24 * GIB),
+        loaded=tuple(replace(one, expires_at=NOW + 240_000) for one in healthy().loaded),
+    )
+    assert codes(seen(healthy(), other)) == []
+
+
+def test_one_server_under_two_addresses_is_one():
+    other = healthy(host=Host("gpu2", "http://10.0.1.5:80", 24 * GIB), addresses=("10.0.1.5",))
+    assert codes(seen(healthy(), other)) == [("same_server_twice", "warning")]
 
 
 def test_the_worst_comes_first_and_nothing_twice():
