@@ -8,7 +8,7 @@ fallback is asked only if no other host can.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 from app.lanes.report import HostReport
@@ -38,6 +38,10 @@ class Place:
         if self.report is None:
             return self.alive
         return self.report.health == "up" or (self.report.health == "trying" and not self.jobs)
+
+    def with_more(self, jobs: int = 1) -> Place:
+        """The same place once that many jobs more were sent there."""
+        return replace(self, jobs=self.jobs + jobs, room=self.room - jobs)
 
 
 def ranked(model: str, places: Iterable[Place], tried: Collection[str] = ()) -> list[Place]:

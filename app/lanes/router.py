@@ -91,7 +91,7 @@ class Router:
             best = self._best(model, places)
             if best.room < 1:
                 raise queue_full()
-            places[best.host] = replace(best, jobs=best.jobs + 1, room=best.room - 1)
+            places[best.host] = best.with_more()
 
     async def enqueue(self, jobs: Iterable[Job]) -> None:
         """Put each job into a host's queue; to repeat it is harmless, also after it half succeeded.
@@ -112,7 +112,7 @@ class Router:
                 nowhere = error
                 continue
             wanted[job.id] = host
-            places[host] = replace(places[host], jobs=places[host].jobs + 1)
+            places[host] = places[host].with_more()
         hosts = wanted if self._single else await self._assignments.assign(wanted)
         for job in todo:
             if job.id in hosts:
@@ -142,6 +142,7 @@ class Router:
         except QueueFull:
             await self._assignments.move(job.id, target, origin)
             return None
+        self._dispatched(target, 1)
         await self._queues[origin].remove([job.id])
         if self._tally is not None:
             self._tally.moved(origin, target)
@@ -196,13 +197,16 @@ class Router:
 
     async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
         for host, group in by_host.items():
-            if host in self._seen:
-                seen = self._seen[host]
-                self._seen[host] = replace(seen, jobs=seen.jobs + len(group), room=seen.room - len(group))
+            self._dispatched(host, len(group))
         calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
+
+    def _dispatched(self, host: str, jobs: int) -> None:
+        """Count what was sent to ``host`` until it is looked at anew."""
+        if host in self._seen:
+            self._seen[host] = self._seen[host].with_more(jobs)
 
     def _best(self, model: str, places: Mapping[str, Place]) -> Place:
         """The place that would write ``model``.
