@@ -170,8 +170,10 @@ class House:
             battle_ttl=settings.arena_battle_ttl,
             describe=self._asked,
             is_fallback=self._hosting.is_fallback,
+            tally=self._hosting.tally,
         )
-        self._manager = ArenaManager(self._store, ledger, self._settler, named=settings.arena_reveal != "end")
+        named = settings.arena_reveal != "end"
+        self._manager = ArenaManager(self._store, ledger, self._settler, named=named, tally=self._hosting.tally)
         self._boards = Boards(redis, database, self._may_be_drawn)
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
         desk = ArenaDesk(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))

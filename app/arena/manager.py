@@ -6,7 +6,7 @@ about it whatever dies next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 
@@ -22,8 +22,9 @@ from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, 
 from app.battle.events import Snapshot, vote_data
 from app.battle.pairing import draw
 from app.errors import Conflict, NotFound
+from app.metrics.tally import Tally
 from app.records.ledger import Ledger
-from app.records.values import BattleCounts, BattleRecord, NewBattle
+from app.records.values import BattleCounts, BattleRecord
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,7 @@ class ArenaManager:
         named: bool = False,
         rng: Random | None = None,
         new_id: Callable[[], str] = new_battle_id,
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -47,6 +49,7 @@ class ArenaManager:
         self._named = named
         self._rng = rng or SystemRandom()
         self._new_id = new_id
+        self._tally = tally or Tally()
 
     async def open(self, request: Opening) -> Snapshot:
         """Open a battle and queue its first pair; the same idempotency key and body give the same battle.
@@ -55,7 +58,7 @@ class ArenaManager:
             Conflict: the key was used with another body.
         """
         contestants = draw(request.models, request.count, self._rng)
-        record = await self._ledger.open_battle(self._new_battle(request, contestants))
+        record = await self._ledger.open_battle(request.battle(self._new_id(), contestants))
         if not record.created:
             contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
         battle = rules.open_battle(record.id, record.message, contestants)
@@ -70,6 +73,7 @@ class ArenaManager:
         if await self._store.advance(name, 0, document, steps) != "applied":
             return await self.snapshot(battle.id)
         log.info("battle_opened", battle=battle.id, contestants=len(battle.contestants))
+        self._tally.opened()
         await self._settler.ask(battle)
         return opened_snapshot(document, f"{name}-{len(steps)}")
 
@@ -81,17 +85,6 @@ class ArenaManager:
         """
         record = await self._ledger.opened_with(key, body_hash)
         return None if record is None else await self.snapshot(record.id)
-
-    def _new_battle(self, request: Opening, contestants: Sequence[Contestant]) -> NewBattle:
-        return NewBattle(
-            id=self._new_id(),
-            message=request.message,
-            contestants=tuple(contestant.model for contestant in contestants),
-            session_id=request.session_id,
-            system=request.system,
-            idempotency_key=request.idempotency_key,
-            request_hash=request.body_hash,
-        )
 
     async def _never_opened(self, record: BattleRecord) -> bool:
         """True between the commit and the log's first event, where a worker may have died."""
@@ -247,6 +240,8 @@ class ArenaManager:
         )
         if cast.counted or cast.repeated:
             log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
+            if cast.counted:
+                self._tally.voted(verdict.value)
             return after.votes[-1]
         if cast.standing is not None:
             return cast.standing

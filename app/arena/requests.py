@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.battle.battle import Verdict
+from app.battle.battle import Contestant, Verdict
+from app.records.values import NewBattle
 
 
 def new_battle_id() -> str:
@@ -28,6 +29,18 @@ class Opening:
     session_id: str | None = None
     idempotency_key: str | None = None
     body_hash: str | None = None
+
+    def battle(self, battle_id: str, contestants: Sequence[Contestant]) -> NewBattle:
+        """The battle as it is stored when it opens, with those who were drawn."""
+        return NewBattle(
+            id=battle_id,
+            message=self.message,
+            contestants=tuple(contestant.model for contestant in contestants),
+            session_id=self.session_id,
+            system=self.system,
+            idempotency_key=self.idempotency_key,
+            request_hash=self.body_hash,
+        )
 
 
 @dataclass(frozen=True, slots=True)

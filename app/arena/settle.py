@@ -24,6 +24,7 @@ from app.battle.events import Event, ready_event, round_event, vote_data
 from app.battle.leaks.policy import is_leaked
 from app.errors import Unavailable
 from app.lanes.job import Job, Priority
+from app.metrics.tally import Tally
 from app.records.identity import Asked
 from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, BattleRecord, RoundRecord
@@ -125,6 +126,7 @@ class Settler:
         clock: Callable[[], float] = time.time,
         describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - where nobody knows
         is_fallback: Callable[[str], bool] = lambda host: False,  # noqa: ARG005 - where there is none
+        tally: Tally | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -135,6 +137,7 @@ class Settler:
         self._clock = clock
         self._describe = describe
         self._is_fallback = is_fallback
+        self._tally = tally or Tally()
 
     async def settle(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
@@ -191,6 +194,7 @@ class Settler:
         if reply == "applied":
             log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
             if not battle.running:
+                self._tally.ended(battle.status.value)
                 await self.tidy(battle.id)
 
     async def tidy(self, battle_id: str) -> None:

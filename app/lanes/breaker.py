@@ -4,6 +4,7 @@ Failures of the host count, failures of a request don't: a refused or lost conne
 that never ends say something about the host; a request that it refuses (4xx), a model that it hasn't or can't place
 don't. ``THRESHOLD`` failures in a row open the breaker, or one whose probe fails too. While it is open a probe may be
 sent after a pause that doubles; a probe that succeeds lets one answer through, and its success closes the breaker.
+Where nobody comes to try, ``TRIED_FOR`` of probes that succeed are enough.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ THRESHOLD = 3
 FIRST_PAUSE = timedelta(seconds=2)
 LONGEST_PAUSES = 2.5
 """The pause grows to this many first ones: a probe is cheap, and people may be waiting."""
+
+TRIED_FOR = timedelta(seconds=25)
+"""Less than the time between two probes of a host that isn't down."""
 
 _OF_THE_HOST = (BackendUnavailable, BackendOverloaded, UpstreamFailed, LoadTimedOut, BackendBroken)
 
@@ -59,7 +63,7 @@ class Breaker:
         self._pause_s = self._first_s
         self._clock = clock
         self._failures = 0
-        self._next = self.since
+        self._next = self._trying_since = self.since
 
     def failed(self, error: BackendError) -> bool:
         """Count a failed answer or load; True when it counts against the host."""
@@ -83,7 +87,10 @@ class Breaker:
     def alive(self) -> None:
         """A probe succeeded: one answer may show whether the host works again."""
         if self.health == "down":
+            self._trying_since = self._clock()
             self._turn("trying")
+        elif self.health == "trying" and self._clock() - self._trying_since >= TRIED_FOR.total_seconds():
+            self.succeeded()
 
     @property
     def down_s(self) -> float:

@@ -145,10 +145,10 @@ class Lane:
         self._lost = False
         self._stale.set()
         try:
-            async with self._beside("lease", self._keep_lease()), self._beside("nudges", self._listen()):
+            async with self._beside("lease", self._keep_lease), self._beside("nudges", self._listen):
                 await self._reporter.inherit()
                 self._watch.ready = False
-                async with self._beside("watch", self._watch.run()), self._beside("report", self._reporter.run()):
+                async with self._beside("watch", self._watch.run), self._beside("report", self._reporter.run):
                     while not self._lost and self._deadline is None and not self._given_up():
                         await self._step()
                 await self._drained()
@@ -244,12 +244,12 @@ class Lane:
                 self._woken.set()
 
     @asynccontextmanager
-    async def _beside(self, name: str, work: Awaitable[None]) -> AsyncGenerator[None]:
+    async def _beside(self, name: str, work: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
         """Run ``work`` as a task for as long as the block lasts; when it ends before, the lease is given up."""
 
         async def watched() -> None:
             try:
-                await work
+                await work()
             except Exception as error:
                 self._log.exception("lane_task_crashed", task=name, exc_info=error)
             self._lost = True

@@ -41,6 +41,8 @@ class Reporter:
             return
         if before is not None:
             self._crew.journal.inherit(before.events)
+            if self._crew.tally is not None:
+                self._crew.tally.taken_over(self._crew.host.name)
 
     async def run(self) -> None:
         """Tell until cancelled."""

@@ -64,6 +64,9 @@ class MemoryLedger:
         self.battles[battle_id] = replace(record, votes=(*record.votes, vote), round=after, status=outcome)
         return CastVote(True, False, vote, outcome)
 
+    async def check_key(self, battle_id: str, round: int, verdict: Verdict, key: str | None) -> None:
+        assert key is None, "votes with keys are tested on the real ledger"
+
     async def retract_vote(self, battle_id: str, round: int, within: timedelta) -> bool:
         record = self.battles[battle_id]
         if record.status is not Status.RUNNING or record.round != round + 1:

@@ -79,9 +79,9 @@ def test_the_text_that_is_not_ready_is_empty_and_asked_for():
 def test_names_and_ratings_come_with_the_end():
     after = ended(("Model A", "m1"), ("Model B", "m2"), champion="m1")
     body = answers.voted(course(after, (Verdict.A, 0, 1), models=2))
-    assert body["models_revealed"]["model_b"] == {"name": "m2", "display_name": "m2", "rating": 1500.0}
+    assert body["models_revealed"]["model_b"] == {"name": "m2", "display_name": "m2", "rating": 1000.0}
     rated = answers.voted(course(after, (Verdict.A, 0, 1), models=2), {"m2": 1043.5})["models_revealed"]
-    assert (rated["model_a"]["rating"], rated["model_b"]["rating"]) == (1500.0, 1043.5)
+    assert (rated["model_a"]["rating"], rated["model_b"]["rating"]) == (1000.0, 1043.5)
     assert body["final_ranking"] == ["m1", "m2"]
     assert body["continue_battle"] is False
     assert "models_revealed" not in answers.voted(course(SECOND, (Verdict.A, 0, 1)))

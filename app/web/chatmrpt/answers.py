@@ -18,7 +18,8 @@ from app.web.chatmrpt.course import Course, loser
 from app.web.chatmrpt.words import CHOICES, SIDES
 
 #: What a model is shown with that is on no board yet; front-ends want a number with each name that is revealed.
-FIRST_RATING = 1500.0
+#: It is the middle of our boards; the older arena began at 1500, which would look strong beside our ratings.
+FIRST_RATING = 1000.0
 
 #: Models' ratings by their names.
 Ratings = Mapping[str, float]
