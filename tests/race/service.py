@@ -45,6 +45,7 @@ class Service:
         self._folder, self._settings = folder, settings
         self._workers: dict[int, Instance] = {}
         self._up: dict[int, str] = {}
+        self._over = False
 
     @property
     def urls(self) -> list[str]:
@@ -66,10 +67,11 @@ class Service:
         self._up.pop(slot)
         self.accidents["kills"] += 1
         await asyncio.to_thread(self._workers.pop(slot).close)
-        await self._start(slot)
+        if not self._over:
+            await self._start(slot)
 
     async def accidents_happen(self, rng: Random) -> None:
-        """Kill and restart workers, empty Redis, cut connections, until cancelled; then all workers serve again."""
+        """Kill and restart workers, empty Redis, cut connections, until cancelled; then end all workers."""
         accidents: set[asyncio.Task[None]] = set()
         others = [self._empty_redis, self._cut_redis, self._cut_redis, self._cut_redis]
         if self.database.startswith("postgresql"):
@@ -83,7 +85,11 @@ class Service:
                 if rng.random() < 1 / OTHERS_EVERY:
                     accidents.add(asyncio.create_task(rng.choice(others)(), name="another accident"))
         finally:
-            await asyncio.gather(*accidents)
+            over = [accident for accident in accidents if accident.done()]
+            self.close()  # also those that are just starting: nobody waits for them
+            await asyncio.gather(*accidents, return_exceptions=True)
+            for accident in over:
+                accident.result()
 
     async def _empty_redis(self) -> None:
         self.accidents["Redis emptied"] += 1
@@ -113,8 +119,9 @@ class Service:
 
     def close(self) -> None:
         """Kill all workers."""
-        for worker in self._workers.values():
-            worker.close()
+        self._over = True
+        while self._workers:
+            self._workers.popitem()[1].close()
 
 
 def _is_ours(event: dict[str, object]) -> bool:
