@@ -32,6 +32,8 @@ LOOK_EVERY_S = 0.1
 RESTART_PAUSE_S = 1.0
 #: What a worker needs to end, beside its drain.
 END_LIMIT_S = 15.0
+#: What to know when lanes and those who serve meet in the private Redis of a folder.
+PRIVATE = "only an arena serve with this ARENA_DATA_DIR on this machine is driven for; set REDIS_URL for all others"
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +48,8 @@ def drive(settings: Settings, workers: int) -> None:
     logs.configure()
     driving = settings.model_copy(update={"arena_lanes": True})
     asyncio.run(check(driving))
+    if not driving.redis_address:
+        log.warning("redis_is_private", folder=str(driving.arena_data_dir), remedy=PRIVATE)
     with redis_of_this_process(driving):
         if workers > 1:
             asyncio.run(look_at_hosts(driving))

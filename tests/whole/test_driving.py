@@ -69,8 +69,9 @@ async def test_workers_of_lanes_that_die_are_started_again(house):
 
 def children_of(pid):
     """The ids of the worker processes that ``pid`` has started; not that of Python's tracker of semaphores."""
-    listed = subprocess.run(["ps", "-ww", "-o", "pid=,command=", "--ppid", str(pid)], capture_output=True, text=True)
-    return [int(line.split()[0]) for line in listed.stdout.splitlines() if "spawn_main" in line]
+    listed = subprocess.run(["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True)
+    rows = (line.split(maxsplit=2) for line in listed.stdout.splitlines())
+    return [int(child) for child, parent, command in rows if int(parent) == pid and "spawn_main" in command]
 
 
 async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house):
@@ -80,6 +81,8 @@ async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house):
     battle = (await open_battle(web.url))["battle_id"]
     assert (await play(web.url, battle, ["a", "b"]))["status"] == "finished"
     assert len(lanes.logged("lease_taken")) == 2
+    (told,) = lanes.logged("redis_is_private")
+    assert "REDIS_URL" in told["remedy"]
     lanes.process.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(lanes.process.wait, 20) == 0
 
