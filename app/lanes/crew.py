@@ -80,7 +80,9 @@ class Crew:
                     break
             if not await self.residency.refresh():
                 return False
-            self.breaker.alive()
+            # A host that fails its answers may answer probes all the time: it still gets its pause.
+            if self.breaker.health != "down" or self.breaker.probe_due:
+                self.breaker.alive()
             return True
 
 

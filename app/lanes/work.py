@@ -51,6 +51,7 @@ class Work:
         self._runners: dict[str, Runner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._shedding = False
+        self._moving: str | None = None
         self._log = structlog.get_logger("app.lanes.work").bind(host=crew.host.name)
 
     @property
@@ -89,7 +90,7 @@ class Work:
         waiting = (
             job
             for job in self._jobs.values()
-            if job.id not in self._runners and (job.id not in self._pauses or self._pauses[job.id].until <= now)
+            if self._waits(job.id) and (job.id not in self._pauses or self._pauses[job.id].until <= now)
         )
         misfits = here.misfits
         return View(
@@ -221,18 +222,30 @@ class Work:
 
     async def _shed(self) -> None:
         """Move all that waits; a job that can't be moved fails when it has waited long enough."""
-        patience_s = self._crew.pace.down_patience.total_seconds()
         try:
             for job in [job for job_id, job in self._jobs.items() if job_id not in self._runners]:
-                waited_s = min(self._crew.breaker.down_s, self._crew.wall() - job.enqueued_at)
-                if await self._moved(job):
-                    self._gone(job.id)
-                elif waited_s >= patience_s:
-                    error = BackendUnavailable(f"the host is down ({self._crew.breaker.why})")
-                    self._run(job, self._crew.residency.spelling(job.model), error)
+                if self._crew.breaker.health == "down" and self._waits(job.id):
+                    await self._shed_one(job)
             await asyncio.sleep(self._crew.pace.ask_every.total_seconds())
         finally:
             self._shedding = False
+
+    async def _shed_one(self, job: Job) -> None:
+        waited_s = min(self._crew.breaker.down_s, self._crew.wall() - job.enqueued_at)
+        self._moving = job.id  # the host may come back meanwhile, and would begin it
+        try:
+            moved = await self._moved(job)
+        finally:
+            self._moving = None
+        if moved:
+            self._gone(job.id)
+        elif waited_s >= self._crew.pace.down_patience.total_seconds() and self._waits(job.id):
+            error = BackendUnavailable(f"the host is down ({self._crew.breaker.why})")
+            self._run(job, self._crew.residency.spelling(job.model), error)
+
+    def _waits(self, job_id: str) -> bool:
+        """Whether a job is still here, and nobody has begun it or is giving it away."""
+        return job_id in self._jobs and job_id not in self._runners and job_id != self._moving
 
     async def _moved(self, job: Job) -> bool:
         if self._crew.elsewhere is None:
