@@ -20,7 +20,7 @@ from app.backends.base import (
     Stalled,
     UpstreamFailed,
 )
-from app.lanes.breaker import LONGEST_PAUSES, THRESHOLD, Breaker, counts
+from app.lanes.breaker import LONGEST_PAUSES, THRESHOLD, TRIED_FOR, Breaker, counts
 from app.lanes.report import Health
 from tests.lanes.conftest import Clock
 
@@ -183,3 +183,14 @@ def test_each_change_is_told_once(breaker: Breaker, told: list[tuple[Health, str
     for _ in range(3):
         breaker.succeeded()
     assert told == [("down", "unavailable"), ("trying", "unavailable"), ("up", "")]
+
+
+def test_where_nobody_comes_to_try_probes_that_go_on_succeeding_close_it(breaker: Breaker, clock: Clock) -> None:
+    breaker.unreachable("unavailable")
+    breaker.alive()
+    clock.now += TRIED_FOR.total_seconds() - 1
+    breaker.alive()
+    assert breaker.health == "trying"
+    clock.now += 1
+    breaker.alive()
+    assert breaker.health == "up"
