@@ -62,11 +62,14 @@ class BoardQuery:
         )
 
     @classmethod
-    def from_key(cls, key: str) -> Self:
-        """The query whose ``key`` it is."""
-        category, language, features, admitted, ties, anchor = orjson.loads(key)
-        styles, marks = tuple(map(StyleFeature, features)), frozenset(map(Mark, admitted))
-        return cls(category, language, styles, marks, Ties(ties), anchor)
+    def from_key(cls, key: str) -> Self | None:
+        """The query whose ``key`` it is; None for what a worker of another version wrote."""
+        try:
+            category, language, features, admitted, ties, anchor = orjson.loads(key)
+            styles, marks = tuple(map(StyleFeature, features)), frozenset(map(Mark, admitted))
+            return cls(category, language, styles, marks, Ties(ties), anchor)
+        except (ValueError, TypeError):
+            return None
 
     @property
     def key(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -75,15 +76,16 @@ class Boards:
             redis.exceptions.RedisError: Redis is away.
         """
         mark = await ended_mark(self._database)
-        head, wanted = await self._snapshots.head(), await self._snapshots.wanted()
-        if head is not None and head.mark == mark and wanted <= head.keys:
+        head = await self._snapshots.head()
+        wanted = {key: query for key in await self._snapshots.wanted() if (query := BoardQuery.from_key(key))}
+        if head is not None and head.mark == mark and {DEFAULT.key, *wanted} <= head.keys:
             return False
         if not await self._turn.take():
             return False
         began = monotonic()
         try:
             async with self._turn.kept():
-                await self._make(mark, wanted)
+                await self._make(mark, [wanted[key] for key in sorted(wanted)])
         finally:
             took = timedelta(seconds=monotonic() - began)
             await self._turn.pause(max(self._every, SHARE * took))
@@ -138,9 +140,8 @@ class Boards:
             self._asked.set()
             await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _make(self, mark: str, wanted: frozenset[str]) -> None:
+    async def _make(self, mark: str, queries: Sequence[BoardQuery]) -> None:
         began = monotonic()
-        queries = [BoardQuery.from_key(key) for key in sorted(wanted)]
         with_style = any(query.features for query in queries)
         gathered = await gather(self._database, self._current, with_style=with_style)
         bodies = await asyncio.to_thread(bodies_of, gathered, queries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from time import time
 
 import pytest
 
@@ -128,3 +129,18 @@ async def test_boards_that_nobody_looks_at_any_more_are_no_longer_made(start, pl
     await player.battles(B)
     await wait_until(lambda: worker.boards.fits > made)
     assert len(await redis.hkeys("arena:board")) == 4
+
+
+async def test_what_another_version_left_in_redis_is_made_anew(start, player, redis):
+    await player.battles(A, B)
+    worker = start()
+    assert await votes_on(worker) == 2
+    older, mark = "[null,null,[],[]]", await redis.hget("arena:board", "mark")
+    async with redis.pipeline() as pipeline:
+        pipeline.delete("arena:board")
+        pipeline.hset("arena:board", mapping={"mark": mark, older: b"{}"})
+        pipeline.expire("arena:board", timedelta(hours=1))
+        pipeline.zadd("arena:board:wanted", {older: time()})
+        pipeline.expire("arena:board:wanted", timedelta(minutes=10))
+        await pipeline.execute()
+    assert await votes_on(worker) == 2
