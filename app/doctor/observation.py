@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.backends.base import GenerationOptions, InstalledModel, LoadedModel
@@ -159,6 +159,11 @@ class Observation:
         return catalog(self.settings.arena_models, [seen.host for seen in self.hosts], states)
 
     def _state(self, seen: HostSeen) -> HostState:
+        state = self._listed(seen)
+        return replace(state, installed=tuple(model for model in state.installed if same_model(model.name, model.name)))
+
+    def _listed(self, seen: HostSeen) -> HostState:
+        """What the host has, by itself, by its driver, or by the configuration; some names may be none."""
         if seen.reach == "unasked":
             return HostState(True, installed=tuple(InstalledModel(name, 0) for name in self.taken_for_granted(seen)))
         report = self.reports.get(seen.host.name)
