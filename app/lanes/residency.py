@@ -147,6 +147,11 @@ class Residency:
             self._take(loaded)
             return True
 
+    def forget(self) -> None:
+        """The host sleeps: nobody knows what it holds, and what is gone when it wakes is no event."""
+        self._residents, self._listed, self._accepted = {}, {}, {}
+        self._known = False
+
     async def verify(self, model: str, *, final: bool) -> tuple[str, ...]:
         """Read what is in memory and return what is wrong with ``model``; the final time it is taken as it is.
 

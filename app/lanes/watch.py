@@ -32,6 +32,7 @@ class Watch:
             await self._begin()
         while True:
             if not self.ready:
+                self._crew.residency.forget()
                 await self._needed.wait()
                 await self._wake()
             await self._look_when_due()
