@@ -38,6 +38,7 @@ ModelCode = Literal[
     "model_cannot_chat",
     "models_share_weights",
     "model_differs",
+    "model_table_unused",
     "num_ctx_over_training",
     "num_predict_over_num_ctx",
 ]
@@ -47,6 +48,7 @@ MemoryCode = Literal[
     "host_on_cpu",
     "model_too_large",
     "set_does_not_fit",
+    "pins_do_not_fit",
     "max_loaded_too_small",
     "num_parallel_too_large",
     "one_slot_family",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from app.doctor.commands import environment, server_setting
 from app.doctor.finding import Finding, Severity
-from app.doctor.memory import GIB, OLLAMAS_MAX_MODELS, Sized, Table, spread, table
+from app.doctor.memory import GIB, OLLAMAS_MAX_MODELS, Sized, Table, fits, spread, table
 from app.doctor.observation import HostSeen, Observation
 from app.doctor.recent import recent
 from app.doctor.slots import slots_seen
@@ -45,6 +45,7 @@ def on_memory(seen: Observation) -> Iterator[Finding]:
             continue
         weighed = by_host.get(host.host.name)
         yield from _too_large(host, weighed)
+        yield from _pins(seen, weighed)
         if not host.host.fallback:  # a fallback isn't kept warm
             yield from _set(host, seen, weighed) if not together else ()
             yield from _max_loaded(host, seen, weighed, together=together)
@@ -98,6 +99,22 @@ def _too_large(host: HostSeen, weighed: Table | None) -> Iterator[Finding]:
             f"{_gib(weighed.memory_bytes if weighed else 0)}: the rest runs on the CPU, ten times slower",
             "take it out of ARENA_MODELS, choose a smaller quantisation, or give it a smaller num_ctx in arena.toml",
             environment("ARENA_NUM_CTX", "4096") if row.num_ctx > 4096 else "",
+        )
+
+
+def _pins(seen: Observation, weighed: Table | None) -> Iterator[Finding]:
+    pinned = [row.name for row in seen.settings.models if row.pin]
+    rows = [row for row in weighed.rows if any(same_model(row.model, name) for name in pinned)] if weighed else []
+    if weighed is not None and len(rows) > 1 and not fits((row.predicted_bytes for row in rows), weighed.memory_bytes):
+        yield Finding(
+            "pins_do_not_fit",
+            "warning",
+            weighed.host,
+            f"{', '.join(row.model for row in rows)} are pinned and take "
+            f"{_gib(sum(row.predicted_bytes for row in rows))} "
+            f"together, too much for a card of {_gib(weighed.memory_bytes)}: they push each other out all the same",
+            "pin fewer models (pin = true in [[models]])",
+            "grep -n -B3 pin arena.toml",
         )
 
 

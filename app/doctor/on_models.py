@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from app.doctor.commands import environment, ollama
 from app.doctor.finding import Finding
@@ -23,6 +24,7 @@ def on_models(seen: Observation) -> Iterator[Finding]:
             yield from _twins(host, seen)
     yield from _contexts(seen)
     yield from _differing(seen)
+    yield from _unused(seen)
 
 
 def _too_few(seen: Observation) -> Iterator[Finding]:
@@ -186,3 +188,22 @@ def _differing(seen: Observation) -> Iterator[Finding]:
                 "install it again on each of these hosts, so that all have the newest",
                 ollama(url, "pull", contender.model),
             )
+
+
+def _unused(seen: Observation) -> Iterator[Finding]:
+    """Tables of models that name none which can enter battles: their options go unused, in silence."""
+    models = seen.catalog.models
+    missing = [one.name for one in seen.catalog.missing]
+    for row in seen.settings.models:
+        if any(same_model(row.name, name) for name in (*models, *missing)) or not models or seen.catalog.unreachable:
+            continue
+        near = did_you_mean(row.name, models)
+        yield Finding(
+            "model_table_unused",
+            "warning",
+            row.name,
+            f"[[models]] {row.name} is no model that enters battles, so what it sets goes unused"
+            + (f"; did you mean {near}?" if near else ""),
+            "correct its name in arena.toml, add it to ARENA_MODELS, or take it out",
+            f"grep -n {quote(row.name)} arena.toml",
+        )

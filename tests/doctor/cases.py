@@ -277,6 +277,12 @@ async def one_name_for_two_files(house: House) -> None:
     await house.report(host="gpu2")
 
 
+@case("model_table_unused", "warning", "goes unused", "did you mean llama3.1:8b?", "grep -n lama3.1:8b arena.toml")
+async def a_slip_in_a_table_of_models(house: House) -> None:
+    await house.start()
+    house.settings["[[models]]"] = ({"name": "lama3.1:8b", "num_ctx": 8192},)
+
+
 @case("num_ctx_over_training", "warning", "was trained for 8192", "ARENA_NUM_CTX=8192")
 async def more_context_than_a_model_was_trained_for(house: House) -> None:
     house.simulator = replace(house.simulator, models=(*TRIO[:2], "gemma2:9b"))
@@ -343,6 +349,14 @@ async def a_set_that_does_not_fit_at_this_context(house: House) -> None:
 async def a_set_that_fits_at_no_context(house: House) -> None:
     house.simulator = replace(house.simulator, models=("one=9", "two=9.5", "three=8"))
     house.settings["arena_models"], house.loaded = ("one", "two", "three"), ()
+    await house.start()
+
+
+@case("pins_do_not_fit", "warning", "are pinned and take", "pin = true", also=("set_does_not_fit",))
+async def pinned_models_that_do_not_fit_together(house: House) -> None:
+    house.simulator = replace(house.simulator, models=("one=12", "two=11", THIRD))
+    house.settings["arena_models"], house.loaded = ("one", "two", THIRD), ()
+    house.settings["[[models]]"] = ({"name": "one", "pin": True}, {"name": "two", "pin": True})
     await house.start()
 
 

@@ -194,6 +194,16 @@ def test_one_server_under_two_addresses_is_one():
     assert codes(seen(healthy(), other)) == [("same_server_twice", "warning")]
 
 
+def test_clocks_of_redis_and_of_the_database():
+    late = seen(redis=replace(REDIS, skew_s=-30.0), database=DatabaseSeen("postgresql://db/arena", skew_s=0.1))
+    (finding,) = findings_of(late)
+    assert (finding.code, finding.subject) == ("clock_skew", "redis")
+    assert "30 s behind" in finding.cause
+    ahead = seen(redis=replace(REDIS, skew_s=0.2), database=DatabaseSeen("postgresql://db/arena", skew_s=7.0))
+    (finding,) = findings_of(ahead)
+    assert (finding.subject, "7 s ahead" in finding.cause) == ("database", True)
+
+
 def test_the_worst_comes_first_and_nothing_twice():
     note = Finding("host_on_cpu", "note", "a", "b", "c")
     error = Finding("redis_missing", "error", "a", "b", "c")
