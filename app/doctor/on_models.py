@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from app.backends.base import InstalledModel
 from app.doctor.commands import environment, ollama
 from app.doctor.finding import Finding
 from app.doctor.observation import HostSeen, Observation, key
@@ -71,25 +72,9 @@ def _missing(missing: Missing, seen: Observation) -> Finding:
             "take it out of ARENA_MODELS and choose one that runs on your card",
             ollama(host.host.url, "list"),
         )
-    there = [one for host in seen.hosts if (one := host.installed_as(name)) is not None]
-    if there and there[0].remote:
-        return Finding(
-            "model_cloud",
-            "warning",
-            name,
-            f"{name} is installed as a pointer to another company's machines, so it enters no battle",
-            "take it out of ARENA_MODELS and choose one that runs on your card",
-            ollama(host.host.url, "list"),
-        )
-    if there and not can_chat(there[0]):
-        return Finding(
-            "model_cannot_chat",
-            "warning",
-            name,
-            f"{name} can't chat: it only has {', '.join(there[0].capabilities)}",
-            "take it out of ARENA_MODELS",
-            ollama(host.host.url, "show", name),
-        )
+    there = next((one for host in seen.hosts if (one := host.installed_as(name)) is not None), None)
+    if there is not None and (there.remote or not can_chat(there)):
+        return _unfit(name, there, host.host.url)
     if missing.suggestion and not any(same_model(missing.suggestion, one) for one in seen.settings.arena_models):
         return Finding(
             "model_missing",
@@ -106,6 +91,27 @@ def _missing(missing: Missing, seen: Observation) -> Finding:
         f"no host has {name}",
         "install it, or take it out of ARENA_MODELS",
         ollama(host.host.url, "pull", name),
+    )
+
+
+def _unfit(name: str, there: InstalledModel, url: str) -> Finding:
+    """A model that is installed and can't enter battles."""
+    if there.remote:
+        return Finding(
+            "model_cloud",
+            "warning",
+            name,
+            f"{name} is installed as a pointer to another company's machines, so it enters no battle",
+            "take it out of ARENA_MODELS and choose one that runs on your card",
+            ollama(url, "list"),
+        )
+    return Finding(
+        "model_cannot_chat",
+        "warning",
+        name,
+        f"{name} can't chat: it only has {', '.join(there.capabilities)}",
+        "take it out of ARENA_MODELS",
+        ollama(url, "show", name),
     )
 
 
