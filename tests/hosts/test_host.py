@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
-from app.settings import HostSettings, Settings
+from app.lanes.host import LaneHost
+from app.lanes.planner import Budget
+from app.settings import HostSettings, ModelSettings, Settings, load_settings
 
 GIB = 1024**3
 
@@ -46,3 +50,94 @@ def test_hosts_that_can_not_be_told_apart_are_refused(rows: list[tuple[str, str]
     tables = tuple(HostSettings(name=name, url=url) for name, url in rows)
     with pytest.raises(ConfigurationError, match=said):
         hosts_from(settings(**{"[[hosts]]": tables}))
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An arena.toml that is named by the environment."""
+    file = tmp_path / "arena.toml"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARENA_CONFIG", str(file))
+    return file
+
+
+def test_what_a_host_is_for_is_written_in_the_file(written: Path) -> None:
+    written.write_text("""
+        [[hosts]]
+        name = "own"
+        url = "10.0.0.5"
+        weight = 2
+        [[hosts]]
+        name = "rented"
+        url = "https://gpu.example"
+        fallback = true
+        scale_to_zero = true
+        warm_per_hour = 4
+        models = ["mistral:7b"]
+    """)
+    assert hosts_from(load_settings()) == (
+        Host("own", "http://10.0.0.5:11434", weight=2.0),
+        Host(
+            "rented",
+            "https://gpu.example:443",
+            models=("mistral:7b",),
+            fallback=True,
+            scale_to_zero=True,
+            warm_per_hour=4,
+        ),
+    )
+
+
+def test_a_host_is_no_fallback_and_never_sleeps_unless_it_is_said() -> None:
+    (made,) = hosts_from(settings(**{"[[hosts]]": (HostSettings(name="a", url="x"),)}))
+    assert (made.weight, made.fallback, made.scale_to_zero, made.warm_per_hour) == (1.0, False, False, 12)
+
+
+def test_the_models_that_should_stay_are_written_in_the_file(written: Path) -> None:
+    written.write_text("""
+        [[models]]
+        name = "mistral:7b"
+        pin = true
+        [[models]]
+        name = "qwen3:8b"
+    """)
+    assert [(row.name, row.pin) for row in load_settings().models] == [("mistral:7b", True), ("qwen3:8b", False)]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("weight = 0", "weight"),
+        ("weight = -1", "weight"),
+        ("warm_per_hour = -1", "warm_per_hour"),
+        ('fallback = "perhaps"', "fallback"),
+        ("scales_to_zero = true", "scales_to_zero"),
+    ],
+)
+def test_a_value_that_can_not_be_meant_is_named(written: Path, line: str, said: str) -> None:
+    written.write_text(f'[[hosts]]\nname = "a"\nurl = "x"\n{line}\n')
+    with pytest.raises(ConfigurationError, match=said):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["README.md", ".env.example"])
+def test_every_setting_of_a_host_and_of_a_model_is_written_down(name: str) -> None:
+    text = (Path(__file__).parents[2] / name).read_text()
+    documented = {"name", "url", *HostSettings.model_fields, *ModelSettings.model_fields} - {"kind"}
+    if name == "README.md":
+        documented -= {"system", "options"}
+    assert [field for field in sorted(documented) if field not in text] == []
+
+
+def test_a_lane_knows_of_its_host_what_it_needs() -> None:
+    host = Host("a", "http://a", 24 * GIB, 2, 4, ("m:1",), fallback=True, scale_to_zero=True, warm_per_hour=3)
+    assert LaneHost.of(host, ["m:1"]) == LaneHost(
+        "a",
+        2,
+        Budget(24 * GIB, 4),
+        ("m:1",),
+        frozenset({"m:1"}),
+        fallback=True,
+        scale_to_zero=True,
+        warm_per_hour=3,
+    )
