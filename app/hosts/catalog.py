@@ -128,7 +128,7 @@ def _served(host: Host, state: HostState) -> list[InstalledModel]:
 
 
 def _allowed(host: Host, installed: Sequence[InstalledModel]) -> list[InstalledModel]:
-    allowed = [model for model in installed if can_chat(model)]
+    allowed = [model for model in installed if can_chat(model) and _key(model.name)]
     if not host.models:
         return allowed
     return [model for model in allowed if any(same_model(model.name, name) for name in host.models)]
@@ -153,7 +153,9 @@ def _contenders(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[C
 
 
 def _missing(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Missing, ...]:
-    names = [contender.model for contender in here.values()]
+    wanted = tuple(wanted)
+    taken = {_key(name) for name in wanted}
+    names = [contender.model for key, contender in here.items() if key not in taken]
     absent = dict.fromkeys(name for name in wanted if _key(name) not in here)
     return tuple(Missing(name, did_you_mean(name, names)) for name in absent)
 

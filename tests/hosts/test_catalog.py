@@ -96,3 +96,17 @@ def test_a_host_serves_only_what_its_row_names() -> None:
     alone = catalog([], [narrow], states)
     assert alone.models == ("a:1",)
     assert alone.missing == (Missing("c:1", None),)
+
+
+def test_a_name_that_ollama_would_not_take_is_no_contestant_and_stops_nothing() -> None:
+    odd = InstalledModel("no name at all/!", 1)
+    found = catalog(
+        (), [Host("gpu", "http://gpu:1")], {"gpu": HostState(True, installed=(odd, InstalledModel("a:1", 1)))}
+    )
+    assert found.models == ("a:1",)
+
+
+def test_what_is_configured_already_is_not_suggested_for_another() -> None:
+    state = HostState(True, installed=(InstalledModel("llama3.1:8b", 1),))
+    found = catalog(("llama3.1:8b", "llama3.2:3b"), [Host("gpu", "http://gpu:1")], {"gpu": state})
+    assert [(missing.name, missing.suggestion) for missing in found.missing] == [("llama3.2:3b", None)]
