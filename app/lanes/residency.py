@@ -240,14 +240,14 @@ class Residency:
                 self._journal.note("context_shrunk", model, f"its context is {seen.entry.context_length}")
 
     def _note_gone(self, model: str, last: LoadedModel) -> None:
-        if self.loading is not None and model != self.loading:
+        if last.expires_at is not None and last.expires_at <= self._wall() + EXPIRY_SLACK_S:
+            self._journal.note("expired", model, "its keep-alive ran out")
+        elif self.loading is not None and model != self.loading:
             total = self.sizes.get(self.loading, 0) + sum(
                 r.size_bytes for r in self.residents if r.model != self.loading
             )
             self.limits.overflowed(total + last.size_bytes, len(self._residents))
             self._journal.note("pushed_out", model, f"the server made room for {self.loading}")
-        elif last.expires_at is not None and last.expires_at <= self._wall() + EXPIRY_SLACK_S:
-            self._journal.note("expired", model, "its keep-alive ran out")
         else:
             self._journal.note("unloaded_by_others", model, "it left without our doing")
 

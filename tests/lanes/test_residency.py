@@ -108,6 +108,15 @@ async def test_a_model_that_left_while_another_was_loaded_was_pushed_out(memory:
     assert memory.limits.budget.overfull_bytes == 24 * GB
 
 
+async def test_a_model_that_expired_while_another_was_loaded_was_not_pushed_out(memory: Memory, clock: Clock) -> None:
+    await memory.sees(on_card("a", expires=100.0), on_card("b"))
+    clock.now = 101.0
+    memory.server.after_loads = [(on_card("b"), on_card("c"))]
+    await memory.loader.load("c")
+    assert memory.noted == [("expired", "a")]
+    assert memory.limits.models == 3, "which says nothing about what fits"
+
+
 async def test_a_model_that_we_sent_away_is_no_event(memory: Memory) -> None:
     await memory.sees(on_card("a"), on_card("b"))
     assert await memory.loader.unload("a")
