@@ -1,0 +1,216 @@
+"""The lanes in one process and in virtual time: simulated servers, queues, leases and a desk in memory, one router.
+
+Planner, lane, keeper and router are the ones that serve real hosts. Only what they stand on is another
+implementation of their own Protocols.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from app.backends.base import GenerationOptions, GenerationRequest, Message
+from app.backends.retrying import RetryingBackend
+from app.battle.battle import Battle, Side
+from app.errors import QueueFull, Unavailable
+from app.lanes.desk import Finish
+from app.lanes.host import LaneHost
+from app.lanes.job import Job, Priority
+from app.lanes.lane import Lane
+from app.lanes.memory import MemoryDesk, MemoryLease, MemoryQueue, MemoryReports
+from app.lanes.pace import Pace
+from app.lanes.planner import Budget
+from app.lanes.router import Destination, Router
+from app.simulator.backend import SimulatedBackend
+from app.simulator.clock import Clock
+from app.simulator.config import SimulatorConfig
+from app.simulator.machine import Machine
+from app.simulator.runner import Runner
+
+BOUND = 256
+"""Jobs that a host's queue takes (ARENA_QUEUE's default)."""
+
+GRAIN = 64
+"""Tokens that come as one chunk."""
+
+PREFETCH = 1
+"""Challengers whose answers are written before they are on stage (ARENA_PREFETCH's default)."""
+
+
+class Loads(dict[str, Runner]):
+    """The models in a server's memory, which counts how often one came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+
+    def __setitem__(self, blob: str, runner: Runner) -> None:
+        self.count[runner.model.name] += 1
+        super().__setitem__(blob, runner)
+
+
+def count_loads(machine: Machine) -> Loads:
+    """Count the loads of ``machine`` from now on."""
+    machine.scheduler.loaded = loads = Loads()
+    return loads
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One way to run the lanes, on ``hosts`` that are all alike.
+
+    ``keep_alive`` goes with loads; None leaves it to the server.
+    """
+
+    config: SimulatorConfig
+    options: GenerationOptions
+    hosts: tuple[str, ...] = ("one",)
+    keeper: bool = True
+    keep_alive: timedelta | None = timedelta(hours=72)
+    pace: Pace = field(default_factory=Pace)
+
+
+class BattleDesk(MemoryDesk):
+    """The answers of battles; ``told`` has an event for each battle that is set when an answer has ended."""
+
+    def __init__(self, options: GenerationOptions) -> None:
+        super().__init__(self._request)
+        self.told: dict[str, asyncio.Event] = {}
+        self.messages: dict[str, str] = {}
+        self._options = options
+
+    def _request(self, job: Job) -> GenerationRequest:
+        return GenerationRequest(job.model, (Message("user", self.messages.get(job.battle, "")),), self._options)
+
+    async def ended(self, job: Job) -> None:
+        """Tell the battle."""
+        await super().ended(job)
+        if job.battle in self.told:
+            self.told[job.battle].set()
+
+
+class House:
+    """``Writers`` that are lanes. ``running`` makes and ends it."""
+
+    def __init__(self, setup: Setup, machines: Mapping[str, Machine]) -> None:
+        self.setup = setup
+        self.machines = machines
+        self.loads = {name: count_loads(machine) for name, machine in machines.items()}
+        self.clock = next(iter(machines.values())).clock
+        self.desk = BattleDesk(setup.options)
+        self.refused = 0
+        self.reports = MemoryReports()
+        self._queues = {name: MemoryQueue() for name in machines}
+        self.router = Router(
+            [Destination(name, setup.config.num_parallel) for name in machines],
+            self._queues,
+            dict.fromkeys(machines, setup.config.models),
+            BOUND,
+            self.reports,
+            clock=self.clock.now,
+            wall=self.wall,
+        )
+        self.lanes = [self._lane(name, machine) for name, machine in machines.items()]
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, setup: Setup) -> AsyncGenerator[House]:
+        """Servers and lanes, until the end of the block."""
+        async with AsyncExitStack() as stack:
+            clock = Clock()
+            machines = {
+                name: await stack.enter_async_context(Machine.running(setup.config, clock)) for name in setup.hosts
+            }
+            house = cls(setup, machines)
+            tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.host.name}") for lane in house.lanes]
+            try:
+                yield house
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _lane(self, name: str, machine: Machine) -> Lane:
+        config = self.setup.config
+        jitter = random.Random(f"{config.seed} retries of {name}")
+        wire = SimulatedBackend(machine, grain=GRAIN, keep_alive=self.setup.keep_alive)
+        budget = Budget(config.gpu.vram_bytes * config.gpus, config.loaded_limit)
+        return Lane(
+            LaneHost(name, config.num_parallel, budget, config.models),
+            RetryingBackend(wire, jitter=jitter.random),
+            self._queues[name],
+            MemoryLease(clock=self.clock.now),
+            self.desk,
+            options=lambda _model: self.setup.options,
+            pace=self.setup.pace,
+            keep=(lambda: config.models) if self.setup.keeper else None,
+            reports=self.reports,
+            elsewhere=self.router,
+            clock=self.clock.now,
+            wall=self.wall,
+        )
+
+    def wall(self) -> float:
+        """Unix time of the simulated world."""
+        return self.clock.utc().timestamp()
+
+    async def open(self, battle: Battle) -> None:
+        """Wait for room in the queues, as a client that is told Retry-After."""
+        self.desk.told[battle.id] = asyncio.Event()
+        self.desk.messages[battle.id] = battle.message
+        while True:
+            try:
+                await self.router.room(contestant.model for contestant in battle.contestants)
+            except QueueFull as full:
+                self.refused += 1
+                await self.clock.sleep(full.retry_after_s or 1)
+            except Unavailable:
+                self.refused += 1
+                await self.clock.sleep(1)
+            else:
+                return
+
+    async def ask(self, battle: Battle) -> None:
+        """Enqueue what the battle needs, as the arena's settler does: the pair, and the next challenger early."""
+        wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
+        wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[:PREFETCH]]
+        jobs = [
+            Job(battle.id, entry, battle.contestants[entry].model, priority, self.wall())
+            for entry, priority in wanted
+            if self.finish(battle, entry) is None
+        ]
+        if not await self._enqueued(jobs):
+            await self._enqueued([job for job in jobs if job.priority is not Priority.PREFETCH])
+
+    async def _enqueued(self, jobs: list[Job]) -> bool:
+        try:
+            await self.router.enqueue(jobs)
+        except Unavailable:
+            return False
+        return True
+
+    async def news(self, battle: Battle, limit_s: float) -> None:
+        """Wait for the desk."""
+        told = self.desk.told[battle.id]
+        try:
+            async with asyncio.timeout(limit_s):
+                await told.wait()
+        except TimeoutError:
+            return
+        told.clear()
+
+    def finish(self, battle: Battle, entry: int) -> Finish | None:
+        """How the answer ended."""
+        answer = self.desk.answers.get(f"{battle.id}:{entry}")
+        return None if answer is None else answer.finish
+
+    def forget(self, battle: Battle) -> None:
+        """Drop its answers."""
+        for entry in range(len(battle.contestants)):
+            self.desk.answers.pop(f"{battle.id}:{entry}", None)
+        del self.desk.told[battle.id], self.desk.messages[battle.id]
