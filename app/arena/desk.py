@@ -12,6 +12,7 @@ from app.arena.guard import Guard, GuardedPen
 from app.arena.store import Begun, Store
 from app.arena.writer import Pen, TickWriter
 from app.backends.base import GenerationRequest
+from app.battle.rules import lost_without
 from app.lanes.job import Job
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,14 @@ class ArenaDesk:
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Tell viewers why the answer is not being written yet."""
         self._writer.tell(job.battle, job.answer, state, place, eta_s)
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+        """Whether the battle would end without a verdict if this answer failed, beside the ``doomed`` ones."""
+        look = await self._store.look(job.battle)
+        if look is None or look.ended:
+            return False
+        failed = {entry for entry, answer in enumerate(look.answers) if answer.finish == "error"}
+        return lost_without(look.document.battle, {*failed, *doomed, job.answer})
 
     async def ended(self, job: Job) -> None:
         """Settle the job's battle."""

@@ -137,6 +137,14 @@ def _status_without_challengers(battle: Battle) -> Status:
     return Status.FINISHED if stands and battle.votes else Status.FAILED
 
 
+def lost_without(battle: Battle, failed: Iterable[int]) -> bool:
+    """Whether the battle would end without a single verdict if the contestants ``failed`` were out of it."""
+    if battle.votes or battle.status is not Status.RUNNING:
+        return False
+    out = {*battle.failed, *failed}
+    return sum(contestant.entry not in out for contestant in battle.contestants) < len(Side)
+
+
 def stop(battle: Battle) -> Battle:
     """End a running battle as stopped; its votes stay.
 

@@ -17,7 +17,7 @@ class Host:
     """One model server.
 
     ``memory_bytes`` is the memory of its cards, None when unknown. ``num_parallel`` answers of one model run at once;
-    ``max_loaded`` models stay loaded at once, None when only memory bounds them. ``models`` restricts what it may
+    ``max_loaded`` models stay loaded at once, None for Ollama's own default of three. ``models`` restricts what it may
     serve; empty: whatever it has. Of two hosts that could write an answer, one of twice the ``weight`` gets twice as
     many. A ``fallback`` is asked only when no other host can, and its answers are marked. A host that scales to zero
     is left alone when nobody plays, and warmed at most ``warm_per_hour`` times an hour.
@@ -39,7 +39,8 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
     """The hosts of ``arena.toml``; without any, one named ``local`` at OLLAMA_HOST and OLLAMA_PORT.
 
     Raises:
-        ConfigurationError: an address is none, or two hosts share a name or an address (a host has one owner).
+        ConfigurationError: an address is none, two hosts share a name or an address (a host has one owner), or one that
+            scales to zero, which is never asked what it has, lists no models.
     """
     if not settings.hosts:
         url = base_url(settings.ollama_host, settings.ollama_port)
@@ -51,6 +52,8 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
 
 
 def _host(row: HostSettings) -> Host:
+    if row.scale_to_zero and not row.models:
+        raise ConfigurationError(f"[[hosts]] {row.name}: list its models: it scales to zero, so it isn't asked")
     # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
     memory = None if row.memory_gb is None else int(row.memory_gb * _GIB)
     url = base_url(row.url, setting=f"[[hosts]] {row.name}: url")

@@ -22,9 +22,6 @@ TROUBLE_EVERY = timedelta(seconds=5)
 #: A question on demand is not put to the hosts more often than this.
 ASK_AGAIN = timedelta(seconds=1)
 
-#: A host that scales to zero has to start first.
-WAKES_WITHIN = timedelta(seconds=60)
-
 log = structlog.get_logger(__name__)
 
 
@@ -89,13 +86,10 @@ class Roster:
         self._told, self._tell = self.troubles, warn
 
     async def _state(self, host: Host) -> HostState:
-        """Probe a host; one that scales to zero is asked once, or not at all if its models are configured."""
-        if not host.scale_to_zero:
-            return await probe(self._backends[host.name])
-        if host.models:
+        """Probe a host; one that scales to zero is never asked, it has the models that are configured."""
+        if host.scale_to_zero:
             return HostState(True, installed=tuple(InstalledModel(name, 0) for name in host.models))
-        known = self._states.get(host.name)
-        return known if known is not None and known.reachable else await probe(self._backends[host.name], WAKES_WITHIN)
+        return await probe(self._backends[host.name])
 
     def reaches(self, host: str) -> bool:
         """Whether ``host`` answered when it was asked last, or was never asked."""

@@ -1,8 +1,8 @@
 """Which of several hosts should write an answer: a pure function of what is known about them.
 
 The one where it will be begun first: what is in memory needs no load, and what comes before it is shared among the
-host's slots and its weight. Hosts that are down get nothing, one that is being tried gets one answer at a time. A
-fallback is asked only if no other host can.
+host's slots and its weight. Hosts that are down get nothing; one that is being tried gets an answer when it has none,
+and more only if no other host is up. A fallback is asked only if no other host can.
 """
 
 from __future__ import annotations
@@ -37,7 +37,12 @@ class Place:
         """Whether an answer may be sent there at all."""
         if self.report is None:
             return self.alive
-        return self.report.health == "up" or (self.report.health == "trying" and not self.jobs)
+        return self.report.health != "down"
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether it is being tried with an answer already."""
+        return self.report is not None and self.report.health == "trying" and self.jobs > 0
 
     def with_more(self, jobs: int = 1) -> Place:
         """The same place once that many jobs more were sent there."""
@@ -45,13 +50,17 @@ class Place:
 
 
 def ranked(model: str, places: Iterable[Place], tried: Collection[str] = ()) -> list[Place]:
-    """Order the usable ``places`` for ``model``, best first: those that are no fallback, those with room.
+    """Order the usable ``places`` for ``model``, best first: those that are no fallback, with room, not on trial.
 
     What has been ``tried`` is left out. An empty list: no host can take it now.
     """
     able = [place for place in places if place.usable and place.host not in tried]
     able = [place for place in able if not place.fallback] or able
-    return sorted(able, key=lambda place: (place.room < 1, begins_in_s(model, place), _turn(model, place.host)))
+
+    def order(place: Place) -> tuple[bool, bool, float, int]:
+        return place.room < 1, place.on_trial, begins_in_s(model, place), _turn(model, place.host)
+
+    return sorted(able, key=order)
 
 
 def begins_in_s(model: str, place: Place) -> float:

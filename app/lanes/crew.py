@@ -12,6 +12,7 @@ from app.backends.base import Backend, BackendError, GenerationOptions
 from app.lanes.breaker import Breaker
 from app.lanes.desk import Desk, Elsewhere
 from app.lanes.host import LaneHost
+from app.lanes.job import Job
 from app.lanes.journal import Journal
 from app.lanes.keeper import Keeper
 from app.lanes.limits import Limits
@@ -56,6 +57,8 @@ class Crew:
     wall: Callable[[], float] = time
     version: str = ""
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _dooming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _doomed: dict[str, set[int]] = field(default_factory=dict)
 
     async def answers(self) -> bool:
         """Whether the host answers at all; what it says tells the breaker nothing."""
@@ -69,21 +72,35 @@ class Crew:
         """Ask the host whether it lives and what it holds, twice if need be; tell the breaker; False: no answer."""
         async with self._looking:
             for last in (False, True):
-                try:
-                    self.version = await self.backend.version()
-                except BackendError as error:
-                    if last or self.breaker.health == "down":
-                        self.breaker.unreachable(error.code)
-                        return False
-                    await asyncio.sleep(self.pace.second_look.total_seconds())
-                else:
+                if await self.answers() and await self.residency.refresh():
                     break
-            if not await self.residency.refresh():
-                return False
+                if last or self.breaker.health == "down":
+                    self.breaker.unreachable("unavailable")
+                    return False
+                await asyncio.sleep(self.pace.second_look.total_seconds())
             # A host that fails its answers may answer probes all the time: it still gets its pause.
             if self.breaker.health != "down" or self.breaker.probe_due:
                 self.breaker.alive()
             return True
+
+    async def doom(self, job: Job) -> bool:
+        """Decide whether an answer that was cut off may fail; False: its battle would end without a verdict.
+
+        One after the other, so that of two answers of a battle that are cut at once the second knows of the first.
+        """
+        async with self._dooming:
+            doomed = self._doomed.setdefault(job.battle, set())
+            if await self.desk.needed(job, frozenset(doomed)):
+                return False
+            doomed.add(job.answer)
+            return True
+
+    def over(self, job: Job) -> None:
+        """Forget an answer that has been handed in or given away."""
+        doomed = self._doomed.get(job.battle, set())
+        doomed.discard(job.answer)
+        if not doomed:
+            self._doomed.pop(job.battle, None)
 
 
 def assembled(

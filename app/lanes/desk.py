@@ -50,6 +50,13 @@ class Desk(Protocol):
         """Tell the viewers of an answer that is not being written yet why it is not; place counts from 1."""
         ...
 
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+        """Whether the battle of ``job`` would end without a single verdict if this answer failed.
+
+        ``doomed`` are answers of the same battle that are failing at this moment, too.
+        """
+        ...
+
     async def ended(self, job: Job) -> None:
         """Settle the job's battle. The lane deletes the job after this returned, not before."""
         ...
@@ -58,10 +65,11 @@ class Desk(Protocol):
 class Elsewhere(Protocol):
     """The other hosts, for answers that this one can't begin."""
 
-    async def move(self, job: Job, origin: str) -> str | None:
-        """Give ``job`` to a host that has not tried it yet; return its name, None when no other can write it.
+    async def move(self, job: Job, origin: str, *, begun: bool = True) -> str | None:
+        """Give ``job`` to another host; return its name, None when no other can write it.
 
-        When it returned a name, the job is in that host's queue, and no longer in that of ``origin``.
+        When it returned a name, the job is in that host's queue, and no longer in that of ``origin``. What was
+        ``begun`` goes to no host that has tried it before.
         """
         ...
 

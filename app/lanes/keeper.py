@@ -64,6 +64,7 @@ class Keeper:
         self._plan: dict[str, None] = {}
         self._evicted: set[str] = set()
         self._announced: dict[str, float] = {}
+        self._refused: dict[str, float] = {}
         self._troubles: dict[str, _Trouble] = {}
         self._granted: dict[str, float] = {}
         self._warmed: deque[float] = deque()
@@ -91,7 +92,9 @@ class Keeper:
     def announce(self, models: Iterable[str], until: float) -> None:
         """Somebody is about to play: ``models`` are wished until that Unix time."""
         for model in models:
-            self._announced[model] = until
+            # What was evicted since is wished for the next visit only.
+            if until > self._refused.get(model, 0.0):
+                self._announced[model] = until
 
     def loaded(self, model: str, *, wished: bool) -> None:
         """A load succeeded: whoever wanted it, it belongs in memory now."""
@@ -108,7 +111,9 @@ class Keeper:
         """The planner sent it away for another: it is where it should be."""
         self._evicted.add(model)
         self._plan.pop(model, None)
-        self._announced.pop(model, None)
+        until = self._announced.pop(model, None)
+        if until is not None:
+            self._refused[model] = until
 
     def failed(self, model: str) -> None:
         """A wish for it failed; it is wished again after a while."""

@@ -86,12 +86,27 @@ class MemoryQueue:
 
 
 @dataclass
+class Attempts:
+    """The counter of attempts, one for all hosts."""
+
+    newest: int = 0
+
+    def next(self) -> int:
+        """Return a number above all before it."""
+        self.newest += 1
+        return self.newest
+
+
+@dataclass
 class LeaseBoard:
-    """What several ``MemoryLease`` share: who holds the lease until when, and the counter of attempts."""
+    """What several ``MemoryLease`` of one host share: who holds the lease until when, and the counter of attempts.
+
+    Boards of several hosts that share a desk must share the counter, as in Redis.
+    """
 
     owner: object | None = None
     until: float = 0.0
-    attempts: int = 0
+    attempts: Attempts = field(default_factory=Attempts)
 
 
 class MemoryLease:
@@ -128,8 +143,7 @@ class MemoryLease:
         """Return the next attempt's number; None when the lease isn't ours."""
         if not self.held:
             return None
-        self._board.attempts += 1
-        return self._board.attempts
+        return self._board.attempts.next()
 
     async def release(self) -> None:
         """Let another become the owner at once."""
@@ -227,6 +241,10 @@ class MemoryDesk:
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Note what the viewers are told."""
         self.answer(job).shown.append((state, place, eta_s))
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:  # noqa: ARG002 - the Protocol's
+        """No: there are no battles here."""
+        return False
 
     async def ended(self, job: Job) -> None:
         """Note that the battle was settled."""

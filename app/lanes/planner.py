@@ -11,7 +11,8 @@ The rules, in the order in which they bind:
    ``patience``: then the models that have to go get no new answers until they are idle, unless they came
    themselves less than ``patience`` ago (or two models would push each other out all the time).
 6. A model that has to go is idle; among those the least recently used goes first, a pinned one last. Prefetch and
-   batches never push out a pinned model or one that a viewer waits for, and never make one stop.
+   batches never push out a model that a viewer waits for, a pinned one only once they count as his, and never make one
+   stop.
 7. A model stays for a while once it came, the longer the more jobs wait for the host, at most ``stay``: each load then
    serves many, where it would serve one and make way for the next. A single job waits a few seconds for it.
 8. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
@@ -140,13 +141,14 @@ def plan(view: View) -> list[Action]:
 
 def in_order(view: View) -> tuple[Job, ...]:
     """Who waits, the next one first: by class (raised by age), then by time."""
+    return tuple(sorted(view.waiting, key=lambda job: (_class(view, job), job.enqueued_at, job.id)))
+
+
+def _class(view: View, job: Job) -> int:
+    """The class of a job, raised by one for every ``patience`` that it has waited."""
     patience = view.patience.total_seconds()
-
-    def rank(job: Job) -> tuple[int, float, str]:
-        raised = int(max(view.now - job.enqueued_at, 0.0) / patience) if patience > 0 else 0
-        return max(job.priority - raised, Priority.INTERACTIVE), job.enqueued_at, job.id
-
-    return tuple(sorted(view.waiting, key=rank))
+    raised = int(max(view.now - job.enqueued_at, 0.0) / patience) if patience > 0 else 0
+    return max(job.priority - raised, Priority.INTERACTIVE)
 
 
 def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> list[Start]:
@@ -204,7 +206,9 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
             continue
         if held_up is not None and job.priority > held_up.priority:
             continue  # its load would only delay the one that is held up
-        keep = frozenset() if job.priority is Priority.INTERACTIVE else viewers | view.pins
+        keep = frozenset() if job.priority is Priority.INTERACTIVE else viewers
+        if _class(view, job) > Priority.INTERACTIVE:
+            keep = keep | view.pins
         idle = [] if held_up is not None else [r for r in free_to_go if r.model not in keep]
         order = sorted(idle, key=lambda r: (r.model in view.pins, r.model in viewers, r.used, r.model))
         victims = _victims(view, job.model, order)

@@ -72,7 +72,7 @@ class HostReport:
     ``waiting`` and ``running`` count answers, by model in ``waiting_by_model`` and ``running_by_model`` (for ops only:
     together with a battle they would tell who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
     take, ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
-    None when only memory bounds them. ``planned`` are the models that should be in memory when nobody waits.
+    whatever their size. ``planned`` are the models that should be in memory when nobody waits.
     ``why`` is the cause while it is not up, a backend's class of error.
     """
 

@@ -121,22 +121,27 @@ class Router:
         if nowhere is not None:
             raise nowhere
 
-    async def move(self, job: Job, origin: str) -> str | None:
-        """Give ``job`` of the host ``origin`` to one that has not tried it; return whose it is, None: nobody else's.
+    async def move(self, job: Job, origin: str, *, begun: bool = True) -> str | None:
+        """Give ``job`` of the host ``origin`` to another; return whose it is, None: nobody else's.
+
+        What was ``begun`` there doesn't come back, and goes to no host that has tried it. What only waited there goes
+        wherever it can be written, and may come back.
 
         Raises:
             redis.exceptions.RedisError: Redis is away; the job is somewhere, and is found there.
         """
         if self._single:
             return None
-        tried = (*job.tried, origin)
-        able = {
-            place.host: place for place in (await self._places()).values() if place.host in self.hosts_of(job.model)
-        }
-        target = next((p.host for p in ranked(job.model, able.values(), tried) if p.room > 0), None)
+        places = await self._places()
+        able = [places[host] for host in self.hosts_of(job.model)]
+        tried = (*job.tried, origin) if begun else job.tried
+        best = ranked(job.model, able, (*tried, origin)) or ([] if begun else ranked(job.model, able, (origin,)))
+        target = next((place.host for place in best if place.room > 0), None)
         if target is None:
             return None
         target = await self._assignments.move(job.id, origin, target)
+        if target not in self._queues:  # a host that only another process knows
+            return None
         try:
             await self._queues[target].enqueue([replace(job, tried=tried)], self._bound)
         except QueueFull:
@@ -159,7 +164,7 @@ class Router:
         owner = await self._assignments.of(job.id)
         if owner is None or owner == origin or owner not in self._queues:
             return False
-        await self._queues[owner].enqueue([replace(job, tried=(*job.tried, origin))], self._bound + 1)
+        await self._queues[owner].enqueue([job], self._bound + 1)
         await self._queues[origin].remove([job.id])
         return True
 

@@ -5,7 +5,8 @@ refused from outside, or cut by the lane, is left without an end: the socket is 
 the answer belongs to by then. If nobody wants it any more, ``begin`` says so to the next one who asks.
 
 What fails before its first token is given to another host, if there is one that has not tried: nobody has read a word
-of it yet. After the first token the answer is failed, and never continued by another model server.
+of it yet. After the first token the answer is failed, and never continued by another model server; only if its battle
+would end without a verdict, another host writes it from the start.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.errors import Unavailable
+from app.lanes.breaker import counts
 from app.lanes.crew import Crew
 from app.lanes.desk import Attempt, ErrorCode, Finish
 from app.lanes.job import Job
@@ -119,6 +121,7 @@ class Runner:
                 self._finished(finish, token)
         finally:
             self._free()
+            self._crew.over(self.job)
         async with asyncio.timeout(SETTLE_LIMIT_S):
             await self._crew.desk.ended(self.job)
             await self._crew.queue.remove([self.job.id])
@@ -136,10 +139,17 @@ class Runner:
             return self._failure is not None and await self._given_away(self._failure)
 
     async def _given_away(self, error: BackendError) -> bool:
-        """Give the job to another host, unless a reader has seen a part of it or it would be refused there, too."""
-        if self._crew.elsewhere is None or self._watch.wrote or isinstance(error, BackendBroken | BadRequest):
+        """Give the job to another host, unless it would be refused there, too, or a reader has seen a part of it.
+
+        A part that was read is dropped only for an answer without which its battle would end without a verdict, when
+        it was the host that cut it off: it is written from the start, and nothing of two hosts is ever mixed.
+        """
+        crew = self._crew
+        if crew.elsewhere is None or isinstance(error, BadRequest):
             return False
-        target = await self._crew.elsewhere.move(self.job, self._crew.host.name)
+        if (self._watch.wrote or isinstance(error, BackendBroken)) and (not counts(error) or await crew.doom(self.job)):
+            return False
+        target = await crew.elsewhere.move(self.job, crew.host.name)
         if target is not None:
             self._log.warning("answer_moved", target=target, cause=error.code, why=str(error)[:300])
         return target is not None

@@ -251,7 +251,7 @@ class Work:
         if self._crew.elsewhere is None:
             return False
         try:
-            return await self._crew.elsewhere.move(job, self._crew.host.name) is not None
+            return await self._crew.elsewhere.move(job, self._crew.host.name, begun=False) is not None
         except AWAY:
             return False
 

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -281,8 +281,7 @@ class Scheduler:
         finally:
             for task in (work, leaving):
                 task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({work, leaving})
+            await asyncio.wait({work, leaving})
         runner.keep_alive_s = self._config.keep_alive_s if pending.keep_alive_s is None else pending.keep_alive_s
         runner.refs = 1
         self.loaded[pending.model.blob_digest] = runner

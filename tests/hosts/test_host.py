@@ -141,3 +141,9 @@ def test_a_lane_knows_of_its_host_what_it_needs() -> None:
         scale_to_zero=True,
         warm_per_hour=3,
     )
+
+
+def test_a_host_that_scales_to_zero_must_list_its_models() -> None:
+    row = HostSettings(name="cloud", url="10.0.0.1", scale_to_zero=True)
+    with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: list its models"):
+        hosts_from(settings(**{"[[hosts]]": (row,)}))

@@ -113,24 +113,6 @@ async def test_a_host_that_scales_to_zero_and_whose_models_are_configured_is_nev
     assert hosts.roster.reaches("two")
 
 
-async def test_a_host_that_scales_to_zero_is_asked_what_it_has_once() -> None:
-    hosts = fleet({ONE: ("a",), replace(TWO, scale_to_zero=True): ("b",)})
-    for _ in range(4):
-        await hosts.look()
-    assert (hosts.servers["one"].probes, hosts.servers["two"].probes) == (4, 1)
-    assert hosts.roster.catalog.models == ("a", "b")
-
-
-async def test_a_host_that_scales_to_zero_and_did_not_answer_is_asked_again() -> None:
-    hosts = fleet({replace(TWO, scale_to_zero=True): ("a", "b")})
-    hosts.servers["two"].down = REFUSED
-    await hosts.look()
-    assert hosts.roster.catalog.models == ()
-    hosts.servers["two"].down = None
-    await hosts.look()
-    assert hosts.roster.catalog.models == ("a", "b")
-
-
 async def test_hosts_with_the_same_models_hold_different_ones_first() -> None:
     models = ("a", "b", "c", "d", "e", "f")
     hosts = fleet(dict.fromkeys((ONE, TWO, THREE), models))

@@ -87,11 +87,12 @@ def test_a_pinned_model_leaves_for_a_viewer_if_nothing_else_can() -> None:
     assert plan(view("a", waiting=(job(1, "b"),), pins=pinned, budget=Budget(max_models=1))) == [Unload("a")]
 
 
-def test_a_pinned_model_never_leaves_for_prefetch_or_a_batch() -> None:
-    for priority in (Priority.PREFETCH, Priority.BATCH):
+def test_a_pinned_model_leaves_for_prefetch_or_a_batch_only_once_they_have_waited_for_long() -> None:
+    for priority, patience in ((Priority.PREFETCH, 1), (Priority.BATCH, 2)):
         waiting = (job(1, "b", priority=priority),)
-        now = view("a", waiting=waiting, now=10_000, pins=frozenset({"a"}), budget=Budget(max_models=1))
-        assert plan(now) == [], "however long it has waited"
+        for waited_s, wanted in ((30 * patience - 1, []), (30 * patience, [Unload("a")])):
+            now = view("a", waiting=waiting, now=waited_s, pins=frozenset({"a"}), budget=Budget(max_models=1))
+            assert plan(now) == wanted, (priority, waited_s)
 
 
 def test_prefetch_makes_no_model_stop_however_long_it_has_waited() -> None:
@@ -186,9 +187,10 @@ def test_while_nobody_waits_only_strangers_and_what_is_to_be_loaded_anew_leave(n
 
 @settings(max_examples=200)
 @given(views())
-def test_without_a_viewer_no_pinned_model_leaves_for_others(now: View) -> None:
+def test_without_a_viewer_no_pinned_model_leaves_for_others_soon(now: View) -> None:
     _, unloads = changes(plan(now))
-    if now.waiting and not any(one.priority is Priority.INTERACTIVE for one in now.waiting):
+    young = all(now.now - one.enqueued_at < now.patience.total_seconds() for one in now.waiting)
+    if now.waiting and young and not any(one.priority is Priority.INTERACTIVE for one in now.waiting):
         assert not now.pins & set(unloads)
 
 

@@ -246,12 +246,39 @@ async def test_many_answers_of_a_dead_host_spread_over_the_others(fleet: Fleet) 
     assert [await queue.length() for queue in fleet.queues.values()] == [0, 4, 4]
 
 
-async def test_no_more_than_one_answer_moves_to_a_host_that_is_tried(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"), Destination("two"))
-    await fleet.tell(report("one", health="down"), report("two", "a", health="trying"))
+async def test_no_more_than_one_answer_moves_to_a_host_that_is_tried_while_another_is_up(fleet: Fleet) -> None:
+    router = fleet.router()
+    await fleet.tell(report("one", health="down"), report("two", "a", health="trying"), report("three"))
     jobs = [job(n, "a") for n in range(3)]
     await fleet.queues["one"].enqueue(jobs, 10)
-    assert [await router.move(one, "one") for one in jobs] == ["two", None, None]
+    assert [await router.move(one, "one") for one in jobs] == ["two", "three", "three"]
+
+
+async def test_a_battle_is_let_in_when_the_only_host_is_being_tried(fleet: Fleet) -> None:
+    router = fleet.router(Destination("one"))
+    await fleet.tell(report("one", "a", health="trying"))
+    await router.room(["a", "b", "a"])
+    await router.enqueue([job(1, "a"), job(2, "b"), job(3, "a")])
+    assert await fleet.queues["one"].length() == 3
+
+
+async def test_an_answer_that_only_waited_at_a_host_may_come_back_to_it(fleet: Fleet) -> None:
+    router = fleet.router(Destination("one"), Destination("two"))
+    await fleet.queues["one"].enqueue([job(1, "a")], 10)
+    assert await router.move(job(1, "a"), "one", begun=False) == "two"
+    (there,) = await fleet.queues["two"].read()
+    assert await router.move(there, "two", begun=False) == "one"
+    assert await fleet.where(there) == ["one"]
+
+
+async def test_an_answer_that_was_tried_somewhere_goes_there_again_only_if_it_waits_for_a_dead_host(
+    fleet: Fleet,
+) -> None:
+    router = fleet.router(Destination("one"), Destination("two"))
+    tried = replace(job(1, "a"), tried=("two",))
+    await fleet.queues["one"].enqueue([tried], 10)
+    assert await router.move(tried, "one") is None
+    assert await router.move(tried, "one", begun=False) == "two"
 
 
 async def test_an_answer_that_a_worker_assigned_and_did_not_enqueue_is_brought_to_its_host(fleet: Fleet) -> None:
@@ -262,7 +289,7 @@ async def test_an_answer_that_a_worker_assigned_and_did_not_enqueue_is_brought_t
     assert await router.forward(one, "one")
     assert await fleet.where(one) == ["two"]
     (kept,) = await fleet.queues["two"].read()
-    assert kept.tried == ("one",)
+    assert kept == one
     assert not await router.forward(kept, "two"), "it is at home"
 
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic, time
 
 import pytest
 
-from app.backends.base import BackendError, BackendUnavailable, BadRequest, ModelNotFound, OutOfCapacity, Stalled
+from app.backends.base import (
+    BackendBroken,
+    BackendError,
+    BackendUnavailable,
+    BadRequest,
+    ModelNotFound,
+    OutOfCapacity,
+    Stalled,
+)
 from app.backends.scripted import Script, ScriptedBackend
 from app.lanes.job import Job
+from app.lanes.memory import MemoryDesk
 from app.metrics import families
 from tests.helpers import wait_until
 from tests.lanes.conftest import BRISK, job
@@ -258,11 +267,11 @@ async def test_an_answer_that_began_while_the_host_was_being_cleared_is_not_take
     moving, go_on = asyncio.Event(), asyncio.Event()
     move = town.router.move
 
-    async def slow(one: Job, origin: str) -> str | None:
+    async def slow(one: Job, origin: str, *, begun: bool = True) -> str | None:
         if not moving.is_set():
             moving.set()
             await go_on.wait()
-        return await move(one, origin)
+        return await move(one, origin, begun=begun)
 
     town.router.move = slow  # type: ignore[method-assign]
     town.open("one", one_server, pace=PATIENT)
@@ -286,3 +295,54 @@ async def _is(town: Town, host: str, health: str) -> bool:
 
 async def _are(town: Town, health: str) -> bool:
     return [await town.health(host) for host in town.names] == [health] * len(town.names)
+
+
+async def test_an_answer_goes_back_to_a_host_that_was_only_down() -> None:
+    town = Town()
+    one_server = ScriptedBackend(resident=["a"], down=REFUSED)
+    two_server = ScriptedBackend({"a": [Script.of("so", timedelta(seconds=0.6), " on")]}, resident=["a"])
+    town.open("one", one_server)
+    town.open("two", two_server)
+    jobs = [job(n) for n in range(3)]
+    await town.put("one", *jobs)
+    await wait_until(lambda: town.desk.answer(jobs[0]).text == "so")
+    one_server.down = None
+    await wait_until(lambda: _is(town, "one", "trying"))
+    two_server.down = REFUSED
+    await wait_until(town.ended(*jobs), timeout=8)
+    assert {reason(town, one) for one in jobs[1:]} == {("stop", None)}
+    await town.close()
+
+
+class Battle(MemoryDesk):
+    """A desk whose answers are all of one battle that needs ``standing`` of them."""
+
+    def __init__(self, jobs: Sequence[Job], standing: int) -> None:
+        super().__init__()
+        self.jobs, self.standing = jobs, standing
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+        await asyncio.sleep(0.05)  # long enough for the other side to ask, too
+        failed = {one.answer for one in self.jobs if (end := self.answer(one).finish) and end.reason == "error"}
+        return len(self.jobs) - len({*failed, *doomed, job.answer}) < self.standing
+
+
+@pytest.mark.parametrize(("answers", "failed"), [(2, 0), (3, 1), (4, 2)])
+async def test_an_answer_cut_off_is_written_elsewhere_only_if_its_battle_would_end_without_it(
+    answers: int, failed: int
+) -> None:
+    jobs = [Job("battle", n, "a", enqueued_at=time()) for n in range(answers)]
+    town = Town(desk=Battle(jobs, standing=2))
+    cut = Script.of("half", timedelta(milliseconds=100), BackendBroken("connection reset"))
+    town.open("one", ScriptedBackend({"a": [cut] * 2}, resident=["a"]), slots=2)
+    await wait_until(lambda: _is(town, "one", "up"))
+    await town.put("one", *jobs[:2])
+    await wait_until(lambda: all(town.desk.answer(one).text == "half" for one in jobs[:2]))
+    town.open("two", working())
+    await wait_until(town.ended(*jobs[:2]), timeout=8)
+    ends = [reason(town, one) for one in jobs[:2]]
+    assert ends.count(("error", "cut_off")) == failed
+    assert ends.count(("stop", None)) == 2 - failed
+    texts = {town.desk.answer(one).text for one in jobs[:2] if reason(town, one) == ("stop", None)}
+    assert not any(text.startswith("half") for text in texts), "nothing of two hosts is ever mixed"
+    await town.close()
