@@ -79,6 +79,14 @@ def test_nobody_to_compare_with_before_a_verdict_fails_the_battle() -> None:
     assert rules.forfeit(opened(3), [0, 1]).status is Status.FAILED
 
 
+def test_a_battle_is_lost_without_those_whom_it_needs_for_a_first_verdict() -> None:
+    three = opened()
+    assert [rules.lost_without(three, failed) for failed in ([], [0], [0, 2], [0, 1, 2])] == [False, False, True, True]
+    assert rules.lost_without(rules.forfeit(three, [0]), [2]), "who has failed is out already"
+    assert not rules.lost_without(judged(three, Verdict.A), [1, 2]), "a verdict is there"
+    assert not rules.lost_without(rules.stop(three), [0, 1, 2]), "it is over"
+
+
 def test_the_champion_without_challengers_wins() -> None:
     battle = rules.forfeit(judged(opened(3), Verdict.B), [2])
     assert battle.status is Status.FINISHED
