@@ -15,6 +15,8 @@ The rules, in the order in which they bind:
    stop.
 7. A model stays for a while once it came, the longer the more jobs wait for the host, at most ``stay``: each load then
    serves many, where it would serve one and make way for the next. A single job waits a few seconds for it.
+   So the bound of rule 5 is: a job waits behind others for at most ``max(patience, stay)``, an answer that drains and a
+   change of models, once for each absent model with an older job.
 8. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
    the others, or in the place of idle strangers; one that is there as it should not be goes, to be loaded anew.
 
