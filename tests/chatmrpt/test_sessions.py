@@ -24,7 +24,7 @@ from tests.helpers import wait_until
 
 VERDICTS = {3: "ba", 4: "aba"}
 SESSIONS = [(client, 3, workers) for client in ONLY_THREE + ANY_NUMBER for workers in (1, 2)]
-SESSIONS += [(client, 4, 2) for client in ANY_NUMBER]
+SESSIONS += [(client, 4, workers) for client in ANY_NUMBER for workers in (1, 2)]
 
 
 @pytest.mark.parametrize(("client", "models", "workers"), SESSIONS, ids=lambda value: getattr(value, "__name__", value))
