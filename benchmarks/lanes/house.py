@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,12 +17,13 @@ from datetime import timedelta
 from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.backends.retrying import RetryingBackend
 from app.battle.battle import Battle, Side
-from app.errors import QueueFull, Unavailable
+from app.battle.rules import lost_without
+from app.errors import Unavailable
 from app.lanes.desk import Finish
 from app.lanes.host import LaneHost
 from app.lanes.job import Job, Priority
 from app.lanes.lane import Lane
-from app.lanes.memory import MemoryDesk, MemoryLease, MemoryQueue, MemoryReports
+from app.lanes.memory import Attempts, LeaseBoard, MemoryAttempt, MemoryDesk, MemoryLease, MemoryQueue, MemoryReports
 from app.lanes.pace import Pace
 from app.lanes.planner import Budget
 from app.lanes.router import Destination, Router
@@ -31,6 +32,7 @@ from app.simulator.clock import Clock
 from app.simulator.config import SimulatorConfig
 from app.simulator.machine import Machine
 from app.simulator.runner import Runner
+from benchmarks.lanes.playing import GIVE_UP_S, Stuck
 
 BOUND = 256
 """Jobs that a host's queue takes (ARENA_QUEUE's default)."""
@@ -76,16 +78,44 @@ class Setup:
 
 
 class BattleDesk(MemoryDesk):
-    """The answers of battles; ``told`` has an event for each battle that is set when an answer has ended."""
+    """The answers of ``battles`` as they stand; ``told`` has an event for each that is set when an answer has ended.
 
-    def __init__(self, options: GenerationOptions) -> None:
+    ``begun`` has every job with the time (as its ``enqueued_at``) at which an attempt at it was begun.
+    """
+
+    def __init__(self, options: GenerationOptions, wall: Callable[[], float]) -> None:
         super().__init__(self._request)
+        self.begun: list[tuple[Job, float]] = []
+        self._wall = wall
         self.told: dict[str, asyncio.Event] = {}
-        self.messages: dict[str, str] = {}
+        self.battles: dict[str, Battle] = {}
         self._options = options
 
     def _request(self, job: Job) -> GenerationRequest:
-        return GenerationRequest(job.model, (Message("user", self.messages.get(job.battle, "")),), self._options)
+        return GenerationRequest(job.model, (Message("user", self.battles[job.battle].message),), self._options)
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+        """Whether the battle would end without a verdict if this answer failed, beside the ``doomed`` ones."""
+        battle = self.battles[job.battle]
+        failed = {entry for entry in range(len(battle.contestants)) if self.has_failed(battle, entry)}
+        return lost_without(battle, {*failed, *doomed, job.answer})
+
+    def finish(self, battle: Battle, entry: int) -> Finish | None:
+        """How an answer ended; None while it has not."""
+        answer = self.answers.get(f"{battle.id}:{entry}")
+        return None if answer is None else answer.finish
+
+    def has_failed(self, battle: Battle, entry: int) -> bool:
+        """Whether an answer ended with an error."""
+        finish = self.finish(battle, entry)
+        return finish is not None and finish.reason == "error"
+
+    async def begin(self, job: Job, token: int, host: str) -> MemoryAttempt | None:
+        """Open an attempt and note when."""
+        attempt = await super().begin(job, token, host)
+        if attempt is not None:
+            self.begun.append((job, self._wall()))
+        return attempt
 
     async def ended(self, job: Job) -> None:
         """Tell the battle."""
@@ -102,9 +132,10 @@ class House:
         self.machines = machines
         self.loads = {name: count_loads(machine) for name, machine in machines.items()}
         self.clock = next(iter(machines.values())).clock
-        self.desk = BattleDesk(setup.options)
+        self.desk = BattleDesk(setup.options, self.wall)
         self.refused = 0
         self.reports = MemoryReports()
+        self._attempts = Attempts()
         self._queues = {name: MemoryQueue() for name in machines}
         self.router = Router(
             [Destination(name, setup.config.num_parallel) for name in machines],
@@ -134,6 +165,7 @@ class House:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await asyncio.sleep(1)  # the servers notice who left
 
     def _lane(self, name: str, machine: Machine) -> Lane:
         config = self.setup.config
@@ -144,7 +176,7 @@ class House:
             LaneHost(name, config.num_parallel, budget, config.models),
             RetryingBackend(wire, jitter=jitter.random),
             self._queues[name],
-            MemoryLease(clock=self.clock.now),
+            MemoryLease(LeaseBoard(attempts=self._attempts), clock=self.clock.now),
             self.desk,
             options=lambda _model: self.setup.options,
             pace=self.setup.pace,
@@ -160,23 +192,28 @@ class House:
         return self.clock.utc().timestamp()
 
     async def open(self, battle: Battle) -> None:
-        """Wait for room in the queues, as a client that is told Retry-After."""
+        """Wait until the battle is taken, as a client that is told Retry-After.
+
+        Raises:
+            Stuck: it was refused for ``GIVE_UP_S``.
+        """
         self.desk.told[battle.id] = asyncio.Event()
-        self.desk.messages[battle.id] = battle.message
-        while True:
+        self.desk.battles[battle.id] = battle
+        began = self.clock.now()
+        while self.clock.now() - began < GIVE_UP_S:
             try:
-                await self.router.room(contestant.model for contestant in battle.contestants)
-            except QueueFull as full:
+                await self.router.room([contestant.model for contestant in battle.contestants])
+            except Unavailable as unavailable:
                 self.refused += 1
-                await self.clock.sleep(full.retry_after_s or 1)
-            except Unavailable:
-                self.refused += 1
-                await self.clock.sleep(1)
+                why = unavailable
+                await self.clock.sleep(unavailable.retry_after_s)
             else:
                 return
+        raise Stuck(f"{battle.id} was never accepted: {why.sentence}")
 
     async def ask(self, battle: Battle) -> None:
         """Enqueue what the battle needs, as the arena's settler does: the pair, and the next challenger early."""
+        self.desk.battles[battle.id] = battle
         wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
         wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[:PREFETCH]]
         jobs = [
@@ -206,11 +243,10 @@ class House:
 
     def finish(self, battle: Battle, entry: int) -> Finish | None:
         """How the answer ended."""
-        answer = self.desk.answers.get(f"{battle.id}:{entry}")
-        return None if answer is None else answer.finish
+        return self.desk.finish(battle, entry)
 
     def forget(self, battle: Battle) -> None:
         """Drop its answers."""
         for entry in range(len(battle.contestants)):
             self.desk.answers.pop(f"{battle.id}:{entry}", None)
-        del self.desk.told[battle.id], self.desk.messages[battle.id]
+        del self.desk.told[battle.id], self.desk.battles[battle.id]
