@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from redis.exceptions import RedisError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
 from app.errors import ArenaError, InvalidInput
@@ -25,6 +25,8 @@ HEARTBEAT_S = 10
 SEND_TIMEOUT_S = 20
 #: After that time the system cuts the connection of who took nothing: see ``app.serving.UNSENT_LIMIT_S``.
 CUT_LIMIT_S = 60.0
+#: How long the end of a stream may take to be sent when the process ends.
+END_LIMIT_S = 1.0
 #: Silence that a CDN is left in before the first byte of whitespace, and between two of them.
 WHITESPACE_AFTER_S = 9.0
 
@@ -42,9 +44,21 @@ class EventStream(EventSourceResponse):
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events."""
+        """Send the events, and an end also when it is this process that ends: the viewer then resumes elsewhere."""
+        begun, complete = False, False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun, complete
+            await send(message)
+            begun = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, noted)
+            if begun and not complete:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(END_LIMIT_S):
+                        await send({"type": "http.response.body", "body": b"", "more_body": False})
         except SendTimeoutError:
             log.info("viewer_takes_nothing", path=scope["path"])
             with suppress(TimeoutError):

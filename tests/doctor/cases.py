@@ -180,7 +180,8 @@ async def only_the_driver_reaches_it(house: House) -> None:
 
 @case("host_asleep", "note", "scales to zero", "arena doctor --wake")
 async def a_host_that_is_not_to_be_woken(house: House) -> None:
-    house.host["scale_to_zero"], house.loaded = True, ()
+    house.host |= {"scale_to_zero": True, "models": [*TRIO]}
+    house.loaded = ()
     await house.start()
     assert house.sim is not None
     house.sim.faults.set({"connection_refused": True})
@@ -189,7 +190,7 @@ async def a_host_that_is_not_to_be_woken(house: House) -> None:
 @case("host_refuses", "error", "refuses the connection")
 async def a_host_that_does_not_wake(house: House) -> None:
     house.health, house.wake = "down", timedelta(seconds=1)
-    house.host |= {"scale_to_zero": True, "url": f"http://127.0.0.1:{free_port()}"}
+    house.host |= {"scale_to_zero": True, "models": [*TRIO], "url": f"http://127.0.0.1:{free_port()}"}
     await house.start()
 
 

@@ -58,7 +58,7 @@ async def a_model_is_being_loaded(house: House) -> None:
 
 async def a_host_that_scales_to_zero(house: House) -> None:
     house.loaded, house.wake = (), timedelta(seconds=5)
-    house.host["scale_to_zero"] = True
+    house.host |= {"scale_to_zero": True, "models": [*TRIO]}
     house.settings["arena_keep_alive"] = "5m"
     await house.start()
 

@@ -25,7 +25,7 @@ NOW = 1_767_225_600.25
 GIB = 1024**3
 
 ONE = Host("gpu-1", "http://someone:secret@10.0.0.5:11434/path", memory_bytes=24 * GIB)
-TWO = Host("gpu-2", "http://10.0.0.6:11434", fallback=True, scale_to_zero=True)
+TWO = Host("gpu-2", "http://10.0.0.6:11434", models=(QUOKKA, OKAPI), fallback=True, scale_to_zero=True)
 GONE = Host("gpu-3", "http://10.0.0.7:11434")
 
 REPORT = HostReport(

@@ -65,9 +65,11 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
         assert (await call("GET", f"{other.url}/readyz")).status_code == 200
         await asyncio.wait({reader}, timeout=15)
         assert reader.done(), "its streams are closed"
+        assert reader.exception() is None, "with an end, not in the middle of a chunk"
         status = await asyncio.to_thread(driver.process.wait, 20)
         assert monotonic() - began < 1 + 6
         assert status in (0, -signal.SIGTERM)
+        assert not [line for line in driver.logged() if line["level"] == "error"], "an ordinary end is no error"
         assert not cut.named("end")
         assert (await patient)["status"] == "waiting", "who waits is answered, to ask again elsewhere"
         resumed = await watch(other.url, battle, last_event_id=cut.ids[-1], until=lambda event: event.event == "ready")
