@@ -113,9 +113,9 @@ class Router:
                 continue
             wanted[job.id] = host
             places[host] = places[host].with_more()
-        hosts = wanted if self._single else await self._assignments.assign(wanted)
+        hosts = wanted if self._single else await self._assigned(wanted)
         for job in todo:
-            if job.id in hosts:
+            if hosts.get(job.id) in self._queues:
                 by_host.setdefault(hosts[job.id], []).append(job)
         await self._put(by_host)
         if nowhere is not None:
@@ -199,6 +199,14 @@ class Router:
     @property
     def _single(self) -> bool:
         return len(self._queues) == 1
+
+    async def _assigned(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Assign answers; one of a host that is no longer configured, where nobody would write it, is given anew."""
+        hosts = await self._assignments.assign(wanted)
+        for job_id, host in hosts.items():
+            if host not in self._queues:
+                hosts[job_id] = await self._assignments.move(job_id, host, wanted[job_id])
+        return hosts
 
     async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
         for host, group in by_host.items():

@@ -302,6 +302,14 @@ async def test_an_answer_whose_host_is_no_longer_configured_is_written_where_it_
     assert not await fleet.router().forward(job(1, "a"), "one")
 
 
+async def test_an_answer_of_a_host_that_was_taken_off_the_list_is_asked_of_another(fleet: Fleet) -> None:
+    await fleet.assignments.assign({job(1).id: "gone"})
+    await fleet.router().enqueue([job(1, "a"), job(2, "a")])
+    (now_at,) = await fleet.where(job(1))
+    assert await fleet.assignments.of(job(1).id) == now_at
+    assert len(await fleet.where(job(2))) == 1
+
+
 async def test_what_another_process_moved_meanwhile_is_where_that_one_moved_it(fleet: Fleet) -> None:
     router = fleet.router()
     one = job(1, "a")
