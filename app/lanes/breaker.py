@@ -92,6 +92,11 @@ class Breaker:
         elif self.health == "trying" and self._clock() - self._trying_since >= TRIED_FOR.total_seconds():
             self.succeeded()
 
+    def left_alone(self) -> None:
+        """The host is asked nothing more until somebody plays, and nobody is sent to one that is down: he tries it."""
+        if self.health == "down":
+            self.alive()
+
     @property
     def down_s(self) -> float:
         """For how many seconds the host has been down; 0 while it is not."""

@@ -33,6 +33,7 @@ class Watch:
         while True:
             if not self.ready:
                 self._crew.residency.forget()
+                self._crew.breaker.left_alone()
                 await self._needed.wait()
                 await self._wake()
             await self._look_when_due()

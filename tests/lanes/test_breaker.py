@@ -194,3 +194,13 @@ def test_where_nobody_comes_to_try_probes_that_go_on_succeeding_close_it(breaker
     clock.now += 1
     breaker.alive()
     assert breaker.health == "up"
+
+
+def test_a_host_that_is_left_alone_may_be_tried_by_who_comes_next(breaker: Breaker) -> None:
+    breaker.left_alone()
+    assert breaker.health == "up"
+    breaker.unreachable("unavailable")
+    breaker.left_alone()
+    assert breaker.health == "trying"
+    breaker.unreachable("unavailable")
+    assert breaker.health == "down"

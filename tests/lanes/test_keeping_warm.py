@@ -12,6 +12,7 @@ import pytest
 
 from app.backends.base import BackendUnavailable, GenerationOptions, LoadedModel, OutOfCapacity
 from app.backends.scripted import Script, ScriptedBackend
+from app.errors import Unavailable
 from app.lanes.memory import MemoryReports
 from app.lanes.planner import Budget
 from app.lanes.report import HostEvent, HostReport
@@ -282,6 +283,22 @@ async def test_one_that_does_not_wake_in_time_is_down(town: Town) -> None:
     await wait_until(lambda: _events_are(town, [("host_down", "")]))
 
 
+async def test_one_that_went_down_is_tried_again_by_who_comes_after_it_rested(town: Town) -> None:
+    backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
+    pace = replace(DOZY, down_patience=timedelta(0), wakes_within=timedelta(milliseconds=100))
+    town.open("gpu", backend, pace=pace, scale_to_zero=True)
+    await town.put("gpu", job(1))
+    await wait_until(town.ended(job(1)))
+    await wait_until(lambda: resting(backend))
+    backend.down = None
+    await wait_until(lambda: _is_let_in(town, "a"))
+    await town.router.warm(["b"])
+    await wait_until(lambda: backend.resident == ["b"])
+    await town.router.enqueue([job(2)])
+    await wait_until(town.ended(job(2)))
+    assert town.desk.answer(job(2)).text == "Hello from a script."
+
+
 async def test_it_is_warmed_only_so_many_times_an_hour(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
     town.open("gpu", backend, pace=DOZY, scale_to_zero=True, warm_per_hour=1)
@@ -348,6 +365,14 @@ async def resting(backend: Asleep) -> bool:
     asked = backend.asked
     await asyncio.sleep(4 * DOZY.probe_every.total_seconds())
     return backend.asked == asked
+
+
+async def _is_let_in(town: Town, model: str) -> bool:
+    try:
+        await town.router.room([model])
+    except Unavailable:
+        return False
+    return True
 
 
 async def _events_are(town: Town, wanted: list[tuple[str, str]]) -> bool:
