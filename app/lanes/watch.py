@@ -53,10 +53,10 @@ class Watch:
     async def _begin(self) -> None:
         """Learn what is in memory, and how large the other models are; what is there of ours is kept."""
         here, keeper = self._crew.residency, self._crew.keeper
-        if await self._crew.look():
-            await here.predict_sizes()
+        told = await self._look()
         keeper.begin(resident.model for resident in here.residents if resident.model not in here.strangers)
-        self._fill()
+        if told:
+            self._fill()
         self.ready = True
         self._changed()
 
@@ -75,10 +75,17 @@ class Watch:
             await asyncio.sleep(min(pace.ask_every, pace.probe_every).total_seconds())
             down = crew.breaker.health == "down"
             if crew.breaker.probe_due or (not down and crew.clock() >= due):
-                if await crew.look():
+                if await self._look():
                     self._fill()
                 due = crew.clock() + pace.probe_every.total_seconds()
                 self._changed()
+
+    async def _look(self) -> bool:
+        """Look at the host and its models' sizes, for some may be new, or it may have been away; False: no answer."""
+        if not await self._crew.look():
+            return False
+        await self._crew.residency.predict_sizes()
+        return True
 
     def _fill(self) -> None:
         here = self._crew.residency

@@ -105,6 +105,15 @@ async def test_only_as_many_are_loaded_as_fit(town: Town) -> None:
     assert backend.called("unload") == []
 
 
+async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_lane_began(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b"), down=BackendUnavailable("starting"))
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK, budget=Budget(memory_bytes=3 * 1024**3))
+    await wait_until(lambda: _events_are(town, [("host_down", "")]))
+    backend.down = None
+    await wait_until(lambda: backend.resident == ["a"])
+    await wait_until(lambda: planned(town, "a"))
+
+
 async def test_without_a_keeper_nothing_is_loaded_ahead(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
     town.open("gpu", backend, pace=QUICK)
