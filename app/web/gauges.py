@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from app.hosts.host import Host
 from app.lanes.report import EventKind, Health, HostReport
 from app.metrics.families import EVENTS, FALLBACK, TAKEOVERS, Series
+from app.web.host_views import by_name
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
@@ -58,7 +59,7 @@ def _states(hosts: Sequence[Host], reports: Mapping[str, HostReport]) -> list[Me
 def _memory(hosts: Sequence[Host], told: Sequence[HostReport]) -> list[Metric]:
     card = [((host.name,), float(host.memory_bytes)) for host in hosts if host.memory_bytes is not None]
     most = [((report.host,), float(report.max_models)) for report in told if report.max_models is not None]
-    residents = [(report.host, resident) for report in told for resident in report.residents]
+    residents = [(report.host, resident) for report in told for resident in by_name(report)]
     sizes = [((host, one.model), float(one.size_bytes)) for host, one in residents]
     on_card = [((host, one.model), float(one.vram_bytes)) for host, one in residents]
     flagged = [((host, one.model, flag), 1.0) for host, one in residents for flag in one.flags]

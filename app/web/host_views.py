@@ -52,7 +52,7 @@ def host_view(host: Host, report: HostReport | None, unreachable: str | None = N
         "version": told.version,
         "told_at": rfc3339(told.at),
         "since": rfc3339(told.since),
-        "residents": [_resident(one) for one in told.residents],
+        "residents": [_resident(one) for one in by_name(told)],
         "loading": told.loading is not None,
         "max_models": told.max_models,
         "num_parallel": host.num_parallel,
@@ -72,6 +72,11 @@ def health_of(report: HostReport | None, unreachable: str | None) -> str:
     return "unknown" if unreachable is None else "down"
 
 
+def by_name(report: HostReport) -> list[ResidentReport]:
+    """What is in memory in an order that tells nothing: a server lists first what was used last."""
+    return sorted(report.residents, key=lambda one: one.model)
+
+
 def _resident(one: ResidentReport) -> Json:
     return {
         "model": one.model,
@@ -89,7 +94,7 @@ def full_host_view(host: Host, report: HostReport | None, now: float, unreachabl
     return host_view(host, report, unreachable) | {
         "url": without_user(host.url),
         "why": told.why or ("" if report else unreachable or ""),
-        "residents": [_resident(one) | _times(one) for one in told.residents],
+        "residents": [_resident(one) | _times(one) for one in by_name(told)],
         "loading_model": told.loading,
         "loading_for_s": round(max(now - told.loading_since, 0.0), 3) if told.loading else None,
         "waiting": told.waiting,

@@ -56,7 +56,7 @@ async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_h
     ]
     one, two, _ = seen["hosts"]
     assert (one["version"], one["max_models"], one["told_at"]) == ("0.12.3", 3, "2026-01-01T00:00:00.250Z")
-    zircon, foreign = one["residents"]
+    foreign, zircon = one["residents"]
     assert (zircon["model"], zircon["context_length"], zircon["flags"]) == (ZIRCON, 4096, ["offloaded"])
     assert not foreign["ours"]
     assert zircon["vram_bytes"] < zircon["size_bytes"]
@@ -72,7 +72,8 @@ async def test_nobody_but_operators_learns_who_writes_where_or_which_addresses_t
         REPORT,
         running_by_model={QUOKKA: 1},
         waiting_by_model={ZIRCON: 2},
-        residents=tuple(replace(one, used=NOW, expires_at=NOW + 999) for one in REPORT.residents),
+        # The server lists first what was used last.
+        residents=tuple(replace(one, used=NOW, expires_at=NOW + 999) for one in reversed(REPORT.residents)),
     )
     assert json.dumps(await get(await fleet_of(redis, moved_on))) == seen
 
@@ -86,7 +87,7 @@ async def test_operators_see_everything_but_the_password(redis, headers):
     assert (one["waiting_by_model"], one["running_by_model"]) == ({QUOKKA: 2}, {ZIRCON: 1})
     assert (one["loading_model"], one["planned"]) == (QUOKKA, [ZIRCON, QUOKKA])
     assert one["loading_for_s"] > 3
-    assert one["residents"][0]["expires_at"] == "2026-01-01T00:05:00.250Z"
+    assert one["residents"][1]["expires_at"] == "2026-01-01T00:05:00.250Z"
     assert one["events"][1] == {
         "at": "2025-12-31T23:59:55.250Z",
         "kind": "load_failed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -105,6 +106,12 @@ async def test_everybody_sees_residency_and_totals_only(redis):
         after = samples((await scrape(fleet, operator=False)).text)
         changed = {key for key in after if after[key] != before.get(key)}
         assert not any(model in str(key) or host in str(key) for key in changed)
+
+
+async def test_the_order_of_what_is_in_memory_does_not_tell_what_was_used_last(redis):
+    seen = (await scrape(await fleet_of(redis, REPORT), operator=False)).text
+    other = replace(REPORT, residents=REPORT.residents[::-1])
+    assert (await scrape(await fleet_of(redis, other), operator=False)).text == seen
 
 
 async def test_a_scraper_with_the_key_sees_everything_from_anywhere(redis):
