@@ -11,12 +11,12 @@ from app.web.access import is_operator
 KEY = "s3cret-ключ"
 
 
-def request(client="127.0.0.1", host="127.0.0.1:8000", **headers):
+def request(client="127.0.0.1", host="127.0.0.1:8000", *, version="1.1", **headers):
     raw = {"host": host, **{name.replace("_", "-").lower(): value for name, value in headers.items()}}
     encoded = [(name.encode(), value.encode()) for name, value in raw.items()]
     at = None if client is None else (client, 5000)
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "scheme": "http"}
-    return Request({**scope, "server": ("10.0.0.9", 8000), "client": at, "headers": encoded})
+    return Request({**scope, "http_version": version, "server": ("10.0.0.9", 8000), "client": at, "headers": encoded})
 
 
 def settings(key=""):
@@ -48,6 +48,11 @@ def test_a_caller_whom_a_proxy_let_through_is_none(header):
 )
 def test_a_proxy_that_adds_no_header_is_told_by_the_host_that_was_asked_for(host):
     assert not is_operator(request(host=host), settings())
+
+
+def test_a_proxy_that_was_told_nothing_is_told_by_the_oldest_http():
+    assert not is_operator(request(version="1.0"), settings())
+    assert is_operator(request(version="1.0", X_Admin_Key=KEY), settings(KEY))
 
 
 def test_a_page_of_another_site_in_a_browser_on_the_machine_is_none():
