@@ -1,10 +1,10 @@
 """Who runs the arena: whoever has the admin key, else a caller on this machine whom no proxy let through.
 
 A proxy on the same machine looks like a local caller, so every trace of one counts against him: a header that only
-proxies add, a ``Host`` that is not this machine's own name for itself, or HTTP 1.0, which nginx speaks where it was told
-nothing (it adds no header then, and asks for the very ``Host`` that we have). One that leaves no trace can't be told: it
-must be made to add ``X-Forwarded-For``. A page in the browser of somebody who sits here is told by ``Sec-Fetch-Site``,
-which pages can't forge.
+proxies add, a ``Host`` that is not this machine's own name for itself, or HTTP 1.0, which nginx speaks where it was
+told nothing (it adds no header then, and asks for the very ``Host`` that we have). One that leaves no trace can't be
+told: it must be made to add ``X-Forwarded-For``. A page in the browser of somebody who sits here is told by
+``Sec-Fetch-Site``, which pages can't forge.
 """
 
 from __future__ import annotations
