@@ -126,6 +126,7 @@ class HostReports:
     def __init__(self, redis: Redis, hosts: Sequence[str]) -> None:
         self._redis = redis
         self._keys = {host: f"arena:host:{{{host}}}:report" for host in hosts}
+        self._unread: dict[str, str] = {}
 
     async def put(self, report: HostReport) -> None:
         """Replace the report of its host.
@@ -136,7 +137,7 @@ class HostReports:
         await self._redis.set(self._keys[report.host], _REPORT.dump_json(report), px=KEEP)
 
     async def read(self) -> dict[str, HostReport]:
-        """All reports by host, in the configured order; one of another version is left out and logged.
+        """All reports by host, in the configured order; one of another version is left out, and logged once.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
@@ -147,15 +148,20 @@ class HostReports:
         stored = await pipeline.execute()
         reports = {}
         for host, raw in zip(self._keys, stored, strict=True):
-            report = None if raw is None else _understood(host, raw)
+            report = None if raw is None else self._understood(host, raw)
             if report is not None:
                 reports[host] = report
         return reports
 
-
-def _understood(host: str, raw: bytes) -> HostReport | None:
-    try:
-        return _REPORT.validate_json(raw)
-    except ValidationError as error:
-        _LOG.warning("report_unreadable", host=host, why=error.errors()[0]["msg"])
-        return None
+    def _understood(self, host: str, raw: bytes) -> HostReport | None:
+        try:
+            report = _REPORT.validate_json(raw)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            # Reports are read several times a second: while workers are replaced, one line is enough.
+            if self._unread.get(host) != why:
+                _LOG.warning("report_unreadable", host=host, why=why)
+            self._unread[host] = why
+            return None
+        self._unread.pop(host, None)
+        return report
