@@ -3,7 +3,7 @@
 The same users come at the same times with the same prompts to both, from the same seed, in virtual time. Prints how
 long battles took (without reading) and how often models were loaded, and the ratio of the two ways.
 
-    python -m benchmarks.lanes.crowd --users 25 --hours 4
+    python -m benchmarks.lanes.crowd --users 25 --hours 1
 """
 
 from __future__ import annotations
@@ -71,10 +71,10 @@ def arguments() -> argparse.ArgumentParser:
     """What can be asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=25)
-    parser.add_argument("--hours", type=float, default=4.0)
-    parser.add_argument("--every", type=float, default=300.0, help="seconds between a user's battles, on average")
-    parser.add_argument("--num-ctx", type=int, default=8192)
-    parser.add_argument("--parallel", type=int, default=1, help="OLLAMA_NUM_PARALLEL")
+    parser.add_argument("--hours", type=float, default=1.0)
+    parser.add_argument("--every", type=float, default=60.0, help="seconds between a user's battles, on average")
+    parser.add_argument("--num-ctx", type=int, default=4096)
+    parser.add_argument("--parallel", type=int, default=4, help="OLLAMA_NUM_PARALLEL")
     parser.add_argument("--disk", default="nvme")
     parser.add_argument("--seed", type=int, default=1)
     return parser

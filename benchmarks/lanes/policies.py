@@ -1,9 +1,10 @@
 """Which policy of the planner serves a crowd best: the battles of ``crowd`` under each, and straight to the server.
 
-``patience`` is how long resident models may be served first (see ``app.lanes.planner``). First come, first served is
-a planner without preference for what is resident: the next in line is served, or his model is brought.
+``patience`` is how long resident models may be served first, ``stay`` how long a model stays at most before it makes
+way for others (see ``app.lanes.planner``). First come, first served is a planner without preference for what is
+resident: the next in line is served, or his model is brought.
 
-    python -m benchmarks.lanes.policies --every 120 --parallel 4
+    python -m benchmarks.lanes.policies --every 150
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from unittest.mock import patch
 
-from app.lanes import planner
 from app.lanes.pace import Pace
 from app.lanes.planner import Action, Load, Start, Unload, View, in_order
 from app.simulator.clock import run_virtual
@@ -22,7 +22,8 @@ from benchmarks.lanes.figures import Figures, quiet, table
 from benchmarks.lanes.house import Setup
 from benchmarks.lanes.visits import Crowd
 
-PATIENCES_S = (0, 5, 10, 20, 30, 60, 120, 300)
+POLICIES_S = ((0, 0), (30, 0), (30, 15), (30, 30), (30, 60), (30, 90), (30, 120), (10, 60), (60, 60), (120, 60))
+"""Patience and stay, in seconds."""
 
 HEAD = ("policy", "battle p50 s", "p95", "longest", "round p50", "p95", "swaps", "per battle", "answers/min")
 
@@ -77,9 +78,9 @@ def row(name: str, figures: Figures) -> tuple[object, ...]:
     )
 
 
-def with_patience(setup: Setup, seconds: float) -> Setup:
-    """The same with another patience."""
-    pace: Pace = dataclasses.replace(setup.pace, patience=timedelta(seconds=seconds))
+def with_policy(setup: Setup, patience_s: float, stay_s: float) -> Setup:
+    """The same with another patience and stay."""
+    pace = dataclasses.replace(setup.pace, patience=timedelta(seconds=patience_s), stay=timedelta(seconds=stay_s))
     return dataclasses.replace(setup, pace=pace)
 
 
@@ -92,10 +93,11 @@ def main() -> None:
     rows = [row("straight to the server", run_virtual(directly(setup, crowd)))]
     with patch("app.lanes.lane.plan", first_come):
         rows.append(row("first come, first served", run_virtual(through_lanes(setup, crowd))))
-    for seconds in PATIENCES_S:
-        figures = run_virtual(through_lanes(with_patience(setup, seconds), crowd))
-        default = " (default)" if seconds == planner.View(0).patience.total_seconds() else ""
-        rows.append(row(f"patience {seconds} s{default}", figures))
+    for patience_s, stay_s in POLICIES_S:
+        policy = with_policy(setup, patience_s, stay_s)
+        default = " (default)" if policy.pace == Pace() else ""
+        figures = run_virtual(through_lanes(policy, crowd))
+        rows.append(row(f"patience {patience_s} s, stay {stay_s} s{default}", figures))
     print(table(HEAD, rows))
 
 
