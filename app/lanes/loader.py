@@ -114,8 +114,8 @@ class Loader:
                 await self._gone(model)
             if on_card:
                 await asyncio.sleep(self._recovery)
-        except (BackendError, TimeoutError) as error:
-            self._log.warning("model_unload_failed", model=model, cause=getattr(error, "code", "timeout"))
+        except Exception as error:
+            self._log.warning("model_unload_failed", model=model, cause=getattr(error, "code", type(error).__name__))
             await asyncio.sleep(self._poll)  # or the next plan would ask again at once
             return False
         else:

@@ -203,7 +203,8 @@ class Work:
         crew = self._crew
         try:
             seconds = await crew.loader.load(model)
-        except BackendError as error:
+        except Exception as failure:
+            error = failure if isinstance(failure, BackendError) else self._crash(failure)
             crew.breaker.failed(error)
             crew.keeper.failed(model)
             for job in list(self._jobs.values()):
@@ -215,6 +216,11 @@ class Work:
         crew.keeper.loaded(model, wished=wished)
         if crew.tally is not None:
             crew.tally.loaded(crew.host.name, model, seconds, wished=wished)
+
+    def _crash(self, failure: Exception) -> BackendError:
+        """A bug in a backend must not leave voters without an end, nor load for ever."""
+        self._log.error("backend_crashed", exc_info=failure)
+        return BackendUnavailable(type(failure).__name__)
 
     async def _unload(self, model: str) -> None:
         if await self._crew.loader.unload(model) and self._crew.tally is not None:

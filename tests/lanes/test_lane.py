@@ -133,6 +133,22 @@ async def test_a_crash_in_a_backend_is_an_end_and_not_a_hang(house: House) -> No
     assert (finish.reason, finish.error) == ("error", "unavailable")
 
 
+async def test_a_crash_in_a_backends_loads_is_an_end_and_not_a_loop(house: House) -> None:
+    class Crashing(ScriptedBackend):
+        async def load(self, model, options):  # type: ignore[no-untyped-def,override]
+            await super().unload(model)
+            raise ValueError("a bug")
+
+    one, backend = job(1), Crashing(models=("a",))
+    house.open(backend)
+    await house.put(one)
+    await wait_until(house.ended(one))
+    finish = house.desk.answer(one).finish
+    assert finish is not None
+    assert (finish.reason, finish.error) == ("error", "unavailable")
+    assert len(backend.calls) == 1
+
+
 async def test_a_stream_without_its_last_chunk_is_cut_off(house: House) -> None:
     class Endless(ScriptedBackend):
         async def stream(self, request):  # type: ignore[no-untyped-def,override]
