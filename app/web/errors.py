@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from app.errors import ArenaError, Conflict, InvalidInput, NotFound, Unavailable
 
 REDIS_AWAY = Unavailable("Redis is away; your battle is kept, try again in a few seconds", code="redis_away")
+UNEXPECTED = {"error": "something went wrong here; the log has the cause", "code": "internal"}
 
 log = structlog.get_logger(__name__)
 
@@ -84,4 +85,4 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("unexpected_error", path=request.url.path, error=repr(error), exc_info=error)
-        return JSONResponse({"error": "something went wrong here; the log has the cause", "code": "internal"}, 500)
+        return JSONResponse(UNEXPECTED, 500)

@@ -18,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
 from app.errors import ArenaError, InvalidInput
-from app.web.errors import REDIS_AWAY, error_response
+from app.web.errors import REDIS_AWAY, UNEXPECTED, error_response
 from app.web.services import Services
 
 HEARTBEAT_S = 10
@@ -127,7 +127,10 @@ async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: floa
         yield bytes(error_response(error).body)
     except RedisError:
         yield bytes(error_response(REDIS_AWAY).body)
+    except Exception as error:
+        log.error("unexpected_error", error=repr(error), exc_info=error)
+        yield orjson.dumps(UNEXPECTED)
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError, ArenaError, RedisError):
+        with suppress(asyncio.CancelledError, Exception):
             await task

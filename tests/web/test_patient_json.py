@@ -45,7 +45,12 @@ async def test_an_error_before_the_first_byte_keeps_its_status():
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(Unavailable("away"), "unavailable"), (RedisConnectionError("gone"), "redis_away")]
+    ("error", "code"),
+    [
+        (Unavailable("away"), "unavailable"),
+        (RedisConnectionError("gone"), "redis_away"),
+        (ValueError("a bug"), "internal"),
+    ],
 )
 async def test_an_error_after_the_first_byte_is_the_body(error, code):
     body = json.loads(b"".join(await pieces_of(await patient_json(late(error), SILENCE_S))))
