@@ -96,7 +96,7 @@ class Crew:
     def __init__(self, settings: Settings, workers: int) -> None:
         self._settings = settings
         self._context = get_context("spawn")
-        self._up: list[Event] = []
+        self._up: dict[BaseProcess, Event] = {}
         self._workers: list[BaseProcess] = []
         self._count = workers
         self._told = 0
@@ -129,11 +129,11 @@ class Crew:
         up = self._context.Event()
         worker = self._context.Process(target=_worker, args=(self._settings, up), name="lanes")
         worker.start()
-        self._up.append(up)
+        self._up[worker] = up
         self._workers.append(worker)
 
     def _wait_until_up(self) -> None:
-        while not self._told and not all(up.is_set() for up in self._up):
+        while not self._told and not all(up.is_set() for up in self._up.values()):
             if not all(worker.is_alive() for worker in self._workers):
                 raise ConfigurationError("a worker could not start; see the log above")
             sleep(LOOK_EVERY_S)
@@ -145,6 +145,7 @@ class Crew:
         for worker in dead:
             log.warning("worker_died", pid=worker.pid, status=worker.exitcode)
             self._workers.remove(worker)
+            del self._up[worker]
         if dead:
             sleep(RESTART_PAUSE_S)
         while not self._told and len(self._workers) < self._count:
