@@ -272,8 +272,17 @@ class AtHand:
     router: Router
 
     async def at_hand(self) -> tuple[str, ...]:
-        """Names of the models that can be drawn now."""
-        return await self.roster.at_hand()
+        """Names of the models that can be drawn now.
+
+        Raises:
+            Unavailable: fewer than two; the sentence says why.
+        """
+        listed = await self.roster.at_hand()
+        there = await self.router.written(listed)
+        if len(there) < 2:
+            why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
+            raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
+        return there
 
     async def room_for(self, models: Sequence[str]) -> None:
         """Make sure that the hosts' queues would take one answer of each model."""

@@ -33,7 +33,9 @@ class Journal:
     def note(self, kind: EventKind, model: str = "", detail: str = "") -> None:
         """Something happened: one line in the log, one count, one event."""
         self._events.append(HostEvent(self._wall(), kind, model, detail))
-        self._log.warning(kind, model=model or None, detail=detail or None)
+        # That a host is down is warned of by those who look at the hosts, one line for each trouble.
+        say = self._log.info if kind in ("host_down", "host_up") else self._log.warning
+        say(kind, model=model or None, detail=detail or None)
         if self._tally is not None:
             self._tally.happened(self._host, kind)
 

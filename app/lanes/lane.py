@@ -97,7 +97,7 @@ class Lane:
         self._woken = asyncio.Event()
         self._work = Work(self._crew, self._woken.set)
         self._watch = Watch(self._crew, self._woken.set)
-        self._reporter = Reporter(self._crew, reports or MemoryReports(), self._work.view)
+        self._reporter = Reporter(self._crew, reports or MemoryReports(), self._work.view, self._looked_at)
         self._notices = Notices(desk, host.name, clock)
         self._stale = asyncio.Event()
         self._lost = False
@@ -158,6 +158,9 @@ class Lane:
             self._log.info("lease_given_up")
             await self._lease.release()
 
+    def _looked_at(self) -> bool:
+        return self._watch.ready or self.host.scale_to_zero
+
     def _given_up(self) -> bool:
         """Leave an idle host to a process that drives fewer."""
         if not self._work.idle or not self._share.should_give_up(self.host.name):
@@ -183,7 +186,7 @@ class Lane:
                 self._act(view)
                 await asyncio.sleep(0)  # what was started goes first
                 view = self._work.view()
-            if self._watch.ready or self.host.scale_to_zero:
+            if self._looked_at():
                 self._notices.tell(view.waiting, outlooks(view, self._crew.history))
         if not await self._wait(self._pace.read_every):
             self._stale.set()

@@ -21,12 +21,16 @@ PUT_LIMIT_S = 2.0
 
 
 class Reporter:
-    """Puts what ``crew`` knows into ``reports``; ``view`` gives the lane's present view of its work."""
+    """Puts what ``crew`` knows into ``reports``; ``view`` gives the lane's present view of its work.
 
-    def __init__(self, crew: Crew, reports: Reports, view: Callable[[], View]) -> None:
+    Nothing is told before ``knows`` is true, which is when the host was looked at for the first time.
+    """
+
+    def __init__(self, crew: Crew, reports: Reports, view: Callable[[], View], knows: Callable[[], bool]) -> None:
         self._crew = crew
         self._reports = reports
         self._view = view
+        self._knows = knows
         self._told: HostReport | None = None
         self._told_at = float("-inf")
         self._log = structlog.get_logger("app.lanes.reporter").bind(host=crew.host.name)
@@ -47,7 +51,8 @@ class Reporter:
     async def run(self) -> None:
         """Tell until cancelled."""
         while True:
-            await self._tell()
+            if self._knows():
+                await self._tell()
             await asyncio.sleep(NOT_OFTENER.total_seconds())
 
     async def _tell(self) -> None:

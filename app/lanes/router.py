@@ -79,6 +79,15 @@ class Router:
             and (not host.models or any(key_of(allowed) == wanted for allowed in host.models))
         ]
 
+    async def written(self, models: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``models`` that a host can write now: one that has it and is not known to be down.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        places = await self._places()
+        return tuple(model for model in models if ranked(model, [places[host] for host in self.hosts_of(model)]))
+
     async def room(self, models: Iterable[str]) -> None:
         """Look whether all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
 
@@ -232,9 +241,7 @@ class Router:
             raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
         able = ranked(model, [places[name] for name in names])
         if not able:
-            raise Unavailable(
-                f"No host of this model works now ({', '.join(names)}); start it and see arena doctor", retry_after_s=5
-            )
+            raise Unavailable("No host of one of the models works now; try again in a few seconds", retry_after_s=5)
         return able[0]
 
     def _destination(self, model: str, places: Mapping[str, Place]) -> str:

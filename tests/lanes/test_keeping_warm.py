@@ -119,7 +119,7 @@ async def test_without_a_keeper_nothing_is_loaded_ahead(town: Town) -> None:
     town.open("gpu", backend, pace=QUICK)
     await wait_until(lambda: backend.asked > 8)
     assert backend.called("load") == []
-    assert await planned(town)
+    await wait_until(lambda: planned(town))
 
 
 async def test_who_waits_comes_before_what_is_wished(town: Town) -> None:

@@ -115,7 +115,7 @@ async def test_what_is_refused_as_it_is_would_be_refused_by_the_other_host_as_we
     await wait_until(town.ended(one))
     assert reason(town, one) == ("error", "unavailable")
     assert two.calls == []
-    assert await town.health("one") == "up"
+    await wait_until(lambda: _is(town, "one", "up"))
 
 
 @pytest.mark.parametrize("error", [OutOfCapacity("too large"), ModelNotFound("no such model"), REFUSED])

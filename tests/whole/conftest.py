@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import sleep
 
+import httpx
 import pytest
 
 from tests.whole.client import open_battle, play
-from tests.whole.harness import House, Instance, running_house
+from tests.whole.harness import MODELS, House, Instance, running_house, wait_for
 
 SHARED = "whole-house"
 
@@ -34,10 +36,26 @@ def _shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 @pytest.fixture
 def home(_shared_home: Home) -> Iterator[Home]:
-    """The shared house, with model servers that behave."""
+    """The shared house, with model servers that behave, and are known to."""
+    servers = (_shared_home.house.granite, _shared_home.house.basalt)
+    if any(server.troubled for server in servers):
+        sleep(0.4)  # what a driver has just seen is told within 0.25 s
+        wait_for(lambda: _nothing_is_down(_shared_home), 20)
+    for server in servers:
+        server.troubled = False
     yield _shared_home
-    _shared_home.house.granite.clear()
-    _shared_home.house.basalt.clear()
+    for server in servers:
+        server.clear()
+
+
+def _nothing_is_down(home: Home) -> bool:
+    for worker in (home.one, home.two):
+        hosts, models = (
+            httpx.get(f"{worker.url}/api/arena/{what}", trust_env=False).json()[what] for what in ("hosts", "models")
+        )
+        if len(models) < len(MODELS) or not all(host["health"] in ("up", "trying") for host in hosts):
+            return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,8 @@ class ModelServer:
             await self._down.wait()
 
     running: RunningSimulator
+    troubled = False
+    """Whether anything was ever wrong here: then those who drive may take a moment to trust it again."""
 
     @property
     def url(self) -> str:
@@ -68,6 +70,7 @@ class ModelServer:
 
     def set(self, **switches: object) -> None:
         """Switch faults on."""
+        self.troubled = True
         self.do(lambda: self.running.faults.set(switches))
 
     def clear(self) -> None:
@@ -79,6 +82,7 @@ class ModelServer:
         """Delete an installed model for the length of the block."""
         installed = self.running.machine.installed
         (key,) = (key for key, one in installed.items() if one.name == model)
+        self.troubled = True
         removed = self.do(lambda: installed.pop(key))
         try:
             yield

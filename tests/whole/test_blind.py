@@ -140,7 +140,9 @@ async def test_a_model_that_was_removed_never_costs_the_battle(home):
 async def check_that_okapi_leaves(home):
     tap = Tap(home.one.url)
     body = {"message": "Why do rivers bend?", "models": list(MODELS)}
-    opened = (await tap.call("POST", BATTLES, body)).json()
+    reply = await tap.call("POST", BATTLES, body)
+    assert reply.status_code == 201, reply.text
+    opened = reply.json()
     battle = opened["battle_id"]
     async with watching(home.two.url, battle) as (watched, whole):
         pair = (await tap.call("POST", "/api/arena/get_progressive_responses", {"battle_id": battle})).json()
