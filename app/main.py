@@ -272,13 +272,16 @@ class AtHand:
     router: Router
 
     async def at_hand(self) -> tuple[str, ...]:
-        """Names of the models that can be drawn now.
+        """Names of the models that can be drawn now; while Redis is away, by what this process saw.
 
         Raises:
             Unavailable: fewer than two; the sentence says why.
         """
         listed = await self.roster.at_hand()
-        there = await self.router.written(listed)
+        try:
+            there = await self.router.written(listed)
+        except RedisError:  # who opens a battle is told so by ``room_for``; others only ask
+            return listed
         if len(there) < 2:
             why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
             raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)

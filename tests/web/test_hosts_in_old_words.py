@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+
 from app.errors import Unavailable
+from app.lanes.memory import MemoryQueue, MemoryReports
 from app.lanes.report import HostReport
+from app.lanes.router import Destination, Router
+from app.main import AtHand
 from app.redis import commands_client
 from app.settings import HostSettings, Settings
 from app.web.chatmrpt.status import ollama_status
-from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of
+from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of, roster_of
 
 HOSTS = (
     HostSettings(name="gpu-1", url="http://someone:secret@10.0.0.5:11434"),
@@ -61,6 +67,20 @@ async def test_redis_need_not_be_there_to_ask(redis_server):
     redis_server.kill()
     assert "gpu-3" in (await status(fleet))["recommendation"]
     await redis.aclose()
+
+
+async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away():
+    class Away(MemoryReports):
+        async def read(self):
+            raise RedisConnectionError("gone")
+
+    roster = await roster_of()
+    queues = {host: MemoryQueue() for host in roster.models_by_host}
+    destinations = [Destination(host) for host in queues]
+    hand = AtHand(roster, Router(destinations, queues, roster.models_by_host, 10, Away()))
+    assert await hand.at_hand() == await roster.at_hand()
+    with pytest.raises(RedisConnectionError):
+        await hand.room_for([ZIRCON, QUOKKA])
 
 
 async def test_too_few_models_are_unhealthy_and_no_error_status(redis):
