@@ -7,7 +7,7 @@ to fit is believed all the same: many small models may fit where two large ones 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import time
@@ -48,8 +48,14 @@ class Limits:
         """Models of that size together were seen in memory, none of them on the CPU."""
         self._proven = max(self._proven, total_bytes)
 
-    def overflowed(self, total_bytes: int, left: int) -> None:
-        """Models of that size together did not fit: the server pushed some out, and ``left`` were left."""
+    def overflowed(self, kept_bytes: Sequence[int], size_bytes: int, left: int) -> None:
+        """A model of ``size_bytes`` did not fit beside the others: the server pushed some out, ``left`` are there now.
+
+        Nothing is learned where the card's memory is known and tells the same, now that the real size is known.
+        """
+        if self._configured.memory_bytes is not None and not self._configured.takes(kept_bytes, size_bytes):
+            return
+        total_bytes = sum(kept_bytes) + size_bytes
         known = self._overfull_bytes()
         self._overfull = (total_bytes if known is None else min(total_bytes, known), self._wall())
         self._proven = min(self._proven, total_bytes - 1)

@@ -86,7 +86,7 @@ class Loader:
             BackendError: it could not be loaded.
         """
         here = self._residency
-        here.loading, here.loading_since = model, self._wall()
+        here.begin_load(model)
         began = here.loading_since
         self._log.info("model_loading", model=model)
         try:
@@ -97,7 +97,7 @@ class Loader:
             self._journal.note("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
             raise
         finally:
-            here.loading = None
+            here.end_load()
         self._windows[model] = LoadWindow(began, self._wall())
         self._history.loaded(model, seconds)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))

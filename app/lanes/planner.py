@@ -14,7 +14,7 @@ The rules, in the order in which they bind:
    batches never push out a model that a viewer waits for, a pinned one only once they count as his, and never make one
    stop.
 7. A model stays for a while once it came, the longer the more jobs wait for the host, at most ``stay``: each load then
-   serves many, where it would serve one and make way for the next. A single job waits a few seconds for it.
+   serves many, where it would serve one and make way for the next. While few wait there is nothing to gain by it.
    So the bound of rule 5 is: a job waits behind others for at most ``max(patience, stay)``, an answer that drains and a
    change of models, once for each absent model with an older job.
 8. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
@@ -38,8 +38,9 @@ FREE_SHARE = 0.8
 """Ollama puts a model on a card only if its predicted size is at most this share of the free memory."""
 
 
-STAY_PER_JOB = timedelta(seconds=6)
-"""How much longer a model stays for each job that waits: found by simulation, see docs/performance.md."""
+STAY_PER_JOB = timedelta(seconds=12)
+FEW_JOBS = 4
+"""How much longer a model stays for each job that waits beyond these few: found by simulation (docs/performance.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ def _closed(view: View, waiting: tuple[Job, ...]) -> frozenset[str]:
 
 
 def _stay_s(view: View) -> float:
-    return min(view.stay, STAY_PER_JOB * len(view.waiting)).total_seconds()
+    return min(view.stay, STAY_PER_JOB * max(len(view.waiting) - FEW_JOBS, 0)).total_seconds()
 
 
 def _wanted(view: View, model: str) -> bool:

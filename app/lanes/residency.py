@@ -226,7 +226,7 @@ class Residency:
                 self._journal.note("foreign_model", model, "somebody else uses this host")
             if model != self.loading and model not in self._accepted:
                 self._note_flaws(model, seen, before.get(model))
-        for model in before.keys() - self._listed.keys() - self.leaving:
+        for model in sorted(before.keys() - self._listed.keys() - self.leaving):
             self._accepted.pop(model, None)
             if before[model].ours:
                 self._note_gone(model, before[model].entry)
@@ -240,16 +240,29 @@ class Residency:
                 self._journal.note("context_shrunk", model, f"its context is {seen.entry.context_length}")
 
     def _note_gone(self, model: str, last: LoadedModel) -> None:
-        if last.expires_at is not None and last.expires_at <= self._wall() + EXPIRY_SLACK_S:
+        loading = self.loading is not None and model != self.loading
+        # A model that the server pushes out shows the moment as its end: what it showed before the load counts.
+        known = self._beside.get(model) if loading else None
+        expires_at = last.expires_at if known is None else known.entry.expires_at
+        if expires_at is not None and expires_at <= self._wall() + EXPIRY_SLACK_S:
             self._journal.note("expired", model, "its keep-alive ran out")
-        elif self.loading is not None and model != self.loading:
-            total = self.sizes.get(self.loading, 0) + sum(
-                r.size_bytes for r in self.residents if r.model != self.loading
-            )
-            self.limits.overflowed(total + last.size_bytes, len(self._residents))
+        elif loading:
+            self._pushed_out = True
             self._journal.note("pushed_out", model, f"the server made room for {self.loading}")
         else:
             self._journal.note("unloaded_by_others", model, "it left without our doing")
+
+    def begin_load(self, model: str) -> None:
+        """Note that ``model`` is being loaded from now on, and what is there beside it."""
+        self.loading, self.loading_since = model, self._wall()
+        self._beside, self._pushed_out = dict(self._listed), False
+
+    def end_load(self) -> None:
+        """Note that the load is over; learn from it if the server pushed out others."""
+        loaded, self.loading = self.loading, None
+        if self._pushed_out and loaded is not None:
+            kept = [seen.entry.size_bytes for model, seen in self._beside.items() if model != loaded]
+            self.limits.overflowed(kept, self.sizes.get(loaded, 0), len(self._residents))
 
     def _fresh(self, model: str) -> Resident:
         now = self._wall()

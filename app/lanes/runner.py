@@ -59,7 +59,7 @@ class Runner:
 
     ``load_s`` is how long it waited for its model's load. With ``failure`` nothing is written: the attempt ends
     with that error at once. ``on_free`` is called once, when the model's slot is free again; ``finish`` is known by
-    then, if the answer came to an end.
+    then, if the answer came to an end. ``alone`` says that nothing else was being written when it began.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Runner:
         self.model = model
         self.load_s = load_s
         self.occupies = failure is None
+        self.alone = False
         self.cause = ""
         self.error: BackendError | None = None
         self.finish: Finish | None = None

@@ -119,7 +119,7 @@ class Work:
                 here.used(job.model)
                 self._run(self._jobs[job.id], job.model)
             case Load(model):
-                here.loading, here.loading_since = model, self._crew.wall()
+                here.begin_load(model)
                 self._spawn(self._load(model, wished=wished), f"load {model}")
             case Unload(model):
                 here.leaving.add(model)
@@ -150,6 +150,7 @@ class Work:
     def _run(self, job: Job, model: str, failure: BackendError | None = None) -> None:
         load_s = self._crew.loader.waited_s(model, job.enqueued_at)
         runner = Runner(job, model, self._crew, load_s=load_s, failure=failure, on_free=self._freed)
+        runner.alone = not any(other.occupies for other in self._runners.values())
         self._runners[job.id] = runner
         self._spawn(self._see_through(runner), f"answer {job.id}")
 
@@ -191,7 +192,9 @@ class Work:
         timing, crew = finish.timing, self._crew
         crew.history.answered(runner.model, (timing.total_s or 0.0) - (timing.queue_s or 0.0) - runner.load_s)
         rate = timing.tokens_per_s
-        if rate and crew.history.rates.written(runner.model, rate):
+        # Models that write at the same time share the card: only who was alone tells how fast the host is.
+        alone = runner.alone and not any(other.occupies for other in self._runners.values())
+        if rate and crew.history.rates.written(runner.model, rate, alone=alone):
             usual = crew.history.rates.usual()[runner.model]
             crew.journal.note("slow", runner.model, f"{rate:.1f} tokens/s, usually {usual:.1f}")
 

@@ -45,18 +45,25 @@ SLOW_SHARE = 0.5
 SLOW_IN_A_ROW = 3
 USUAL_OF = 50
 USUAL_FROM = 8
-"""What is usual is the median of the last 50 rates that were not slow, as soon as there are 8."""
+"""What is usual is the median of the last 50 rates of answers that were written alone, as soon as there are 8."""
 
 
 class Rates:
     """The usual rate of each model on one host, and whether it keeps to it."""
 
     def __init__(self) -> None:
+        self._all: dict[str, deque[float]] = {}
         self._usual: dict[str, deque[float]] = {}
         self._slow: dict[str, int] = {}
 
-    def written(self, model: str, tokens_per_s: float) -> bool:
-        """Note an answer's rate; True when this one makes it the third in a row that is slow."""
+    def written(self, model: str, tokens_per_s: float, *, alone: bool = True) -> bool:
+        """Note an answer's rate; True when this one makes it the third in a row that is slow.
+
+        One that was not written ``alone`` shared the card with others: it says what is usual, but not what is slow.
+        """
+        self._all.setdefault(model, deque(maxlen=USUAL_OF)).append(tokens_per_s)
+        if not alone:
+            return False
         known = self._usual.setdefault(model, deque(maxlen=USUAL_OF))
         if len(known) >= USUAL_FROM and tokens_per_s < SLOW_SHARE * median(known):
             self._slow[model] = self._slow.get(model, 0) + 1
@@ -67,7 +74,7 @@ class Rates:
 
     def usual(self) -> dict[str, float]:
         """The median rate of each model, in tokens per second."""
-        return {model: median(rates) for model, rates in self._usual.items() if rates}
+        return {model: median(rates) for model, rates in self._all.items()}
 
 
 class History:

@@ -33,20 +33,20 @@ def test_a_host_without_figures_is_believed_to_hold_three_and_one_with_figures_w
 
 
 def test_after_a_push_out_only_as_many_are_believed_as_were_left(limits: Limits) -> None:
-    limits.overflowed(30 * GB, left=2)
+    limits.overflowed([30 * GB - 1], 1, left=2)
     assert limits.models == 2
     assert limits.budget.takes([5 * GB], 5 * GB)
     assert not limits.budget.takes([5 * GB, 5 * GB], 5 * GB)
 
 
 def test_one_model_is_always_believed_to_fit(limits: Limits) -> None:
-    limits.overflowed(30 * GB, left=0)
+    limits.overflowed([30 * GB - 1], 1, left=0)
     assert limits.models == 1
     assert limits.budget.takes([], 90 * GB)
 
 
 def test_one_more_is_tried_after_each_hour(limits: Limits, clock: Clock) -> None:
-    limits.overflowed(30 * GB, left=1)
+    limits.overflowed([30 * GB - 1], 1, left=1)
     seen = []
     for clock.now in (0.0, HOUR - 1, HOUR, 2 * HOUR - 1, 2 * HOUR, 9 * HOUR):
         seen.append(limits.models)
@@ -56,20 +56,20 @@ def test_one_more_is_tried_after_each_hour(limits: Limits, clock: Clock) -> None
 
 def test_a_total_that_was_seen_to_fit_is_believed_beyond_the_learned_count(limits: Limits) -> None:
     limits.fitted(12 * GB)
-    limits.overflowed(30 * GB, left=1)
+    limits.overflowed([30 * GB - 1], 1, left=1)
     assert limits.budget.takes([6 * GB], 6 * GB)
     assert not limits.budget.takes([6 * GB], 6 * GB + 1)
 
 
 def test_a_total_that_overflowed_is_no_longer_believed_though_a_larger_one_fitted_once(limits: Limits) -> None:
     limits.fitted(20 * GB)
-    limits.overflowed(15 * GB, left=1)
+    limits.overflowed([15 * GB - 1], 1, left=1)
     assert not limits.budget.takes([7 * GB], 8 * GB)
     assert limits.budget.takes([7 * GB], 7 * GB), "what is less than both is still believed"
 
 
 def test_what_overflowed_is_not_tried_for_an_hour(limits: Limits, clock: Clock) -> None:
-    limits.overflowed(20 * GB, left=2)
+    limits.overflowed([20 * GB - 1], 1, left=2)
     assert not limits.budget.takes([10 * GB], 10 * GB)
     clock.now += HOUR
     assert not limits.budget.takes([10 * GB], 10 * GB)
@@ -78,16 +78,16 @@ def test_what_overflowed_is_not_tried_for_an_hour(limits: Limits, clock: Clock) 
 
 
 def test_of_several_totals_that_overflowed_the_smallest_counts(limits: Limits) -> None:
-    limits.overflowed(20 * GB, left=2)
-    limits.overflowed(25 * GB, left=2)
+    limits.overflowed([20 * GB - 1], 1, left=2)
+    limits.overflowed([25 * GB - 1], 1, left=2)
     assert limits.budget.overfull_bytes == 20 * GB
-    limits.overflowed(18 * GB, left=2)
+    limits.overflowed([18 * GB - 1], 1, left=2)
     assert limits.budget.overfull_bytes == 18 * GB
 
 
 def test_with_a_configured_memory_the_count_is_not_learned(clock: Clock) -> None:
     limits = Limits(Budget(24 * GB, 5), clock)
-    limits.overflowed(20 * GB, left=1)
+    limits.overflowed([20 * GB - 1], 1, left=1)
     assert limits.models == 5
     assert limits.budget.takes([1 * GB, 1 * GB, 1 * GB, 1 * GB], GB)
     assert not limits.budget.takes([10 * GB], 10 * GB), "but the total is remembered"
@@ -114,7 +114,7 @@ def test_whatever_is_taken_is_within_the_count_and_80_percent_of_what_is_left(
 def test_what_was_learned_only_ever_forbids(kept: list[int], size: int, totals: list[int]) -> None:
     limits = Limits(Budget(), lambda: 0.0)
     for total in totals:
-        limits.overflowed(total, left=1)
+        limits.overflowed([total - 1], 1, left=1)
     if limits.budget.takes(kept, size):
         assert Budget().takes(kept, size)
         assert not kept or not totals or sum(kept) + size < min(totals)

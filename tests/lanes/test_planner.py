@@ -263,12 +263,13 @@ def test_a_model_in_steady_demand_does_not_starve_another() -> None:
 
 
 def test_a_model_that_just_came_is_pushed_out_the_later_the_more_wait() -> None:
-    for others in (1, 3, 30):
+    for others in (1, 4, 5, 7, 30):
         residents = (Resident("a", GB, since=100.0),)
         waiting = tuple(job(n, "b", 100.0) for n in range(others))
-        stays_s = min(6 * others, STAY_S)
+        stays_s = min(12 * max(others - 4, 0), STAY_S)
         budget = Budget(max_models=1)
-        assert plan(View(100 + stays_s - 1, residents, waiting, budget=budget)) == [], others
+        if stays_s:
+            assert plan(View(100 + stays_s - 1, residents, waiting, budget=budget)) == [], others
         assert plan(View(100 + stays_s, residents, waiting, budget=budget)) == [Unload("a")], others
 
 
