@@ -84,7 +84,9 @@ EVENTS = Counted(
     ("kind",),
 )
 FAILOVERS = Counted(
-    "arena_failovers_total", "Answers that moved to another host before their first token.", ("origin", "target")
+    "arena_failovers_total",
+    "Answers that moved to another host, because theirs could not write them.",
+    ("origin", "target"),
 )
 TAKEOVERS = Counted(
     "arena_takeovers_total", "Times that a worker began to drive a host which another had left.", ("host",), ("host",)

@@ -125,7 +125,7 @@ class Tally:
         self._count(families.EVENTS, host, kind)
 
     def moved(self, origin: str, target: str) -> None:
-        """An answer moved from one host to another before its first token."""
+        """An answer moved to another host, because its own could not write it."""
         self._count(families.FAILOVERS, origin, target)
 
     def taken_over(self, host: str) -> None:

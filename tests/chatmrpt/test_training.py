@@ -100,6 +100,7 @@ async def test_pairs_are_told_with_their_number(operator, votes):
 async def test_ranks_are_told(operator, votes):
     answer, text = await operator.export("rlhf", "json")
     check_shape(answer, {"file_path": "exports/rlhf.json", "export_type": "rlhf", "format": "json"})
+    assert (operator.folder / "exports/rlhf.json").stat().st_mode & 0o077 == 0, "it holds what people asked"
     assert "examples_generated" not in answer
     ranks = [tuple(response["rank"] for response in row["responses"]) for row in json.loads(text)]
     assert ranks == [(1, 2), (2, 1), (1, 1), (0, 0), (1, 2), (2, 1)]

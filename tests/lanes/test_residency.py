@@ -108,6 +108,26 @@ async def test_a_model_that_left_while_another_was_loaded_was_pushed_out(memory:
     assert memory.limits.budget.overfull_bytes == 24 * GB
 
 
+async def test_two_that_are_pushed_out_by_one_load_teach_one_total(memory: Memory) -> None:
+    await memory.sees(on_card("a"), on_card("b"), on_card("d"))
+    memory.server.after_loads = [(on_card("d"), on_card("c"))]
+    await memory.loader.load("c")
+    assert memory.noted == [("pushed_out", "a"), ("pushed_out", "b")]
+    assert memory.limits.budget.overfull_bytes == 32 * GB, "all four together did not fit; less was never tried"
+
+
+async def test_a_model_whose_end_became_now_when_the_server_made_room_did_not_expire(
+    memory: Memory, clock: Clock
+) -> None:
+    clock.now = 50.0
+    await memory.sees(on_card("a", expires=10_000.0))
+    memory.here.begin_load("c")
+    await memory.sees(on_card("a", expires=50.0))
+    await memory.sees(on_card("c"))
+    memory.here.end_load()
+    assert memory.noted == [("pushed_out", "a")]
+
+
 async def test_a_model_that_expired_while_another_was_loaded_was_not_pushed_out(memory: Memory, clock: Clock) -> None:
     await memory.sees(on_card("a", expires=100.0), on_card("b"))
     clock.now = 101.0

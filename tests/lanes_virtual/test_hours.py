@@ -74,7 +74,7 @@ def test_nobody_is_passed_for_longer_than_a_turn_for_each_model_that_is_not_ther
             await play_all(always_playing(seed).visits(), house, house.clock.now)
             return passed_s(house.desk.begun)
 
-    # Two of the five models aren't there, so one may wait for two turns: patience, the longest answers in the way, a swap.
+    # Two of the five models aren't there, so one may wait for two turns: patience, the answers in the way, a swap.
     turn_s = CROWDED.pace.patience.total_seconds() + 35
     assert run_virtual(played()) < 2 * turn_s
 

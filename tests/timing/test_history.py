@@ -1,4 +1,4 @@
-from app.timing.history import History
+from app.timing.history import History, Rates
 
 
 def test_before_anything_was_seen_the_first_guess_counts() -> None:
@@ -19,3 +19,19 @@ def test_the_mean_follows_a_host_that_became_slower() -> None:
     for _ in range(12):
         history.answered("m", 20)
     assert 19 < history.answer_s("m") <= 20
+
+
+def test_the_third_slow_answer_in_a_row_is_told_once() -> None:
+    rates = Rates()
+    assert not any(rates.written("a", 50.0) for _ in range(8))
+    assert [rates.written("a", 20.0) for _ in range(4)] == [False, False, True, False]
+    assert not rates.written("a", 50.0)
+    assert [rates.written("a", 20.0) for _ in range(3)] == [False, False, True]
+
+
+def test_an_answer_that_shared_its_card_is_not_slow() -> None:
+    rates = Rates()
+    for _ in range(8):
+        rates.written("a", 50.0)
+    assert not any(rates.written("a", 15.0, alone=False) for _ in range(9))
+    assert rates.usual()["a"] == 15.0, "it is what is usual, all the same"

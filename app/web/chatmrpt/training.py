@@ -190,11 +190,16 @@ def _draft(file: Path) -> Iterator[IO[bytes]]:
     """A file appears under its name when it is whole; who has the turn may drop what a dead process left."""
     draft = file.with_name(f"{file.name}.part")
     try:
-        with draft.open("wb") as sink:
+        # It holds what people asked: for the account that serves only.
+        with open(draft, "wb", opener=_private) as sink:
             yield sink
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:
