@@ -170,7 +170,7 @@ async def _play_one(session: aiohttp.ClientSession, base: str, visit: Visit, now
                 await asyncio.sleep(visit.reads_s[place])
                 began = time.perf_counter()
                 vote = {"round": place + 1, "verdict": visit.verdicts[place].value}
-                async with session.post(f"{base}/api/arena/battles/{opened['id']}/votes", json=vote) as response:
+                async with session.post(base + opened["events"].replace("/events", "/votes"), json=vote) as response:
                     response.raise_for_status()
             elif kind == "end":
                 status = data["status"]
