@@ -51,9 +51,10 @@ class Limits:
     def overflowed(self, kept_bytes: Sequence[int], size_bytes: int, left: int) -> None:
         """A model of ``size_bytes`` did not fit beside the others: the server pushed some out, ``left`` are there now.
 
-        Nothing is learned where the card's memory is known and tells the same, now that the real size is known.
+        Nothing is learned where the card's memory is known: with the real sizes, which are known by now, the test of
+        what fits is right, and what a wrong first guess brought about says nothing about other models.
         """
-        if self._configured.memory_bytes is not None and not self._configured.takes(kept_bytes, size_bytes):
+        if self._configured.memory_bytes is not None:
             return
         total_bytes = sum(kept_bytes) + size_bytes
         known = self._overfull_bytes()

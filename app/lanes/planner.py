@@ -21,8 +21,8 @@ The rules, in the order in which they bind:
    the others, or in the place of idle strangers; one that is there as it should not be goes, to be loaded anew.
 
 Whether a model fits is Ollama's own test: its predicted size is at most 80 % of the memory that is left, and there
-are at most ``max_models``; an empty host takes any model. Where no memory is configured, only the count is tested, and
-what was seen: a load that made the server push out another model on its own lowers the count, and the total that did
+are at most ``max_models``; an empty host takes any model. Where no memory is configured, the count is tested, and what
+was seen: a load that made the server push out another model on its own lowers the count, and the total that did
 not fit is remembered, as is the largest that did.
 """
 
