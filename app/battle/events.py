@@ -114,8 +114,9 @@ def ready_event(battle: Battle) -> Event:
 
 
 def vote_data(battle: Battle, vote: Vote, named: bool) -> dict[str, Any]:
-    """A vote as snapshots and events show it; ``named`` adds the models of the pair that was judged."""
-    data: dict[str, Any] = {"round": vote.round, "verdict": vote.verdict.value}
+    """A vote as snapshots and events show it: who met whom; ``named`` adds the models of that pair."""
+    aliases = {side.value: battle.contestants[vote.pair.on(side)].alias for side in Side}
+    data: dict[str, Any] = {"round": vote.round, "verdict": vote.verdict.value, "aliases": aliases}
     if named:
         data["models"] = {side.value: battle.contestants[vote.pair.on(side)].model for side in Side}
     return data

@@ -8,6 +8,7 @@ from tests.whole.client import BATTLES, check_refusal, open_battle, play, post, 
 from tests.whole.harness import MODELS
 
 OPEN = BATTLES
+OPENING = {"a": "Model A", "b": "Model B"}
 SUBMIT = "/api/arena/submit_progressive_choice"
 
 
@@ -28,9 +29,9 @@ async def test_a_double_click_is_counted_once_and_another_verdict_is_a_conflict(
     replies = await asyncio.gather(*(vote(worker.url, battle, 1, "a") for worker in (home.one, home.two) * 4))
     assert {reply.status_code for reply in replies} == {200}
     refused = check_refusal(await vote(home.two.url, battle, 1, "b"), 409)
-    assert (refused["code"], refused["vote"]) == ("already_judged", {"round": 1, "verdict": "a"})
+    assert (refused["code"], refused["vote"]) == ("already_judged", {"round": 1, "verdict": "a", "aliases": OPENING})
     now = await until_ready(home.one.url, battle, 2)
-    assert now["votes"] == [{"round": 1, "verdict": "a"}]
+    assert now["votes"] == [{"round": 1, "verdict": "a", "aliases": OPENING}]
     key = {"Idempotency-Key": "vote-once"}
     assert (await vote(home.one.url, battle, 2, "tie", headers=key)).status_code == 200
     again = await vote(home.two.url, battle, 2, "tie", headers=key)
@@ -58,7 +59,7 @@ async def test_opposite_verdicts_at_the_same_moment_leave_one_that_stands(home):
     replies = await asyncio.gather(*(vote(worker.url, battle, 1, verdict) for worker, verdict in pairs))
     assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409]
     (counted,) = [verdict for reply, (_, verdict) in zip(replies, pairs, strict=True) if reply.status_code == 200]
-    assert (await snapshot(home.one.url, battle))["votes"] == [{"round": 1, "verdict": counted}]
+    assert (await snapshot(home.one.url, battle))["votes"] == [{"round": 1, "verdict": counted, "aliases": OPENING}]
 
 
 async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home, ended):
