@@ -14,12 +14,15 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from app.errors import ConfigurationError, InvalidInput
+from app.files import to_disk, written
 from app.settings import Settings, load_settings, parse_duration
 
 if TYPE_CHECKING:
     from app.database import Database
 
 T = TypeVar("T")
+
+_STANDARD = Path("-")
 
 Form = Annotated[
     Literal["dpo", "rlhf", "csv", "arena"],
@@ -41,7 +44,7 @@ def migrate(target: Annotated[str, typer.Argument(help="head, base or a revision
     _say("The database is empty." if at is None else f"The database is at schema {at}.")
 
 
-def export(form: Form = "arena", output: Output = Path("-"), redact: Redact = False, ties: Ties = False) -> None:
+def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = False, ties: Ties = False) -> None:
     """Write the votes that stand, a line each; docs/export.md documents the lines."""
     from app.records.export import exported, redactor
     from app.records.formats import Format, as_it_is
@@ -55,6 +58,8 @@ def export(form: Form = "arena", output: Output = Path("-"), redact: Redact = Fa
             async with aclosing(exported(database, Format(form), redact=shown, with_ties=ties)) as pieces:
                 async for piece in pieces:
                     sink.write(piece)
+            if output != _STANDARD:
+                to_disk(sink)
 
     _on_database(settings, work)
 
@@ -118,28 +123,33 @@ def _on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -
 
 @contextmanager
 def _written(file: Path) -> Iterator[IO[bytes]]:
-    """A file appears under its name when it is whole."""
-    if str(file) == "-":
-        try:
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:  # who reads has had enough; Python would complain again when it flushes at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
-    draft = file.with_name(f"{file.name}.part")
+    """What ``--output`` names, to be written; see ``app.files.written``.
+
+    Raises:
+        ConfigurationError: it can't be.
+    """
     try:
-        with draft.open("wb") as sink:
+        with _standard_output() if file == _STANDARD else written(file) as sink:
             yield sink
-        draft.replace(file)
     except OSError as error:
-        raise ConfigurationError(f"{file} can't be written ({error.strerror}); choose another with --output") from None
-    finally:
-        draft.unlink(missing_ok=True)
+        name = "standard output" if file == _STANDARD else file
+        raise ConfigurationError(f"{name} can't be written ({error.strerror}); choose another with --output") from None
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[bytes]]:
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it again at its end
+        if not isinstance(error, BrokenPipeError):  # who reads has had enough
+            raise
 
 
 @contextmanager
 def _read(file: Path) -> Iterator[IO[bytes]]:
-    if str(file) == "-":
+    if file == _STANDARD:
         yield sys.stdin.buffer
         return
     try:

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 from functools import partial
 from threading import get_ident
 
@@ -233,6 +234,32 @@ async def test_an_export_whose_caller_went_away_ends_and_lets_the_next_one_in(ga
     assert not list(one.exports.glob("dpo*"))
     gate.open.set()
     assert (await two.ask()).status_code == 200
+
+
+async def test_a_link_on_another_disk_is_kept_and_what_a_dead_process_left_goes(gated, tmp_path):
+    one, _, gate = gated
+    gate.open.set()
+    await one.ask()
+    (one.exports / "dpo.jsonl").rename(tmp_path / "elsewhere")
+    (one.exports / "dpo.jsonl").symlink_to(tmp_path / "elsewhere")
+    (one.exports / "rlhf.csv.0123.part").write_bytes(b"half")
+    (tmp_path / "elsewhere").write_bytes(b"old")
+    assert (await one.ask()).status_code == 200
+    assert (one.exports / "dpo.jsonl").is_symlink()
+    assert len((tmp_path / "elsewhere").read_bytes().splitlines()) == 5
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o600
+    assert not list(one.exports.glob("*.part"))
+
+
+async def test_a_fifo_in_place_of_an_export_is_told_and_holds_nobody_up(gated):
+    one, _, gate = gated
+    gate.open.set()
+    await one.ask()
+    (one.exports / "dpo.jsonl").unlink()
+    os.mkfifo(one.exports / "dpo.jsonl")
+    reply = await one.ask()
+    assert (reply.status_code, reply.json()["code"]) == (503, "export_failed")
+    assert "dpo.jsonl is not a file" in reply.json()["error"]
 
 
 async def test_a_folder_that_cannot_be_written_is_told(tmp_path, database):

@@ -129,3 +129,27 @@ def test_serve_refuses_an_older_schema_with_the_command_to_run(arena: Arena, boo
     refused = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, timeout=60)
     assert refused.returncode == 2
     assert refused.stderr.decode().splitlines()[-1].endswith("make a backup, run `arena migrate`, and start again")
+
+
+def test_an_export_goes_through_links_and_to_devices(arena: Arena, books: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    (tmp_path / "latest").symlink_to("votes.jsonl")
+    whole = arena("export").stdout
+    assert arena("export", "--output", "link").stdout == whole
+    assert arena("export", "--output", "/proc/self/fd/1").stdout == whole
+    assert arena("export", "--output", "/dev/null").stdout == b""
+    assert arena("export", "--output", "latest").returncode == 0
+    assert (tmp_path / "votes.jsonl").read_bytes() == whole
+    assert (tmp_path / "latest").is_symlink()
+    assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "-"])
+def test_an_export_that_does_not_fit_is_one_line(books: Path, tmp_path: Path, output: str) -> None:
+    known = environment({"ARENA_DATA_DIR": str(tmp_path), "ARENA_SECRET": "s"})
+    command = [sys.executable, "-m", "app.cli", "export", "--output", output]
+    with Path("/dev/full").open("wb") as full:
+        refused = subprocess.run(command, cwd=tmp_path, env=known, stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert refused.returncode == 2
+    assert refused.stderr.count(b"\n") == 1
+    assert b"can't be written (No space left on device)" in refused.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import errno
 import fcntl
 import io
 import os
@@ -24,6 +25,7 @@ import orjson
 
 from app.battle.battle import Status
 from app.errors import Unavailable
+from app.files import to_disk, written
 from app.records.comparisons import Comparison
 from app.records.formats import Format, header, lines
 
@@ -133,12 +135,12 @@ async def export_to_file(
         Unavailable: another export is being written, the folder can't be written, or the database is away.
     """
     name, writing = f"{kind.value}.{form.value}", Writing(kind, form)
-    with _told_of_disks(data_dir / FOLDER), _turn(data_dir / FOLDER), _draft(data_dir / FOLDER / name) as sink:
+    with _told_of_disks(data_dir / FOLDER), _turn(data_dir / FOLDER), _anew(data_dir / FOLDER / name) as sink:
         await _in_thread(lambda: sink.write(writing.begin()))
         async with aclosing(comparisons()) as chunks:
             async for votes in chunks:
                 await _in_thread(partial(_write, sink, writing, votes))
-        await _in_thread(lambda: sink.write(writing.end()))
+        await _in_thread(lambda: _finish(sink, writing.end()))
     return Written(f"{FOLDER}/{name}", writing.tally.battles, writing.tally.examples)
 
 
@@ -186,20 +188,20 @@ def _turn(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _draft(file: Path) -> Iterator[IO[bytes]]:
-    """A file appears under its name when it is whole; who has the turn may drop what a dead process left."""
-    draft = file.with_name(f"{file.name}.part")
-    try:
-        # It holds what people asked: for the account that serves only.
-        with open(draft, "wb", opener=_private) as sink:
-            yield sink
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
+def _anew(file: Path) -> Iterator[IO[bytes]]:
+    """A file that is replaced when the new one is whole; who has the turn may drop what a dead process left."""
+    for left in file.parent.glob("*.part"):
+        left.unlink(missing_ok=True)
+    if file.exists() and not file.is_file():  # to open a FIFO would wait for its reader, and everybody with it
+        raise OSError(errno.EINVAL, f"{file.name} is not a file")
+    # It holds what people asked: for the account that serves only.
+    with written(file, 0o600) as sink:
+        yield sink
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _finish(sink: IO[bytes], end: bytes) -> None:
+    sink.write(end)
+    to_disk(sink)
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:
