@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import timedelta
+from typing import Annotated, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from app.backends.base import (
     BackendError,
@@ -21,6 +20,7 @@ from app.backends.base import (
     UpstreamFailed,
 )
 from app.backends.ollama_failures import by_status, by_text, error_text
+from app.backends.ollama_rows import OddRow, decoded, installed_models, loaded_models
 
 _LARGEST_REPLY = 8 * 1024 * 1024
 _FOREVER = timedelta(days=365 * 100)
@@ -30,72 +30,53 @@ class _Reply(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class VersionReply(_Reply):
-    """``GET /api/version``."""
+def _a_string(value: object) -> object:
+    return value if isinstance(value, str) else ""
 
-    version: str
+
+_Words = Annotated[str, BeforeValidator(_a_string)]
+"""A string; another server's null, number or list counts as empty."""
+
+
+class VersionReply(_Reply):
+    """``GET /api/version``; the ``version`` is empty when it is there and no string."""
+
+    version: _Words
 
 
 class OrderReply(_Reply):
     """What a load or an unload is answered with."""
 
-    done: bool
-    done_reason: str = ""
-
-
-class _Loaded(_Reply):
-    name: str
-    size: int = 0
-    size_vram: int = 0
-    context_length: int | None = None
-    expires_at: str = ""
-
-    def value(self) -> LoadedModel:
-        return LoadedModel(self.name, self.size, self.size_vram, self.context_length, _unix_time(self.expires_at))
+    done: Annotated[bool, BeforeValidator(lambda value: value is True)]
+    done_reason: _Words = ""
 
 
 class LoadedReply(_Reply):
     """``GET /api/ps``."""
 
-    models: list[_Loaded] | None = None
+    models: list[object] | None = None
 
     def values(self) -> tuple[LoadedModel, ...]:
         """The models as plain values."""
-        return tuple(model.value() for model in self.models or ())
+        return loaded_models(self.models or ())[0]
 
-
-class _Details(_Reply):
-    family: str = ""
-    quantization_level: str = ""
-
-
-class _Installed(_Reply):
-    name: str
-    size: int = 0
-    digest: str = ""
-    details: _Details | None = None
-    capabilities: list[str] = Field(default_factory=list)
-    remote_model: str = ""
-    remote_host: str = ""
-
-    def value(self) -> InstalledModel:
-        details = self.details or _Details()
-        capabilities = tuple(self.capabilities)
-        # Servers that don't list capabilities yet still name the family, and all of BERT's only embed.
-        if not capabilities and "bert" in details.family:
-            capabilities = ("embedding",)
-        remote = bool(self.remote_model or self.remote_host)
-        return InstalledModel(self.name, self.size, self.digest, details.quantization_level, capabilities, remote)
+    def odd(self) -> tuple[OddRow, ...]:
+        """The rows that are not as Ollama writes them."""
+        return loaded_models(self.models or ())[1]
 
 
 class InstalledReply(_Reply):
     """``GET /api/tags``."""
 
-    models: list[_Installed] | None = None
+    models: list[object] | None = None
 
     def values(self) -> tuple[InstalledModel, ...]:
         """The models as plain values."""
-        return tuple(model.value() for model in self.models or ())
+        return installed_models(self.models or ())[0]
+
+    def odd(self) -> tuple[OddRow, ...]:
+        """The rows that are not as Ollama writes them."""
+        return installed_models(self.models or ())[1]
 
 
 _R = TypeVar("_R", bound=_Reply)
@@ -128,14 +109,6 @@ def _options(options: GenerationOptions) -> dict[str, object]:
     if options.seed is not None:
         named["seed"] = options.seed
     return {**options.extra, **named}
-
-
-def _unix_time(text: str) -> float | None:
-    """Read Go's RFC 3339 with up to nine digits; Python takes six. None when it is no time."""
-    try:
-        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def keep_alive_form(duration: timedelta) -> str | int:
@@ -215,8 +188,8 @@ def _understood(response: httpx.Response, body: bytes, reply: type[_R]) -> _R:
     if response.status_code != 200:
         raise by_status(response.status_code, body, response.headers.get("location", ""))
     try:
-        return reply.model_validate_json(body)
-    except ValidationError:
+        return reply.model_validate(decoded(body))
+    except ValueError:
         raise _not_understood(body) from None
 
 

@@ -2,6 +2,7 @@
 
 The last line carries six figures, durations in whole nanoseconds; a figure that is zero is left out. A stream that
 ends without ``done: true`` has failed: Ollama stops in silence when a model repeats itself or its process ends.
+Other servers that speak this API write null or ``12.0``: that is a figure like any other, or none.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing_extensions import TypedDict
 
 from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming, UpstreamFailed
 from app.backends.ollama_failures import by_text, error_text
+from app.backends.ollama_rows import positive, whole
 from app.backends.thinking import ThinkFilter
 
 MAX_LINE = 1024 * 1024
@@ -20,37 +22,37 @@ _NS = 1e-9
 
 
 class _Message(TypedDict, total=False):
-    content: str
-    thinking: str
+    content: str | None
+    thinking: str | None
 
 
 class Line(TypedDict, total=False):
-    """One line as far as the arena reads it."""
+    """One line as far as the arena reads it; null is as good as nothing, and a figure may be anything."""
 
-    message: _Message
-    done: bool
-    done_reason: str
-    error: str
-    total_duration: int
-    load_duration: int
-    prompt_eval_count: int
-    prompt_eval_duration: int
-    eval_count: int
-    eval_duration: int
+    message: _Message | None
+    done: bool | None
+    done_reason: str | None
+    error: str | None
+    total_duration: object
+    load_duration: object
+    prompt_eval_count: object
+    prompt_eval_duration: object
+    eval_count: object
+    eval_duration: object
 
 
 _LINE = TypeAdapter(Line)
 
 
 def timing_of(line: Line) -> ServerTiming:
-    """The six figures of the last line, in seconds and tokens."""
+    """The six figures of the last line, in seconds and tokens; 0 for one that is absent or no number."""
     return ServerTiming(
-        total_s=line.get("total_duration", 0) * _NS,
-        load_s=line.get("load_duration", 0) * _NS,
-        prompt_tokens=line.get("prompt_eval_count", 0),
-        prompt_s=line.get("prompt_eval_duration", 0) * _NS,
-        tokens=line.get("eval_count", 0),
-        decode_s=line.get("eval_duration", 0) * _NS,
+        total_s=positive(line.get("total_duration")) * _NS,
+        load_s=positive(line.get("load_duration")) * _NS,
+        prompt_tokens=whole(line.get("prompt_eval_count")) or 0,
+        prompt_s=positive(line.get("prompt_eval_duration")) * _NS,
+        tokens=whole(line.get("eval_count")) or 0,
+        decode_s=positive(line.get("eval_duration")) * _NS,
     )
 
 
@@ -108,8 +110,8 @@ class Answer:
             if not raw.isspace():
                 self._reported(raw)
             return
-        if "error" in line:
-            self._fail(line["error"])
+        if (error := line.get("error")) is not None:
+            self._fail(error)
             return
         message = line.get("message")
         if message:

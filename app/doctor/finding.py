@@ -39,6 +39,7 @@ ModelCode = Literal[
     "models_share_weights",
     "model_differs",
     "model_table_unused",
+    "host_odd_rows",
     "num_ctx_over_training",
     "num_predict_over_num_ctx",
 ]

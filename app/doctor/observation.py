@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.backends.base import GenerationOptions, InstalledModel, LoadedModel
+from app.backends.ollama_rows import OddRow
 from app.hosts.catalog import Catalog, catalog
 from app.hosts.host import Host
 from app.hosts.names import canonical, same_model
@@ -60,7 +61,8 @@ UNKNOWN_SHAPE = Shape()
 class HostSeen:
     """One host as this machine sees it. ``instead`` is an address where an Ollama answers though the given one fails.
 
-    ``skew_s`` is its clock less ours, known to about a second; ``shapes`` are by canonical name.
+    ``skew_s`` is its clock less ours, known to about a second; ``shapes`` are by canonical name. ``odd`` are the rows
+    of its lists that are not as Ollama writes them, by path.
     """
 
     host: Host
@@ -73,6 +75,7 @@ class HostSeen:
     loaded: tuple[LoadedModel, ...] = ()
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     skew_s: float | None = None
+    odd: Mapping[str, tuple[OddRow, ...]] = field(default_factory=dict)
 
     @property
     def answers(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from shlex import quote
 
 from app.backends.base import InstalledModel
-from app.doctor.commands import environment, ollama
+from app.backends.ollama_rows import OddRow
+from app.doctor.commands import curl, environment, machine_of, ollama, shown
 from app.doctor.finding import Finding
 from app.doctor.observation import HostSeen, Observation, key
 from app.hosts.catalog import Missing, can_chat
@@ -23,6 +24,7 @@ def on_models(seen: Observation) -> Iterator[Finding]:
         if host.answers:
             yield from _missing_there(host, seen)
             yield from _twins(host, seen)
+            yield from _odd_rows(host)
     yield from _contexts(seen)
     yield from _differing(seen)
     yield from _unused(seen)
@@ -176,6 +178,29 @@ def _contexts(seen: Observation) -> Iterator[Finding]:
                 "set ARENA_NUM_PREDICT to at most half of num_ctx",
                 environment("ARENA_NUM_PREDICT", str(max(options.num_ctx // 2, 1))),
             )
+
+
+def _odd_rows(host: HostSeen) -> Iterator[Finding]:
+    """Rows of the server's lists that are not as Ollama writes them: what is missing in them is not known here."""
+    url = host.host.url
+    for path, rows in host.odd.items():
+        lost = [row for row in rows if row.skipped]
+        told = "; ".join(
+            f"{_row(row)}: {', '.join(row.fields[:3])}" for row in sorted(rows, key=lambda row: not row.skipped)[:3]
+        )
+        yield Finding(
+            "host_odd_rows",
+            "warning" if lost else "note",
+            host.host.name,
+            f"{path} of {shown(url)} is not as Ollama writes it ({told}): "
+            + (f"{len(lost)} of its rows can't be used" if lost else "these fields count as unknown, the rest is used"),
+            f"see which server or proxy answers there, and update it on {machine_of(url)}",
+            curl(url, path),
+        )
+
+
+def _row(row: OddRow) -> str:
+    return f"row {row.place}" + (f" ({row.name[:80]})" if row.name else "")
 
 
 def _differing(seen: Observation) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from app.backends.ollama_calls import InstalledReply, LoadedReply, VersionReply
+from app.backends.ollama_rows import OddRow
 from app.doctor.observation import HostSeen, Reach, Shape, key
 from app.doctor.shapes import ShowReply
 from app.doctor.wire import Answer, NotReached, addresses_of, broken, client, exchange, listed, parsed
@@ -95,6 +96,8 @@ class _Look:
                 stop = NotReached("other", f"not HTTP: {words}")
             return HostSeen(self._host, stop.reach, stop.detail, addresses, instead)
         seen = HostSeen(self._host, "ollama", addresses=addresses, version=version, skew_s=answer.skew_s)
+        if not version:
+            seen = replace(seen, odd={"/api/version": (OddRow(1, "", ("version is empty or no string",)),)})
         return await self._with_models(seen, wished)
 
     async def _resolved(self) -> tuple[str, ...]:
@@ -148,6 +151,11 @@ class _Look:
         installed = listed(tags, InstalledReply)
         models = () if installed is None else installed.values()
         loaded = listed(ps, LoadedReply)
+        rows = {
+            "/api/tags": () if installed is None else installed.odd(),
+            "/api/ps": () if loaded is None else loaded.odd(),
+        }
+        seen = replace(seen, odd={**seen.odd, **{path: odd for path, odd in rows.items() if odd}})
         if installed is None or loaded is None:
             late = [str(answer) for answer in (tags, ps) if isinstance(answer, NotReached)]
             return replace(seen, reach="slow", detail="; ".join(late) or "not in Ollama's words", installed=models)

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
+from app.backends.ollama_rows import whole
 from app.doctor.observation import Shape
 
 _BLOB = re.compile(r"^FROM\s+\S*sha256[-:]([0-9a-f]{12,64})\s*$", re.MULTILINE)
 
 
 class ShowReply(BaseModel):
-    """``POST /api/show``, as far as it matters here."""
+    """``POST /api/show``, as far as it matters here; whatever is not as Ollama writes it counts as unknown."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 
-    modelfile: str = ""
-    model_info: dict[str, object] = Field(default_factory=dict)
+    modelfile: object = ""
+    model_info: object = None
 
     def shape(self) -> Shape:
         """The figures; what is missing is 0."""
-        family = self.model_info.get("general.architecture")
+        family = self._info.get("general.architecture")
         if not isinstance(family, str):
             return Shape(blob=self._blob())
         heads = self._number(f"{family}.attention.head_count")
@@ -41,11 +42,15 @@ class ShowReply(BaseModel):
         )
 
     def _number(self, name: str) -> int:
-        value = self.model_info.get(name)
+        value = self._info.get(name)
         if isinstance(value, list):
-            value = min((one for one in value if isinstance(one, int) and one > 0), default=0)
-        return value if isinstance(value, int) and value > 0 else 0
+            value = min((number for one in value if (number := whole(one))), default=0)
+        return whole(value) or 0
+
+    @property
+    def _info(self) -> dict[str, object]:
+        return self.model_info if isinstance(self.model_info, dict) else {}
 
     def _blob(self) -> str:
-        found = _BLOB.search(self.modelfile)
+        found = _BLOB.search(self.modelfile) if isinstance(self.modelfile, str) else None
         return found[1] if found else ""

@@ -13,8 +13,9 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from app.backends.ollama_rows import decoded
 from app.doctor.observation import Reach
 
 _LARGEST = 8 * 1024 * 1024
@@ -71,8 +72,8 @@ def _skew_s(date: str, now: float) -> float | None:
 def parsed(body: bytes, reply: type[M]) -> M | None:
     """``body`` as a ``reply``; None when it is none."""
     try:
-        return reply.model_validate_json(body)
-    except ValidationError:
+        return reply.model_validate(decoded(body))
+    except ValueError:
         return None
 
 

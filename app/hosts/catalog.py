@@ -137,6 +137,8 @@ def _allowed(host: Host, installed: Sequence[InstalledModel]) -> list[InstalledM
 def _joined(known: Contender | None, model: InstalledModel, host: str) -> Contender:
     if known is None:
         return Contender(model.name, (host,), model.size_bytes)
+    if host in known.hosts:  # listed twice there
+        return known
     return Contender(known.model, (*known.hosts, host), max(known.size_bytes, model.size_bytes))
 
 

@@ -51,6 +51,10 @@ class Faults:
     """/api/ps shows expiry times in the past."""
     ps_lag_s: float | None = None
     """/api/ps answers that much later."""
+    odd_rows: bool = False
+    """/api/tags and /api/ps begin with a row without a name, and the others have null for all but names."""
+    odd_figures: bool = False
+    """The last line of an answer has its counts as fractions (``12.0``) and null for its durations."""
     host_check: bool = False
     """Every request gets the 403 with an empty body that a foreign Host header gets."""
     clock_skew_s: float = 0.0

@@ -38,7 +38,7 @@ class Library:
 
     async def tags(self, _request: Request, response: Response) -> None:
         """GET /api/tags, newest first."""
-        found = [wire.tag(model, modified_at) for model, modified_at in self.dated()]
+        found = self._perhaps_odd([wire.tag(model, modified_at) for model, modified_at in self.dated()])
         response.send(200, wire.JSON, wire.go_json({"models": found}).encode(), SIMULATED)
 
     def dated(self) -> list[tuple[Model, str]]:
@@ -57,7 +57,14 @@ class Library:
             wire.ps_entry(runner, (stale if machine.faults.ps_stale_expires else runner.shown_expiry()) + skew)
             for runner in await machine.scheduler.listed()
         ]
-        response.send(200, wire.JSON, wire.go_json({"models": entries}).encode(), SIMULATED)
+        response.send(200, wire.JSON, wire.go_json({"models": self._perhaps_odd(entries)}).encode(), SIMULATED)
+
+    def _perhaps_odd(self, rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        if not self._machine.faults.odd_rows:
+            return rows
+        named = ("name", "model")
+        odd = [{field: value if field in named else None for field, value in row.items()} for row in rows]
+        return [{"size": 1}, *odd]
 
     async def show(self, request: Request, response: Response) -> None:
         """POST /api/show."""

@@ -45,7 +45,8 @@ class Native:
         await self._serve("generate", body, generate_ask(self._machine, body), response)
 
     async def _serve(self, kind: Kind, body: Body, ask: Ask | Unload, response: Response) -> None:
-        lines = Lines(kind, body, self.stamp)
+        figures = wire.odd_metrics if self._machine.faults.odd_figures else wire.metrics
+        lines = Lines(kind, body, self.stamp, figures)
         if isinstance(ask, Unload):
             self._machine.scheduler.expire(ask.model)
             response.send(200, wire.JSON, lines.only("unload"), SIMULATED)
@@ -138,9 +139,10 @@ class Streamed:
 class Lines:
     """The lines of one answer."""
 
-    def __init__(self, kind: Kind, body: Body, stamp: wire.Stamp) -> None:
+    def __init__(self, kind: Kind, body: Body, stamp: wire.Stamp, figures: Callable[[Ended], str]) -> None:
         self._kind = kind
         self._body = body
+        self._figures = figures
         self._stamp = stamp
         self._head = f'{{"model":{go_string(body.model)},"created_at":"'
 
@@ -186,7 +188,7 @@ class Lines:
 
     def _final(self, said: str, ended: Ended, ask: Ask, probabilities: str = "") -> str:
         end = f'"done":true,"done_reason":"{ended.done_reason}"{self._context(ended, ask)}'
-        return f'{self._head}{self._stamp()}",{said},{end}{probabilities}{wire.metrics(ended)}}}'
+        return f'{self._head}{self._stamp()}",{said},{end}{probabilities}{self._figures(ended)}}}'
 
     def _context(self, ended: Ended, ask: Ask) -> str:
         """A generate's token ids: made up, as many as there are, the same for the same prompt."""

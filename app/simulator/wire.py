@@ -67,6 +67,12 @@ def metrics(ended: Ended) -> str:
     return "".join(f',"{name}":{value}' for name, value in values if value)
 
 
+def odd_metrics(ended: Ended) -> str:
+    """The same members as some servers write them that are no Ollama: counts as fractions, durations as null."""
+    counts = f',"prompt_eval_count":{ended.prompt_tokens}.0,"eval_count":{ended.tokens}.0'
+    return counts + "".join(f',"{name}_duration":null' for name in ("total", "load", "prompt_eval", "eval"))
+
+
 def _nanoseconds(seconds: float) -> int:
     return round(seconds * 1e9)
 

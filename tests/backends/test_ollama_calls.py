@@ -61,7 +61,7 @@ async def test_loaded_models_come_with_their_memory(backend: OllamaBackend) -> N
     leaves_at = datetime(2026, 11, 21, 9, 0, 0, 123456, tzinfo=UTC).timestamp()
     assert await backend.loaded() == (
         LoadedModel("llama3.1:8b", 9, 7, 2048, leaves_at),
-        LoadedModel("old:1", 3, 0, None, None),
+        LoadedModel("old:1", 3, 3, None, None),
     )
 
 

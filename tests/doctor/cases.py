@@ -210,6 +210,13 @@ async def an_old_ollama(house: House) -> None:
 # Models
 
 
+@case("host_odd_rows", "warning", "/api/tags", "/api/ps", "row 1: name is missing", "can't be used", "curl")
+async def rows_that_are_not_ollamas(house: House) -> None:
+    await house.start()
+    assert house.sim is not None
+    house.sim.faults.set({"odd_rows": True})
+
+
 @case("model_missing", "warning", "llama3.1:8b?", "ollama list", also=("fewer_than_num_models",))
 async def a_name_with_a_slip(house: House) -> None:
     house.loaded = TRIO[1:]

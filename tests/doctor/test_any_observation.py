@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from app.backends.base import InstalledModel, LoadedModel
+from app.backends.ollama_rows import OddRow
 from app.doctor.examine import Examination, findings_of
 from app.doctor.finding import CODES
 from app.doctor.observation import (
@@ -49,6 +50,11 @@ shapes = st.builds(
     st.sampled_from([0, 8192, 131072]),
     st.sampled_from(["", "c", "d"]),
 )
+odd_rows = st.lists(
+    st.builds(OddRow, st.integers(1, 9), st.sampled_from(["", "big"]), st.just(("size is null",)), st.booleans()),
+    min_size=1,
+    max_size=4,
+).map(tuple)
 hosts = st.builds(
     Host,
     st.sampled_from(["gpu", "gpu2", "local"]),
@@ -72,6 +78,7 @@ looks = st.builds(
     st.lists(loaded, max_size=5).map(tuple),
     st.dictionaries(MODELS.map(key), shapes, max_size=5),
     st.sampled_from([None, 0.0, -90.0, 1e6]),
+    st.dictionaries(st.sampled_from(["/api/version", "/api/tags", "/api/ps"]), odd_rows, max_size=3),
 )
 events = st.builds(
     HostEvent, TIMES.map(lambda at: at or 0.0), st.sampled_from(get_args(EventKind)), st.sampled_from(NAMES)

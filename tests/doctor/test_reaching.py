@@ -8,12 +8,13 @@ from datetime import timedelta
 import pytest
 
 from app.doctor.on_addresses import on_addresses
+from app.doctor.on_models import on_models
 from app.doctor.reaching import Patience, look_at
 from app.hosts.host import Host
 from app.settings import Settings
 from app.simulator.server import SimulatorConfig, running_simulator
 from tests.doctor.house import TRIO
-from tests.doctor.servers import free_port, ollama, server_tls, serving, website
+from tests.doctor.servers import free_port, http, ollama, server_tls, serving, website
 from tests.doctor.test_findings import seen as observed
 
 FAST = Patience(*(timedelta(seconds=0.3) for _ in range(4)), whole=timedelta(seconds=1))
@@ -90,3 +91,34 @@ async def test_any_body_of_the_lists_is_survived(body: bytes):
         seen = await look_at(Host("local", f"http://127.0.0.1:{port}"), usual_port=free_port())
     assert seen.reach == "slow"
     assert "not in Ollama's words" in seen.detail
+
+
+@pytest.mark.parametrize("version", ["null", "12", '""', "[1]"])
+async def test_a_version_that_is_none_is_an_odd_row_and_no_other_server(version: str):
+    inner = ollama(models=TRIO)
+
+    def answer(path: str) -> bytes:
+        return http(b'{"version": %s}' % version.encode()) if path == "/api/version" else inner(path)
+
+    async with serving(answer) as port:
+        seen = await look_at(Host("local", f"http://127.0.0.1:{port}"), usual_port=free_port())
+    assert (seen.reach, seen.version, len(seen.installed)) == ("ollama", "", 3)
+    (finding,) = [one for one in on_models(observed(seen, settings=Settings(_env_file=None))) if "rows" in one.code]
+    assert finding.severity == "note"
+    assert "/api/version" in finding.cause
+
+
+async def test_rows_with_nulls_are_a_note_and_the_models_stay():
+    inner = ollama()
+
+    def answer(path: str) -> bytes:
+        rows = b'{"models": [{"name": "a", "size": null, "capabilities": null}, {"name": "b", "size": 1}]}'
+        return http(rows) if path == "/api/tags" else inner(path)
+
+    async with serving(answer) as port:
+        seen = await look_at(Host("local", f"http://127.0.0.1:{port}"), usual_port=free_port())
+    assert [model.name for model in seen.installed] == ["a", "b"]
+    (finding,) = [one for one in on_models(observed(seen, settings=Settings(_env_file=None))) if "rows" in one.code]
+    assert (finding.code, finding.severity) == ("host_odd_rows", "note")
+    assert "row 1 (a): capabilities is null, size is null" in finding.cause
+    assert finding.command == f"curl -sS -m 5 http://127.0.0.1:{port}/api/tags"

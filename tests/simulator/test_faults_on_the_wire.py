@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import pytest
 
+from app.backends.base import GenerationRequest, Message
+from app.backends.ollama import OllamaBackend
 from tests.helpers import wait_until
 from tests.simulator.raw import call, request_bytes
 from tests.simulator.serving import CHAT, LOAD, MODEL, error, loaded, post, simulated
@@ -241,3 +243,26 @@ async def test_clock_skew_moves_created_at():
 async def test_version_is_what_is_wished(sim):
     sim.faults.set({"version": "0.20.5"})
     assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.20.5"}
+
+
+async def test_odd_rows_begin_without_a_name_and_have_nulls(warm):
+    warm.faults.set({"odd_rows": True})
+    for path in ("/api/tags", "/api/ps"):
+        first, second, *_ = json.loads((await call(warm.port, "GET", path)).body)["models"]
+        assert "name" not in first
+        assert second["name"]
+        assert second["size"] is None
+
+
+async def test_odd_figures_are_fractions_and_nulls_and_the_answer_counts_all_the_same(warm):
+    warm.faults.set({"odd_figures": True})
+    backend = OllamaBackend(warm.url)
+    chunks = [chunk async for chunk in backend.stream(GenerationRequest(MODEL, (Message("user", "Hi"),)))]
+    await backend.aclose()
+    last = json.loads((await post(warm, CHAT)).body.splitlines()[-1])
+    assert isinstance(last["eval_count"], float)
+    assert last["total_duration"] is None
+    assert chunks[-1].finish_reason in ("stop", "length")
+    assert chunks[-1].timing is not None
+    assert chunks[-1].timing.tokens > 0
+    assert chunks[-1].timing.decode_s == 0
