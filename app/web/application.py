@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app import __version__
 from app.web import battles, chatmrpt, errors, health, hosts, metrics
 from app.web.bodies import BodyGate
+from app.web.caching import NoStore
 from app.web.requests import RequestIds
 from app.web.services import Services
 
@@ -18,6 +20,14 @@ DESCRIPTION = "Blind, side-by-side battles between local models: the winner stay
 
 #: The framework documents a 422 of its own unless the whole class is documented: it is never sent.
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"description": 'A refusal: `{"error": "…", "code": "…"}`'}}
+
+
+class Arena(FastAPI):
+    """The application; what every response has is added outermost, so that the answer to an unexpected error has it."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The framework's stack in ours."""
+        return RequestIds(NoStore(super().build_middleware_stack()))
 
 
 def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
@@ -29,7 +39,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
             app.state.services = services
             yield
 
-    app = FastAPI(
+    app = Arena(
         title="Progressive Arena",
         version=__version__,
         description=DESCRIPTION,
@@ -40,5 +50,4 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         app.include_router(room.router, responses=REFUSALS)
     errors.install(app)
     app.add_middleware(BodyGate)
-    app.add_middleware(RequestIds)
     return app

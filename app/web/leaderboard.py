@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.board.fitting import VOTES_OF
 from app.board.selection import BoardQuery
+from app.web.caching import BOARD, HEADER
 from app.web.services import Wired
 
 router = APIRouter(prefix="/api/arena", tags=["leaderboard"])
@@ -64,4 +65,4 @@ async def leaderboard(
     """
     query = BoardQuery.of(category, language, style, include, ties, anchor)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
-    return Response(body, media_type="application/json")
+    return Response(body, media_type="application/json", headers={HEADER: BOARD})

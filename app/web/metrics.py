@@ -39,4 +39,4 @@ async def metrics(request: Request, services: Wired, fleet: WiredFleet) -> Respo
     families = summed(sums, everything=everything, zeros=zeros(fleet.hosts))
     families += gauges(fleet.hosts, reports, running, everything=everything)
     text, content_type = await asyncio.to_thread(rendered, families, request.headers.get("accept", ""))
-    return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+    return Response(text, headers={"Content-Type": content_type})
