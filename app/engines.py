@@ -28,7 +28,9 @@ from sqlalchemy.engine import URL, AdaptedConnection, Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from app.connecting import Resolve, resolved
 from app.errors import ConfigurationError, Unavailable
+from app.postgres_connection import connect_by
 from app.settings import Settings
 
 T = TypeVar("T")
@@ -194,7 +196,7 @@ class SqliteConnections:
         await asyncio.to_thread(self._readers.close)
 
 
-def postgres_engine(url: URL, busy: timedelta, *, pool_size: int = 5) -> AsyncEngine:
+def postgres_engine(url: URL, busy: timedelta, *, pool_size: int = 5, resolve: Resolve = resolved) -> AsyncEngine:
     """PostgreSQL at READ COMMITTED, no statement longer than ``busy``.
 
     With ``pool_size`` 5 and as many more at peaks, 8 workers stay under the server's default of 100 connections.
@@ -207,6 +209,7 @@ def postgres_engine(url: URL, busy: timedelta, *, pool_size: int = 5) -> AsyncEn
         max_overflow=pool_size,
         pool_timeout=limit,
         connect_args={
+            "async_creator_fn": connect_by(resolve),
             "timeout": limit,
             "command_timeout": limit + 1,  # the server's own limit comes first and leaves the connection whole
             "server_settings": {
@@ -236,8 +239,8 @@ def _leave_closed(connection: DBAPIConnection, _record: object, _proxy: object) 
 class PostgresConnections:
     """A pool of connections to PostgreSQL."""
 
-    def __init__(self, url: URL, busy: timedelta, pool_size: int) -> None:
-        self._transactions = postgres_engine(url, busy, pool_size=pool_size)
+    def __init__(self, url: URL, busy: timedelta, pool_size: int, resolve: Resolve = resolved) -> None:
+        self._transactions = postgres_engine(url, busy, pool_size=pool_size, resolve=resolve)
         self._autocommit = self._transactions.execution_options(isolation_level="AUTOCOMMIT")
         # First come, first served: in the pool's own queue whoever comes anew overtakes those who wait, some for ever.
         self._turns = asyncio.Semaphore(2 * pool_size)

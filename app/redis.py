@@ -30,6 +30,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
+from app.connecting import Resolve, resolved
 from app.errors import ConfigurationError, Unavailable
 from app.redis_connection import COMMAND_TIMEOUT, connection_options, is_refusal, retry
 
@@ -84,18 +85,19 @@ class FairPool(ConnectionPool):
             self._turns.release()
 
 
-def commands_client(url: str) -> Redis:
+def commands_client(url: str, resolve: Resolve = resolved) -> Redis:
     """Return the client for everything but subscriptions; ``url`` is ``redis://``, ``rediss://`` or ``unix://``.
 
     A burst beyond ``MAX_CONNECTIONS`` waits for a free connection up to ``POOL_TIMEOUT`` instead of failing at once.
+    ``resolve`` finds the addresses of the server's name.
 
     Raises:
         ConfigurationError: the URL can't be understood.
     """
-    return Redis.from_pool(_pool(FairPool, url, timeout=POOL_TIMEOUT.total_seconds()))
+    return Redis.from_pool(_pool(FairPool, url, resolve, timeout=POOL_TIMEOUT.total_seconds()))
 
 
-def subscriber_client(url: str) -> Redis:
+def subscriber_client(url: str, resolve: Resolve = resolved) -> Redis:
     """Return the client for pub/sub only: it may wait for a message without limit, but not for anything else.
 
     A connection that died in silence is noticed by TCP keep-alive, and sooner by whoever misses the messages.
@@ -103,7 +105,7 @@ def subscriber_client(url: str) -> Redis:
     Raises:
         ConfigurationError: the URL can't be understood.
     """
-    return Redis.from_pool(_pool(ConnectionPool, url))
+    return Redis.from_pool(_pool(ConnectionPool, url, resolve))
 
 
 async def check_redis(client: Redis) -> list[str]:
@@ -125,9 +127,9 @@ async def check_redis(client: Redis) -> list[str]:
     return _warnings(info)
 
 
-def _pool(kind: type[ConnectionPool], url: str, **limits: Any) -> ConnectionPool:
+def _pool(kind: type[ConnectionPool], url: str, resolve: Resolve, **limits: Any) -> ConnectionPool:
     try:
-        options = connection_options(url)
+        options = connection_options(url, resolve)
     except ValueError:
         # The message of redis-py may repeat the URL, and that may hold a password.
         raise ConfigurationError(

@@ -9,12 +9,15 @@ Measured with redis-py 8.1 on Python 3.11:
 - *Cancelling gets lost.* With a ``socket_timeout`` each send is wrapped into ``asyncio.wait_for``, which before
   Python 3.12 swallows a cancellation that arrives in the moment when the send is complete: a task that is cancelled
   then goes on for ever.
+- *Addresses come in turns.* Of a name with two addresses the second is tried when the first has failed, which for one
+  that swallows packets is after the time-out of the whole connect. Here they are raced (``app.connecting``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import builtins
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -37,12 +40,16 @@ from redis.exceptions import (
     TimeoutError,
 )
 
+from app.connecting import Resolve, connected, resolved
+
 COMMAND_TIMEOUT = timedelta(seconds=5)
 
 _LIMIT_S = COMMAND_TIMEOUT.total_seconds()
 _RETRIES = 2
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 0.5
+
+_BY_NAME = ("host", "port")
 
 _T = TypeVar("_T")
 
@@ -113,11 +120,34 @@ class _Bounded(AbstractConnection):
 
 
 class _Tcp(_Bounded, Connection):
-    __slots__ = ()
+    """Over TCP; the addresses of the server's name are raced."""
+
+    def __init__(self, *, resolve: Resolve = resolved, **options: Any) -> None:
+        super().__init__(**options)
+        self._resolve = resolve
+        self._raced: socket.socket | None = None
+
+    async def _connect(self) -> None:
+        async with asyncio.timeout(self.socket_connect_timeout):
+            try:
+                self._raced = await connected(self.host, self.port, self._resolve)
+                await super()._connect()  # type: ignore[no-untyped-call]
+            except BaseException:
+                if self._raced is not None:
+                    self._raced.close()
+                raise
+            finally:
+                self._raced = None
+
+    def _connection_arguments(self) -> dict[str, Any]:
+        """What ``asyncio.open_connection`` is called with; the certificate must be the name's."""
+        others = {name: value for name, value in super()._connection_arguments().items() if name not in _BY_NAME}
+        named = {"server_hostname": self.host.partition("%")[0]} if others.get("ssl") else {}
+        return {**others, **named, "sock": self._raced}
 
 
-class _Tls(_Bounded, SSLConnection):
-    __slots__ = ()
+class _Tls(_Tcp, SSLConnection):
+    """Over TLS."""
 
 
 class _Unix(_Bounded, UnixDomainSocketConnection):
@@ -131,15 +161,17 @@ _BOUNDED: dict[type[AbstractConnection], type[_Bounded]] = {
 }
 
 
-def connection_options(url: str) -> dict[str, Any]:
+def connection_options(url: str, resolve: Resolve = resolved) -> dict[str, Any]:
     """Return what a pool needs to know of a URL, for connections with a limit on each command.
+
+    ``resolve`` finds the addresses of the server's name.
 
     Raises:
         ValueError: the URL can't be understood.
     """
     options: dict[str, Any] = dict(parse_url(url))
-    options["connection_class"] = _BOUNDED[options.get("connection_class", Connection)]
-    return options
+    kind = options["connection_class"] = _BOUNDED[options.get("connection_class", Connection)]
+    return {**options, "resolve": resolve} if issubclass(kind, _Tcp) else options
 
 
 def retry() -> Retry:

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 POST and its streamed response, read in ticks: the cheapest way to follow many token streams.
+"""One HTTP/1.1 request and its response, read whole or in ticks: the cheapest way to follow many token streams.
 
 A model server flushes every token as a chunk of its own. A client that wakes for each of them pays for an
 event loop's turn, a system call and a task switch per token. This one wakes for the first token, then leaves
@@ -8,20 +8,20 @@ A TLS connection can't be read past its transport; there the bytes gather in mem
 
 Nothing here knows JSON or Ollama. ``httptools`` (Node's llhttp) parses the response: chunked, with a length, or
 until the end of the connection. Each exchange has a connection of its own, so closing it is what tells the
-server to stop.
+server to stop. Whatever a backend asks goes this way (``app.backends.server``): with one head, and connected as all
+connections are (``app.connecting``), so that a server which answers its probes can be reached by chats, too.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
-import ssl
-from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import unquote, urlsplit
 
 import httptools
+
+from app.backends.target import Target
+from app.connecting import Resolve, opened, resolved
 
 _READ_SIZE = 16 * 1024
 _READS_PER_TAKE = 64
@@ -30,54 +30,26 @@ _MAX_HELD = 16 * 1024 * 1024
 _GUARD_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where to connect and what stands at the top of every request to it."""
-
-    host: str
-    port: int
-    prefix: str
-    tls: ssl.SSLContext | None
-    head: str = field(repr=False)
-
-    @classmethod
-    def of(cls, url: str) -> Target:
-        """Take ``http[s]://[user:password@]host[:port][/prefix]`` apart; ValueError when it is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is not an http or https address")
-        head = f"Host: {parts.netloc.rpartition('@')[2]}\r\nContent-Type: application/json\r\n"
-        head += "Accept-Encoding: identity\r\nConnection: close\r\n"
-        if parts.username is not None:
-            secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-            head += f"Authorization: Basic {base64.b64encode(secret).decode()}\r\n"
-        tls = ssl.create_default_context() if parts.scheme == "https" else None
-        port = parts.port or (443 if tls else 80)
-        return cls(parts.hostname, port, parts.path.rstrip("/"), tls, head)
-
-    def request(self, path: str, body: bytes) -> bytes:
-        """The bytes of one POST."""
-        return f"POST {self.prefix}{path} HTTP/1.1\r\n{self.head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
 class Exchange(asyncio.Protocol):
-    """One request on one connection; ``post`` opens it, ``close`` ends it at once.
+    """One request on one connection; ``send`` opens it, ``close`` ends it at once.
 
     After ``headers`` returned, ``status`` is known. ``ended`` is true when no byte will come any more; ``error``
-    then says why, or is None at the regular end or a plain close (only the content tells the two apart).
+    then says why, or is None at the regular end or a plain close; ``cut`` is true when more was announced. A response
+    that announces nothing ends with its connection, and only its content tells whether it is whole.
     """
 
     def __init__(self) -> None:
         self.status = 0
         self.location = ""
         self.encoding = ""
+        self.date = ""
         self.ended = False
         self.error: Exception | None = None
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._header_bytes = 0
-        self._ready = False
+        self._ready = self._announced = self._complete = False
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._fd = -1
@@ -86,17 +58,24 @@ class Exchange(asyncio.Protocol):
         self._guard_timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def post(cls, target: Target, path: str, body: bytes, connect_s: float) -> Exchange:
+    async def send(
+        cls, target: Target, method: str, path: str, body: bytes | None, connect_s: float, resolve: Resolve = resolved
+    ) -> Exchange:
         """Connect and send.
 
         Raises:
             OSError: no connection within ``connect_s`` seconds (TimeoutError), refused, unknown host, bad certificate.
+            UnicodeError: the host's name can't be one.
         """
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(connect_s):
-            transport, exchange = await loop.create_connection(cls, target.host, target.port, ssl=target.tls)
-        transport.write(target.request(path, body))
+            transport, exchange = await opened(cls, target.host, target.port, tls=target.tls, resolve=resolve)
+        transport.write(target.request(method, path, body))
         return exchange
+
+    @property
+    def cut(self) -> bool:
+        """Whether the connection ended before all had come that the response announced."""
+        return self.ended and not self._complete and (self._announced or not self._ready)
 
     # What a reader calls.
 
@@ -166,8 +145,12 @@ class Exchange(asyncio.Protocol):
     # What httptools calls.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the two headers that change what the body means."""
+        """Keep the headers that change what the body means, and the server's clock."""
         match name.lower():
+            case b"content-length" | b"transfer-encoding":
+                self._announced = True
+            case b"date":
+                self.date = value.decode("latin-1")
             case b"location":
                 self.location = value.decode("latin-1")
             case b"content-encoding":
@@ -186,6 +169,7 @@ class Exchange(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """End regularly."""
         if self._ready:
+            self._complete = True
             self._over(None)
 
     # Inside.

@@ -13,11 +13,9 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 
-import httpx
 import orjson
 
 from app.backends.base import (
-    BackendUnavailable,
     Chunk,
     GenerationOptions,
     GenerationRequest,
@@ -28,7 +26,7 @@ from app.backends.base import (
     Stalled,
     UpstreamFailed,
 )
-from app.backends.exchange import Exchange, Target
+from app.backends.exchange import Exchange
 from app.backends.limits import DEFAULT_LIMITS, Limits
 from app.backends.ollama_calls import (
     InstalledReply,
@@ -41,17 +39,18 @@ from app.backends.ollama_calls import (
 )
 from app.backends.ollama_failures import by_status
 from app.backends.ollama_lines import Answer
+from app.backends.server import LARGEST_ERROR, ModelServer, body_of, refuse_compressed
 from app.backends.ticks import Ticks
+from app.connecting import Resolve, resolved
 
 _CHAT = "/api/chat"
-_LARGEST_ERROR = 64 * 1024
 
 
 class OllamaBackend:
     """One Ollama server at ``url`` (see ``app.hosts.address``).
 
     After the first token an answer is read once a ``tick``, everything that has gathered as one chunk; zero reads
-    it as it comes. ``keep_alive`` goes with loads only. ``http`` replaces the client of the one-shot calls.
+    it as it comes. ``keep_alive`` goes with loads only. ``resolve`` finds the addresses of the server's name.
     """
 
     def __init__(
@@ -61,11 +60,11 @@ class OllamaBackend:
         keep_alive: timedelta = timedelta(hours=72),
         limits: Limits = DEFAULT_LIMITS,
         tick: timedelta = timedelta(milliseconds=50),
-        http: httpx.AsyncClient | None = None,
+        resolve: Resolve = resolved,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._target = Target.of(url)
-        self._calls = OllamaCalls(url, limits.connect, self._target.tls, http)
+        self._server = ModelServer(url, connect=limits.connect, resolve=resolve)
+        self._calls = OllamaCalls(self._server)
         self._keep_alive = keep_alive
         self._limits = limits
         self._stall_s, self._total_s = limits.stall.total_seconds(), limits.total.total_seconds()
@@ -119,8 +118,7 @@ class OllamaBackend:
         return (await self._calls.get("/api/version", VersionReply, self._limits.probe)).version
 
     async def aclose(self) -> None:
-        """Close the connections of the one-shot calls; each stream closes its own."""
-        await self._calls.aclose()
+        """Nothing is kept: each call closes its own connection."""
 
     async def _begin(self, request: GenerationRequest, answer: Answer) -> tuple[Exchange, Chunk]:
         """Connect, ask, and wait for the first chunk; what fails here leaves no connection."""
@@ -129,7 +127,7 @@ class OllamaBackend:
         exchange: Exchange | None = None
         try:
             async with asyncio.timeout(limit_s):
-                exchange = await self._connect(body)
+                exchange = await self._server.send("POST", _CHAT, body)
                 await exchange.headers()
                 await _expect_ok(exchange)
                 return exchange, await _next(exchange, answer)
@@ -139,15 +137,6 @@ class OllamaBackend:
             if isinstance(error, TimeoutError):
                 raise LoadTimedOut(f"no first token within {limit_s:g} s") from None
             raise
-
-    async def _connect(self, body: bytes) -> Exchange:
-        connect_s = self._limits.connect.total_seconds()
-        try:
-            return await Exchange.post(self._target, _CHAT, body, connect_s)
-        except TimeoutError:
-            raise BackendUnavailable(f"no connection within {connect_s:g} s") from None
-        except (OSError, UnicodeError) as error:
-            raise BackendUnavailable(f"{type(error).__name__}: {error}") from None
 
     async def _following(self, exchange: Exchange, answer: Answer, began: float) -> Chunk:
         """The next chunk within the limits; once text has come, whatever gathered in a tick."""
@@ -184,14 +173,9 @@ async def _soon(exchange: Exchange, limit_s: float) -> bytes:
 
 async def _expect_ok(exchange: Exchange) -> None:
     """Raise what a response other than a plain 200 means."""
-    if exchange.encoding not in ("", "identity"):
-        raise UpstreamFailed(f"the response is compressed ({exchange.encoding[:20]!r}) though it was asked not to be")
-    if exchange.status in (0, 200):
-        return
-    body = b""
-    while len(body) < _LARGEST_ERROR and (piece := await exchange.read()):
-        body += piece
-    raise by_status(exchange.status, body, exchange.location)
+    refuse_compressed(exchange)
+    if exchange.status not in (0, 200):
+        raise by_status(exchange.status, await body_of(exchange, LARGEST_ERROR), exchange.location)
 
 
 async def _next(exchange: Exchange, answer: Answer) -> Chunk:

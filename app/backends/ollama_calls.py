@@ -1,13 +1,11 @@
-"""Ollama's short questions and orders: one JSON object each, over httpx."""
+"""Ollama's short questions and orders: one JSON object each."""
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
-import httpx
+import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from app.backends.base import (
@@ -21,8 +19,8 @@ from app.backends.base import (
 )
 from app.backends.ollama_failures import by_status, by_text, error_text
 from app.backends.ollama_rows import OddRow, decoded, installed_models, loaded_models
+from app.backends.server import ModelServer, Reply
 
-_LARGEST_REPLY = 8 * 1024 * 1024
 _FOREVER = timedelta(days=365 * 100)
 
 
@@ -122,22 +120,12 @@ def keep_alive_form(duration: timedelta) -> str | int:
 class OllamaCalls:
     """Asks one server one thing at a time; every call ends within its own limit."""
 
-    def __init__(
-        self, url: str, connect: timedelta, tls: ssl.SSLContext | None = None, http: httpx.AsyncClient | None = None
-    ) -> None:
-        self._url = url.rstrip("/")
-        self._http = http or httpx.AsyncClient(
-            timeout=httpx.Timeout(None, connect=connect.total_seconds()),
-            limits=httpx.Limits(max_connections=None),
-            follow_redirects=False,
-            # Certificates are read from disk only where they are used.
-            verify=tls or False,
-            trust_env=False,
-        )
+    def __init__(self, server: ModelServer) -> None:
+        self._server = server
 
     async def get(self, path: str, reply: type[_R], limit: timedelta) -> _R:
         """GET ``path``; BackendError when the answer is not a ``reply`` within ``limit``."""
-        return await self._ask(self._http.build_request("GET", self._url + path), reply, limit)
+        return _understood(await self._server.ask("GET", path, None, limit), reply)
 
     async def post(
         self,
@@ -148,49 +136,16 @@ class OllamaCalls:
         late: type[BackendError] = BackendUnavailable,
     ) -> _R:
         """POST ``body`` to ``path``; BackendError when the answer is not a ``reply``, ``late`` after ``limit``."""
-        return await self._ask(self._http.build_request("POST", self._url + path, json=body), reply, limit, late)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
-
-    async def _ask(
-        self,
-        request: httpx.Request,
-        reply: type[_R],
-        limit: timedelta,
-        late: type[BackendError] = BackendUnavailable,
-    ) -> _R:
-        try:
-            async with asyncio.timeout(limit.total_seconds()):
-                response = await self._http.send(request, stream=True)
-                try:
-                    body = await _body(response)
-                finally:
-                    await response.aclose()
-        except TimeoutError:
-            raise late(f"no answer to {request.url.path} within {limit.total_seconds():g} s") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise BackendUnavailable(f"{type(error).__name__}: {error}") from None
-        return _understood(response, body, reply)
+        return _understood(await self._server.ask("POST", path, orjson.dumps(body), limit, late), reply)
 
 
-async def _body(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > _LARGEST_REPLY:
-            raise UpstreamFailed(f"a reply of more than {_LARGEST_REPLY} bytes")
-    return bytes(body)
-
-
-def _understood(response: httpx.Response, body: bytes, reply: type[_R]) -> _R:
-    if response.status_code != 200:
-        raise by_status(response.status_code, body, response.headers.get("location", ""))
+def _understood(answer: Reply, reply: type[_R]) -> _R:
+    if answer.status != 200:
+        raise by_status(answer.status, answer.body, answer.location)
     try:
-        return reply.model_validate(decoded(body))
+        return reply.model_validate(decoded(answer.body))
     except ValueError:
-        raise _not_understood(body) from None
+        raise _not_understood(answer.body) from None
 
 
 def _not_understood(body: bytes) -> BackendError:

@@ -13,15 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import urlsplit
-
-import httpx
 
 from app.backends.ollama_calls import InstalledReply, LoadedReply, VersionReply
 from app.backends.ollama_rows import OddRow
+from app.backends.target import Target
+from app.connecting import connected
 from app.doctor.observation import HostSeen, Reach, Shape, key
 from app.doctor.shapes import ShowReply
-from app.doctor.wire import Answer, NotReached, addresses_of, broken, client, exchange, listed, parsed
+from app.doctor.wire import Answer, NotReached, addresses_of, broken, exchanged, listed, parsed
 from app.hosts.host import Host
 from app.hosts.names import same_model
 
@@ -56,10 +55,9 @@ async def look_at(
     Never raises for a server in whatever state; over within ``patience.whole``.
     """
     seen = HostSeen(host, "silent", f"no answer within {patience.whole.total_seconds():g} s")
-    verify: ssl.SSLContext | bool = ssl.create_default_context() if host.url.startswith("https") else False
     with suppress(TimeoutError):
-        async with asyncio.timeout(patience.whole.total_seconds()), client(verify) as http:
-            seen = await _Look(host, http, patience, wall, usual_port).all(wished)
+        async with asyncio.timeout(patience.whole.total_seconds()):
+            seen = await _Look(host, patience, wall, usual_port).all(wished)
     return seen
 
 
@@ -69,16 +67,14 @@ class _Look:
     def __init__(
         self,
         host: Host,
-        http: httpx.AsyncClient,
         patience: Patience,
         wall: Callable[[], float],
         usual_port: int,
     ) -> None:
-        self._host, self._http, self._patience, self._wall, self._usual = host, http, patience, wall, usual_port
-        self._url = host.url.rstrip("/")
-        parts = urlsplit(host.url)
-        self._tls = parts.scheme == "https"
-        self._name, self._port = parts.hostname or "", parts.port or (443 if self._tls else 80)
+        self._host, self._patience, self._wall, self._usual = host, patience, wall, usual_port
+        self._target = Target.of(host.url)
+        self._tls = self._target.tls is not None
+        self._name, self._port = self._target.host, self._target.port
 
     async def all(self, wished: Sequence[str]) -> HostSeen:
         """From the name to the models, or as far as it goes."""
@@ -114,7 +110,7 @@ class _Look:
         limit_s = self._patience.connect.total_seconds()
         try:
             async with asyncio.timeout(limit_s):
-                _, writer = await asyncio.open_connection(self._name, self._port)
+                taken = await connected(self._name, self._port)
         except TimeoutError:
             raise NotReached("no_connection", f"no connection within {limit_s:g} s") from None
         except ConnectionRefusedError:
@@ -122,18 +118,17 @@ class _Look:
         except OSError as error:
             refused = "refused" in str(error).lower()  # several addresses, each with an error of its own
             raise NotReached("refused" if refused else "unreachable", error.strerror or str(error)) from None
-        writer.close()
+        taken.close()
 
     async def _ask(self, path: str, body: dict[str, str] | None = None) -> Answer:
         """Ask once; NotReached when nothing like HTTP comes back in time."""
         limit_s = self._patience.ask.total_seconds()
         try:
-            async with asyncio.timeout(limit_s):
-                return await exchange(self._http, self._url + path, body, self._wall)
+            return await exchanged(self._target, path, body, limit_s, self._wall)
         except TimeoutError:
             raise NotReached("silent", f"no answer to {path} within {limit_s:g} s") from None
-        except httpx.HTTPError as error:
-            raise NotReached(*broken(error, tls=self._tls)) from None
+        except (OSError, ValueError) as error:
+            raise NotReached(*broken(error)) from None
 
     def _version(self, answer: Answer) -> str:
         if answer.status == 200 and (reply := parsed(answer.body, VersionReply)) is not None:
@@ -180,8 +175,7 @@ class _Look:
         candidates = [f"{other}://{name}:{self._port}"]
         if self._port != self._usual:
             candidates.append(f"http://{name}:{self._usual}")
-        async with client(verify=False) as http:  # the question carries no secret, and nothing of the answer is kept
-            found = await asyncio.gather(*(self._is_ollama(http, url) for url in candidates))
+        found = await asyncio.gather(*(self._is_ollama(url) for url in candidates))
         return next((url for url, is_one in zip(candidates, found, strict=True) if is_one), "")
 
     async def _first_words(self, reach: Reach) -> str:
@@ -190,7 +184,7 @@ class _Look:
             return ""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(self._patience.other_address.total_seconds()):
-                reader, writer = await asyncio.open_connection(self._name, self._port)
+                reader, writer = await asyncio.open_connection(sock=await connected(self._name, self._port))
                 try:
                     writer.write(b"GET / HTTP/1.0\r\n\r\n")
                     words = await reader.read(80)
@@ -200,9 +194,11 @@ class _Look:
                 return " ".join("".join(c for c in words.decode(errors="replace") if c.isprintable()).split())
         return ""
 
-    async def _is_ollama(self, http: httpx.AsyncClient, url: str) -> bool:
-        with suppress(httpx.HTTPError, TimeoutError):
-            async with asyncio.timeout(self._patience.other_address.total_seconds()):
-                answer = await exchange(http, f"{url}/api/version", None, self._wall)
+    async def _is_ollama(self, url: str) -> bool:
+        limit_s = self._patience.other_address.total_seconds()
+        unchecked = ssl.create_default_context()  # the question carries no secret, and nothing of the answer is kept
+        unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+        with suppress(OSError, ValueError):
+            answer = await exchanged(Target.of(url, unchecked), "/api/version", None, limit_s, self._wall)
             return answer.status == 200 and parsed(answer.body, VersionReply) is not None
         return False

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import json
 import ssl
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-import httpx
 from pydantic import BaseModel
 
+from app.backends.exchange import Exchange
 from app.backends.ollama_rows import decoded
+from app.backends.server import LARGEST_REPLY, body_of
+from app.backends.target import Target
+from app.connecting import resolved
 from app.doctor.observation import Reach
-
-_LARGEST = 8 * 1024 * 1024
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,24 +40,38 @@ class Answer:
     skew_s: float | None = None
 
 
-def client(verify: ssl.SSLContext | bool) -> httpx.AsyncClient:
-    """A client that follows no redirect, takes no proxy from the environment, and leaves limits to its caller."""
-    return httpx.AsyncClient(timeout=None, verify=verify, trust_env=False, follow_redirects=False)
+async def exchanged(
+    target: Target, path: str, body: dict[str, str] | None, limit_s: float, wall: Callable[[], float]
+) -> Answer:
+    """GET ``path``, or POST ``body`` there, as a backend does; of a very long answer the first 8 MB.
 
-
-async def exchange(http: httpx.AsyncClient, url: str, body: dict[str, str] | None, wall: Callable[[], float]) -> Answer:
-    """GET ``url``, or POST ``body`` there; of a very long answer the first 8 MB."""
+    Raises:
+        OSError: no connection, no TLS, or no whole response; TimeoutError after ``limit_s`` seconds.
+        ValueError: the response is not HTTP.
+    """
     began = wall()
-    method = "GET" if body is None else "POST"
-    async with http.stream(method, url, json=body) as response:
-        middle = (began + wall()) / 2
-        read = bytearray()
-        async for piece in response.aiter_bytes():
-            read += piece
-            if len(read) > _LARGEST:
-                break
-    skew_s = _skew_s(response.headers.get("date", ""), middle)
-    return Answer(response.status_code, bytes(read), response.headers.get("location", ""), skew_s)
+    sent = None if body is None else json.dumps(body).encode()
+    async with asyncio.timeout(limit_s):
+        exchange = await Exchange.send(target, "GET" if body is None else "POST", path, sent, limit_s)
+        try:
+            await exchange.headers()
+            middle = (began + wall()) / 2
+            read = await body_of(exchange, LARGEST_REPLY)
+        finally:
+            exchange.close()
+    _refuse_broken(exchange, len(read) > LARGEST_REPLY)
+    return Answer(exchange.status, read, exchange.location, _skew_s(exchange.date, middle))
+
+
+def _refuse_broken(exchange: Exchange, left_off: bool) -> None:
+    if left_off:
+        return
+    if isinstance(exchange.error, OSError):
+        raise exchange.error
+    if exchange.error is not None:
+        raise ValueError(str(exchange.error))
+    if exchange.cut:
+        raise ConnectionResetError("the connection was closed early")
 
 
 def _skew_s(date: str, now: float) -> float | None:
@@ -86,40 +99,15 @@ def listed(answer: Answer | BaseException, reply: type[M]) -> M | None:
     raise answer
 
 
-def broken(error: httpx.HTTPError, *, tls: bool) -> tuple[Reach, str]:
-    """What a failed exchange means, told by the error beneath httpx's."""
-    beneath: BaseException | None = error
-    while beneath is not None:
-        if isinstance(beneath, ssl.SSLCertVerificationError):
-            return "untrusted", beneath.verify_message
-        if isinstance(beneath, ssl.SSLError):
-            return "not_tls", beneath.reason or str(beneath)
-        beneath = beneath.__cause__ or beneath.__context__
-    if isinstance(error, httpx.ConnectError) and tls:
-        return "not_tls", str(error)
+def broken(error: OSError | ValueError) -> tuple[Reach, str]:
+    """What a failed exchange means."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "untrusted", error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return "not_tls", error.reason or str(error)
     return "reset", str(error) or type(error).__name__
 
 
 async def addresses_of(name: str, port: int) -> tuple[str, ...]:
-    """Resolve ``name`` in a thread that nobody has to wait for: the system's resolver may take half a minute."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
-
-    def settle(found: tuple[str, ...], error: OSError | UnicodeError | None) -> None:
-        if answer.done():
-            return
-        answer.set_result(found) if error is None else answer.set_exception(error)
-
-    def ask() -> None:
-        found: tuple[str, ...] = ()
-        error: OSError | UnicodeError | None = None
-        try:
-            entries = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-            found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        except (OSError, UnicodeError) as failed:
-            error = failed
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, found, error)
-
-    threading.Thread(target=ask, name=f"doctor: resolve {name}", daemon=True).start()
-    return await answer
+    """The addresses of ``name`` in figures, the best first; raises OSError or UnicodeError when it has none."""
+    return tuple(dict.fromkeys(str(address[4][0]) for address in await resolved(name, port)))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from app.backends.base import BackendUnavailable, GenerationRequest, UpstreamFailed
-from app.backends.exchange import Target
 from app.backends.ollama import OllamaBackend
+from app.backends.target import Target
 from app.backends.ticks import Ticks
 from tests.backends.wire_server import Connection, Script, WireServer, line, playing
 

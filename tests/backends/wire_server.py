@@ -8,6 +8,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 Script = Callable[["Connection"], Awaitable[None]]
 
@@ -35,11 +36,11 @@ class Connection:
         """Send one HTTP chunk."""
         await self.raw(b"%x\r\n%s\r\n" % (len(data), data))
 
-    async def token(self, text: str, **more: object) -> None:
+    async def token(self, text: str, **more: Any) -> None:
         """Send one line of an answer."""
         await self.chunk(line(text, **more))
 
-    async def done(self, reason: str | None = "stop", **more: object) -> None:
+    async def done(self, reason: str | None = "stop", **more: Any) -> None:
         """Send the last line and the end of the chunks."""
         last = {} if reason is None else {"done_reason": reason}
         await self.chunk(line("", done=True, **last, **more))
@@ -56,7 +57,7 @@ class Connection:
         self.writer.close()
 
 
-def line(text: str, *, thinking: str | None = None, done: bool = False, **more: object) -> bytes:
+def line(text: str, *, thinking: str | None = None, done: bool = False, **more: Any) -> bytes:
     """One line as Ollama writes it."""
     message: dict[str, object] = {"role": "assistant", "content": text}
     if thinking is not None:
@@ -78,8 +79,9 @@ class WireServer:
         self.seen.append(connection)
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             connection.head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            length = int(connection.head.lower().split("content-length:")[1].split("\r\n")[0])
-            connection.body = json.loads(await reader.readexactly(length))
+            announced = connection.head.lower().partition("content-length:")[2].split("\r\n")[0]
+            if announced:
+                connection.body = json.loads(await reader.readexactly(int(announced)))
             watcher = asyncio.create_task(_watch(connection), name="watch for the client's leaving")
             try:
                 await self.script(connection)

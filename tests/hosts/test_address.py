@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backends.exchange import Target
+from app.backends.target import Target
 from app.errors import ConfigurationError
 from app.hosts.address import base_url
 

@@ -1,0 +1,106 @@
+"""One model server over HTTP, whatever protocol it speaks: a backend asks through this and nothing else.
+
+So every call has the same head (host, user agent, login), takes the same way (addresses, TLS, limits) and fails in the
+same classes; what a probe finds is what a chat will find.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.backends.base import BackendError, BackendUnavailable, UpstreamFailed
+from app.backends.exchange import Exchange
+from app.backends.limits import DEFAULT_LIMITS
+from app.backends.target import Target
+from app.connecting import Resolve, resolved
+
+LARGEST_REPLY = 8 * 1024 * 1024
+LARGEST_ERROR = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole response; ``location`` is where a redirect leads."""
+
+    status: int
+    body: bytes
+    location: str = ""
+
+
+class ModelServer:
+    """The server at ``url`` (see ``app.hosts.address``); ``resolve`` finds the addresses of its name.
+
+    Nothing is kept between calls: each has a connection of its own.
+    """
+
+    def __init__(self, url: str, *, connect: timedelta = DEFAULT_LIMITS.connect, resolve: Resolve = resolved) -> None:
+        self._target = Target.of(url)
+        self._connect_s = connect.total_seconds()
+        self._resolve = resolve
+
+    async def send(self, method: str, path: str, body: bytes | None = None) -> Exchange:
+        """Connect and send; whoever calls reads the response, sets its limits, and closes it.
+
+        Raises:
+            BackendUnavailable: there is no connection.
+        """
+        try:
+            return await Exchange.send(self._target, method, path, body, self._connect_s, self._resolve)
+        except TimeoutError:
+            raise BackendUnavailable(f"no connection within {self._connect_s:g} s") from None
+        except (OSError, UnicodeError) as error:
+            raise BackendUnavailable(f"{type(error).__name__}: {error}") from None
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        limit: timedelta,
+        late: type[BackendError] = BackendUnavailable,
+    ) -> Reply:
+        """Send, and read the whole response, of whatever status.
+
+        Raises:
+            BackendError: no connection, no HTTP, or too much; ``late`` when it takes longer than ``limit``.
+        """
+        exchange: Exchange | None = None
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                exchange = await self.send(method, path, body)
+                await exchange.headers()
+                refuse_compressed(exchange)
+                return Reply(exchange.status, await _whole(exchange), exchange.location)
+        except TimeoutError:
+            raise late(f"no answer to {path} within {limit.total_seconds():g} s") from None
+        finally:
+            if exchange is not None:
+                exchange.close()
+
+
+def refuse_compressed(exchange: Exchange) -> None:
+    """Raise UpstreamFailed for a response that is compressed."""
+    if exchange.encoding not in ("", "identity"):
+        raise UpstreamFailed(f"the response is compressed ({exchange.encoding[:20]!r}) though it was asked not to be")
+
+
+async def body_of(exchange: Exchange, limit: int) -> bytes:
+    """The body, as far as it comes; of a long one somewhat more than ``limit`` bytes."""
+    body = bytearray()
+    while len(body) <= limit and (piece := await exchange.read()):
+        body += piece
+    return bytes(body)
+
+
+async def _whole(exchange: Exchange) -> bytes:
+    body = await body_of(exchange, LARGEST_REPLY)
+    if len(body) > LARGEST_REPLY:
+        raise UpstreamFailed(f"a reply of more than {LARGEST_REPLY} bytes")
+    error = exchange.error
+    if error is not None and not isinstance(error, OSError):
+        raise UpstreamFailed(f"the response is not HTTP ({error})")
+    if error is not None or exchange.cut:
+        raise BackendUnavailable(f"the connection was lost ({error})" if error else "the connection was closed early")
+    return body

@@ -1,0 +1,60 @@
+"""Where a model server is, and what stands at the top of every request to it."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from app import __version__
+
+USER_AGENT = f"progressive-arena/{__version__}"
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where to connect and what stands at the top of every request to it."""
+
+    host: str
+    port: int
+    prefix: str
+    tls: ssl.SSLContext | None
+    head: str = field(repr=False)
+
+    @classmethod
+    def of(cls, url: str, tls: ssl.SSLContext | None = None) -> Target:
+        """Take ``http[s]://[user:password@]host[:port][/prefix]`` apart.
+
+        Certificates are checked by ``tls``, or against those that this machine trusts.
+
+        Raises:
+            ValueError: it is no such address.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError(f"{url!r} is not an http or https address")
+        secure = parts.scheme == "https"
+        port = parts.port or _PORTS[parts.scheme]
+        head = f"Host: {_host_header(parts.hostname, port, _PORTS[parts.scheme])}\r\nUser-Agent: {USER_AGENT}\r\n"
+        head += "Accept-Encoding: identity\r\nConnection: close\r\n"
+        if parts.username is not None:
+            secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            head += f"Authorization: Basic {base64.b64encode(secret).decode()}\r\n"
+        context = (tls or ssl.create_default_context()) if secure else None
+        return cls(parts.hostname, port, parts.path.rstrip("/"), context, head)
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        """The bytes of one request; a ``body`` is JSON."""
+        head = f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.head}"
+        if body is None:
+            return f"{head}\r\n".encode()
+        return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _host_header(host: str, port: int, usual: int) -> str:
+    """Without the scheme's own port, as RFC 9110 has it and every other client sends it; a zone stays here."""
+    bare = host.partition("%")[0]
+    name = f"[{bare}]" if ":" in bare else bare
+    return name if port == usual else f"{name}:{port}"
