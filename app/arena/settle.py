@@ -20,7 +20,7 @@ from app.arena.store import End, Look, Restore, Show, Step, Store, Tell, new_nam
 from app.arena.views import Performance, replay, reveal_of
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status
-from app.battle.events import Event, ready_event, round_event, vote_data
+from app.battle.events import Event, EventName, ready_event, round_event, vote_data
 from app.battle.leaks.policy import is_leaked
 from app.errors import Unavailable
 from app.lanes.job import Job, Priority
@@ -69,13 +69,13 @@ def due(look: Look, record: BattleRecord) -> Move | None:
         return None
     if battle.votes and battle.votes[-1] not in record.votes:
         after = rules.undo(battle)
-        taken_back = Event("unvote", {"round": after.round})
+        taken_back = Event(EventName.UNVOTE, {"round": after.round})
         return Move(after, (Tell(taken_back), *_stage(after), Tell(ready_event(after))))
     judged = next((vote for vote in record.votes if vote.round == battle.round), None)
     if judged is not None:
         ready = battle if battle.ready else rules.mark_ready(battle)
         after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(look))
-        vote = Event("vote", vote_data(after, judged, look.document.named))
+        vote = Event(EventName.VOTE, vote_data(after, judged, look.document.named))
         return Move(after, (Tell(vote), *_stage(after)))
     if record.status is Status.STOPPED:
         return Move(rules.stop(battle), ())
@@ -189,7 +189,7 @@ class Settler:
             document = replace(document, battle=battle)
             reveal = reveal_of(battle, lambda entry: self._performance(look, entry))
             document = replace(document, reveal=reveal)
-            steps = (*steps, End(Event("end", {"status": battle.status.value, "reveal": reveal})))
+            steps = (*steps, End(Event(EventName.END, {"status": battle.status.value, "reveal": reveal})))
         reply = await self._store.advance(look.name, look.version, document, steps)
         if reply == "applied":
             log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)

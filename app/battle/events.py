@@ -8,13 +8,32 @@ model, a host or a measured timing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Literal
 
 from app.battle.battle import Battle, Side, Vote
 
 SideState = Literal["waiting", "queued", "loading", "writing", "done", "failed"]
+FinishReason = Literal["stop", "length", "error", "cancelled"]
+PublicErrorCode = Literal["unavailable", "timeout", "overloaded", "cut_off", "empty", "interrupted", "cancelled"]
+
+
+class EventName(StrEnum):
+    """Every event that viewers get; docs/events.md has each with its data, and a test holds both to this list."""
+
+    ROUND = "round"
+    STATUS = "status"
+    DELTA = "delta"
+    RESET = "reset"
+    ANSWER = "answer"
+    READY = "ready"
+    VOTE = "vote"
+    UNVOTE = "unvote"
+    SNAPSHOT = "snapshot"
+    END = "end"
+
 
 #: One fixed sentence per public error code: a backend's own words never reach a viewer.
 ERROR_SENTENCES: Mapping[str, str] = {
@@ -105,12 +124,12 @@ class Snapshot:
 def round_event(battle: Battle) -> Event:
     """A pair opens, or a side was replaced."""
     sides = {side.value: {"alias": battle.contestant(side).alias} for side in Side}
-    return Event("round", {"round": battle.round, "rounds_total": battle.rounds_total, "sides": sides})
+    return Event(EventName.ROUND, {"round": battle.round, "rounds_total": battle.rounds_total, "sides": sides})
 
 
 def ready_event(battle: Battle) -> Event:
     """Both sides are complete: vote."""
-    return Event("ready", {"round": battle.round})
+    return Event(EventName.READY, {"round": battle.round})
 
 
 def vote_data(battle: Battle, vote: Vote, named: bool) -> dict[str, Any]:
@@ -189,15 +208,15 @@ def _snapshot(_: Snapshot, data: Mapping[str, Any]) -> Snapshot:
     return Snapshot.from_dict(data)
 
 
-_FOLDERS = {
-    "round": _round,
-    "status": _status,
-    "delta": _delta,
-    "reset": _reset,
-    "answer": _answer,
-    "ready": _ready,
-    "vote": _vote,
-    "unvote": _unvote,
-    "end": _end,
-    "snapshot": _snapshot,
+_FOLDERS: Mapping[str, Callable[[Snapshot, Mapping[str, Any]], Snapshot]] = {
+    EventName.ROUND: _round,
+    EventName.STATUS: _status,
+    EventName.DELTA: _delta,
+    EventName.RESET: _reset,
+    EventName.ANSWER: _answer,
+    EventName.READY: _ready,
+    EventName.VOTE: _vote,
+    EventName.UNVOTE: _unvote,
+    EventName.END: _end,
+    EventName.SNAPSHOT: _snapshot,
 }

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.web import battles, chatmrpt, errors, health, hosts, metrics
+from app.web import battles, chatmrpt, documentation, errors, health, hosts, metrics
 from app.web.bodies import BodyGate
 from app.web.caching import NoStore
 from app.web.requests import RequestIds
+from app.web.schemas.errors import ANY_ERROR
 from app.web.services import Services
 
 DESCRIPTION = "Blind, side-by-side battles between local models: the winner stays and meets the next challenger."
-
-#: The framework documents a 422 of its own unless the whole class is documented: it is never sent.
-REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"description": 'A refusal: `{"error": "…", "code": "…"}`'}}
 
 
 class Arena(FastAPI):
@@ -45,9 +42,11 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=documentation.operation_id,
     )
     for room in (battles, chatmrpt, hosts, metrics, health):
-        app.include_router(room.router, responses=REFUSALS)
+        app.include_router(room.router, responses=ANY_ERROR)
+    documentation.install(app)
     errors.install(app)
     app.add_middleware(BodyGate)
     return app

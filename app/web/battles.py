@@ -12,12 +12,36 @@ from app.arena.requests import Opening, body_hash
 from app.battle.battle import Verdict
 from app.errors import InvalidInput, MessageTooLarge
 from app.hosts.names import is_cloud
+from app.web.answering import DocumentedRoute, JsonBytes
 from app.web.fields import BattleId, OptionalText, Text
+from app.web.schemas.base import Responses, answered
+from app.web.schemas.battles import ENDED, OPENED, READY, BattleSnapshot, OpenedBattle
+from app.web.schemas.errors import (
+    ALREADY_JUDGED,
+    AWAY,
+    INVALID,
+    KEY_REUSED,
+    NO_BATTLE,
+    NOT_JSON,
+    TOO_LARGE,
+    TOO_LATE,
+)
 from app.web.services import Services, Wired
 from app.web.streams import event_stream
 from app.web.voters import Sender
 
-router = APIRouter(prefix="/api/arena", tags=["battles"])
+router = APIRouter(prefix="/api/arena", tags=["battles"], route_class=DocumentedRoute)
+
+_NOW = answered(BattleSnapshot, "The battle as it is now", READY, ENDED)
+_STREAM = (
+    'id: k7q2ab-57\nevent: delta\ndata: {"round":1,"side":"a","text":"Because"}\n\n'
+    'id: k7q2ab-58\nevent: ready\ndata: {"round":1}\n\n'
+)
+_EVENTS = {
+    "description": "Server-sent events; docs/events.md and the schema BattleEvents tell the data of each",
+    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+}
+_BODY_REFUSED: Responses = {**INVALID, **TOO_LARGE, **NOT_JSON}
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
@@ -110,22 +134,36 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
     )
 
 
-@router.post("/battles", status_code=201)
-async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = None) -> dict[str, Any]:
+@router.post(
+    "/battles",
+    status_code=201,
+    responses={201: answered(OpenedBattle, "The battle", OPENED), **_BODY_REFUSED, **KEY_REUSED, **AWAY},
+)
+async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = None) -> JsonBytes:
     """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once."""
     # A repetition is answered whatever has become of the models and queues since.
     again = None if key is None else await services.manager.opened_with(key, body_hash(body.model_dump()))
     snapshot = again or await services.manager.open(await opening_of(body, services, key))
-    return snapshot.to_dict()
+    return JsonBytes(snapshot.to_dict(), 201)
 
 
-@router.get("/battles/{battle_id}")
+@router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **AWAY})
 async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """The battle as it is now; never waits."""
     return (await services.manager.snapshot(battle_id)).to_dict()
 
 
-@router.get("/battles/{battle_id}/events", response_class=Response)
+@router.get(
+    "/battles/{battle_id}/events",
+    response_class=Response,
+    responses={
+        200: _EVENTS,
+        204: {"description": "`after` is the end's: nothing follows"},
+        **INVALID,
+        **NO_BATTLE,
+        **AWAY,
+    },
+)
 async def watch_battle(
     battle_id: BattleId, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
 ) -> Response:
@@ -133,7 +171,10 @@ async def watch_battle(
     return await event_stream(services, battle_id, request, after)
 
 
-@router.post("/battles/{battle_id}/votes")
+@router.post(
+    "/battles/{battle_id}/votes",
+    responses={200: _NOW, **_BODY_REFUSED, **NO_BATTLE, **ALREADY_JUDGED, **AWAY},
+)
 async def vote(
     battle_id: BattleId, body: VoteBody, services: Wired, sender: Sender, key: IdempotencyKey = None
 ) -> dict[str, Any]:
@@ -144,7 +185,11 @@ async def vote(
     return snapshot.to_dict()
 
 
-@router.delete("/battles/{battle_id}/votes/{round_number}")
+@router.delete(
+    "/battles/{battle_id}/votes/{round_number}",
+    name="undo_vote",
+    responses={200: _NOW, **INVALID, **NO_BATTLE, **TOO_LATE, **AWAY},
+)
 async def undo(
     battle_id: BattleId, round_number: Annotated[int, Path(ge=1, le=1000)], services: Wired
 ) -> dict[str, Any]:
@@ -152,7 +197,7 @@ async def undo(
     return (await services.manager.undo(battle_id, round_number, services.settings.arena_undo)).to_dict()
 
 
-@router.post("/battles/{battle_id}/stop")
+@router.post("/battles/{battle_id}/stop", name="stop_battle", responses={200: _NOW, **NO_BATTLE, **AWAY})
 async def stop(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """Stop generation on the hosts and end the battle; also when it has ended already."""
     return (await services.manager.stop(battle_id)).to_dict()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.web.schemas.base import answered
+from app.web.schemas.errors import AWAY
+from app.web.schemas.hosts import Hosts, Models, Warming
+
 Json = dict[str, Any]
 
 _RESIDENT: Json = {
@@ -86,19 +90,7 @@ MODELS_VIEW: Json = {
     ],
 }
 
-HOSTS: Json = {
-    "content": {"application/json": {"examples": {"public": {"value": PUBLIC_VIEW}, "operators": {"value": FULL_VIEW}}}}
-}
-MODELS: Json = {"content": {"application/json": {"example": MODELS_VIEW}}}
-WARMING: Json = {"content": {"application/json": {"example": {"warming": ["llama3.1:8b", "qwen3:8b"]}}}}
-WITHOUT_REDIS: Json = {
-    "description": "Redis is away; `Retry-After` tells when to ask again",
-    "content": {
-        "application/json": {
-            "example": {
-                "error": "Redis is away; your battle is kept, try again in a few seconds",
-                "code": "redis_away",
-            }
-        }
-    },
-}
+HOSTS: Json = answered(Hosts, "All hosts", PUBLIC_VIEW, FULL_VIEW)
+MODELS: Json = answered(Models, "The models", MODELS_VIEW)
+WARMING: Json = answered(Warming, "The models that were asked for", {"warming": ["llama3.1:8b", "qwen3:8b"]})
+WITHOUT_REDIS: Json = AWAY[503]

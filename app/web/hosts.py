@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.errors import InvalidInput, Unavailable
 from app.hosts.names import same_model
 from app.web.access import is_operator
+from app.web.answering import DocumentedRoute, JsonBytes
 from app.web.fields import Text
 from app.web.fleet import Fleet
 from app.web.host_examples import HOSTS, MODELS, WARMING, WITHOUT_REDIS
 from app.web.host_views import finding_view, full_host_view, host_view, missing_view, model_view
+from app.web.schemas.errors import INVALID, NOT_JSON
 from app.web.services import Services, Wired
 
-router = APIRouter(prefix="/api/arena", tags=["hosts"])
+router = APIRouter(prefix="/api/arena", tags=["hosts"], route_class=DocumentedRoute)
 
 
 async def fleet_of(services: Wired) -> Fleet:
@@ -42,7 +44,7 @@ class WarmBody(BaseModel):
     models: list[Text] | None = Field(default=None, max_length=100)
 
 
-@router.get("/hosts", responses={200: HOSTS, 503: WITHOUT_REDIS})
+@router.get("/hosts", name="list_hosts", responses={200: HOSTS, 503: WITHOUT_REDIS})
 async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[str, Any]:
     """The model hosts in the configured order: how they are, and what they have in memory.
 
@@ -70,7 +72,7 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     return body | {"view": "full", "hosts": full, "findings": [finding_view(finding) for finding in findings]}
 
 
-@router.get("/models", responses={200: MODELS, 503: WITHOUT_REDIS})
+@router.get("/models", name="list_models", responses={200: MODELS, 503: WITHOUT_REDIS})
 async def models(fleet: WiredFleet) -> dict[str, Any]:
     """The contestants, the hosts that have them, and the configured models that are nowhere, with what to do.
 
@@ -85,15 +87,17 @@ async def models(fleet: WiredFleet) -> dict[str, Any]:
     }
 
 
-@router.post("/warm", status_code=202, responses={202: WARMING, 503: WITHOUT_REDIS})
-async def warm(services: Wired, fleet: WiredFleet, body: WarmBody | None = None) -> dict[str, Any]:
+@router.post(
+    "/warm", name="warm_models", status_code=202, responses={202: WARMING, 503: WITHOUT_REDIS} | INVALID | NOT_JSON
+)
+async def warm(services: Wired, fleet: WiredFleet, body: WarmBody | None = None) -> JsonBytes:
     """Ask for models to be brought into memory, for a page that is being opened; nothing is loaded while others wait.
 
     Harmless when they are there already, and as often as one likes: each host has a budget of its own.
     """
     wanted = await _wanted(services, body)
     await fleet.warm(wanted)
-    return {"warming": wanted}
+    return JsonBytes({"warming": wanted}, 202)
 
 
 async def _wanted(services: Services, body: WarmBody | None) -> list[str]:

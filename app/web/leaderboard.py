@@ -8,10 +8,14 @@ from fastapi import APIRouter, Query, Response
 
 from app.board.fitting import VOTES_OF
 from app.board.selection import BoardQuery
+from app.web.answering import DocumentedRoute
 from app.web.caching import BOARD, HEADER
+from app.web.schemas.base import answered
+from app.web.schemas.errors import AWAY, INVALID
+from app.web.schemas.leaderboard import Boards
 from app.web.services import Wired
 
-router = APIRouter(prefix="/api/arena", tags=["leaderboard"])
+router = APIRouter(prefix="/api/arena", tags=["leaderboard"], route_class=DocumentedRoute)
 
 Word = Annotated[str, Query(max_length=200)]
 
@@ -30,22 +34,92 @@ ROW: dict[str, Any] = {
     "rank_high": 2,
     "tied_with": 1,
     "provisional": False,
+    "reasons": [],
+    "island": 0,
+    "votes": 131,
+    "wins": 70,
+    "losses": 41,
+    "ties": 17,
+    "both_bad": 3,
+    "entries": [44, 46, 41],
+    "chance_over_next": 0.5442,
+    "retired": False,
+}
+#: A line of the speed board.
+SPEED_ROW: dict[str, Any] = {
+    "model": "llama3.1:8b",
+    "host": "gpu-1",
+    "answers": 130,
+    "cold_answers": 4,
+    "ttft_s_p50": 0.31,
+    "ttft_s_p95": 1.12,
+    "warm_ttft_s_p50": 0.3,
+    "warm_ttft_s_p95": 0.92,
+    "tokens_per_s_p50": 71.4,
+    "tokens_per_s_p95": 74.0,
+    "tokens_per_s_p5": 52.9,
 }
 _LEADERBOARD: dict[str, Any] = {
     "leaderboard": [ROW],
     "last_updated": 1767225600.0,
-    "method": {"gauge": "centred", "gauge_at": 1000.0, "level": 0.95},
-    "finding": {"state": "open", "sentence": "llama3.1:8b leads, but is not clearly better than qwen3:8b: …"},
-    "speed": [{"model": "llama3.1:8b", "host": "gpu-1", "ttft_s_p50": 0.31, "tokens_per_s_p50": 71.4}],
+    "method": {
+        "ties": "half_win",
+        "tie_parameter": None,
+        "gauge": "centred",
+        "gauge_at": 1000.0,
+        "anchor": None,
+        "interval": "sandwich, clustered by battle, small-sample corrected",
+        "level": 0.95,
+        "minimum_votes": 10,
+        "category": None,
+        "language": None,
+        "admitted": [],
+        "style": {},
+    },
+    "counts": {
+        "votes": 194,
+        "rated": 187,
+        "a_wins": 81,
+        "b_wins": 76,
+        "ties": 30,
+        "both_bad": 7,
+        "battles": 97,
+        "islands": 1,
+        "left_out": {},
+    },
+    "finding": {
+        "state": "open",
+        "sentence": "llama3.1:8b and qwen3:8b are too close to be told apart.",
+        "first": "llama3.1:8b",
+        "second": "qwen3:8b",
+        "p_best": 0.9712,
+        "votes_to_separate": None,
+        "flips": 3,
+        "flips_to": "qwen3:8b",
+    },
+    "positions": [{"entry": 0, "votes": 97, "win_rate": 0.4896, "battles": 97, "battles_won_share": 0.2577}],
+    "contestants": {
+        "llama3.1:8b": {
+            "name": "llama3.1:8b",
+            "contestant": "3f1c9a54b0a2f1de",
+            "digest": "46e0c10c039e019119339687c3c1757cc81b9da49709a3b3924863ba87ca666e",
+            "quantization": "Q4_K_M",
+        }
+    },
+    "categories": ["coding"],
+    "languages": ["en", "fr"],
+    "speed": [SPEED_ROW],
     "votes_of": VOTES_OF,
+}
+_SPEED_BOARD: dict[str, Any] = {"speed": [SPEED_ROW], "answers_of": VOTES_OF}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: answered(Boards, "The board", _LEADERBOARD, _SPEED_BOARD),
+    **INVALID,
+    **AWAY,
 }
 
 
-def _example(body: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {"application/json": {"example": body}}}}
-
-
-@router.get("/leaderboard", response_class=Response, responses=_example(_LEADERBOARD))
+@router.get("/leaderboard", responses=_ANSWERS)
 async def leaderboard(
     services: Wired,
     category: Word = "",

@@ -24,7 +24,7 @@ arena_answers_total{host="gpu-1",model="llama3.1:8b",reason="stop",cause=""} 412
 # TYPE arena_host_up gauge
 arena_host_up{host="gpu-1"} 1.0
 """
-_TEXT: dict[str, Any] = {"content": {"text/plain": {"example": _EXAMPLE}}}
+_TEXT: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}
 
 
 @router.get("/metrics", response_class=Response, responses={200: _TEXT, 503: WITHOUT_REDIS})

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tests.chatmrpt.parsers import Page
+from tests.documented import check_answer
 
 LIMIT_S = 30.0
 AnyPage = TypeVar("AnyPage", bound=Page)
@@ -36,7 +37,9 @@ class Caller:
     async def send(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One call, whatever comes of it."""
         async with self._http() as http:
-            return await http.request(method, path, **more)
+            reply = await http.request(method, path, **more)
+        check_answer(reply)
+        return reply
 
     async def reply(self, path: str, **body: Any) -> httpx.Response:
         """A POST, whatever comes of it."""

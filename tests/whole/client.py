@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from app.battle.events import Event, Snapshot, fold
+from tests.documented import check_answer, check_event
 
 BATTLES = "/api/arena/battles"
 LIMIT_S = 25.0
@@ -63,6 +64,7 @@ class Watched:
             self.retries.append(fields[b"retry"])
         if b"data" not in fields:
             return None
+        check_event(fields[b"event"].decode(), fields[b"data"])
         event = Sse(fields[b"id"].decode(), fields[b"event"].decode(), json.loads(fields[b"data"]))
         self.events.append(event)
         return event
@@ -75,7 +77,9 @@ def client(**more: Any) -> httpx.AsyncClient:
 
 async def call(method: str, url: str, **more: Any) -> httpx.Response:
     async with client() as http:
-        return await http.request(method, url, **more)
+        reply = await http.request(method, url, **more)
+    check_answer(reply)
+    return reply
 
 
 async def post(url: str, body: object = None, **more: Any) -> httpx.Response:

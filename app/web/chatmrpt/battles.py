@@ -10,8 +10,8 @@ from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
 from app.errors import InvalidInput, Unavailable
-from app.web.chatmrpt import answers, examples
-from app.web.chatmrpt.bodies import AskBody, BattleBody, SessionHeader, StartBody, VoteBody, session_of
+from app.web.chatmrpt import answers, examples, schemas
+from app.web.chatmrpt.bodies import AskBody, BattleBody, LegacyVoteBody, SessionHeader, StartBody, session_of
 from app.web.chatmrpt.judging import course_now, judge
 from app.web.chatmrpt.opening import open_battle, opened_course, playable, waited_for
 from app.web.chatmrpt.routes import ContractRoute, SuccessRoute
@@ -32,14 +32,14 @@ router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 outside = APIRouter(prefix="/api", route_class=SuccessRoute)
 
 
-@router.post("/start_battle", responses=examples.answers(examples.BATTLE_STARTED))
+@router.post("/start_battle", responses=examples.answers(schemas.LegacyBattleStarted, examples.BATTLE_STARTED))
 async def start_battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return at once; the texts follow, as strings that are empty until then."""
     session = session_of(body.session_id, session)
     return answers.battle_started(await opened_course(services, body.message, session, body.num_models))
 
 
-@router.post("/battle", responses=examples.answers(examples.SESSION_BATTLE))
+@router.post("/battle", responses=examples.answers(schemas.LegacySessionBattle, examples.SESSION_BATTLE))
 async def battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle for a session whose id serves as the battle's id from now on.
 
@@ -54,8 +54,8 @@ async def battle(body: StartBody, services: Wired, session: SessionHeader = None
     return {"battle_id": session, "status": "ready", "message": snapshot.message, **names}
 
 
-@router.post("/get_responses", responses=examples.answers(examples.RESPONSES))
-@router.post("/responses", responses=examples.answers(examples.RESPONSES))
+@router.post("/get_responses", responses=examples.answers(schemas.LegacyResponses, examples.RESPONSES))
+@router.post("/responses", name="responses", responses=examples.answers(schemas.LegacyResponses, examples.RESPONSES))
 async def get_responses(body: BattleBody, services: Wired) -> dict[str, Any]:
     """The pair on stage, once both are complete; after 25 s the texts so far with ``ready: false``."""
     battle_id = await services.manager.resolve(body.battle_id)
@@ -72,7 +72,7 @@ async def get_responses_streaming(body: BattleBody, services: Wired) -> Response
     return await round_stream(services, await services.manager.snapshot(battle_id), Reader.PAGE)
 
 
-@router.post("/get_next_responses", responses=examples.answers(examples.NEXT_RESPONSES))
+@router.post("/get_next_responses", responses=examples.answers(schemas.LegacyNextResponses, examples.NEXT_RESPONSES))
 async def get_next_responses(body: BattleBody, services: Wired) -> Response:
     """The pair on stage after a vote that said ``needs_responses``; whitespace comes first when that takes long.
 
@@ -93,8 +93,8 @@ async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
     return answers.next_responses(course)
 
 
-@router.post("/vote", responses=examples.answers(examples.VOTED))
-async def vote(body: VoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
+@router.post("/vote", responses=examples.answers(schemas.LegacyVoted, examples.VOTED))
+async def vote(body: LegacyVoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
     course = await judge(services, body, sender)
     return answers.voted(course, await _ratings(services) if course.stage_is_shown else {})
@@ -109,13 +109,13 @@ async def _ratings(services: Services) -> dict[str, float]:
     return {label.rpartition("@")[0]: rating for label, rating in best_last.items() if "@" in label} | best_last
 
 
-@outside.post("/vote_arena", responses=examples.answers(examples.ARENA_VOTED))
-async def vote_arena(body: VoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
+@outside.post("/vote_arena", responses=examples.answers(schemas.LegacyArenaVoted, examples.ARENA_VOTED))
+async def vote_arena(body: LegacyVoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """The same verdict, with the names of fields that the oldest chat page reads."""
     return answers.arena_voted(await judge(services, body, sender))
 
 
-@router.post("/check_routing", responses=examples.answers(examples.ROUTING))
+@router.post("/check_routing", responses=examples.answers(schemas.LegacyRouting, examples.ROUTING))
 async def check_routing(body: AskBody) -> dict[str, Any]:  # noqa: ARG001 - its form is checked
     """Whether the arena answers a message: it answers every one."""
     return examples.ROUTING

@@ -91,7 +91,7 @@ class ChoiceBody(BattleBody):
         return word
 
 
-class VoteBody(ChoiceBody):
+class LegacyVoteBody(ChoiceBody):
     """The same verdict, as ``/vote`` is documented."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"battle_id": "test-123", "vote": "a"}]})

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.errors import InvalidInput
-from app.web.chatmrpt import answers, examples
+from app.web.chatmrpt import answers, examples, schemas
 from app.web.chatmrpt.battles import RESPONSES_WAIT
 from app.web.chatmrpt.bodies import ChatBody, SessionHeader, session_of
 from app.web.chatmrpt.opening import open_battle, playable, waited_for
@@ -29,7 +29,7 @@ async def send_message_streaming(body: ChatBody, services: Wired, session: Sessi
     return await round_stream(services, snapshot, Reader.CHAT)
 
 
-@router.post("/send_message", responses=examples.answers(examples.SENT))
+@router.post("/send_message", responses=examples.answers(schemas.LegacySent, examples.SENT))
 async def send_message(body: ChatBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return its first pair; after 25 s the texts so far with ``responses_ready: false``.
 
@@ -44,13 +44,13 @@ async def send_message(body: ChatBody, services: Wired, session: SessionHeader =
     return answers.sent(playable(await waited_for(services, snapshot.battle_id, limit)))
 
 
-@router.get("/ping", responses=examples.answers(examples.PONG))
+@router.get("/ping", responses=examples.answers(schemas.LegacyPong, examples.PONG))
 async def ping() -> dict[str, str]:
     """The process answers."""
     return examples.PONG
 
 
-@router.get("/session_info", responses=examples.answers(examples.SESSION))
+@router.get("/session_info", responses=examples.answers(schemas.LegacySession, examples.SESSION))
 async def session_info(session: SessionHeader = None) -> dict[str, str]:
     """The caller's session: that of ``X-Session-ID``, else a new one."""
     return {"status": "success", "session_id": session_of(None, session) or secrets.token_hex(16)}

@@ -7,7 +7,9 @@ from typing import Any
 import orjson
 
 from app.web.access import OPERATORS_ONLY
+from app.web.chatmrpt.schemas import LegacyExported, LegacyRefused, LegacyStatus, LegacyUnavailable
 from app.web.leaderboard import ROW
+from app.web.schemas.base import Responses, Schema, answered
 
 Json = dict[str, Any]
 
@@ -224,8 +226,6 @@ _ERRORS: dict[int | str, tuple[str, Json]] = {
     ),
 }
 
-Responses = dict[int | str, dict[str, Any]]
-
 
 def _content(media_type: str, example: object) -> dict[str, Any]:
     return {"content": {media_type: {"example": example}}}
@@ -233,25 +233,46 @@ def _content(media_type: str, example: object) -> dict[str, Any]:
 
 def _refusals() -> Responses:
     return {
-        status: {"description": what, **_content("application/json", body)} for status, (what, body) in _ERRORS.items()
+        status: {"description": what, "model": LegacyRefused, **_content("application/json", body)}
+        for status, (what, body) in _ERRORS.items()
     }
 
 
-def answers(example: Json) -> Responses:
+def answers(model: type[Schema], example: Json) -> Responses:
     """What a call answers, with an example, and how it refuses."""
-    return {200: {"description": "Answered", **_content("application/json", example)}, **_refusals()}
+    return {200: answered(model, "Answered", example), **_refusals()}
 
 
 def stream(events: list[Json]) -> Responses:
     """What a stream tells, with an example of its events, and how it refuses."""
     told = "".join(f"data: {orjson.dumps(event).decode()}\n\n" for event in events)
-    return {200: {"description": "Unnamed events", **_content("text/event-stream", told)}, **_refusals()}
+    content = {"text/event-stream": {"schema": {"type": "string"}, "example": told}}
+    return {200: {"description": "Unnamed events", "content": content}, **_refusals()}
 
 
 _NOT_YOU: Json = {"error": OPERATORS_ONLY, "code": "operators_only"}
+_UNAVAILABLE: Json = {
+    "available": False,
+    "message": "Redis is away",
+    "error": "Redis is away",
+    "code": "unavailable",
+}
+#: How ``status`` answers and refuses.
+STATUS_OR_NOT: Responses = {
+    **answers(LegacyStatus, STATUS),
+    503: answered(LegacyUnavailable, "Battles can't be played at the moment", _UNAVAILABLE),
+}
 #: How ``export_training_data`` answers and refuses.
 EXPORTED_OR_NOT: Responses = {
-    **answers(EXPORTED),
-    400: {"description": "No such type or format", **_content("application/json", _UNKNOWN_TYPE)},
-    403: {"description": "The caller does not run the arena", **_content("application/json", _NOT_YOU)},
+    **answers(LegacyExported, EXPORTED),
+    400: {
+        "description": "No such type or format",
+        "model": LegacyRefused,
+        **_content("application/json", _UNKNOWN_TYPE),
+    },
+    403: {
+        "description": "The caller does not run the arena",
+        "model": LegacyRefused,
+        **_content("application/json", _NOT_YOU),
+    },
 }

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.web.chatmrpt import answers, examples
+from app.web.chatmrpt import answers, examples, schemas
 from app.web.chatmrpt.bodies import BattleBody, ChoiceBody, SessionHeader, StartBody, session_of
 from app.web.chatmrpt.judging import judge
 from app.web.chatmrpt.opening import opened_course, waited_for
@@ -18,14 +18,16 @@ from app.web.voters import Sender
 router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 
 
-@router.post("/start_progressive", responses=examples.answers(examples.STARTED))
+@router.post("/start_progressive", responses=examples.answers(schemas.LegacyStarted, examples.STARTED))
 async def start_progressive(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return at once; its first pair is being written."""
     session = session_of(body.session_id, session)
     return answers.started(await opened_course(services, body.message, session, body.num_models))
 
 
-@router.post("/get_progressive_responses", responses=examples.answers(examples.PROGRESSIVE_PAIR))
+@router.post(
+    "/get_progressive_responses", responses=examples.answers(schemas.LegacyProgressivePair, examples.PROGRESSIVE_PAIR)
+)
 async def get_progressive_responses(
     body: BattleBody, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
 ) -> Response:
@@ -43,7 +45,7 @@ async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
     return answers.progressive_pair(await waited_for(services, battle_id, services.settings.arena_wait))
 
 
-@router.post("/submit_progressive_choice", responses=examples.answers(examples.CHOICE_MADE))
+@router.post("/submit_progressive_choice", responses=examples.answers(schemas.LegacyChoiceMade, examples.CHOICE_MADE))
 async def submit_progressive_choice(body: ChoiceBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
     return answers.choice_made(await judge(services, body, sender))

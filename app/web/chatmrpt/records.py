@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from app.board.fitting import VOTES_OF
 from app.errors import InvalidInput, Unavailable
 from app.web.access import OperatorsOnly
-from app.web.chatmrpt import examples
+from app.web.chatmrpt import examples, schemas
 from app.web.chatmrpt.routes import ContractRoute
 from app.web.chatmrpt.status import STORAGE
 from app.web.chatmrpt.training import ExportType, FileFormat, export_to_file
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 Kind = TypeVar("Kind", ExportType, FileFormat)
 
 
-@router.get("/statistics", responses=examples.answers(examples.STATISTICS))
+@router.get("/statistics", responses=examples.answers(schemas.LegacyStatistics, examples.STATISTICS))
 async def statistics(services: Wired) -> dict[str, Any]:
     """How much was played and how it was judged.
 

@@ -9,16 +9,16 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from redis.exceptions import RedisError
 
 from app.errors import ArenaError, Conflict, InvalidInput
+from app.web.answering import DocumentedRoute
 from app.web.errors import REDIS_AWAY, error_response, invalid_input
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class ContractRoute(APIRoute):
+class ContractRoute(DocumentedRoute):
     """A route whose clients know no 409: what the battle's state forbids is a 400."""
 
     def get_route_handler(self) -> Handler:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from redis.exceptions import RedisError
 
 from app.errors import Unavailable
 from app.hosts.host import hosts_from
 from app.hosts.names import same_model
 from app.lanes.report import HostReport
-from app.web.chatmrpt import examples
+from app.web.answering import JsonBytes
+from app.web.chatmrpt import examples, schemas
 from app.web.chatmrpt.bodies import BattleOrSession
 from app.web.chatmrpt.course import Course
 from app.web.chatmrpt.judging import course_now
@@ -29,8 +30,8 @@ LEADERS = 3
 STORAGE = "Redis (running battles) and SQL (battles, answers and votes)"
 
 
-@router.get("/status", responses=examples.answers(examples.STATUS))
-async def status(services: Wired, response: Response) -> dict[str, Any]:
+@router.get("/status", responses=examples.STATUS_OR_NOT)
+async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     """Whether battles can be played, with which models, and how many there were on all workers."""
     missing = (await services.readiness()).missing
     try:
@@ -38,10 +39,9 @@ async def status(services: Wired, response: Response) -> dict[str, Any]:
     except Unavailable as away:
         missing, models = (away.sentence,), []
     if missing:
-        response.status_code = 503
-        response.headers["Retry-After"] = "5"
         told = "; ".join(missing)
-        return {"available": False, "message": told, "error": told, "code": "unavailable"}
+        body = {"available": False, "message": told, "error": told, "code": "unavailable"}
+        return JsonBytes(body, 503, {"Retry-After": "5"})
     counts = await services.manager.counts()
     return {
         "available": True,
@@ -54,7 +54,7 @@ async def status(services: Wired, response: Response) -> dict[str, Any]:
     }
 
 
-@router.get("/ollama-status", responses=examples.answers(examples.OLLAMA_STATUS))
+@router.get("/ollama-status", responses=examples.answers(schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
 async def ollama_status(services: Wired) -> dict[str, Any]:
     """Which models the hosts have; 200 also when they have too few. Several hosts are told with commas."""
     base_url = ", ".join(without_user(host.url) for host in hosts_from(services.settings))
@@ -95,7 +95,7 @@ def _recommendation(absent: list[str], dead: list[str]) -> str:
     return " ".join(parts) or "All models are there; nothing to do."
 
 
-@router.get("/loading_status/{battle_id}", responses=examples.answers(examples.LOADING))
+@router.get("/loading_status/{battle_id}", responses=examples.answers(schemas.LegacyLoading, examples.LOADING))
 async def loading_status(battle_id: BattleOrSession, services: Wired) -> dict[str, Any]:
     """Whose answers are there and whose are still to come, by alias until names are shown."""
     course = await course_now(services, await services.manager.resolve(battle_id))

@@ -1,0 +1,319 @@
+"""What the calls of existing clients answer, as types for the OpenAPI document; they check nothing while serving."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app.web.schemas.base import Schema
+from app.web.schemas.leaderboard import LeaderboardRow
+
+Choice = Literal["left", "right", "tie", "both_bad"]
+Progress = Literal["ready", "waiting", "completed", "failed"]
+
+
+class LegacyPair(Schema):
+    """Who is on stage and what they wrote; latencies are milliseconds, 0 until names are shown."""
+
+    model_a: str
+    model_b: str
+    response_a: str
+    response_b: str
+    latency_a: float
+    latency_b: float
+
+
+class LegacyComparison(Schema):
+    """One verdict with the pair that it judged and who left; ``round`` counts from 0."""
+
+    round: int = Field(ge=0)
+    model_a: str
+    model_b: str
+    choice: Choice
+    eliminated_model: str
+    timestamp: str
+
+
+class _Standings(Schema):
+    eliminated_models: list[str]
+    winner_chain: list[str]
+    remaining_models: list[str]
+
+
+class _LastVerdict(Schema):
+    previous_winner: str
+    previous_loser: str
+    eliminated_side: Literal["left", "right", ""]
+
+
+class _Ranking(Schema):
+    final_ranking: list[str]
+    winner: str
+    total_rounds: int
+    comparison_history: list[LegacyComparison]
+
+
+class _RankingAtTheEnd(Schema):
+    final_ranking: list[str] | SkipJsonSchema[None] = None
+    winner: str | SkipJsonSchema[None] = None
+    total_rounds: int | SkipJsonSchema[None] = None
+    comparison_history: list[LegacyComparison] | SkipJsonSchema[None] = None
+
+
+class _Count(Schema):
+    current_round: int = Field(ge=0)
+    remaining_comparisons: int = Field(ge=0)
+    current_models: list[str]
+    responses_ready: bool
+
+
+class LegacyStarted(Schema):
+    """A battle that was opened; its first pair is being written."""
+
+    battle_id: str
+    status: Literal["initialized"]
+    total_models: int
+    current_round: int
+    message: str
+
+
+class LegacyBattleStarted(LegacyStarted, LegacyPair):
+    """The same with the pair; its texts follow."""
+
+    arena_mode: Literal[True]
+    responses_ready: bool
+    models_hidden: bool
+    view_index: int
+
+
+class LegacySessionBattle(Schema):
+    """A battle whose id is the session's."""
+
+    battle_id: str
+    status: Literal["ready"]
+    message: str
+    models_hidden: bool
+    view_index: int
+
+
+class LegacyProgressivePair(LegacyPair, _Count, _RankingAtTheEnd):
+    """The pair on stage; with the ranking once the battle has ended, and ``error`` when it failed."""
+
+    battle_id: str
+    status: Progress
+    error: str | SkipJsonSchema[None] = None
+
+
+class LegacyChoiceMade(LegacyPair, _Count, _RankingAtTheEnd):
+    """The next pair, or the final ranking."""
+
+    battle_id: str
+    status: Literal["continue", "completed"]
+    eliminated_model: str
+    eliminated_side: Literal["left", "right", ""]
+
+
+class LegacyResponses(LegacyPair):
+    """The pair on stage; ``ready`` is false while a side is still being written."""
+
+    battle_id: str
+    status: Progress
+    current_models: list[str]
+    ready: bool
+    responses_ready: bool
+    models_hidden: bool
+
+
+class LegacySent(LegacyPair, _Standings):
+    """A battle in its first round."""
+
+    battle_id: str
+    status: Literal["success"]
+    current_models: list[str]
+    ready: bool
+    responses_ready: bool
+    models_hidden: bool
+    arena_mode: Literal[True]
+    view_index: int
+    round: int
+    total_rounds: int
+    message: str
+    response: str
+
+
+class LegacyNextResponses(LegacyPair, _Standings):
+    """The pair after a vote."""
+
+    success: Literal[True]
+    battle_id: str
+
+
+class LegacyRevealedModel(Schema):
+    """A model whose name is shown, with its rating as the board has it now."""
+
+    name: str
+    display_name: str
+    rating: float
+
+
+class LegacyRevealedPair(Schema):
+    """The names on stage."""
+
+    model_a: LegacyRevealedModel
+    model_b: LegacyRevealedModel
+
+
+class LegacyVoted(LegacyPair, _Standings, _LastVerdict, _Ranking):
+    """The next pair or the final ranking, with all names of fields that front-ends read."""
+
+    success: Literal[True]
+    preference_recorded: Literal[True]
+    battle_id: str
+    continue_battle: bool
+    continue_: bool = Field(alias="continue")
+    needs_responses: bool
+    round: int
+    current_round: int
+    response_label_a: str
+    response_label_b: str
+    models_revealed: LegacyRevealedPair | SkipJsonSchema[None] = None
+
+
+class LegacyArenaVoted(LegacyPair, _Standings, _LastVerdict):
+    """The same for the oldest chat page."""
+
+    success: Literal[True]
+    battle_id: str
+    continue_battle: bool
+    needs_responses: bool
+    final_ranking: list[str]
+    comparison_history: list[LegacyComparison]
+    round: int
+    next_view_index: int
+    winner: str | SkipJsonSchema[None] = None
+    message: str | SkipJsonSchema[None] = None
+
+
+class LegacyRouting(Schema):
+    """Whether the arena answers a message."""
+
+    route: str
+    query_type: str
+    reasoning: str
+    confidence: float
+    use_arena: bool
+    message: str
+    deprecated: bool
+
+
+class LegacyPong(Schema):
+    """The service answers."""
+
+    status: Literal["ok"]
+    message: Literal["pong"]
+
+
+class LegacySession(Schema):
+    """The caller's session, or a new one."""
+
+    status: Literal["success"]
+    session_id: str
+
+
+class LegacyStatus(Schema):
+    """Whether battles can be played, with which models, and how many there were."""
+
+    available: Literal[True]
+    active_models: int
+    models: list[str]
+    total_battles: int
+    completed_battles: int
+    leaderboard: list[LeaderboardRow]
+    storage_status: str
+
+
+class LegacyUnavailable(Schema):
+    """Battles can't be played at the moment."""
+
+    available: Literal[False]
+    message: str
+    error: str
+    code: Literal["unavailable"]
+
+
+class LegacyOllamaStatus(Schema):
+    """Which models the hosts have; of the fields without a value an unhealthy one has none, but ``error``."""
+
+    status: Literal["healthy", "unhealthy"]
+    base_url: str
+    recommendation: str
+    total_models: int | SkipJsonSchema[None] = None
+    available_models: list[str] | SkipJsonSchema[None] = None
+    arena_models_status: dict[str, bool] | SkipJsonSchema[None] = None
+    all_arena_models_ready: bool | SkipJsonSchema[None] = None
+    error: str | SkipJsonSchema[None] = None
+
+
+class LegacyLoading(Schema):
+    """Whose answers are there and whose are still to come."""
+
+    loaded_models: list[str]
+    pending_models: list[str]
+    total_models: int
+    progress_percentage: float
+    all_loaded: bool
+
+
+class LegacyPreferences(Schema):
+    """Verdicts by kind."""
+
+    left: int
+    right: int
+    tie: int
+    both_bad: int
+
+
+class LegacyStatistics(Schema):
+    """How much was played and how it was judged."""
+
+    total_battles: int
+    completed_battles: int
+    completion_rate: float = Field(description="Per cent.")
+    preference_distribution: LegacyPreferences
+    model_usage: dict[str, int]
+    leaderboard: list[LeaderboardRow]
+    active_models: int
+    models_per_page: int
+    total_views: int
+    storage_status: str
+    votes: int
+    votes_of: str
+    categories: dict[str, int]
+    languages: dict[str, int]
+
+
+class LegacyExported(Schema):
+    """A file of training data on the arena's machine."""
+
+    success: Literal[True]
+    file_path: str = Field(description="Relative to ARENA_DATA_DIR.")
+    export_type: Literal["dpo", "rlhf", "analytics"]
+    format: Literal["jsonl", "json", "csv"]
+    battles_included: int
+    examples_generated: int | SkipJsonSchema[None] = None
+
+
+class LegacyRefused(Schema):
+    """An error; ``valid_types`` or ``valid_formats`` and ``success`` are there where a call documents them."""
+
+    error: str
+    code: str
+    field: str | SkipJsonSchema[None] = None
+    success: Literal[False] | SkipJsonSchema[None] = None
+    valid_types: list[str] | SkipJsonSchema[None] = None
+    valid_formats: list[str] | SkipJsonSchema[None] = None
+
+
+Model = type[BaseModel]

@@ -1,0 +1,182 @@
+"""The snapshot of a battle and its parts: blind until the reveal."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+
+from app.battle.battle import Status, Verdict
+from app.battle.events import FinishReason, PublicErrorCode, SideState
+from app.web.schemas.base import Schema, example
+
+BATTLE = "5f0c8a52c1d94d7fa3c40a54b0a2f1de"
+
+_TIMING: dict[str, Any] = {
+    "queue_s": 0.012,
+    "load_s": 0.0,
+    "prompt_s": 0.031,
+    "ttft_s": 0.214,
+    "decode_s": 6.1,
+    "total_s": 6.4,
+    "tokens": 334,
+    "tokens_per_s": 54.8,
+    "cold": False,
+    "cached_prompt": False,
+    "thinking_s": 0.0,
+}
+REVEAL: dict[str, Any] = {
+    "champion": "llama3.1:8b",
+    "ranking": [
+        {
+            "place": place,
+            "alias": f"Model {'ABC'[place - 1]}",
+            "model": model,
+            "host": "gpu-1",
+            "timing": _TIMING,
+            "fallback": False,
+            "failed": False,
+        }
+        for place, model in enumerate(("llama3.1:8b", "qwen3:8b", "mistral:7b"), 1)
+    ],
+}
+_DONE = {"state": "done", "text": "Because air scatters blue light most.", "finish_reason": "stop", "error": None}
+_QUEUED = {"state": "queued", "text": "", "finish_reason": None, "error": None}
+OPENED: dict[str, Any] = {
+    "battle_id": BATTLE,
+    "status": "running",
+    "message": "Why is the sky blue?",
+    "round": 1,
+    "rounds_total": 2,
+    "sides": {"a": {"alias": "Model A", **_QUEUED}, "b": {"alias": "Model B", **_QUEUED}},
+    "votes": [],
+    "can_vote": False,
+    "events": f"/api/arena/battles/{BATTLE}/events",
+    "cursor": "k7q2ab-3",
+    "reveal": None,
+}
+VOTE: dict[str, Any] = {"round": 1, "verdict": "a", "aliases": {"a": "Model A", "b": "Model B"}}
+READY: dict[str, Any] = OPENED | {
+    "sides": {"a": {"alias": "Model A", **_DONE}, "b": {"alias": "Model B", **_DONE}},
+    "can_vote": True,
+    "cursor": "k7q2ab-57",
+}
+ENDED: dict[str, Any] = READY | {
+    "status": "finished",
+    "round": 2,
+    "sides": {"a": {"alias": "Model A", **_DONE}, "b": {"alias": "Model C", **_DONE}},
+    "votes": [VOTE, {"round": 2, "verdict": "tie", "aliases": {"a": "Model A", "b": "Model C"}}],
+    "can_vote": False,
+    "cursor": "k7q2ab-104-end",
+    "reveal": REVEAL,
+}
+
+
+class AnswerError(Schema):
+    """Why a side has failed; one fixed sentence for each code."""
+
+    code: PublicErrorCode
+    message: str
+
+
+class BattleSide(Schema):
+    """One side of the round on stage."""
+
+    alias: str = Field(description="Stays with the model for the whole battle, and does not name it.")
+    state: SideState
+    text: str = Field(description="What was written so far.")
+    finish_reason: FinishReason | None
+    error: AnswerError | None
+
+
+class BattleSides(Schema):
+    """Both sides."""
+
+    a: BattleSide
+    b: BattleSide
+
+
+class SideModels(Schema):
+    """The models of the pair that was judged."""
+
+    a: str
+    b: str
+
+
+class SideAliases(Schema):
+    """Who met whom."""
+
+    a: str
+    b: str
+
+
+class RoundVote(Schema):
+    """A verdict that stands; ``models`` is there only where names are shown after each vote."""
+
+    round: int = Field(ge=1)
+    verdict: Verdict
+    aliases: SideAliases
+    models: SideModels | SkipJsonSchema[None] = None
+
+
+class AnswerTiming(Schema):
+    """Where the time of one answer went, in seconds; null is what was not reached or not measured."""
+
+    queue_s: float | None = Field(description="Waiting, without the load.")
+    load_s: float | None = Field(description="Waiting while its model was loaded.")
+    prompt_s: float | None = Field(description="Reading the part of the prompt that was not cached.")
+    ttft_s: float | None = Field(description="From the start to the first token of content.")
+    decode_s: float | None = Field(description="Writing, thinking included.")
+    total_s: float | None = Field(description="From the question to the end.")
+    tokens: int = Field(ge=0)
+    tokens_per_s: float | None
+    cold: bool = Field(description="Its model was not in memory when it was asked for.")
+    cached_prompt: bool = Field(description="The server had most of the prompt from an earlier request.")
+    thinking_s: float = Field(ge=0)
+
+
+class RankingLine(Schema):
+    """A model with its place; without one it has failed or was never judged."""
+
+    place: int | None = Field(ge=1)
+    alias: str
+    model: str
+    host: str | None = Field(description="The configured name of the host that wrote it, never an address.")
+    timing: AnswerTiming | None
+    fallback: bool = Field(description="A host that is marked as fallback wrote it.")
+    failed: bool
+
+
+class Reveal(Schema):
+    """Who was who; ``champion`` is null when no verdict was given."""
+
+    champion: str | None
+    ranking: list[RankingLine]
+
+
+class BattleSnapshot(Schema):
+    """A battle as anybody may see it now; ``?after=<cursor>`` on ``events`` gives exactly what follows it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [example(READY), example(ENDED)]})
+
+    battle_id: str
+    status: Status
+    message: str
+    round: int = Field(ge=1)
+    rounds_total: int = Field(ge=0)
+    sides: BattleSides
+    votes: list[RoundVote]
+    can_vote: bool
+    events: str = Field(description="Path of the battle's events.")
+    cursor: str
+    reveal: Reveal | None = Field(description="Null until the battle has ended.")
+
+
+class OpenedBattle(BattleSnapshot):
+    """The snapshot of a battle that was opened."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [example(OPENED)]})
+
+
+Side = Literal["a", "b"]

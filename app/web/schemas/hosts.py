@@ -1,0 +1,162 @@
+"""Hosts and models: what everybody is shown, and what those who run the arena are shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field, RootModel
+
+from app.lanes.report import EventKind
+from app.web.schemas.base import Schema
+
+HostHealth = Literal["up", "trying", "down", "unknown"]
+
+
+class ResidentModel(Schema):
+    """A model in memory."""
+
+    model: str
+    size_bytes: int
+    vram_bytes: int = Field(description="The part of it that is on the card.")
+    context_length: int | None
+    flags: list[str] = Field(description="What is wrong with it and accepted.")
+    ours: bool = Field(description="False for a model, or a context length, that others loaded.")
+
+
+class HostEvent(Schema):
+    """Something that happened to a host as a whole."""
+
+    at: AwareDatetime | None
+    kind: EventKind
+
+
+class _Host(Schema):
+    name: str = Field(description="The configured name, never an address.")
+    kind: str
+    health: HostHealth
+    driven: bool = Field(description="A worker drives it at the moment.")
+    version: str
+    told_at: AwareDatetime | None
+    since: AwareDatetime | None
+    loading: bool
+    max_models: int | None = Field(description="Models that are taken to fit at once.")
+    num_parallel: int
+    memory_bytes: int | None
+    resident_vram_bytes: int
+    weight: float
+    fallback: bool
+    scale_to_zero: bool
+
+
+class HostView(_Host):
+    """A host as everybody may see it."""
+
+    residents: list[ResidentModel]
+    events: list[HostEvent]
+
+
+class ResidentModelInFull(ResidentModel):
+    """A model in memory, and when it was used and leaves."""
+
+    expires_at: AwareDatetime | None
+    since: AwareDatetime | None
+    used: AwareDatetime | None
+
+
+class HostEventInFull(HostEvent):
+    """Something that happened to a host or to a model on it."""
+
+    model: str
+    detail: str
+
+
+class HostViewInFull(_Host):
+    """A host as those who run the arena see it."""
+
+    residents: list[ResidentModelInFull]
+    events: list[HostEventInFull]
+    url: str
+    why: str
+    loading_model: str | None
+    loading_for_s: float | None
+    waiting: int
+    running: int
+    waiting_by_model: dict[str, int]
+    running_by_model: dict[str, int]
+    load_s: dict[str, float]
+    answer_s: dict[str, float]
+    tokens_per_s: dict[str, float]
+    planned: list[str]
+    allowed_models: list[str]
+    warm_per_hour: int
+
+
+class DoctorFinding(Schema):
+    """Something that is wrong, why, and what to do."""
+
+    code: str
+    severity: Literal["error", "warning", "note"]
+    subject: str
+    cause: str
+    remedy: str
+    command: str | None
+
+
+class _Hosts(Schema):
+    waiting: int = Field(description="Answers that wait, on all hosts.")
+    running: int = Field(description="Answers that are written, on all hosts.")
+
+
+class PublicHosts(_Hosts):
+    """All hosts, for everybody."""
+
+    view: Literal["public"]
+    hosts: list[HostView]
+
+
+class FullHosts(_Hosts):
+    """All hosts, for those who run the arena."""
+
+    view: Literal["full"]
+    hosts: list[HostViewInFull]
+    findings: list[DoctorFinding]
+
+
+class Hosts(RootModel[PublicHosts | FullHosts]):
+    """All hosts; ``view`` says how much is shown."""
+
+    root: PublicHosts | FullHosts = Field(discriminator="view")
+
+
+class Contender(Schema):
+    """A model that can be drawn."""
+
+    model: str
+    hosts: list[str]
+    resident_on: list[str]
+    size_bytes: int
+    digest: str
+    quantization: str
+    capabilities: list[str]
+    same_everywhere: bool = Field(description="False when hosts have different files under its name.")
+
+
+class MissingModel(Schema):
+    """A configured model that no host has."""
+
+    model: str
+    suggestion: str | None
+    remedy: str
+
+
+class Models(Schema):
+    """The models that can be drawn, and those that are configured and nowhere."""
+
+    models: list[Contender]
+    missing: list[MissingModel]
+
+
+class Warming(Schema):
+    """The models that were asked for; each host decides whether it loads them."""
+
+    warming: list[str]

@@ -1,0 +1,146 @@
+"""The leaderboard and the speed board; docs/ranking.md says how the figures come about."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, RootModel
+
+from app.ranking.likelihoods import Ties
+from app.ranking.standing import Provisional
+from app.ranking.votes import Mark
+from app.web.schemas.base import Schema
+
+
+class LeaderboardRow(Schema):
+    """One model. The first six fields are those that existing clients read."""
+
+    rank: int = Field(ge=1, description="Shared by models that can't be told apart.")
+    model: str
+    display_name: str
+    elo_rating: float = Field(description="Bradley-Terry on the Elo scale.")
+    battles_fought: int
+    win_rate: float = Field(description="Per cent.")
+    win_share: float = Field(description="The same from 0 to 1.")
+    rating_lower: float | None = Field(description="Null for the anchor and for a model without votes.")
+    rating_upper: float | None
+    rank_high: int = Field(description="The worst rank that is not ruled out.")
+    tied_with: int
+    p_best: float
+    provisional: bool
+    reasons: list[Provisional]
+    island: int
+    votes: int
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+    entries: list[int] = Field(description="Votes in which it was entrant number i, from 0.")
+    chance_over_next: float | None
+    retired: bool
+
+
+class LeaderboardMethod(Schema):
+    """How the figures were made."""
+
+    ties: Ties
+    tie_parameter: float | None
+    gauge: Literal["centred", "anchored"]
+    gauge_at: float
+    anchor: str | None
+    interval: str
+    level: float
+    minimum_votes: int
+    category: str | None
+    language: str | None
+    admitted: list[Mark]
+    style: dict[str, float] = Field(description="Elo points for a difference of one root mean square.")
+
+
+class LeaderboardCounts(Schema):
+    """The votes behind the board."""
+
+    votes: int
+    rated: int
+    a_wins: int
+    b_wins: int
+    ties: int
+    both_bad: int
+    battles: int
+    islands: int
+    left_out: dict[str, int]
+
+
+class LeaderboardFinding(Schema):
+    """What can be said of the first place."""
+
+    state: Literal["clear", "open", "not_enough_data"]
+    sentence: str
+    first: str | None
+    second: str | None
+    p_best: float | None
+    votes_to_separate: int | None
+    flips: int | None
+    flips_to: str | None
+
+
+class LeaderboardPosition(Schema):
+    """What one place in the entry order did, from 0."""
+
+    entry: int
+    votes: int
+    win_rate: float | None
+    battles: int
+    battles_won_share: float | None
+
+
+class LeaderboardContestant(Schema):
+    """Who stands behind a name on the board."""
+
+    name: str
+    contestant: str | None
+    digest: str | None
+    quantization: str | None
+
+
+class SpeedRow(Schema):
+    """How fast one model writes on one host: medians and tails."""
+
+    model: str
+    host: str
+    answers: int
+    cold_answers: int
+    ttft_s_p50: float | None
+    ttft_s_p95: float | None
+    warm_ttft_s_p50: float | None
+    warm_ttft_s_p95: float | None
+    tokens_per_s_p50: float | None
+    tokens_per_s_p95: float | None
+    tokens_per_s_p5: float | None
+
+
+class Leaderboard(Schema):
+    """Who is best, and how sure that is."""
+
+    leaderboard: list[LeaderboardRow]
+    last_updated: float = Field(description="Unix time of the newest vote; 0 without votes.")
+    method: LeaderboardMethod
+    counts: LeaderboardCounts
+    finding: LeaderboardFinding
+    positions: list[LeaderboardPosition]
+    contestants: dict[str, LeaderboardContestant]
+    categories: list[str]
+    languages: list[str]
+    speed: list[SpeedRow]
+    votes_of: str
+
+
+class SpeedBoard(Schema):
+    """How fast each model writes on each host (``board=speed``)."""
+
+    speed: list[SpeedRow]
+    answers_of: str
+
+
+class Boards(RootModel[Leaderboard | SpeedBoard]):
+    """The leaderboard, or the speed board where that was asked for."""
