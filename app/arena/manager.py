@@ -13,6 +13,7 @@ from random import Random, SystemRandom
 import structlog
 
 from app.arena.document import Document
+from app.arena.lookup import Lookup
 from app.arena.requests import Ballot, Opening, new_battle_id
 from app.arena.settle import Settler, is_opening, opening
 from app.arena.store import Store, new_name
@@ -21,7 +22,7 @@ from app.battle import rules
 from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, Vote
 from app.battle.events import Snapshot, vote_data
 from app.battle.pairing import draw
-from app.errors import Conflict, NotFound
+from app.errors import Conflict
 from app.metrics.tally import Tally
 from app.records.ledger import Ledger
 from app.records.values import BattleCounts, BattleRecord
@@ -29,7 +30,7 @@ from app.records.values import BattleCounts, BattleRecord
 log = structlog.get_logger(__name__)
 
 
-class ArenaManager:
+class ArenaManager(Lookup):
     """Every move of every battle; safe to call from any worker."""
 
     def __init__(
@@ -43,8 +44,7 @@ class ArenaManager:
         new_id: Callable[[], str] = new_battle_id,
         tally: Tally | None = None,
     ) -> None:
-        self._store = store
-        self._ledger = ledger
+        super().__init__(store, ledger)
         self._settler = settler
         self._named = named
         self._rng = rng or SystemRandom()
@@ -110,38 +110,6 @@ class ArenaManager:
                 return snapshot_of(look)
             record = await self.record(battle_id)
         return snapshot_from_records(record, await self._ledger.answers(battle_id), self._named)
-
-    async def record(self, battle_id: str) -> BattleRecord:
-        """The battle as SQL holds it: its contestants by name and the votes that stand. Not for viewers.
-
-        Raises:
-            NotFound: there is no such battle.
-        """
-        record = await self._ledger.battle(battle_id)
-        if record is None:
-            raise NotFound(f"there is no battle {battle_id!r}; open one with POST /api/arena/battles")
-        return record
-
-    async def exists(self, battle_id: str) -> None:
-        """Make sure that there is such a battle, in SQL.
-
-        Raises:
-            NotFound: there is none.
-        """
-        await self.record(battle_id)
-
-    async def resolve(self, battle_or_session: str) -> str:
-        """A battle's id from itself or from the session whose newest battle is meant.
-
-        Raises:
-            NotFound: neither is known.
-        """
-        if await self._ledger.battle(battle_or_session) is not None:
-            return battle_or_session
-        newest = await self._ledger.newest_of_session(battle_or_session)
-        if newest is None:
-            raise NotFound("Battle session not found: start one with POST /api/arena/start_progressive")
-        return newest
 
     async def counts(self) -> BattleCounts:
         """How many battles there are, and how many were judged to their end."""

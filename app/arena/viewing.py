@@ -17,9 +17,11 @@ from redis.exceptions import RedisError
 from app.arena.hub import Feed, Hub, follow
 from app.battle.battle import Status
 from app.battle.events import Snapshot
+from app.errors import NotFound, Unavailable
 
-#: How long an event stream waits between two tries while Redis is away.
+#: How long an event stream waits between two tries while Redis is away, or the database where only it has the battle.
 AWAY_PAUSE_S = 0.5
+DATABASE_PAUSE_S = 2.0
 #: What a client is told to wait before it connects again, should the stream break meanwhile.
 AWAY_FRAME = b"retry: 3000\n\n"
 
@@ -74,8 +76,9 @@ class Viewing:
     async def events(self, battle_id: str, cursor: Cursor | None) -> AsyncGenerator[bytes]:
         """Yield the battle as SSE frames after ``cursor`` (None: from its first event), until its end.
 
-        A cursor that can't be continued gets a ``snapshot`` first. While Redis is away the stream stays open, tells
-        the client how long to wait should the connection break, and goes on where it was.
+        A cursor that can't be continued gets a ``snapshot`` first. While Redis is away, or the database when Redis has
+        lost the battle, the stream stays open, tells the client how long to wait should the connection break, and goes
+        on where it was. It ends at once if there turns out to be no such battle: the client comes again and is told.
         """
         told_away = False
         while True:
@@ -85,11 +88,13 @@ class Viewing:
                         told_away, cursor = False, reached
                         yield frame
                 return
-            except (RedisError, OSError):
+            except NotFound:
+                return
+            except (RedisError, OSError, Unavailable) as away:
                 if not told_away:
                     yield AWAY_FRAME
                 told_away = True
-                await asyncio.sleep(AWAY_PAUSE_S)
+                await asyncio.sleep(DATABASE_PAUSE_S if isinstance(away, Unavailable) else AWAY_PAUSE_S)
 
     async def _frames(self, battle_id: str, cursor: Cursor | None) -> AsyncGenerator[tuple[bytes, Cursor]]:
         with self._hub.watching(battle_id) as feed:

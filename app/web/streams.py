@@ -17,7 +17,7 @@ from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
-from app.errors import ArenaError, InvalidInput
+from app.errors import ArenaError, InvalidInput, Unavailable
 from app.web.errors import REDIS_AWAY, UNEXPECTED, error_response
 from app.web.services import Services
 
@@ -75,13 +75,17 @@ def heartbeat() -> ServerSentEvent:
 async def event_stream(services: Services, battle_id: str, request: Request, after: str | None) -> Response:
     """The battle as SSE from the cursor on; 204 when the cursor is the end's.
 
+    A database that is away is no reason to refuse: an EventSource that gets a 5xx never comes back. The battle is in
+    Redis, or the stream stays open until one of both can tell of it.
+
     Raises:
         InvalidInput: the cursor is malformed.
         NotFound: there is no such battle.
     """
     # EventSource reconnects with its old URL and the newer header, so the header wins.
     text = request.headers.get("last-event-id") or after
-    await services.manager.exists(battle_id)
+    with suppress(Unavailable):
+        await services.manager.record(battle_id)
     cursor: Cursor | None = None
     if text:
         try:

@@ -77,6 +77,11 @@ class PostgresServer:
             self._guard.communicate(b"done\n")
             self._guard = None
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it was killed and not started again."""
+        return self._process is None
+
     def close(self) -> None:
         """End the server and remove its folder."""
         self.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from fastapi import Response
@@ -28,7 +28,7 @@ class Board:
 
 
 def client(boards: Board | None = None) -> AsyncClient:
-    app = application.create(lambda: None)  # type: ignore[arg-type, return-value] # its lifespan is not run here
+    app = application.create(lambda: cast(Any, None))  # its lifespan is not run here
 
     @app.get("/assets/app.0123.js")
     async def asset() -> Response:
@@ -39,7 +39,8 @@ def client(boards: Board | None = None) -> AsyncClient:
         raise ZeroDivisionError
 
     known = Settings(_env_file=None)
-    app.state.services = Services(known, *[None] * 2, cast(Boards, boards), *[None] * 2)  # type: ignore[arg-type]
+    nothing = cast(Any, None)
+    app.state.services = Services(known, nothing, nothing, cast(Boards, boards), nothing, nothing)
     transport = ASGITransport(app, raise_app_exceptions=False)
     return AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 

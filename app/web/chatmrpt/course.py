@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from app.arena.lookup import Entered
 from app.battle.battle import Contestant, Side, Status, Vote, survivor
 from app.battle.events import Snapshot
 from app.records.values import BattleRecord
@@ -102,8 +103,8 @@ def loser(vote: Vote) -> int:
     return vote.pair.b if survivor(vote) == vote.pair.a else vote.pair.a
 
 
-def course_of(snapshot: Snapshot, record: BattleRecord, reveal: Reveal) -> Course:
-    """The battle at the moment of ``snapshot``; what SQL learned later is left out."""
+def course_of(snapshot: Snapshot, record: BattleRecord | Entered, reveal: Reveal) -> Course:
+    """The battle at the moment of ``snapshot``; what the records learned later is left out."""
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
     told = {vote["round"] for vote in snapshot.votes}
     votes = tuple(vote for vote in record.votes if vote.round in told)

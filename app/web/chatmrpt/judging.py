@@ -35,7 +35,7 @@ async def course_now(services: Services, battle_id: str, snapshot: Snapshot | No
         NotFound: there is no such battle.
     """
     snapshot = snapshot or await services.manager.snapshot(battle_id)
-    return course_of(snapshot, await services.manager.record(battle_id), services.settings.arena_reveal)
+    return course_of(snapshot, await services.manager.entered(battle_id), services.settings.arena_reveal)
 
 
 async def judge(services: Services, body: ChoiceBody, sender: Voter) -> Course:

@@ -46,7 +46,7 @@ async def round_stream(services: Services, snapshot: Snapshot, reader: Reader) -
     Raises:
         NotFound: there is no such battle.
     """
-    record = await services.manager.record(snapshot.battle_id)
+    record = await services.manager.entered(snapshot.battle_id)
 
     def course_at(now: Snapshot) -> Course:
         return course_of(now, record, services.settings.arena_reveal)

@@ -1,0 +1,80 @@
+"""Which battle is meant, and who entered it: SQL tells, and Redis for as long as the database is away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.arena.store import Store
+from app.battle.battle import Vote
+from app.errors import NotFound, Unavailable
+from app.records.ledger import Ledger
+from app.records.values import BattleRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The models of a battle in entry order, and its votes; ``voted_at`` is empty where only Redis was asked."""
+
+    contestants: tuple[str, ...]
+    votes: tuple[Vote, ...]
+    voted_at: tuple[datetime, ...] = ()
+
+
+class Lookup:
+    """Finds battles; changes nothing."""
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self._store = store
+        self._ledger = ledger
+
+    async def record(self, battle_id: str) -> BattleRecord:
+        """The battle as SQL holds it: its contestants by name and the votes that stand. Not for viewers.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        record = await self._ledger.battle(battle_id)
+        if record is None:
+            raise NotFound(f"there is no battle {battle_id!r}; open one with POST /api/arena/battles")
+        return record
+
+    async def entered(self, battle_id: str) -> Entered:
+        """Who entered and the votes that stand; while the database is away, as Redis holds them.
+
+        Raises:
+            NotFound: there is no such battle.
+            Unavailable: the database is away, and Redis has no such battle.
+        """
+        try:
+            record = await self.record(battle_id)
+        except Unavailable:
+            look = await self._store.look(battle_id)
+            if look is None:
+                raise
+            battle = look.document.battle
+            return Entered(tuple(contestant.model for contestant in battle.contestants), battle.votes)
+        return Entered(record.contestants, record.votes, record.voted_at)
+
+    async def resolve(self, battle_or_session: str) -> str:
+        """A battle's id from itself or from the session whose newest battle is meant.
+
+        While the database is away only battles can be told, by Redis.
+
+        Raises:
+            NotFound: neither is known.
+        """
+        try:
+            return await self._resolved(battle_or_session)
+        except Unavailable:
+            if await self._store.name_of(battle_or_session) is None:
+                raise
+            return battle_or_session
+
+    async def _resolved(self, battle_or_session: str) -> str:
+        if await self._ledger.battle(battle_or_session) is not None:
+            return battle_or_session
+        newest = await self._ledger.newest_of_session(battle_or_session)
+        if newest is None:
+            raise NotFound("Battle session not found: start one with POST /api/arena/start_progressive")
+        return newest

@@ -1,0 +1,124 @@
+"""The database goes away: nothing is judged, nobody who reads is sent away, and everything goes on when it is back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.database import migrate
+from tests.helpers import wait_until
+from tests.records.postgres_server import PostgresServer
+from tests.whole.client import (
+    BATTLES,
+    call,
+    check_refusal,
+    client,
+    folded,
+    open_battle,
+    play,
+    post,
+    until_ready,
+    vote,
+    watch,
+    watching,
+)
+from tests.whole.harness import House, running_house
+
+PAIR = "/api/arena/get_progressive_responses"
+ROUND = "/api/arena/get_responses_streaming"
+
+
+@pytest.fixture(scope="module")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, House, str]]:
+    postgres = PostgresServer()
+    try:
+        with running_house(tmp_path_factory.mktemp("database-away")) as house:
+            url = postgres.url(postgres.create())
+            asyncio.run(migrate(url))
+            house.settings["DATABASE_URL"] = url
+            yield postgres, house, house.driver().url
+    finally:
+        postgres.close()
+
+
+@pytest.fixture
+async def away(_home: tuple[PostgresServer, House, str]) -> Iterator[None]:
+    """Let the test end with a database that answers."""
+    postgres, _, url = _home
+    yield
+    if postgres.is_down:
+        await asyncio.to_thread(postgres.start)
+    await wait_until(lambda: _ready(url), 15)
+
+
+async def _ready(url: str) -> bool:
+    return (await call("GET", f"{url}/readyz")).status_code == 200
+
+
+async def test_who_comes_back_meanwhile_is_served_from_redis(_home, away):
+    postgres, _, url = _home
+    opened = await open_battle(url)
+    battle = opened["battle_id"]
+    await until_ready(url, battle)
+    postgres.kill()
+    refused = await vote(url, battle, 1, "a")
+    assert check_refusal(refused, 503)["code"] == "database_away"
+
+    first = await watch(url, battle, until=lambda event: event.event == "ready")
+    again = await watch(url, battle, last_event_id=first.ids[2], until=lambda event: event.event == "ready")
+    assert (first.status, again.status) == (200, 200)
+    assert again.ids == first.ids[3:]
+    assert not again.retries
+    async with client() as http, http.stream(
+        "POST", url + PAIR, json={"battle_id": battle}, headers={"Accept": "text/event-stream"}
+    ) as stream:
+        assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    pair = await post(url + PAIR, {"battle_id": battle})
+    assert (pair.status_code, pair.json()["status"]) == (200, "ready")
+    told = await post(url + ROUND, {"battle_id": battle})
+    assert told.status_code == 200
+    assert pair.json()["response_a"][:20] in told.text
+
+    async with watching(url, battle, after=opened["cursor"]) as (watched, whole):
+        await asyncio.to_thread(postgres.start)
+        await wait_until(lambda: _ready(url), 15)
+        end = await play(url, battle, ["a", "b"])
+        await asyncio.wait_for(whole, 15)
+    assert end["status"] == "finished"
+    assert folded(opened, watched.events) == end
+
+
+async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_both_is_back(_home, away):
+    postgres, house, url = _home
+    opened = await open_battle(url)
+    battle = opened["battle_id"]
+    ready = await until_ready(url, battle)
+    postgres.kill()
+    await asyncio.to_thread(house.redis.flush)
+    async with watching(url, battle, after=ready["cursor"]) as (watched, whole):
+        await wait_until(lambda: watched.retries == [b"3000"], 15)
+        assert watched.status == 200
+        await asyncio.to_thread(postgres.start)
+        await wait_until(lambda: watched.named("snapshot"), 20)
+        await play(url, battle, ["tie", "tie"])
+        await asyncio.wait_for(whole, 20)
+    assert watched.events[-1].event == "end"
+
+
+async def test_a_battle_that_never_was_is_told_when_that_is_known(_home, away):
+    postgres, _, url = _home
+    postgres.kill()
+    async with watching(url, "0" * 32) as (watched, whole):
+        await wait_until(lambda: watched.retries, 15)
+        await asyncio.to_thread(postgres.start)
+        await asyncio.wait_for(whole, 20)
+    assert (watched.status, watched.events) == (200, [])
+    check_refusal(await call("GET", f"{url}{BATTLES}/{'0' * 32}/events"), 404)
+
+
+async def test_the_outage_left_no_stack_traces(_home):
+    _, house, _ = _home
+    for instance in house.instances:
+        assert not [line for line in instance.logged() if line.get("exception") and line["logger"].startswith("uvicorn")]
