@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -29,9 +29,11 @@ from tests.whole.harness import House, running_house
 PAIR = "/api/arena/get_progressive_responses"
 ROUND = "/api/arena/get_responses_streaming"
 
+Home = tuple[PostgresServer, House, str]
+
 
 @pytest.fixture(scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, House, str]]:
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     postgres = PostgresServer()
     try:
         with running_house(tmp_path_factory.mktemp("database-away")) as house:
@@ -44,7 +46,7 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresSe
 
 
 @pytest.fixture
-async def away(_home: tuple[PostgresServer, House, str]) -> Iterator[None]:
+async def away(_home: Home) -> AsyncIterator[None]:
     """Let the test end with a database that answers."""
     postgres, _, url = _home
     yield
@@ -57,7 +59,7 @@ async def _ready(url: str) -> bool:
     return (await call("GET", f"{url}/readyz")).status_code == 200
 
 
-async def test_who_comes_back_meanwhile_is_served_from_redis(_home, away):
+async def test_who_comes_back_meanwhile_is_served_from_redis(_home: Home, away: None) -> None:
     postgres, _, url = _home
     opened = await open_battle(url)
     battle = opened["battle_id"]
@@ -71,9 +73,10 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_home, away):
     assert (first.status, again.status) == (200, 200)
     assert again.ids == first.ids[3:]
     assert not again.retries
-    async with client() as http, http.stream(
-        "POST", url + PAIR, json={"battle_id": battle}, headers={"Accept": "text/event-stream"}
-    ) as stream:
+    async with (
+        client() as http,
+        http.stream("POST", url + PAIR, json={"battle_id": battle}, headers={"Accept": "text/event-stream"}) as stream,
+    ):
         assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     pair = await post(url + PAIR, {"battle_id": battle})
     assert (pair.status_code, pair.json()["status"]) == (200, "ready")
@@ -90,7 +93,9 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_home, away):
     assert folded(opened, watched.events) == end
 
 
-async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_both_is_back(_home, away):
+async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_both_is_back(
+    _home: Home, away: None
+) -> None:
     postgres, house, url = _home
     opened = await open_battle(url)
     battle = opened["battle_id"]
@@ -107,7 +112,7 @@ async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_b
     assert watched.events[-1].event == "end"
 
 
-async def test_a_battle_that_never_was_is_told_when_that_is_known(_home, away):
+async def test_a_battle_that_never_was_is_told_when_that_is_known(_home: Home, away: None) -> None:
     postgres, _, url = _home
     postgres.kill()
     async with watching(url, "0" * 32) as (watched, whole):
@@ -118,7 +123,8 @@ async def test_a_battle_that_never_was_is_told_when_that_is_known(_home, away):
     check_refusal(await call("GET", f"{url}{BATTLES}/{'0' * 32}/events"), 404)
 
 
-async def test_the_outage_left_no_stack_traces(_home):
+async def test_the_outage_left_no_stack_traces(_home: Home) -> None:
     _, house, _ = _home
     for instance in house.instances:
-        assert not [line for line in instance.logged() if line.get("exception") and line["logger"].startswith("uvicorn")]
+        traces = [line for line in instance.logged() if line.get("exception")]
+        assert not [line for line in traces if line["logger"].startswith("uvicorn")]
