@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo serve test race takeover check openapi format lock install clean
+.PHONY: demo serve test race takeover check clients-check openapi format lock install clean
 
 install: $(STAMP)
 
@@ -42,6 +42,9 @@ check: install ## style, types and the direction of imports
 format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+clients-check: install ## clients made from docs/openapi.json compile without warnings
+	$(BIN)/python clients/check.py
 
 openapi: install ## write docs/openapi.json anew, after a change of what the API takes or answers
 	$(BIN)/python -m app.web.openapi > docs/openapi.json

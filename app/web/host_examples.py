@@ -6,7 +6,7 @@ from typing import Any
 
 from app.web.schemas.base import answered
 from app.web.schemas.errors import AWAY
-from app.web.schemas.hosts import Hosts, Models, Warming
+from app.web.schemas.hosts import ContenderList, Hosts, WarmingModels
 
 Json = dict[str, Any]
 
@@ -91,6 +91,6 @@ MODELS_VIEW: Json = {
 }
 
 HOSTS: Json = answered(Hosts, "All hosts", PUBLIC_VIEW, FULL_VIEW)
-MODELS: Json = answered(Models, "The models", MODELS_VIEW)
-WARMING: Json = answered(Warming, "The models that were asked for", {"warming": ["llama3.1:8b", "qwen3:8b"]})
+MODELS: Json = answered(ContenderList, "The models", MODELS_VIEW)
+WARMING: Json = answered(WarmingModels, "The models that were asked for", {"warming": ["llama3.1:8b", "qwen3:8b"]})
 WITHOUT_REDIS: Json = AWAY[503]

@@ -84,6 +84,9 @@ def test_operations_and_models_have_names_of_their_own() -> None:
     assert all(re.fullmatch("[A-Za-z]+", name) for name in DOCUMENT["components"]["schemas"]), (
         "none has its file in its name"
     )
+    snake = {re.sub("(?<!^)(?=[A-Z])", "_", name).lower(): schema for name, schema in SCHEMAS.items()}
+    collisions = [name for name, schema in snake.items() if name in schema.get("properties", {})]
+    assert collisions == [], "a generated client mixes a model up with its field of the same name"
     titles = [schema["title"] for schema in SCHEMAS.values()]
     assert len(set(titles)) == len(titles)
 

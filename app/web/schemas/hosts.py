@@ -149,14 +149,14 @@ class MissingModel(Schema):
     remedy: str
 
 
-class Models(Schema):
+class ContenderList(Schema):
     """The models that can be drawn, and those that are configured and nowhere."""
 
     models: list[Contender]
     missing: list[MissingModel]
 
 
-class Warming(Schema):
+class WarmingModels(Schema):
     """The models that were asked for; each host decides whether it loads them."""
 
     warming: list[str]

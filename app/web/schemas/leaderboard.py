@@ -119,7 +119,7 @@ class SpeedRow(Schema):
     tokens_per_s_p5: float | None
 
 
-class Leaderboard(Schema):
+class QualityBoard(Schema):
     """Who is best, and how sure that is."""
 
     leaderboard: list[LeaderboardRow]
@@ -142,5 +142,5 @@ class SpeedBoard(Schema):
     answers_of: str
 
 
-class Boards(RootModel[Leaderboard | SpeedBoard]):
+class Boards(RootModel[QualityBoard | SpeedBoard]):
     """The leaderboard, or the speed board where that was asked for."""
