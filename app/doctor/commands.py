@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from shlex import quote
 from urllib.parse import urlsplit, urlunsplit
 
@@ -55,6 +56,12 @@ def ollama(url: str, *words: str) -> str:
 def curl(url: str, path: str) -> str:
     """Ask the server at ``url`` by hand."""
     return f"curl -sS -m 5 {quote(shown(url).rstrip('/') + path)}"
+
+
+def chat(url: str, model: str) -> str:
+    """Ask the server at ``url`` for an answer by hand, as the arena does."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]})
+    return f"curl -sS -m 200 {quote(shown(url).rstrip('/') + '/api/chat')} -d {quote(body)}"
 
 
 def environment(name: str, value: str) -> str:

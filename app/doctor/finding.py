@@ -64,6 +64,7 @@ WorkCode = Literal[
     "server_restarted",
     "loads_hang",
     "loads_fail",
+    "answers_fail",
     "model_slow",
     "queue_full",
     "queue_nearly_full",

@@ -37,7 +37,7 @@ def on_addresses(seen: Observation) -> Iterator[Finding]:
 def _of_one_that_answers(host: HostSeen, seen: Observation) -> Iterator[Finding]:
     name, url = host.host.name, host.host.url
     report = seen.reports.get(name)
-    if report is not None and report.health == "down":
+    if report is not None and report.health == "down" and not report.fails_answers:
         yield Finding(
             "host_seen_down",
             "warning",

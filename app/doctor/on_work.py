@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from app.doctor.commands import RESTART, curl, environment, machine_of, ollama
+from app.doctor.commands import RESTART, chat, curl, environment, machine_of, ollama, shown
 from app.doctor.finding import Finding, Severity
 from app.doctor.memory import GIB
 from app.doctor.observation import HostSeen, Observation
@@ -48,6 +48,7 @@ def on_work(seen: Observation) -> Iterator[Finding]:
         yield from _others(host, seen)
         if report is not None:
             yield from _loads(host, report, seen)
+            yield from _answers(host, report, seen)
             yield from _slow(host, seen)
 
 
@@ -225,6 +226,25 @@ def _loads(host: HostSeen, report: HostReport, seen: Observation) -> Iterator[Fi
             "make room (a smaller num_ctx, fewer models), or install the model again if its file is damaged",
             ollama(host.host.url, "pull", failed[-1].model or "MODEL"),
         )
+
+
+def _answers(host: HostSeen, report: HostReport, seen: Observation) -> Iterator[Finding]:
+    """A host that answers its probes and fails its answers. One that answers nothing is told of by its address."""
+    if not host.answers or not report.fails_answers:
+        return
+    url, failing = host.host.url, {name for name, told in seen.reports.items() if told.fails_answers}
+    others = [one for one in seen.catalog.contenders if set(one.hosts) - failing]
+    model = next(iter((*seen.wished[host.host.name], *report.planned)), "MODEL")
+    yield Finding(
+        "answers_fail",
+        "warning" if len(others) >= 2 else "error",
+        host.host.name,
+        f"{shown(url)} answers its probes, but its last {report.failed_answers} answers failed "
+        f"({report.failure or 'no reason given'}): nothing is drawn for it but for one try every few minutes",
+        f"ask it for an answer by hand; then see Ollama's log on {machine_of(url)}, and whatever stands in between (a "
+        "proxy or firewall may let short calls pass and cut long ones off)",
+        chat(url, model),
+    )
 
 
 def _slow(host: HostSeen, seen: Observation) -> Iterator[Finding]:

@@ -19,6 +19,9 @@ TELL_EVERY = timedelta(seconds=2)
 KEEP = timedelta(seconds=10)
 """A report outlives its writer this long: longer than a takeover, so that routing doesn't forget what is resident."""
 
+FAILS_ANSWERS = 5
+"""After so many answers in a row that failed by its fault, a host's probes are no sign that it works."""
+
 Health = Literal["up", "trying", "down"]
 """``down``: nothing is sent there until a probe succeeds; ``trying``: one answer is, to see whether it lives again."""
 
@@ -73,7 +76,8 @@ class HostReport:
     together with a battle they would tell who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
     take, ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
     whatever their size. ``planned`` are the models that should be in memory when nobody waits.
-    ``why`` is the cause while it is not up, a backend's class of error.
+    ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
+    that failed by its fault, ``failure`` is what the last of them ended with.
     """
 
     host: str
@@ -95,6 +99,13 @@ class HostReport:
     planned: tuple[str, ...] = ()
     max_models: int | None = None
     events: tuple[HostEvent, ...] = ()
+    failed_answers: int = 0
+    failure: str = ""
+
+    @property
+    def fails_answers(self) -> bool:
+        """Whether it fails its answers, though it may answer probes and load models."""
+        return self.failed_answers >= FAILS_ANSWERS
 
 
 class Reports(Protocol):

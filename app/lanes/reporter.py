@@ -94,6 +94,8 @@ class Reporter:
             planned=crew.keeper.plan,
             max_models=here.limits.models,
             events=crew.journal.events,
+            failed_answers=breaker.failed_answers,
+            failure=breaker.failure,
         )
 
     def _residents(self) -> tuple[ResidentReport, ...]:

@@ -179,9 +179,9 @@ class Work:
         crew, finish = self._crew, runner.finish
         unplanned_load = finish is not None and finish.timing.cold and not runner.load_s
         if runner.error is not None:
-            crew.breaker.failed(runner.error)
+            crew.breaker.failed_answer(runner.error)
         elif finish is not None and finish.reason != "error":
-            crew.breaker.succeeded()
+            crew.breaker.answered()
             self._learn(runner, finish)
         if runner.error is not None or unplanned_load:
             # The server may have lost models that we take to be in memory.

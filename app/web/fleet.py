@@ -173,6 +173,8 @@ def _trouble(name: str, report: HostReport | None, silent: bool) -> list[str]:
         nobody = f"nobody drives host {name} at the moment"
         return [nobody, f"host {name} does not answer"] if silent else [nobody]
     why = f" ({report.why})" if report.why else ""
+    if report.health == "down" and report.fails_answers:
+        return [f"host {name} answers its probes, but its last {report.failed_answers} answers failed{why}"]
     if report.health == "down":
         return [f"host {name} does not answer{why}"]
     if report.health == "trying":

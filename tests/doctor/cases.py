@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tests.doctor.house import TRIO, House
+from tests.doctor.house import HEALTHY, TRIO, House
 from tests.doctor.servers import (
     free_port,
     full_backlog,
@@ -170,6 +170,20 @@ async def a_proxy_that_wants_a_login(house: House) -> None:
 async def only_the_driver_does_not_reach_it(house: House) -> None:
     await house.start()
     await house.report(health="down", why="unavailable")
+
+
+@case("answers_fail", "error", "its last 7 answers failed", "no connection within 2 s", "/api/chat", TRIO[0])
+async def every_answer_fails_while_probes_are_green(house: House) -> None:
+    await house.start()
+    await house.report(health="down", why="unavailable", failed_answers=7, failure="no connection within 2 s")
+
+
+@case("answers_fail", "warning", "its last 5 answers failed", "cut long ones off")
+async def every_answer_of_one_of_two_hosts_fails(house: House) -> None:
+    await house.start()
+    other = await house.simulated(HEALTHY)
+    house.more_hosts = [{"name": "second", "url": other.url}]
+    await house.report(host="second", health="trying", failed_answers=5)
 
 
 @case("host_refuses", "warning", "refuses", "its driver tells that it is up")

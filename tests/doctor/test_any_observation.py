@@ -96,6 +96,7 @@ reports = st.builds(
     planned=st.lists(MODELS, max_size=3).map(tuple),
     max_models=st.sampled_from([None, 1, 3]),
     events=st.lists(events, max_size=5).map(tuple),
+    failed_answers=st.integers(0, 9),
 )
 answers = st.builds(AnswerSeen, st.just("gpu"), MODELS, st.floats(0, 9), st.floats(0, 9), st.floats(0, 9))
 redises = st.builds(

@@ -20,8 +20,16 @@ from app.backends.base import (
     Stalled,
     UpstreamFailed,
 )
-from app.lanes.breaker import LONGEST_PAUSES, THRESHOLD, TRIED_FOR, Breaker, counts
-from app.lanes.report import Health
+from app.lanes.breaker import (
+    FIRST_WITHOUT_ANSWERS,
+    LONGEST_PAUSES,
+    LONGEST_WITHOUT_ANSWERS,
+    THRESHOLD,
+    TRIED_FOR,
+    Breaker,
+    counts,
+)
+from app.lanes.report import FAILS_ANSWERS, Health
 from tests.lanes.conftest import Clock
 
 REFUSED = BackendUnavailable("refused")
@@ -61,10 +69,11 @@ def test_three_failures_in_a_row_open_it(breaker: Breaker) -> None:
 
 def test_a_success_between_failures_starts_the_count_anew(breaker: Breaker) -> None:
     for _ in range(4 * THRESHOLD):
-        breaker.failed(REFUSED)
-        breaker.failed(REFUSED)
-        breaker.succeeded()
+        breaker.failed_answer(REFUSED)
+        breaker.failed_answer(REFUSED)
+        breaker.answered()
     assert breaker.health == "up"
+    assert (breaker.failed_answers, breaker.failure) == (0, "")
 
 
 def test_any_number_of_refused_requests_leaves_it_closed(breaker: Breaker) -> None:
@@ -204,3 +213,107 @@ def test_a_host_that_is_left_alone_may_be_tried_by_who_comes_next(breaker: Break
     assert breaker.health == "trying"
     breaker.unreachable("unavailable")
     assert breaker.health == "down"
+
+
+def health_of(breaker: Breaker) -> str:
+    """Its health, of which a type checker knows nothing from before."""
+    return breaker.health
+
+
+def fail_answers(breaker: Breaker) -> None:
+    """Three open it, and two are tried in vain; its clock stands still."""
+    for _ in range(FAILS_ANSWERS):
+        breaker.alive()
+        breaker.failed_answer(REFUSED)
+    assert breaker.fails_answers
+
+
+def test_answers_that_fail_between_loads_that_succeed_open_it(breaker: Breaker) -> None:
+    for _ in range(FAILS_ANSWERS):
+        assert breaker.health == "up"
+        breaker.succeeded()
+        breaker.failed_answer(REFUSED)
+    assert breaker.health == "down"
+    assert breaker.fails_answers
+    assert breaker.failure == "unavailable: refused"
+
+
+def test_neither_probes_nor_loads_speak_for_a_host_that_fails_its_answers(breaker: Breaker, clock: Clock) -> None:
+    fail_answers(breaker)
+    while clock.now < FIRST_WITHOUT_ANSWERS.total_seconds():
+        breaker.alive()
+        breaker.succeeded()
+        assert breaker.health == "down"
+        clock.now += 1
+    breaker.alive()
+    assert health_of(breaker) == "trying"
+    breaker.succeeded()
+    assert health_of(breaker) == "trying", "a load is no answer"
+    breaker.answered()
+    assert (health_of(breaker), breaker.failed_answers) == ("up", 0)
+
+
+def test_it_is_still_probed_meanwhile(breaker: Breaker, clock: Clock) -> None:
+    fail_answers(breaker)
+    clock.now += 5
+    assert breaker.probe_due
+    breaker.alive()
+    assert not breaker.probe_due
+    clock.now += 2 * LONGEST_PAUSES
+    assert breaker.probe_due
+
+
+def test_each_try_in_vain_doubles_the_time_without_answers_up_to_a_bound(breaker: Breaker, clock: Clock) -> None:
+    fail_answers(breaker)
+    spared = []
+    for _ in range(6):
+        began = clock.now
+        while breaker.health == "down":
+            clock.now += 1
+            breaker.alive()
+        spared.append(clock.now - began)
+        breaker.failed_answer(REFUSED)
+    assert spared == [30, 60, 120, 240, 300, 300]
+    assert spared[-1] == LONGEST_WITHOUT_ANSWERS.total_seconds()
+
+
+def test_answers_that_fail_together_are_no_row(breaker: Breaker) -> None:
+    for _ in range(3 * FAILS_ANSWERS):
+        breaker.failed_answer(BackendBroken("the card failed"))
+    assert breaker.health == "down"
+    assert not breaker.fails_answers
+    breaker.alive()
+    assert health_of(breaker) == "trying"
+
+
+def test_where_nobody_came_to_try_the_next_failed_answer_opens_it_at_once(breaker: Breaker, clock: Clock) -> None:
+    fail_answers(breaker)
+    clock.now += FIRST_WITHOUT_ANSWERS.total_seconds()
+    breaker.alive()
+    clock.now += TRIED_FOR.total_seconds()
+    breaker.alive()
+    assert (breaker.health, breaker.fails_answers) == ("up", True)
+    breaker.failed_answer(REFUSED)
+    assert breaker.health == "down"
+
+
+def test_a_host_that_was_away_meanwhile_begins_anew(breaker: Breaker) -> None:
+    fail_answers(breaker)
+    breaker.unreachable("unavailable")
+    assert not breaker.fails_answers
+    breaker.alive()
+    assert health_of(breaker) == "trying"
+    breaker.succeeded()
+    assert health_of(breaker) == "up"
+
+
+def test_a_host_that_fails_its_answers_and_is_left_alone_may_be_tried(breaker: Breaker) -> None:
+    fail_answers(breaker)
+    breaker.left_alone()
+    assert breaker.health == "trying"
+
+
+def test_answers_whose_request_is_to_blame_do_not_count(breaker: Breaker) -> None:
+    for _ in range(2 * FAILS_ANSWERS):
+        assert not breaker.failed_answer(BadRequest("400"))
+    assert (breaker.health, breaker.failed_answers) == ("up", 0)

@@ -346,3 +346,65 @@ async def test_an_answer_cut_off_is_written_elsewhere_only_if_its_battle_would_e
     texts = {town.desk.answer(one).text for one in jobs[:2] if reason(town, one) == ("stop", None)}
     assert not any(text.startswith("half") for text in texts), "nothing of two hosts is ever mixed"
     await town.close()
+
+
+async def fail_until_it_shows(town: Town) -> None:
+    """Send answers to the host one until its driver tells that it fails them."""
+
+    async def shows() -> bool:
+        report = await town.report("one")
+        return report is not None and report.fails_answers
+
+    number = 100
+    while not await shows():
+        number += 1
+        assert number < 200, await town.report("one")
+        await town.put("one", one := job(number))
+        await wait_until(town.ended(one))
+
+
+async def test_a_host_that_fails_every_answer_is_out_of_the_draw_though_its_probes_are_green() -> None:
+    town = Town(names=("one",))
+    backend = failing(REFUSED)
+    lane = town.open("one", backend, pace=replace(BRISK, down_patience=timedelta(0)))
+    await fail_until_it_shows(town)
+
+    async def nothing_can_be_drawn() -> bool:
+        return await town.router.written(MODELS) == ()
+
+    await wait_until(nothing_can_be_drawn)
+    assert await backend.version()
+    assert await lane._crew.look(), "it answers its probes"
+    assert await town.health("one") == "down"
+    report = await town.report("one")
+    assert report is not None
+    assert report.failure == "unavailable: refused"
+    await town.close()
+
+
+async def test_what_a_host_that_fails_every_answer_would_write_goes_to_the_other(town: Town) -> None:
+    town.open("one", failing(REFUSED))
+    town.open("two", working())
+    await fail_until_it_shows(town)
+    assert await town.router.written(MODELS) == MODELS
+    later = [job(number) for number in range(4)]
+
+    async def known() -> bool:
+        places = await town.router._places()
+        return not places["one"].usable
+
+    await wait_until(known)
+    await town.router.enqueue(later)
+    await wait_until(town.ended(*later))
+    assert [town.writers(one) for one in later] == [["two"]] * 4
+
+
+async def test_a_load_does_not_excuse_answers_that_fail() -> None:
+    town = Town(names=("one",))
+    backend = failing(REFUSED)
+    backend.resident.clear()
+    lane = town.open("one", backend, pace=replace(BRISK, down_patience=timedelta(0)))
+    await fail_until_it_shows(town)
+    assert backend.called("load")
+    assert lane._crew.breaker.health == "down"
+    await town.close()

@@ -222,12 +222,16 @@ def test_the_troubles_of_hosts_are_named():
     reports = {
         "gpu-1": HostReport("gpu-1", NOW, health="down", why="unavailable"),
         "gpu-2": HostReport("gpu-2", NOW, health="trying"),
+        "gpu-4": HostReport("gpu-4", NOW, health="down", why="unavailable", failed_answers=6),
     }
     assert troubles(reports, (ONE, TWO, GONE), ["gpu-3"]) == (
         "host gpu-1 does not answer (unavailable)",
         "host gpu-2 was in trouble and is tried with one answer",
         "nobody drives host gpu-3 at the moment",
         "host gpu-3 does not answer",
+    )
+    assert troubles(reports, (replace(ONE, name="gpu-4"),)) == (
+        "host gpu-4 answers its probes, but its last 6 answers failed (unavailable)",
     )
     assert troubles({"gpu-1": REPORT}, (ONE,), ["gpu-1"]) == ()
 
