@@ -29,7 +29,6 @@ from app.engines import (
     PostgresConnections,
     SqliteConnections,
     Work,
-    away,
     away_is_unavailable,
     database_url,
     parse,
@@ -38,6 +37,8 @@ from app.engines import (
     sqlite_file,
 )
 from app.errors import ConfigurationError, Unavailable
+from app.losses import Losses
+from app.store_errors import Trouble, database_lost
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -55,6 +56,7 @@ MIGRATION_WAIT = timedelta(seconds=60)
 _MIGRATIONS = Path(__file__).parent / "records" / "migrations"
 _MIGRATION_KEY = 0x61_72_65_6E_61  # "arena": the number of PostgreSQL's advisory lock
 _REFUSED = ("28000", "28P01", "3D000")  # PostgreSQL: unknown user, wrong password, no such database
+_READ, _WRITE = "database-read", "database-write"
 _alembic_turn = threading.Lock()  # Alembic keeps what it works on in global names
 
 
@@ -66,27 +68,28 @@ class Database:
     it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
     """
 
-    def __init__(self, url: str, *, busy: timedelta = BUSY, pool_size: int = 5) -> None:
+    def __init__(self, url: str, *, busy: timedelta = BUSY, pool_size: int = 5, losses: Losses | None = None) -> None:
         where = parse(url)
         file = sqlite_file(where)
         self._busy = busy
         self._connections = (
             PostgresConnections(where, busy, pool_size) if file is None else SqliteConnections(file, busy, pool_size)
         )
+        self._losses = losses
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work``, which only reads; each of its statements sees what is committed when it starts."""
-        return await self._shielded(self._connections.read(work), "database-read")
+        return await self._shielded(self._connections.read(work), _READ)
 
     async def autocommit(self, work: Work[T]) -> T:
         """Run ``work``, each of whose statements commits by itself: for one of them, cheaper than a transaction."""
-        return await self._shielded(self._connections.autocommit(work), "database-write")
+        return await self._shielded(self._connections.autocommit(work), _WRITE)
 
     async def transaction(self, work: Work[T]) -> T:
         """Run ``work`` in one transaction: committed when it returns, rolled back when it raises."""
-        return await self._shielded(self._connections.transaction(work), "database-write")
+        return await self._shielded(self._connections.transaction(work), _WRITE)
 
     async def ping(self) -> None:
         """Prove that the database answers.
@@ -106,7 +109,7 @@ class Database:
     async def _shielded(self, work: Coroutine[Any, Any, T], name: str) -> T:
         if self._closed:
             work.close()
-            raise away()
+            raise database_lost(Trouble("away", "this process has closed its connections"))
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -114,8 +117,10 @@ class Database:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # a caller that was cancelled takes it no more, and asyncio would complain of that
+        # Taken here, too: a caller that was cancelled takes it no more, and asyncio would complain of that.
+        error = None if task.cancelled() else task.exception()
+        if self._losses is not None:
+            self._losses.heard(error, wrote=task.get_name() == _WRITE and not task.cancelled())
 
 
 def head() -> str:

@@ -29,9 +29,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.connecting import Resolve, resolved
-from app.errors import ConfigurationError, Unavailable
+from app.errors import ConfigurationError
 from app.postgres_connection import connect_by
 from app.settings import Settings
+from app.store_errors import Trouble, database_lost, database_trouble
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -78,20 +79,20 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
 
 
-def away() -> Unavailable:
-    """The error for a database that can't be reached or used now."""
-    return Unavailable("The database is away; try again in a moment.", code="database_away")
-
-
 @contextmanager
 def away_is_unavailable() -> Generator[None]:
-    """Turn what the drivers raise when the database is away into ``Unavailable``; bugs come through as they are."""
+    """Turn what the drivers raise when the database can't be used into ``StoreLost``; bugs come through as they are.
+
+    A right that our user lacks counts as the former, though the drivers have it among the errors of whoever wrote
+    the statement.
+    """
     try:
         yield
-    except _BUGS:
-        raise
     except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
-        raise away() from error
+        trouble = database_trouble(error)
+        if isinstance(error, _BUGS) and trouble.kind != "forbidden":
+            raise
+        raise database_lost(trouble) from error
 
 
 def sqlite_engine(file: Path, busy: timedelta, pragmas: str, *, mode: str = "rw", pool_size: int = 1) -> Engine:
@@ -147,7 +148,8 @@ class _Threads:
 
     def _call(self, open_: Callable[[], AbstractContextManager[Connection]], work: Work[T], asked: float) -> T:
         if monotonic() - asked > self._busy_s:
-            raise away()  # those before it waited for a lock in vain; so would this one, and those after it
+            # Those before it waited for a lock in vain; so would this one, and those after it.
+            raise database_lost(Trouble("locked", "the calls before this one waited for the database's lock in vain"))
         with away_is_unavailable():
             self._notice_another_file()
             with open_() as connection:

@@ -31,13 +31,15 @@ from app.doctor.examine import Examination, examine
 from app.draining import Drain, drained_at_sigterm, end_with_parent, lanes_running, nobody_to_tell
 from app.embedded_redis import embedded_redis
 from app.engines import database_url
-from app.errors import ArenaError, Unavailable
+from app.errors import Unavailable
 from app.hosting import Hosting, backends_of
 from app.hosts.host import Host, hosts_from
 from app.hosts.options import as_sent, options_for, system_for
 from app.hosts.roster import Roster
 from app.lanes.lease import HostLease
 from app.lanes.router import Router
+from app.losses import Losses
+from app.readiness import Stores
 from app.records.comparisons import comparisons
 from app.records.forgetting import Retention
 from app.records.identity import Asked, ModelIdentity
@@ -106,7 +108,9 @@ async def built(settings: Settings) -> AsyncIterator[House]:
         database = await _database(settings, stack)
         hosts = hosts_from(settings)
         backends = backends_of(settings, hosts, stack)
-        yield House(settings, redis, subscriber, database, hosts, backends)
+        house = House(settings, redis, subscriber, database, hosts, backends)
+        stack.push_async_callback(house.aclose)
+        yield house
 
 
 async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redis]:
@@ -130,7 +134,7 @@ async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redi
 async def _database(settings: Settings, stack: AsyncExitStack) -> Database:
     url = database_url(settings)
     await ready(url)
-    database = Database(url)
+    database = Database(url, losses=Losses("database"))
     stack.push_async_callback(database.aclose)
     return database
 
@@ -156,6 +160,7 @@ class House:
     ) -> None:
         self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
         ledger = Ledger(database)
+        self._stores = Stores(redis, database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
         self._writer = TickWriter(self._store, settings.arena_tick)
@@ -236,22 +241,18 @@ class House:
 
     async def readiness(self) -> Readiness:
         """What is missing for battles, and what is in trouble but no reason to leave."""
-        missing = []
-        try:
-            await self._redis.ping()
-        except (RedisError, OSError):
-            missing.append("Redis is away")
-        try:
-            await self._database.ping()
-        except ArenaError as error:
-            missing.append(error.sentence)
+        missing = await self._stores.missing()
         if missing:
-            return Readiness(tuple(missing))
+            return Readiness(missing)
         reports = await self._hosting.reports.read()
         # A report outlives its driver for a while, the lease does not.
         driven = {host: told for host, told in reports.items() if await HostLease(self._redis, host).taken()}
         silent = [host.host for host in self.roster.catalog.unreachable]
         return Readiness(degraded=troubles(driven, self._hosts, silent))
+
+    async def aclose(self) -> None:
+        """End what a call may have begun."""
+        await self._stores.aclose()
 
     async def _examined(self) -> Examination:
         """What the doctor finds, for those who run the arena."""

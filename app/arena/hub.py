@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.arena.store import Store
+from app.store_errors import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,10 +174,13 @@ class Hub:
     async def run(self) -> None:
         """Follow the news until cancelled, through every loss of the connection."""
         while True:
-            with suppress(RedisError, OSError):
+            reason = "the subscription ended"
+            try:
                 await self._follow()
+            except (RedisError, OSError) as error:
+                reason = reason_of(error)
             if not self._lost:
-                log.warning("hub_lost_redis")
+                log.warning("hub_lost_redis", reason=reason)
             self._lost = True
             self._tell_away()
             await asyncio.sleep(LOOK_AROUND_S)

@@ -13,18 +13,17 @@ from datetime import timedelta
 from time import monotonic
 
 import orjson
-import structlog
 from redis.exceptions import RedisError
 
 from app.arena.store import Begun, Item, Store, WriteReply, error_json
 from app.backends.base import GenerationRequest
 from app.lanes.desk import Finish
+from app.losses import Losses
+from app.store_errors import redis_trouble
 
 #: How long the end of an answer waits for a Redis that is away.
 FINISH_LIMIT = timedelta(seconds=300)
 RETRY_PAUSE_S = 0.25
-
-log = structlog.get_logger(__name__)
 
 
 class Pen:
@@ -108,6 +107,7 @@ class TickWriter:
         self._store = store
         self._tick_s = tick.total_seconds()
         self._clock = clock
+        self._losses = Losses("redis", clock=clock)
         self._gathered: dict[Pen, None] = {}
         self._at_once: dict[Pen, None] = {}
         self._states: dict[tuple[str, int], Item] = {}
@@ -161,7 +161,7 @@ class TickWriter:
         try:
             replies = await self._store.write([*(item for _, item in items), *states])
         except (RedisError, OSError) as error:
-            log.warning("write_waits_for_redis", answers=len(items), error=type(error).__name__)
+            self._losses.lost(redis_trouble(error))
             for pen in pens:
                 self.due(pen, at_once=False)
             for state in states:  # unless a newer one has come meanwhile
@@ -169,6 +169,7 @@ class TickWriter:
             self._something.set()
             await asyncio.sleep(RETRY_PAUSE_S)
             return
+        self._losses.back()
         for (pen, _), reply in zip(items, replies, strict=False):
             pen.answered(reply)
 

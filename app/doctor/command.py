@@ -24,8 +24,8 @@ WAKES_WITHIN = timedelta(seconds=90)
 def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
     """Look at the hosts, Redis, the database and the settings; name what is wrong, why, and the command that helps.
 
-    It reads only: no model is loaded and nothing is generated. Ends with status 0 if battles can run, warnings or not,
-    and with 1 if they can't.
+    No model is loaded, nothing is generated, and the one small write to each store leaves nothing behind. Ends with
+    status 0 if battles can run, warnings or not, and with 1 if they can't.
     """
     examination = asyncio.run(examined(load_settings(), WAKES_WITHIN if wake else None))
     if as_json:

@@ -1,7 +1,7 @@
 """The examination: look at everything at once, and name what is wrong.
 
-It reads only, generates and loads nothing, and is over within three seconds whatever hangs; who shows it to many
-people keeps it for some seconds.
+It generates and loads nothing, leaves nothing behind, and is over within three seconds whatever hangs; who shows it to
+many people keeps it for some seconds.
 """
 
 from __future__ import annotations

@@ -88,6 +88,10 @@ StoreCode = Literal[
     "database_unusable",
     "database_not_migrated",
     "database_newer",
+    "database_read_only",
+    "database_forbids",
+    "database_not_writing",
+    "database_locked",
     "clock_skew",
 ]
 Code = AddressCode | ModelCode | MemoryCode | WorkCode | StoreCode

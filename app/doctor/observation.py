@@ -15,6 +15,7 @@ from app.hosts.options import options_for
 from app.hosts.probes import HostState
 from app.lanes.report import HostReport
 from app.settings import Settings
+from app.store_errors import Trouble
 
 Reach = Literal[
     "ollama",  # /api/version answers
@@ -95,8 +96,8 @@ class HostSeen:
 class RedisSeen:
     """Redis as INFO and CONFIG tell; ``fsync`` and ``saves`` are None where CONFIG is forbidden.
 
-    ``idle``: the embedded one does not run, since no process of the arena does. ``strangers`` are hosts that are
-    driven by this Redis and that this configuration does not know.
+    ``idle``: the embedded one does not run, since no process of the arena does. ``refusal``: why it took no write of
+    ours. ``strangers`` are hosts that are driven by this Redis and that this configuration does not know.
     """
 
     where: str
@@ -108,8 +109,7 @@ class RedisSeen:
     used_bytes: int = 0
     limit_bytes: int = 0
     evicted: int = 0
-    read_only: bool = False
-    write_error: str = ""
+    refusal: Trouble | None = None
     appends: bool = False
     fsync: str | None = None
     saves: str | None = None
@@ -130,13 +130,17 @@ class AnswerSeen:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSeen:
-    """The database; ``new`` is a SQLite file that is not there yet and that ``arena serve`` makes."""
+    """The database; ``new`` is a SQLite file that is not there yet and that ``arena serve`` makes.
+
+    ``refusal``: why it took no write of ours, though its schema is as it should be.
+    """
 
     where: str
     state: Literal["ready", "new", "empty", "behind", "newer", "away", "unusable", "folder"] = "ready"
     detail: str = ""
     skew_s: float | None = None
     answers: tuple[AnswerSeen, ...] = ()
+    refusal: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Sees everything at once: hosts, Redis, database and what the drivers of the hosts report. Nothing is changed."""
+"""Sees everything at once: hosts, Redis, database and what the drivers of the hosts report. Nothing is left behind."""
 
 from __future__ import annotations
 

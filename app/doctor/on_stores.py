@@ -9,6 +9,7 @@ from shlex import quote
 from app.doctor.commands import machine_of
 from app.doctor.finding import Finding
 from app.doctor.observation import Observation, RedisSeen
+from app.doctor.on_writes import database_refuses
 from app.redis import OLDEST_VERSION
 
 SKEW_S = 5.0
@@ -104,8 +105,8 @@ def _redis_memory(redis: RedisSeen) -> Iterator[Finding]:
             "set maxmemory-policy to noeviction, in redis.conf too (or in the parameter group of a hosted one)",
             _cli(redis, "CONFIG", "SET", "maxmemory-policy", "noeviction"),
         )
-    if redis.limit_bytes and redis.used_bytes >= NEARLY_FULL * redis.limit_bytes:
-        full = redis.used_bytes >= redis.limit_bytes and redis.policy == "noeviction"
+    full = redis.refusal is not None and redis.refusal.kind == "full"
+    if full or (redis.limit_bytes and redis.used_bytes >= NEARLY_FULL * redis.limit_bytes):
         yield Finding(
             "redis_nearly_full",
             "error" if full else "warning",
@@ -118,7 +119,8 @@ def _redis_memory(redis: RedisSeen) -> Iterator[Finding]:
 
 
 def _redis_writes(redis: RedisSeen) -> Iterator[Finding]:
-    if redis.read_only:
+    kind = None if redis.refusal is None else redis.refusal.kind
+    if kind == "read_only":
         yield Finding(
             "redis_read_only",
             "error",
@@ -127,13 +129,14 @@ def _redis_writes(redis: RedisSeen) -> Iterator[Finding]:
             "name the primary in REDIS_URL; behind a failover, its name and not that of a node",
             _cli(redis, "INFO", "replication"),
         )
-    if redis.write_error:
+    if redis.refusal is not None and kind == "failed":
         yield Finding(
             "redis_not_writing",
             "error",
             "redis",
-            f"Redis refuses all writes (MISCONF): {redis.write_error}",
-            "make room on its disk and let it write there; its log has the reason",
+            f"Redis refuses all writes ({redis.refusal.reason})",
+            "after MISCONF (a BGSAVE or its append-only file failed) make room on its disk and let it write there, its "
+            "log has the reason; after NOREPLICAS start its replicas again",
             _cli(redis, "INFO", "persistence"),
         )
     if redis.fsync == "always" and redis.appends:
@@ -216,6 +219,8 @@ def _database(seen: Observation) -> Iterator[Finding]:
         )
     elif stored.state == "folder":
         yield _folder(stored.detail, "SQLite")
+    elif stored.refusal is not None:
+        yield database_refuses(stored.where, stored.refusal)
 
 
 def _clocks(seen: Observation) -> Iterator[Finding]:

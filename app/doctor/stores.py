@@ -1,4 +1,4 @@
-"""Looks at Redis and the database: read-only, and each within a limit.
+"""Looks at Redis and the database, each within a limit, and whether they take writes (``app.store_writes``).
 
 Redis is asked with INFO, TIME, CONFIG GET (which may be forbidden) and a bounded SCAN for the leases of hosts; the
 database for its revision, its clock and the times of the newest battles' answers.
@@ -30,6 +30,7 @@ from app.redis_connection import is_refusal
 from app.redis_folder import RedisFolder
 from app.redis_process import find_redis_server
 from app.settings import Settings
+from app.store_writes import database_refusal, redis_refusal
 
 LIMIT = timedelta(seconds=2.3)
 _LEASE, _AFTER = "arena:host:{", "}:lease"
@@ -94,6 +95,9 @@ async def _redis_up(
     began = wall()
     seconds, micros = await redis.time()
     skew_s = seconds + micros / 1e6 - (began + wall()) / 2
+    refusal = await redis_refusal(redis)
+    if refusal is not None and refusal.kind in ("away", "forbidden"):
+        return RedisSeen(where, "away" if refusal.kind == "away" else "refused", refusal.reason, embedded)
     config = await _config(redis)
     return RedisSeen(
         where,
@@ -103,8 +107,7 @@ async def _redis_up(
         used_bytes=int(info.get("used_memory", 0)),
         limit_bytes=int(info.get("maxmemory", 0)),
         evicted=int(info.get("evicted_keys", 0)),
-        read_only=info.get("role") == "slave" and config.get("replica-read-only", "yes") == "yes",
-        write_error=_write_error(info, config),
+        refusal=refusal,
         appends=bool(info.get("aof_enabled")),
         fsync=config.get("appendfsync"),
         saves=config.get("save"),
@@ -115,7 +118,7 @@ async def _redis_up(
 
 async def _config(redis: Redis) -> dict[str, str]:
     """The settings that INFO does not tell; none where CONFIG is forbidden or renamed (hosted servers)."""
-    names = ("appendfsync", "save", "replica-read-only", "stop-writes-on-bgsave-error")
+    names = ("appendfsync", "save")
     found: dict[str, str] = {}
     try:
         for name in names:
@@ -128,16 +131,6 @@ async def _config(redis: Redis) -> dict[str, str]:
 
 def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _write_error(info: Mapping[str, Any], config: Mapping[str, str]) -> str:
-    """Why writes are refused (MISCONF) though the server answers."""
-    if info.get("aof_enabled") and info.get("aof_last_write_status", "ok") != "ok":
-        return "its append-only file can't be written"
-    saves, stops = config.get("save", ""), config.get("stop-writes-on-bgsave-error", "yes") == "yes"
-    if info.get("rdb_last_bgsave_status", "ok") != "ok" and stops and saves:
-        return "its last snapshot (BGSAVE) failed"
-    return ""
 
 
 async def _strangers(redis: Redis, hosts: Sequence[str]) -> tuple[str, ...]:
@@ -169,7 +162,8 @@ async def look_at_database(url: str, wall: Callable[[], float] = time.time, limi
     except TimeoutError:
         return DatabaseSeen(name, "away", f"no answer within {limit.total_seconds():g} s")
     except (Unavailable, sa.exc.SQLAlchemyError) as error:
-        return _database_down(name, error)
+        blocked = None if file is None else unwritable(file.parent)
+        return _database_down(name, error) if blocked is None else DatabaseSeen(name, "folder", str(blocked))
     finally:
         await database.aclose()
 
@@ -185,7 +179,8 @@ async def _database_up(database: Database, name: str, *, is_file: bool, wall: Ca
         return DatabaseSeen(name, "newer", f"{at}, and this version knows {known[0]}", skew_s)
     if at != known[0]:
         return DatabaseSeen(name, "behind", f"{at}, and this version needs {known[0]}", skew_s)
-    return DatabaseSeen(name, "ready", skew_s=skew_s, answers=await database.read(_newest_answers))
+    answers_seen = await database.read(_newest_answers)
+    return DatabaseSeen(name, skew_s=skew_s, answers=answers_seen, refusal=await database_refusal(database))
 
 
 def _database_down(name: str, error: Exception) -> DatabaseSeen:

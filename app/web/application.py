@@ -12,6 +12,7 @@ from app import __version__
 from app.web import battles, chatmrpt, documentation, errors, health, hosts, metrics
 from app.web.bodies import BodyGate
 from app.web.caching import NoStore
+from app.web.refusals import Refusals
 from app.web.requests import RequestIds
 from app.web.schemas.errors import ANY_ERROR
 from app.web.services import Services
@@ -49,4 +50,5 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
     documentation.install(app)
     errors.install(app)
     app.add_middleware(BodyGate)
+    app.add_middleware(Refusals)
     return app

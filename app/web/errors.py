@@ -1,14 +1,13 @@
 """Every error leaves as ``{"error": "sentence with the remedy", "code": "snake_case", "field"?: "…"}``.
 
 One table for all: the arena's own errors, FastAPI's validation (never 422, never ``detail``), unknown paths and
-wrong methods, a database or Redis that is away, and the unexpected, which is logged and told in one sentence.
+wrong methods, a database or Redis that is away. What nobody expected is ``app.web.refusals``', as is the log.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -16,15 +15,13 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from app.errors import ArenaError, Conflict, InvalidInput, NotFound, Unavailable
-
-REDIS_AWAY = Unavailable("Redis is away; your battle is kept, try again in a few seconds", code="redis_away")
-UNEXPECTED = {"error": "something went wrong here; the log has the cause", "code": "internal"}
-
-log = structlog.get_logger(__name__)
+from app.store_errors import redis_lost, redis_trouble
+from app.web import refusals
 
 
 def error_response(error: ArenaError) -> JSONResponse:
-    """Render an error of the arena."""
+    """Render an error of the arena; the log gets what the answer does not tell."""
+    refusals.note(error)
     body: dict[str, Any] = {"error": error.sentence, "code": error.code}
     if error.field is not None:
         body["field"] = error.field
@@ -32,6 +29,11 @@ def error_response(error: ArenaError) -> JSONResponse:
         body["vote"] = error.vote
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
     return JSONResponse(body, error.status, headers)
+
+
+def redis_unavailable(error: RedisError) -> Unavailable:
+    """The answer to whoever needed Redis when it could not be used."""
+    return redis_lost(redis_trouble(error))
 
 
 def _status_error(error: HTTPException) -> JSONResponse:
@@ -78,11 +80,5 @@ def install(app: FastAPI) -> None:
         return _status_error(error)
 
     @app.exception_handler(RedisError)
-    async def redis_away(_: Request, error: RedisError) -> JSONResponse:
-        log.warning("redis_away", error=type(error).__name__)
-        return error_response(REDIS_AWAY)
-
-    @app.exception_handler(Exception)
-    async def unexpected(request: Request, error: Exception) -> JSONResponse:
-        log.error("unexpected_error", path=request.url.path, error=repr(error), exc_info=error)
-        return JSONResponse(UNEXPECTED, 500)
+    async def redis_error(_: Request, error: RedisError) -> JSONResponse:
+        return error_response(redis_unavailable(error))

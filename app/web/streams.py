@@ -18,7 +18,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
 from app.errors import ArenaError, InvalidInput, Unavailable
-from app.web.errors import REDIS_AWAY, UNEXPECTED, error_response
+from app.web.errors import error_response, redis_unavailable
+from app.web.refusals import UNEXPECTED, details
 from app.web.services import Services
 
 HEARTBEAT_S = 10
@@ -128,9 +129,9 @@ async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: floa
             yield b" "
         yield orjson.dumps(task.result())
     except ArenaError as error:
-        yield bytes(error_response(error).body)
-    except RedisError:
-        yield bytes(error_response(REDIS_AWAY).body)
+        yield _late(error)
+    except RedisError as error:
+        yield _late(redis_unavailable(error))
     except Exception as error:
         log.error("unexpected_error", error=repr(error), exc_info=error)
         yield orjson.dumps(UNEXPECTED)
@@ -138,3 +139,9 @@ async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: floa
         task.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await task
+
+
+def _late(error: ArenaError) -> bytes:
+    """The body of an error whose answer has begun as a 200."""
+    log.info("refused_late", **details(error))
+    return bytes(error_response(error).body)

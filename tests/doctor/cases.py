@@ -583,6 +583,31 @@ async def redis_wants_a_password(house: House) -> None:
     house.redis = house.redis.from_url(house.redis_server.url)
 
 
+@case("redis_refuses", "error", "PUBLISH", "&arena:*", "ACL WHOAMI")
+async def redis_lets_us_publish_nothing(house: House) -> None:
+    await house.start()
+    await house.as_redis_user("+@all", "~arena:*")
+
+
+@case("redis_refuses", "error", "SET", "~arena:*", also=("nobody_drives",))
+async def redis_lets_us_have_other_keys_only(house: House) -> None:
+    house.reports = False
+    await house.start()
+    await house.as_redis_user("+@all", "~other:*", "&arena:*")
+
+
+@case("redis_refuses", "error", "XADD", "all commands")
+async def redis_forbids_a_command(house: House) -> None:
+    await house.start()
+    await house.as_redis_user("+@all", "-xadd", "~arena:*", "&arena:*")
+
+
+@case("redis_refuses", "error", "subscribe", "all commands")
+async def redis_lets_us_hear_nothing(house: House) -> None:
+    await house.start()
+    await house.as_redis_user("+@all", "-subscribe", "~arena:*", "&arena:*")
+
+
 @case("redis_evicts", "warning", "allkeys-lru", "drops running battles", "CONFIG SET maxmemory-policy noeviction")
 async def redis_drops_what_it_likes(house: House) -> None:
     await house.start()
@@ -611,6 +636,12 @@ async def redis_can_not_save(house: House) -> None:
     await _set(house, "save", "3600 1", "")
     await house.redis.bgsave()
     await _saved(house, "err")
+
+
+@case("redis_not_writing", "error", "NOREPLICAS", "replicas")
+async def redis_misses_its_replicas(house: House) -> None:
+    await house.start()
+    await _set(house, "min-replicas-to-write", "1", "0")
 
 
 @case("redis_syncs_always", "warning", "waits for the disk", "appendfsync everysec")
@@ -682,6 +713,40 @@ async def the_file_is_no_database(house: House) -> None:
 async def the_address_of_the_database_is_none(house: House) -> None:
     house.database = "mysql:/what"
     await house.start()
+
+
+@case("database_read_only", "error", "read-only transaction", "standby", "default_transaction_read_only")
+async def postgres_is_read_only(house: House) -> None:
+    await house.on_postgres("ALTER DATABASE {name} SET default_transaction_read_only = on")
+    await house.start()
+
+
+@case("database_forbids", "error", "lacks INSERT on votes", "SELECT, INSERT and UPDATE")
+async def a_user_of_postgres_may_not_vote(house: House) -> None:
+    await house.on_postgres(*_ROLE, "REVOKE INSERT ON votes FROM arena_{name}", *_AS_ROLE)
+    await house.start()
+
+
+@case("database_forbids", "error", "lacks USAGE on public.votes_id_seq", "sequences")
+async def a_user_of_postgres_may_not_number_votes(house: House) -> None:
+    await house.on_postgres(*_ROLE, "REVOKE ALL ON votes_id_seq FROM arena_{name}", *_AS_ROLE)
+    await house.start()
+
+
+_ROLE = (
+    "CREATE ROLE arena_{name}",
+    "GRANT ALL ON ALL TABLES IN SCHEMA public TO arena_{name}",
+    "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO arena_{name}",
+)
+_AS_ROLE = ("ALTER DATABASE {name} SET role = arena_{name}",)
+
+
+@case("database_locked", "warning", "locked", "fuser -v")
+async def another_process_holds_the_lock(house: House) -> None:
+    await house.start()
+    writer = sqlite3.connect(house.database.removeprefix("sqlite:///"), isolation_level=None)
+    house.stack.callback(writer.close)
+    writer.execute("BEGIN IMMEDIATE")
 
 
 @case("data_folder_unwritable", "error", "can't write", "chown")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,10 +25,13 @@ def _lasting_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def house(_lasting_redis: RedisServer, _migrated_file: Path, tmp_path: Path) -> AsyncIterator[House]:
+async def house(
+    _lasting_redis: RedisServer, _migrated_file: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[House]:
     """A house that is well; a test that spoils Redis itself takes ``redis_server`` too and puts it in."""
     _lasting_redis.flush()
     file = tmp_path / "arena.db"
     shutil.copy(_migrated_file, file)
     async with AsyncExitStack() as stack:
-        yield House(stack, _lasting_redis, f"sqlite:///{file}")
+        server = partial(request.getfixturevalue, "postgres")
+        yield House(stack, _lasting_redis, f"sqlite:///{file}", postgres=server)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
+
 from app.backends.base import GenerationOptions
 from app.backends.ollama import OllamaBackend
+from app.database import migrate
 from app.doctor.examine import Examination, examine
 from app.hosts.host import hosts_from
 from app.hosts.options import options_for
@@ -17,6 +21,7 @@ from app.lanes.report import Health, HostEvent, HostReport, HostReports
 from app.redis import commands_client
 from app.settings import Settings
 from app.simulator.server import RunningSimulator, SimulatorConfig, running_simulator
+from tests.records.postgres_server import PostgresServer
 from tests.redis_server import RedisServer
 
 TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
@@ -48,6 +53,7 @@ class House:
     redis: Any = None
     wall: Any = time.time
     wake: timedelta | None = None
+    postgres: Callable[[], PostgresServer] | None = None
 
     async def start(self) -> None:
         """Load the models as the arena does, and report as a driver does."""
@@ -60,6 +66,26 @@ class House:
                 await self.load(model)
         if self.reports:
             await self.report(health=self.health)
+
+    async def on_postgres(self, *spoil: str) -> None:
+        """Move to a PostgreSQL database of its own at head, and run statements there; ``{name}`` is the database's."""
+        assert self.postgres is not None
+        server = self.postgres()
+        name = server.create()
+        self.stack.callback(server.drop, name)
+        self.database = server.url(name)
+        await migrate(self.database)
+        connection = await asyncpg.connect(self.database)
+        for statement in spoil:
+            await connection.execute(statement.format(name=name))
+        await connection.close()
+
+    async def as_redis_user(self, *rules: str) -> None:
+        """Go to Redis as a user with these rights only."""
+        await self.redis.execute_command("ACL", "SETUSER", "arena", "reset", "on", ">secret", "resetchannels", *rules)
+        self.stack.push_async_callback(self.redis.execute_command, "ACL", "DELUSER", "arena")
+        self.redis = commands_client(self.redis_server.url.replace("unix://", "unix://arena:secret@"))
+        self.stack.push_async_callback(self.redis.aclose)
 
     async def simulated(self, config: SimulatorConfig) -> RunningSimulator:
         """Another server."""

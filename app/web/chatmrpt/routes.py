@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from app.errors import ArenaError, Conflict, InvalidInput
 from app.web.answering import DocumentedRoute
-from app.web.errors import REDIS_AWAY, error_response, invalid_input
+from app.web.errors import error_response, invalid_input, redis_unavailable
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -48,8 +48,8 @@ class SuccessRoute(ContractRoute):
                 return _unsuccessful(error)
             except RequestValidationError as error:
                 return _unsuccessful(invalid_input(error))
-            except RedisError:
-                return _unsuccessful(REDIS_AWAY)
+            except RedisError as error:
+                return _unsuccessful(redis_unavailable(error))
 
         return handled
 

@@ -1,0 +1,107 @@
+"""A database file that takes no writes, as the doctor's own process finds it."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from shutil import copy, rmtree
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOBODY = 65534
+
+#: Imports all that it needs before it gives up what root may do, for the folders of Python may be root's alone.
+LOOK = """
+import asyncio, os, sys
+from app.doctor import stores
+from app.doctor.on_writes import database_refuses
+stores._known_revisions()
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+seen = asyncio.run(stores.look_at_database(sys.argv[1]))
+print(seen.state, seen.detail, seen.refusal, sep="|")
+if seen.refusal:
+    print(database_refuses(seen.where, seen.refusal))
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that everybody may enter; pytest's own are for its user alone."""
+    made = Path(tempfile.mkdtemp(prefix="arena-test-"))
+    made.chmod(0o755)
+    yield made
+    made.chmod(0o755)
+    rmtree(made)
+
+
+def look(file: Path) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", LOOK, f"sqlite:///{file}"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_a_file_that_may_not_be_written_is_read_only(folder: Path, _migrated_file: Path) -> None:
+    file = folder / "arena.db"
+    copy(_migrated_file, file)
+    with closing(sqlite3.connect(file)) as writer:  # the files beside it are there, as in an arena that runs
+        writer.execute("UPDATE alembic_version SET version_num = version_num")
+        writer.commit()
+        for one in folder.iterdir():
+            one.chmod(0o444)
+        told = look(file)
+    assert told.startswith("ready||Trouble(kind='read_only', reason='attempt to write a readonly database')")
+    assert "database_read_only" in told
+    assert f'chown "$USER" {file}*' in told
+
+
+def test_a_folder_that_may_not_be_written_is_named(folder: Path, _migrated_file: Path) -> None:
+    copy(_migrated_file, folder / "arena.db")
+    folder.chmod(0o555)
+    assert look(folder / "arena.db").startswith(f"folder|{folder}|")
+
+
+def doctor(file: Path, limit: int) -> dict[str, Any]:
+    """What ``arena doctor`` tells when no file may grow beyond ``limit`` bytes, as on a full disk."""
+    environment = {"DATABASE_URL": f"sqlite:///{file}", "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
+    run = subprocess.run(
+        [sys.executable, "-m", "app.cli", "doctor", "--json"],
+        cwd=file.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert run.stdout, run.stderr
+    findings: list[dict[str, str]] = json.loads(run.stdout)["findings"]
+    return {one["code"]: one for one in findings if one["subject"] == "database"}
+
+
+def test_a_full_disk_is_named_and_nothing_when_there_is_room(tmp_path: Path, _migrated_file: Path) -> None:
+    file = tmp_path / "arena.db"
+    copy(_migrated_file, file)
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        while not (wal := tmp_path / "arena.db-wal").exists() or wal.stat().st_size < 100_000:
+            writer.execute("UPDATE alembic_version SET version_num = version_num")
+        assert doctor(file, 10_000_000) == {}
+        found = doctor(file, wal.stat().st_size)
+    assert set(found) == {"database_not_writing"}
+    finding = found["database_not_writing"]
+    assert finding["severity"] == "error"
+    assert "takes no writes (disk I/O error)" in finding["cause"]
+    assert finding["command"] == f"df -h {tmp_path}"
