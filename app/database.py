@@ -92,11 +92,7 @@ class Database:
         return await self._shielded(self._connections.transaction(work), _WRITE)
 
     async def ping(self) -> None:
-        """Prove that the database answers.
-
-        Raises:
-            Unavailable: it is away.
-        """
+        """Prove that the database answers; raises ``Unavailable`` when it is away."""
         await self.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
 
     async def aclose(self) -> None:
