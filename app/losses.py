@@ -62,7 +62,7 @@ class Losses:
         self._lost = True
         left_out = self._seldom.due(trouble)
         if left_out is not None:
-            log.error(f"{self._store}_lost", kind=trouble.kind, reason=trouble.reason, left_out=left_out)
+            log.warning(f"{self._store}_lost", kind=trouble.kind, reason=trouble.reason, left_out=left_out)
 
     def heard(self, error: BaseException | None, *, wrote: bool) -> None:
         """A call has ended; reads tell nothing of a store that takes no writes."""

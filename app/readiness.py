@@ -38,7 +38,7 @@ class Stores:
         if missing != self._told:
             self._told = missing
             if missing:
-                log.error("not_ready", missing=list(missing))
+                log.warning("not_ready", missing=list(missing))
             else:
                 log.info("ready_again")
         return missing
