@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: demo serve test race takeover check clients-check openapi format lock install clean
+.PHONY: page page-test screenshots page-logs
 
 install: $(STAMP)
 
@@ -15,14 +16,29 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: install ## one battle in the terminal, against simulated models
+page: install ## build the page, if its sources changed; Node comes from PATH or from a wheel
+	$(BIN)/python page/build.py
+
+demo: page ## one battle in the terminal, against simulated models, and the page beside it
 	$(BIN)/arena demo
 
-serve: install ## the service, as the environment and .env say
+serve: page ## the service, as the environment and .env say
 	$(BIN)/arena serve
 
-test: install ## all tests, on both cores
+test: page ## all tests, on both cores; of the page's what fits into 45 s
+	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+page-test: page ## all tests of the page, in a real browser
+	$(BIN)/python -m tests.page.chromium
+	$(BIN)/python -m pytest tests/page -m ""
+
+screenshots: page ## draw every view anew for docs/screenshots
+	$(BIN)/python -m tests.page.chromium
+	$(BIN)/python -m tests.page.screenshots
+
+page-logs: install ## write the event logs anew that both folds are tested with
+	$(BIN)/python -m tests.page.logs
 
 race: install ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
 	$(BIN)/python -m tests.race.command --votes 10000 --database sqlite
@@ -54,4 +70,4 @@ lock: install ## pin every dependency with its hashes
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --quiet -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) page/node_modules app/web/page/built .pytest_cache .mypy_cache .ruff_cache .hypothesis

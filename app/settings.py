@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     arena_data_dir: Path = Path(".arena")
     arena_secret: str = Field(default="", repr=False)
     arena_admin_key: str = Field(default="", repr=False)
+    arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False
     arena_models: Names = ()

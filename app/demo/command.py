@@ -45,6 +45,8 @@ async def _demo(console: Console, host: str, port: int, workers: int, message: s
                 _say_how_to_go_on(console, address)
                 if terminal:
                     console.print("The arena stays up for you to try; press Ctrl-C to end it.")
+                console.print(f"\nThe same in a browser: [bold]{address}/[/]", highlight=False)
+                if terminal:
                     await asyncio.Event().wait()
 
 

@@ -12,6 +12,7 @@ from app import __version__
 from app.web import battles, chatmrpt, documentation, errors, health, hosts, metrics
 from app.web.bodies import BodyGate
 from app.web.caching import NoStore
+from app.web.page import routes as page
 from app.web.refusals import Refusals
 from app.web.requests import RequestIds
 from app.web.schemas.errors import ANY_ERROR
@@ -45,7 +46,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         redirect_slashes=False,
         generate_unique_id_function=documentation.operation_id,
     )
-    for room in (battles, chatmrpt, hosts, metrics, health):
+    for room in (battles, chatmrpt, hosts, metrics, health, page):
         app.include_router(room.router, responses=ANY_ERROR)
     documentation.install(app)
     errors.install(app)

@@ -240,7 +240,7 @@ async def test_the_native_calls_take_no_session_id(home):
         ("POST", OPEN + "/{running}/events", 405),
         ("PATCH", OPEN + "/{running}", 405),
         ("POST", "/healthz", 405),
-        ("GET", "/", 404),
+        ("POST", "/", 405),
         ("GET", "/nowhere", 404),
         ("POST", "/api/arena/", 404),
         ("GET", "/api/arena/nodes", 404),

@@ -1,0 +1,1 @@
+"""The page: its built files, and how browsers get them."""

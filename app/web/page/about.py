@@ -1,0 +1,54 @@
+"""What the service says about itself to people before they ask anything: limits, and what is stored for how long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from app.settings import Settings
+
+
+class About(BaseModel):
+    """What a page shows before the first prompt. Durations are seconds, or days where the name says so."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "max_message": 32000,
+                    "num_models": 3,
+                    "undo_s": 30.0,
+                    "retention_days": 365,
+                    "notice": "Questions are used for research; write to arena@example.org to have yours deleted.",
+                    "open": False,
+                }
+            ]
+        }
+    )
+
+    max_message: int
+    """Longest message, in characters."""
+    num_models: int
+    """How many models meet when nothing is said."""
+    undo_s: float
+    """How long a verdict can be taken back."""
+    retention_days: int | None
+    """After how many days the words of ended battles are deleted; null: they are kept."""
+    notice: str
+    """The operator's own text on what is stored; empty: a page says it in its own words."""
+    open: bool
+    """Whether everybody may vote in everybody's battles."""
+
+
+def about_of(settings: Settings) -> About:
+    """What the settings mean to people."""
+    kept = settings.arena_retention
+    return About(
+        max_message=settings.arena_max_message,
+        num_models=settings.arena_num_models,
+        undo_s=settings.arena_undo.total_seconds(),
+        retention_days=None if kept is None else max(1, round(kept / timedelta(days=1))),
+        notice=settings.arena_notice,
+        open=bool(getattr(settings, "arena_open", False)),
+    )
