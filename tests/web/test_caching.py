@@ -30,7 +30,7 @@ class Board:
 def client(boards: Board | None = None) -> AsyncClient:
     app = application.create(lambda: cast(Any, None))  # its lifespan is not run here
 
-    @app.get("/assets/app.0123.js")
+    @app.get("/kept/app.0123.js")
     async def asset() -> Response:
         return Response("", headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
@@ -87,5 +87,5 @@ async def test_the_board_is_kept_for_seconds_but_not_its_errors() -> None:
 
 async def test_what_a_response_says_of_itself_stands() -> None:
     async with client() as http:
-        reply = await http.get("/assets/app.0123.js")
+        reply = await http.get("/kept/app.0123.js")
     assert reply.headers.get_list("cache-control") == ["public, max-age=31536000, immutable"]

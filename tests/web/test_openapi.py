@@ -106,6 +106,7 @@ def test_the_names_of_native_operations_are_these() -> None:
         "DELETE /api/arena/battles/{battle_id}/votes/{round_number}": "undo_vote",
         "POST /api/arena/battles/{battle_id}/stop": "stop_battle",
         "GET /api/arena/leaderboard": "leaderboard",
+        "GET /api/arena/about": "about",
         "GET /api/arena/hosts": "list_hosts",
         "GET /api/arena/models": "list_models",
         "POST /api/arena/warm": "warm_models",

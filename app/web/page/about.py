@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict
-
 from app.settings import Settings
+from app.web.schemas.base import Schema
+
+EXAMPLE: dict[str, object] = {
+    "max_message": 32000,
+    "num_models": 3,
+    "undo_s": 30.0,
+    "retention_days": 365,
+    "notice": "Questions are used for research; write to arena@example.org to have yours deleted.",
+    "open": False,
+}
 
 
-class About(BaseModel):
+class About(Schema):
     """What a page shows before the first prompt. Durations are seconds, or days where the name says so."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "max_message": 32000,
-                    "num_models": 3,
-                    "undo_s": 30.0,
-                    "retention_days": 365,
-                    "notice": "Questions are used for research; write to arena@example.org to have yours deleted.",
-                    "open": False,
-                }
-            ]
-        }
-    )
 
     max_message: int
     """Longest message, in characters."""

@@ -13,8 +13,9 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Request, Response
 
 from app.errors import NotFound
-from app.web.page.about import About, about_of
+from app.web.page.about import EXAMPLE, About, about_of
 from app.web.page.built_files import BuiltPage, read_built
+from app.web.schemas.base import answered
 from app.web.services import Services, Wired
 
 router = APIRouter()
@@ -92,7 +93,7 @@ async def asset(name: str, accept_encoding: Annotated[str, Header()] = "") -> Re
     return Response(body, headers=headers, media_type=found.media_type)
 
 
-@router.get("/api/arena/about", tags=["about"])
+@router.get("/api/arena/about", tags=["about"], responses={200: answered(About, "Limits and storage", EXAMPLE)})
 async def about(services: Wired) -> About:
     """Limits, and what is stored for how long: what a page shows before the first prompt."""
     return about_of(services.settings)
