@@ -28,6 +28,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from app.errors import ConfigurationError
 from app.redis_folder import RedisFolder
 from app.redis_process import RedisProcess, find_redis_server, let_go
+from app.tasks import cancel_and_wait
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +77,7 @@ async def embedded_redis(
         try:
             yield server
         finally:
-            supervisor.cancel()
-            await asyncio.wait([supervisor])
+            await cancel_and_wait(supervisor)
     finally:
         await asyncio.to_thread(server.stop)
 

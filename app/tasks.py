@@ -5,12 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import Any
 
 import structlog
 
 RESTART_PAUSE_S = 1.0
 
 log = structlog.get_logger(__name__)
+
+
+async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel ``tasks`` and return when all of them have ended; for a ``finally``, so it raises no error of theirs.
+
+    To await a cancelled task within ``suppress(CancelledError)`` would also swallow the cancellation of the caller, who
+    then goes on as if nobody had asked him to end. Here it is raised once ``tasks`` have ended, as by
+    ``asyncio.TaskGroup``. An error with which a task answers its cancellation is logged. One that it had raised before
+    is left to whoever awaits the task (asyncio reports it if nobody does).
+    """
+    running = [task for task in tasks if not task.done()]
+    for task in running:
+        task.cancel()
+    own: asyncio.CancelledError | None = None
+    while not all(task.done() for task in running):
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as cancelled:
+            own = cancelled
+    for task in running:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("task_failed_when_cancelled", task=_name(task), error=repr(error), exc_info=error)
+    if own is not None:
+        raise own
+
+
+def _name(task: asyncio.Future[Any]) -> str:
+    return task.get_name() if isinstance(task, asyncio.Task) else repr(task)
 
 
 class Supervisor:
@@ -40,6 +69,4 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Cancel all tasks and wait for them."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import multiprocessing
 import selectors
@@ -19,6 +18,8 @@ import time
 from multiprocessing.connection import Connection
 
 import uvloop
+
+from app.tasks import cancel_and_wait
 
 _CHUNK = (
     b'70\r\n{"model":"llama3.1:8b","created_at":"2026-01-01T00:00:00.123456789Z",'
@@ -47,15 +48,20 @@ async def _bare(pipe: Connection, _streams: int, rate: float) -> None:
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}}")
         due = asyncio.get_running_loop().time()
-        with contextlib.suppress(asyncio.CancelledError):
-            while not writer.is_closing():
-                writer.write(_CHUNK)
-                due += 1 / rate
-                await asyncio.sleep(due - asyncio.get_running_loop().time())
+        while not writer.is_closing():
+            writer.write(_CHUNK)
+            due += 1 / rate
+            await asyncio.sleep(due - asyncio.get_running_loop().time())
 
-    server = await asyncio.start_server(pour, "127.0.0.1", 0)
+    pouring: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pouring.add(asyncio.create_task(pour(reader, writer), name=f"stream {len(pouring)}"))
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     async with server:
         await _obey(pipe, server.sockets[0].getsockname()[1])
+        await cancel_and_wait(*pouring)
 
 
 async def _obey(pipe: Connection, port: int) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import aiohttp
 
+from app.tasks import cancel_and_wait
 from benchmarks.model_server import MODELS
 
 STREAMS = 64
@@ -121,9 +122,7 @@ async def read_directly(url: str, streams: int, seconds: float) -> Cost:
         await asyncio.sleep(seconds)
         cost = Cost(time.process_time() - before, tokens - counted)
         rate = cost.tokens / (time.perf_counter() - start)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks)
     print(f"  direct: {rate:,.0f} tokens/s", flush=True)
     return cost
 
@@ -155,9 +154,7 @@ async def read_through_arena(base: str, pid: int, streams: int, seconds: float, 
         await asyncio.sleep(seconds)
         cost = Cost(cpu_s(pids) - before, (seen[0] - counted) // viewers)
         rate = cost.tokens / (time.perf_counter() - start)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_and_wait(*tasks)
     print(f"  arena:  {rate:,.0f} tokens/s to {len(tasks)} viewers, {len(pids)} processes", flush=True)
     return cost
 

@@ -10,6 +10,8 @@ from datetime import timedelta
 from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
+from app.tasks import cancel_and_wait
+
 KEY = "arena:board:turn"
 TERM = timedelta(seconds=10)
 
@@ -40,9 +42,7 @@ class Turn:
         try:
             yield
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError):
-                await renewing
+            await cancel_and_wait(renewing)
 
     async def pause(self, length: timedelta) -> None:
         """Let nobody begin for ``length``, counted from now."""

@@ -43,6 +43,7 @@ from app.lanes.spread import Everything, Share
 from app.lanes.watch import Watch
 from app.lanes.work import Work
 from app.metrics.tally import Tally
+from app.tasks import cancel_and_wait
 
 READ_LIMIT_S = 2.0
 """How long the jobs may take to be read before Redis counts as away."""
@@ -262,8 +263,7 @@ class Lane:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.wait({task})
+            await cancel_and_wait(task)
 
     async def _wait(self, limit: timedelta) -> bool:
         """Wait for a change; False when ``limit`` passed without one."""

@@ -16,6 +16,7 @@ import structlog
 from app.lanes.desk import Desk
 from app.lanes.estimate import Outlook
 from app.lanes.job import Job
+from app.tasks import cancel_and_wait
 
 EVERY_S = 1.0
 SHOW_LIMIT_S = 5.0
@@ -57,8 +58,7 @@ class Notices:
     async def aclose(self) -> None:
         """Give up what is being sent."""
         if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.wait({self._sending})
+            await cancel_and_wait(self._sending)
 
     def _is_due(self, job: Job, outlook: Outlook, now: float) -> bool:
         told = self._told.get(job.id)

@@ -26,6 +26,7 @@ from app.lanes.breaker import counts
 from app.lanes.crew import Crew
 from app.lanes.desk import Attempt, ErrorCode, Finish
 from app.lanes.job import Job
+from app.tasks import cancel_and_wait
 from app.timing.stopwatch import Stopwatch
 
 DESK_LIMIT_S = 15.0
@@ -164,9 +165,7 @@ class Runner:
         try:
             await asyncio.wait({self._stream, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            over.cancel()
-            self._stream.cancel()
-            await asyncio.wait({self._stream})
+            await cancel_and_wait(over, self._stream)
         return None if self._stream.cancelled() else self._stream.result()
 
     async def _answer(self, attempt: Attempt) -> Finish | None:

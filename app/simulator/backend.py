@@ -12,7 +12,6 @@ are translated to what a client of the wire would make of them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
@@ -36,10 +35,11 @@ from app.simulator.asking import chat_ask, find_for_chat
 from app.simulator.bodies import Body, ChatMessage, read_think
 from app.simulator.clock import Clock
 from app.simulator.config import SimulatorConfig
-from app.simulator.errors import Broken, ServerError
+from app.simulator.errors import ServerError
 from app.simulator.gojson import GoJsonError
 from app.simulator.machine import Ask, Ended, Machine
 from app.simulator.outcome import Pieces, last_chunk, result, translated
+from app.tasks import cancel_and_wait
 
 
 class SimulatedBackend:
@@ -113,7 +113,7 @@ class SimulatedBackend:
         except TimeoutError:
             raise LoadTimedOut(f"not loaded within {self._first_token_s:g} s") from None
         finally:
-            await _cancelled(loading)
+            await cancel_and_wait(loading)
         return self._machine.clock.now() - began
 
     async def unload(self, model: str) -> None:
@@ -162,7 +162,7 @@ class SimulatedBackend:
         try:
             yield answering
         finally:
-            await _cancelled(answering)
+            await cancel_and_wait(answering)
 
     def _ask(self, body: Body) -> Ask:
         self._check_wire()
@@ -230,10 +230,3 @@ def _body(request: GenerationRequest, keep_alive_s: float | None = None) -> Body
 
 def _message(message: Message) -> ChatMessage:
     return ChatMessage(message.role, message.content)
-
-
-async def _cancelled(task: asyncio.Future[Ended]) -> None:
-    """End a request and wait until it has given everything back."""
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, ServerError, Broken):
-        await task

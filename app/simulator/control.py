@@ -8,7 +8,6 @@ sets some (``for_s``: put them back after so many simulated seconds); ``DELETE /
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import Coroutine
 from typing import Any, Final
@@ -20,6 +19,7 @@ from app.simulator.gojson import GoJsonError, go_loads
 from app.simulator.http import Request, Response
 from app.simulator.machine import Machine
 from app.simulator.native import SIMULATED
+from app.tasks import cancel_and_wait
 
 _ANSWER_SENT_S: Final = 0.05
 
@@ -33,10 +33,7 @@ class Control:
 
     async def aclose(self) -> None:
         """Forget switches that were to be put back."""
-        for task in tuple(self._tasks):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await cancel_and_wait(*self._tasks)
 
     async def state(self, _request: Request, response: Response) -> None:
         """GET /_sim."""

@@ -16,6 +16,7 @@ from typing import Final, cast
 from app.errors import ConfigurationError
 from app.simulator.faults import Faults
 from app.simulator.http import Connection
+from app.tasks import cancel_and_wait
 
 _STREAMING_FROM: Final = 3
 _HIGH_WATER: Final = 32 * 1024
@@ -54,15 +55,15 @@ class Listener:
 
     async def aclose(self) -> None:
         """Close the port and every connection."""
-        if self._changing is not None:
-            self._changing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._changing
-        self._close_port()
-        if self._parked is not None:
-            self._parked.close()
-        for wire in tuple(self._wires):
-            wire.abort()
+        try:
+            if self._changing is not None:
+                await cancel_and_wait(self._changing)
+        finally:
+            self._close_port()
+            if self._parked is not None:
+                self._parked.close()
+            for wire in tuple(self._wires):
+                wire.abort()
 
     def reset_all(self) -> None:
         """Reset every connection, as a machine that goes down does."""

@@ -11,7 +11,7 @@ import dataclasses
 import random
 import zlib
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn, Self
@@ -29,6 +29,7 @@ from app.simulator.scheduler import Scheduler
 from app.simulator.text import Writer
 from app.simulator.tools import ToolCall
 from app.simulator.writing import DoneReason, Limits, Sink, Writing, script
+from app.tasks import cancel_and_wait
 
 RUNNER_STOPPED = (
     "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
@@ -109,10 +110,10 @@ class Machine:
         try:
             yield machine
         finally:
-            script_task.cancel()
-            with suppress(asyncio.CancelledError):
-                await script_task
-            await machine.scheduler.aclose()
+            try:
+                await cancel_and_wait(script_task)
+            finally:
+                await machine.scheduler.aclose()
 
     async def _play(self, script_lines: tuple[ScriptedFault, ...]) -> None:
         changes = [(line.at_s, line.apply) for line in script_lines]

@@ -24,6 +24,7 @@ from app.simulator.loading import Attempt, Loader
 from app.simulator.models import Model
 from app.simulator.rates import KILL_S, recovery_seconds
 from app.simulator.runner import Runner, RunnerOptions
+from app.tasks import cancel_and_wait
 
 _EXPIRY_POLL_S: Final = 0.01
 
@@ -66,9 +67,7 @@ class Scheduler:
         for runner in self.loaded.values():
             if runner.timer is not None:
                 runner.timer.cancel()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_and_wait(*self._tasks)
 
     @property
     def waiting(self) -> int:
@@ -279,9 +278,7 @@ class Scheduler:
                 return None
             runner = await self._second_try(pending) if isinstance(work.exception(), MemoryError) else work.result()
         finally:
-            for task in (work, leaving):
-                task.cancel()
-            await asyncio.wait({work, leaving})
+            await cancel_and_wait(work, leaving)
         runner.keep_alive_s = self._config.keep_alive_s if pending.keep_alive_s is None else pending.keep_alive_s
         runner.refs = 1
         self.loaded[pending.model.blob_digest] = runner

@@ -14,6 +14,7 @@ from app.simulator.http import Connection
 from app.simulator.listener import Listener
 from app.simulator.machine import Machine
 from app.simulator.routes import Application
+from app.tasks import cancel_and_wait
 
 __all__ = ["RunningSimulator", "SimulatorConfig", "running_simulator"]
 
@@ -43,13 +44,15 @@ async def running_simulator(config: SimulatorConfig | None = None) -> AsyncGener
     config = config or SimulatorConfig()
     async with Machine.running(config) as machine:
         application = Application(machine, checks_host=_is_loopback(config.host))
-        async with _listening(config.host, config.port, machine.faults, application) as listener:
-            machine.on_down = listener.reset_all
-            url = f"http://{_shown(config.host)}:{listener.port}"
-            async with _control_port(config, application) as control:
-                control_url = url if control is None else f"http://{_shown(config.host)}:{control.port}"
-                yield RunningSimulator(url, listener.port, f"{control_url}/_sim", machine)
-        await application.control.aclose()
+        try:
+            async with _listening(config.host, config.port, machine.faults, application) as listener:
+                machine.on_down = listener.reset_all
+                url = f"http://{_shown(config.host)}:{listener.port}"
+                async with _control_port(config, application) as control:
+                    control_url = url if control is None else f"http://{_shown(config.host)}:{control.port}"
+                    yield RunningSimulator(url, listener.port, f"{control_url}/_sim", machine)
+        finally:
+            await application.control.aclose()
 
 
 @asynccontextmanager
@@ -60,10 +63,10 @@ async def _listening(host: str, port: int, faults: Faults, application: Applicat
     try:
         yield listener
     finally:
-        await listener.aclose()
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await listener.aclose()
+        finally:
+            await cancel_and_wait(*tasks)
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
 from app.errors import ArenaError, InvalidInput, Unavailable
+from app.tasks import cancel_and_wait
 from app.web.errors import error_response, redis_unavailable
 from app.web.refusals import UNEXPECTED, details
 from app.web.services import Services
@@ -136,9 +137,7 @@ async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: floa
         log.error("unexpected_error", error=repr(error), exc_info=error)
         yield orjson.dumps(UNEXPECTED)
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+        await cancel_and_wait(task)
 
 
 def _late(error: ArenaError) -> bytes:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 
+from app.tasks import cancel_and_wait
+
 
 @asynccontextmanager
 async def beside(work: Coroutine[object, object, None]) -> AsyncGenerator[None]:
@@ -14,7 +16,6 @@ async def beside(work: Coroutine[object, object, None]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await cancel_and_wait(task)
     if not task.cancelled():
         task.result()

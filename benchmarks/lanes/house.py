@@ -32,6 +32,7 @@ from app.simulator.clock import Clock
 from app.simulator.config import SimulatorConfig
 from app.simulator.machine import Machine
 from app.simulator.runner import Runner
+from app.tasks import cancel_and_wait
 from benchmarks.lanes.playing import GIVE_UP_S, Stuck
 
 BOUND = 256
@@ -162,9 +163,7 @@ class House:
             try:
                 yield house
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await cancel_and_wait(*tasks)
                 await asyncio.sleep(1)  # the servers notice who left
 
     def _lane(self, name: str, machine: Machine) -> Lane:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from types import SimpleNamespace
@@ -19,6 +19,7 @@ from app.errors import Unavailable
 from app.records.ledger import Ledger
 from app.redis import commands_client
 from app.settings import Settings
+from app.tasks import cancel_and_wait
 from app.web import application
 from app.web.services import Services
 from tests.board.playing import Player
@@ -60,12 +61,6 @@ def _http(boards: Boards, database: Database) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://arena")
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
 @pytest.fixture
 async def start(redis_url: str, database: Database) -> AsyncIterator[Callable[..., Worker]]:
     """Start a worker; with ``running=False`` it makes boards only when the test tells it to."""
@@ -78,7 +73,7 @@ async def start(redis_url: str, database: Database) -> AsyncIterator[Callable[..
             worker = Worker(boards, _http(boards, database))
             stack.push_async_callback(worker.http.aclose)
             if running:
-                stack.push_async_callback(_cancelled, asyncio.create_task(boards.run(), name="board"))
+                stack.push_async_callback(cancel_and_wait, asyncio.create_task(boards.run(), name="board"))
             return worker
 
         yield started

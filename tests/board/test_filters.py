@@ -8,6 +8,7 @@ import pytest
 
 from app.records.forgetting import forget_older
 from tests.board.playing import TIE, TIMED, A, B
+from tests.helpers import wait_until
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 LONG = "**Yes.** " + "Because of this and that. " * 20
@@ -32,7 +33,7 @@ async def test_a_category_without_votes_has_an_empty_board_that_nobody_has_to_ma
     await player.battles(A)
     worker = start()
     await worker.board()
-    made = worker.boards.fits
+    made = await wait_until(lambda: worker.boards.fits)  # counted after it was stored
     board = await worker.board(category="poetry")
     assert (board["leaderboard"], board["method"]["category"]) == ([], "poetry")
     assert worker.boards.fits == made

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
 
 import anyio
 import orjson
@@ -18,6 +17,7 @@ from fastapi import Response
 from app.arena.viewing import parse_cursor
 from app.battle.events import Event, Snapshot, fold
 from app.errors import ArenaError
+from app.tasks import cancel_and_wait
 from app.web.chatmrpt.course import Course, course_of
 from app.web.chatmrpt.telling import Reader, Telling, frame, is_over
 from app.web.services import Services
@@ -92,18 +92,12 @@ async def _until(snapshots: AsyncGenerator[Snapshot], ending: anyio.Event) -> As
                     await asyncio.wait({coming, end}, return_when=asyncio.FIRST_COMPLETED)
                     snapshot = coming.result() if coming.done() else None
                 finally:
-                    await _dropped(coming)
+                    await cancel_and_wait(coming)
                 if snapshot is None:
                     return
                 yield snapshot
         finally:
-            await _dropped(end)
-
-
-async def _dropped(task: asyncio.Future[Any]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError, Exception):
-        await task
+            await cancel_and_wait(end)
 
 
 async def _snapshots(services: Services, first: Snapshot) -> AsyncGenerator[Snapshot]:
