@@ -24,8 +24,6 @@ class Pace:
     """After a model left a card, this long nothing is loaded there."""
     patience: timedelta = timedelta(seconds=30)
     """See ``app.lanes.planner``: how long resident models may be served first."""
-    stay: timedelta = timedelta(seconds=60)
-    """See ``app.lanes.planner``: how long a model stays at most before it makes way for others."""
     second_look: timedelta = timedelta(seconds=1)
     """Between two failed probes that count as one trouble: a busy server may miss one."""
     down_probe: timedelta = FIRST_PAUSE

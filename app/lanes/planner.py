@@ -9,15 +9,13 @@ The rules, in the order in which they bind:
    within it. For every ``patience`` that a job has waited it counts as one class more urgent.
 5. Jobs whose model is in memory start at once. They may pass older ones whose model isn't, for at most
    ``patience``: then the models that have to go get no new answers until they are idle, unless they came
-   themselves less than ``patience`` ago (or two models would push each other out all the time).
+   themselves less than ``patience`` ago (or two models would push each other out all the time). So a job waits
+   behind others for at most ``patience``, an answer that drains and a change of models, once for each absent model
+   with an older job.
 6. A model that has to go is idle; among those the least recently used goes first, a pinned one last. Prefetch and
    batches never push out a model that a viewer waits for, a pinned one only once they count as his, and never make one
    stop.
-7. A model stays for a while once it came, the longer the more jobs wait for the host, at most ``stay``: each load then
-   serves many, where it would serve one and make way for the next. While few wait there is nothing to gain by it.
-   So the bound of rule 5 is: a job waits behind others for at most ``max(patience, stay)``, an answer that drains and a
-   change of models, once for each absent model with an older job.
-8. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
+7. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
    the others, or in the place of idle strangers; one that is there as it should not be goes, to be loaded anew.
 
 Whether a model fits is Ollama's own test: its predicted size is at most 80 % of the memory that is left, and there
@@ -36,11 +34,6 @@ from app.lanes.job import Job, Priority
 
 FREE_SHARE = 0.8
 """Ollama puts a model on a card only if its predicted size is at most this share of the free memory."""
-
-
-STAY_PER_JOB = timedelta(seconds=12)
-FEW_JOBS = 4
-"""How much longer a model stays for each job that waits beyond these few: found by simulation (docs/performance.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,6 @@ class View:
     sizes: Mapping[str, int] = field(default_factory=dict)
     budget: Budget = Budget()
     patience: timedelta = timedelta(seconds=30)
-    stay: timedelta = timedelta(seconds=60)
     wishes: tuple[str, ...] = ()
     strangers: frozenset[str] = frozenset()
     pins: frozenset[str] = frozenset()
@@ -180,16 +172,11 @@ def _closed(view: View, waiting: tuple[Job, ...]) -> frozenset[str]:
         if view.now - job.enqueued_at <= patience:
             continue
         # Idle ones first: then perhaps nobody has to stop.
-        stays_s = max(patience, _stay_s(view))  # what may not go yet goes on with its work
-        settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= stays_s)
+        settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= patience)
         order = sorted(settled, key=lambda r: (r.model in view.pins, _wanted(view, r.model), r.used, r.model))
         victims = _victims(view, job.model, order)
         return frozenset() if victims is None else frozenset(victim.model for victim in victims)
     return frozenset()
-
-
-def _stay_s(view: View) -> float:
-    return min(view.stay, STAY_PER_JOB * max(len(view.waiting) - FEW_JOBS, 0)).total_seconds()
 
 
 def _wanted(view: View, model: str) -> bool:
@@ -202,7 +189,7 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
         return []
     present = {resident.model for resident in view.residents}
     viewers = {job.model for job in view.waiting if job.priority is Priority.INTERACTIVE}
-    free_to_go = [r for r in view.residents if r.model not in busy and view.now - r.since >= _stay_s(view)]
+    free_to_go = [r for r in view.residents if r.model not in busy]
     held_up: Job | None = None
     for job in waiting:
         if job.model in present:

@@ -105,7 +105,6 @@ class Work:
             sizes=here.sizes,
             budget=here.limits.budget,
             patience=self._crew.pace.patience,
-            stay=self._crew.pace.stay,
             wishes=keeper.wishes(lambda model: not here.has(model) or model in misfits),
             strangers=here.strangers,
             pins=frozenset(here.spelling(model) for model in self._crew.host.pins),

@@ -76,13 +76,16 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--num-ctx", type=int, default=4096)
     parser.add_argument("--parallel", type=int, default=4, help="OLLAMA_NUM_PARALLEL")
     parser.add_argument("--disk", default="nvme")
+    parser.add_argument("--load", type=float, help="seconds that every load takes, whatever the disk and the model")
     parser.add_argument("--seed", type=int, default=1)
     return parser
 
 
 def setup_of(given: argparse.Namespace) -> Setup:
     """The servers and lanes that are asked for."""
-    config = SimulatorConfig(card="a10g", models=FIVE, seed=given.seed, num_parallel=given.parallel, disk=given.disk)
+    config = SimulatorConfig(
+        card="a10g", models=FIVE, seed=given.seed, num_parallel=given.parallel, disk=given.disk, load_s=given.load
+    )
     return Setup(config, GenerationOptions(num_ctx=given.num_ctx, seed=given.seed))
 
 

@@ -1,8 +1,7 @@
 """Which policy of the planner serves a crowd best: the battles of ``crowd`` under each, and straight to the server.
 
-``patience`` is how long resident models may be served first, ``stay`` how long a model stays at most before it makes
-way for others (see ``app.lanes.planner``). First come, first served is a planner without preference for what is
-resident: the next in line is served, or his model is brought.
+``patience`` is how long resident models may be served first (see ``app.lanes.planner``). First come, first served is
+a planner without preference for what is resident: the next in line is served, or his model is brought.
 
     python -m benchmarks.lanes.policies --every 150
 """
@@ -22,8 +21,7 @@ from benchmarks.lanes.figures import Figures, quiet, table
 from benchmarks.lanes.house import Setup
 from benchmarks.lanes.visits import Crowd
 
-POLICIES_S = ((0, 0), (30, 0), (30, 15), (30, 30), (30, 60), (30, 90), (30, 120), (10, 60), (60, 60), (120, 60))
-"""Patience and stay, in seconds."""
+PATIENCES_S = (0, 10, 30, 60, 120)
 
 HEAD = ("policy", "battle p50 s", "p95", "longest", "round p50", "p95", "swaps", "per battle", "answers/min")
 
@@ -78,9 +76,9 @@ def row(name: str, figures: Figures) -> tuple[object, ...]:
     )
 
 
-def with_policy(setup: Setup, patience_s: float, stay_s: float) -> Setup:
-    """The same with another patience and stay."""
-    pace = dataclasses.replace(setup.pace, patience=timedelta(seconds=patience_s), stay=timedelta(seconds=stay_s))
+def with_patience(setup: Setup, patience_s: float) -> Setup:
+    """The same with another patience."""
+    pace = dataclasses.replace(setup.pace, patience=timedelta(seconds=patience_s))
     return dataclasses.replace(setup, pace=pace)
 
 
@@ -93,11 +91,11 @@ def main() -> None:
     rows = [row("straight to the server", run_virtual(directly(setup, crowd)))]
     with patch("app.lanes.lane.plan", first_come):
         rows.append(row("first come, first served", run_virtual(through_lanes(setup, crowd))))
-    for patience_s, stay_s in POLICIES_S:
-        policy = with_policy(setup, patience_s, stay_s)
+    for patience_s in PATIENCES_S:
+        policy = with_patience(setup, patience_s)
         default = " (default)" if policy.pace == Pace() else ""
         figures = run_virtual(through_lanes(policy, crowd))
-        rows.append(row(f"patience {patience_s} s, stay {stay_s} s{default}", figures))
+        rows.append(row(f"patience {patience_s} s{default}", figures))
     print(table(HEAD, rows))
 
 

@@ -30,7 +30,6 @@ BRISK = Pace(
     renew_every=timedelta(milliseconds=100),
     read_every=timedelta(seconds=0.2),
     second_look=timedelta(milliseconds=20),
-    stay=timedelta(0),
     down_probe=timedelta(milliseconds=50),
     down_patience=timedelta(milliseconds=900),
 )
