@@ -86,7 +86,7 @@ def _prompt_was_cached(server: ServerTiming) -> bool:
     The server counts the whole prompt but times only the part that it had to read, so a long prompt that was read
     in the time of one or two tokens came from its cache. It holds on a GPU as on a CPU: both sides scale alike.
     """
-    if server.prompt_tokens < CACHE_MIN_TOKENS or server.tokens < 1 or server.decode_s <= 0:
+    if server.prompt_tokens < CACHE_MIN_TOKENS or server.tokens < 1 or min(server.prompt_s, server.decode_s) <= 0:
         return False
     return server.prompt_s < CACHE_STEPS * server.decode_s / server.tokens
 
@@ -138,7 +138,7 @@ class Stopwatch:
         return Timing(
             queue_s=self._waited - self._load + sent - self._born,
             load_s=self._load + server.load_s,
-            prompt_s=server.prompt_s if server.prompt_tokens else None,
+            prompt_s=server.prompt_s if server.prompt_tokens and server.prompt_s > 0 else None,
             ttft_s=None if self._wrote is None else self._wrote - sent,
             decode_s=decode_s,
             total_s=self._waited + now - self._born,

@@ -119,3 +119,13 @@ def test_a_stored_timing_may_have_fields_of_a_newer_version() -> None:
 def test_a_stored_timing_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(ValidationError):
         Timing.from_dict({"total_s": "soon"})
+
+
+def test_a_prompts_time_that_the_server_does_not_tell_is_unknown_and_no_cache() -> None:
+    watch = Stopwatch()
+    watch.dispatched()
+    watch.chunk(Chunk("Hi", 1))
+    watch.chunk(Chunk(timing=ServerTiming(prompt_tokens=500, tokens=40, decode_s=1.0)))
+    timing = watch.stop()
+    assert timing.prompt_s is None
+    assert timing.cached_prompt is False
