@@ -33,8 +33,10 @@ from app.engines import (
     database_url,
     parse,
     postgres_engine,
+    shown_database,
     sqlite_engine,
     sqlite_file,
+    unusable,
 )
 from app.errors import ConfigurationError, Unavailable
 from app.losses import Losses
@@ -55,7 +57,6 @@ MIGRATION_WAIT = timedelta(seconds=60)
 
 _MIGRATIONS = Path(__file__).parent / "records" / "migrations"
 _MIGRATION_KEY = 0x61_72_65_6E_61  # "arena": the number of PostgreSQL's advisory lock
-_REFUSED = ("28000", "28P01", "3D000")  # PostgreSQL: unknown user, wrong password, no such database
 _READ, _WRITE = "database-read", "database-write"
 _alembic_turn = threading.Lock()  # Alembic keeps what it works on in global names
 
@@ -212,15 +213,16 @@ def _refusals_are_named(where: URL) -> Generator[None]:
     """Waiting heals a database that is busy or gone, but not a file that is none or a password that is wrong."""
     try:
         yield
-    except sa.exc.DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None)
-        busy = "locked" in str(error.orig)
-        if state in _REFUSED or (where.get_backend_name() == "sqlite" and not busy):
-            raise ConfigurationError(
-                f"DATABASE_URL: {where.render_as_string()} can't be used as the arena's database ({error.orig}); "
-                "correct DATABASE_URL, or move what is there out of the way"
-            ) from error
-        raise
+    except Exception as error:
+        why = unusable(error)
+        if isinstance(error, sa.exc.DBAPIError) and where.get_backend_name() == "sqlite":
+            why = None if "locked" in str(error.orig) else str(error.orig)
+        if why is None:
+            raise
+        raise ConfigurationError(
+            f"DATABASE_URL: {shown_database(where)} can't be used as the arena's database ({why}); "
+            "correct DATABASE_URL, or move what is there out of the way"
+        ) from error
 
 
 def _take_turn(connection: Connection) -> None:

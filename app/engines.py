@@ -1,7 +1,4 @@
-"""How the two databases are reached: their URLs, their connections, and what their being away looks like.
-
-``DATABASE_URL`` may be ``postgres://``, ``postgresql://``, ``postgresql+asyncpg://``, ``sqlite:///relative/path`` or
-``sqlite:////absolute/path``; empty means ``arena.db`` in ``ARENA_DATA_DIR``.
+"""How the two databases are reached: their connections, and what their being away looks like.
 
 Work on a database is a plain function of a SQLAlchemy ``Connection``. On PostgreSQL it runs in the event loop, where
 SQLAlchemy waits for asyncpg inside it. On SQLite it runs whole in a thread: an asynchronous driver would do the same
@@ -13,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import ssl
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
@@ -23,60 +21,68 @@ from time import monotonic
 from typing import TypeVar, cast
 from urllib.parse import quote
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, AdaptedConnection, Connection, Engine
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.connecting import Resolve, resolved
-from app.errors import ConfigurationError
+from app.database_address import database_url, parse, shown_database, sqlite_file
 from app.postgres_connection import connect_by
-from app.settings import Settings
+from app.postgres_words import connect_args, place_of
 from app.store_errors import Trouble, database_lost, database_trouble
+
+__all__ = [
+    "PostgresConnections",
+    "SqliteConnections",
+    "Work",
+    "away_is_unavailable",
+    "database_url",
+    "parse",
+    "postgres_engine",
+    "shown_database",
+    "sqlite_engine",
+    "sqlite_file",
+    "unusable",
+]
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-_FORMS = "write postgresql://user:password@host/name or sqlite:///path, or leave it empty for SQLite"
+_REFUSED = ("28000", "28P01", "3D000")  # PostgreSQL: unknown user, wrong password, no such database
+_TLS_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+# What asyncpg raises beside errors of PostgreSQL, before there is a connection.
+_NOT_CONNECTED = (asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
 _BUGS = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError)
 
 
-def database_url(settings: Settings) -> str:
-    """The database that is configured; without one, SQLite in the data folder."""
-    if settings.database_url:
-        return settings.database_url
-    file = settings.arena_data_dir.absolute() / "arena.db"
-    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
+def unusable(error: BaseException) -> str | None:
+    """Why a database can't be used, where waiting does not heal it: a login, TLS, or the address itself."""
+    beneath: BaseException | None = error
+    while beneath is not None:
+        why = _unusable(getattr(beneath, "orig", None) or beneath)
+        if why is not None:
+            return why
+        beneath = beneath.__cause__ or beneath.__context__
+    return None
 
 
-def parse(url: str) -> URL:
-    """Read a database URL and name its driver.
-
-    Raises:
-        ConfigurationError: it is not a URL of SQLite or PostgreSQL.
-    """
-    try:
-        parsed = sa.make_url(url)
-    except (sa.exc.ArgumentError, ValueError):
-        raise ConfigurationError(f"DATABASE_URL: this is not the URL of a database; {_FORMS}") from None
-    kind = parsed.drivername.partition("+")[0]
-    if kind in ("postgres", "postgresql"):
-        return _asyncpg_words(parsed.set(drivername="postgresql+asyncpg"))
-    if kind == "sqlite" and parsed.database and ":memory:" not in parsed.database:
-        return parsed.set(drivername="sqlite")
-    raise ConfigurationError(f"DATABASE_URL: {parsed.render_as_string()} can't be used; {_FORMS}")
-
-
-def _asyncpg_words(url: URL) -> URL:
-    """Other tools write libpq's ``sslmode``; asyncpg calls it ``ssl``, with the same values."""
-    mode = url.query.get("sslmode")
-    url = url.difference_update_query(["sslmode"])
-    return url.update_query_dict({"ssl": mode}) if mode else url
-
-
-def sqlite_file(url: URL) -> Path | None:
-    """The file of a SQLite URL, or None for PostgreSQL."""
-    return Path(url.database).absolute() if url.get_backend_name() == "sqlite" and url.database else None
+def _unusable(error: BaseException) -> str | None:
+    why = " ".join(str(error).split()) or type(error).__name__
+    if getattr(error, "sqlstate", None) in _REFUSED:
+        return why
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted here: {error.verify_message}; see sslrootcert"
+    if isinstance(error, ssl.SSLError) and not isinstance(error, _TLS_CUT_OFF):
+        return f"TLS fails: {error.reason or why}"
+    if isinstance(error, ConnectionError) and "SSL upgrade" in why:
+        return "the server has no TLS, and sslmode asks for it; switch TLS on there, or write sslmode=prefer"
+    if isinstance(
+        error, asyncpg.exceptions.ClientConfigurationError | asyncpg.exceptions.UnsupportedClientFeatureError
+    ):
+        return why
+    return None
 
 
 @contextmanager
@@ -88,7 +94,7 @@ def away_is_unavailable() -> Generator[None]:
     """
     try:
         yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError) as error:
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, *_NOT_CONNECTED) as error:
         trouble = database_trouble(error)
         if isinstance(error, _BUGS) and trouble.kind != "forbidden":
             raise
@@ -199,29 +205,29 @@ class SqliteConnections:
 
 
 def postgres_engine(url: URL, busy: timedelta, *, pool_size: int = 5, resolve: Resolve = resolved) -> AsyncEngine:
-    """PostgreSQL at READ COMMITTED, no statement longer than ``busy``.
+    """PostgreSQL at READ COMMITTED, no statement longer than ``busy``; ``url`` is one of ``parse``.
 
     With ``pool_size`` 5 and as many more at peaks, 8 workers stay under the server's default of 100 connections.
     """
     limit = busy.total_seconds()
     milliseconds = str(int(limit * 1000))
+    settings = {
+        "application_name": "arena",
+        "default_transaction_isolation": "read committed",
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "idle_in_transaction_session_timeout": milliseconds,
+        "jit": "off",
+    }
     engine = create_async_engine(
-        url,
+        place_of(url),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=limit,
         connect_args={
             "async_creator_fn": connect_by(resolve),
-            "timeout": limit,
+            **connect_args(url, limit, settings),
             "command_timeout": limit + 1,  # the server's own limit comes first and leaves the connection whole
-            "server_settings": {
-                "application_name": "arena",
-                "default_transaction_isolation": "read committed",
-                "statement_timeout": milliseconds,
-                "lock_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
-                "jit": "off",
-            },
         },
     )
     sa.event.listen(engine.sync_engine, "checkout", _leave_closed)

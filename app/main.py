@@ -27,12 +27,14 @@ from app.arena.writer import TickWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.board.service import Boards
 from app.database import Database
+from app.database_address import ignored_words
 from app.doctor.examine import Examination, examine
 from app.draining import Drain, drained_at_sigterm, end_with_parent, lanes_running, nobody_to_tell
 from app.embedded_redis import embedded_redis
 from app.engines import database_url
 from app.errors import Unavailable
 from app.hosting import Hosting, backends_of
+from app.hosts.checking import checked
 from app.hosts.host import Host, hosts_from
 from app.hosts.options import as_sent, options_for, system_for
 from app.hosts.roster import Roster
@@ -73,10 +75,12 @@ async def check(settings: Settings) -> None:
         ConfigurationError: the line.
         Unavailable: the database does not answer.
     """
-    hosts_from(settings)
-    for model in (*settings.arena_models, *(row.name for row in settings.models)):
-        options_for(settings, model)
-    await ready(database_url(settings))
+    checked(settings)
+    url = database_url(settings)
+    for one in (*settings.ignored, *ignored_words(url)):
+        tell = log.warning if one.mistake else log.info
+        tell("setting_ignored", setting=one.setting, why=one.why, remedy=one.remedy)
+    await ready(url)
     if settings.redis_address:
         redis = commands_client(settings.redis_address)
         with suppress(Unavailable):  # a Redis that is away now may be back in a moment

@@ -128,13 +128,7 @@ async def check_redis(client: Redis) -> list[str]:
 
 
 def _pool(kind: type[ConnectionPool], url: str, resolve: Resolve, **limits: Any) -> ConnectionPool:
-    try:
-        options = connection_options(url, resolve)
-    except ValueError:
-        # The message of redis-py may repeat the URL, and that may hold a password.
-        raise ConfigurationError(
-            "REDIS_URL can't be understood; write redis://host:6379/0, rediss://… or unix:///path/of/the.sock"
-        ) from None
+    options = connection_options(url, resolve)
     explicit: dict[str, Any] = {
         "socket_timeout": None,
         "socket_connect_timeout": CONNECT_TIMEOUT.total_seconds(),
@@ -144,7 +138,14 @@ def _pool(kind: type[ConnectionPool], url: str, resolve: Resolve, **limits: Any)
         "decode_responses": False,
         "protocol": 2,
     }
-    return kind(**{**options, **explicit, **limits})
+    pool = kind(**{**options, **explicit, **limits})
+    try:
+        pool.connection_class(**pool.connection_kwargs)  # connects to nothing yet
+    except TypeError as error:
+        word = re.search(r"argument '(\w+)'", str(error))
+        what = f"knows no {word[1]}; take it out" if word else "can't be understood"
+        raise ConfigurationError(f"REDIS_URL: a connection to Redis {what}") from None
+    return pool
 
 
 def _refuse_old(version: str) -> None:

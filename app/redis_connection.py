@@ -17,10 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from redis.asyncio.connection import (
     AbstractConnection,
@@ -40,10 +42,13 @@ from redis.exceptions import (
     TimeoutError,
 )
 
+from app.addresses import refuse_unescaped
 from app.connecting import Resolve, connected, resolved
+from app.errors import ConfigurationError
 
 COMMAND_TIMEOUT = timedelta(seconds=5)
 
+_FORMS = "write redis://host:6379/0, rediss://… or unix:///path/of/the.sock"
 _LIMIT_S = COMMAND_TIMEOUT.total_seconds()
 _RETRIES = 2
 _FIRST_PAUSE_S = 0.05
@@ -161,15 +166,33 @@ _BOUNDED: dict[type[AbstractConnection], type[_Bounded]] = {
 }
 
 
+def _refuse_what_would_be_guessed(url: str) -> None:
+    """Refuse where redis-py would go on with localhost or with database 0."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return
+    if parts.netloc and not parts.hostname:
+        raise ConfigurationError(f"REDIS_URL names no host; {_FORMS}")
+    if not re.fullmatch(r"(/\d*)?", parts.path):
+        raise ConfigurationError(f"REDIS_URL: after the host stands the number of a database; {_FORMS}")
+
+
 def connection_options(url: str, resolve: Resolve = resolved) -> dict[str, Any]:
     """Return what a pool needs to know of a URL, for connections with a limit on each command.
 
     ``resolve`` finds the addresses of the server's name.
 
     Raises:
-        ValueError: the URL can't be understood.
+        ConfigurationError: the URL can't be understood; nothing of it is repeated, for it may hold a password.
     """
-    options: dict[str, Any] = dict(parse_url(url))
+    if not re.match(r"(redis|rediss|unix)://", url):
+        raise ConfigurationError(f"REDIS_URL can't be understood; {_FORMS}")
+    refuse_unescaped(url, "REDIS_URL")
+    try:
+        _refuse_what_would_be_guessed(url)
+        options: dict[str, Any] = dict(parse_url(url))
+    except ValueError:
+        raise ConfigurationError(f"REDIS_URL can't be understood; {_FORMS}") from None
     kind = options["connection_class"] = _BOUNDED[options.get("connection_class", Connection)]
     return {**options, "resolve": resolve} if issubclass(kind, _Tcp) else options
 

@@ -7,7 +7,7 @@ import asyncio
 import sqlalchemy as sa
 
 from app.database import Database, migrate, newer_schema, revision, revisions
-from app.engines import parse, sqlite_file
+from app.engines import parse, shown_database, sqlite_file
 from app.errors import ConfigurationError, Unavailable
 
 TRIES = 5
@@ -36,7 +36,7 @@ async def ready(url: str) -> None:
         raise newer_schema(at)
     found = "has no schema yet" if at is None else f"is at schema {at} and this version needs {known[0]}"
     raise ConfigurationError(
-        f"DATABASE_URL: {parse(url).render_as_string()} {found}: make a backup, run `arena migrate`, and start again"
+        f"DATABASE_URL: {shown_database(parse(url))} {found}: make a backup, run `arena migrate`, and start again"
     )
 
 

@@ -1,53 +1,55 @@
 """Settings that ops know: the environment, ``.env`` and ``arena.toml`` (the environment wins).
 
-Durations accept seconds (``0.05``) or Go's form, which Ollama's users know (``72h``, ``1h30m``, ``500ms``).
+What is ignored on purpose or by mistake (what a container platform sets, a name that is none) is told by
+``Settings.ignored``: the log has it at the start, the doctor as findings.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.addresses import bracketed, host_and_port
 from app.errors import ConfigurationError
+from app.setting_errors import sentence
+from app.setting_forms import (
+    Duration,
+    KeepAlive,
+    Names,
+    OptionalPort,
+    Secret,
+    Think,
+    UserPath,
+    check_options,
+    empty_is_none,
+    is_service_link,
+)
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-
-
-def parse_duration(value: object) -> object:
-    """Turn ``"72h"``, ``"1h30m"`` or ``"0.05"`` into a timedelta; leave everything else to pydantic."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    parts = _GO_DURATION.findall(text)
-    in_gos_form = bool(parts) and "".join(number + unit for number, unit in parts) == text
-    try:
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if in_gos_form else float(text)
-        return timedelta(seconds=seconds)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{value!r} is not a duration: write seconds (0.5) or a form like 72h, 1h30m, 500ms") from None
-
-
-def _split(value: object) -> object:
-    """Turn a comma-separated line into a tuple of trimmed names."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+ENV_FILE = Path(".env")
+# Other names that Kubernetes and Docker's old links set for a service called arena, arena-redis and so on.
+_PLATFORM = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
 
 
-def _empty_is_none(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A setting that has no effect, or a part of one; ``mistake`` when it was surely meant to have one."""
 
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+    setting: str
+    why: str
+    remedy: str
+    mistake: bool = False
 
 
 class HostSettings(BaseModel):
@@ -56,13 +58,13 @@ class HostSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
-    url: str = Field(min_length=1)
+    url: str = Field(min_length=1, repr=False)
     kind: Literal["ollama"] = "ollama"
-    memory_gb: float | None = Field(default=None, gt=0)
+    memory_gb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     num_parallel: int = Field(default=1, ge=1)
     max_loaded: int | None = Field(default=None, ge=1)
     models: tuple[str, ...] = ()
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     fallback: bool = False
     scale_to_zero: bool = False
     warm_per_hour: int = Field(default=12, ge=0)
@@ -75,29 +77,34 @@ class ModelSettings(BaseModel):
 
     name: str = Field(min_length=1)
     num_ctx: int | None = Field(default=None, ge=1)
-    think: bool | str | None = None
+    think: Think | None = None
     system: str | None = None
     pin: bool = False
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_ollamas_types(self) -> ModelSettings:
+        check_options(self.options)
+        return self
 
 
 class Settings(BaseSettings):
     """All settings, validated once at start; see ``.env.example`` for what each one does."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True)
 
-    ollama_host: str = ""
-    ollama_port: int | None = Field(default=None, ge=1, le=65535)
-    redis_url: str = ""
-    redis_host: str = ""
-    redis_port: int = Field(default=6379, ge=1, le=65535)
-    redis_password: str = ""
-    database_url: str = ""
+    ollama_host: Secret = ""
+    ollama_port: OptionalPort = None
+    redis_url: Secret = ""
+    redis_host: Secret = ""
+    redis_port: OptionalPort = None
+    redis_password: Secret = ""
+    database_url: Secret = ""
 
-    arena_config: Path | None = None
-    arena_data_dir: Path = Path(".arena")
-    arena_secret: str = Field(default="", repr=False)
-    arena_admin_key: str = Field(default="", repr=False)
+    arena_config: UserPath | None = None
+    arena_data_dir: UserPath = Path(".arena")
+    arena_secret: Secret = ""
+    arena_admin_key: Secret = ""
     arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False
@@ -105,9 +112,9 @@ class Settings(BaseSettings):
     arena_num_models: int = Field(default=3, ge=2)
     arena_num_ctx: int = Field(default=4096, ge=1)
     arena_num_predict: int = Field(default=1024, ge=1)
-    arena_temperature: float = Field(default=0.7, ge=0)
+    arena_temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
     arena_seed: int | None = None
-    arena_think: bool | str = False
+    arena_think: Think = False
     arena_system: str = ""
     arena_num_parallel: int = Field(default=1, ge=1)
     arena_queue: int = Field(default=256, ge=1)
@@ -121,7 +128,7 @@ class Settings(BaseSettings):
     arena_keeper: bool = True
     arena_probe: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
     arena_drain: Duration = Field(default=timedelta(seconds=15), ge=timedelta(0))
-    arena_keep_alive: Duration = Field(default=timedelta(hours=72), gt=timedelta(0))
+    arena_keep_alive: KeepAlive = Field(default=timedelta(hours=72), gt=timedelta(0))
     arena_max_message: int = Field(default=32_000, ge=1)
     arena_battle_ttl: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
     arena_log_ttl: Duration = Field(default=timedelta(hours=1), gt=timedelta(0))
@@ -130,14 +137,14 @@ class Settings(BaseSettings):
     hosts: tuple[HostSettings, ...] = Field(default=(), validation_alias="[[hosts]]")
     models: tuple[ModelSettings, ...] = Field(default=(), validation_alias="[[models]]")
 
-    _blank = field_validator("ollama_port", "arena_seed", "arena_config", "arena_retention", mode="before")(
-        _empty_is_none
-    )
+    ignored: tuple[Ignored, ...] = Field(default=(), validation_alias="[ignored]")
+
+    _blank = field_validator("arena_seed", "arena_config", "arena_retention", mode="before")(empty_is_none)
 
     @field_validator("arena_data_dir", mode="before")
     @classmethod
     def _default_folder(cls, value: object) -> object:
-        return Path(".arena") if _empty_is_none(value) is None else value
+        return Path(".arena") if empty_is_none(value) is None else value
 
     @classmethod
     def settings_customise_sources(
@@ -153,31 +160,71 @@ class Settings(BaseSettings):
 
     @property
     def redis_address(self) -> str:
-        """The Redis URL that is configured; empty means the embedded one."""
-        if self.redis_url:
+        """The Redis URL that is configured; empty means the embedded one.
+
+        Raises:
+            ConfigurationError: REDIS_HOST is no host.
+        """
+        if self.redis_url or not self.redis_host:
             return self.redis_url
-        if not self.redis_host:
-            return ""
+        host, port = host_and_port(self.redis_host, "REDIS_HOST")
+        if not host or re.search(r"[/@?#\s]", host):
+            raise ConfigurationError("REDIS_HOST: write a host or host:port; a whole address goes into REDIS_URL")
         secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
-        return f"redis://{secret}{self.redis_host}:{self.redis_port}/0"
+        return f"redis://{secret}{bracketed(host)}:{port or self.redis_port or 6379}/0"
+
+
+_TABLES: dict[str, type[BaseModel]] = {"hosts": HostSettings, "models": ModelSettings}
+_OWN = frozenset(name.upper() for name in Settings.model_fields if name.startswith("arena_"))
+
+
+def _text(file: Path, setting: str) -> str:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        wrong = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8"
+        raise ConfigurationError(f"{setting}: {file} is {wrong}; save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"{setting}: {file} can't be read ({error.strerror})") from None
+    if "\0" in text:
+        raise ConfigurationError(f"{setting}: {file} is UTF-16 or no text at all; save it as UTF-8")
+    return text
 
 
 def _tables(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ConfigurationError(f"ARENA_CONFIG: {path} does not exist; write it or unset ARENA_CONFIG")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"ARENA_CONFIG: {path} does not exist; write it or unset ARENA_CONFIG") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = tomllib.loads(_text(path, "ARENA_CONFIG"))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"ARENA_CONFIG: {path} can't be read: {error}") from None
+    unknown = sorted(set(tables) - set(_TABLES))
+    if unknown:
+        raise ConfigurationError(f"{path}: unknown table {unknown[0]!r}; use [[hosts]] and [[models]]")
+    return {f"[[{name}]]": rows for name, rows in tables.items()}
 
 
-def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    name = ".".join(str(part) for part in first["loc"])
-    known = name.upper() if name in Settings.model_fields else name
-    given = first.get("input")
-    shown = f"{given.total_seconds():g} s" if isinstance(given, timedelta) else repr(given)
-    return f"{known}: {first['msg']} (got {shown}); see .env.example"
+def _given() -> Mapping[str, str]:
+    """What the environment and ``.env`` set, by its name in capitals."""
+    if ENV_FILE.is_file():
+        _text(ENV_FILE, ".env")
+    written = dotenv_values(ENV_FILE, encoding="utf-8-sig") if ENV_FILE.is_file() else {}
+    return {name.upper(): value or "" for name, value in {**written, **os.environ}.items()}
+
+
+def _ignored(given: Mapping[str, str]) -> Iterator[Ignored]:
+    for name, value in given.items():
+        if name in ("OLLAMA_PORT", "REDIS_PORT") and is_service_link(value):
+            why = "it is not a port, but what a container platform sets for a service of that name: it is ignored"
+            yield Ignored(name, why, f"nothing; or set {name} to a number where it is needed")
+        elif name.startswith("ARENA_") and name not in _OWN and not _of_a_platform(name, value):
+            near = get_close_matches(name, sorted(_OWN), n=1, cutoff=0.75)
+            remedy = f"did you mean {near[0]}?" if near else "see .env.example for those that there are"
+            yield Ignored(name, "there is no such setting: it has no effect", remedy, mistake=True)
+
+
+def _of_a_platform(name: str, value: str) -> bool:
+    return _PLATFORM.fullmatch(name) is not None or (name.endswith("_PORT") and is_service_link(value))
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -186,16 +233,16 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         ConfigurationError: one line that names the setting and the remedy.
     """
+    values: dict[str, Any] = {"[ignored]": tuple(_ignored(_given()))}
+    file = "arena.toml"
     try:
-        settings = Settings(**overrides)
-        if settings.arena_config is None:
-            return settings
-        tables = _tables(settings.arena_config)
-        unknown = set(tables) - {"hosts", "models"}
-        if unknown:
-            raise ConfigurationError(
-                f"{settings.arena_config}: unknown table {sorted(unknown)[0]!r}; use [[hosts]] and [[models]]"
-            )
-        return Settings(**{**{f"[[{name}]]": rows for name, rows in tables.items()}, **overrides})
+        settings = Settings(**values, **overrides)
+        if settings.arena_config is not None:
+            file = str(settings.arena_config)
+            values |= _tables(settings.arena_config)
+            settings = Settings(**{**values, **overrides})
     except ValidationError as error:
-        raise ConfigurationError(_one_line(error)) from None
+        fields = {name: tuple(table.model_fields) for name, table in _TABLES.items()}
+        raise ConfigurationError(sentence(error, file, fields, values)) from None
+    _ = settings.redis_address  # REDIS_HOST is read there
+    return settings

@@ -137,6 +137,30 @@ def test_a_url_that_makes_no_sense_is_said_without_its_password(url: str) -> Non
     assert "secret" not in caught.value.sentence
 
 
+@pytest.mark.parametrize("secret", ["pa/ss", "pa?ss", "pa#ss", "pa@ss", "pa[ss"])
+def test_a_password_that_is_not_escaped_never_connects_elsewhere(secret: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^REDIS_URL: .*percent-encode") as caught:
+        commands_client(f"redis://:{secret}@cache:6379/0")
+    assert "ss" not in caught.value.sentence.split("password")[0]
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@", "redis://:6379/0", "redis://me:secret@:6379"])
+def test_a_url_without_a_host_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL names no host"):
+        commands_client(url)
+
+
+@pytest.mark.parametrize("url", ["redis://cache/main", "redis://cache/0/1", "redis://cache:6379/x"])
+def test_a_database_that_is_no_number_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="number of a database"):
+        commands_client(url)
+
+
+def test_a_word_that_no_connection_knows_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL: a connection to Redis knows no ssl_mode"):
+        commands_client("redis://cache/0?ssl_mode=require")
+
+
 async def test_a_good_server_has_no_warnings(redis: Redis) -> None:
     assert await check_redis(redis) == []
 

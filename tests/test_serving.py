@@ -140,6 +140,9 @@ BAD = {
     "REDIS_URL": "http://nowhere",
     "DATABASE_URL": "mysql://nowhere/arena",
     "ARENA_DATA_DIR": "/proc/nowhere",
+    "ARENA_THINK": "maybe",
+    "ARENA_MODELS": "zircon:7b,quokka:8b,zircon:7b",
+    "REDIS_HOST": "cache:abc",
 }
 
 
@@ -156,6 +159,38 @@ def test_a_bad_setting_ends_with_status_2_and_one_line_that_names_it(arena, name
     assert said.startswith("arena: ")
     assert (name if name != "ARENA_DATA_DIR" else BAD[name]) in said
     assert serving.rest_of_stdout() == ""
+
+
+async def test_what_a_container_platform_sets_is_ignored_and_said_once(arena):
+    links = {"REDIS_PORT": "tcp://10.43.131.181:6379", "OLLAMA_PORT": "tcp://10.43.131.182:11434"}
+    serving = arena(**links).wait_for_address()
+    told = serving.logged("setting_ignored")
+    assert sorted(line["setting"] for line in told) == ["OLLAMA_PORT", "REDIS_PORT"]
+    assert (await call("GET", f"{serving.url}/readyz")).status_code == 200
+
+
+async def test_a_misspelled_setting_is_one_warning_with_what_was_meant(arena):
+    serving = arena(ARENA_MODLES="zircon:7b").wait_for_address()
+    (warning,) = [line for line in serving.logged() if line["level"] == "warning"]
+    assert (warning["setting"], warning["remedy"]) == ("ARENA_MODLES", "did you mean ARENA_MODELS?")
+
+
+async def test_a_password_in_an_address_is_in_no_line_of_the_log(arena, tmp_path):
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    async with proxy:
+        serving = arena(OLLAMA_HOST=f"http://me:hunter2@127.0.0.1:{port}")
+        await asyncio.to_thread(serving.wait_for_address)
+        (warning,) = [line for line in serving.logged() if line["level"] == "warning"]
+        assert f"http://127.0.0.1:{port} does not answer" in warning["trouble"]
+        hosts = await call("GET", f"{serving.url}/api/arena/hosts")
+        health = await call("GET", f"{serving.url}/api/arena/health")
+    assert "hunter2" not in serving.log.read_text() + hosts.text + health.text
 
 
 def test_an_address_in_use_is_said_in_one_line(arena):

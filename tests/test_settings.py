@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio.connection import parse_url
 
+from app.backends.ollama_calls import keep_alive_form
 from app.errors import ConfigurationError
 from app.settings import Settings, load_settings
 
@@ -176,6 +177,189 @@ def test_settings_cannot_be_changed_later():
 
 def test_every_setting_is_documented():
     documented = (Path(__file__).parents[1] / ".env.example").read_text()
-    tables = {"hosts", "models"}
+    tables = {"hosts", "models", "ignored"}
     missing = [name.upper() for name in Settings.model_fields if name not in tables and name.upper() not in documented]
     assert not missing
+
+
+# What a container platform sets
+
+
+@pytest.mark.parametrize("name", ["OLLAMA_PORT", "REDIS_PORT"])
+@pytest.mark.parametrize("value", ["tcp://10.43.131.181:6379", "udp://10.0.0.1:53", "tcp://redis"])
+def test_what_a_container_platform_sets_for_a_service_is_no_port_and_is_told(monkeypatch, name, value):
+    default = load_settings()
+    monkeypatch.setenv(name, value)
+    settings = load_settings(redis_host="r")
+    assert settings.model_copy(update={"redis_host": "", "ignored": ()}) == default
+    assert settings.redis_address == "redis://r:6379/0"
+    (told,) = settings.ignored
+    assert (told.setting, told.mistake) == (name, False)
+
+
+@pytest.mark.parametrize("value", ["http://10.0.0.1:6379", "tcp:6379", "tcp://10.0.0.1 6379"])
+def test_another_port_that_is_none_is_still_refused(monkeypatch, value):
+    monkeypatch.setenv("REDIS_PORT", value)
+    sentence_about("REDIS_PORT: is no whole number")
+
+
+def test_the_other_names_that_a_platform_sets_are_no_misspelled_settings(monkeypatch):
+    links = {
+        "ARENA_SERVICE_HOST": "10.0.0.1",
+        "ARENA_SERVICE_PORT": "8000",
+        "ARENA_SERVICE_PORT_HTTP": "8000",
+        "ARENA_PORT": "tcp://10.0.0.1:8000",
+        "ARENA_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "ARENA_PORT_8000_TCP_PROTO": "tcp",
+        "ARENA_PORT_8000_TCP_PORT": "8000",
+        "ARENA_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "ARENA_REDIS_PORT": "tcp://10.0.0.1:6379",
+    }
+    for name, value in links.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().ignored == ()
+
+
+def test_a_misspelled_name_is_told_with_what_was_probably_meant(folder, monkeypatch):
+    Path(folder, ".env").write_text("ARENA_MODLES=a,b\nexport ARENA_XQZZW=1\nOTHER_MODLES=1\n")
+    monkeypatch.setenv("arena_reveel", "end")
+    told = {one.setting: one.remedy for one in load_settings().ignored}
+    assert told["ARENA_MODLES"] == "did you mean ARENA_MODELS?"
+    assert told["ARENA_REVEEL"] == "did you mean ARENA_REVEAL?"
+    assert ".env.example" in told["ARENA_XQZZW"]
+    assert len(told) == 3
+    assert all(one.mistake for one in load_settings().ignored)
+
+
+# Redis by its parts
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("::1", "redis://[::1]:7000/0"),
+        ("[::1]", "redis://[::1]:7000/0"),
+        ("[::1]:6380", "redis://[::1]:6380/0"),
+        ("r:6380", "redis://r:6380/0"),
+        (" r ", "redis://r:7000/0"),
+    ],
+)
+def test_the_redis_host_may_be_ipv6_and_may_name_its_port(host, address):
+    settings = load_settings(redis_host=host, redis_port=7000)
+    assert settings.redis_address == address
+    assert parse_url(settings.redis_address)["host"] == host.strip().removesuffix(":6380").strip("[]")
+
+
+@pytest.mark.parametrize(
+    "host", ["redis://:secret@r", "me:secret@r", "r/0", "tcp://10.0.0.1:6379", ":6379", "r:secret"]
+)
+def test_a_redis_host_that_is_none_is_refused_without_repeating_it(monkeypatch, host):
+    monkeypatch.setenv("REDIS_HOST", host)
+    assert "secret" not in sentence_about("REDIS_HOST")
+
+
+# Values that look right
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ARENA_THINK", "maybe", "ARENA_THINK: is none of true, false, low, medium, high, max (got 'maybe')"),
+        ("ARENA_TEMPERATURE", "inf", "ARENA_TEMPERATURE: has to be a finite number"),
+        ("ARENA_TEMPERATURE", "nan", "ARENA_TEMPERATURE: has to be a finite number"),
+        ("ARENA_TICK", "0", "ARENA_TICK: has to be more than 0 seconds (got 0 s)"),
+        ("ARENA_NUM_CTX", "0", "ARENA_NUM_CTX: has to be at least 1 (got '0')"),
+        ("ARENA_LANES", "perhaps", "ARENA_LANES: is neither true nor false (got 'perhaps')"),
+        ("ARENA_REVEAL", "never", "ARENA_REVEAL: is none of 'end', 'vote', 'always' (got 'never')"),
+        ("ARENA_KEEP_ALIVE", "0", "ARENA_KEEP_ALIVE: has to be more than 0 seconds"),
+        ("ARENA_DATA_DIR", "~nobody-of-that-name/x", "ARENA_DATA_DIR: begins with ~"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    assert sentence_about(name).startswith(said)
+
+
+@pytest.mark.parametrize("value", ["-1", "-1s", "-1m", "-0.5"])
+def test_a_negative_keep_alive_is_for_ever_as_with_ollama(monkeypatch, value):
+    monkeypatch.setenv("ARENA_KEEP_ALIVE", value)
+    assert keep_alive_form(load_settings().arena_keep_alive) == -1
+
+
+def test_a_newline_at_the_end_of_a_secret_is_no_part_of_it(monkeypatch):
+    for name in ("ARENA_ADMIN_KEY", "ARENA_SECRET", "REDIS_PASSWORD", "DATABASE_URL"):
+        monkeypatch.setenv(name, "sesame\n")
+    settings = load_settings()
+    assert settings.arena_admin_key == settings.arena_secret == settings.redis_password == "sesame"
+    assert settings.database_url == "sesame"
+
+
+def test_a_tilde_is_the_users_folder(monkeypatch, folder):
+    monkeypatch.setenv("HOME", str(folder))
+    Path(folder, "arena.toml").write_text("")
+    monkeypatch.setenv("ARENA_DATA_DIR", "~/arena")
+    monkeypatch.setenv("ARENA_CONFIG", "~/arena.toml")
+    assert load_settings().arena_data_dir == folder / "arena"
+    assert load_settings().arena_config == folder / "arena.toml"
+
+
+# Files
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "utf-16-le"])
+def test_an_env_file_in_another_encoding_is_one_line(folder, encoding):
+    Path(folder, ".env").write_text("ARENA_SYSTEM=Größe\n", encoding=encoding)
+    assert "save it as UTF-8" in sentence_about(".env")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(folder, monkeypatch):
+    Path(folder, ".env").write_text("ARENA_QUEUE=7\n", encoding="utf-8-sig")
+    Path(folder, "arena.toml").write_text("[[models]]\nname = 'a'\n", encoding="utf-8-sig")
+    monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
+    settings = load_settings()
+    assert (settings.arena_queue, settings.models[0].name) == (7, "a")
+    assert settings.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("[[hosts]]\nname = 'one'\n", "arena.toml: [[hosts]] one: url is missing"),
+        ("[[hosts]]\nurl = 'x'\n", "arena.toml: [[hosts]] number 1: name is missing"),
+        (
+            "[[hosts]]\nname = 'one'\nurl = 'x'\nmemory = 24\n",
+            "arena.toml: [[hosts]] one: memory is no setting here; did you mean memory_gb?",
+        ),
+        ("[[hosts]]\nname = 'one'\nurl = 'x'\nmemory_gb = inf\n", "memory_gb has to be a finite number"),
+        ("[[hosts]]\nname = 'one'\nurl = 'x'\nnum_parallel = 0\n", "num_parallel has to be at least 1 (got 0)"),
+        ("[[models]]\nname = 'a'\nthink = 'maybe'\n", "[[models]] a: think is none of true, false, low"),
+        ("[[models]]\nname = 'a'\nsystem = 3\n", "[[models]] a: system has to be a text in quotes (got 3)"),
+        ("[[models]]\nname = 'a'\noptions = 3\n", "[[models]] a: options has to be a table"),
+        ("[[models]]\nname = 'a'\noptions.num_ctx = 'many'\n", "a: options.num_ctx has to be a whole number"),
+        ("[[models]]\nname = 'a'\noptions.num_ctx = 0\n", "a: options.num_ctx has to be at least 1"),
+        ("[[models]]\nname = 'a'\noptions.temperature = -1\n", "a: options.temperature has to be at least 0"),
+        ("[[models]]\nname = 'a'\noptions.top_p = 'high'\n", "a: options.top_p has to be a number"),
+        ("[[models]]\nname = 'a'\noptions.top_k = true\n", "a: options.top_k has to be a whole number"),
+        ("[[models]]\nname = 'a'\noptions.min_p = nan\n", "a: options.min_p has to be a finite number"),
+        ("[[models]]\nname = 'a'\noptions.stop = 1979-05-27\n", "a: options.stop has to be a number, a text"),
+        ("[[models]]\nname = 'a'\noptions.think = true\n", "a: options.think is no option: write think into the table"),
+        ("hosts = 3\n", "arena.toml: [[hosts]]: has to be a list"),
+        ("hosts = ['http://me:secret@gpu']\n", "arena.toml: [[hosts]] number 1: has to be a table"),
+        ("[[hosts]]\nname = 'one'\nurl = 'x'\npassword = 'secret'\n", "password is no setting here"),
+        ("[[hosts]]\nname = 'one'\nurl = ['http://me:secret@gpu']\n", "url has to be a text in quotes"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_of_its_table_and_row(folder, monkeypatch, toml, said):
+    Path(folder, "arena.toml").write_text(toml)
+    monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
+    sentence = sentence_about(said)
+    assert ".env.example" not in sentence
+    assert "secret" not in sentence
+
+
+def test_options_of_ollamas_types_are_taken(folder, monkeypatch):
+    Path(folder, "arena.toml").write_text(
+        "[[models]]\nname = 'a'\noptions = { top_k = 40, top_p = 0.9, stop = ['x', 'y'], use_mmap = true, new = 'z' }\n"
+    )
+    monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
+    assert load_settings().models[0].options["stop"] == ["x", "y"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.addresses import shown
 from app.backends.base import (
     BackendError,
     BackendOverloaded,
@@ -86,7 +87,7 @@ def by_status(status: int, body: bytes, location: str = "") -> BackendError:
     """The failure that a response other than 200 means."""
     text = error_text(body)
     if 300 <= status < 400:
-        return UpstreamFailed(f"HTTP {status}: redirected to {location[:200]!r}; give that address instead")
+        return UpstreamFailed(f"HTTP {status}: redirected to {shown(location)[:200]!r}; give that address instead")
     if status in _STATUSES:
         return _STATUSES[status](f"HTTP {status}: {text or 'no reason given'}")
     if text is None:

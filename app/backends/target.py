@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from app import __version__
+from app.addresses import shown
 
 USER_AGENT = f"progressive-arena/{__version__}"
 _PORTS = {"http": 80, "https": 443}
@@ -34,7 +35,7 @@ class Target:
         """
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ValueError(f"{url!r} is not an http or https address")
+            raise ValueError(f"{shown(url)!r} is not an http or https address")
         secure = parts.scheme == "https"
         port = parts.port or _PORTS[parts.scheme]
         head = f"Host: {_host_header(parts.hostname, port, _PORTS[parts.scheme])}\r\nUser-Agent: {USER_AGENT}\r\n"

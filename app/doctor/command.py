@@ -48,7 +48,7 @@ async def examined(settings: Settings, wake: timedelta | None = None) -> Examina
     from app.doctor.examine import examine  # what it needs takes a while, and other commands don't need it
     from app.doctor.observe import redis_of
     from app.engines import database_url
-    from app.hosts.host import hosts_from
+    from app.hosts.checking import checked
 
     async with redis_of(settings) as redis:
-        return await examine(settings, hosts_from(settings), redis=redis, database=database_url(settings), wake=wake)
+        return await examine(settings, checked(settings), redis=redis, database=database_url(settings), wake=wake)

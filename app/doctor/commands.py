@@ -5,13 +5,9 @@ from __future__ import annotations
 import ipaddress
 import json
 from shlex import quote
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-
-def shown(url: str) -> str:
-    """``url`` without user and password."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+from app.addresses import shown
 
 
 def is_here(url: str) -> bool:

@@ -21,6 +21,7 @@ from app.doctor.on_addresses import on_addresses
 from app.doctor.on_memory import on_memory, tables
 from app.doctor.on_models import on_models
 from app.doctor.on_residents import on_residents
+from app.doctor.on_settings import on_settings
 from app.doctor.on_stores import on_stores
 from app.doctor.on_work import on_work
 from app.doctor.reaching import PATIENCE, Patience
@@ -96,5 +97,5 @@ async def examine(
 
 def findings_of(seen: Observation) -> tuple[Finding, ...]:
     """Everything that is to be said about what was seen, the worst first. Pure."""
-    rooms = (on_stores, on_addresses, on_models, on_memory, on_residents, on_work)
+    rooms = (on_settings, on_stores, on_addresses, on_models, on_memory, on_residents, on_work)
     return worst_first([finding for room in rooms for finding in room(seen)])

@@ -94,10 +94,11 @@ StoreCode = Literal[
     "database_locked",
     "clock_skew",
 ]
-Code = AddressCode | ModelCode | MemoryCode | WorkCode | StoreCode
+SettingCode = Literal["setting_ignored"]
+Code = AddressCode | ModelCode | MemoryCode | WorkCode | StoreCode | SettingCode
 
 CODES: tuple[str, ...] = tuple(
-    code for room in (AddressCode, ModelCode, MemoryCode, WorkCode, StoreCode) for code in get_args(room)
+    code for room in (AddressCode, ModelCode, MemoryCode, WorkCode, StoreCode, SettingCode) for code in get_args(room)
 )
 _ORDER: dict[str, int] = {"error": 0, "warning": 1, "note": 2}
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from urllib.parse import urlsplit
 
-from app.doctor.commands import RESTART, curl, has_no_name, is_here, machine_of, server_setting, shown
+from app.addresses import shown
+from app.doctor.commands import RESTART, curl, has_no_name, is_here, machine_of, server_setting
 from app.doctor.finding import AddressCode, Finding, Severity
 from app.doctor.observation import HostSeen, Observation, Reach
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
+from app.addresses import shown
 from app.backends.base import InstalledModel
 from app.backends.ollama_rows import OddRow
-from app.doctor.commands import curl, environment, machine_of, ollama, shown
+from app.doctor.commands import curl, environment, machine_of, ollama
 from app.doctor.finding import Finding
 from app.doctor.observation import HostSeen, Observation, key
 from app.hosts.catalog import Missing, can_chat

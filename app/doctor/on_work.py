@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from app.doctor.commands import RESTART, chat, curl, environment, machine_of, ollama, shown
+from app.addresses import shown
+from app.doctor.commands import RESTART, chat, curl, environment, machine_of, ollama
 from app.doctor.finding import Finding, Severity
 from app.doctor.memory import GIB
 from app.doctor.observation import HostSeen, Observation

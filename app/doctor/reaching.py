@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from app.addresses import shown
 from app.backends.ollama_calls import InstalledReply, LoadedReply, VersionReply
 from app.backends.ollama_rows import OddRow
 from app.backends.target import Target
@@ -138,7 +139,7 @@ class _Look:
         if answer.status == 401 or (answer.status == 407):
             raise NotReached("login", f"HTTP {answer.status}")
         words = " ".join(answer.body[:200].decode(errors="replace").split())[:80]
-        where = f", redirected to {answer.location[:120]}" if answer.location else ""
+        where = f", redirected to {shown(answer.location)[:120]}" if answer.location else ""
         raise NotReached("other", f"HTTP {answer.status}{where}: {words}" if words else f"HTTP {answer.status}{where}")
 
     async def _with_models(self, seen: HostSeen, wished: Sequence[str]) -> HostSeen:

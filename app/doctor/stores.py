@@ -20,10 +20,10 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from sqlalchemy.engine import Connection
 
+from app.addresses import shown
 from app.database import Database, revisions
-from app.doctor.commands import shown
 from app.doctor.observation import AnswerSeen, DatabaseSeen, RedisSeen
-from app.engines import parse, sqlite_file
+from app.engines import parse, shown_database, sqlite_file, unusable
 from app.errors import ConfigurationError, Unavailable
 from app.records.tables import answers, battles
 from app.redis_connection import is_refusal
@@ -36,7 +36,6 @@ LIMIT = timedelta(seconds=2.3)
 _LEASE, _AFTER = "arena:host:{", "}:lease"
 _SCAN_ROUNDS, _SCAN_COUNT = 20, 1000
 _BATTLES = 60
-_REFUSED = ("28000", "28P01", "3D000")  # PostgreSQL: unknown user, wrong password, no such database
 
 
 def embedded_socket(settings: Settings) -> Path | None:
@@ -149,9 +148,9 @@ async def look_at_database(url: str, wall: Callable[[], float] = time.time, limi
     try:
         where = parse(url)
     except ConfigurationError as error:
-        return DatabaseSeen("DATABASE_URL", "unusable", error.sentence)
+        return DatabaseSeen("DATABASE_URL", "unusable", error.sentence.removeprefix("DATABASE_URL: "))
     file = sqlite_file(where)
-    name = where.set(drivername=where.get_backend_name()).render_as_string()
+    name = shown_database(where)
     if file is not None and (not file.exists() or not file.stat().st_size):
         blocked = unwritable(file.parent)
         return DatabaseSeen(name, "new") if blocked is None else DatabaseSeen(name, "folder", str(blocked))
@@ -188,8 +187,9 @@ def _database_down(name: str, error: Exception) -> DatabaseSeen:
     beneath = error.__cause__ or error
     original = getattr(beneath, "orig", None) or beneath
     lines = str(original).splitlines()
-    why = lines[0] if lines else type(original).__name__
-    hopeless = getattr(original, "sqlstate", None) in _REFUSED or "not a database" in why or "malformed" in why
+    refused = unusable(error)
+    why = refused or (lines[0] if lines else type(original).__name__)
+    hopeless = refused is not None or "not a database" in why or "malformed" in why
     return DatabaseSeen(name, "unusable" if hopeless else "away", why)
 
 

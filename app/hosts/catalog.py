@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.addresses import shown
 from app.backends.base import InstalledModel
 from app.hosts.host import Host
 from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
@@ -39,7 +40,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """A host that does not answer."""
+    """A host that does not answer; ``url`` is its address as it may be shown."""
 
     host: str
     url: str
@@ -164,7 +165,7 @@ def _missing(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Miss
 
 def _unreachable(hosts: Sequence[Host], states: Mapping[str, HostState]) -> tuple[Unreachable, ...]:
     dead = [(host, state) for host in hosts if (state := states.get(host.name)) is not None and not state.reachable]
-    return tuple(Unreachable(host.name, host.url, state.error or "no answer") for host, state in dead)
+    return tuple(Unreachable(host.name, shown(host.url), state.error or "no answer") for host, state in dead)
 
 
 def _key(name: str) -> str:

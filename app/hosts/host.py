@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from app.addresses import shown
 from app.errors import ConfigurationError
 from app.hosts.address import base_url
 from app.settings import HostSettings, Settings
@@ -24,7 +25,7 @@ class Host:
     """
 
     name: str
-    url: str
+    url: str = field(repr=False)
     memory_bytes: int | None = None
     num_parallel: int = 1
     max_loaded: int | None = None
@@ -47,7 +48,7 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
         return (Host("local", url, num_parallel=settings.arena_num_parallel),)
     hosts = tuple(_host(row) for row in settings.hosts)
     _refuse_repeats("name", [host.name.lower() for host in hosts])
-    _refuse_repeats("url", [host.url for host in hosts])
+    _refuse_repeats("url", [shown(host.url) for host in hosts])  # one server, whoever logs in there
     return hosts
 
 

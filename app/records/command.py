@@ -15,7 +15,8 @@ import typer
 
 from app.errors import ConfigurationError, InvalidInput
 from app.files import to_disk, written
-from app.settings import Settings, load_settings, parse_duration
+from app.setting_forms import parse_duration
+from app.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.database import Database
@@ -99,9 +100,13 @@ def _before(older_than: str, now: datetime) -> datetime:
     try:
         age = parse_duration(older_than)
         assert isinstance(age, timedelta)
+        if age < timedelta(0):
+            raise ValueError("lies in the future: write how long ago")
         return now - age
-    except (ValueError, OverflowError) as error:
-        raise InvalidInput(f"--older-than: {error}") from None
+    except OverflowError:
+        raise InvalidInput(f"--older-than: {older_than!r} is longer than there are dates") from None
+    except ValueError as error:
+        raise InvalidInput(f"--older-than: {older_than!r} {error}") from None
 
 
 def _on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from app.addresses import shown
 from app.hosts.catalog import Contender, Missing
 from app.hosts.host import Host
 from app.hosts.names import is_cloud, same_model
@@ -32,13 +33,6 @@ def rfc3339(at: float | None) -> str | None:
         return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     except (OverflowError, ValueError, OSError):
         return None
-
-
-def without_user(url: str) -> str:
-    """An address without the name and password that may be in it."""
-    scheme, _, rest = url.partition("://")
-    netloc, slash, path = rest.partition("/")
-    return f"{scheme}://{netloc.rpartition('@')[2]}{slash}{path}"
 
 
 def host_view(host: Host, report: HostReport | None, unreachable: str | None = None) -> Json:
@@ -92,7 +86,7 @@ def full_host_view(host: Host, report: HostReport | None, now: float, unreachabl
     """A host for those who run the arena, at the Unix time ``now``."""
     told = report or HostReport(host.name, now)
     return host_view(host, report, unreachable) | {
-        "url": without_user(host.url),
+        "url": shown(host.url),
         "why": told.why or ("" if report else unreachable or ""),
         "residents": [_resident(one) | _times(one) for one in by_name(told)],
         "loading_model": told.loading,

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from app.settings import Ignored
 from tests.doctor.house import HEALTHY, TRIO, House
 from tests.doctor.servers import (
     free_port,
@@ -46,6 +47,22 @@ def case(code: str, severity: str, *words: str, also: tuple[str, ...] = ()):
         return plant
 
     return add
+
+
+# Settings
+
+
+@case("setting_ignored", "warning", "ARENA_MODLES", "did you mean ARENA_MODELS?")
+async def a_name_is_misspelled(house: House) -> None:
+    why = Ignored("ARENA_MODLES", "there is no such setting", "did you mean ARENA_MODELS?", mistake=True)
+    house.settings |= {"[ignored]": (why,)}
+    await house.start()
+
+
+@case("setting_ignored", "note", "channel_binding")
+async def the_database_has_a_word_that_means_nothing_here(house: House) -> None:
+    house.settings |= {"database_url": "postgresql://db/arena?channel_binding=prefer"}
+    await house.start()
 
 
 # Addresses

@@ -133,6 +133,16 @@ async def test_a_bad_redis_url_is_told_without_the_password(house: House):
     assert "secret" not in str(finding)
 
 
+async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(house: House):
+    house.settings |= {"redis_url": "redis://:hunter/2secret@nowhere"}
+    await house.start()
+    async with redis_of(house.configured()) as redis:
+        house.redis = redis
+        (finding,) = [one for one in (await house.examined()).findings if one.code == "redis_missing"]
+    assert "percent-encode" in finding.cause
+    assert "secret" not in str(finding)
+
+
 async def test_redis_time_is_compared_with_ours(house: House):
     await house.start()
     settings = house.configured()

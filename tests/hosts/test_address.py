@@ -45,11 +45,6 @@ from app.hosts.address import base_url
         ("[::]:5", "http://[::1]:5"),
         ("'1.2.3.4'", "http://1.2.3.4:11434"),
         ('" 1.2.3.4:5 "', "http://1.2.3.4:5"),
-        ("example.com:bad", "http://example.com:11434"),
-        ("example.com:99999", "http://example.com:11434"),
-        ("example.com:0", "http://example.com:11434"),
-        ("example.com:-1", "http://example.com:11434"),
-        ("https://example.com:bad", "https://example.com:443"),
         ("ollama.com", "https://ollama.com:443"),
         ("http://me:pass@example.com", "http://me:pass@example.com:80"),
     ],
@@ -64,7 +59,6 @@ def test_an_address_is_read_as_ollama_reads_it(address: str, url: str) -> None:
         ("", "http://127.0.0.1:8888"),
         ("example.com", "http://example.com:8888"),
         ("example.com:5", "http://example.com:5"),
-        ("example.com:bad", "http://example.com:8888"),
         ("http://example.com", "http://example.com:8888"),
         ("https://example.com/x", "https://example.com:8888/x"),
         ("0.0.0.0", "http://127.0.0.1:8888"),
@@ -76,11 +70,46 @@ def test_a_port_in_the_host_wins_then_ollama_port_then_the_default(address: str,
 
 
 @pytest.mark.parametrize(
-    "address", ["tcp://1.2.3.4:5", "unix:///run/o.sock", "a b", "http://a\r\nX: y", "a:b:c", "http://é"]
+    "address",
+    [
+        "tcp://1.2.3.4:5",
+        "unix:///run/o.sock",
+        "a b",
+        "http://a\r\nX: y",
+        "a:b:c",
+        "http://é",
+        "http://me:secret@",
+        "http://me:secret@:11434",
+    ],
 )
 def test_what_is_no_address_is_refused_with_the_settings_name(address: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^\[\[hosts\]\] gpu1: url"):
         base_url(address, setting="[[hosts]] gpu1: url")
+
+
+@pytest.mark.parametrize("address", ["gpu1:abc", "gpu1:99999", "gpu1:0", "gpu1:-1", "https://gpu1:abc", "[::1]:abc"])
+def test_a_port_that_is_none_is_refused_instead_of_another_being_taken(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^OLLAMA_HOST: the port is no number from 1 to 65535"):
+        base_url(address, 8888)
+
+
+@pytest.mark.parametrize(
+    ("address", "ending"),
+    [
+        ("http://gpu:11434/api", "/api"),
+        ("http://gpu:11434/v1/", "/v1"),
+        ("gpu/ollama/api/chat", "/api/chat"),
+        ("https://gpu/v1/chat/completions", "/v1/chat/completions"),
+    ],
+)
+def test_an_address_of_the_api_is_refused_with_what_to_leave_out(address: str, ending: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"leave out {ending} at the end"):
+        base_url(address)
+
+
+def test_a_path_that_only_looks_like_the_api_is_kept() -> None:
+    assert base_url("http://gateway/api/ollama") == "http://gateway:80/api/ollama"
+    assert base_url("http://gateway/myapi") == "http://gateway:80/myapi"
 
 
 hosts = st.one_of(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from app.backends.base import GenerationOptions
-from app.errors import ConfigurationError
 from app.hosts.options import options_for, system_for
 from app.settings import ModelSettings, Settings
 
@@ -42,15 +41,7 @@ def test_a_rows_own_num_ctx_wins_over_its_options() -> None:
 )
 def test_think_is_a_switch_or_a_level(value: bool | str, think: bool | str) -> None:
     assert options_for(settings(arena_think=value), "a").think == think
-
-
-def test_a_value_that_no_server_takes_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="ARENA_THINK: 'huge'"):
-        options_for(settings(arena_think="huge"), "a")
-    with pytest.raises(ConfigurationError, match=r"\[\[models\]\] a: think"):
-        options_for(settings(ModelSettings(name="a", think="huge")), "a")
-    with pytest.raises(ConfigurationError, match=r"\[\[models\]\] a: options.num_ctx"):
-        options_for(settings(ModelSettings(name="a", options={"num_ctx": "many"})), "a")
+    assert options_for(settings(ModelSettings(name="a", think=value)), "a:latest").think == think
 
 
 def test_the_battles_system_prompt_wins_then_the_models_then_the_arenas() -> None:

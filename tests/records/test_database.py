@@ -63,7 +63,7 @@ async def every_method_says_that_it_is_away(ledger: Ledger) -> bool:
         ("postgres://u:p%40w@db.example:5433/arena", "postgresql+asyncpg://u:p%40w@db.example:5433/arena"),
         ("postgresql://db/arena", "postgresql+asyncpg://db/arena"),
         ("postgresql+asyncpg://db/arena", "postgresql+asyncpg://db/arena"),
-        ("postgresql://db/arena?sslmode=require", "postgresql+asyncpg://db/arena?ssl=require"),
+        ("postgresql://db/arena?sslmode=require", "postgresql+asyncpg://db/arena?sslmode=require"),
         ("sqlite:///data/arena.db", "sqlite:///data/arena.db"),
         ("sqlite:////data/arena.db", "sqlite:////data/arena.db"),
     ],

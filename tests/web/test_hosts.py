@@ -15,7 +15,7 @@ from app.lanes.report import HostReport
 from app.redis import commands_client
 from app.web import application, host_examples
 from app.web.fleet import Checkup, troubles
-from app.web.host_views import model_view, rfc3339, without_user
+from app.web.host_views import model_view, rfc3339
 from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
 
 HOSTS, MODELS, WARM = "/api/arena/hosts", "/api/arena/models", "/api/arena/warm"
@@ -239,11 +239,6 @@ def test_the_troubles_of_hosts_are_named():
 def test_times_are_rfc_3339_in_utc_and_odd_ones_none():
     assert rfc3339(NOW) == "2026-01-01T00:00:00.250Z"
     assert [rfc3339(at) for at in (None, 0.0, 1e18)] == [None] * 3
-
-
-def test_addresses_are_shown_without_who_logs_in():
-    assert without_user("https://a:b@c:1/d@e") == "https://c:1/d@e"
-    assert without_user("http://c:1") == "http://c:1"
 
 
 async def test_the_examples_have_the_fields_of_real_answers(redis):

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 from redis.exceptions import RedisError
 
+from app.addresses import shown
 from app.errors import Unavailable
 from app.hosts.host import hosts_from
 from app.hosts.names import same_model
@@ -19,7 +20,7 @@ from app.web.chatmrpt.bodies import BattleOrSession
 from app.web.chatmrpt.course import Course
 from app.web.chatmrpt.judging import course_now
 from app.web.chatmrpt.routes import ContractRoute
-from app.web.host_views import health_of, without_user
+from app.web.host_views import health_of
 from app.web.services import Services, Wired
 
 router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
@@ -57,7 +58,7 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
 @router.get("/ollama-status", responses=examples.answers(schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
 async def ollama_status(services: Wired) -> dict[str, Any]:
     """Which models the hosts have; 200 also when they have too few. Several hosts are told with commas."""
-    base_url = ", ".join(without_user(host.url) for host in hosts_from(services.settings))
+    base_url = ", ".join(shown(host.url) for host in hosts_from(services.settings))
     try:
         models = list(await services.contestants.at_hand())
     except Unavailable as away:
