@@ -64,6 +64,7 @@ clients-check: install ## clients made from docs/openapi.json compile without wa
 
 openapi: install ## write docs/openapi.json anew, after a change of what the API takes or answers
 	$(BIN)/python -m app.web.openapi > docs/openapi.json
+	$(BIN)/python page/build.py run api
 
 lock: install ## pin every dependency with its hashes
 	$(BIN)/python -m pip install --quiet uv

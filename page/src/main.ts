@@ -2,7 +2,8 @@
 
 import { isLanguage, load, preferred, type Language } from "./i18n/index.ts";
 import { Announcer } from "./ui/announcer.ts";
-import type { About, Context, View } from "./ui/context.ts";
+import type { About } from "./store/types.ts";
+import type { Context, View } from "./ui/context.ts";
 import { fill, h } from "./ui/dom.ts";
 import { frame, type Frame } from "./ui/frame.ts";
 import { figures } from "./ui/numbers.ts";

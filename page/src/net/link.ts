@@ -162,7 +162,9 @@ export class Link {
   }
 
   private listenForSilence(): void {
-    this.after("silence", SILENT_MS, () => this.again());
+    this.after("silence", SILENT_MS, () => {
+      if (!document.hidden) this.again();
+    });
   }
 
   private drop(): void {

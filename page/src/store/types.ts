@@ -1,71 +1,36 @@
-/** What the native API says, as the page uses it. `page/src/api.d.ts` is generated from openapi.json; a test holds both together. */
+/** What the native API says, under the page's own short names; `api.d.ts` is made from docs/openapi.json, and a test holds them together. */
+
+import type { components, paths } from "../api.d.ts";
+
+type Schemas = components["schemas"];
+/** What a GET answers with 200; names of schemas may change, paths don't. */
+type Answer<Path extends keyof paths> = paths[Path] extends { get: { responses: { 200: { content: { "application/json": infer Body } } } } } ? Body : never;
 
 export type Side = "a" | "b";
 export const SIDES: readonly Side[] = ["a", "b"];
-
-export type Verdict = "a" | "b" | "tie" | "both_bad";
-export type SideState = "waiting" | "queued" | "loading" | "writing" | "done" | "failed";
-export type Status = "running" | "finished" | "stopped" | "failed";
-export type FinishReason = "stop" | "length" | "error" | "cancelled";
-
-export interface AnswerError {
-  code: string;
-  message: string;
-}
-
-export interface SideView {
-  alias: string;
-  state: SideState;
-  text: string;
-  finish_reason: FinishReason | null;
-  error: AnswerError | null;
-}
-
 export type Sides<T> = Record<Side, T>;
 
-export interface Vote {
-  round: number;
-  verdict: Verdict;
-  aliases?: Sides<string>;
-  models?: Sides<string>;
-}
+export type Snapshot = Answer<"/api/arena/battles/{battle_id}">;
+export type SideView = Snapshot["sides"]["a"];
+export type Vote = Snapshot["votes"][number];
+export type Verdict = Vote["verdict"];
+export type Status = Snapshot["status"];
+export type Reveal = NonNullable<Snapshot["reveal"]>;
+export type RankingLine = Reveal["ranking"][number];
+export type About = Answer<"/api/arena/about">;
 
-export interface Timing {
-  ttft_s?: number | null;
-  tokens_per_s?: number | null;
-  load_s?: number | null;
-  total_s?: number | null;
-  tokens?: number | null;
-  cold?: boolean | null;
-}
-
-export interface RankingLine {
-  place: number | null;
-  alias: string;
-  model: string;
-  host: string | null;
-  timing: Timing | null;
-  fallback: boolean;
-  failed: boolean;
-}
-
-export interface Reveal {
-  champion: string | null;
-  ranking: RankingLine[];
-}
-
-export interface Snapshot {
-  battle_id: string;
-  status: Status;
-  message: string;
-  round: number;
-  rounds_total: number;
-  sides: Sides<SideView>;
-  votes: Vote[];
-  can_vote: boolean;
-  events: string;
-  cursor: string;
-  reveal: Reveal | null;
+/** The data of each event, by its name. */
+export interface EventData {
+  round: Schemas["RoundEvent"];
+  status: Schemas["StatusEvent"];
+  delta: Schemas["DeltaEvent"];
+  reset: Schemas["ResetEvent"];
+  answer: Schemas["AnswerEvent"];
+  ready: Schemas["ReadyEvent"];
+  vote: Schemas["VoteEvent"];
+  unvote: Schemas["UnvoteEvent"];
+  end: Schemas["EndEvent"];
+  snapshot: Schemas["SnapshotEvent"];
 }
 
 /** One server-sent event: its name, its data and its id, which is the cursor to resume after. */
@@ -74,3 +39,16 @@ export interface ArenaEvent {
   data: unknown;
   id: string;
 }
+
+type Boards = Answer<"/api/arena/leaderboard">;
+export type BoardBody = Extract<Boards, { finding: unknown }>;
+export type BoardRow = BoardBody["leaderboard"][number];
+export type SpeedBody = Exclude<Boards, BoardBody>;
+export type SpeedRow = SpeedBody["speed"][number];
+export type HostsBody = Answer<"/api/arena/hosts">;
+export type FullHosts = Extract<HostsBody, { view: "full" }>;
+export type HostView = Extract<HostsBody, { view: "public" }>["hosts"][number];
+export type FullHost = FullHosts["hosts"][number];
+export type Finding = FullHosts["findings"][number];
+export type ModelsBody = Answer<"/api/arena/models">;
+export type OpenBody = Schemas["OpenBody"];

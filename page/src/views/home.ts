@@ -1,12 +1,11 @@
 /** The start: the question, who answers it, what is stored, and this browser's battles. */
 
 import { newKey, openBattle, persistently, read, Refused, warm, type Opening } from "../net/api.ts";
+import type { ModelsBody } from "../store/types.ts";
 import type { Context, View } from "../ui/context.ts";
 import { fill, h, show, text } from "../ui/dom.ts";
 import { remember, tab } from "../ui/stored.ts";
 import { mine } from "./mine.ts";
-
-interface ModelsAnswer { models: { model: string }[] }
 
 export function home(context: Context): View {
   const { texts, about } = context;
@@ -160,7 +159,7 @@ function options(context: Context): Options {
 }
 
 async function list(names: HTMLElement, context: Context): Promise<void> {
-  const answer = await read<ModelsAnswer>("models").catch(() => ({ models: [] }));
+  const answer = await read<ModelsBody>("models").catch(() => ({ models: [] }));
   const box = ({ model }: { model: string }, n: number): HTMLElement =>
     h("li.check", null, h("input", { type: "checkbox", id: `model-${n}`, value: model }), h("label", { for: `model-${n}` }, model));
   fill(names, answer.models.length === 0 ? h("li", null, context.texts.home.noModels) : answer.models.map(box));
