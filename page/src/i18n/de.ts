@@ -207,7 +207,7 @@ export const de: Texts = {
     votes: "Urteile",
     win: "Siege",
     group: (from, to) => (from === to ? `${from}` : `${from}–${to}`),
-    tied: (n) => `gleichauf mit ${plural(n, "anderen", "anderen")}`,
+    tied: (n) => `gleichauf mit ${plural(n, "anderem", "anderen")}`,
     provisional: "Vorläufig",
     retired: "wird nicht mehr gezogen",
     reasons: {
