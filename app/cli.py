@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from app.errors import ArenaError
-from app.records.command import export, forget, import_, migrate
+from app.records.command import backup, export, forget, import_, migrate
 from app.settings import load_settings
 
 app = typer.Typer(
@@ -78,8 +79,9 @@ def main() -> None:
     app.command("simulate")(simulate)
     app.command("board")(board)
     app.command("doctor")(doctor)
-    for name, run in (("migrate", migrate), ("export", export), ("import", import_), ("forget", forget)):
-        app.command(name)(run)
+    records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
+    for run in records:
+        app.command(run.__name__.rstrip("_"))(run)
     try:
         app()
     except ArenaError as error:

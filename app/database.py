@@ -15,7 +15,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from app.engines import (
     Work,
     away_is_unavailable,
     database_url,
+    make_private,
     parse,
     postgres_engine,
     shown_database,
@@ -67,6 +68,7 @@ class Database:
     Work is given as a plain function of a SQLAlchemy ``Connection``. Whatever it raises comes back, except that a
     database which is away is ``Unavailable`` with code ``database_away``; the next call finds out by itself whether
     it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
+    ``losses`` tells the log why it is away, and when it is back; without it nothing is logged.
     """
 
     def __init__(self, url: str, *, busy: timedelta = BUSY, pool_size: int = 5, losses: Losses | None = None) -> None:
@@ -176,6 +178,7 @@ async def migrate(url: str, target: str = "head") -> str | None:
 
 def _alone_on_sqlite(where: URL, file: Path, work: Work[T]) -> T:
     with _turn(file):
+        make_private(file)
         return _on_sqlite(where, file, work)
 
 
@@ -237,7 +240,7 @@ def _take_turn(connection: Connection) -> None:
 def _turn(file: Path) -> Generator[None]:
     """Hold the lock file beside SQLite's file; the system lets go of it when its process dies."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(file.with_name(f"{file.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ConfigurationError(
@@ -252,18 +255,12 @@ def _turn(file: Path) -> Generator[None]:
 
 def _wait_for(lock: int, file: Path) -> None:
     deadline = monotonic() + MIGRATION_WAIT.total_seconds()
-    while not _locked(lock):
+    while True:
+        with suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if monotonic() > deadline:
             raise Unavailable(f"Another process is migrating {file}; try again when it is done.", code="migrating")
         sleep(0.02)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _alembic(connection: Connection | None = None) -> Config:

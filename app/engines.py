@@ -13,7 +13,7 @@ import sqlite3
 import ssl
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -39,6 +39,7 @@ __all__ = [
     "Work",
     "away_is_unavailable",
     "database_url",
+    "make_private",
     "parse",
     "postgres_engine",
     "shown_database",
@@ -99,6 +100,18 @@ def away_is_unavailable() -> Generator[None]:
         if isinstance(error, _BUGS) and trouble.kind != "forbidden":
             raise
         raise database_lost(trouble) from error
+
+
+def make_private(file: Path) -> None:
+    """Make an empty ``file`` that only its owner can read, if there is none; SQLite's own beside it get its mode.
+
+    The mode of one that is there stays: somebody may have meant it.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def sqlite_engine(file: Path, busy: timedelta, pragmas: str, *, mode: str = "rw", pool_size: int = 1) -> Engine:

@@ -36,7 +36,8 @@ async def ready(url: str) -> None:
         raise newer_schema(at)
     found = "has no schema yet" if at is None else f"is at schema {at} and this version needs {known[0]}"
     raise ConfigurationError(
-        f"DATABASE_URL: {shown_database(parse(url))} {found}: make a backup, run `arena migrate`, and start again"
+        f"DATABASE_URL: {shown_database(parse(url))} {found}: make a backup (`arena backup FILE`), "
+        "run `arena migrate`, and start again"
     )
 
 

@@ -92,6 +92,7 @@ StoreCode = Literal[
     "database_forbids",
     "database_not_writing",
     "database_locked",
+    "database_readable",
     "clock_skew",
 ]
 SettingCode = Literal["setting_ignored"]

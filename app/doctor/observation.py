@@ -132,7 +132,8 @@ class AnswerSeen:
 class DatabaseSeen:
     """The database; ``new`` is a SQLite file that is not there yet and that ``arena serve`` makes.
 
-    ``refusal``: why it took no write of ours, though its schema is as it should be.
+    ``refusal``: why it took no write of ours, though its schema is as it should be. ``readable``: every user of this
+    machine can read SQLite's file.
     """
 
     where: str
@@ -141,6 +142,7 @@ class DatabaseSeen:
     skew_s: float | None = None
     answers: tuple[AnswerSeen, ...] = ()
     refusal: Trouble | None = None
+    readable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

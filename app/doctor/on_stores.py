@@ -9,7 +9,7 @@ from shlex import quote
 from app.doctor.commands import machine_of
 from app.doctor.finding import Finding
 from app.doctor.observation import Observation, RedisSeen
-from app.doctor.on_writes import database_refuses
+from app.doctor.on_writes import database_readable, database_refuses
 from app.redis import OLDEST_VERSION
 
 SKEW_S = 5.0
@@ -205,7 +205,7 @@ def _database(seen: Observation) -> Iterator[Finding]:
             "error",
             "database",
             f"{stored.where} {found}",
-            "make a backup, then migrate",
+            "make a backup (arena backup FILE), then migrate",
             "arena migrate",
         )
     elif stored.state == "newer":
@@ -221,6 +221,8 @@ def _database(seen: Observation) -> Iterator[Finding]:
         yield _folder(stored.detail, "SQLite")
     elif stored.refusal is not None:
         yield database_refuses(stored.where, stored.refusal)
+    if stored.readable:
+        yield database_readable(stored.where)
 
 
 def _clocks(seen: Observation) -> Iterator[Finding]:

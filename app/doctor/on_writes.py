@@ -1,4 +1,4 @@
-"""The finding about a database that answers and takes no writes, so that every battle is refused. Pure."""
+"""Findings about a database that takes no writes, so that every battle is refused, or that everybody can read. Pure."""
 
 from __future__ import annotations
 
@@ -59,3 +59,11 @@ def database_refuses(where: str, refusal: Trouble) -> Finding:
         code, remedy, command = _POSTGRES.get(refusal.kind, _POSTGRES_REST)
     severity: Severity = "warning" if refusal.kind == "locked" else "error"
     return Finding(code, severity, "database", f"{where} takes no writes ({refusal.reason})", remedy, command)
+
+
+def database_readable(where: str) -> Finding:
+    """What people asked, and who they are, lies open on this machine."""
+    file = where.removeprefix("sqlite:///")
+    cause = f"every user of this machine can read {file}, with all that was asked and answered"
+    remedy = "let its owner alone read it; files that the arena makes are so by themselves"
+    return Finding("database_readable", "warning", "database", cause, remedy, f"chmod go-rwx {quote(file)}*")

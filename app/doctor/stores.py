@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -65,6 +67,11 @@ def unwritable(folder: Path) -> Path | None:
     while not near.exists() and near != near.parent:
         near = near.parent
     return None if near.is_dir() and os.access(near, os.W_OK | os.X_OK) else near
+
+
+def readable_by_all(file: Path) -> bool:
+    """Whether every user of this machine may read ``file``, as far as it and its folder say."""
+    return bool(file.stat().st_mode & stat.S_IROTH and file.parent.stat().st_mode & stat.S_IXOTH)
 
 
 async def look_at_redis(
@@ -157,7 +164,8 @@ async def look_at_database(url: str, wall: Callable[[], float] = time.time, limi
     database = Database(url, busy=limit * 0.8, pool_size=1)
     try:
         async with asyncio.timeout(limit.total_seconds()):
-            return await _database_up(database, name, is_file=file is not None, wall=wall)
+            seen = await _database_up(database, name, is_file=file is not None, wall=wall)
+            return replace(seen, readable=file is not None and readable_by_all(file))
     except TimeoutError:
         return DatabaseSeen(name, "away", f"no answer within {limit.total_seconds():g} s")
     except (Unavailable, sa.exc.SQLAlchemyError) as error:

@@ -1,4 +1,4 @@
-"""``arena migrate``, ``export``, ``import`` and ``forget``: what ops do with the records, also while it serves."""
+"""``arena migrate``, ``backup``, ``export``, ``import``, ``forget``: what ops do with the records, as it serves."""
 
 from __future__ import annotations
 
@@ -43,6 +43,17 @@ def migrate(target: Annotated[str, typer.Argument(help="head, base or a revision
 
     at = asyncio.run(move(database_url(load_settings()), target))
     _say("The database is empty." if at is None else f"The database is at schema {at}.")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make; PostgreSQL's is one for pg_restore.")],
+) -> None:
+    """Write a copy of the database to a new file that only you can read, also while the arena serves."""
+    from app.database import database_url
+    from app.records.backup import back_up
+
+    back_up(database_url(load_settings()), file)
+    _say(f"The backup is in {file}.")
 
 
 def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = False, ties: Ties = False) -> None:
@@ -94,6 +105,11 @@ def forget(session: Session = "", older_than: Older = "") -> None:
 
     done = _on_database(settings, work)
     _say(f"{done.battles} battles were erased, and the voter of {done.votes} votes in others.")
+    if done.in_log:
+        raise ConfigurationError(
+            "their words are still in the database's log (arena.db-wal), since another process was reading it; run "
+            "this again when its export or backup is done"
+        )
 
 
 def _before(older_than: str, now: datetime) -> datetime:

@@ -2,6 +2,9 @@
 
 Of a forgotten battle its prompt, system prompts, texts, session, keys and voters are gone; models, timings, marks and
 verdicts stay. A battle that runs is stopped by it. What Redis holds of a battle goes with its time to live.
+
+SQLite overwrites what is erased with zeros (``secure_delete``), and then its write-ahead log is emptied: what was
+asked would else stay there, readable, until it grows over. PostgreSQL keeps the rows of before until its next VACUUM.
 """
 
 from __future__ import annotations
@@ -25,15 +28,22 @@ log = structlog.get_logger(__name__)
 CHUNK = 500
 """Battles that are erased in one transaction."""
 
+LOG_TRIES, LOG_PAUSE_S, LOG_WAIT_MS = 5, 0.2, 200
+"""How often SQLite's log is tried to be emptied, the pause between, and how long each try waits for readers."""
+
 LOOK_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How many battles were erased, and how many votes in other battles lost their voter."""
+    """How many battles were erased, and how many votes in other battles lost their voter.
+
+    ``in_log``: SQLite's log still holds their words, as somebody was reading all the while; call again.
+    """
 
     battles: int
     votes: int = 0
+    in_log: bool = False
 
 
 _IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
@@ -77,7 +87,7 @@ async def forget_session(
     """
     count = await _forget(database, _OF_SESSION, {"session": session}, clock())
     changed = await database.transaction(lambda c: c.execute(_OF_VOTER, {"key": voter}).rowcount)
-    return Forgotten(count, changed)
+    return Forgotten(count, changed, in_log=await _left_in_log(database))
 
 
 async def forget_older(database: Database, before: datetime, clock: Callable[[], datetime] = utc_now) -> Forgotten:
@@ -86,11 +96,14 @@ async def forget_older(database: Database, before: datetime, clock: Callable[[],
     Raises:
         Unavailable: the database is away; start again, what was erased stays so.
     """
-    return Forgotten(await _forget(database, _OLD, {"before": before}, clock()))
+    count = await _forget(database, _OLD, {"before": before}, clock())
+    return Forgotten(count, in_log=await _left_in_log(database))
 
 
 async def _forget(database: Database, which: sa.Select[tuple[str]], given: dict[str, object], now: datetime) -> int:
     def work(connection: Connection) -> int:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
         ids = [row[0] for row in connection.execute(which, given | {"chunk": CHUNK})]
         if ids:
             connection.execute(_BATTLES, {"ids": ids, "now": now})
@@ -102,6 +115,32 @@ async def _forget(database: Database, which: sa.Select[tuple[str]], given: dict[
     while erased := await database.transaction(work):
         count += erased
     return count
+
+
+async def _left_in_log(database: Database) -> bool:
+    """Empty SQLite's log; whether words are left there, as its readers did not end in time."""
+    for attempt in range(LOG_TRIES):
+        if attempt:
+            await asyncio.sleep(LOG_PAUSE_S)
+        if not await database.autocommit(_empty_log):
+            return False
+    return True
+
+
+def _empty_log(connection: Connection) -> bool:
+    """Write SQLite's log into its file and cut it to nothing; True when a reader was in the way.
+
+    It waits for readers, and those who write for it: so not for as long as a lock is waited for elsewhere.
+    """
+    if connection.dialect.name != "sqlite":
+        return False
+    usual_ms = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={LOG_WAIT_MS}")
+    try:
+        busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={usual_ms}")
+    return bool(busy)
 
 
 class Retention:
@@ -125,7 +164,7 @@ class Retention:
             try:
                 done = await forget_older(self._database, self._clock() - self._keep, self._clock)
                 if done.battles:
-                    log.info("battles_forgotten", battles=done.battles)
+                    log.info("battles_forgotten", battles=done.battles, in_log=done.in_log)
             except Unavailable as away:
                 log.warning("retention_waits", trouble=away.sentence)
             await asyncio.sleep(self._look_every.total_seconds())

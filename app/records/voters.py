@@ -47,7 +47,7 @@ def secret_of(settings: Settings) -> bytes:
 
 def _make(file: Path) -> None:
     """Write a new secret; of several processes that do so at once, the first one's stays."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f"secret-{secrets.token_hex(8)}")
     draft.touch(0o600)
     try:

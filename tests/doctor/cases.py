@@ -5,6 +5,7 @@ What can't be planted on one machine without a second network (no route, an old 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -756,6 +757,14 @@ _ROLE = (
     "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO arena_{name}",
 )
 _AS_ROLE = ("ALTER DATABASE {name} SET role = arena_{name}",)
+
+
+@case("database_readable", "warning", "every user of this machine", "chmod go-rwx")
+async def everybody_can_read_the_database(house: House) -> None:
+    file = house.database.removeprefix("sqlite:///")
+    os.chmod(os.path.dirname(file), 0o755)
+    os.chmod(file, 0o644)
+    await house.start()
 
 
 @case("database_locked", "warning", "locked", "fuser -v")

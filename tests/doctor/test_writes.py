@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import resource
 import sqlite3
 import subprocess
@@ -13,24 +11,23 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from shutil import copy, rmtree
-from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NOBODY = 65534
 
 #: Imports all that it needs before it gives up what root may do, for the folders of Python may be root's alone.
 LOOK = """
 import asyncio, os, sys
+from datetime import timedelta
 from app.doctor import stores
 from app.doctor.on_writes import database_refuses
 stores._known_revisions()
-if os.geteuid() == 0:
+if os.geteuid() == 0 and sys.argv[2] == "nobody":
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-seen = asyncio.run(stores.look_at_database(sys.argv[1]))
+seen = asyncio.run(stores.look_at_database(sys.argv[1], limit=timedelta(seconds=60)))
 print(seen.state, seen.detail, seen.refusal, sep="|")
 if seen.refusal:
     print(database_refuses(seen.where, seen.refusal))
@@ -47,9 +44,21 @@ def folder() -> Iterator[Path]:
     rmtree(made)
 
 
-def look(file: Path) -> str:
+def look(file: Path, *, most_bytes: int | None = None) -> str:
+    """What the doctor sees, as a user who is not root or when no file may grow beyond ``most_bytes`` (a full disk)."""
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    user = "nobody" if most_bytes is None else "as it is"
     run = subprocess.run(
-        [sys.executable, "-c", LOOK, f"sqlite:///{file}"], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", LOOK, f"sqlite:///{file}", user],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        preexec_fn=limit,
     )
     assert run.returncode == 0, run.stderr
     return run.stdout
@@ -75,33 +84,14 @@ def test_a_folder_that_may_not_be_written_is_named(folder: Path, _migrated_file:
     assert look(folder / "arena.db").startswith(f"folder|{folder}|")
 
 
-def doctor(file: Path, limit: int) -> dict[str, Any]:
-    """What ``arena doctor`` tells when no file may grow beyond ``limit`` bytes, as on a full disk."""
-    environment = {"DATABASE_URL": f"sqlite:///{file}", "PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
-    run = subprocess.run(
-        [sys.executable, "-m", "app.cli", "doctor", "--json"],
-        cwd=file.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-    )
-    assert run.stdout, run.stderr
-    findings: list[dict[str, str]] = json.loads(run.stdout)["findings"]
-    return {one["code"]: one for one in findings if one["subject"] == "database"}
-
-
 def test_a_full_disk_is_named_and_nothing_when_there_is_room(tmp_path: Path, _migrated_file: Path) -> None:
     file = tmp_path / "arena.db"
     copy(_migrated_file, file)
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         while not (wal := tmp_path / "arena.db-wal").exists() or wal.stat().st_size < 100_000:
             writer.execute("UPDATE alembic_version SET version_num = version_num")
-        assert doctor(file, 10_000_000) == {}
-        found = doctor(file, wal.stat().st_size)
-    assert set(found) == {"database_not_writing"}
-    finding = found["database_not_writing"]
-    assert finding["severity"] == "error"
-    assert "takes no writes (disk I/O error)" in finding["cause"]
-    assert finding["command"] == f"df -h {tmp_path}"
+        assert look(file, most_bytes=10_000_000) == "ready||None\n"
+        told = look(file, most_bytes=wal.stat().st_size)
+    assert told.startswith("ready||Trouble(kind='failed', reason='disk I/O error')")
+    assert "Finding(code='database_not_writing', severity='error', subject='database'" in told
+    assert f"command='df -h {tmp_path}'" in told

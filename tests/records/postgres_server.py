@@ -36,6 +36,11 @@ class PostgresServer:
         self._guard: subprocess.Popen[bytes] | None = None
         self.start()
 
+    @property
+    def programs(self) -> Path:
+        """The folder with the server's own programs, pg_dump among them."""
+        return Path(self._cluster.bin_path)
+
     def url(self, name: str = "postgres") -> str:
         """The address of the database ``name``, in the form that ops write."""
         return f"postgresql://postgres@/{name}?host={self.folder}"

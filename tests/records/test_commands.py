@@ -128,7 +128,7 @@ def test_serve_refuses_an_older_schema_with_the_command_to_run(arena: Arena, boo
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     refused = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, timeout=60)
     assert refused.returncode == 2
-    assert refused.stderr.decode().splitlines()[-1].endswith("make a backup, run `arena migrate`, and start again")
+    assert refused.stderr.decode().splitlines()[-1].endswith("run `arena migrate`, and start again")
 
 
 def test_an_export_goes_through_links_and_to_devices(arena: Arena, books: Path, tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Status, Verdict
-from app.database import Database
+from app.database import Database, migrate
 from app.records.forgetting import Forgotten, Retention, forget_older, forget_session
 from app.records.ledger import Ledger
 from app.records.votes import judged_votes
@@ -123,3 +127,41 @@ async def test_retention_erases_by_itself_and_again(database: Database) -> None:
         await wait_until(erased)
     finally:
         task.cancel()
+
+
+async def test_on_sqlite_no_byte_of_what_was_asked_is_left_in_any_file(file_at_head: Path) -> None:
+    database = Database(f"sqlite:///{file_at_head}")
+    asked = "chrysanthemum " * 2000  # longer than a page
+    await judged_battle(Ledger(database), "1", (Verdict.A,), message=asked, session_id="session-1")
+    folder = file_at_head.parent
+    assert held(folder, b"chrysanthemum"), "it was there"
+
+    forgotten = await forget_session(database, "session-1", "4f1e")
+
+    assert (forgotten.battles, forgotten.in_log) == (1, False)
+    assert held(folder, b"chrysanthemum") == []
+    await database.aclose()
+
+
+async def test_who_reads_all_the_while_keeps_the_words_in_the_log_and_that_is_told(file_at_head: Path) -> None:
+    database = Database(f"sqlite:///{file_at_head}")
+    await judged_battle(Ledger(database), "1", (Verdict.A,), message="chrysanthemum", session_id="session-1")
+    with closing(sqlite3.connect(file_at_head, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM battles").fetchone()
+        assert (await forget_session(database, "session-1", "4f1e")).in_log
+    assert not (await forget_session(database, "session-1", "4f1e")).in_log
+    assert held(file_at_head.parent, b"chrysanthemum") == []
+    await database.aclose()
+
+
+def held(folder: Path, word: bytes) -> list[str]:
+    """The files in which ``word`` stands."""
+    return [file.name for file in folder.iterdir() if word in file.read_bytes()]
+
+
+@pytest.fixture
+async def file_at_head(tmp_path: Path) -> Path:
+    """A SQLite file in a folder of its own."""
+    await migrate(f"sqlite:///{tmp_path}/data/arena.db")
+    return tmp_path / "data" / "arena.db"

@@ -175,7 +175,7 @@ def _turn(folder: Path) -> Iterator[None]:
     Raises:
         Unavailable: somebody else has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
