@@ -21,6 +21,7 @@ from app.embedded_redis import embedded_redis
 from app.errors import ConfigurationError
 from app.main import check, look_at_hosts
 from app.settings import Settings
+from app.web.connection import Connection
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
 KEEP_ALIVE_S = 130
@@ -90,6 +91,8 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=Connection,
+        ws="none",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
     )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.errors import ArenaError, Conflict, InvalidInput, NotFound, Unavailable
 from app.store_errors import redis_lost, redis_trouble
@@ -78,6 +79,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def status_error(_: Request, error: HTTPException) -> JSONResponse:
         return _status_error(error)
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_left(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it, and it is no error of ours
 
     @app.exception_handler(RedisError)
     async def redis_error(_: Request, error: RedisError) -> JSONResponse:
