@@ -13,6 +13,7 @@ from app.arena.store import Begun, Store
 from app.arena.writer import Pen, TickWriter
 from app.backends.base import GenerationRequest
 from app.battle.rules import lost_without
+from app.lanes.desk import Finish
 from app.lanes.job import Job
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,13 @@ class ArenaDesk:
         pen = Pen(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
         pen.over.set()
         return pen
+
+    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:
+        """End an answer that can't be begun: without its request and its guard, which may be what is wrong."""
+        begun = await self._store.begin(job.battle, job.answer, token, host)
+        if begun.document is not None:
+            pen = Pen(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
+            await pen.finish(finish)
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Tell viewers why the answer is not being written yet."""

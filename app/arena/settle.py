@@ -220,13 +220,21 @@ class Settler:
                 attempts=answer.attempts,
                 timing=answer.timing or Timing(),
                 side=next((side for pair in pairs if (side := pair.side_of(entry))), None),
-                asked=self._describe(document, contestant.model, answer.host),
+                asked=self._described(document, contestant.model, answer.host),
                 leaked=is_leaked(answer.leak),
                 leak=answer.leak or None,
             )
             for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, look.answers, strict=True))
             if answer.finish
         ]
+
+    def _described(self, document: Document, model: str, host: str) -> Asked | None:
+        """Who a model is, for the records; a battle does not wait for them."""
+        try:
+            return self._describe(document, model, host)
+        except Exception as error:
+            log.exception("model_not_described", battle=document.battle.id, model=model, exc_info=error)
+            return None
 
     def _performance(self, look: Look, entry: int) -> Performance:
         answer = look.answers[entry]

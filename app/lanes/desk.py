@@ -46,6 +46,10 @@ class Desk(Protocol):
         """Open an attempt with a token that is higher than every earlier one; None: nothing is to be written."""
         ...
 
+    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:
+        """End an answer that can't be begun, whatever keeps ``begin`` from it; nothing if it has ended already."""
+        ...
+
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Tell the viewers of an answer that is not being written yet why it is not; place counts from 1."""
         ...

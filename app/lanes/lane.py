@@ -198,7 +198,12 @@ class Lane:
         if health == "down":
             self._work.shed()
             return
-        actions: Sequence[Action] = plan(view)
+        try:
+            actions: Sequence[Action] = plan(view)
+        except Exception as failure:
+            if not self._work.blame(failure):
+                raise
+            return
         if health == "trying":
             actions = () if view.in_flight or view.loading is not None else actions[:1]
         for action in actions:

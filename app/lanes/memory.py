@@ -238,6 +238,11 @@ class MemoryDesk:
         answer.attempts.append(MemoryAttempt(answer, self._requests(job), token, host))
         return answer.attempts[-1]
 
+    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:  # noqa: ARG002 - the Protocol's
+        """End the answer, unless it has ended."""
+        answer = self.answer(job)
+        answer.finish = answer.finish or finish
+
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Note what the viewers are told."""
         self.answer(job).shown.append((state, place, eta_s))

@@ -126,10 +126,34 @@ class Runner:
             self._crew.over(self.job)
         async with asyncio.timeout(SETTLE_LIMIT_S):
             await self._crew.desk.ended(self.job)
-            await self._crew.queue.remove([self.job.id])
-            if self._crew.elsewhere is not None:
-                await self._crew.elsewhere.settled(self.job)
+            await self._let_go()
         return "settled"
+
+    async def give_up(self) -> bool:
+        """End the answer as failed after ``run`` has crashed too often, and let the job go; False: not now.
+
+        What can't be settled even then is the sweeper's, which looks after every battle that does not move.
+        """
+        crew = self._crew
+        token = await crew.tokens.next_token()
+        if token is None:
+            return False
+        async with asyncio.timeout(DESK_LIMIT_S):
+            await crew.desk.fail(self.job, token, crew.host.name, self._failed("crashed", "unavailable", "crashed"))
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                await crew.desk.ended(self.job)
+        except AWAY:
+            raise
+        except Exception as error:
+            self._log.exception("answer_not_settled", exc_info=error)
+        await self._let_go()
+        return True
+
+    async def _let_go(self) -> None:
+        await self._crew.queue.remove([self.job.id])
+        if self._crew.elsewhere is not None:
+            await self._crew.elsewhere.settled(self.job)
 
     async def _is_elsewhere(self) -> bool:
         """Whether the job is another host's, or becomes it because its model could not be loaded here."""

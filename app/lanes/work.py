@@ -1,7 +1,8 @@
 """The work of one host in this process: its jobs as last read, the answers being written, and changes of models.
 
 Each answer and each change of models is a task of its own, owned here. A task that crashes is logged; its job stays
-in the queue and is tried again after a pause that doubles.
+in the queue and is tried again after a pause that doubles. What crashes too often (``app.lanes.mishaps``) fails; what
+only needs Redis or the database to come back waits for them, however long.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,22 +21,12 @@ from app.backends.base import BackendError, BackendUnavailable
 from app.lanes.crew import Crew
 from app.lanes.desk import Finish
 from app.lanes.job import Job
-from app.lanes.planner import Action, Load, Start, Unload, View
+from app.lanes.mishaps import Mishaps
+from app.lanes.planner import Action, Load, Start, Unload, View, plan
 from app.lanes.runner import AWAY, Runner
-
-PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
 
 CLOSE_LIMIT_S = 2.0
 """How long tasks get to close their sockets when the lane ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    """A job that went wrong waits until ``until`` (by the crew's clock) before it is tried again."""
-
-    until: float
-    seconds: float
 
 
 class Work:
@@ -47,7 +38,7 @@ class Work:
         self._jobs: dict[str, Job] = {}
         self._settled: set[str] = set()
         self._added: dict[str, Job] = {}
-        self._pauses: dict[str, _Pause] = {}
+        self._mishaps = Mishaps(crew.clock)
         self._runners: dict[str, Runner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._shedding = False
@@ -77,7 +68,7 @@ class Work:
         def take(jobs: Iterable[Job]) -> None:
             read = {job.id: job for job in jobs} | self._added
             self._jobs = {job_id: job for job_id, job in read.items() if job_id not in self._settled}
-            self._pauses = {job_id: pause for job_id, pause in self._pauses.items() if job_id in self._jobs}
+            self._mishaps.keep(self._jobs)
             for job_id, runner in self._runners.items():
                 if job_id not in self._jobs:
                     runner.cut("cancelled")
@@ -86,12 +77,8 @@ class Work:
 
     def view(self) -> View:
         """Return all that the planner wants to know; jobs that pause after a mishap aren't waiting."""
-        now, here, keeper = self._crew.clock(), self._crew.residency, self._crew.keeper
-        waiting = (
-            job
-            for job in self._jobs.values()
-            if self._waits(job.id) and (job.id not in self._pauses or self._pauses[job.id].until <= now)
-        )
+        here, keeper = self._crew.residency, self._crew.keeper
+        waiting = (job for job in self._jobs.values() if self._waits(job.id) and not self._mishaps.is_paused(job.id))
         misfits = here.misfits
         return View(
             now=self._crew.wall(),
@@ -160,14 +147,32 @@ class Work:
             outcome = await runner.run()
         except Exception as error:
             self._log.warning("answer_crashed", battle=runner.job.battle, answer=runner.job.answer, exc_info=error)
+            if not isinstance(error, AWAY) and await self._is_given_up(runner):
+                outcome = "settled"
         finally:
             del self._runners[job_id]
         if outcome in ("settled", "moved"):
             self._gone(job_id)
         else:
-            last = self._pauses.get(job_id)
-            seconds = PAUSE_S if last is None else min(2 * last.seconds, LONGEST_PAUSE_S)
-            self._pauses[job_id] = _Pause(self._crew.clock() + seconds, seconds)
+            self._mishaps.pause(job_id)
+
+    async def _is_given_up(self, runner: Runner) -> bool:
+        """Fail the answer of a job that crashes each time it is tried, or its viewers would wait for ever."""
+        if not self._mishaps.crashed(runner.job.id):
+            return False
+        try:
+            return await runner.give_up()
+        except Exception as error:
+            self._log.warning("answer_not_given_up", battle=runner.job.battle, exc_info=error)
+            return False
+
+    def blame(self, failure: Exception) -> bool:
+        """Fail the jobs that no plan can be made with, so that others are not held up; False: it is none of them."""
+        view = self.view()
+        blamed = [job for job in view.waiting if _can_not_be_planned(replace(view, waiting=(job,)))]
+        for job in blamed:
+            self._run(self._jobs[job.id], job.model, self._crash(failure))
+        return bool(blamed)
 
     def _gone(self, job_id: str) -> None:
         self._settled.add(job_id)
@@ -220,7 +225,7 @@ class Work:
             crew.tally.loaded(crew.host.name, model, seconds, wished=wished)
 
     def _crash(self, failure: Exception) -> BackendError:
-        """A bug in a backend must not leave voters without an end, nor load for ever."""
+        """A bug must not leave voters without an end, nor load for ever."""
         self._log.error("backend_crashed", exc_info=failure)
         return BackendUnavailable(type(failure).__name__)
 
@@ -233,10 +238,17 @@ class Work:
         try:
             for job in [job for job_id, job in self._jobs.items() if job_id not in self._runners]:
                 if self._crew.breaker.health == "down" and self._waits(job.id):
-                    await self._shed_one(job)
+                    await self._shed_or_fail(job)
             await asyncio.sleep(self._crew.pace.ask_every.total_seconds())
         finally:
             self._shedding = False
+
+    async def _shed_or_fail(self, job: Job) -> None:
+        """One job that can't be moved for a bug holds up no other."""
+        try:
+            await self._shed_one(job)
+        except Exception as failure:
+            self._run(job, self._crew.residency.spelling(job.model), self._crash(failure))
 
     async def _shed_one(self, job: Job) -> None:
         waited_s = min(self._crew.breaker.down_s, self._crew.wall() - job.enqueued_at)
@@ -273,3 +285,11 @@ class Work:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("lane_task_crashed", task=task.get_name(), exc_info=error)
         self._changed()
+
+
+def _can_not_be_planned(view: View) -> bool:
+    try:
+        plan(view)
+    except Exception:
+        return True
+    return False

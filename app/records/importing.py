@@ -6,6 +6,7 @@ Of an imported one, missing votes are added. An import that was cut off is taken
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,12 +50,18 @@ async def import_lines(
         InvalidInput: a line is no vote; those before its chunk are stored.
         Unavailable: the database is away; start again, nothing is stored twice.
     """
-    numbered = (read_line(line, number) for number, line in enumerate(lines, 1) if line.strip())
+    numbered = (read_line(line, number) for number, line in enumerate(_unmarked(lines), 1) if line.strip())
     imported = Imported()
     while read := list(islice(numbered, chunk)):
         added = await database.transaction(_storing(read, clock()))
         imported = Imported(imported.votes + added, imported.known + len(read) - added)
     return imported
+
+
+def _unmarked(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines without the byte order mark that editors and spreadsheets put before the first."""
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix(codecs.BOM_UTF8)
 
 
 def _storing(read: list[_Read], now: datetime) -> Callable[[Connection], int]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from app.arena.desk import ArenaDesk
 from app.arena.requests import Opening
+from app.arena.settle import Settler
 from app.arena.writer import TickWriter
 from app.backends.base import GenerationRequest
+from app.lanes.desk import Finish
 from app.lanes.job import Job
+from app.timing.stopwatch import Timing
 from tests.arena.test_log import House
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -54,3 +58,59 @@ async def test_when_the_battle_is_over_nobody_is_needed(house):
     await house.manager.stop(jobs[0].battle)
     assert not await house.desk.needed(jobs[0], NOBODY)
     assert not await house.desk.needed(Job("unknown", 0, "a:1"), NOBODY)
+
+
+FAILED = Finish("error", Timing(), "unavailable")
+
+
+@pytest.fixture
+async def writing(redis):
+    """A house whose desk can't make any request, with its writer running."""
+    built = House(redis)
+    writer = TickWriter(built.store, timedelta(milliseconds=1))
+
+    def broken(_, model):
+        raise ValueError("a bug")
+
+    built.desk = ArenaDesk(built.store, writer, broken, built.settler.settle)
+    task = asyncio.create_task(writer.run(), name="writer")
+    yield built
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_an_answer_that_can_not_be_begun_can_be_ended_and_its_viewers_are_told(writing):
+    first, second, _ = await opened(writing, 3)
+    with pytest.raises(ValueError, match="a bug"):
+        await writing.desk.begin(first, 1, "gpu")
+    await writing.desk.fail(first, 2, "gpu", FAILED)
+    await writing.desk.ended(first)
+    look = await writing.store.look(first.battle, "all")
+    assert (look.answers[0].finish, look.answers[0].error["code"]) == ("error", "unavailable")
+    assert look.document.battle.running, "two are left"
+    assert look.document.battle.pair.side_of(0) is None
+    await writing.desk.fail(second, 3, "gpu", FAILED)
+    await writing.desk.ended(second)
+    assert (await writing.manager.snapshot(first.battle)).to_dict()["status"] == "failed"
+
+
+async def test_what_has_ended_is_not_failed_again(writing):
+    job, *_ = await opened(writing, 2)
+    await writing.answer(job.battle, 0, "because")
+    await writing.desk.fail(job, 9, "gpu", FAILED)
+    look = await writing.store.look(job.battle, "all")
+    assert (look.answers[0].finish, look.answers[0].text) == ("stop", "because")
+
+
+async def test_a_model_that_can_not_be_described_does_not_keep_its_battle_from_moving(redis):
+    house = House(redis)
+
+    def broken(document, model, host):
+        raise ValueError("a bug")
+
+    house.settler = Settler(house.store, house.ledger, house.dispatcher, describe=broken)
+    job, *_ = await opened(house, 2)
+    for entry in range(2):
+        await house.answer(job.battle, entry)
+    assert (await house.store.look(job.battle)).document.battle.ready
+    assert house.ledger.saved[job.battle][0].asked is None

@@ -57,6 +57,12 @@ async def test_an_export_taken_back_exports_the_same_bytes(other: Database, data
     assert await lines_of(database) == lines
 
 
+async def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it(other: Database, database: Database) -> None:
+    first, *rest = await lines_of(other)
+    assert await import_lines(database, [b"\xef\xbb\xbf" + first, *rest]) == Imported(votes=3, known=0)
+    assert await import_lines(database, [first, *rest]) == Imported(votes=0, known=3)
+
+
 async def test_an_imported_battle_has_the_votes_and_marks_that_it_had(other: Database, database: Database) -> None:
     await import_lines(database, await lines_of(other))
 
