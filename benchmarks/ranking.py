@@ -93,9 +93,9 @@ def _judge(scene: Scene, random: np.random.Generator, gap: float) -> int:
 
 def _table(models: int, rows: Ints) -> VoteTable:
     battle, round_, left, right, verdict, entry_a, entry_b = rows.T
-    blank = np.zeros((len(rows), 4))
+    blank, alone = np.zeros((len(rows), 4)), np.ones(len(rows), dtype=np.intp)
     names = tuple(f"model-{number:03}" for number in range(models))
-    return VoteTable(names, left, right, verdict, battle, round_, entry_a, entry_b, blank, blank, None, ())
+    return VoteTable(names, left, right, verdict, battle, round_, entry_a, entry_b, alone, blank, blank, None, ())
 
 
 @dataclass(frozen=True, slots=True)

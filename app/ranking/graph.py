@@ -76,10 +76,19 @@ def ties_hold(models: int, left: Ints, right: Ints, left_wins: Floats, right_win
     return bool(tied.any())
 
 
-def battles_of_each(battle: Ints, left: Ints, right: Ints, size: int) -> Ints:
-    """In how many battles each of ``size`` was judged; sorted by hand, ten times as fast as numpy's ``unique`` here."""
+def battles_of_each(battle: Ints, left: Ints, right: Ints, size: int, weight: Ints) -> Ints:
+    """In how many battles each of ``size`` was judged; sorted by hand, ten times as fast as numpy's ``unique`` here.
+
+    A row of ``weight`` n is n battles of one vote each.
+    """
     codes = np.sort(np.concatenate([battle * size + left, battle * size + right]))
-    return np.bincount(codes[np.diff(codes, prepend=-1) > 0] % max(size, 1), minlength=size)
+    numbered = np.bincount(codes[np.diff(codes, prepend=-1) > 0] % max(size, 1), minlength=size)
+    return numbered + weighed(left, weight - 1, size) + weighed(right, weight - 1, size)
+
+
+def weighed(of: Ints, weight: Ints, size: int) -> Ints:
+    """The sum of ``weight`` for each of ``size``; whole numbers of that size are exact in floats."""
+    return np.bincount(of, weights=weight, minlength=size).astype(np.intp)
 
 
 def _closure(step: Bools) -> Bools:

@@ -198,19 +198,19 @@ def _card(known: dict[str, ModelCard], model: str) -> ModelCard:
 
 
 def _counts(table: VoteTable, rated: _Rated | None) -> Counts:
-    verdict = table.verdict
     islands = 0
+    of_verdict = np.bincount(table.verdict, weights=table.weight, minlength=BOTH_BAD + 1).astype(int).tolist()
     if rated is not None:
         compared = [Provisional.NO_VOTES not in why for why in rated.standing.provisional]
         islands = len(np.unique(rated.fit.ground.island[compared]))
     return Counts(
-        votes=len(verdict),
-        rated=int((verdict != BOTH_BAD).sum()),
-        a_wins=int((verdict == A).sum()),
-        b_wins=int((verdict == B).sum()),
-        ties=int((verdict == TIE).sum()),
-        both_bad=int((verdict == BOTH_BAD).sum()),
-        battles=int(np.count_nonzero(np.diff(table.battle, prepend=-1))),
+        votes=sum(of_verdict),
+        rated=sum(of_verdict) - of_verdict[BOTH_BAD],
+        a_wins=of_verdict[A],
+        b_wins=of_verdict[B],
+        ties=of_verdict[TIE],
+        both_bad=of_verdict[BOTH_BAD],
+        battles=int(np.count_nonzero(np.diff(table.battle, prepend=-1)) + (table.weight - 1).sum()),
         islands=islands,
         left_out=dict(table.left_out),
     )

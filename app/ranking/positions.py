@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.ranking.graph import Ints, battles_of_each
+from app.ranking.graph import Ints, battles_of_each, weighed
 from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
 
 
@@ -33,16 +33,17 @@ def entry_positions(table: VoteTable) -> tuple[EntryPosition, ...]:
     known = (table.entry_a >= 0) & (table.entry_b >= 0)
     if not known.any():
         return ()
-    entry_a, entry_b, verdict, battle = (
-        column[known] for column in (table.entry_a, table.entry_b, table.verdict, table.battle)
+    entry_a, entry_b, verdict, battle, weight = (
+        column[known] for column in (table.entry_a, table.entry_b, table.verdict, table.battle, table.weight)
     )
     size = int(max(entry_a.max(), entry_b.max())) + 1
-    fought, won = _battles(size, entry_a, entry_b, verdict, battle)
-    votes = np.bincount(entry_a, minlength=size) + np.bincount(entry_b, minlength=size)
+    fought, won = _battles(size, entry_a, entry_b, verdict, battle, weight)
+    votes = weighed(entry_a, weight, size) + weighed(entry_b, weight, size)
     decided = verdict != BOTH_BAD
     points = np.where(verdict == A, 1.0, np.where(verdict == TIE, 0.5, 0.0))[decided]
-    scored = np.bincount(entry_a[decided], points, size) + np.bincount(entry_b[decided], 1.0 - points, size)
-    rated = np.bincount(entry_a[decided], minlength=size) + np.bincount(entry_b[decided], minlength=size)
+    entry_a, entry_b, weight = entry_a[decided], entry_b[decided], weight[decided]
+    scored = np.bincount(entry_a, weight * points, size) + np.bincount(entry_b, weight * (1.0 - points), size)
+    rated = weighed(entry_a, weight, size) + weighed(entry_b, weight, size)
     return tuple(
         EntryPosition(
             entry=entry,
@@ -55,12 +56,12 @@ def entry_positions(table: VoteTable) -> tuple[EntryPosition, ...]:
     )
 
 
-def _battles(size: int, entry_a: Ints, entry_b: Ints, verdict: Ints, battle: Ints) -> tuple[Ints, Ints]:
+def _battles(size: int, entry_a: Ints, entry_b: Ints, verdict: Ints, battle: Ints, weight: Ints) -> tuple[Ints, Ints]:
     """Battles fought and won by entry position; rows are in the order of battles and rounds."""
     last = np.flatnonzero(np.diff(battle, append=-1))
     # On a tie and when both are bad, the champion stays: it entered before its challenger.
     stays = np.where(verdict == A, entry_a, np.where(verdict == B, entry_b, np.minimum(entry_a, entry_b)))
-    return battles_of_each(battle, entry_a, entry_b, size), np.bincount(stays[last], minlength=size)
+    return battles_of_each(battle, entry_a, entry_b, size, weight), weighed(stays[last], weight[last], size)
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.ranking.graph import Ints, battles_of_each
+from app.ranking.graph import Ints, battles_of_each, weighed
 from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
 
 
@@ -33,14 +33,16 @@ def tally_votes(table: VoteTable) -> Tally:
     n = len(table.models)
 
     def count(sides: Ints, verdict: int | None = None) -> Ints:
-        return np.bincount(sides if verdict is None else sides[table.verdict == verdict], minlength=n)
+        counted = slice(None) if verdict is None else table.verdict == verdict
+        return weighed(sides[counted], table.weight[counted], n)
 
     sides, entries = np.concatenate([table.left, table.right]), np.concatenate([table.entry_a, table.entry_b])
     size = int(entries.max(initial=-1)) + 1
     told = entries >= 0
-    by_entry = np.bincount(sides[told] * size + entries[told], minlength=n * size).reshape(n, size)
+    weight = np.concatenate([table.weight, table.weight])
+    by_entry = weighed(sides[told] * size + entries[told], weight[told], n * size).reshape(n, size)
     return Tally(
-        battles=battles_of_each(table.battle, table.left, table.right, n),
+        battles=battles_of_each(table.battle, table.left, table.right, n, table.weight),
         votes=count(table.left) + count(table.right),
         wins=count(table.left, A) + count(table.right, B),
         losses=count(table.left, B) + count(table.right, A),

@@ -39,7 +39,8 @@ class JudgedPair:
     """One verdict: ``model_*`` are the contestants' identities (digest, quantisation and options make one).
 
     ``battle`` is None for a vote that was imported without one; it then counts as a battle of its own. ``entry_*`` are
-    places in the entry order from 0. ``at_s`` is Unix time. ``void``: the verdict was declared worth nothing.
+    places in the entry order from 0. ``at_s`` is Unix time. ``void``: the verdict was declared worth nothing. A row of
+    ``count`` n is n votes that are alike, each in a battle of its own; its ``battle`` is None.
     """
 
     model_a: str
@@ -56,6 +57,7 @@ class JudgedPair:
     style_b: AnswerStyle | None = None
     at_s: float | None = None
     void: bool = False
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,8 @@ class Selection:
 class VoteTable:
     """Counted votes in columns; side a is left. ``models`` are sorted, ``battle`` numbers battles from 0.
 
+    A row of ``weight`` n is n votes that are alike, each in a battle of its own, which share a number here.
+
     ``verdict`` is A, B, TIE or BOTH_BAD of this module; ``entry_*`` is -1 where unknown; ``style_*`` has a column for
     each of ALL_FEATURES. ``left_out`` counts what the selection refused, by reason.
     """
@@ -95,6 +99,7 @@ class VoteTable:
     round: Ints
     entry_a: Ints
     entry_b: Ints
+    weight: Ints
     style_a: Floats
     style_b: Floats
     newest_s: float | None
@@ -107,12 +112,12 @@ def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> 
     names = sorted({row.model_a for row in chosen} | {row.model_b for row in chosen})
     index = {name: number for number, name in enumerate(names)}
     battles = {name: number for number, name in enumerate(sorted({r.battle for r in chosen if r.battle is not None}))}
-    numbers = np.array([_numbers(row, index, battles) for row in chosen], dtype=np.intp).reshape(len(chosen), 7)
+    numbers = np.array([_numbers(row, index, battles) for row in chosen], dtype=np.intp).reshape(len(chosen), 8)
     # Where only one side was measured nothing is known of the difference.
     style_a = _styles([None if row.style_b is None else row.style_a for row in chosen])
     style_b = _styles([None if row.style_a is None else row.style_b for row in chosen])
-    order = np.lexsort([*style_b.T, *style_a.T, *numbers.T[[6, 5, 4, 3, 2, 1, 0]]])
-    battle, round_, left, right, verdict, entry_a, entry_b = numbers[order].T
+    order = np.lexsort([*style_b.T, *style_a.T, *numbers.T[[7, 6, 5, 4, 3, 2, 1, 0]]])
+    battle, round_, left, right, verdict, entry_a, entry_b, weight = numbers[order].T
     return VoteTable(
         models=tuple(names),
         left=left,
@@ -122,6 +127,7 @@ def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> 
         round=round_,
         entry_a=entry_a,
         entry_b=entry_b,
+        weight=weight,
         style_a=style_a[order],
         style_b=style_b[order],
         newest_s=max((row.at_s for row in chosen if row.at_s is not None), default=None),
@@ -137,12 +143,12 @@ def _choose(rows: Iterable[JudgedPair], selection: Selection) -> tuple[list[Judg
         if reason is None:
             chosen.append(row)
         else:
-            left_out[reason] += 1
+            left_out[reason] += row.count
     return chosen, left_out
 
 
 def _numbers(row: JudgedPair, index: dict[str, int], battles: dict[str, int]) -> tuple[int, ...]:
-    """Battle (past all others where there is none), round, left, right, verdict, entries."""
+    """Battle (past all others where there is none), round, left, right, verdict, entries, weight."""
     return (
         len(battles) if row.battle is None else battles[row.battle],
         row.round,
@@ -151,6 +157,7 @@ def _numbers(row: JudgedPair, index: dict[str, int], battles: dict[str, int]) ->
         _CODES[row.verdict],
         -1 if row.entry_a is None else row.entry_a,
         -1 if row.entry_b is None else row.entry_b,
+        row.count,
     )
 
 
@@ -167,18 +174,18 @@ def _styles(styles: list[AnswerStyle | None]) -> Floats:
 
 
 def vote_cells(table: VoteTable, features: tuple[StyleFeature, ...] = ()) -> tuple[Cells, Ints]:
-    """One cell per vote that compares (both_bad does not), and the battle of each."""
+    """One cell per row of votes that compare (both_bad does not), and the battle of each."""
     rated = table.verdict != BOTH_BAD
-    verdict = table.verdict[rated]
+    verdict, weight = table.verdict[rated], table.weight[rated].astype(np.float64)
     columns = [ALL_FEATURES.index(feature) for feature in features]
     a, b = table.style_a[rated][:, columns], table.style_b[rated][:, columns]
     cells = Cells(
         models=len(table.models),
         left=table.left[rated],
         right=table.right[rated],
-        left_wins=(verdict == A).astype(np.float64),
-        right_wins=(verdict == B).astype(np.float64),
-        ties=(verdict == TIE).astype(np.float64),
+        left_wins=np.where(verdict == A, weight, 0.0),
+        right_wins=np.where(verdict == B, weight, 0.0),
+        ties=np.where(verdict == TIE, weight, 0.0),
         style=contrasts(a, b),
     )
     return cells, table.battle[rated]

@@ -17,7 +17,7 @@ from app.ranking.bradley_terry import fit, pair_cells
 from app.ranking.leaderboard import board_of, build_leaderboard
 from app.ranking.likelihoods import Ties
 from app.ranking.style import ALL_FEATURES, AnswerStyle
-from app.ranking.votes import JudgedPair, Mark, Selection
+from app.ranking.votes import JudgedPair, Mark, Selection, tabulate
 from benchmarks.ranking import Scene, play
 from tests.ranking.golden import golden, votes
 
@@ -138,6 +138,24 @@ def test_votes_of_one_battle_count_as_one_battle_and_imported_ones_each():
     snapshot = build_leaderboard(a_battle("b1", "a>b", "a>c") + votes("a b 3"))
     row = by_model(snapshot)["a"]
     assert (row.battles_fought, row.votes, snapshot.counts.battles) == (4, 5, 4)
+
+
+@pytest.mark.parametrize("ties", Ties)
+@pytest.mark.parametrize("scale", [1, 40])
+def test_like_votes_may_come_as_one_row_with_their_number(ties, scale):
+    A, B, TIE, BOTH_BAD = Verdict
+    counts = {("x", "y", A): 7, ("y", "x", A): 5, ("x", "z", B): 3, ("z", "x", TIE): 4, ("y", "z", BOTH_BAD): 2}
+    counts |= {("z", "y", A): 6, ("z", "y", B): 2, ("x", "y", TIE): 1}
+    lived = [row for number in range(5) for row in a_battle(f"b{number}", "x>y", "x<z")]
+    alike = [JudgedPair(*key, entry_a=0, entry_b=1, count=scale * number) for key, number in counts.items()]
+    single = [replace(row, count=1) for row in alike for _ in range(row.count)]
+    rules = Rules(ties=ties)
+    summed, spelled = build_leaderboard(lived + alike, rules), build_leaderboard(lived + single, rules)
+    assert summed.to_bytes() == spelled.to_bytes()
+    assert summed.counts.votes == 10 + 30 * scale
+    assert summed.counts.battles == 5 + 30 * scale
+    refused = Selection(language="fr")
+    assert tabulate(alike, refused).left_out == tabulate(single, refused).left_out == (("language", 30 * scale),)
 
 
 def test_models_that_cannot_be_told_apart_share_a_rank():
