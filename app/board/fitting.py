@@ -71,7 +71,7 @@ def board_body(gathered: Gathered, query: BoardQuery, speed: tuple[SpeedRow, ...
     board = board_of(table, query.rules, [card for card in gathered.cards if card.model in table.models])
     return _dumped(
         {
-            "leaderboard": [_row(row) for row in board.leaderboard],
+            "leaderboard": [_row(place, row) for place, row in enumerate(board.leaderboard, 1)],
             "last_updated": board.last_updated or 0.0,
             "method": board.method,
             "counts": board.counts,
@@ -86,9 +86,15 @@ def board_body(gathered: Gathered, query: BoardQuery, speed: tuple[SpeedRow, ...
     )
 
 
-def _row(row: BoardRow) -> dict[str, object]:
-    """A row with its ``win_rate`` in per cent, as existing clients read it; ``win_share`` is the same from 0 to 1."""
-    return asdict(row) | {"win_rate": round(100.0 * row.win_rate, 2), "win_share": row.win_rate}
+def _row(place: int, row: BoardRow) -> dict[str, object]:
+    """A row with ``rank`` and ``win_rate`` as existing clients read them.
+
+    They give a badge to each of the ranks 1, 2 and 3, so ``rank`` is the row's place on the board and nobody shares it.
+    The rank that models share which can't be told apart is ``rank_low``. ``win_rate`` is in per cent, ``win_share`` is
+    the same from 0 to 1.
+    """
+    known = {"rank": place, "rank_low": row.rank, "win_rate": round(100.0 * row.win_rate, 2), "win_share": row.win_rate}
+    return asdict(row) | known
 
 
 def facts_of(gathered: Gathered) -> Facts:

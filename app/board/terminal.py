@@ -79,7 +79,8 @@ def _show_board(console: Console, body: dict[str, Any]) -> None:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    rank = str(row["rank"]) if row["rank"] == row["rank_high"] else f"{row['rank']} to {row['rank_high']}"
+    low, high = row["rank_low"], row["rank_high"]
+    rank = str(low) if low == high else f"{low} to {high}"
     bounded = row["rating_lower"] is not None
     return (
         "" if row["provisional"] else rank,

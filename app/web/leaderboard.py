@@ -31,6 +31,7 @@ ROW: dict[str, Any] = {
     "win_rate": 60.93,
     "win_share": 0.6093,
     "p_best": 0.9712,
+    "rank_low": 1,
     "rank_high": 2,
     "tied_with": 1,
     "provisional": False,

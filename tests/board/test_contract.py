@@ -55,7 +55,7 @@ async def test_rows_say_how_sure_they_are(start, player):
     board = await start().board()
     first, second = board["leaderboard"]
     assert first["rating_lower"] < first["elo_rating"] < first["rating_upper"]
-    assert (first["rank"], second["rank"], first["tied_with"], first["provisional"]) == (1, 1, 1, False)
+    assert (first["rank_low"], second["rank_low"], first["tied_with"], first["provisional"]) == (1, 1, 1, False)
     assert first["p_best"] + second["p_best"] == pytest.approx(1)
     assert first["entries"] == [24, 0]
     assert second["entries"] == [0, 24]
@@ -63,6 +63,15 @@ async def test_rows_say_how_sure_they_are(start, player):
     assert board["finding"]["votes_to_separate"] > 0
     assert (board["method"]["gauge"], board["method"]["gauge_at"]) == ("centred", 1000.0)
     assert board["votes_of"] == "ended battles"
+
+
+async def test_existing_clients_count_ranks_and_ours_sees_groups(start, player):
+    await player.battles(A, B)
+    worker = start()
+    board, statistics = await worker.board(), (await worker.get("statistics")).json()
+    for rows in (board["leaderboard"], statistics["leaderboard"]):
+        assert [row["rank"] for row in rows] == [1, 2], "each of the first three ranks has a badge there"
+        assert [row["rank_low"] for row in rows] == [1, 1], "nobody knows who is better"
 
 
 async def test_a_model_with_few_votes_is_provisional(start, player):
