@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ArenaError, MessageTooLarge
@@ -20,7 +21,10 @@ class UnsupportedMediaType(ArenaError):
 
 
 class BodyGate:
-    """Refuses bodies that are not JSON (415) or over ``max_bytes`` (413)."""
+    """Refuses bodies that are not JSON (415) or over ``max_bytes`` (413), of requests that a route would take.
+
+    Any other request is passed on, whatever its body is: the router has the right word for it, 404 or 405.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int = MAX_BODY_BYTES) -> None:
         self._app = app
@@ -32,7 +36,7 @@ class BodyGate:
             await self._app(scope, receive, send)
             return
         refusal = self._refusal(Headers(scope=scope))
-        if refusal is not None:
+        if refusal is not None and _has_route(scope):
             await error_response(refusal)(scope, receive, send)
             return
         await self._app(scope, self._counted(receive), send)
@@ -62,3 +66,8 @@ class BodyGate:
             return message
 
         return counted
+
+
+def _has_route(scope: Scope) -> bool:
+    """Whether the application has a route for the request's path and method."""
+    return any(route.matches(scope)[0] is Match.FULL for route in scope["app"].routes)

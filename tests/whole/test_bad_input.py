@@ -179,6 +179,29 @@ async def test_a_body_of_another_content_type_is_unsupported(home, running, path
     await send(home, path, body, 415, running, headers={"Content-Type": kind} if kind else {})
 
 
+BODIES_THAT_NO_CALL_TAKES = [
+    {"files": {"file": ("a.csv", b"a,b")}},
+    {"content": b"a=b", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+    {"content": b"x" * 1_000_001, "headers": {"Content-Type": "application/json"}},
+]
+
+
+@pytest.mark.parametrize("body", BODIES_THAT_NO_CALL_TAKES)
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/upload", 404, "not_found"),
+        ("POST", "/api/arena/nothing", 404, "not_found"),
+        ("PUT", "/", 404, "not_found"),
+        ("POST", "/ping", 405, "method_not_allowed"),
+        ("PUT", "/api/arena/vote", 405, "method_not_allowed"),
+    ],
+)
+async def test_a_path_or_method_that_is_not_there_says_so_whatever_the_body_is(home, method, path, status, code, body):
+    reply = await call(method, home.one.url + path, **body)
+    assert (reply.status_code, reply.json()["code"]) == (status, code)
+
+
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json"])
 async def test_json_by_another_name_is_json(home, kind):
     reply = await call("POST", home.one.url + START, content=b'{"message": ""}', headers={"Content-Type": kind})
