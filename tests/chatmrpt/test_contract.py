@@ -77,6 +77,7 @@ ARENA_VOTED = {
     "previous_loser": "Model B",
 }
 SENT = {**PAIR, "status": "success", "arena_mode": True, "battle_id": str, "round": 1, "total_rounds": 2}
+SENT |= {"message": "Two models answered; which answer is better?"}
 ROUTING = {"route": str, "query_type": str, "reasoning": str, "confidence": float, "use_arena": True}
 MESSAGE = {"message": "Why?"}
 BATTLE = {"battle_id": "{battle}"}

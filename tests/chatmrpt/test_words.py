@@ -113,6 +113,12 @@ def test_no_other_body_has_the_key_error(status):
     assert "error" not in answers.progressive_pair(course(after))
 
 
+@pytest.mark.parametrize(("can_vote", "reply"), [(True, answers.ANSWERED), (False, answers.ANSWERING)])
+def test_the_chat_is_answered_with_a_reply_and_not_with_its_own_question(can_vote, reply):
+    body = answers.sent(course(replace(READY, can_vote=can_vote)))
+    assert body["message"] == body["response"] == reply != READY.message
+
+
 def test_an_unfinished_answer_is_the_text_so_far():
     body = answers.progressive_pair(course(replace(stage(READY, b=SideView("Model B", "waiting")), can_vote=False)))
     assert (body["status"], body["response_a"], body["response_b"]) == ("waiting", "one", "")

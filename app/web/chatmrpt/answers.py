@@ -24,6 +24,9 @@ FIRST_RATING = 1000.0
 #: Models' ratings by their names.
 Ratings = Mapping[str, float]
 
+ANSWERED = "Two models answered; which answer is better?"
+ANSWERING = "Two models are answering; what they have written so far is here."
+
 FAILED = "The battle could not be played to its end: too many models failed. Start a new one."
 
 
@@ -243,15 +246,16 @@ def _epilogue(winner: str) -> str:
 
 
 def sent(course: Course) -> dict[str, Any]:
-    """What ``/send_message`` answers: a battle in its first round."""
+    """What ``/send_message`` answers: a battle in its first round, and a sentence where a chat's reply would be."""
     body = responses(course)
+    reply = ANSWERED if body["ready"] else ANSWERING
     return body | {
         "status": "success",
         "arena_mode": True,
         "view_index": 0,
         "round": course.snapshot.round,
         "total_rounds": course.snapshot.rounds_total,
-        "message": course.snapshot.message,
-        "response": "Two models answered; which answer is better?",
+        "message": reply,
+        "response": reply,
         **standings(course),
     }

@@ -135,7 +135,7 @@ SENT: Json = {
     "view_index": 0,
     "round": 1,
     "total_rounds": 2,
-    "message": "Why is the sky blue?",
+    "message": "Two models answered; which answer is better?",
     "response": "Two models answered; which answer is better?",
     **_STANDINGS,
 }
