@@ -67,16 +67,26 @@ class OldChatPage(Page):
 
 
 class RoundPage(Page):
-    """The page of a later round (FB): an event with both names replaces both texts, deltas are appended to them."""
+    """The page of a later round (FB): an event with both names replaces both texts, deltas are appended to them.
+
+    Two empty texts are no news to it: what it shows stays until the first delta of that side.
+    """
 
     buttons = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed = {"a": "", "b": ""}
 
     def take(self, event: dict[str, Any]) -> None:
         if event.get("arena_mode") and event.get("model_a") and event.get("model_b"):
             self.battle = event["battle_id"]
             self.names = [event["model_a"], event["model_b"]]
-            self.texts = {"a": event["response_a"], "b": event["response_b"]}
+            self._typed = {"a": event["response_a"], "b": event["response_b"]}
+            if any(self._typed.values()):
+                self.texts = dict(self._typed)
             self.buttons = True
         elif event.get("delta"):
-            self.texts[event["side"]] += event["delta"]
+            self._typed[event["side"]] += event["delta"]
+            self.texts[event["side"]] = self._typed[event["side"]]
         self.done = self.done or bool(event.get("done"))

@@ -67,6 +67,7 @@ def test_only_init_and_the_final_event_bear_names():
 LEFT = stage(EMPTY, a=writing("Model A", "on"), b=writing("Model B", "half"))
 STEPS_IN = stage(LEFT, b=SideView("Model C"))
 SHOWN_AGAIN = stage(LEFT, a=SideView("Model A"), b=SideView("Model C"))
+REPLACED_BY_D = stage(READY, b=done("Model D", "four"))
 REPLACED = stage(READY, b=done("Model C", "three"))
 
 
@@ -74,6 +75,9 @@ REPLACED = stage(READY, b=done("Model C", "three"))
 def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_told(between):
     events = told(Reader.PAGE, EMPTY, LEFT, *between, REPLACED)
     page = shown(RoundPage(), events)
+    (again,) = [event for event in events[1:-1] if "model_a" in event]
+    assert again["response_a"] == ("on" if between else "one"), "who stays keeps the text that is there"
+    assert again["response_b"] == ("" if between else "three")
     assert page.texts == {"a": "one", "b": "three"}
     assert page.names == ["Model A", "Model C"]
     assert [event["model_b"] for event in events if "model_b" in event] == ["Model B", "Model C", "Model C"]
@@ -84,6 +88,51 @@ def test_a_page_that_can_only_append_is_told_that_another_one_answers(between):
     events = told(Reader.CHAT, EMPTY, LEFT, *between, REPLACED)
     assert shown(ChatPage(), events).texts == {"a": "one", "b": f"half{STEPPED_IN}three"}
     assert shown(OldChatPage(), events).texts == {"a": "one", "b": "three"}
+
+
+def later(snapshot: Snapshot, number: int = 2) -> Snapshot:
+    return replace(snapshot, round=number)
+
+
+SECOND = [
+    later(stage(EMPTY, a=done("Model A", "one"), b=view)) for view in (SideView("Model C"), writing("Model C", "th"))
+]
+THIRD_READY = later(stage(READY, b=done("Model C", "three")))
+
+
+def test_in_a_later_round_init_has_the_champions_whole_text_and_deltas_only_what_is_missing():
+    init, *deltas, final = told(Reader.PAGE, *SECOND, THIRD_READY)
+    assert (init["response_a"], init["response_b"]) == ("one", "")
+    assert [event["side"] + event["delta"] for event in deltas] == ["bth", "bree"]
+    assert (final["response_a"], final["response_b"]) == ("one", "three")
+
+
+def test_who_comes_in_the_middle_of_a_later_round_gets_what_is_written_at_once():
+    init, delta, _ = told(Reader.PAGE, SECOND[1], THIRD_READY)
+    assert (init["response_a"], init["response_b"]) == ("one", "th")
+    assert (delta["side"], delta["delta"]) == ("b", "ree")
+    whole, final = told(Reader.PAGE, THIRD_READY, THIRD_READY)
+    assert (whole["response_a"], whole["response_b"], final["done"]) == ("one", "three", True)
+
+
+def test_the_chats_init_is_empty_in_every_round():
+    init = told(Reader.CHAT, *SECOND, THIRD_READY)[0]
+    assert (init["response_a"], init["response_b"]) == ("", "")
+
+
+def test_the_losers_text_never_stands_beside_the_challengers_name():
+    page, texts = RoundPage(), []
+    page.texts = {"a": "one", "b": "two"}
+    for event in told(Reader.PAGE, *SECOND, THIRD_READY):
+        page.read(frame(event))
+        texts.append(dict(page.texts))
+    assert texts == [{"a": "one", "b": text} for text in ("", "th", "three", "three")]
+
+
+def test_a_champion_that_is_shown_again_while_its_challenger_is_replaced_is_not_blanked():
+    gone = later(stage(EMPTY, a=SideView("Model A"), b=SideView("Model D")))
+    inits = [event for event in told(Reader.PAGE, *SECOND, gone, later(REPLACED_BY_D)) if "model_a" in event]
+    assert [(event["model_b"], event["response_a"]) for event in inits[:2]] == [("Model C", "one"), ("Model D", "one")]
 
 
 def test_who_steps_in_for_a_model_without_a_word_needs_no_mark():
@@ -161,8 +210,8 @@ MOVES = st.lists(
 )
 
 
-@given(MOVES, st.sampled_from(["", "."]))
-def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(moves, end):
+@given(MOVES, st.sampled_from(["", "."]), st.sampled_from([1, 2]))
+def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(moves, end, number):
     """Answers grow, begin again, are shown again after a round event, and models leave, in any order."""
     now, seats, next_entry, snapshots = EMPTY, {"a": "Model A", "b": "Model B"}, 2, [EMPTY]
     for move, side, text in moves:
@@ -180,6 +229,7 @@ def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(moves,
         snapshots.append(now)
     last = {side: done(seats[side], now.sides[Side(side)].text + end) for side in "ab"}
     snapshots.append(replace(stage(now, **last), can_vote=True))
+    snapshots = [later(snapshot, number) for snapshot in snapshots]
     right = {side: view.text or STILL_WRITTEN for side, view in last.items()}
     assert shown(RoundPage(), told(Reader.PAGE, *snapshots)).texts == right
     if all(right.values()):

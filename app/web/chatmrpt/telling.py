@@ -7,9 +7,13 @@ Only unnamed events, each one line ``data: {JSON}``; comments are heartbeats. Th
 - The page of a later round replaces both texts with every event that bears ``model_a`` and ``model_b``, and appends
   deltas (which therefore bear no names).
 
-So init has empty texts, deltas all the words, a failed side its reason as a delta, and the final event all of it
-again. Text that turns out to be void, since its model has left or began again, is replaced by a second init where
-that is read (``Reader.PAGE``), else marked as void by a line of its own (``Reader.CHAT``).
+So the chat's init has empty texts, deltas all the words, a failed side its reason as a delta, and the final event all
+of it again. Text that turns out to be void, since its model has left or began again, is replaced by a second init
+where that is read (``Reader.PAGE``), else marked as void by a line of its own (``Reader.CHAT``).
+
+The page of a later round still shows the round before when its stream begins, and takes two empty texts for no news:
+the loser's answer would stand in the challenger's panel until the first delta. So there init has the texts as they
+are, the champion's whole, and deltas only what is missing.
 """
 
 from __future__ import annotations
@@ -58,13 +62,21 @@ class Telling:
         self._aliases = dict.fromkeys(Side, "")
 
     def init(self, snapshot: Snapshot) -> dict[str, Any]:
-        """The first event: who sits where, with empty texts."""
-        self._told = dict.fromkeys(Side, "")
+        """Who sits where, with the texts so far where an init replaces what a page shows, else with empty ones."""
+        self._told = {side: self._at_once(snapshot, side) for side in Side}
         self._aliases = {side: snapshot.sides[side].alias for side in Side}
         course = self._course_at(snapshot)
         names = {f"model_{side.value}": course.name(course.seated(side).entry) for side in Side}
-        empty = {"response_a": "", "response_b": ""}
-        return self._head(snapshot) | names | empty | {"round": snapshot.round, "done": False}
+        texts = {f"response_{side.value}": self._told[side] for side in Side}
+        return self._head(snapshot) | names | texts | {"round": snapshot.round, "done": False}
+
+    def _at_once(self, snapshot: Snapshot, side: Side) -> str:
+        """The text that init has for a side: of one that is being shown again, what was told of it before."""
+        is_first = not any(self._aliases.values())
+        if self._reader is Reader.CHAT or (is_first and snapshot.round == 1):
+            return ""
+        told, text = self._told[side], snapshot.sides[side].text
+        return text if self._is_void(snapshot, side, text) else max(told, text, key=len)
 
     def news(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """What the reader lacks of ``snapshot``."""
