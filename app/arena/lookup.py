@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.arena.store import Store
@@ -14,11 +15,15 @@ from app.records.values import BattleRecord
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """The models of a battle in entry order, and its votes; ``voted_at`` is empty where only Redis was asked."""
+    """The models of a battle in entry order, and its votes.
+
+    ``voted_at`` and the ``options`` that it was opened with are empty where only Redis was asked.
+    """
 
     contestants: tuple[str, ...]
     votes: tuple[Vote, ...]
     voted_at: tuple[datetime, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 class Lookup:
@@ -54,7 +59,7 @@ class Lookup:
                 raise
             battle = look.document.battle
             return Entered(tuple(contestant.model for contestant in battle.contestants), battle.votes)
-        return Entered(record.contestants, record.votes, record.voted_at)
+        return Entered(record.contestants, record.votes, record.voted_at, record.options)
 
     async def resolve(self, battle_or_session: str) -> str:
         """A battle's id from itself or from the session whose newest battle is meant.

@@ -14,6 +14,7 @@ import structlog
 
 from app.arena.document import Document
 from app.arena.lookup import Lookup
+from app.arena.replies import Replies
 from app.arena.requests import Ballot, Opening, new_battle_id
 from app.arena.settle import Settler, is_opening, opening
 from app.arena.store import Store, new_name
@@ -25,7 +26,7 @@ from app.battle.pairing import draw
 from app.errors import Conflict
 from app.metrics.tally import Tally
 from app.records.ledger import Ledger
-from app.records.values import BattleCounts, BattleRecord
+from app.records.values import BattleCounts, BattleRecord, LastVote
 
 log = structlog.get_logger(__name__)
 
@@ -128,9 +129,14 @@ class ArenaManager(Lookup):
         stored = await self._ledger.answers(battle_id)
         return {entry: answer.finish_reason in ("stop", "length") for entry, answer in stored.items()}
 
-    async def repeated_vote(self, battle_id: str, request_hash: str, within: timedelta) -> Vote | None:
-        """The battle's last vote, if the same request gave it not longer ago than ``within``; else None."""
-        return await self._ledger.repeated_vote(battle_id, request_hash, within)
+    @property
+    def replies(self) -> Replies:
+        """Whose verdict still waits for its reply."""
+        return self._store.replies
+
+    async def last_vote(self, battle_id: str) -> LastVote | None:
+        """The battle's newest vote that stands, with the request that it came by; None when there is none."""
+        return await self._ledger.last_vote(battle_id)
 
     async def vote(
         self,
@@ -141,10 +147,13 @@ class ArenaManager(Lookup):
         request_hash: str | None = None,
         voter: str | None = None,
         client_at: datetime | None = None,
+        is_last: bool = False,
     ) -> Snapshot:
         """Judge a round. The same verdict again is counted once and answered with the snapshot of now.
 
-        ``request_hash`` is kept with the vote, for ``repeated_vote``; ``voter`` is a keyed hash of who votes (never an
+        ``is_last``: the battle ends with this verdict, whoever is left to challenge.
+
+        ``request_hash`` is kept with the vote, for ``last_vote``; ``voter`` is a keyed hash of who votes (never an
         address or an id as it is) and ``client_at`` the time that his clock shows.
 
         Raises:
@@ -160,7 +169,7 @@ class ArenaManager(Lookup):
         if standing is not None:
             await self._ledger.check_key(battle_id, round_number, verdict, key)
         else:
-            ballot = Ballot(verdict, key, request_hash, voter, client_at)
+            ballot = Ballot(verdict, key, request_hash, voter, client_at, is_last)
             standing = await self._cast(battle, round_number, ballot, failed)
         if standing.verdict is not verdict:
             await self._settler.settle(battle_id)  # who gave it may have died before it was told
@@ -192,7 +201,7 @@ class ArenaManager(Lookup):
         """Commit the vote; returns the one that stands for the round."""
         verdict = ballot.verdict
         try:
-            after = rules.cast_vote(battle, round_number, verdict, failed)
+            after = rules.cast_vote(battle, round_number, verdict, failed, is_last=ballot.is_last)
         except IllegalMove as move:
             raise Conflict(f"{move}; read the battle for what it waits for", code=move.code) from None
         cast = await self._ledger.cast_vote(

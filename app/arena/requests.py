@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.battle.battle import Contestant, Verdict
@@ -20,7 +20,7 @@ def new_battle_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A request for a battle; ``models`` is who may be drawn, ``count`` how many are."""
+    """A request for a battle; ``models`` is who may be drawn, ``count`` how many are, ``options`` are kept with it."""
 
     message: str
     models: Sequence[str]
@@ -29,6 +29,7 @@ class Opening:
     session_id: str | None = None
     idempotency_key: str | None = None
     body_hash: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
 
     def battle(self, battle_id: str, contestants: Sequence[Contestant]) -> NewBattle:
         """The battle as it is stored when it opens, with those who were drawn."""
@@ -40,18 +41,20 @@ class Opening:
             system=self.system,
             idempotency_key=self.idempotency_key,
             request_hash=self.body_hash,
+            options=self.options,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A verdict and how it came; see ``ArenaManager.vote``."""
+    """A verdict and how it came, and whether the battle ends with it; see ``ArenaManager.vote``."""
 
     verdict: Verdict
     key: str | None
     request_hash: str | None
     voter: str | None
     client_at: datetime | None
+    is_last: bool = False
 
 
 def body_hash(body: object) -> str:

@@ -74,7 +74,7 @@ def due(look: Look, record: BattleRecord) -> Move | None:
     judged = next((vote for vote in record.votes if vote.round == battle.round), None)
     if judged is not None:
         ready = battle if battle.ready else rules.mark_ready(battle)
-        after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(look))
+        after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(look), is_last=record.ended_with(judged))
         vote = Event(EventName.VOTE, vote_data(after, judged, look.document.named))
         return Move(after, (Tell(vote), *_stage(after)))
     if record.status is Status.STOPPED:

@@ -30,6 +30,7 @@ import orjson
 from redis.asyncio import Redis
 
 from app.arena.document import Document, decode, encode
+from app.arena.replies import Replies
 from app.battle.battle import Side
 from app.battle.events import Event, error_data
 from app.timing.stopwatch import Timing
@@ -197,6 +198,7 @@ class Store:
         change_id: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._redis = redis
+        self.replies = Replies(redis)
         self._running_ms = int(running_ttl.total_seconds() * 1000)
         self._ended_ms = int(ended_ttl.total_seconds() * 1000)
         self._change_id = change_id

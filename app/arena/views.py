@@ -106,7 +106,8 @@ def replay(record: BattleRecord, failed: frozenset[int]) -> Battle:
     battle = rules.open_battle(record.id, record.message, contestants)
     for vote in record.votes:
         battle = _seat_until(battle, failed, vote.pair.a, vote.pair.b)
-        battle = rules.cast_vote(rules.mark_ready(battle), vote.round, vote.verdict, failed)
+        ready, is_last = rules.mark_ready(battle), record.ended_with(vote)
+        battle = rules.cast_vote(ready, vote.round, vote.verdict, failed, is_last=is_last)
     if battle.running and record.status is Status.STOPPED:
         return rules.stop(battle)
     if battle.running and record.status in (Status.FAILED, Status.FINISHED):

@@ -47,8 +47,12 @@ def mark_ready(battle: Battle) -> Battle:
     return replace(battle, ready=True)
 
 
-def cast_vote(battle: Battle, round_number: int, verdict: Verdict, failed: Iterable[int] = ()) -> Battle:
+def cast_vote(
+    battle: Battle, round_number: int, verdict: Verdict, failed: Iterable[int] = (), *, is_last: bool = False
+) -> Battle:
     """Judge the round: the next challenger that has not ``failed`` steps in, or the battle ends.
+
+    With ``is_last`` it ends whoever is left: its voter knows of this pair only.
 
     Raises:
         IllegalMove: the battle is over, another round is on stage, or its answers are not complete.
@@ -62,6 +66,8 @@ def cast_vote(battle: Battle, round_number: int, verdict: Verdict, failed: Itera
     stays = survivor(vote)
     side = Side.B if battle.pair.a == stays else Side.A
     judged = replace(battle, votes=(*battle.votes, vote), beaten=(*battle.beaten, battle.pair.on(side)), ready=False)
+    if is_last:
+        return replace(judged, status=Status.FINISHED)
     return _next_round(_without(judged, failed), side)
 
 

@@ -34,6 +34,7 @@ from app.records.values import (
     BattleCounts,
     BattleRecord,
     CastVote,
+    LastVote,
     NewBattle,
     RoundRecord,
     Unended,
@@ -145,13 +146,11 @@ class Ledger:
         opened, finished = await self._database.read(lambda c: c.execute(statements.COUNTS).one())
         return BattleCounts(opened, finished)
 
-    async def repeated_vote(self, battle_id: str, request_hash: str, within: timedelta) -> Vote | None:
-        """The battle's last vote, if it came by the same request not longer ago than ``within``; else None."""
+    async def last_vote(self, battle_id: str) -> LastVote | None:
+        """The battle's newest vote that stands, with the request that it came by; None when there is none."""
         given = {"of": battle_id}
         row = await self._database.read(lambda c: c.execute(statements.LAST_VOTE, given).mappings().first())
-        if row is None or row["request_hash"] != request_hash or self._clock() - row["created_at"] > within:
-            return None
-        return vote_value(row)
+        return None if row is None else LastVote(vote_value(row), row["request_hash"])
 
     async def cast_vote(
         self,
@@ -170,7 +169,7 @@ class Ledger:
 
         ``outcome`` is ``running`` while rounds are left. The first vote of a round counts; any later one, or one
         for a battle that has ended, changes nothing and learns what stands. ``request_hash`` is kept with the vote
-        for ``repeated_vote``; ``voter`` is a keyed hash of who voted, ``client_at`` the time that his clock showed.
+        for ``last_vote``; ``voter`` is a keyed hash of who voted, ``client_at`` the time that his clock showed.
 
         Raises:
             NotFound: there is no such battle.

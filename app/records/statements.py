@@ -153,7 +153,7 @@ VOTE = sa.insert(votes).values(leaked_a=_leaked("judged_a"), leaked_b=_leaked("j
 """Insert a vote with the leak marks of what it judged; its id is of no interest, so it is not asked for."""
 
 LAST_VOTE = (
-    sa.select(*votes.c["round", "request_hash", "created_at"], *_VOTED)
+    sa.select(*votes.c["round", "request_hash"], *_VOTED)
     .where(votes.c.battle_id == sa.bindparam("of"), votes.c.retracted_at.is_(None))
     .order_by(votes.c.round.desc())
     .limit(1)

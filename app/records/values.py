@@ -60,6 +60,10 @@ class BattleRecord:
     categories: tuple[str, ...] | None = None
     voted_at: tuple[datetime, ...] = ()
 
+    def ended_with(self, vote: Vote) -> bool:
+        """Whether ``vote`` ended the battle: a verdict that does not moves it on to the next round."""
+        return self.status is Status.FINISHED and self.round == vote.round
+
 
 @dataclass(frozen=True, slots=True)
 class Unended:
@@ -107,6 +111,14 @@ class RoundRecord:
     round: int
     pair: Pair
     ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastVote:
+    """A battle's newest vote that stands, and the request that it came by; None where none was kept."""
+
+    vote: Vote
+    request_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,26 @@ async def test_a_last_vote_that_was_not_told_ends_the_battle_by_the_sweeper(hous
     assert not await redis.exists(OPEN_KEY), "a battle whose end was told is remembered no longer"
 
 
+async def test_a_vote_that_ended_its_battle_early_is_told_as_its_end_from_redis_and_from_sql(
+    house: House, redis: Redis
+) -> None:
+    battle = await house.ready(3)
+    await house.sweep(1)
+    await house.committed(battle, 1, Pair(0, 1), Status.FINISHED)
+    await house.sweep(3)
+    told = await house.manager.snapshot(battle)
+    assert (told.status, told.round, len(told.votes)) == ("finished", 1, 1)
+    assert told.reveal is not None
+    assert [line["place"] for line in told.reveal["ranking"]] == [1, 2, None]
+    await redis.flushdb()
+    kept = await house.manager.snapshot(battle)
+    assert (kept.status, kept.round, kept.votes, kept.sides) == (told.status, told.round, told.votes, told.sides)
+    assert kept.reveal is not None
+    assert [(line["place"], line["model"]) for line in kept.reveal["ranking"]] == [
+        (line["place"], line["model"]) for line in told.reveal["ranking"]
+    ]
+
+
 async def test_a_stop_that_was_not_told_is_told_by_the_sweeper_of_another_worker(house: House, redis: Redis) -> None:
     battle = await house.ready(2)
     await house.sweep(1)

@@ -107,6 +107,12 @@ def test_the_last_verdict_with_failed_challengers_left_ends_the_battle() -> None
     assert battle.status is Status.FINISHED
 
 
+def test_a_verdict_that_is_the_last_one_ends_the_battle_whoever_is_left() -> None:
+    battle = rules.cast_vote(rules.mark_ready(opened(4)), 1, Verdict.B, is_last=True)
+    assert (battle.status, battle.round, battle.pair) == (Status.FINISHED, 1, Pair(0, 1))
+    assert [(p.place, p.entry) for p in rules.ranking(battle)] == [(1, 1), (2, 0), (None, 2), (None, 3)]
+
+
 @pytest.mark.parametrize(
     ("move", "code"),
     [

@@ -33,10 +33,31 @@ async def oldest_page(caller: Caller, verdicts: Sequence[str], models: int) -> J
     voted: Json = {}
     for verdict in verdicts:
         voted = await caller.post(f"{ARENA}/vote", battle_id=battle, preference={"a": "left", "b": "right"}[verdict])
-        assert voted["success"] is True
-    assert all(isinstance(model["rating"], float) for model in voted["models_revealed"].values())
+        assert shown_by_the_oldest_page(voted) == "Thank you for voting"
     assert (await caller.get(f"{ARENA}/status"))["completed_battles"] >= 1
     return voted
+
+
+def shown_by_the_oldest_page(voted: Json) -> str:
+    """What F0 shows after a vote: its labels come from ``models_revealed``, and any key that it misses is a failure."""
+    try:
+        revealed = [voted["models_revealed"][f"model_{side}"] for side in "ab"]
+        labels = [f"{model['display_name']} ({model['rating']:.0f})" for model in revealed]
+    except (KeyError, TypeError, ValueError):
+        return "Failed to record vote"
+    assert all(labels)
+    return "Thank you for voting" if voted["success"] is True else "Failed to record vote"
+
+
+#: What FB calls the models it knows; it knows no aliases.
+NAMES = {"mistral:7b": "A", "llama3.1:8b": "B", "qwen3:8b": "C", "gpt-4o": "D"}
+
+
+def toast(voted: Json, verdict: str) -> str:
+    """What FA and FB say after a vote: the name comes from the reply only where responses are needed."""
+    if voted["needs_responses"]:
+        return f"{voted['previous_winner']} wins!"
+    return f"{NAMES.get(voted[f'model_{verdict}'], 'undefined')} wins!"
 
 
 async def oldest_chat(caller: Caller, verdicts: Sequence[str], models: int) -> Json:
@@ -67,6 +88,7 @@ async def compiled_page(caller: Caller, verdicts: Sequence[str], models: int) ->
         ", ".join(voted["final_ranking"] + voted["eliminated_models"] + voted["winner_chain"])
         if not voted["continue_battle"]:
             return voted
+        assert toast(voted, verdict) == f"{voted['winner_chain'][-1]} wins!"
         if voted["needs_responses"]:
             new = await caller.post(f"{ARENA}/get_next_responses", battle_id=page.battle)
             side = {"left": "a", "right": "b"}[voted["eliminated_side"]]
@@ -90,11 +112,13 @@ async def middle_page(caller: Caller, verdicts: Sequence[str], models: int) -> J
         assert len(voted["eliminated_models"]) == len(voted["comparison_history"])
         if not voted["continue_battle"]:
             return voted
+        assert toast(voted, verdict) == f"{voted['winner_chain'][-1]} wins!"
+        assert voted["needs_responses"], "else this page never opens the stream of the next round"
         shown = {"a": voted["response_a"], "b": voted["response_b"]}
         later = await caller.read(RoundPage(), f"{ARENA}/get_responses_streaming", battle_id=page.battle)
         assert later.buttons
         assert later.done
-        assert voted["needs_responses"] or later.texts == shown
+        assert later.texts == shown
         assert later.names == [voted["model_a"], voted["model_b"]]
     return voted
 
@@ -172,7 +196,6 @@ async def tournament_script(caller: Caller, verdicts: Sequence[str], models: int
     for verdict in verdicts:
         assert voted["continue_battle"], "one vote less than there are models"
         voted = await caller.post(f"{ARENA}/vote", battle_id=started["battle_id"], vote=verdict, session_id="cup")
-        assert voted["needs_responses"] is False
         assert voted["eliminated_side"] in ("left", "right")
         assert voted["response_a"][:50]
         assert voted["response_b"][:50]

@@ -37,7 +37,9 @@ VOTED = {
     "success": True,
     "continue_battle": True,
     "continue": True,
-    "needs_responses": False,
+    "needs_responses": True,
+    "preference_recorded": True,
+    "models_revealed": dict,
     "round": 2,
     "current_round": 2,
     "battle_id": str,
@@ -178,7 +180,7 @@ def battle_of(home):
 
     async def start():
         caller = home.caller()
-        started = await caller.post(f"{ARENA}/start_battle", message="Why?")
+        started = await caller.post(f"{ARENA}/start_battle", message="Why?", num_models=3)
         await caller.post(f"{ARENA}/get_responses", battle_id=started["battle_id"])
         return started["battle_id"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from app.battle.battle import Verdict
-from app.battle.events import SideView
+from app.battle.events import SideState, SideView
 from app.errors import InvalidInput
 from app.web.chatmrpt import answers
 from app.web.chatmrpt.bodies import session_of
@@ -20,7 +21,8 @@ SECOND = replace(stage(READY, b=SideView("Model C", "writing", "x")), round=2, c
 def test_a_new_challenger_on_a_side_tells_who_left_it():
     body = answers.choice_made(course(SECOND, (Verdict.A, 0, 1)))
     assert (body["eliminated_model"], body["eliminated_side"]) == ("Model B", "right")
-    assert (body["response_a"], body["response_b"], body["responses_ready"]) == ("", "", False)
+    assert (body["response_a"], body["responses_ready"]) == ("one", False)
+    assert body["response_b"].startswith("x\n\n[This answer is not complete")
     assert body["current_models"] == ["Model A", "Model C"]
 
 
@@ -70,10 +72,77 @@ def test_what_sql_learned_after_the_snapshot_is_left_out():
     assert answers.standings(replace(late, votes=()))["winner_chain"] == []
 
 
-def test_the_text_that_is_not_ready_is_empty_and_asked_for():
-    body = answers.voted(course(SECOND, (Verdict.A, 0, 1)))
-    assert (body["needs_responses"], body["response_a"], body["response_b"]) == (True, "", "")
-    assert (body["continue"], body["continue_battle"], body["success"]) == (True, True, True)
+REASONS = {
+    "waiting": "[This answer is not there yet: its model is busy with other answers.",
+    "queued": "[This answer is not there yet: its model is busy with other answers.",
+    "loading": "[This answer is not there yet: its model is being loaded.",
+    "writing": "[This answer is not complete: it is still being written.",
+}
+WITHOUT = [answers.voted, answers.arena_voted, answers.choice_made, answers.responses, answers.sent]
+
+
+@pytest.mark.parametrize("state", REASONS)
+@pytest.mark.parametrize("told", WITHOUT)
+def test_a_text_that_is_not_there_says_why_and_the_champions_is_whole(told, state):
+    body = told(course(stage(SECOND, b=SideView("Model C", state)), (Verdict.A, 0, 1)))
+    assert body["response_a"] == "one"
+    assert body["response_b"] == f"{REASONS[state]} {answers.DO_NOT_JUDGE}]"
+
+
+@pytest.mark.parametrize("told", WITHOUT)
+def test_what_is_written_so_far_stands_before_the_reason(told):
+    body = told(course(SECOND, (Verdict.A, 0, 1)))
+    assert body["response_b"].split("\n\n") == ["x", f"{REASONS['writing']} {answers.DO_NOT_JUDGE}]"]
+
+
+def test_every_state_of_a_side_that_is_not_complete_has_its_reason():
+    assert {*answers.UNFINISHED, "done", "failed"} == set(get_args(SideState))
+
+
+@pytest.mark.parametrize("told", [answers.voted, answers.arena_voted])
+@pytest.mark.parametrize("can_vote", [True, False])
+def test_responses_are_needed_while_the_battle_runs_and_the_texts_come_all_the_same(told, can_vote):
+    after = replace(stage(READY, b=done("Model C", "three")), round=2) if can_vote else SECOND
+    body = told(course(after, (Verdict.A, 0, 1)))
+    assert (body["needs_responses"], body["continue_battle"], body["success"]) == (True, True, True)
+    assert body["previous_winner"] == "Model A"
+    assert all((body["response_a"], body["response_b"]))
+
+
+@pytest.mark.parametrize("told", [answers.voted, answers.arena_voted])
+def test_a_click_too_many_is_told_that_it_did_not_count(told):
+    one, again = (told(course(SECOND, (Verdict.A, 0, 1)), counted=counted) for counted in (True, False))
+    assert one["preference_recorded"] is True
+    assert again == one | {"preference_recorded": False, "message": answers.CLICKED_AGAIN}
+
+
+def test_the_models_that_are_revealed_are_those_that_were_judged():
+    body = answers.voted(course(SECOND, (Verdict.A, 0, 1), reveal="always"), {"m1": 1100.0, "m3": 900.0})
+    assert (body["model_a"], body["model_b"]) == ("m1", "m3")
+    assert {side: model["name"] for side, model in body["models_revealed"].items()} == {
+        "model_a": "m1",
+        "model_b": "m2",
+    }
+    assert body["models_revealed"]["model_a"]["rating"] == 1100.0
+
+
+def test_before_the_reveal_they_are_aliases_that_all_have_the_same_number():
+    ratings = {"m1": 1100.0, "m2": 900.0, "Model A": 7.0}
+    revealed = answers.voted(course(SECOND, (Verdict.A, 0, 1)), ratings)["models_revealed"]
+    assert revealed == {
+        f"model_{side}": {"name": alias, "display_name": alias, "rating": 1000.0}
+        for side, alias in (("a", "Model A"), ("b", "Model B"))
+    }
+
+
+def test_a_model_that_nobody_judged_has_no_place_in_the_final_ranking():
+    after = ended(("Model A", "m1"), ("Model B", "m2"), champion="m1")
+    lines = [*after.reveal["ranking"], {"place": None, "alias": "Model C", "model": "m3", "failed": False}]
+    last = answers.voted(course(replace(after, reveal=after.reveal | {"ranking": lines}), (Verdict.A, 0, 1)))
+    assert last["final_ranking"] == ["m1", "m2"]
+    lines[-1] = lines[-1] | {"failed": True}
+    failed = answers.voted(course(replace(after, reveal=after.reveal | {"ranking": lines}), (Verdict.A, 0, 1)))
+    assert failed["final_ranking"] == ["m1", "m2", "m3"], "one that failed is last"
 
 
 def test_names_and_ratings_come_with_the_end():
@@ -84,7 +153,6 @@ def test_names_and_ratings_come_with_the_end():
     assert (rated["model_a"]["rating"], rated["model_b"]["rating"]) == (1000.0, 1043.5)
     assert body["final_ranking"] == ["m1", "m2"]
     assert body["continue_battle"] is False
-    assert "models_revealed" not in answers.voted(course(SECOND, (Verdict.A, 0, 1)))
 
 
 def test_names_are_shown_from_the_start_where_that_is_wished():

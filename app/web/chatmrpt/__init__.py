@@ -2,6 +2,7 @@
 
 - ``bodies``, ``words``: what they send. ``answers``: what they read, made of a ``course``.
 - ``opening``, ``judging``: their moves. ``telling``, ``streams``: a round as their parsers read it.
+- ``waiting``: how long a call waits for a battle.
 - ``progressive``, ``battles``, ``chat``, ``status``, ``records``: the routes; ``routes``: how they refuse.
 - ``training``: the files of training data. The leaderboard has the same path and answer for everybody: its route is
   the native API's, and is served from here under both tags.

@@ -7,7 +7,7 @@ Strings and lists are never null, and there is a key ``error`` in failures only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,19 @@ FIRST_RATING = 1000.0
 
 #: Models' ratings by their names.
 Ratings = Mapping[str, float]
+NO_RATINGS: Ratings = MappingProxyType({})
+
+#: Where a verdict did not count, since it came too soon after the reply to the same one before.
+CLICKED_AGAIN = "You voted like this a moment ago; that vote counts, and this one was not counted."
+
+#: Why an answer is not there, by the state of its side; nothing of it tells who writes.
+UNFINISHED: Mapping[str, str] = {
+    "waiting": "This answer is not there yet: its model is busy with other answers.",
+    "queued": "This answer is not there yet: its model is busy with other answers.",
+    "loading": "This answer is not there yet: its model is being loaded.",
+    "writing": "This answer is not complete: it is still being written.",
+}
+DO_NOT_JUDGE = "Please judge this round when you have read both answers."
 
 ANSWERED = "Two models answered; which answer is better?"
 ANSWERING = "Two models are answering; what they have written so far is here."
@@ -37,16 +50,27 @@ def shown_text(view: SideView) -> str:
     return "\n\n".join(part for part in (view.text, view.error["message"]) if part.strip())
 
 
+def text_or_reason(view: SideView) -> str:
+    """A side's text for clients who won't ask again: of an answer that is not complete, also why there is no more."""
+    if view.finish_reason is not None:
+        return shown_text(view)
+    reason = f"[{UNFINISHED.get(view.state, UNFINISHED['waiting'])} {DO_NOT_JUDGE}]"
+    return "\n\n".join(part for part in (view.text, reason) if part.strip())
+
+
 def latency_ms(course: Course, entry: int) -> float:
     """Milliseconds from the question to the end of the answer; 0 before the reveal, which timings would spoil."""
     timing = course.line(entry).get("timing") or {}
     return round(1000 * (timing.get("total_s") or 0.0), 1)
 
 
-def pair(course: Course, with_texts: bool = True) -> dict[str, Any]:
+TextOf = Callable[[SideView], str]
+
+
+def pair(course: Course, text_of: TextOf = shown_text) -> dict[str, Any]:
     """Who is on stage, and what they wrote."""
     seated = {side.value: course.seated(side).entry for side in Side}
-    texts = {side.value: shown_text(course.snapshot.sides[side]) if with_texts else "" for side in Side}
+    texts = {side.value: text_of(course.snapshot.sides[side]) for side in Side}
     return {
         **{f"model_{side}": course.name(entry) for side, entry in seated.items()},
         **{f"response_{side}": text for side, text in texts.items()},
@@ -98,7 +122,7 @@ def battle_started(course: Course) -> dict[str, Any]:
     """What ``start_battle`` answers: the texts follow, with ``get_responses`` or as a stream."""
     return {
         **started(course),
-        **pair(course, with_texts=False),
+        **pair(course, lambda _: ""),
         "arena_mode": True,
         "responses_ready": False,
         "models_hidden": not course.shown,
@@ -120,7 +144,7 @@ def progressive_pair(course: Course) -> dict[str, Any]:
 def responses(course: Course) -> dict[str, Any]:
     """What ``get_responses`` answers; ``ready`` is false while a side is still being written."""
     ready = course.snapshot.can_vote or not course.running
-    body = {"battle_id": course.snapshot.battle_id, "status": progress(course), **pair(course)}
+    body = {"battle_id": course.snapshot.battle_id, "status": progress(course), **pair(course, text_or_reason)}
     return _with_current(body) | {"ready": ready, "responses_ready": ready, "models_hidden": not course.shown}
 
 
@@ -133,7 +157,7 @@ def ranking(course: Course) -> dict[str, Any]:
     """The end: everybody in order, who is champion, and how it went."""
     reveal = course.snapshot.reveal or {"champion": None, "ranking": []}
     return {
-        "final_ranking": [line["model"] for line in reveal["ranking"]],
+        "final_ranking": [line["model"] for line in reveal["ranking"] if line.get("place") or line.get("failed")],
         "winner": reveal["champion"] or "",
         "total_rounds": len(course.snapshot.votes),
         "comparison_history": history(course),
@@ -180,12 +204,11 @@ def _side_of(vote: Vote, entry: int) -> str:
 def choice_made(course: Course) -> dict[str, Any]:
     """What ``submit_progressive_choice`` answers: the next pair, or the final ranking."""
     last = last_verdict(course)
-    ready = course.snapshot.can_vote
     body = {
         "battle_id": course.snapshot.battle_id,
         "status": "continue" if course.running else "completed",
-        "responses_ready": ready,
-        **pair(course, with_texts=ready or not course.running),
+        "responses_ready": course.snapshot.can_vote,
+        **pair(course, text_or_reason),
         **_count(course),
         "eliminated_model": last["previous_loser"],
         "eliminated_side": last["eliminated_side"],
@@ -193,25 +216,29 @@ def choice_made(course: Course) -> dict[str, Any]:
     return _with_current(body) | ({} if course.running else ranking(course))
 
 
-def voted(course: Course, ratings: Ratings = MappingProxyType({})) -> dict[str, Any]:
-    """What ``/vote`` answers: the union of what all generations of front-ends read."""
-    ready, going_on = course.snapshot.can_vote, course.running
+def voted(course: Course, ratings: Ratings = NO_RATINGS, *, counted: bool = True) -> dict[str, Any]:
+    """What ``/vote`` answers: the union of what all generations of front-ends read.
+
+    ``needs_responses`` is true while the battle runs, for what front-ends say of who won comes from ``previous_winner``
+    only then, else from names that they don't have. The texts come all the same, for those who never ask again.
+    """
+    going_on = course.running
     body: dict[str, Any] = {
         "success": True,
-        "preference_recorded": True,
+        "preference_recorded": counted,
         "battle_id": course.snapshot.battle_id,
         "continue_battle": going_on,
         "continue": going_on,
-        "needs_responses": going_on and not ready,
+        "needs_responses": going_on,
         "round": course.snapshot.round,
         "current_round": course.snapshot.round,
-        **pair(course, with_texts=ready or not going_on),
+        **pair(course, text_or_reason),
         **{f"response_label_{side.value}": course.seated(side).alias for side in Side},
         **standings(course),
         **last_verdict(course),
         **(ranking(course) if not going_on else _no_ranking(course)),
     }
-    return body | _revealed(course, ratings)
+    return body | _revealed(course, ratings) | ({} if counted else {"message": CLICKED_AGAIN})
 
 
 def _no_ranking(course: Course) -> dict[str, Any]:
@@ -220,25 +247,39 @@ def _no_ranking(course: Course) -> dict[str, Any]:
 
 
 def _revealed(course: Course, ratings: Ratings) -> dict[str, Any]:
-    """The names on stage for those who look for them in a place of their own, once they are shown."""
-    if not course.stage_is_shown:
-        return {}
-    names = {side.value: course.name(course.seated(side).entry) for side in Side}
-    return {"models_revealed": {f"model_{side}": _revealed_model(name, ratings) for side, name in names.items()}}
+    """Whom the verdict was about, for the oldest page, which takes its absence for a failure."""
+    judged = {side.value: course.judged.on(side) for side in Side}
+    return {
+        "models_revealed": {f"model_{side}": _revealed_model(course, entry, ratings) for side, entry in judged.items()}
+    }
 
 
-def _revealed_model(name: str, ratings: Ratings) -> dict[str, Any]:
-    return {"name": name, "display_name": name, "rating": ratings.get(name, FIRST_RATING)}
+def _revealed_model(course: Course, entry: int, ratings: Ratings) -> dict[str, Any]:
+    """A name and a rating; before names are shown an alias, with the number that every alias has."""
+    name = course.name(entry)
+    rating = ratings.get(name, FIRST_RATING) if entry in course.shown else FIRST_RATING
+    return {"name": name, "display_name": name, "rating": rating}
 
 
-def arena_voted(course: Course) -> dict[str, Any]:
+def arena_voted(course: Course, *, counted: bool = True) -> dict[str, Any]:
     """What ``/api/vote_arena`` answers."""
-    kept = ("success", "battle_id", "continue_battle", "needs_responses", "final_ranking", "comparison_history")
-    union = voted(course)
-    body = {name: union[name] for name in kept}
-    body |= pair(course, with_texts=not union["needs_responses"]) | standings(course) | last_verdict(course)
+    union = voted(course, counted=counted)
+    body = {name: union[name] for name in _OF_ARENA_VOTED}
+    body |= pair(course, text_or_reason) | standings(course) | last_verdict(course)
     body |= {"round": len(course.votes), "next_view_index": course.snapshot.round - 1}
-    return body if course.running else body | {"winner": union["winner"], "message": _epilogue(union["winner"])}
+    body |= {} if counted else {"message": CLICKED_AGAIN}
+    return body if course.running else {"message": _epilogue(union["winner"])} | body | {"winner": union["winner"]}
+
+
+_OF_ARENA_VOTED = (
+    "success",
+    "preference_recorded",
+    "battle_id",
+    "continue_battle",
+    "needs_responses",
+    "final_ranking",
+    "comparison_history",
+)
 
 
 def _epilogue(winner: str) -> str:

@@ -12,11 +12,13 @@ from redis.exceptions import RedisError
 from app.errors import InvalidInput, Unavailable
 from app.web.chatmrpt import answers, examples, schemas
 from app.web.chatmrpt.bodies import AskBody, BattleBody, LegacyVoteBody, SessionHeader, StartBody, session_of
-from app.web.chatmrpt.judging import course_now, judge
-from app.web.chatmrpt.opening import open_battle, opened_course, playable, waited_for
+from app.web.chatmrpt.course import TWO_STEP
+from app.web.chatmrpt.judging import Judged, judge
+from app.web.chatmrpt.opening import open_battle, opened_course, playable
 from app.web.chatmrpt.routes import ContractRoute, SuccessRoute
 from app.web.chatmrpt.streams import round_stream
 from app.web.chatmrpt.telling import Reader
+from app.web.chatmrpt.waiting import course_now, waited_for
 from app.web.services import Services, Wired
 from app.web.streams import patient_json
 from app.web.voters import Sender
@@ -36,7 +38,7 @@ outside = APIRouter(prefix="/api", route_class=SuccessRoute)
 async def start_battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return at once; the texts follow, as strings that are empty until then."""
     session = session_of(body.session_id, session)
-    return answers.battle_started(await opened_course(services, body.message, session, body.num_models))
+    return answers.battle_started(await opened_course(services, body.message, session, body.num_models, TWO_STEP))
 
 
 @router.post("/battle", responses=examples.answers(schemas.LegacySessionBattle, examples.SESSION_BATTLE))
@@ -49,7 +51,7 @@ async def battle(body: StartBody, services: Wired, session: SessionHeader = None
     session = session_of(body.session_id, session)
     if session is None:
         raise InvalidInput("session_id is required", code="missing_field", field="session_id")
-    snapshot = await open_battle(services, body.message, session, body.num_models)
+    snapshot = await open_battle(services, body.message, session, body.num_models, TWO_STEP)
     names = {"models_hidden": services.settings.arena_reveal != "always", "view_index": -1}
     return {"battle_id": session, "status": "ready", "message": snapshot.message, **names}
 
@@ -94,10 +96,21 @@ async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
 
 
 @router.post("/vote", responses=examples.answers(schemas.LegacyVoted, examples.VOTED))
-async def vote(body: LegacyVoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
-    """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
-    course = await judge(services, body, sender)
-    return answers.voted(course, await _ratings(services) if course.stage_is_shown else {})
+async def vote(body: LegacyVoteBody, services: Wired, sender: Sender) -> Response:
+    """Judge the round on stage and return the next pair or the final ranking, within 27 seconds.
+
+    A ``preference`` comes from a client that waits for 10 seconds: it is answered within 9. Where the battle was opened
+    without ``num_models`` by ``start_battle``, ``battle`` or ``send_message``, the battle ends with it, so that it
+    counts at once: such a client knows of one pair. Whitespace comes first when the next pair takes long; what is
+    refused is refused before that.
+    """
+    return await patient_json(_voted(services, await judge(services, body, sender)))
+
+
+async def _voted(services: Services, judged: Judged) -> dict[str, Any]:
+    course = await judged.next_pair()
+    ratings = await _ratings(services) if course.judged_are_shown else {}
+    return answers.voted(course, ratings, counted=judged.counted)
 
 
 async def _ratings(services: Services) -> dict[str, float]:
@@ -110,9 +123,13 @@ async def _ratings(services: Services) -> dict[str, float]:
 
 
 @outside.post("/vote_arena", responses=examples.answers(schemas.LegacyArenaVoted, examples.ARENA_VOTED))
-async def vote_arena(body: LegacyVoteBody, services: Wired, sender: Sender) -> dict[str, Any]:
+async def vote_arena(body: LegacyVoteBody, services: Wired, sender: Sender) -> Response:
     """The same verdict, with the names of fields that the oldest chat page reads."""
-    return answers.arena_voted(await judge(services, body, sender))
+    return await patient_json(_arena_voted(await judge(services, body, sender)))
+
+
+async def _arena_voted(judged: Judged) -> dict[str, Any]:
+    return answers.arena_voted(await judged.next_pair(), counted=judged.counted)
 
 
 @router.post("/check_routing", responses=examples.answers(schemas.LegacyRouting, examples.ROUTING))

@@ -90,10 +90,33 @@ class ChoiceBody(BattleBody):
             raise InvalidInput(sentence, code="missing_field", field=self.key)
         return word
 
+    @property
+    def is_of_script(self) -> bool:
+        """Whether a script sent it: it waits for 10 s and never clicks twice. All progressive calls are scripts'."""
+        return True
+
+    @property
+    def knows_one_round(self) -> bool:
+        """Whether its sender may know of one round only."""
+        return False
+
 
 class LegacyVoteBody(ChoiceBody):
-    """The same verdict, as ``/vote`` is documented."""
+    """The same verdict, as ``/vote`` is documented.
+
+    ``preference`` is the key of the contract in which two models met once: of the oldest page, and of scripts.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"battle_id": "test-123", "vote": "a"}]})
 
     key: ClassVar[str] = "vote"
+
+    @property
+    def is_of_script(self) -> bool:
+        """Whether it came by the key of those who wait for 10 s."""
+        return bool(self.preference) and not (self.choice or self.vote)
+
+    @property
+    def knows_one_round(self) -> bool:
+        """Whether it came by the key of the contract of one round."""
+        return self.is_of_script

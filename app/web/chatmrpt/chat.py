@@ -11,10 +11,12 @@ from app.errors import InvalidInput
 from app.web.chatmrpt import answers, examples, schemas
 from app.web.chatmrpt.battles import RESPONSES_WAIT
 from app.web.chatmrpt.bodies import ChatBody, SessionHeader, session_of
-from app.web.chatmrpt.opening import open_battle, playable, waited_for
+from app.web.chatmrpt.course import TWO_STEP
+from app.web.chatmrpt.opening import open_battle, playable
 from app.web.chatmrpt.routes import ContractRoute
 from app.web.chatmrpt.streams import round_stream, single_event
 from app.web.chatmrpt.telling import Reader
+from app.web.chatmrpt.waiting import waited_for
 from app.web.services import Wired
 
 router = APIRouter(route_class=ContractRoute)
@@ -39,7 +41,7 @@ async def send_message(body: ChatBody, services: Wired, session: SessionHeader =
     """
     if body.message is None:
         raise InvalidInput("message is required", code="missing_field", field="message")
-    snapshot = await open_battle(services, body.message, session_of(body.session_id, session))
+    snapshot = await open_battle(services, body.message, session_of(body.session_id, session), options=TWO_STEP)
     limit = min(RESPONSES_WAIT, services.settings.arena_wait)
     return answers.sent(playable(await waited_for(services, snapshot.battle_id, limit)))
 

@@ -12,9 +12,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 from app.arena.lookup import Entered
-from app.battle.battle import Contestant, Side, Status, Vote, survivor
+from app.battle.battle import Contestant, Pair, Side, Status, Vote, survivor
 from app.battle.events import Snapshot
 from app.records.values import BattleRecord
+
+#: What a battle is marked with that was opened by a call of the contract in which two models met once, by a client that
+#: did not say how many it wants.
+TWO_STEP: Mapping[str, object] = {"opened_as": "two_step"}
 
 #: When names are shown: at the battle's end, of the pair that was judged, or from the start.
 Reveal = Literal["end", "vote", "always"]
@@ -22,13 +26,17 @@ Reveal = Literal["end", "vote", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A battle at the moment of ``snapshot``; ``votes`` are its verdicts, ``voted_at`` when, by round."""
+    """A battle at the moment of ``snapshot``; ``votes`` are its verdicts, ``voted_at`` when, by round.
+
+    ``is_two_step``: it was opened by a call that the clients of one round make, too, and without ``num_models``.
+    """
 
     snapshot: Snapshot
     contestants: tuple[Contestant, ...]
     votes: tuple[Vote, ...]
     shown: frozenset[int]
     voted_at: Mapping[int, datetime] = field(default_factory=dict)
+    is_two_step: bool = False
 
     @property
     def running(self) -> bool:
@@ -57,9 +65,14 @@ class Course:
         return tuple(self.seated(side).entry for side in Side)
 
     @property
-    def stage_is_shown(self) -> bool:
-        """Whether both names on stage may be told."""
-        return self.shown.issuperset(self.on_stage)
+    def judged(self) -> Pair:
+        """The pair that was judged last; that on stage while none was, or its verdict was taken back."""
+        return self.votes[-1].pair if self.votes else Pair(*self.on_stage)
+
+    @property
+    def judged_are_shown(self) -> bool:
+        """Whether both names of the pair that was judged last may be told."""
+        return self.shown.issuperset((self.judged.a, self.judged.b))
 
     @property
     def beaten(self) -> tuple[int, ...]:
@@ -109,7 +122,8 @@ def course_of(snapshot: Snapshot, record: BattleRecord | Entered, reveal: Reveal
     told = {vote["round"] for vote in snapshot.votes}
     votes = tuple(vote for vote in record.votes if vote.round in told)
     voted_at = dict(zip((vote.round for vote in record.votes), record.voted_at, strict=False))
-    return Course(snapshot, contestants, votes, _shown(snapshot, votes, len(contestants), reveal), voted_at)
+    shown = _shown(snapshot, votes, len(contestants), reveal)
+    return Course(snapshot, contestants, votes, shown, voted_at, is_two_step=record.options == TWO_STEP)
 
 
 def _shown(snapshot: Snapshot, votes: tuple[Vote, ...], count: int, reveal: Reveal) -> frozenset[int]:

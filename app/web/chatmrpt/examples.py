@@ -93,7 +93,7 @@ VOTED: Json = {
     "battle_id": BATTLE,
     "continue_battle": True,
     "continue": True,
-    "needs_responses": False,
+    "needs_responses": True,
     "round": 2,
     "current_round": 2,
     **_NEXT_PAIR,
@@ -105,12 +105,17 @@ VOTED: Json = {
     "winner": "",
     "total_rounds": 1,
     "comparison_history": _HISTORY,
+    "models_revealed": {
+        "model_a": {"name": "Model A", "display_name": "Model A", "rating": 1000.0},
+        "model_b": {"name": "Model B", "display_name": "Model B", "rating": 1000.0},
+    },
 }
 ARENA_VOTED: Json = {
     "success": True,
+    "preference_recorded": True,
     "battle_id": BATTLE,
     "continue_battle": True,
-    "needs_responses": False,
+    "needs_responses": True,
     "final_ranking": [],
     "comparison_history": _HISTORY,
     **_NEXT_PAIR,

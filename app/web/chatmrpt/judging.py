@@ -1,98 +1,129 @@
-"""A verdict of an existing client: without a round of its own, with double clicks, and given before its time.
+"""A verdict of an existing client: without a round of its own, with clicks too many, and given before its time.
 
-Such a verdict means the round that was on stage when it came. It waits up to ``WAIT_FOR_PAIR`` until both answers
-are complete. The same body again within ``REPEAT_WITHIN`` of the battle's last verdict is a double click: it gets the
-first one's answer and must not judge the next round, which nobody has seen by then.
+Such a verdict means the round that its sender had seen. Until the reply to a verdict was sent that is the round which
+was judged, whatever is on stage by now: nobody has seen another one. The same body again within ``KEEP_FOR`` of that
+reply is a click that was on its way; it gets the first one's answer and counts nothing. Scripts never click twice:
+what they send after a reply is about the round that came with it.
+
+A verdict waits until both answers are complete, and its reply for the next pair, as long as its sender waits.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 
+from app.arena.replies import ReplyState
 from app.arena.requests import body_hash
 from app.battle.battle import Side, Status, Verdict
 from app.battle.events import Snapshot
 from app.errors import Conflict, InvalidInput
+from app.records.values import LastVote
 from app.web.chatmrpt.bodies import ChoiceBody
-from app.web.chatmrpt.course import Course, course_of
+from app.web.chatmrpt.course import Course
+from app.web.chatmrpt.waiting import can_be_judged, course_now, seen_when
 from app.web.chatmrpt.words import verdict_of
 from app.web.services import Services
 from app.web.voters import Voter
 
-WAIT_FOR_PAIR = timedelta(seconds=8)
-#: Existing clients give up on a vote after 10 s; the answer is there before.
-ANSWER_WITHIN = timedelta(seconds=9)
-REPEAT_WITHIN = timedelta(seconds=2)
-
 NOT_READY = "Both answers must be complete before you vote; try again in a moment."
 
 
-async def course_now(services: Services, battle_id: str, snapshot: Snapshot | None = None) -> Course:
-    """The battle's course at ``snapshot``, by default now.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a verdict waits for its ``pair``, and until when its ``answer`` is there, both from when it came."""
+
+    pair: timedelta
+    answer: timedelta
+
+
+#: Front-ends give up on a vote after 30 s, as does the CDN before them.
+PAGES = Patience(timedelta(seconds=25), timedelta(seconds=27))
+#: Scripts give up after 10 s.
+SCRIPTS = Patience(timedelta(seconds=8), timedelta(seconds=9))
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """The round that a verdict is about; ``request`` judged it, or is about to.
+
+    ``reply`` tells of the request that judged it before, None where there is none.
+    """
+
+    round: int
+    request: str
+    reply: ReplyState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict that stands; ``counted`` is false for the same one once more, just after the reply."""
+
+    services: Services
+    battle_id: str
+    meant: Meant
+    deadline: float
+    counted: bool
+
+    async def next_pair(self) -> Course:
+        """The next pair, complete if that takes no longer than the client waits, or the end; to be sent at once."""
+        left = timedelta(seconds=max(self.deadline - _now(), 0.0))
+        after = await course_now(
+            self.services, self.battle_id, await seen_when(self.services, self.battle_id, left, can_be_judged)
+        )
+        if self.meant.reply != "sent":
+            await self.services.manager.replies.send(self.battle_id, self.meant.round, self.meant.request)
+        return after
+
+
+async def judge(services: Services, body: ChoiceBody, sender: Voter) -> Judged:
+    """Cast the verdict. Who names a session instead of a battle is known by that session.
 
     Raises:
         NotFound: there is no such battle.
+        InvalidInput: it is no verdict, the answers are not complete, another verdict stands, or the battle is over.
     """
-    snapshot = snapshot or await services.manager.snapshot(battle_id)
-    return course_of(snapshot, await services.manager.entered(battle_id), services.settings.arena_reveal)
-
-
-async def judge(services: Services, body: ChoiceBody, sender: Voter) -> Course:
-    """Cast the verdict; gives the next pair, complete if that takes no longer than clients wait, or the end.
-
-    Who names a session instead of a battle is known by that session.
-
-    Raises:
-        NotFound: there is no such battle.
-        InvalidInput: it is no verdict, the answers are not complete, or the battle is over.
-        Conflict: the body names its round, and that one can't be judged so.
-    """
-    deadline = asyncio.get_running_loop().time() + ANSWER_WITHIN.total_seconds()
+    patience = SCRIPTS if body.is_of_script else PAGES
+    deadline = _now() + patience.answer.total_seconds()
     battle_id = await services.manager.resolve(body.battle_id)
     voter = (sender if battle_id == body.battle_id else sender.in_session(body.battle_id)).key
     before = await course_now(services, battle_id)
     verdict = verdict_of(body.word, before, body.key)
-    if body.round is None:
-        await _judge_what_is_on_stage(services, before, verdict, body, voter)
-    else:
-        await _judge_round(services, before, verdict, body.round, voter)
-    after = await services.viewing.wait(battle_id, _left(deadline), _can_be_judged)
-    return await course_now(services, battle_id, after)
+    meant = await _meant(services, before, body)
+    if meant.reply is None:
+        await _await_pair(services, before, meant.round, patience.pair)
+        await services.manager.replies.owe(battle_id, meant.round, meant.request)
+    await _cast(services, before, meant, verdict, voter, is_last=body.knows_one_round and before.is_two_step)
+    return Judged(services, battle_id, meant, deadline, counted=meant.reply != "sent")
 
 
-async def _judge_what_is_on_stage(
-    services: Services, before: Course, verdict: Verdict, body: ChoiceBody, voter: str | None
-) -> None:
-    """Cast the verdict on the round that ``before`` shows, unless it is a double click."""
+async def _meant(services: Services, before: Course, body: ChoiceBody) -> Meant:
+    """The round that the sender had seen when he judged.
+
+    Raises:
+        InvalidInput: the battle is over.
+    """
     request = body_hash(body.model_dump())
-    battle_id, round_number = before.snapshot.battle_id, before.snapshot.round
+    if body.round is not None:
+        return Meant(body.round, request)
+    battle_id, on_stage = before.snapshot.battle_id, before.snapshot.round
     # The snapshot was read before: a round that it shows was opened by a vote that SQL holds by now.
-    repeated = await services.manager.repeated_vote(battle_id, request, REPEAT_WITHIN)
-    if repeated is not None:
-        # Cast again, which counts nothing: the first one may be in SQL and not yet told to anybody.
-        round_number, verdict = repeated.round, repeated.verdict
-    elif before.running:
-        await _await_pair(services, before, round_number)
-    else:
+    last = await services.manager.last_vote(battle_id)
+    if last is not None and last.request_hash is not None and last.vote.round <= on_stage:
+        reply = await services.manager.replies.state(battle_id, last.vote.round, last.request_hash)
+        if reply == "owed" or (reply == "sent" and _is_click_too_many(last, request, body, before)):
+            return Meant(last.vote.round, last.request_hash, reply)
+    if not before.running:
         raise InvalidInput("The battle is over; start a new one.", code="battle_over")
-    await _cast(services, battle_id, round_number, verdict, request, voter)
+    return Meant(on_stage, request)
 
 
-async def _judge_round(
-    services: Services, before: Course, verdict: Verdict, round_number: int, voter: str | None
-) -> None:
-    """Cast the verdict on the round that the caller names."""
-    await _await_pair(services, before, round_number)
-    try:
-        await services.manager.vote(before.snapshot.battle_id, round_number, verdict, voter=voter)
-    except Conflict as refused:
-        if refused.code == "not_ready":
-            raise _told(refused) from None
-        raise
+def _is_click_too_many(last: LastVote, request: str, body: ChoiceBody, before: Course) -> bool:
+    return last.request_hash == request and not (body.is_of_script and before.running)
 
 
-async def _await_pair(services: Services, before: Course, round_number: int) -> None:
+async def _await_pair(services: Services, before: Course, round_number: int, limit: timedelta) -> None:
     """Wait until the pair that the voter saw is complete.
 
     Raises:
@@ -105,7 +136,7 @@ async def _await_pair(services: Services, before: Course, round_number: int) -> 
     def settled(now: Snapshot) -> bool:
         return now.can_vote or now.round != seen.round or _aliases(now) != _aliases(seen)
 
-    now = await services.viewing.wait(seen.battle_id, WAIT_FOR_PAIR, settled)
+    now = await seen_when(services, seen.battle_id, limit, settled)
     if now.round == seen.round and now.status == Status.RUNNING and _aliases(now) != _aliases(seen):
         raise InvalidInput(NOT_READY, code="not_ready")
 
@@ -115,10 +146,14 @@ def _aliases(snapshot: Snapshot) -> list[str]:
 
 
 async def _cast(
-    services: Services, battle_id: str, round_number: int, verdict: Verdict, request: str, voter: str | None
+    services: Services, before: Course, meant: Meant, verdict: Verdict, voter: str | None, *, is_last: bool
 ) -> None:
+    """Cast the verdict; again for a click too many, since the first one may be in SQL and not yet told to anybody."""
+    battle_id = before.snapshot.battle_id
     try:
-        await services.manager.vote(battle_id, round_number, verdict, request_hash=request, voter=voter)
+        await services.manager.vote(
+            battle_id, meant.round, verdict, request_hash=meant.request, voter=voter, is_last=is_last
+        )
     except Conflict as refused:
         raise _told(refused) from None
 
@@ -130,9 +165,5 @@ def _told(refused: Conflict) -> InvalidInput:
     return InvalidInput(refused.sentence[:1].upper() + refused.sentence[1:] + ".", code=refused.code)
 
 
-def _can_be_judged(snapshot: Snapshot) -> bool:
-    return snapshot.can_vote
-
-
-def _left(deadline: float) -> timedelta:
-    return timedelta(seconds=max(deadline - asyncio.get_running_loop().time(), 0.0))
+def _now() -> float:
+    return asyncio.get_running_loop().time()

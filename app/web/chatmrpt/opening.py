@@ -1,9 +1,9 @@
-"""Opening a battle for an existing client, and waiting for its pair: neither ever generates anything twice."""
+"""Opening a battle for an existing client."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import timedelta
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from app.arena.requests import Opening, body_hash
 from app.battle.battle import Status
@@ -12,12 +12,19 @@ from app.errors import InvalidInput, Unavailable
 from app.web.battles import check_length
 from app.web.chatmrpt.answers import FAILED
 from app.web.chatmrpt.course import Course, course_of
-from app.web.chatmrpt.judging import course_now
 from app.web.services import Services
 
+#: The options of a battle that goes on as long as there are challengers.
+ANY: Mapping[str, object] = MappingProxyType({})
 
-async def open_battle(services: Services, message: str, session: str | None, asked: int | None = None) -> Snapshot:
+
+async def open_battle(
+    services: Services, message: str, session: str | None, asked: int | None = None, options: Mapping[str, object] = ANY
+) -> Snapshot:
     """Open a battle and return at once; ``asked`` models meet, by default as many as configured, at most all.
+
+    ``options`` are kept with the battle: ``TWO_STEP`` by calls that clients of one round make, too; it counts only
+    where no number was ``asked`` for.
 
     Raises:
         MessageTooLarge: the message is over its limit.
@@ -32,29 +39,19 @@ async def open_battle(services: Services, message: str, session: str | None, ask
     count = min(wanted, len(models))
     await services.contestants.room_for(models[:count])
     request = body_hash({"message": message, "session_id": session, "num_models": asked})
-    return await services.manager.open(Opening(message, models, count, session_id=session, body_hash=request))
+    kept = ANY if asked is not None else options
+    return await services.manager.open(
+        Opening(message, models, count, session_id=session, body_hash=request, options=kept)
+    )
 
 
-async def opened_course(services: Services, message: str, session: str | None, asked: int | None = None) -> Course:
+async def opened_course(
+    services: Services, message: str, session: str | None, asked: int | None = None, options: Mapping[str, object] = ANY
+) -> Course:
     """``open_battle`` with who entered it."""
-    snapshot = await open_battle(services, message, session, asked)
+    snapshot = await open_battle(services, message, session, asked, options)
     record = await services.manager.record(snapshot.battle_id)
     return course_of(snapshot, record, services.settings.arena_reveal)
-
-
-async def waited_for(services: Services, battle_id: str, limit: timedelta) -> Course:
-    """The battle once its pair can be judged, it has ended or ``limit`` is over.
-
-    A process that is about to end answers with what there is, to be asked again.
-    """
-    ready = asyncio.ensure_future(services.viewing.wait(battle_id, limit, lambda now: now.can_vote))
-    ending = asyncio.ensure_future(services.ending.wait())
-    try:
-        await asyncio.wait({ready, ending}, return_when=asyncio.FIRST_COMPLETED)
-        return await course_now(services, battle_id, ready.result() if ready.done() else None)
-    finally:
-        ready.cancel()
-        ending.cancel()
 
 
 def playable(course: Course) -> Course:

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Request, Response
 from app.web.chatmrpt import answers, examples, schemas
 from app.web.chatmrpt.bodies import BattleBody, ChoiceBody, SessionHeader, StartBody, session_of
 from app.web.chatmrpt.judging import judge
-from app.web.chatmrpt.opening import opened_course, waited_for
+from app.web.chatmrpt.opening import opened_course
 from app.web.chatmrpt.routes import ContractRoute
+from app.web.chatmrpt.waiting import waited_for
 from app.web.services import Services, Wired
 from app.web.streams import event_stream, patient_json
 from app.web.voters import Sender
@@ -48,4 +49,5 @@ async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
 @router.post("/submit_progressive_choice", responses=examples.answers(schemas.LegacyChoiceMade, examples.CHOICE_MADE))
 async def submit_progressive_choice(body: ChoiceBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
-    return answers.choice_made(await judge(services, body, sender))
+    judged = await judge(services, body, sender)
+    return answers.choice_made(await judged.next_pair())

@@ -151,7 +151,7 @@ class LegacyNextResponses(LegacyPair, _Standings):
 
 
 class LegacyRevealedModel(Schema):
-    """A model whose name is shown, with its rating as the board has it now."""
+    """A model with its rating as the board has it now; before names are shown an alias, with 1000."""
 
     name: str
     display_name: str
@@ -159,7 +159,7 @@ class LegacyRevealedModel(Schema):
 
 
 class LegacyRevealedPair(Schema):
-    """The names on stage."""
+    """The pair that was judged."""
 
     model_a: LegacyRevealedModel
     model_b: LegacyRevealedModel
@@ -169,22 +169,24 @@ class LegacyVoted(LegacyPair, _Standings, _LastVerdict, _Ranking):
     """The next pair or the final ranking, with all names of fields that front-ends read."""
 
     success: Literal[True]
-    preference_recorded: Literal[True]
+    preference_recorded: bool = Field(description="False for the same verdict once more, just after the reply.")
     battle_id: str
     continue_battle: bool
     continue_: bool = Field(alias="continue")
-    needs_responses: bool
+    needs_responses: bool = Field(description="True while the battle runs; the texts are here all the same.")
     round: int
     current_round: int
     response_label_a: str
     response_label_b: str
-    models_revealed: LegacyRevealedPair | SkipJsonSchema[None] = None
+    models_revealed: LegacyRevealedPair
+    message: str | SkipJsonSchema[None] = None
 
 
 class LegacyArenaVoted(LegacyPair, _Standings, _LastVerdict):
     """The same for the oldest chat page."""
 
     success: Literal[True]
+    preference_recorded: bool
     battle_id: str
     continue_battle: bool
     needs_responses: bool

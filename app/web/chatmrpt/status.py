@@ -18,8 +18,8 @@ from app.web.answering import JsonBytes
 from app.web.chatmrpt import examples, schemas
 from app.web.chatmrpt.bodies import BattleOrSession
 from app.web.chatmrpt.course import Course
-from app.web.chatmrpt.judging import course_now
 from app.web.chatmrpt.routes import ContractRoute
+from app.web.chatmrpt.waiting import course_now
 from app.web.host_views import health_of
 from app.web.services import Services, Wired
 

@@ -15,7 +15,7 @@ from app.web.schemas.base import Schema
 class LeaderboardRow(Schema):
     """One model. The first six fields are those that existing clients read."""
 
-    rank: int = Field(ge=1, description="Shared by models that can't be told apart.")
+    rank: int = Field(ge=1, description="The row's place, which no other row has.")
     model: str
     display_name: str
     elo_rating: float = Field(description="Bradley-Terry on the Elo scale.")
@@ -24,6 +24,7 @@ class LeaderboardRow(Schema):
     win_share: float = Field(description="The same from 0 to 1.")
     rating_lower: float | None = Field(description="Null for the anchor and for a model without votes.")
     rating_upper: float | None
+    rank_low: int = Field(ge=1, description="The rank that models share which can't be told apart.")
     rank_high: int = Field(description="The worst rank that is not ruled out.")
     tied_with: int
     p_best: float
