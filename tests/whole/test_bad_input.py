@@ -192,7 +192,7 @@ BODIES_THAT_NO_CALL_TAKES = [
     [
         ("POST", "/upload", 404, "not_found"),
         ("POST", "/api/arena/nothing", 404, "not_found"),
-        ("PUT", "/", 404, "not_found"),
+        ("PUT", "/nothing", 404, "not_found"),
         ("POST", "/ping", 405, "method_not_allowed"),
         ("PUT", "/api/arena/vote", 405, "method_not_allowed"),
     ],
