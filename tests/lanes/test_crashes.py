@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 from redis.exceptions import ConnectionError
-from structlog.testing import capture_logs
 
 import app.lanes.lane
 import app.lanes.work
@@ -44,13 +42,6 @@ class Desk(MemoryDesk):
             self.asked += 1
             raise self._ended
         await super().ended(job)
-
-
-@pytest.fixture(autouse=True)
-def logged() -> Iterator[list[MutableMapping[str, Any]]]:
-    """The log's lines; printed, a traceback with its locals takes seconds."""
-    with capture_logs() as lines:
-        yield lines
 
 
 def outcome(finish: Finish | None) -> tuple[str, str | None]:
