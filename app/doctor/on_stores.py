@@ -42,7 +42,9 @@ def _redis_state(redis: RedisSeen) -> Iterator[Finding]:
             "error",
             "redis",
             redis.detail,
-            "install a Redis of 6.2 or later, or name one that runs in REDIS_URL",
+            "install a Redis of 6.2 or later, or name one that runs in REDIS_URL"
+            if redis.embedded
+            else "correct REDIS_URL, or leave it empty: then the arena brings its own",
             "sudo apt-get install redis-server" if redis.embedded else "grep REDIS .env",
         )
     elif redis.state == "refused":
