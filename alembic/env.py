@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: on the connection that ``app.database`` hands over, or for its own command line.
+"""How Alembic runs the migrations: on the connection that ``app.database.database`` hands over, or for its own command line.
 
 By hand, from the repository: ``alembic history``, ``alembic revision --autogenerate -m "add …"``, ``alembic upgrade
 head --sql``. There the database is the configured one (``DATABASE_URL``, else SQLite in ``ARENA_DATA_DIR``).
@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alembic import context
-from app.engines import database_url, parse, postgres_engine, sqlite_engine, sqlite_file
+from app.database.engines import database_url, parse, postgres_engine, sqlite_engine, sqlite_file
 from app.records.tables import metadata
-from app.settings import load_settings
+from app.settings.settings import load_settings
 
 PATIENCE = timedelta(seconds=5)
 
@@ -25,7 +25,7 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        transactional_ddl=True,  # SQLite's too: app.engines begins its transactions, not the driver
+        transactional_ddl=True,  # SQLite's too: app.database.engines begins its transactions, not the driver
         render_as_batch=True,  # SQLite changes a table by building it anew
         user_module_prefix="sa.",
     )

@@ -10,7 +10,7 @@
     │   └── QueueFull         503  a host's queue is at its bound
     └── ConfigurationError         a setting, a file or a database that the process can't start with
 
-An error carries its HTTP status and a stable ``code``; ``app.web.errors`` renders them all. The sentence
+An error carries its HTTP status and a stable ``code``; ``app.web.shared.errors`` renders them all. The sentence
 says what to do next.
 """
 

@@ -26,7 +26,7 @@ import orjson
 import uvloop
 
 from app.backends.base import GenerationRequest, Message
-from app.backends.ollama import OllamaBackend
+from app.backends.ollama.backend import OllamaBackend
 
 TICK_S = 0.05
 WARM = "/warm"

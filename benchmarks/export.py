@@ -18,10 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from time import perf_counter
 
-from app.database import Database, migrate
-from app.records.export import exported
-from app.records.formats import Format
-from app.records.importing import import_lines
+from app.database.database import Database, migrate
+from app.records.export.formats import Format
+from app.records.export.stream import exported
+from app.records.imports.importer import import_lines
 
 MOST_TAKEN_BACK = 100_000
 """Votes; an import takes several times as long as an export."""

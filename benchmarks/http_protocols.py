@@ -19,7 +19,7 @@ from typing import Any
 
 import uvicorn
 
-from app.serving import bind
+from app.process.serve import bind
 from app.web.connection import Connection
 
 KINDS: dict[str, Any] = {"h11": "h11", "httptools": "httptools", "ours": Connection}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from time import process_time
 
-from app.battle.leaks.scanner import Scanner
+from app.leaks.scanner import Scanner
 
 PLAIN = (
     "Rivers bend because water erodes the outer bank and leaves sand on the inner one. Over many years a small "

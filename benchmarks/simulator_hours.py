@@ -14,8 +14,8 @@ import time
 
 from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.simulator.backend import SimulatedBackend
-from app.simulator.clock import run_virtual
-from app.simulator.config import SimulatorConfig
+from app.simulator.engine.clock import run_virtual
+from app.simulator.engine.config import SimulatorConfig
 
 
 async def _run(hours: float, seed: int) -> tuple[int, str]:

@@ -28,7 +28,7 @@ _CHUNK = (
 
 
 async def _simulator(pipe: Connection, streams: int, rate: float) -> None:
-    from app.simulator.server import SimulatorConfig, running_simulator
+    from app.simulator.server.server import SimulatorConfig, running_simulator
 
     config = SimulatorConfig(
         models=("llama3.1:8b",),

@@ -11,8 +11,8 @@ import structlog
 from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
-from app.redis import commands_client
-from tests.redis_server import RedisServer
+from app.redis.client import commands_client
+from tests.redis.server import RedisServer
 
 # Machines differ in speed, so no example has a deadline; in CI the examples are the same every time.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])

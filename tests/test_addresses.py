@@ -12,21 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.addresses import refuse_unescaped, shown
-from app.backends.ollama_failures import by_status
+from app.backends.ollama.failures import by_status
 from app.backends.target import Target
-from app.database_address import parse, shown_database
-from app.doctor.examine import findings_of
-from app.doctor.observation import DatabaseSeen, HostSeen, Observation, Reach, RedisSeen
+from app.database.address import parse, shown_database
+from app.doctor.diagnose import findings_of
+from app.doctor.probing.observation import DatabaseSeen, HostSeen, Observation, Reach, RedisSeen
 from app.errors import ConfigurationError
 from app.hosts.catalog import catalog
 from app.hosts.checking import checked
 from app.hosts.host import Host
 from app.hosts.probes import HostState
-from app.redis import commands_client
-from app.redis_connection import connection_options
-from app.settings import Settings
-from app.web.host_views import full_host_view
+from app.network.addresses import refuse_unescaped, shown
+from app.redis.client import commands_client
+from app.redis.connection import connection_options
+from app.settings.settings import Settings
+from app.web.api.host_views import full_host_view
 
 LEFT, RIGHT = "hunterA1", "swordZ9fish"
 """Every password of these tests begins with the one and ends with the other: neither may be seen."""

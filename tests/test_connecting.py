@@ -13,13 +13,13 @@ import pytest
 import sqlalchemy as sa
 import uvloop
 
-from app.connecting import connected, opened, resolved
-from app.engines import PostgresConnections, parse
-from app.redis import commands_client, subscriber_client
+from app.database.engines import PostgresConnections, parse
+from app.network.connecting import connected, opened, resolved
+from app.redis.client import commands_client, subscriber_client
+from tests.black_holes import at, relaying, resolving
 from tests.doctor.servers import free_port, full_backlog
-from tests.network import at, relaying, resolving
 from tests.records.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 
 CERTIFICATE = Path(__file__).parent / "backends" / "data" / "loopback.crt"
 LIMIT_S = 20.0

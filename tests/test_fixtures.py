@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from app.redis import AWAY, commands_client
+from app.redis.client import AWAY, commands_client
 from tests.helpers import wait_until
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 
 
 @pytest.mark.parametrize("turn", [1, 2])

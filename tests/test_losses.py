@@ -6,8 +6,8 @@ import structlog
 from redis.exceptions import ConnectionError
 from structlog.testing import capture_logs
 
-from app.logs import reason_for_traceback
-from app.losses import Losses, Seldom
+from app.logs.configuration import reason_for_traceback
+from app.logs.repeats import Losses, Seldom
 from app.store_errors import Trouble, database_lost
 
 FULL = Trouble("full", "database or disk is full")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio.connection import parse_url
 
-from app.backends.ollama_calls import keep_alive_form
+from app.backends.ollama.calls import keep_alive_form
 from app.errors import ConfigurationError
-from app.settings import Settings, load_settings
+from app.settings.settings import Settings, load_settings
 
 OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_")
 

@@ -11,9 +11,9 @@ import redis.exceptions
 import sqlalchemy as sa
 from redis.asyncio import Redis
 
-from app.database import Database, migrate
+from app.database.database import Database, migrate
+from app.readiness.write_probe import Writes, database_refusal, redis_refusal
 from app.store_errors import Trouble, database_trouble, reason_of, redis_trouble, script_trouble
-from app.store_writes import Writes, database_refusal, redis_refusal
 from tests.records.conftest import postgres
 from tests.records.postgres_server import PostgresServer
 

@@ -11,16 +11,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.backends.base import GenerationOptions, GenerationRequest, Message
-from app.board.turn import Turn
-from app.redis import commands_client
+from app.leaderboard.refit_turn import RefitTurn
+from app.redis.client import commands_client
 from app.simulator.backend import SimulatedBackend
-from app.simulator.config import SimulatorConfig
-from app.simulator.machine import Machine
-from app.simulator.server import running_simulator
+from app.simulator.engine.config import SimulatorConfig
+from app.simulator.engine.machine import Machine
+from app.simulator.server.server import running_simulator
 from app.tasks import Supervisor, cancel_and_wait
-from app.web.chatmrpt.streams import _until
-from app.web.streams import patient_json
-from benchmarks.lanes.beside import beside
+from app.web.legacy.streams import _until
+from app.web.shared.streams import patient_json
+from benchmarks.scheduling.beside import beside
 from tests.helpers import wait_until
 
 TURNS = 60
@@ -111,7 +111,7 @@ async def a_turn_is_kept(started: asyncio.Event) -> None:
     started.set()
     redis = commands_client("redis://127.0.0.1:1")  # it is asked for nothing
     try:
-        async with Turn(redis).kept():
+        async with RefitTurn(redis).kept():
             await asyncio.sleep(0)
     finally:
         await redis.aclose()

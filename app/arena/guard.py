@@ -10,21 +10,21 @@ import asyncio
 
 import structlog
 
-from app.arena.writer import Pen
+from app.arena.writer import AnswerWriter
 from app.backends.base import GenerationRequest
-from app.battle.leaks.naming import names_of
-from app.battle.leaks.policy import Policy, mark_of
-from app.battle.leaks.scanner import Scanner
-from app.lanes.desk import Finish
-from app.lanes.job import Job
+from app.leaks.naming import names_of
+from app.leaks.policy import Policy, mark_of
+from app.leaks.scanner import Scanner
+from app.scheduling.job import Job
+from app.scheduling.ports import Finish
 
 log = structlog.get_logger(__name__)
 
 
-class GuardedPen:
-    """One attempt at an answer, as ``app.lanes.desk.Attempt`` describes it, over the pen that writes it."""
+class GuardedWriter:
+    """One attempt at an answer, as ``app.scheduling.ports.Attempt`` describes it, over the pen that writes it."""
 
-    def __init__(self, pen: Pen, policy: Policy, job: Job) -> None:
+    def __init__(self, pen: AnswerWriter, policy: Policy, job: Job) -> None:
         self.request: GenerationRequest = pen.request
         self.over = pen.over
         self._pen = pen
@@ -62,10 +62,10 @@ class Guard:
         self._policy: Policy = policy
         self._known: set[str] = set()
 
-    async def over(self, pen: Pen, job: Job) -> GuardedPen:
+    async def over(self, pen: AnswerWriter, job: Job) -> GuardedWriter:
         """``pen``, guarded. A model's names are compiled once, beside the event loop: it takes up to 0.1 s."""
         model = pen.request.model
         if model not in self._known:
             await asyncio.to_thread(names_of, model)
             self._known.add(model)
-        return GuardedPen(pen, self._policy, job)
+        return GuardedWriter(pen, self._policy, job)

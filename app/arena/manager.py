@@ -14,9 +14,9 @@ import structlog
 
 from app.arena.document import Document
 from app.arena.lookup import Lookup
+from app.arena.reconcile import Reconciler, is_opening, opening
 from app.arena.replies import Replies
-from app.arena.requests import Ballot, Opening, new_battle_id
-from app.arena.settle import Settler, is_opening, opening
+from app.arena.requests import OpenRequest, VoteRequest, new_battle_id
 from app.arena.store import Store, new_name
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
@@ -24,7 +24,7 @@ from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, 
 from app.battle.events import Snapshot, vote_data
 from app.battle.pairing import draw
 from app.errors import Conflict
-from app.metrics.tally import Tally
+from app.metrics.counters import Counters
 from app.records.ledger import Ledger
 from app.records.values import BattleCounts, BattleRecord, LastVote
 
@@ -38,21 +38,21 @@ class ArenaManager(Lookup):
         self,
         store: Store,
         ledger: Ledger,
-        settler: Settler,
+        settler: Reconciler,
         *,
         named: bool = False,
         rng: Random | None = None,
         new_id: Callable[[], str] = new_battle_id,
-        tally: Tally | None = None,
+        tally: Counters | None = None,
     ) -> None:
         super().__init__(store, ledger)
         self._settler = settler
         self._named = named
         self._rng = rng or SystemRandom()
         self._new_id = new_id
-        self._tally = tally or Tally()
+        self._tally = tally or Counters()
 
-    async def open(self, request: Opening) -> Snapshot:
+    async def open(self, request: OpenRequest) -> Snapshot:
         """Open a battle and queue its first pair; the same idempotency key and body give the same battle.
 
         Raises:
@@ -169,7 +169,7 @@ class ArenaManager(Lookup):
         if standing is not None:
             await self._ledger.check_key(battle_id, round_number, verdict, key)
         else:
-            ballot = Ballot(verdict, key, request_hash, voter, client_at, is_last)
+            ballot = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
             standing = await self._cast(battle, round_number, ballot, failed)
         if standing.verdict is not verdict:
             await self._settler.settle(battle_id)  # who gave it may have died before it was told
@@ -197,7 +197,7 @@ class ArenaManager(Lookup):
         failed = frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
         return battle, next((vote for vote in battle.votes if vote.round == round_number), None), failed
 
-    async def _cast(self, battle: Battle, round_number: int, ballot: Ballot, failed: frozenset[int]) -> Vote:
+    async def _cast(self, battle: Battle, round_number: int, ballot: VoteRequest, failed: frozenset[int]) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
         verdict = ballot.verdict
         try:

@@ -19,7 +19,7 @@ def new_battle_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class OpenRequest:
     """A request for a battle; ``models`` is who may be drawn, ``count`` how many are, ``options`` are kept with it."""
 
     message: str
@@ -46,7 +46,7 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Ballot:
+class VoteRequest:
     """A verdict and how it came, and whether the battle ends with it; see ``ArenaManager.vote``."""
 
     verdict: Verdict

@@ -113,7 +113,7 @@ class AnswerState:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BattleState:
     """A battle as it was at one moment; ``n`` is the number of the last event of its log."""
 
     name: str
@@ -242,13 +242,13 @@ class Store:
         packed = msgpack.packb(list(items), use_bin_type=False)
         return [reply.decode() for reply in await self._write(args=[packed, self._running_ms])]
 
-    async def look(self, battle: str, texts: Literal["all", "stage"] = "stage") -> Look | None:
+    async def look(self, battle: str, texts: Literal["all", "stage"] = "stage") -> BattleState | None:
         """The battle as it is now, in one piece; None when Redis has no such battle."""
         found = await self._look(args=[battle, texts])
         if found is None:
             return None
         name, version, n, ended, document, answers = found
-        return Look(
+        return BattleState(
             name.decode(), int(version), int(n), ended == b"1", decode(document), tuple(map(_answer_state, answers))
         )
 

@@ -22,13 +22,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
-from app.arena.settle import Settler
-from app.arena.store import Look, Store
+from app.arena.reconcile import Reconciler
+from app.arena.store import BattleState, Store
 from app.battle.battle import Side
 from app.errors import Unavailable
 from app.records.ledger import Ledger
 from app.records.values import BEFORE_ALL, Unended
-from app.redis import AWAY
+from app.redis.client import AWAY
 
 SWEEP_EVERY = timedelta(seconds=5)
 NO_PROGRESS = timedelta(seconds=10)
@@ -57,7 +57,7 @@ class Sweeper:
         redis: Redis,
         store: Store,
         ledger: Ledger,
-        settler: Settler,
+        settler: Reconciler,
         clock: Callable[[], float] = monotonic,
         at_once: int = AT_ONCE,
     ) -> None:
@@ -146,7 +146,7 @@ class Sweeper:
         return self._clock() - since >= NO_PROGRESS.total_seconds()
 
 
-def _should_move(battle: Unended, look: Look | None) -> bool:
+def _should_move(battle: Unended, look: BattleState | None) -> bool:
     """True unless the battle only waits for a verdict and has nothing left to prefetch."""
     if look is None:
         return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.arena.document import Document
-from app.arena.store import AnswerState, Look
+from app.arena.store import AnswerState, BattleState
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, Side, Status
 from app.battle.events import SideView, Snapshot, error_data, vote_data
@@ -24,7 +24,7 @@ class Performance:
     fallback: bool = False
 
 
-def snapshot_of(look: Look) -> Snapshot:
+def snapshot_of(look: BattleState) -> Snapshot:
     """The battle as it stands in Redis."""
     battle = look.document.battle
     sides = {side: _side_view(battle.contestant(side).alias, look.answers[battle.pair.on(side)]) for side in Side}

@@ -1,6 +1,6 @@
 """What the answers of one worker have gathered, sent in one call per tick.
 
-A model server's reader never waits for Redis: ``Pen.write`` only gathers. The first text of an answer and its end
+A model server's reader never waits for Redis: ``AnswerWriter.write`` only gathers. The first text of an answer and its end
 are sent at once, everything else by the tick, all answers together. An item that was sent and not answered is sent
 again as it was, with the same sequence number, so that a lost reply doubles nothing.
 """
@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from app.arena.store import Begun, Item, Store, WriteReply, error_json
 from app.backends.base import GenerationRequest
-from app.lanes.desk import Finish
-from app.losses import Losses
+from app.logs.repeats import Losses
+from app.scheduling.ports import Finish
 from app.store_errors import redis_trouble
 
 #: How long the end of an answer waits for a Redis that is away.
@@ -26,11 +26,11 @@ FINISH_LIMIT = timedelta(seconds=300)
 RETRY_PAUSE_S = 0.25
 
 
-class Pen:
-    """One attempt at an answer, as ``app.lanes.desk.Attempt`` describes it; ``leak`` goes with what is sent next."""
+class AnswerWriter:
+    """One attempt at an answer, as ``app.scheduling.ports.Attempt`` describes it; ``leak`` goes with what is sent next."""
 
     def __init__(
-        self, writer: TickWriter, battle: str, answer: int, token: int, begun: Begun, request: GenerationRequest
+        self, writer: BatchWriter, battle: str, answer: int, token: int, begun: Begun, request: GenerationRequest
     ) -> None:
         self.request = request
         self.over = asyncio.Event()
@@ -100,7 +100,7 @@ def _with_finish(item: Item, finish: Finish) -> Item:
     )
 
 
-class TickWriter:
+class BatchWriter:
     """Gathers what is due and sends it; ``run`` is its only task."""
 
     def __init__(self, store: Store, tick: timedelta, clock: Callable[[], float] = monotonic) -> None:
@@ -108,13 +108,13 @@ class TickWriter:
         self._tick_s = tick.total_seconds()
         self._clock = clock
         self._losses = Losses("redis", clock=clock)
-        self._gathered: dict[Pen, None] = {}
-        self._at_once: dict[Pen, None] = {}
+        self._gathered: dict[AnswerWriter, None] = {}
+        self._at_once: dict[AnswerWriter, None] = {}
         self._states: dict[tuple[str, int], Item] = {}
         self._something = asyncio.Event()
         self._urgent = asyncio.Event()
 
-    def due(self, pen: Pen, *, at_once: bool) -> None:
+    def due(self, pen: AnswerWriter, *, at_once: bool) -> None:
         """Send ``pen``'s text with the next tick, or at once."""
         if at_once:
             self._gathered.pop(pen, None)
@@ -153,7 +153,7 @@ class TickWriter:
             return True
         return False
 
-    async def _send(self, pens: list[Pen], states: list[Item]) -> None:
+    async def _send(self, pens: list[AnswerWriter], states: list[Item]) -> None:
         self._forget(pens, states)
         items = [(pen, item) for pen in pens if (item := pen.take()) is not None]
         if not items and not states:
@@ -173,7 +173,7 @@ class TickWriter:
         for (pen, _), reply in zip(items, replies, strict=False):
             pen.answered(reply)
 
-    def _forget(self, pens: list[Pen], states: list[Item]) -> None:
+    def _forget(self, pens: list[AnswerWriter], states: list[Item]) -> None:
         """Whatever is sent now is no longer due; what comes while it is under way is due again."""
         for pen in pens:
             self._gathered.pop(pen, None)

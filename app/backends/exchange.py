@@ -9,7 +9,7 @@ A TLS connection can't be read past its transport; there the bytes gather in mem
 Nothing here knows JSON or Ollama. ``httptools`` (Node's llhttp) parses the response: chunked, with a length, or
 until the end of the connection. Each exchange has a connection of its own, so closing it is what tells the
 server to stop. Whatever a backend asks goes this way (``app.backends.server``): with one head, and connected as all
-connections are (``app.connecting``), so that a server which answers its probes can be reached by chats, too.
+connections are (``app.network.connecting``), so that a server which answers its probes can be reached by chats, too.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import cast
 import httptools
 
 from app.backends.target import Target
-from app.connecting import Resolve, opened, resolved
+from app.network.connecting import Resolve, opened, resolved
 
 _READ_SIZE = 16 * 1024
 _READS_PER_TAKE = 64

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from app.backends.base import BackendError, BackendUnavailable, UpstreamFailed
 from app.backends.exchange import Exchange
-from app.backends.limits import DEFAULT_LIMITS
 from app.backends.target import Target
-from app.connecting import Resolve, resolved
+from app.backends.timeouts import DEFAULT_LIMITS
+from app.network.connecting import Resolve, resolved
 
 LARGEST_REPLY = 8 * 1024 * 1024
 LARGEST_ERROR = 64 * 1024

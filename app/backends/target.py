@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from app import __version__
-from app.addresses import shown
+from app.network.addresses import shown
 
 USER_AGENT = f"progressive-arena/{__version__}"
 _PORTS = {"http": 80, "https": 443}

@@ -17,7 +17,7 @@ from rich.console import Console
 from app.demo.play import play
 from app.demo.votes import Keyboard, Voter, by_itself
 from app.errors import ConfigurationError
-from app.simulator.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import SimulatorConfig, running_simulator
 
 MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 START_LIMIT_S = 40.0

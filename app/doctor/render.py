@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from app.doctor.examine import Examination
-from app.doctor.finding import Finding
-from app.doctor.memory import GIB, Table
+from app.doctor.checks.finding import Finding
+from app.doctor.checks.fit_table import GIB, Table
+from app.doctor.diagnose import Diagnosis
 
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
-def show(examination: Examination, console: Console) -> None:
+def show(examination: Diagnosis, console: Console) -> None:
     """Print the findings, the tables of cards that are too small, and whether battles can run."""
     for finding in examination.findings:
         _show_finding(finding, console)
@@ -23,7 +23,7 @@ def show(examination: Examination, console: Console) -> None:
     console.print(escape(verdict(examination)), style="green" if examination.can_battle else "bold red")
 
 
-def verdict(examination: Examination) -> str:
+def verdict(examination: Diagnosis) -> str:
     """The last line."""
     count = len(examination.findings)
     found = _counted(count, "finding") if count else "nothing is wrong"

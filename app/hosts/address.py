@@ -13,8 +13,8 @@ import ipaddress
 import re
 from urllib.parse import quote
 
-from app.addresses import bracketed, host_and_port, is_ip, refuse_unescaped
 from app.errors import ConfigurationError
+from app.network.addresses import bracketed, host_and_port, is_ip, refuse_unescaped
 
 _DEFAULT_PORT = 11434
 _SCHEME_PORTS = {"http": 80, "https": 443}

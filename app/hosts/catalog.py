@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.addresses import shown
 from app.backends.base import InstalledModel
 from app.hosts.host import Host
 from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
 from app.hosts.probes import HostState
+from app.network.addresses import shown
 
 __all__ = [
     "Catalog",

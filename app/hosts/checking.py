@@ -8,7 +8,7 @@ from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
 from app.hosts.names import canonical
 from app.hosts.options import options_for
-from app.settings import Settings
+from app.settings.settings import Settings
 
 _ANY_MODEL = "any"
 

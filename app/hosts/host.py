@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from app.addresses import shown
 from app.errors import ConfigurationError
 from app.hosts.address import base_url
-from app.settings import HostSettings, Settings
+from app.network.addresses import shown
+from app.settings.settings import HostSettings, Settings
 
 _GIB = 1024**3
 

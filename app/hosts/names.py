@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _REGISTRY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
@@ -65,3 +66,12 @@ def did_you_mean(name: str, installed: Iterable[str]) -> str | None:
 
 def _bare(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@lru_cache(maxsize=1024)
+def key_of(name: str) -> str:
+    """Return what two names of the same model have in common; names that Ollama would not take only fold case."""
+    try:
+        return canonical(name)
+    except ValueError:
+        return name.strip().casefold()

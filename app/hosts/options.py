@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from app.backends.base import GenerationOptions
 from app.hosts.names import same_model
-from app.settings import ModelSettings, Settings
+from app.settings.settings import ModelSettings, Settings
 
 _OURS = tuple(name for name in GenerationOptions.__dataclass_fields__ if name != "extra")
 

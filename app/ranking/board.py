@@ -50,7 +50,7 @@ class ModelCard:
 class BoardRow:
     """One model. The first six fields are the older clients' contract.
 
-    ``win_rate`` is a share from 0 to 1; ``app.board.fitting`` serves it in per cent, and the share as ``win_share``.
+    ``win_rate`` is a share from 0 to 1; ``app.leaderboard.bodies`` serves it in per cent, and the share as ``win_share``.
     Ratings are Elo points; bounds are None for the anchor (which has its rating by definition) and for a model
     without votes. ``rank`` is shared by models that can't be told apart, ``rank_high`` is the worst rank that is not
     ruled out. ``battles_fought`` counts battles, ``votes`` the verdicts in them; ``both_bad`` is part of neither ties
@@ -123,7 +123,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Conclusion:
     """What can be said of the first place, in words and figures.
 
     ``state`` is ``clear``, ``open`` (the first is not clearly above the second) or ``not_enough_data``.
@@ -148,7 +148,7 @@ class Leaderboard:
     last_updated: float | None
     method: Method
     counts: Counts
-    finding: Finding
+    finding: Conclusion
     positions: tuple[EntryPosition, ...]
 
     def to_bytes(self) -> bytes:

@@ -13,14 +13,14 @@ from statistics import NormalDist
 
 import numpy as np
 
-from app.ranking.board import BoardRow, Counts, Finding, Leaderboard, Method, ModelCard, Rules
+from app.ranking.board import BoardRow, Conclusion, Counts, Leaderboard, Method, ModelCard, Rules
 from app.ranking.bradley_terry import ELO, Fit, fit
+from app.ranking.counts import ModelCounts, figure, tally_votes
 from app.ranking.fragility import Flips, flips_to_change_first, votes_to_separate
 from app.ranking.intervals import Uncertainty, uncertainty
 from app.ranking.likelihoods import Floats, shares
 from app.ranking.positions import entry_positions
 from app.ranking.standing import Provisional, Standing, stand
-from app.ranking.tally import Tally, figure, tally_votes
 from app.ranking.votes import BOTH_BAD, TIE, A, B, JudgedPair, VoteTable, aggregated, tabulate, vote_cells
 
 _INTERVAL = "sandwich, clustered by battle, small-sample corrected"
@@ -112,7 +112,7 @@ def _in_gauge(fitted: Fit, covariance: Floats, anchor: int | None, at: float) ->
     return at + ELO * theta, ELO * np.sqrt(np.maximum(variance, 0.0))
 
 
-def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: Tally) -> list[BoardRow]:
+def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: ModelCounts) -> list[BoardRow]:
     """The models with a rating: the settled by rank and rating, then the provisional by island and rating."""
     standing = rated.standing
     seen = [n for n, why in enumerate(standing.provisional) if Provisional.NO_VOTES not in why]
@@ -124,7 +124,7 @@ def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: T
 
 
 def _row(
-    table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: Tally, n: int, below: int | None
+    table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: ModelCounts, n: int, below: int | None
 ) -> BoardRow:
     model, standing, half = table.models[n], rated.standing, rated.z * rated.error[n]
     bounded = n != rated.anchor
@@ -164,7 +164,7 @@ def _chance(rated: _Rated, n: int, below: int | None) -> float | None:
     return figure(float(left[0] / (left[0] + right[0])), 4)
 
 
-def _unrated(card: ModelCard, table: VoteTable, rules: Rules, tally: Tally, rank: int, worst: int) -> BoardRow:
+def _unrated(card: ModelCard, table: VoteTable, rules: Rules, tally: ModelCounts, rank: int, worst: int) -> BoardRow:
     """A model that nobody compared; it may have been found bad together with another."""
     n = table.models.index(card.model) if card.model in table.models else None
     return BoardRow(
@@ -236,12 +236,12 @@ def _method(rules: Rules, rated: _Rated | None) -> Method:
     )
 
 
-def _finding(table: VoteTable, rated: _Rated | None, known: dict[str, ModelCard]) -> Finding:
+def _finding(table: VoteTable, rated: _Rated | None, known: dict[str, ModelCard]) -> Conclusion:
     first, second = (None, None) if rated is None else (rated.standing.first, rated.standing.second)
     if rated is None or first is None or second is None:
-        return Finding("not_enough_data", "Not enough data: fewer than two models have votes that rank them.")
+        return Conclusion("not_enough_data", "Not enough data: fewer than two models have votes that rank them.")
     ours, theirs = _card(known, table.models[first]), _card(known, table.models[second])
-    return Finding(
+    return Conclusion(
         state="clear" if rated.to_separate == 0 else "open",
         sentence=_sentence(ours.display_name, theirs.display_name, rated.to_separate),
         first=ours.model,

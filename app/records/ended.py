@@ -16,7 +16,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.database import Database
+from app.database.database import Database
 from app.records.identity import ModelIdentity
 from app.records.rows import Row
 from app.records.tables import answers, battles, contestants, votes

@@ -36,7 +36,7 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Provenance:
     """Who was asked for an answer, and with which system prompt, if any."""
 
     identity: ModelIdentity

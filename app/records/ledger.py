@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Status, Verdict, Vote
-from app.database import Database
+from app.database.database import Database
 from app.records import statements
-from app.records.judging import moving, no_such_battle, read_battle, reused, same_request, standing_vote, unsaved
+from app.records.conflicts import moving, no_such_battle, read_battle, reused, same_request, standing_vote, unsaved
 from app.records.rows import (
     answer_row,
     answer_value,

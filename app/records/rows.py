@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.battle.battle import Pair, Side, Status, Verdict, Vote
-from app.records.identity import Asked, ModelIdentity
+from app.records.identity import ModelIdentity, Provenance
 from app.records.values import AnswerRecord, BattleRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
@@ -89,7 +89,7 @@ def answer_row(battle_id: str, answer: AnswerRecord, now: datetime) -> dict[str,
     return columns | {"battle_id": battle_id, "side": side, "created_at": answer.created_at or now}
 
 
-def _asked_row(asked: Asked) -> dict[str, object]:
+def _asked_row(asked: Provenance) -> dict[str, object]:
     who = asked.identity
     return {
         "contestant_id": who.id,
@@ -123,9 +123,9 @@ def answer_value(row: Row) -> AnswerRecord:
     )
 
 
-def asked_value(row: Row) -> Asked | None:
+def asked_value(row: Row) -> Provenance | None:
     """What an answer's row says of the question; None for one that is older than these columns."""
     if row["digest"] is None:
         return None
     who = ModelIdentity(row["model"], row["digest"], row["quantization"] or "", row["options"] or {})
-    return Asked(who, row["system"])
+    return Provenance(who, row["system"])

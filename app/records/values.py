@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from app.battle.battle import Pair, Side, Status, Vote
-from app.records.identity import Asked
+from app.records.identity import Provenance
 from app.timing.stopwatch import Timing
 
 AnswerEnd = Literal["stop", "length", "error", "cancelled"]
@@ -99,7 +99,7 @@ class AnswerRecord:
     timing: Timing = field(default_factory=Timing)
     created_at: datetime | None = None
     side: Side | None = None
-    asked: Asked | None = None
+    asked: Provenance | None = None
     leaked: bool = False
     leak: str | None = None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import ConfigurationError
-from app.settings import Settings
+from app.settings.settings import Settings
 
 Known = Literal["session", "cookie", "address"]
 """What a voter is known by, the surest first."""

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Side, Verdict
-from app.battle.leaks.policy import is_void
-from app.database import Database
+from app.database.database import Database
+from app.leaks.policy import is_void
 from app.records.rows import Row
 from app.records.tables import answers, battles, votes
 

@@ -30,15 +30,15 @@ from app.backends.base import (
     Message,
     Stalled,
 )
-from app.backends.ollama_failures import by_status
-from app.simulator.asking import chat_ask, find_for_chat
-from app.simulator.bodies import Body, ChatMessage, read_think
-from app.simulator.clock import Clock
-from app.simulator.config import SimulatorConfig
-from app.simulator.errors import ServerError
-from app.simulator.gojson import GoJsonError
-from app.simulator.machine import Ask, Ended, Machine
+from app.backends.ollama.failures import by_status
+from app.simulator.api.asking import chat_ask, find_for_chat
+from app.simulator.api.bodies import Body, ChatMessage, read_think
+from app.simulator.engine.clock import Clock
+from app.simulator.engine.config import SimulatorConfig
+from app.simulator.engine.machine import Ask, Ended, Machine
 from app.simulator.outcome import Pieces, last_chunk, result, translated
+from app.simulator.protocol.errors import ServerError
+from app.simulator.protocol.gojson import GoJsonError
 from app.tasks import cancel_and_wait
 
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from app.backends.base import (
-    BackendBroken,
-    BackendError,
-    BackendUnavailable,
-    Chunk,
-    ServerTiming,
-)
-from app.backends.ollama_failures import by_status, by_text
-from app.backends.ollama_lines import Faulted
-from app.simulator import wire
-from app.simulator.errors import Broken, ServerError
-from app.simulator.machine import Ended, Machine
+from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming
+from app.backends.ollama.failures import by_status, by_text
+from app.backends.ollama.lines import Faulted
+from app.simulator.api import wire
+from app.simulator.engine.machine import Ended, Machine
+from app.simulator.protocol.errors import Broken, ServerError
 
 _RESET_AFTER: Final = 2
 

@@ -9,14 +9,17 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__
-from app.web import battles, chatmrpt, documentation, errors, health, hosts, metrics
-from app.web.bodies import BodyGate
-from app.web.caching import NoStore
+from app.web import documentation, legacy
+from app.web.api import battles, hosts
+from app.web.ops import health, metrics
 from app.web.page import routes as page
-from app.web.refusals import Refusals
-from app.web.requests import RequestIds
 from app.web.schemas.errors import ANY_ERROR
-from app.web.services import Services
+from app.web.shared import errors
+from app.web.shared.bodies import BodyGate
+from app.web.shared.caching import NoStore
+from app.web.shared.refusals import Refusals
+from app.web.shared.request_ids import RequestIds
+from app.web.shared.services import Services
 
 DESCRIPTION = "Blind, side-by-side battles between local models: the winner stays and meets the next challenger."
 
@@ -46,7 +49,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         redirect_slashes=False,
         generate_unique_id_function=documentation.operation_id,
     )
-    for room in (battles, chatmrpt, hosts, metrics, health, page):
+    for room in (battles, legacy, hosts, metrics, health, page):
         app.include_router(room.router, responses=ANY_ERROR)
     documentation.install(app)
     errors.install(app)

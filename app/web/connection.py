@@ -20,9 +20,17 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.losses import Seldom
-from app.web.limits import BODY_TOO_SLOW, HEAD_TOO_LARGE, HEAD_TOO_SLOW, INVALID, NO_TUNNELS, Limits, Refusal
-from app.web.refusals import LINES, PERIOD
+from app.logs.repeats import Seldom
+from app.web.connection_limits import (
+    BODY_TOO_SLOW,
+    HEAD_TOO_LARGE,
+    HEAD_TOO_SLOW,
+    INVALID,
+    NO_TUNNELS,
+    ConnectionLimits,
+    Refusal,
+)
+from app.web.shared.refusals import LINES, PERIOD
 
 log = structlog.get_logger(__name__)
 _seldom = Seldom(PERIOD, burst=LINES)
@@ -39,7 +47,7 @@ class _TooLarge(Exception):
 class Connection(HttpToolsProtocol):
     """One client's connection; ``limits`` are the same for all."""
 
-    limits = Limits()
+    limits = ConnectionLimits()
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from app.web import application
-from app.web.services import Services
+from app.web.shared.services import Services
 
 
 def document() -> dict[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.battle.battle import Pair, Status, Verdict, Vote
-from app.lanes.job import Job
 from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle, RoundRecord
+from app.scheduling.job import Job
 
 
 class MemoryLedger:

@@ -11,21 +11,21 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from app.arena.desk import ArenaDesk
 from app.arena.guard import Guard
 from app.arena.manager import ArenaManager
-from app.arena.requests import Opening
-from app.arena.settle import Settler
-from app.arena.writer import TickWriter
+from app.arena.reconcile import Reconciler
+from app.arena.requests import OpenRequest
+from app.arena.sink import ArenaSink
+from app.arena.writer import BatchWriter
 from app.backends.base import GenerationRequest, Message
 from app.battle.battle import Verdict
-from app.battle.leaks.policy import is_leaked, is_void, mark_of
-from app.battle.leaks.scanner import Leak
-from app.database import Database, migrate
-from app.lanes.desk import Finish
-from app.lanes.job import Job
+from app.database.database import Database, migrate
+from app.leaks.policy import is_leaked, is_void, mark_of
+from app.leaks.scanner import Leak
 from app.records.ledger import Ledger
 from app.records.votes import judged_votes
+from app.scheduling.job import Job
+from app.scheduling.ports import Finish
 from app.timing.stopwatch import Timing
 from tests.arena.test_log import House as Rooms
 from tests.helpers import wait_until
@@ -52,10 +52,10 @@ class House(Rooms):
         super().__init__(redis)
         self.database = database
         self.ledger = Ledger(database)
-        self.settler = Settler(self.store, self.ledger, self.dispatcher)
+        self.settler = Reconciler(self.store, self.ledger, self.dispatcher)
         self.manager = ArenaManager(self.store, self.ledger, self.settler)
-        self.writer = TickWriter(self.store, timedelta(milliseconds=1))
-        self.desk = ArenaDesk(self.store, self.writer, self.request, self.settler.settle, Guard(policy))
+        self.writer = BatchWriter(self.store, timedelta(milliseconds=1))
+        self.desk = ArenaSink(self.store, self.writer, self.request, self.settler.settle, Guard(policy))
         self.tokens = 0
 
     def request(self, document, model) -> GenerationRequest:
@@ -63,7 +63,7 @@ class House(Rooms):
 
     async def open_battle(self, message: str = QUESTION, count: int = 2) -> str:
         models = [f"qwen3:{size}b" for size in (4, 8, 14)]
-        return (await self.manager.open(Opening(message, models, count))).battle_id
+        return (await self.manager.open(OpenRequest(message, models, count))).battle_id
 
     async def pen(self, battle: str, answer: int):
         self.tokens += 1

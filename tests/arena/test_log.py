@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from app.arena.manager import ArenaManager
-from app.arena.requests import Opening
-from app.arena.settle import Settler
+from app.arena.reconcile import Reconciler
+from app.arena.requests import OpenRequest
 from app.arena.store import Item, Store, error_json
 from app.battle.battle import Verdict
 from app.battle.events import Event, Snapshot, fold
 from app.errors import Conflict
-from app.redis import commands_client
+from app.redis.client import commands_client
 from app.timing.stopwatch import Timing
 from tests.arena.books import MemoryDispatcher, MemoryLedger
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -38,7 +38,7 @@ class House:
         self.store = Store(redis)
         self.ledger = MemoryLedger()
         self.dispatcher = MemoryDispatcher()
-        self.settler = Settler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
+        self.settler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
         self.manager = ArenaManager(
             self.store,
             self.ledger,
@@ -51,7 +51,7 @@ class House:
         self.current: dict[int, int] = {}
 
     async def open(self, count: int = 3) -> Snapshot:
-        return await self.manager.open(Opening("Why is the sky blue?", MODELS, count))
+        return await self.manager.open(OpenRequest("Why is the sky blue?", MODELS, count))
 
     def make_old(self, battle: str) -> None:
         """A battle of a moment ago that Redis does not have is being opened by somebody; this one is older."""

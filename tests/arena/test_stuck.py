@@ -13,11 +13,11 @@ from redis.asyncio import Redis
 
 from app.arena.hub import Hub
 from app.arena.manager import ArenaManager
-from app.arena.settle import Settler
+from app.arena.reconcile import Reconciler
 from app.arena.sweeper import OPEN_KEY, Sweeper
 from app.arena.viewing import Viewing
 from app.battle.battle import Pair, Status, Verdict
-from app.database import Database, migrate
+from app.database.database import Database, migrate
 from app.errors import Conflict
 from app.records.ledger import Ledger
 from app.records.values import NewBattle
@@ -46,7 +46,7 @@ class House(Rooms):
     def __init__(self, redis: Redis, database: Database) -> None:
         super().__init__(redis)
         self.ledger = Ledger(database)  # type: ignore[assignment]
-        self.settler = Settler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
+        self.settler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
         self.manager = ArenaManager(self.store, self.ledger, self.settler)  # type: ignore[arg-type]
         self.clock = Clock()
         self.sweeper = self.another_sweeper(redis)

@@ -10,7 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.arena.store import Item, WriteReply
-from app.arena.writer import TickWriter
+from app.arena.writer import BatchWriter
 
 
 class AwayOnce:
@@ -31,16 +31,16 @@ class AwayOnce:
 
 
 @pytest.fixture
-async def away() -> AsyncIterator[tuple[AwayOnce, TickWriter]]:
+async def away() -> AsyncIterator[tuple[AwayOnce, BatchWriter]]:
     store = AwayOnce()
-    writer = TickWriter(store, timedelta(milliseconds=1))  # type: ignore[arg-type]
+    writer = BatchWriter(store, timedelta(milliseconds=1))  # type: ignore[arg-type]
     task = asyncio.create_task(writer.run(), name="writer")
     yield store, writer
     task.cancel()
     await asyncio.wait({task})
 
 
-async def test_why_an_answer_waits_is_told_again_when_redis_is_back(away: tuple[AwayOnce, TickWriter]) -> None:
+async def test_why_an_answer_waits_is_told_again_when_redis_is_back(away: tuple[AwayOnce, BatchWriter]) -> None:
     store, writer = away
     writer.tell("b", 0, "loading", None, 7)
     async with asyncio.timeout(10):
@@ -51,7 +51,7 @@ async def test_why_an_answer_waits_is_told_again_when_redis_is_back(away: tuple[
 
 
 async def test_the_newest_reason_to_wait_wins_over_the_one_that_was_not_sent(
-    away: tuple[AwayOnce, TickWriter],
+    away: tuple[AwayOnce, BatchWriter],
 ) -> None:
     store, writer = away
     writer.tell("b", 0, "queued", 2, None)

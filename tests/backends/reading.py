@@ -6,31 +6,26 @@ import asyncio
 from contextlib import aclosing
 from datetime import timedelta
 
-from app.backends.base import (
-    BackendError,
-    Chunk,
-    GenerationRequest,
-    Message,
-)
-from app.backends.limits import DEFAULT_LIMITS, Limits
-from app.backends.ollama import OllamaBackend
+from app.backends.base import BackendError, Chunk, GenerationRequest, Message
+from app.backends.ollama.backend import OllamaBackend
+from app.backends.timeouts import DEFAULT_LIMITS, Timeouts
 from tests.backends.wire_server import Connection, Script, playing
 
 REQUEST = GenerationRequest("llama3.1:8b", (Message("system", "Be short."), Message("user", "Hi")))
-SHORT = Limits(first_token=timedelta(seconds=0.4), stall=timedelta(seconds=0.3), total=timedelta(seconds=0.8))
+SHORT = Timeouts(first_token=timedelta(seconds=0.4), stall=timedelta(seconds=0.3), total=timedelta(seconds=0.8))
 TICK = timedelta(milliseconds=5)
 
 
-def backend(url: str, limits: Limits = DEFAULT_LIMITS, tick: timedelta = TICK) -> OllamaBackend:
+def backend(url: str, limits: Timeouts = DEFAULT_LIMITS, tick: timedelta = TICK) -> OllamaBackend:
     return OllamaBackend(url, limits=limits, tick=tick)
 
 
-async def collect(url: str, limits: Limits = DEFAULT_LIMITS, tick: timedelta = TICK) -> list[Chunk]:
+async def collect(url: str, limits: Timeouts = DEFAULT_LIMITS, tick: timedelta = TICK) -> list[Chunk]:
     async with aclosing(backend(url, limits, tick).stream(REQUEST)) as chunks:
         return [chunk async for chunk in chunks]
 
 
-async def outcome(script: Script, limits: Limits = DEFAULT_LIMITS) -> tuple[str, BackendError]:
+async def outcome(script: Script, limits: Timeouts = DEFAULT_LIMITS) -> tuple[str, BackendError]:
     """The text that came, and the error that ended it."""
     text = ""
     async with playing(script) as wire:

@@ -23,9 +23,9 @@ from app.backends.base import (
     OutOfCapacity,
     UpstreamFailed,
 )
-from app.backends.limits import Limits
-from app.backends.ollama import OllamaBackend
-from app.backends.ollama_calls import keep_alive_form
+from app.backends.ollama.backend import OllamaBackend
+from app.backends.ollama.calls import keep_alive_form
+from app.backends.timeouts import Timeouts
 from tests.backends.wire_server import Connection, Script, WireServer, playing
 
 OPTIONS = GenerationOptions(num_ctx=2048, num_predict=8, temperature=0.5, think=False)
@@ -234,7 +234,7 @@ async def test_every_call_ends_within_its_limit_and_leaves_no_connection() -> No
     async def silent(connection: Connection) -> None:
         await connection.left.wait()
 
-    limits = Limits(first_token=timedelta(seconds=0.2), probe=timedelta(seconds=0.1))
+    limits = Timeouts(first_token=timedelta(seconds=0.2), probe=timedelta(seconds=0.1))
     async with playing(silent) as wire:
         backend = OllamaBackend(wire.url, limits=limits)
         with pytest.raises(LoadTimedOut):

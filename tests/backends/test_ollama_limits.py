@@ -8,11 +8,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.backends.base import (
-    LoadTimedOut,
-    Overlong,
-    Stalled,
-)
+from app.backends.base import LoadTimedOut, Overlong, Stalled
 from tests.backends.reading import REQUEST, SHORT, backend, collect, outcome
 from tests.backends.wire_server import Connection, playing
 from tests.helpers import wait_until

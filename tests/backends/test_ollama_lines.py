@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backends.base import BackendBroken, BackendUnavailable, Chunk, OutOfCapacity
-from app.backends.ollama_lines import Answer, Faulted
+from app.backends.ollama.lines import Answer, Faulted
 from tests.backends.wire_server import line
 
 PIECES = st.lists(

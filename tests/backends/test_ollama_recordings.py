@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.backends.base import BackendError, BadRequest, GenerationRequest, ModelNotFound, ServerTiming, UpstreamFailed
-from app.backends.ollama import OllamaBackend
+from app.backends.ollama.backend import OllamaBackend
 from tests.backends.wire_server import Connection, playing
 
 RECORDINGS: list[dict[str, Any]] = json.loads(

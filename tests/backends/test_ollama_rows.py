@@ -11,10 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.backends.base import InstalledModel, LoadedModel, ServerTiming
-from app.backends.ollama_calls import InstalledReply, LoadedReply, OrderReply, VersionReply
-from app.backends.ollama_lines import Answer, Line
-from app.backends.ollama_rows import OddRow, decoded
-from app.doctor.shapes import ShowReply
+from app.backends.ollama.calls import InstalledReply, LoadedReply, OrderReply, VersionReply
+from app.backends.ollama.lines import Answer, Line
+from app.backends.ollama.rows import OddRow, decoded
+from app.doctor.probing.shapes import ShowReply
 from app.hosts.catalog import catalog
 from app.hosts.host import Host
 from app.hosts.probes import HostState

@@ -7,12 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.backends.base import (
-    Chunk,
-    GenerationOptions,
-    GenerationRequest,
-    Message,
-)
+from app.backends.base import Chunk, GenerationOptions, GenerationRequest, Message
 from tests.backends.reading import backend, collect, hello
 from tests.backends.wire_server import Connection, line, playing
 

@@ -18,7 +18,7 @@ from app.backends.base import (
     OutOfCapacity,
     ServerTiming,
 )
-from app.backends.ollama import OllamaBackend
+from app.backends.ollama.backend import OllamaBackend
 from app.backends.retrying import RetryingBackend
 from app.backends.scripted import Call, Script, ScriptedBackend, Thinking
 

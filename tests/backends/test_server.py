@@ -11,20 +11,20 @@ import pytest
 
 from app import __version__
 from app.backends.base import BackendUnavailable, GenerationOptions, GenerationRequest, Message
-from app.backends.limits import Limits
-from app.backends.ollama import OllamaBackend
+from app.backends.ollama.backend import OllamaBackend
 from app.backends.target import Target
+from app.backends.timeouts import Timeouts
 from app.hosts.address import base_url
 from tests.backends.wire_server import Connection, WireServer, line, playing
+from tests.black_holes import at, resolving
 from tests.doctor.servers import full_backlog
-from tests.network import at, resolving
 
 REPLIES = {
     "/api/version": b'{"version":"0.33.3"}',
     "/api/tags": b'{"models":[]}',
     "/api/ps": b'{"models":[]}',
 }
-LIMITS = Limits(connect=timedelta(seconds=20), probe=timedelta(seconds=20))
+LIMITS = Timeouts(connect=timedelta(seconds=20), probe=timedelta(seconds=20))
 
 
 async def ollama(connection: Connection) -> None:
@@ -67,7 +67,7 @@ async def test_every_call_goes_past_an_address_that_swallows_packets(call: str) 
 
 
 async def test_a_host_whose_addresses_all_swallow_packets_is_unavailable_to_every_call() -> None:
-    limits = Limits(connect=timedelta(seconds=0.4))
+    limits = Timeouts(connect=timedelta(seconds=0.4))
     with full_backlog() as swallowing:
         backend = OllamaBackend("http://gpu.example", limits=limits, resolve=resolving(at(swallowing), at(swallowing)))
         for call in CALLS.values():

@@ -11,17 +11,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from app.settings import Ignored
+from app.settings.settings import Ignored
 from tests.doctor.house import HEALTHY, TRIO, House
-from tests.doctor.servers import (
-    free_port,
-    full_backlog,
-    http,
-    ollama,
-    server_tls,
-    serving,
-    website,
-)
+from tests.doctor.servers import free_port, full_backlog, http, ollama, server_tls, serving, website
 
 FIRST, SECOND, THIRD = TRIO
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.doctor.house import House
 from tests.records.conftest import _migrated_file, _shared_url, postgres
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 
 __all__ = ["_migrated_file", "_shared_url", "postgres"]
 

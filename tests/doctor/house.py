@@ -12,17 +12,17 @@ from typing import Any
 import asyncpg
 
 from app.backends.base import GenerationOptions
-from app.backends.ollama import OllamaBackend
-from app.database import migrate
-from app.doctor.examine import Examination, examine
+from app.backends.ollama.backend import OllamaBackend
+from app.database.database import migrate
+from app.doctor.diagnose import Diagnosis, diagnose
 from app.hosts.host import hosts_from
 from app.hosts.options import options_for
-from app.lanes.report import Health, HostEvent, HostReport, HostReports
-from app.redis import commands_client
-from app.settings import Settings
-from app.simulator.server import RunningSimulator, SimulatorConfig, running_simulator
+from app.redis.client import commands_client
+from app.scheduling.report import Health, HostEvent, HostReport, HostReports
+from app.settings.settings import Settings
+from app.simulator.server.server import RunningSimulator, SimulatorConfig, running_simulator
 from tests.records.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 
 TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 KEEP = timedelta(hours=72)
@@ -122,10 +122,10 @@ class House:
         await self.redis.set(f"arena:host:{{{host}}}:lease", b"somebody", ex=60)
         await HostReports(self.redis, [host]).put(report)
 
-    async def examined(self) -> Examination:
+    async def examined(self) -> Diagnosis:
         """What the doctor says."""
         settings = self.configured()
         redis = self.redis
-        return await examine(
+        return await diagnose(
             settings, hosts_from(settings), redis=redis, database=self.database, wake=self.wake, wall=self.wall
         )

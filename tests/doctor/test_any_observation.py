@@ -12,24 +12,15 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from app.backends.base import InstalledModel, LoadedModel
-from app.backends.ollama_rows import OddRow
-from app.doctor.examine import Examination, findings_of
-from app.doctor.finding import CODES
-from app.doctor.observation import (
-    AnswerSeen,
-    DatabaseSeen,
-    HostSeen,
-    Observation,
-    Reach,
-    RedisSeen,
-    Shape,
-    key,
-)
-from app.doctor.on_memory import tables
+from app.backends.ollama.rows import OddRow
+from app.doctor.checks.finding import CODES
+from app.doctor.checks.memory import tables
+from app.doctor.diagnose import Diagnosis, findings_of
+from app.doctor.probing.observation import AnswerSeen, DatabaseSeen, HostSeen, Observation, Reach, RedisSeen, Shape, key
 from app.doctor.render import show
 from app.hosts.host import Host
-from app.lanes.report import EventKind, HostEvent, HostReport, ResidentReport
-from app.settings import Settings
+from app.scheduling.report import EventKind, HostEvent, HostReport, ResidentReport
+from app.settings.settings import Settings
 from tests.doctor.house import TRIO
 
 NOW = 1_800_000_000.0
@@ -146,7 +137,7 @@ def test_any_observation_is_told_of(seen: Observation):
     assert findings == findings_of(replace(seen))
     assert {finding.code for finding in findings} <= set(CODES)
     assert "secret" not in str(findings)
-    examination = Examination(datetime.fromtimestamp(NOW, UTC), 0.1, findings, memory=tables(seen))
+    examination = Diagnosis(datetime.fromtimestamp(NOW, UTC), 0.1, findings, memory=tables(seen))
     assert examination.can_battle == (not any(finding.severity == "error" for finding in findings))
     json.dumps(examination.to_dict())
     with Console(width=100, record=True, quiet=True) as console:

@@ -9,7 +9,7 @@ import socket
 import pytest
 import typer
 
-from app.doctor.command import doctor
+from app.cli.doctor import doctor
 from tests.doctor.house import TRIO, House
 
 

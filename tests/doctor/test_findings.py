@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.backends.base import InstalledModel, LoadedModel
-from app.doctor.examine import findings_of
-from app.doctor.finding import CODES, Finding, worst_first
-from app.doctor.observation import DatabaseSeen, HostSeen, Observation, RedisSeen, Shape
+from app.doctor.checks.finding import CODES, Finding, worst_first
+from app.doctor.diagnose import findings_of
+from app.doctor.probing.observation import DatabaseSeen, HostSeen, Observation, RedisSeen, Shape
 from app.hosts.host import Host
-from app.lanes.report import HostReport, ResidentReport
-from app.settings import Settings
+from app.scheduling.report import HostReport, ResidentReport
+from app.settings.settings import Settings
 from tests.doctor.cases import CASES
 from tests.doctor.house import TRIO
 

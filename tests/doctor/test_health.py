@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.simulator.server import SimulatorConfig
+from app.simulator.server.server import SimulatorConfig
 from tests.doctor.house import TRIO, House
 from tests.doctor.servers import ollama, serving
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.doctor.memory import GIB, MIB, Sized, fits, spread, table
-from app.doctor.observation import Shape
+from app.doctor.checks.fit_table import GIB, MIB, Sized, fits, spread, table
+from app.doctor.probing.observation import Shape
 
 CARD = int(23.5 * GIB)
 SMALL = ("llama3.2:3b", 2_020_000_000, Shape("llama", 28, 8, 128))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.doctor.observation import AnswerSeen
-from app.doctor.slots import slots_seen
+from app.doctor.checks.slots import slots_seen
+from app.doctor.probing.observation import AnswerSeen
 
 
 def answers(*spans: tuple[float, float, float], model: str = "m") -> list[AnswerSeen]:

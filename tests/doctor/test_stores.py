@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
-from app.database import Database
-from app.doctor.observation import RedisSeen
-from app.doctor.observe import redis_of
-from app.doctor.stores import look_at_database, look_at_redis
-from app.embedded_redis import embedded_redis
+from app.database.database import Database
+from app.doctor.probing.observation import RedisSeen
+from app.doctor.probing.observe import redis_of
+from app.doctor.probing.stores import probe_database, probe_redis
 from app.records.ledger import Ledger
 from app.records.tables import answers
-from app.settings import Settings
+from app.redis.embedded.server import embedded_redis
+from app.settings.settings import Settings
 from app.timing.stopwatch import Timing
 from tests.doctor.house import TRIO, House
 from tests.records.builders import new_answer, new_battle
@@ -60,7 +60,7 @@ async def test_as_many_slots_as_told_are_no_finding(house: House):
 
 
 async def test_postgres_is_looked_at_the_same_way(_shared_url: str):
-    seen = await look_at_database(_shared_url)
+    seen = await probe_database(_shared_url)
     assert (seen.state, seen.answers) == ("ready", ())
     assert seen.skew_s is not None
     assert abs(seen.skew_s) < 1
@@ -69,9 +69,9 @@ async def test_postgres_is_looked_at_the_same_way(_shared_url: str):
 
 async def test_a_postgres_without_a_schema_is_not_migrated_and_one_that_refuses_is_unusable(postgres):
     name = postgres.create()
-    assert (await look_at_database(postgres.url(name))).state == "empty"
+    assert (await probe_database(postgres.url(name))).state == "empty"
     postgres.drop(name)
-    assert (await look_at_database(postgres.url(name))).state == "unusable"
+    assert (await probe_database(postgres.url(name))).state == "unusable"
 
 
 async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House):
@@ -80,14 +80,14 @@ async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House):
     writer = sqlite3.connect(house.database.removeprefix("sqlite:///"), isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     try:
-        assert (await look_at_database(house.database)).state == "ready"
+        assert (await probe_database(house.database)).state == "ready"
     finally:
         writer.close()
 
 
 async def test_a_sqlite_file_that_is_not_there_yet_is_not_made(tmp_path):
     file = tmp_path / "data" / "arena.db"
-    assert (await look_at_database(f"sqlite:///{file}")).state == "new"
+    assert (await probe_database(f"sqlite:///{file}")).state == "new"
     assert not file.parent.exists()
 
 
@@ -95,7 +95,7 @@ async def test_the_embedded_redis_of_a_running_arena_is_found_in_its_folder(tmp_
     settings = Settings(_env_file=None, arena_data_dir=tmp_path)
     async with embedded_redis(tmp_path, keep=False), redis_of(settings) as redis:
         assert not isinstance(redis, RedisSeen)
-        seen = await look_at_redis(redis, settings, ["local"])
+        seen = await probe_redis(redis, settings, ["local"])
         assert (seen.state, seen.embedded, seen.policy) == ("up", True, "noeviction")
 
 
@@ -146,6 +146,6 @@ async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(house: 
 async def test_redis_time_is_compared_with_ours(house: House):
     await house.start()
     settings = house.configured()
-    seen = await look_at_redis(house.redis, settings, ["gpu"], wall=lambda: time.time() - 100)
+    seen = await probe_redis(house.redis, settings, ["gpu"], wall=lambda: time.time() - 100)
     assert seen.skew_s is not None
     assert timedelta(seconds=99) < timedelta(seconds=seen.skew_s) < timedelta(seconds=101)

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 LOOK = """
 import asyncio, os, sys
 from datetime import timedelta
-from app.doctor import stores
-from app.doctor.on_writes import database_refuses
+from app.doctor.probing import stores
+from app.doctor.checks.writes import database_refuses
 stores._known_revisions()
 if os.geteuid() == 0 and sys.argv[2] == "nobody":
     os.setgroups([])

@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.hosts.checking import checked
-from app.settings import HostSettings, ModelSettings, Settings
+from app.settings.settings import HostSettings, ModelSettings, Settings
 
 
 def settings(**values: object) -> Settings:

@@ -8,9 +8,9 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
-from app.lanes.host import LaneHost
-from app.lanes.planner import Budget
-from app.settings import HostSettings, ModelSettings, Settings, load_settings
+from app.scheduling.driver.driven_host import DrivenHost
+from app.scheduling.planning.planner import Budget
+from app.settings.settings import HostSettings, ModelSettings, Settings, load_settings
 
 GIB = 1024**3
 
@@ -131,7 +131,7 @@ def test_every_setting_of_a_host_and_of_a_model_is_written_down(name: str) -> No
 
 def test_a_lane_knows_of_its_host_what_it_needs() -> None:
     host = Host("a", "http://a", 24 * GIB, 2, 4, ("m:1",), fallback=True, scale_to_zero=True, warm_per_hour=3)
-    assert LaneHost.of(host, ["m:1"]) == LaneHost(
+    assert DrivenHost.of(host, ["m:1"]) == DrivenHost(
         "a",
         2,
         Budget(24 * GIB, 4),

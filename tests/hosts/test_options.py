@@ -6,7 +6,7 @@ import pytest
 
 from app.backends.base import GenerationOptions
 from app.hosts.options import options_for, system_for
-from app.settings import ModelSettings, Settings
+from app.settings.settings import ModelSettings, Settings
 
 
 def settings(*rows: ModelSettings, **values: object) -> Settings:

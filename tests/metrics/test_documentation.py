@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from app.lanes.report import EventKind
 from app.metrics.families import FAMILIES
-from app.web.gauges import gauges
+from app.scheduling.report import EventKind
+from app.web.ops.gauges import gauges
 from tests.web.fleets import ONE, REPORT
 
 TOLD = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()

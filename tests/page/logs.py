@@ -18,9 +18,9 @@ import orjson
 from app.arena.store import Item
 from app.battle.battle import Verdict
 from app.battle.events import Event, Snapshot, fold
-from app.redis import commands_client
+from app.redis.client import commands_client
 from tests.arena.test_log import House
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 
 FILE = Path(__file__).parents[2] / "page" / "test" / "data" / "logs.json"
 WINDOW = timedelta(seconds=30)

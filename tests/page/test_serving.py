@@ -13,11 +13,11 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from app.settings import Settings
+from app.settings.settings import Settings
 from app.web import application
 from app.web.page import routes
 from app.web.page.built_files import read_built
-from app.web.services import Services
+from app.web.shared.services import Services
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_w
 SERVE = """
 import asyncio, httpx
 from types import SimpleNamespace
-from app.settings import Settings
+from app.settings.settings import Settings
 from app.web import application
 app = application.create(None)
 app.state.services = SimpleNamespace(settings=Settings(_env_file=None))

@@ -14,7 +14,7 @@ from time import monotonic
 import aiohttp
 import sqlalchemy as sa
 
-from app.database import Database, migrate
+from app.database.database import Database, migrate
 from app.records import tables
 from tests.race.books import BattleRow, Findings, VoteRow, audit
 from tests.race.service import Service, running_service

@@ -20,7 +20,7 @@ import asyncpg
 import redis as sync_redis
 
 from tests.records.postgres_server import PostgresServer
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 from tests.whole.harness import ROOT, Instance, environment, serve
 
 WORKERS = 4

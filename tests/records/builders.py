@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.battle.battle import Pair, Side, Status, Verdict
-from app.records.identity import Asked, ModelIdentity
+from app.records.identity import ModelIdentity, Provenance
 from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, CastVote, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
@@ -46,9 +46,9 @@ async def vote(
 
 
 ASKED = {
-    "x": Asked(ModelIdentity("x", "sha256:aa", "Q4_K_M", {"num_ctx": 4096, "seed": 7}), "Be brief."),
-    "y": Asked(ModelIdentity("y", "sha256:bb", "Q8_0", {"num_ctx": 4096, "seed": 7})),
-    "z": Asked(ModelIdentity("z", "sha256:cc", "Q4_0", {"num_ctx": 8192})),
+    "x": Provenance(ModelIdentity("x", "sha256:aa", "Q4_K_M", {"num_ctx": 4096, "seed": 7}), "Be brief."),
+    "y": Provenance(ModelIdentity("y", "sha256:bb", "Q8_0", {"num_ctx": 4096, "seed": 7})),
+    "z": Provenance(ModelIdentity("z", "sha256:cc", "Q4_0", {"num_ctx": 8192})),
 }
 
 

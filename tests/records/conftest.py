@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.database import Database, migrate
+from app.database.database import Database, migrate
 from app.records.ledger import Ledger
 from tests.records.builders import Clock
 from tests.records.postgres_server import PostgresServer

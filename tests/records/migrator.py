@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from app.database import head, migrate
+from app.database.database import head, migrate
 
 
 def main(url: str) -> None:

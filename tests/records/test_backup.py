@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from app.battle.battle import Verdict
-from app.database import Database, migrate
+from app.database.database import Database, migrate
 from app.errors import ConfigurationError, InvalidInput
 from app.records.backup import back_up
 from app.records.ledger import Ledger

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from app.battle.battle import Verdict
-from app.cli import main
-from app.database import Database, head, migrate
+from app.cli.main import main
+from app.database.database import Database, head, migrate
 from app.records.ledger import Ledger
 from tests.records.builders import judged_battle
 from tests.whole.harness import OURS, environment

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Status
-from app.database import Database, database_url, migrate
-from app.engines import parse
+from app.database.database import Database, database_url, migrate
+from app.database.engines import parse
 from app.errors import ConfigurationError, Unavailable
 from app.records.ledger import Ledger
-from app.settings import Settings
+from app.settings.settings import Settings
 from tests.helpers import wait_until
 from tests.records.builders import new_answer, new_battle, vote
 from tests.records.postgres_server import PostgresServer

@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Verdict
-from app.battle.leaks.policy import Policy, is_leaked, mark_of
-from app.battle.leaks.scanner import Leak
-from app.database import Database
-from app.records.export import exported, redactor
-from app.records.formats import CSV_COLUMNS, Format
+from app.database.database import Database
+from app.leaks.policy import Policy, is_leaked, mark_of
+from app.leaks.scanner import Leak
+from app.records.export.formats import CSV_COLUMNS, Format
+from app.records.export.stream import exported, redactor
 from app.records.ledger import Ledger
 from tests.records.builders import ASKED, judged_battle, new_answer
 

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Pair, Side, Status, Verdict
-from app.database import Database, migrate
+from app.database.database import Database, migrate
 from app.errors import InvalidInput
-from app.records.export import exported
-from app.records.formats import Format
-from app.records.importing import Imported, import_lines
+from app.records.export.formats import Format
+from app.records.export.stream import exported
+from app.records.imports.importer import Imported, import_lines
 from app.records.ledger import Ledger
 from app.records.votes import judged_votes
 from tests.records.builders import judged_battle, new_answer

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from app.battle.battle import Side, Status, Verdict, Vote
-from app.database import Database
+from app.database.database import Database
 from app.errors import Conflict, NotFound
-from app.records.judging import unsaved
+from app.records.conflicts import unsaved
 from app.records.ledger import Ledger
 from app.timing.stopwatch import Timing
 from tests.records.builders import NOON, OPENING, Clock, new_answer, new_battle, vote

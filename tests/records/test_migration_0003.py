@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from app.battle.battle import Pair, Side, Verdict, Vote
-from app.database import Database, migrate
-from app.records.identity import Asked, ModelIdentity
+from app.database.database import Database, migrate
+from app.records.identity import ModelIdentity, Provenance
 from app.records.ledger import Ledger
 from app.records.values import RoundRecord
 from tests.records.builders import OPENING, new_answer, new_battle, vote
@@ -72,7 +72,7 @@ async def test_rows_of_today_survive_the_way_down_and_up_again(empty_url: str) -
     await migrate(empty_url)
     database = Database(empty_url)
     ledger = Ledger(database)
-    asked = Asked(ModelIdentity("x", "sha256:1", "Q4_K_M", {"num_ctx": 4096, "seed": 1}), "Be brief.")
+    asked = Provenance(ModelIdentity("x", "sha256:1", "Q4_K_M", {"num_ctx": 4096, "seed": 1}), "Be brief.")
     await ledger.open_battle(new_battle())
     answers = [new_answer(entry, side=side, asked=asked) for entry, side in ((0, Side.A), (1, Side.B))]
     await ledger.save_answers("b1", answers, [RoundRecord(1, Pair(0, 1), ready=True)])

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from app import database as database_module
 from app.battle.battle import Status, Verdict, Vote
-from app.database import Database, head, migrate, revision
+from app.database import database as database_module
+from app.database.database import Database, head, migrate, revision
 from app.errors import ConfigurationError, Unavailable
 from app.records.ledger import Ledger
 from app.records.tables import answers, battles, metadata, votes

@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 import sqlalchemy as sa
 
-from app.database import Database, migrate, revision
-from app.database_address import ignored_words, parse
-from app.doctor.stores import look_at_database
+from app.database.address import ignored_words, parse
+from app.database.database import Database, migrate, revision
+from app.doctor.probing.stores import probe_database
 from app.errors import ConfigurationError, Unavailable
 from tests.records.postgres_server import PostgresServer
 
@@ -110,7 +110,7 @@ async def test_words_of_libpq_and_of_other_tools_connect_and_migrate(postgres: P
     url = f"{postgres.url(name)}&{words}"
     assert await migrate(url) == await revision(url)
     assert await asked(url, "SELECT count(*) FROM battles") == 0
-    assert (await look_at_database(url)).state == "ready"
+    assert (await probe_database(url)).state == "ready"
     postgres.drop(name)
 
 
@@ -168,7 +168,7 @@ async def test_a_word_that_can_not_be_meant_is_named(postgres: PostgresServer, w
             await work(url)
         assert said in refused.value.sentence
         assert "\n" not in refused.value.sentence
-    seen = await look_at_database(url)
+    seen = await probe_database(url)
     assert (seen.state, said in seen.detail) == ("unusable", True)
 
 
@@ -184,7 +184,7 @@ async def test_tls_where_there_is_none_is_no_absence(place: str, mode: str) -> N
     url = f"postgresql://postgres@{place}/postgres?sslmode={mode}&sslrootcert={CERTIFICATE}"
     with pytest.raises(ConfigurationError, match="the server has no TLS, and sslmode asks for it"):
         await revision(url)
-    seen = await look_at_database(url)
+    seen = await probe_database(url)
     assert (seen.state, "has no TLS" in seen.detail) == ("unusable", True)
 
 
@@ -213,7 +213,7 @@ async def test_a_certificate_that_is_not_trusted_is_no_absence(with_tls: OverTcp
     url = f"postgresql://postgres@{with_tls.place}/postgres?sslmode=verify-full&sslrootcert=system"
     with pytest.raises(ConfigurationError, match="its certificate is not trusted here"):
         await revision(url)
-    assert (await look_at_database(url)).state == "unusable"
+    assert (await probe_database(url)).state == "unusable"
 
 
 async def test_a_server_that_takes_no_writes_now_may_take_them_later(postgres: PostgresServer) -> None:
@@ -221,7 +221,7 @@ async def test_a_server_that_takes_no_writes_now_may_take_them_later(postgres: P
     url = f"{postgres.url()}&target_session_attrs=read-write&options={options}"
     with pytest.raises(Unavailable):
         await revision(url)
-    assert (await look_at_database(url)).state == "away"
+    assert (await probe_database(url)).state == "away"
 
 
 async def test_a_short_connect_timeout_shortens_the_wait_and_a_long_one_does_not_prolong_it(

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Status, Verdict
-from app.database import Database
+from app.database.database import Database
 from app.errors import Conflict
 from app.records.ledger import Ledger
 from app.records.tables import votes

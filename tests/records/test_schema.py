@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from app.database import Database, head, migrate, revision
+from app.database.database import Database, head, migrate, revision
+from app.database.schema import ready
 from app.errors import ConfigurationError
 from app.records.ledger import Ledger
-from app.schema import ready
 from tests.records.builders import new_battle
 from tests.records.postgres_server import PostgresServer
 

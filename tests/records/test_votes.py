@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from app.battle.battle import Pair, Side, Status, Verdict
-from app.database import Database
-from app.records.identity import Asked, ModelIdentity
+from app.database.database import Database
+from app.records.identity import ModelIdentity, Provenance
 from app.records.ledger import Ledger
 from app.records.votes import JudgedVote, judged_votes, vote_mark
 from tests.records.builders import new_answer, new_battle, vote
 
-X = Asked(ModelIdentity("x", "sha256:1"))
+X = Provenance(ModelIdentity("x", "sha256:1"))
 TAKE_BACK = sa.text("UPDATE votes SET retracted_at = '2026-03-01 12:00:00' WHERE battle_id = 'b1'")
 
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Pair, Status, Verdict, Vote
-from app.database import Database
+from app.database.database import Database
 from app.errors import Conflict, NotFound
 from app.records.ledger import Ledger
 from app.records.tables import battles, votes

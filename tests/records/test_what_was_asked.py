@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from app.battle.battle import Pair, Side, Status, Verdict
-from app.database import Database
-from app.records.identity import Asked, ModelIdentity
+from app.database.database import Database
+from app.records.identity import ModelIdentity, Provenance
 from app.records.ledger import Ledger
 from app.records.values import RoundRecord
 from tests.records.builders import OPENING, new_answer, new_battle
 
-ASKED = Asked(ModelIdentity("x:7b", "sha256:1", "Q4_K_M", {"num_ctx": 4096, "seed": 7}), "Be brief.")
+ASKED = Provenance(ModelIdentity("x:7b", "sha256:1", "Q4_K_M", {"num_ctx": 4096, "seed": 7}), "Be brief.")
 
 
 async def rows(database: Database, sql: str) -> list[tuple[object, ...]]:

@@ -11,7 +11,7 @@ import json
 import sys
 
 from app.battle.battle import Status, Verdict
-from app.database import Database
+from app.database.database import Database
 from app.records.ledger import Ledger
 from tests.records.builders import vote
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from app.simulator.asking import chat_ask
-from app.simulator.bodies import Body, ChatMessage
-from app.simulator.clock import run_virtual
-from app.simulator.config import SimulatorConfig
-from app.simulator.keepalive import keep_alive_seconds
-from app.simulator.machine import Ask, Ended, Machine
-from app.simulator.names import ModelName
+from app.simulator.api.asking import chat_ask
+from app.simulator.api.bodies import Body, ChatMessage
+from app.simulator.engine.clock import run_virtual
+from app.simulator.engine.config import SimulatorConfig
+from app.simulator.engine.machine import Ask, Ended, Machine
+from app.simulator.protocol.keepalive import keep_alive_seconds
+from app.simulator.protocol.names import ModelName
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import json
 from contextlib import asynccontextmanager
 
-from app.simulator.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import SimulatorConfig, running_simulator
 from tests.simulator.raw import Reply, call
 
 MODEL = "mistral:7b"

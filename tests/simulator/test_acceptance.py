@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.simulator.errors import ServerBusy
+from app.simulator.protocol.errors import ServerBusy
 from tests.simulator.asking import chat, in_order_of_eviction, load, ps, virtually
 
 TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.simulator.http import Request, Response
-from app.simulator.routes import Application
+from app.simulator.protocol.http import Request, Response
+from app.simulator.server.routes import Application
 from tests.simulator.asking import virtually
 
 PATHS = (

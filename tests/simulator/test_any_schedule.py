@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.simulator.errors import Broken, ServerError
+from app.simulator.protocol.errors import Broken, ServerError
 from tests.simulator.asking import chat, ps, virtually
 
 MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini", "gemma2:9b")

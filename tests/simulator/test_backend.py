@@ -18,8 +18,8 @@ from app.backends.base import (
     ModelNotFound,
 )
 from app.simulator.backend import SimulatedBackend
-from app.simulator.clock import run_virtual
-from app.simulator.config import SimulatorConfig
+from app.simulator.engine.clock import run_virtual
+from app.simulator.engine.config import SimulatorConfig
 
 OPTIONS = GenerationOptions(num_predict=60)
 ASK = GenerationRequest("mistral:7b", (Message("user", "Why do leaves fall?"),), OPTIONS)

@@ -18,17 +18,17 @@ from app.backends.base import (
     RunnerStopped,
     Stalled,
 )
-from app.backends.limits import Limits
-from app.backends.ollama import OllamaBackend
-from app.backends.ollama_lines import Faulted
+from app.backends.ollama.backend import OllamaBackend
+from app.backends.ollama.lines import Faulted
+from app.backends.timeouts import Timeouts
 from app.simulator.backend import SimulatedBackend
-from app.simulator.clock import run_virtual
-from app.simulator.config import SimulatorConfig
+from app.simulator.engine.clock import run_virtual
+from app.simulator.engine.config import SimulatorConfig
 from tests.simulator.serving import simulated
 
 ASK = GenerationRequest("mistral:7b", (Message("user", "Why do leaves fall?"),), GenerationOptions(num_predict=60))
 THOUGHTFUL = GenerationRequest("qwen3:8b", ASK.messages, GenerationOptions(num_predict=60, think=True))
-PATIENCE = Limits(first_token=timedelta(seconds=2), stall=timedelta(seconds=0.3))
+PATIENCE = Timeouts(first_token=timedelta(seconds=2), stall=timedelta(seconds=0.3))
 
 CASES = [
     (ASK, {"connection_refused": True}, BackendUnavailable),

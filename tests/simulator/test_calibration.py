@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from app.simulator.cards import CARDS, GIB
-from app.simulator.errors import PromptTooLong
-from app.simulator.memory import place, predicted_bytes
-from app.simulator.models import MODELS, parse_model
+from app.simulator.engine.memory import place, predicted_bytes
+from app.simulator.models.cards import CARDS, GIB
+from app.simulator.models.catalog import MODELS, parse_model
+from app.simulator.protocol.errors import PromptTooLong
 from tests.simulator.asking import Kept, chat, load, ps, virtually
 
 TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")

@@ -6,7 +6,7 @@ import ollama
 import openai
 import pytest
 
-from app.simulator.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import SimulatorConfig, running_simulator
 from tests.helpers import wait_until
 
 ASK = [{"role": "user", "content": "Why is the sea salty?"}]

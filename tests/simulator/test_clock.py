@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.simulator.clock import Clock, rfc3339, run_virtual
-from app.simulator.engine import Engine, Job
+from app.simulator.engine.clock import Clock, rfc3339, run_virtual
+from app.simulator.engine.devices import Engine, Job
 
 
 def test_times_have_up_to_nine_digits_without_trailing_zeros():

@@ -13,12 +13,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from app.simulator.command import simulate
-from app.simulator.faults import Faults
+from app.simulator.engine.faults import Faults
+from app.simulator.server.command import simulate
 
 PROGRAM = """
 import typer
-from app.simulator.command import simulate
+from app.simulator.server.command import simulate
 app = typer.Typer()
 app.command("simulate")(simulate)
 app.callback()(lambda: None)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from app.backends.base import GenerationRequest, Message
-from app.backends.ollama import OllamaBackend
+from app.backends.ollama.backend import OllamaBackend
 from tests.helpers import wait_until
 from tests.simulator.raw import call, request_bytes
 from tests.simulator.serving import CHAT, LOAD, MODEL, error, loaded, post, simulated

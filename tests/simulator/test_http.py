@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from app.simulator.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import SimulatorConfig, running_simulator
 from tests.helpers import wait_until
 from tests.simulator.raw import Reply, call, read_chunks, read_head, request_bytes
 

@@ -8,16 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ConfigurationError, InvalidInput
-from app.simulator.bodies import read_options
-from app.simulator.config import SimulatorConfig
-from app.simulator.errors import ServerError
-from app.simulator.faults import Faults, ScriptedFault
-from app.simulator.gojson import Fields, GoJsonError, go_loads
-from app.simulator.keepalive import FOREVER, DurationInvalid, go_duration, keep_alive_seconds, keep_alive_setting
-from app.simulator.names import ModelName, NameInvalid
-from app.simulator.runner import common_prefix
-from app.simulator.text import Writer
-from app.simulator.wire import go_string
+from app.simulator.api.bodies import read_options
+from app.simulator.api.wire import go_string
+from app.simulator.engine.config import SimulatorConfig
+from app.simulator.engine.faults import Faults, ScriptedFault
+from app.simulator.engine.runner import common_prefix
+from app.simulator.models.text import Writer
+from app.simulator.protocol.errors import ServerError
+from app.simulator.protocol.gojson import Fields, GoJsonError, go_loads
+from app.simulator.protocol.keepalive import (
+    FOREVER,
+    DurationInvalid,
+    go_duration,
+    keep_alive_seconds,
+    keep_alive_setting,
+)
+from app.simulator.protocol.names import ModelName, NameInvalid
 
 
 @pytest.mark.parametrize(

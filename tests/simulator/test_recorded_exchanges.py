@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.simulator.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import SimulatorConfig, running_simulator
 from tests.simulator.raw import Reply, call
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data/ollama-recordings/wire.json").read_text())

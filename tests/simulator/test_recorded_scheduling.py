@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.simulator.errors import Broken, ServerBusy
+from app.simulator.protocol.errors import Broken, ServerBusy
 from tests.simulator.asking import Kept, chat, load, ps, virtually
 
 SEEN = {

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from app.simulator.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import SimulatorConfig, running_simulator
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from app.backends.base import BackendUnavailable
 from app.backends.scripted import ScriptedBackend
 from app.hosts.host import Host
 from app.hosts.roster import Roster, tell_nobody
-from app.lanes.report import HostEvent, HostReport, HostReports, ResidentReport
-from app.settings import Settings
+from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport
+from app.settings.settings import Settings
 from app.web import application
-from app.web.fleet import Fleet, fleet_on
-from app.web.services import Services
+from app.web.shared.fleet import Fleet, fleet_on
+from app.web.shared.services import Services
 
 ZIRCON, QUOKKA, OKAPI = "zircon:7b", "quokka:8b", "okapi:8b"
 KEY = "the-admin-key"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from fastapi import Request
 
-from app.settings import Settings
-from app.web.access import is_operator
+from app.settings.settings import Settings
+from app.web.shared.access import is_operator
 
 KEY = "s3cret-ключ"
 

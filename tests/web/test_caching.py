@@ -9,10 +9,10 @@ from fastapi import Response
 from httpx import ASGITransport, AsyncClient
 from structlog.testing import capture_logs
 
-from app.board.service import Boards
-from app.settings import Settings
+from app.leaderboard.cache import LeaderboardCache
+from app.settings.settings import Settings
 from app.web import application
-from app.web.services import Services
+from app.web.shared.services import Services
 
 
 class Board:
@@ -40,7 +40,7 @@ def client(boards: Board | None = None) -> AsyncClient:
 
     known = Settings(_env_file=None)
     nothing = cast(Any, None)
-    app.state.services = Services(known, nothing, nothing, cast(Boards, boards), nothing, nothing)
+    app.state.services = Services(known, nothing, nothing, cast(LeaderboardCache, boards), nothing, nothing)
     transport = ASGITransport(app, raise_app_exceptions=False)
     return AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 

@@ -14,16 +14,16 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
-from app.serving import bind
-from app.web import errors
-from app.web.bodies import BodyGate
-from app.web.caching import NoStore
+from app.process.serve import bind
 from app.web.connection import Connection
-from app.web.limits import Limits
-from app.web.streams import EventStream
+from app.web.connection_limits import ConnectionLimits
+from app.web.shared import errors
+from app.web.shared.bodies import BodyGate
+from app.web.shared.caching import NoStore
+from app.web.shared.streams import EventStream
 from tests.helpers import wait_until
 
-SHORT = Limits(head_bytes=2000, head_s=0.3, body_s=0.3, body_rate=1e6, body_bytes=5000, linger_s=0.3)
+SHORT = ConnectionLimits(head_bytes=2000, head_s=0.3, body_s=0.3, body_rate=1e6, body_bytes=5000, linger_s=0.3)
 GET = b"GET /echo HTTP/1.1\r\nHost: arena\r\n"
 POST = b"POST /echo HTTP/1.1\r\nHost: arena\r\nContent-Type: application/json\r\n"
 
@@ -256,7 +256,7 @@ async def test_a_body_that_trickles_in_has_a_time_by_its_size(server: Server) ->
 
 async def test_who_sends_slowly_but_enough_is_heard_to_the_end(start: Start) -> None:
     class Patient(Connection):
-        limits = Limits(body_s=1.5, body_rate=5)
+        limits = ConnectionLimits(body_s=1.5, body_rate=5)
 
     server = await start(Patient)
     async with server.dialled() as (reader, writer):
@@ -270,7 +270,7 @@ async def test_who_sends_slowly_but_enough_is_heard_to_the_end(start: Start) -> 
 
 
 def test_a_body_has_a_time_between_pieces_and_one_by_its_size() -> None:
-    limits = Limits(body_s=20, body_rate=8192, body_bytes=1_000_000)
+    limits = ConnectionLimits(body_s=20, body_rate=8192, body_bytes=1_000_000)
     assert limits.body_until(began=100, now=100, size=0) == 120
     assert limits.body_until(began=100, now=119, size=0) == 120, "nothing came"
     assert limits.body_until(began=100, now=119, size=8192) == 121, "a second for what came"

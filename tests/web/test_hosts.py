@@ -11,11 +11,12 @@ import pytest
 
 from app.backends.base import InstalledModel
 from app.hosts.catalog import Contender
-from app.lanes.report import HostReport
-from app.redis import commands_client
-from app.web import application, host_examples
-from app.web.fleet import Checkup, troubles
-from app.web.host_views import model_view, rfc3339
+from app.redis.client import commands_client
+from app.scheduling.report import HostReport
+from app.web import application
+from app.web.api import host_examples
+from app.web.api.host_views import model_view, rfc3339
+from app.web.shared.fleet import Checkup, troubles
 from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
 
 HOSTS, MODELS, WARM = "/api/arena/hosts", "/api/arena/models", "/api/arena/warm"

@@ -8,13 +8,13 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import Unavailable
-from app.lanes.memory import MemoryQueue, MemoryReports
-from app.lanes.report import HostReport
-from app.lanes.router import Destination, Router
-from app.main import AtHand
-from app.redis import commands_client
-from app.settings import HostSettings, Settings
-from app.web.chatmrpt.status import ollama_status
+from app.process.app import AtHand
+from app.redis.client import commands_client
+from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.report import HostReport
+from app.scheduling.testing.in_memory import MemoryQueue, MemoryReports
+from app.settings.settings import HostSettings, Settings
+from app.web.legacy.status import ollama_status
 from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of, roster_of
 
 HOSTS = (

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.arena.sweeper import OPEN_KEY
-from app.metrics.tally import Tally
+from app.metrics.counters import Counters
 from app.timing.stopwatch import Timing
 from tests.web.fleets import KEY, QUOKKA, REPORT, ZIRCON, client, fleet_of
 
@@ -35,7 +35,7 @@ def samples(text):
 
 async def counted(redis):
     """Two workers that both counted."""
-    tallies = Tally(redis), Tally(redis)
+    tallies = Counters(redis), Counters(redis)
     for tally in tallies:
         tally.answered("gpu-1", ZIRCON, "stop", "", QUICK)
         tally.loaded("gpu-1", ZIRCON, 8.0, wished=True)

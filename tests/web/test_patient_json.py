@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import NotFound, Unavailable
-from app.web.streams import patient_json
+from app.web.shared.streams import patient_json
 
 SILENCE_S = 0.02
 

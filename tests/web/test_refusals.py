@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from app.errors import NotFound
 from app.store_errors import Trouble, database_lost
-from app.web import errors
-from app.web.refusals import Refusals
-from app.web.requests import RequestIds
+from app.web.shared import errors
+from app.web.shared.refusals import Refusals
+from app.web.shared.request_ids import RequestIds
 
 
 @pytest.fixture

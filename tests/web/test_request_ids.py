@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app.web.requests import RequestIds
+from app.web.shared.request_ids import RequestIds
 
 
 async def echo(_: Request) -> JSONResponse:

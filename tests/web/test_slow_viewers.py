@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from app.serving import UNSENT_LIMIT_S, bind
-from app.web.streams import EventStream
+from app.process.serve import UNSENT_LIMIT_S, bind
+from app.web.shared.streams import EventStream
 from tests.helpers import wait_until
 
 UNSENT_MS = 300

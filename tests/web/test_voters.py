@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from app.errors import ConfigurationError
 from app.records.voters import secret_of, voter_key
-from app.settings import Settings
-from app.web.voters import voter_of
+from app.settings.settings import Settings
+from app.web.shared.voters import voter_of
 
 SERVICES: Any = SimpleNamespace(secret=b"secret")
 

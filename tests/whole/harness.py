@@ -23,8 +23,8 @@ from typing import Any
 
 import httpx
 
-from app.simulator.server import RunningSimulator, SimulatorConfig, running_simulator
-from tests.redis_server import RedisServer
+from app.simulator.server.server import RunningSimulator, SimulatorConfig, running_simulator
+from tests.redis.server import RedisServer
 
 ROOT = Path(__file__).parents[2]
 READY_LIMIT_S = 40.0

@@ -8,17 +8,7 @@ import json
 import httpx
 import pytest
 
-from tests.whole.client import (
-    BATTLES,
-    call,
-    check_refusal,
-    client,
-    open_battle,
-    post,
-    snapshot,
-    until_ready,
-    vote,
-)
+from tests.whole.client import BATTLES, call, check_refusal, client, open_battle, post, snapshot, until_ready, vote
 from tests.whole.harness import OKAPI, ZIRCON
 
 JSON = {"Content-Type": "application/json"}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from app.database import migrate
+from app.database.database import migrate
 from tests.helpers import wait_until
 from tests.records.postgres_server import PostgresServer
 from tests.whole.client import (

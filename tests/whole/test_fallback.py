@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.helpers import wait_until
-from tests.redis_server import RedisServer
+from tests.redis.server import RedisServer
 from tests.whole.client import call, open_battle, play
 from tests.whole.harness import MODELS, ModelServer, serve
 

@@ -14,17 +14,7 @@ from time import monotonic
 import httpx
 import pytest
 
-from tests.whole.client import (
-    BATTLES,
-    LIMIT_S,
-    Watched,
-    call,
-    client,
-    open_battle,
-    snapshot,
-    until_snapshot,
-    watch,
-)
+from tests.whole.client import BATTLES, LIMIT_S, Watched, call, client, open_battle, snapshot, until_snapshot, watch
 from tests.whole.harness import QUOKKA, ZIRCON
 from tests.whole.older import CHOICE, PAIR, arena, check_types, submit
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import redis as sync_redis
 
-from app.database import migrate
+from app.database.database import migrate
 from tests.helpers import wait_until
 from tests.records.conftest import postgres
 from tests.records.postgres_server import PostgresServer

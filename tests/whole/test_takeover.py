@@ -10,17 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.helpers import wait_until
-from tests.whole.client import (
-    BATTLES,
-    call,
-    folded,
-    open_battle,
-    play,
-    text_of,
-    vote,
-    watch,
-    watching,
-)
+from tests.whole.client import BATTLES, call, folded, open_battle, play, text_of, vote, watch, watching
 from tests.whole.harness import MODELS, OKAPI, running_house
 from tests.whole.older import get
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.settings import Settings
+from app.settings.settings import Settings
 from app.web.schemas.base import Schema
 
 EXAMPLE: dict[str, object] = {

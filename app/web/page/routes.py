@@ -16,7 +16,7 @@ from app.errors import NotFound
 from app.web.page.about import EXAMPLE, About, about_of
 from app.web.page.built_files import BuiltPage, read_built
 from app.web.schemas.base import answered
-from app.web.services import Services, Wired
+from app.web.shared.services import Services, Wired
 
 router = APIRouter()
 

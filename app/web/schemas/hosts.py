@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, RootModel
 
-from app.lanes.report import EventKind
+from app.scheduling.report import EventKind
 from app.web.schemas.base import Schema
 
 HostHealth = Literal["up", "trying", "down", "unknown"]

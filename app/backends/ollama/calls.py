@@ -1,0 +1,155 @@
+"""Ollama's short questions and orders: one JSON object each."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, TypeVar
+
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from app.backends.base import (
+    BackendError,
+    BackendUnavailable,
+    GenerationOptions,
+    InstalledModel,
+    LoadedModel,
+    Message,
+    UpstreamFailed,
+)
+from app.backends.ollama.failures import by_status, by_text, error_text
+from app.backends.ollama.rows import OddRow, decoded, installed_models, loaded_models
+from app.backends.server import ModelServer, Reply
+
+_FOREVER = timedelta(days=365 * 100)
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+def _a_string(value: object) -> object:
+    return value if isinstance(value, str) else ""
+
+
+_Words = Annotated[str, BeforeValidator(_a_string)]
+"""A string; another server's null, number or list counts as empty."""
+
+
+class VersionReply(_Reply):
+    """``GET /api/version``; the ``version`` is empty when it is there and no string."""
+
+    version: _Words
+
+
+class OrderReply(_Reply):
+    """What a load or an unload is answered with."""
+
+    done: Annotated[bool, BeforeValidator(lambda value: value is True)]
+    done_reason: _Words = ""
+
+
+class LoadedReply(_Reply):
+    """``GET /api/ps``."""
+
+    models: list[object] | None = None
+
+    def values(self) -> tuple[LoadedModel, ...]:
+        """The models as plain values."""
+        return loaded_models(self.models or ())[0]
+
+    def odd(self) -> tuple[OddRow, ...]:
+        """The rows that are not as Ollama writes them."""
+        return loaded_models(self.models or ())[1]
+
+
+class InstalledReply(_Reply):
+    """``GET /api/tags``."""
+
+    models: list[object] | None = None
+
+    def values(self) -> tuple[InstalledModel, ...]:
+        """The models as plain values."""
+        return installed_models(self.models or ())[0]
+
+    def odd(self) -> tuple[OddRow, ...]:
+        """The rows that are not as Ollama writes them."""
+        return installed_models(self.models or ())[1]
+
+
+_R = TypeVar("_R", bound=_Reply)
+
+
+def chat_body(
+    model: str, messages: tuple[Message, ...], options: GenerationOptions, *, stream: bool
+) -> dict[str, object]:
+    """The body of ``POST /api/chat``, the same for warm-up and battle: another num_ctx would load the model again.
+
+    There is never a keep_alive here: on a chat it would change how long the model stays.
+    """
+    body: dict[str, object] = {
+        "model": model,
+        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "stream": stream,
+        "options": _options(options),
+    }
+    if options.think is not None:
+        body["think"] = options.think
+    return body
+
+
+def _options(options: GenerationOptions) -> dict[str, object]:
+    named: dict[str, object] = {
+        "num_ctx": options.num_ctx,
+        "num_predict": options.num_predict,
+        "temperature": options.temperature,
+    }
+    if options.seed is not None:
+        named["seed"] = options.seed
+    return {**options.extra, **named}
+
+
+def keep_alive_form(duration: timedelta) -> str | int:
+    """Ollama's form of a duration: Go's, in milliseconds where needed; negative or over a century is for ever."""
+    if duration < timedelta(0) or duration > _FOREVER:
+        return -1
+    milliseconds = round(duration / timedelta(milliseconds=1))
+    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+
+
+class OllamaCalls:
+    """Asks one server one thing at a time; every call ends within its own limit."""
+
+    def __init__(self, server: ModelServer) -> None:
+        self._server = server
+
+    async def get(self, path: str, reply: type[_R], limit: timedelta) -> _R:
+        """GET ``path``; BackendError when the answer is not a ``reply`` within ``limit``."""
+        return _understood(await self._server.ask("GET", path, None, limit), reply)
+
+    async def post(
+        self,
+        path: str,
+        body: dict[str, object],
+        reply: type[_R],
+        limit: timedelta,
+        late: type[BackendError] = BackendUnavailable,
+    ) -> _R:
+        """POST ``body`` to ``path``; BackendError when the answer is not a ``reply``, ``late`` after ``limit``."""
+        return _understood(await self._server.ask("POST", path, orjson.dumps(body), limit, late), reply)
+
+
+def _understood(answer: Reply, reply: type[_R]) -> _R:
+    if answer.status != 200:
+        raise by_status(answer.status, answer.body, answer.location)
+    try:
+        return reply.model_validate(decoded(answer.body))
+    except ValueError:
+        raise _not_understood(answer.body) from None
+
+
+def _not_understood(body: bytes) -> BackendError:
+    text = error_text(body)
+    if text is not None:
+        return by_text(text)
+    return UpstreamFailed("HTTP 200, but not with Ollama's JSON: is this the address of an Ollama server?")

@@ -1,0 +1,185 @@
+"""Ollama's answer: newline-delimited JSON, one line per token, the last with ``done: true``.
+
+The last line carries six figures, durations in whole nanoseconds; a figure that is zero is left out. A stream that
+ends without ``done: true`` has failed: Ollama stops in silence when a model repeats itself or its process ends.
+Other servers that speak this API write null or ``12.0``: that is a figure like any other, or none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming, UpstreamFailed
+from app.backends.ollama.failures import by_text, error_text
+from app.backends.ollama.rows import positive, whole
+from app.backends.thinking import ThinkFilter
+
+MAX_LINE = 1024 * 1024
+_NS = 1e-9
+
+
+class _Message(TypedDict, total=False):
+    content: str | None
+    thinking: str | None
+
+
+class Line(TypedDict, total=False):
+    """One line as far as the arena reads it; null is as good as nothing, and a figure may be anything."""
+
+    message: _Message | None
+    done: bool | None
+    done_reason: str | None
+    error: str | None
+    total_duration: object
+    load_duration: object
+    prompt_eval_count: object
+    prompt_eval_duration: object
+    eval_count: object
+    eval_duration: object
+
+
+_LINE = TypeAdapter(Line)
+
+
+def timing_of(line: Line) -> ServerTiming:
+    """The six figures of the last line, in seconds and tokens; 0 for one that is absent or no number."""
+    return ServerTiming(
+        total_s=positive(line.get("total_duration")) * _NS,
+        load_s=positive(line.get("load_duration")) * _NS,
+        prompt_tokens=whole(line.get("prompt_eval_count")) or 0,
+        prompt_s=positive(line.get("prompt_eval_duration")) * _NS,
+        tokens=whole(line.get("eval_count")) or 0,
+        decode_s=positive(line.get("eval_duration")) * _NS,
+    )
+
+
+class Faulted(BackendBroken):
+    """The server reported an error, or sent nonsense, after the first token."""
+
+    code = "upstream_error"
+
+
+class Answer:
+    """Folds the bytes of one answer into chunks.
+
+    Content is gathered line by line and looked through for thinking once per ``feed``. ``started`` is true once text
+    was given out: from then on every failure is a cut. ``failure`` is what ends the answer after the chunk that
+    ``feed`` returned.
+    """
+
+    def __init__(self) -> None:
+        self.started = False
+        self.failure: BackendError | None = None
+        self._tail = b""
+        self._thinking = ThinkFilter()
+        self._pieces: list[str] = []
+        self._text = ""
+        self._tokens = 0
+        self._thought = False
+        self._last: Line | None = None
+
+    def feed(self, data: bytes) -> Chunk | None:
+        """Merge all whole lines of ``data`` into one chunk; None when they say nothing."""
+        lines = (self._tail + data).split(b"\n")
+        self._tail = lines.pop()
+        for raw in lines:
+            if raw:
+                self._line(raw)
+        if len(self._tail) > MAX_LINE:
+            self._fail(f"a line of more than {MAX_LINE} bytes")
+        return self._chunk()
+
+    def end(self, cause: Exception | None) -> Chunk | None:
+        """Take the end of the connection: a last line may lack its newline; else ``failure`` is set."""
+        tail, self._tail = self._tail, b""
+        if tail and _whole(tail):
+            self._line(tail)
+        if self._last is None and self.failure is None:
+            self.failure = self._cut(cause)
+        return self._chunk()
+
+    def _line(self, raw: bytes) -> None:
+        if self.failure is not None or self._last is not None:
+            return
+        try:
+            line = _LINE.validate_json(raw)
+        except ValidationError:
+            if not raw.isspace():
+                self._reported(raw)
+            return
+        if (error := line.get("error")) is not None:
+            self._fail(error)
+            return
+        message = line.get("message")
+        if message:
+            if message.get("thinking"):
+                self._thought = True
+            if content := message.get("content"):
+                self._pieces.append(content)
+        if line.get("done"):
+            self._finish(line)
+
+    def _finish(self, line: Line) -> None:
+        if line.get("done_reason") not in ("stop", "length"):
+            self._fail(f"ended with done_reason {line.get('done_reason')!r}")
+            return
+        self._last = line
+
+    def _chunk(self) -> Chunk | None:
+        begun = self._settle()
+        text, tokens, thought = self._text, self._tokens, self._thought
+        self._text, self._tokens, self._thought = "", 0, False
+        if self._last is not None:
+            text += self._thinking.finish()
+            reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
+            return Chunk(text, tokens, thought, reason, timing_of(self._last))
+        self.started = begun
+        return Chunk(text, tokens, thought) if text or thought else None
+
+    def _settle(self) -> bool:
+        """Take what was thought out of the gathered pieces; return whether the answer has begun to be seen."""
+        if self._pieces:
+            pieces, self._pieces = self._pieces, []
+            whole = "".join(pieces)
+            if self._thinking.passes(whole):
+                self._text += self._thinking.feed(whole)[0]
+                self._tokens += len(pieces)
+            else:
+                self._sift(pieces)
+        return self.started or bool(self._text)
+
+    def _sift(self, pieces: list[str]) -> None:
+        for piece in pieces:
+            text, thought = self._thinking.feed(piece)
+            self._text += text
+            self._tokens += bool(text)
+            self._thought = self._thought or thought
+
+    def _reported(self, raw: bytes) -> None:
+        """A line that is not one of an answer: an error in another form, or nonsense."""
+        self._fail(error_text(raw) or "sent a line that is not Ollama's JSON: is this the address of an Ollama server?")
+
+    def _fail(self, text: str) -> None:
+        if self._settle():
+            self.failure = Faulted((error_text(text) or text)[:500])
+        else:
+            self.failure = by_text(text)
+
+    def _cut(self, cause: Exception | None) -> BackendError:
+        how = f"the connection was lost ({cause})" if cause else "the connection was closed"
+        if self._settle():
+            return BackendBroken(f"{how} before done: true")
+        if cause is not None and not isinstance(cause, OSError):
+            return UpstreamFailed(f"the response is not HTTP ({cause})")
+        return BackendUnavailable(f"{how} before the first token")
+
+
+def _whole(raw: bytes) -> bool:
+    try:
+        _LINE.validate_json(raw)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""``arena doctor``: what is wrong, and the command that helps; no server needs to run."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+
+from app.settings.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.doctor.diagnose import Diagnosis
+
+Wake = Annotated[bool, typer.Option("--wake", help="Ask hosts that scale to zero, too; it may take 90 s.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
+
+WAKES_WITHIN = timedelta(seconds=90)
+
+
+def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
+    """Look at the hosts, Redis, the database and the settings; name what is wrong, why, and the command that helps.
+
+    No model is loaded, nothing is generated, and the one small write to each store leaves nothing behind. Ends with
+    status 0 if battles can run, warnings or not, and with 1 if they can't.
+    """
+    examination = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
+    if as_json:
+        sys.stdout.write(f"{orjson.dumps(examination.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n")
+    else:
+        from rich.console import Console
+
+        from app.doctor.render import show
+
+        show(examination, Console())
+    raise typer.Exit(0 if examination.can_battle else 1)
+
+
+async def diagnosed(settings: Settings, wake: timedelta | None = None) -> Diagnosis:
+    """Examine what ``settings`` configure, with clients of its own; ``wake`` as for ``diagnose``.
+
+    Raises:
+        ConfigurationError: the settings contradict themselves.
+    """
+    from app.database.engines import database_url
+    from app.doctor.diagnose import diagnose  # what it needs takes a while, and other commands don't need it
+    from app.doctor.probing.observe import redis_of
+    from app.hosts.checking import checked
+
+    async with redis_of(settings) as redis:
+        return await diagnose(settings, checked(settings), redis=redis, database=database_url(settings), wake=wake)

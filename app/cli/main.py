@@ -1,0 +1,93 @@
+"""The command line: ``arena serve``, ``lanes``, ``demo``, ``simulate``, and what is done to the records."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from app.cli.records import backup, export, forget, import_, migrate
+from app.errors import ArenaError
+from app.settings.settings import load_settings
+
+app = typer.Typer(
+    name="arena",
+    help="Blind, side-by-side battles between your local models: the winner stays, the votes decide.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")]
+Workers = Annotated[int, typer.Option(min=1, help="Worker processes; they share Redis and the database.")]
+
+
+NoLanes = Annotated[bool, typer.Option("--no-lanes", help="Leave the model hosts to arena lanes and other workers.")]
+
+
+@app.command()
+def serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_lanes: NoLanes = False) -> None:
+    """Serve the arena; prints one line when it is ready: its address.
+
+    What it talks to comes from the environment, .env and arena.toml; .env.example documents every setting.
+    """
+    from app.process.serve import serve as run_serve
+
+    if no_lanes:
+        os.environ["ARENA_LANES"] = "false"  # workers are processes of their own and read their settings there
+    run_serve(load_settings(), host, port, workers)
+
+
+@app.command()
+def lanes(workers: Workers = 1) -> None:
+    """Drive the model hosts and serve nobody, beside arena serve --no-lanes; prints one line when it is ready.
+
+    Both need the same hosts, database and Redis; without REDIS_URL they share the private one of an ARENA_DATA_DIR.
+    SIGTERM ends it: running answers get ARENA_DRAIN, the rest goes to another process.
+    """
+    from app.process.drive import drive
+
+    drive(load_settings(), workers)
+
+
+@app.command()
+def demo(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Workers = 1,
+    message: Annotated[str, typer.Option(help="The question of the battle.")] = "Why is the sky blue?",
+) -> None:
+    """Play one battle in the terminal against simulated models: no GPU, no Ollama, nothing to set up.
+
+    Vote with a or b (the better one), t (a tie), n (neither). Without a terminal it votes by itself.
+    """
+    from app.demo.command import demo as run_demo
+
+    run_demo(host, port, workers, message)
+
+
+def main() -> None:
+    """Run a command; an error on purpose is one line on stderr and status 2."""
+    from app.cli.doctor import doctor
+    from app.cli.leaderboard import board
+    from app.simulator.server.command import simulate
+
+    app.command("simulate")(simulate)
+    app.command("board")(board)
+    app.command("doctor")(doctor)
+    records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
+    for run in records:
+        app.command(run.__name__.rstrip("_"))(run)
+    try:
+        app()
+    except ArenaError as error:
+        print(f"arena: {error.sentence}", file=sys.stderr)  # noqa: T201 - the command line speaks here
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""``arena migrate``, ``backup``, ``export``, ``import``, ``forget``: what ops do with the records, as it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import typer
+
+from app.errors import ConfigurationError, InvalidInput
+from app.files import to_disk, written
+from app.settings.forms import parse_duration
+from app.settings.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from app.database.database import Database
+
+T = TypeVar("T")
+
+_STANDARD = Path("-")
+
+Form = Annotated[
+    Literal["dpo", "rlhf", "csv", "arena"],
+    typer.Option("--format", help="dpo and rlhf for training, csv for tables, arena for everything."),
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")]
+Redact = Annotated[bool, typer.Option("--redact", help="Replace prompts and system prompts by keyed hashes.")]
+Ties = Annotated[bool, typer.Option("--ties", help="In dpo: two opposite pairs for a tie, of half the strength.")]
+Session = Annotated[str, typer.Option(help="Erase the battles of this session, and its voter in all others.")]
+Older = Annotated[str, typer.Option(help="Erase battles that were opened longer ago: 720h is 30 days.")]
+
+
+def migrate(target: Annotated[str, typer.Argument(help="head, base or a revision.")] = "head") -> None:
+    """Bring the database's schema to this version's; make a backup first."""
+    from app.database.database import database_url
+    from app.database.database import migrate as move
+
+    at = asyncio.run(move(database_url(load_settings()), target))
+    _say("The database is empty." if at is None else f"The database is at schema {at}.")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The file to make; PostgreSQL's is one for pg_restore.")],
+) -> None:
+    """Write a copy of the database to a new file that only you can read, also while the arena serves."""
+    from app.database.database import database_url
+    from app.records.backup import back_up
+
+    back_up(database_url(load_settings()), file)
+    _say(f"The backup is in {file}.")
+
+
+def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = False, ties: Ties = False) -> None:
+    """Write the votes that stand, a line each; docs/export.md documents the lines."""
+    from app.records.export.formats import Format, as_it_is
+    from app.records.export.stream import exported, redactor
+    from app.records.voters import secret_of
+
+    settings = load_settings()
+    shown = redactor(secret_of(settings)) if redact else as_it_is
+
+    async def work(database: Database) -> None:
+        with _written(output) as sink:
+            async with aclosing(exported(database, Format(form), redact=shown, with_ties=ties)) as pieces:
+                async for piece in pieces:
+                    sink.write(piece)
+            if output != _STANDARD:
+                to_disk(sink)
+
+    _on_database(settings, work)
+
+
+def import_(file: Annotated[Path, typer.Argument(help="Arena JSONL; - is standard input.")]) -> None:
+    """Take votes from arena JSONL; what is there already stays as it is."""
+    from app.records.imports.importer import Imported, import_lines
+
+    async def work(database: Database) -> Imported:
+        with _read(file) as lines:
+            return await import_lines(database, lines)
+
+    done = _on_database(load_settings(), work)
+    _say(f"{done.votes} votes were imported, {done.known} were known already.")
+
+
+def forget(session: Session = "", older_than: Older = "") -> None:
+    """Erase prompts, texts and voters for good; verdicts, models and timings stay, so the board does not change."""
+    from app.records.erasure import Forgotten, forget_older, forget_session
+    from app.records.ledger import utc_now
+    from app.records.voters import secret_of, voter_key
+
+    if bool(session) == bool(older_than):
+        raise InvalidInput("say whom to forget: either --session ID or --older-than 720h")
+    settings = load_settings()
+
+    async def work(database: Database) -> Forgotten:
+        if older_than:
+            return await forget_older(database, _before(older_than, utc_now()))
+        return await forget_session(database, session, voter_key(secret_of(settings), "session", session))
+
+    done = _on_database(settings, work)
+    _say(f"{done.battles} battles were erased, and the voter of {done.votes} votes in others.")
+    if done.in_log:
+        raise ConfigurationError(
+            "their words are still in the database's log (arena.db-wal), since another process was reading it; run "
+            "this again when its export or backup is done"
+        )
+
+
+def _before(older_than: str, now: datetime) -> datetime:
+    try:
+        age = parse_duration(older_than)
+        assert isinstance(age, timedelta)
+        if age < timedelta(0):
+            raise ValueError("lies in the future: write how long ago")
+        return now - age
+    except OverflowError:
+        raise InvalidInput(f"--older-than: {older_than!r} is longer than there are dates") from None
+    except ValueError as error:
+        raise InvalidInput(f"--older-than: {older_than!r} {error}") from None
+
+
+def _on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run ``work`` on the configured database, whose schema must be this version's."""
+    from app.database.database import Database, database_url
+    from app.database.schema import ready
+
+    async def run() -> T:
+        url = database_url(settings)
+        await ready(url)
+        database = Database(url)
+        try:
+            return await work(database)
+        finally:
+            await database.aclose()
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[IO[bytes]]:
+    """What ``--output`` names, to be written; see ``app.files.written``.
+
+    Raises:
+        ConfigurationError: it can't be.
+    """
+    try:
+        with _standard_output() if file == _STANDARD else written(file) as sink:
+            yield sink
+    except OSError as error:
+        name = "standard output" if file == _STANDARD else file
+        raise ConfigurationError(f"{name} can't be written ({error.strerror}); choose another with --output") from None
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[bytes]]:
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it again at its end
+        if not isinstance(error, BrokenPipeError):  # who reads has had enough
+            raise
+
+
+@contextmanager
+def _read(file: Path) -> Iterator[IO[bytes]]:
+    if file == _STANDARD:
+        yield sys.stdin.buffer
+        return
+    try:
+        source = file.open("rb")
+    except OSError as error:
+        raise InvalidInput(f"{file} can't be read ({error.strerror})") from None
+    with source:
+        yield source
+
+
+def _say(sentence: str) -> None:
+    print(sentence)  # noqa: T201 - the command line speaks here

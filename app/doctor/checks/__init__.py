@@ -1,0 +1,1 @@
+"""The checks: pure functions from an observation to findings."""

@@ -1,0 +1,1 @@
+"""The probes: read-only looks at hosts, Redis and the database."""

@@ -1,0 +1,113 @@
+"""One question to a server, and what its failure means: names, sockets, TLS and HTTP, before anything of Ollama."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from app.backends.exchange import Exchange
+from app.backends.ollama.rows import decoded
+from app.backends.server import LARGEST_REPLY, body_of
+from app.backends.target import Target
+from app.doctor.probing.observation import Reach
+from app.network.connecting import resolved
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class NotReached(Exception):
+    """How far it got, and what was in the way."""
+
+    def __init__(self, reach: Reach, detail: str = "") -> None:
+        super().__init__(detail)
+        self.reach, self.detail = reach, detail
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, and the server's clock less ours by its Date header (known to about a second)."""
+
+    status: int
+    body: bytes
+    location: str = ""
+    skew_s: float | None = None
+
+
+async def exchanged(
+    target: Target, path: str, body: dict[str, str] | None, limit_s: float, wall: Callable[[], float]
+) -> Answer:
+    """GET ``path``, or POST ``body`` there, as a backend does; of a very long answer the first 8 MB.
+
+    Raises:
+        OSError: no connection, no TLS, or no whole response; TimeoutError after ``limit_s`` seconds.
+        ValueError: the response is not HTTP.
+    """
+    began = wall()
+    sent = None if body is None else json.dumps(body).encode()
+    async with asyncio.timeout(limit_s):
+        exchange = await Exchange.send(target, "GET" if body is None else "POST", path, sent, limit_s)
+        try:
+            await exchange.headers()
+            middle = (began + wall()) / 2
+            read = await body_of(exchange, LARGEST_REPLY)
+        finally:
+            exchange.close()
+    _refuse_broken(exchange, len(read) > LARGEST_REPLY)
+    return Answer(exchange.status, read, exchange.location, _skew_s(exchange.date, middle))
+
+
+def _refuse_broken(exchange: Exchange, left_off: bool) -> None:
+    if left_off:
+        return
+    if isinstance(exchange.error, OSError):
+        raise exchange.error
+    if exchange.error is not None:
+        raise ValueError(str(exchange.error))
+    if exchange.cut:
+        raise ConnectionResetError("the connection was closed early")
+
+
+def _skew_s(date: str, now: float) -> float | None:
+    """A Date header is cut to whole seconds, so half a second is added."""
+    try:
+        return parsedate_to_datetime(date).timestamp() + 0.5 - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def parsed(body: bytes, reply: type[M]) -> M | None:
+    """``body`` as a ``reply``; None when it is none."""
+    try:
+        return reply.model_validate(decoded(body))
+    except ValueError:
+        return None
+
+
+def listed(answer: Answer | BaseException, reply: type[M]) -> M | None:
+    """A list that was asked for; None when it did not come."""
+    if isinstance(answer, Answer):
+        return parsed(answer.body, reply)
+    if isinstance(answer, NotReached):
+        return None
+    raise answer
+
+
+def broken(error: OSError | ValueError) -> tuple[Reach, str]:
+    """What a failed exchange means."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return "untrusted", error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return "not_tls", error.reason or str(error)
+    return "reset", str(error) or type(error).__name__
+
+
+async def addresses_of(name: str, port: int) -> tuple[str, ...]:
+    """The addresses of ``name`` in figures, the best first; raises OSError or UnicodeError when it has none."""
+    return tuple(dict.fromkeys(str(address[4][0]) for address in await resolved(name, port)))

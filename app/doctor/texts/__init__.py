@@ -1,0 +1,1 @@
+"""What findings say: sentences and the commands that fix them."""

@@ -1,0 +1,66 @@
+"""The commands of remedies: for a shell, quoted, and without any password."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from shlex import quote
+from urllib.parse import urlsplit
+
+from app.network.addresses import shown
+
+
+def is_here(url: str) -> bool:
+    """Whether an address is this machine by its name."""
+    name = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+def has_no_name(url: str) -> bool:
+    """Whether an address is numbers only, so that nothing behind it can go by its name."""
+    try:
+        ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+    return True
+
+
+def machine_of(url: str) -> str:
+    """Where a command for the server at ``url`` has to be typed."""
+    return "this machine" if is_here(url) else f"the machine {urlsplit(url).hostname}"
+
+
+def server_setting(name: str, value: str) -> str:
+    """Set one of Ollama's environment variables where systemd runs it, and start it again."""
+    folder = "/etc/systemd/system/ollama.service.d"
+    lines = quote(f"[Service]\\nEnvironment={name}={value}\\n")
+    file = f"{folder}/{name.lower().replace('_', '-')}.conf"
+    return f"sudo mkdir -p {folder} && printf {lines} | sudo tee {file} && {RESTART}"
+
+
+RESTART = "sudo systemctl daemon-reload && sudo systemctl restart ollama"
+
+
+def ollama(url: str, *words: str) -> str:
+    """Ollama's own client, asked to talk to the server at ``url``."""
+    return f"OLLAMA_HOST={quote(shown(url))} ollama {' '.join(map(quote, words))}"
+
+
+def curl(url: str, path: str) -> str:
+    """Ask the server at ``url`` by hand."""
+    return f"curl -sS -m 5 {quote(shown(url).rstrip('/') + path)}"
+
+
+def chat(url: str, model: str) -> str:
+    """Ask the server at ``url`` for an answer by hand, as the arena does."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]})
+    return f"curl -sS -m 200 {quote(shown(url).rstrip('/') + '/api/chat')} -d {quote(body)}"
+
+
+def environment(name: str, value: str) -> str:
+    """Change a setting of the arena in ``.env``."""
+    line = quote(f"{name}={value}")
+    return f"sed -i '/^{name}=/d' .env && echo {line} >> .env"

@@ -1,0 +1,112 @@
+"""Boards as the bytes that are served; pure functions of what was gathered, to be run in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from app.battle.battle import Verdict
+from app.errors import InvalidInput
+from app.leaderboard.gather import Gathered
+from app.leaderboard.query import LeaderboardQuery
+from app.ranking.board import BoardRow
+from app.ranking.leaderboard import board_of
+from app.ranking.speed import SpeedRow, speed_board
+from app.ranking.votes import tabulate
+
+FACTS, SPEED = "facts", "speed"
+"""The names of the two bodies that are no leaderboards."""
+DEFAULT = LeaderboardQuery()
+VOTES_OF = "ended battles"
+"""Which votes are behind every figure; those of running ones would tell who sits where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Counts over all votes of ended battles, marked or not, but for void ones; ``usage`` is verdicts by model name."""
+
+    votes: int
+    verdicts: dict[str, int]
+    usage: dict[str, int]
+    categories: dict[str, int]
+    languages: dict[str, int]
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Facts:
+        """Read what ``facts_of`` gave."""
+        return cls(**orjson.loads(body))
+
+    def check_anchor(self, query: LeaderboardQuery) -> None:
+        """Refuse a query whose anchor was never judged, so that nobody has boards made of names that he makes up.
+
+        Raises:
+            InvalidInput: it was not.
+        """
+        anchor = query.anchor
+        if anchor is not None and not {anchor, anchor.rpartition("@")[0]} & self.usage.keys():
+            raise InvalidInput("anchor is the name of a model on the board", field="anchor")
+
+    def empty_board(self, query: LeaderboardQuery) -> bytes:
+        """The board of a category or language that nobody voted in."""
+        return board_body(Gathered(categories=self.categories, languages=self.languages), query)
+
+    def has(self, query: LeaderboardQuery) -> bool:
+        """Whether there is any vote of the query's category and any of its language."""
+        in_category = query.category is None or query.category in self.categories
+        return in_category and (query.language is None or query.language in self.languages)
+
+
+def bodies_of(gathered: Gathered, queries: Iterable[LeaderboardQuery]) -> dict[str, bytes]:
+    """The bodies of the boards that ``queries`` ask for, of the speed board and of the facts, by key."""
+    speed = speed_board(gathered.timings)
+    boards = {query.key: board_body(gathered, query, speed) for query in {DEFAULT, *queries}}
+    return {**boards, SPEED: _dumped({"speed": speed, "answers_of": VOTES_OF}), FACTS: _dumped(facts_of(gathered))}
+
+
+def board_body(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRow, ...] = ()) -> bytes:
+    """One board; the same bytes for the same votes. ``last_updated`` is a number for clients that count on one."""
+    table = tabulate(gathered.rows, query.rules.selection)
+    board = board_of(table, query.rules, [card for card in gathered.cards if card.model in table.models])
+    return _dumped(
+        {
+            "leaderboard": [_row(place, row) for place, row in enumerate(board.leaderboard, 1)],
+            "last_updated": board.last_updated or 0.0,
+            "method": board.method,
+            "counts": board.counts,
+            "finding": board.finding,
+            "positions": board.positions,
+            "contestants": {row.model: gathered.contestants[row.model] for row in board.leaderboard},
+            "categories": sorted(gathered.categories),
+            "languages": sorted(gathered.languages),
+            "speed": speed,
+            "votes_of": VOTES_OF,
+        }
+    )
+
+
+def _row(place: int, row: BoardRow) -> dict[str, object]:
+    """A row with ``rank`` and ``win_rate`` as existing clients read them.
+
+    They give a badge to each of the ranks 1, 2 and 3, so ``rank`` is the row's place on the board and nobody shares it.
+    The rank that models share which can't be told apart is ``rank_low``. ``win_rate`` is in per cent, ``win_share`` is
+    the same from 0 to 1.
+    """
+    known = {"rank": place, "rank_low": row.rank, "win_rate": round(100.0 * row.win_rate, 2), "win_share": row.win_rate}
+    return asdict(row) | known
+
+
+def facts_of(gathered: Gathered) -> Facts:
+    """The counts of what was gathered."""
+    return Facts(
+        votes=sum(gathered.verdicts.values()),
+        verdicts={verdict.value: gathered.verdicts.get(verdict.value, 0) for verdict in Verdict},
+        usage=dict(gathered.usage),
+        categories=dict(gathered.categories),
+        languages=dict(gathered.languages),
+    )
+
+
+def _dumped(body: object) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,172 @@
+"""From the records to the rows of a ranking: who met whom in battles that have ended, and how fast they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from sys import intern
+
+from app.database.database import Database
+from app.hosts.names import same_model
+from app.ranking.board import ModelCard
+from app.ranking.speed import AnswerTiming
+from app.ranking.style import AnswerStyle, measure_style
+from app.ranking.votes import JudgedPair, Mark
+from app.records.ended import WrittenAnswer, ended_votes, identities, written_answers
+from app.records.identity import ModelIdentity
+from app.records.votes import JudgedVote
+
+_MARKS = {
+    (fallback, leaked): frozenset({Mark.FALLBACK} if fallback else ()) | frozenset({Mark.LEAKED} if leaked else ())
+    for fallback in (False, True)
+    for leaked in (False, True)
+}
+"""The marks of a vote, by whether an answer came from a fallback and whether one named its model."""
+
+Current = Callable[[], Collection[str]]
+"""Names of the models that may still be drawn; empty when nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardContestant:
+    """Who stands behind a name on the board; ``contestant`` is None for answers older than identities."""
+
+    name: str
+    contestant: str | None
+    digest: str | None
+    quantization: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that boards are made of; ``contestants`` are by the board's names.
+
+    ``verdicts``, ``usage`` (verdicts by model name), ``categories`` and ``languages`` count marked votes, too, but no
+    void ones.
+    """
+
+    rows: tuple[JudgedPair, ...] = ()
+    timings: tuple[AnswerTiming, ...] = ()
+    contestants: Mapping[str, BoardContestant] = field(default_factory=dict)
+    cards: tuple[ModelCard, ...] = ()
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    usage: Mapping[str, int] = field(default_factory=dict)
+    categories: Mapping[str, int] = field(default_factory=dict)
+    languages: Mapping[str, int] = field(default_factory=dict)
+
+
+async def gather(database: Database, current: Current, *, with_style: bool) -> Gathered:
+    """Read what boards are made of; looks of answers are read and measured only ``with_style``.
+
+    Raises:
+        Unavailable: the database is away.
+    """
+    known, gathering = await identities(database), _Gathering()
+    async with aclosing(written_answers(database, texts=with_style)) as chunks:
+        async for answers in chunks:
+            await asyncio.to_thread(gathering.add_answers, answers)
+    async with aclosing(ended_votes(database)) as rows:
+        async for votes in rows:
+            await asyncio.to_thread(gathering.add_votes, votes)
+    return gathering.whole(known, tuple(current()))
+
+
+class _Gathering:
+    """What was read so far. All answers come before the votes, so that it is known which names mean several models."""
+
+    def __init__(self) -> None:
+        self._bearers: dict[str, set[str | None]] = defaultdict(set)
+        self._judged: dict[str, tuple[str, str | None]] = {}
+        self._looks: dict[tuple[str, int], AnswerStyle] = {}
+        self._timings: list[AnswerTiming] = []
+        self._rows: list[JudgedPair] = []
+        self._verdicts: Counter[str] = Counter()
+        self._usage: Counter[str] = Counter()
+        self._categories: Counter[str] = Counter()
+        self._languages: Counter[str] = Counter()
+
+    def add_answers(self, answers: Iterable[WrittenAnswer]) -> None:
+        """Take a chunk of answers."""
+        for answer in answers:
+            self._bearers[answer.model].add(answer.contestant_id)
+            timing = AnswerTiming(answer.model, answer.host, answer.ttft_s, answer.tokens_per_s, answer.cold)
+            self._timings.append(timing)
+            if answer.text.strip():  # a forgotten answer has none, and then nothing is known of its looks
+                self._looks[answer.battle_id, answer.entry] = measure_style(answer.text)
+
+    def add_votes(self, votes: Iterable[JudgedVote]) -> None:
+        """Take a chunk of votes."""
+        for vote in votes:
+            self._rows.append(self._row(vote))
+            if not vote.void:
+                self._count(vote)
+
+    def _count(self, vote: JudgedVote) -> None:
+        self._verdicts[vote.verdict.value] += 1
+        self._usage.update((vote.model_a, vote.model_b))
+        self._categories.update(vote.categories or ())
+        self._languages.update((vote.language,) if vote.language else ())
+
+    def whole(self, known: Mapping[str, ModelIdentity], current: tuple[str, ...]) -> Gathered:
+        """What was read."""
+        self._shorten()
+        return Gathered(
+            rows=tuple(self._rows),
+            timings=tuple(self._timings),
+            contestants={label: _contestant(*who, known) for label, who in self._judged.items()},
+            cards=tuple(ModelCard(label, label, _retired(name, current)) for label, (name, _) in self._judged.items()),
+            verdicts=self._verdicts,
+            usage=self._usage,
+            categories=self._categories,
+            languages=self._languages,
+        )
+
+    def _shorten(self) -> None:
+        """Take the id from names that only one judged contestant bears: the others wrote, but nobody judged them."""
+        judged = Counter(name for name, _ in self._judged.values())
+        short = {label: name for label, (name, _) in self._judged.items() if label != name and judged[name] == 1}
+        if short:
+            self._judged = {short.get(label, label): who for label, who in self._judged.items()}
+            self._rows = [
+                replace(row, model_a=short.get(row.model_a, row.model_a), model_b=short.get(row.model_b, row.model_b))
+                for row in self._rows
+            ]
+
+    def _row(self, vote: JudgedVote) -> JudgedPair:
+        return JudgedPair(
+            model_a=self._label(vote.model_a, vote.contestant_a),
+            model_b=self._label(vote.model_b, vote.contestant_b),
+            verdict=vote.verdict,
+            battle=vote.battle_id,
+            round=vote.round,
+            entry_a=vote.entry_a,
+            entry_b=vote.entry_b,
+            categories=tuple(map(intern, vote.categories or ())),
+            language=intern(vote.language) if vote.language else None,
+            marks=_MARKS[vote.fallback, vote.leaked],
+            style_a=self._looks.get((vote.battle_id, vote.entry_a)),
+            style_b=self._looks.get((vote.battle_id, vote.entry_b)),
+            at_s=vote.created_at.timestamp(),
+            void=vote.void,
+        )
+
+    def _label(self, name: str, contestant: str | None) -> str:
+        """What a contestant is called: by its model's name, with the head of its id where the name means several."""
+        alone = self._bearers[name] <= {contestant}
+        label = intern(name if alone else f"{name}@{(contestant or 'unknown')[:8]}")
+        self._judged[label] = (name, contestant)
+        return label
+
+
+def _contestant(name: str, contestant: str | None, known: Mapping[str, ModelIdentity]) -> BoardContestant:
+    identity = known.get(contestant or "")
+    if identity is None:
+        return BoardContestant(name, contestant, None, None)
+    return BoardContestant(name, contestant, identity.digest or None, identity.quantization or None)
+
+
+def _retired(name: str, current: tuple[str, ...]) -> bool:
+    return bool(current) and not any(same_model(name, model) for model in current)

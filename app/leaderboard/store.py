@@ -1,0 +1,88 @@
+"""Where the snapshot of the boards is kept: one for all workers, replaced as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from time import time
+from typing import Any, cast
+
+from redis.asyncio import Redis
+
+KEEP = timedelta(hours=1)
+STALE = timedelta(minutes=55)
+WANTED_FOR = timedelta(minutes=10)
+MOST_WANTED = 24
+
+_BOARDS = "arena:board"
+_WANTED = "arena:board:wanted"
+_MARK = "mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Which snapshot there is: the mark of its votes, and the keys of its bodies."""
+
+    mark: str
+    keys: frozenset[str]
+
+
+class BoardStore:
+    """The boards' bytes in Redis, and which boards people look at.
+
+    ======================= ====== ====================================================== =========== =============
+    key                     type   holds                                                  written by  bound
+    ======================= ====== ====================================================== =========== =============
+    ``arena:board``         hash   ``mark``, how far the votes went; ``facts``, ``speed`` here, at    1 h; made anew
+                                   and each board's body by its query's key               once        after 55 min
+    ``arena:board:wanted``  zset   keys of boards by when they were last asked for        here        10 min, 24
+    ``arena:board:turn``    string whose turn it is to make them (``app.leaderboard.refit_turn``)     ``Turn``    10 s, renewed
+    ======================= ====== ====================================================== =========== =============
+
+    All bodies of a snapshot are of the same votes. Every method raises ``RedisError`` while Redis is away.
+    """
+
+    def __init__(self, redis: Redis, clock: Callable[[], float] = time) -> None:
+        self._redis = redis
+        self._clock = clock
+
+    async def head(self) -> Head | None:
+        """The snapshot that stands, unless there is none or it is about to expire."""
+        pipeline = self._redis.pipeline()
+        pipeline.hget(_BOARDS, _MARK)
+        pipeline.hkeys(_BOARDS)
+        pipeline.pttl(_BOARDS)
+        mark, keys, left_ms = await pipeline.execute()
+        if mark is None or left_ms < (KEEP - STALE) / timedelta(milliseconds=1):
+            return None
+        return Head(mark.decode(), frozenset(key.decode() for key in keys) - {_MARK})
+
+    async def bodies(self, *keys: str) -> tuple[bytes | None, ...]:
+        """The bodies under ``keys``, all of one snapshot; None for what it has not."""
+        found = await cast("Awaitable[list[Any]]", self._redis.hmget(_BOARDS, list(keys)))
+        return tuple(found)
+
+    async def replace(self, mark: str, bodies: Mapping[str, bytes]) -> None:
+        """Put a new snapshot in the place of the old one, in one step."""
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(_BOARDS)
+        pipeline.hset(_BOARDS, _MARK, mark)
+        for key, body in bodies.items():
+            pipeline.hset(_BOARDS, key, body)
+        pipeline.expire(_BOARDS, KEEP)
+        await pipeline.execute()
+
+    async def want(self, key: str) -> None:
+        """Say that somebody looks at the board ``key``."""
+        pipeline = self._redis.pipeline()
+        pipeline.zadd(_WANTED, {key: self._clock()})
+        pipeline.zremrangebyrank(_WANTED, 0, -1 - MOST_WANTED)
+        pipeline.expire(_WANTED, WANTED_FOR)
+        await pipeline.execute()
+
+    async def wanted(self) -> frozenset[str]:
+        """The boards that somebody looked at lately."""
+        since = self._clock() - WANTED_FOR.total_seconds()
+        keys = await cast("Awaitable[list[Any]]", self._redis.zrangebyscore(_WANTED, since, "+inf"))
+        return frozenset(key.decode() for key in keys)

@@ -1,0 +1,110 @@
+"""Compiled names of one model: where a name may begin (fast), and what stands there (exact).
+
+``trigger`` is searched for in every piece of text, so it is built for speed, and nothing else is done for text without
+one. ``beginning`` finds the first part of a trigger at the end of a text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from app.leaks.families import FAMILIES, Family, families_of, own_names
+
+#: Letters and digits of alphabets that put spaces between words; Chinese does not, so it has no borders.
+_LETTER = "[0-9A-Za-z_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]"
+_HEAD = re.compile(r"(?:\(\?-i:)?([^\W_]+)")
+_BY = r"(?:,? (?:by|from|of|von|par|de|por|da|di|door))"
+
+
+@dataclass(frozen=True)
+class Names:
+    """What one model is called.
+
+    ``stranger`` says that its family isn't known, so that every family's names count, in self-descriptions only.
+    """
+
+    family: str
+    trigger: re.Pattern[str]
+    beginning: re.Pattern[str]
+    name: re.Pattern[str]
+    heads: re.Pattern[str]
+    longest: int
+    stranger: bool
+
+
+@lru_cache(maxsize=512)
+def names_of(model: str) -> Names:
+    """The names of ``model``, compiled once."""
+    known = families_of(model)
+    families = known or FAMILIES
+    whole, word = own_names(model)
+    plain = [*_all(families, "plain"), *([] if known or not word else [word])]
+    sure = [*_all(families, "sure"), *([re.escape(whole)] if whole else [])]
+    makers, tokens = _all(families, "makers"), _all(families, "tokens")
+    heads = {_head(name).lower() for name in (*plain, *sure, *makers)}
+    return Names(
+        family=known[0].name if known else "",
+        trigger=re.compile(_searched(heads, tokens, unfinished=False), re.ASCII),
+        beginning=re.compile(_searched(heads, tokens, unfinished=True), re.ASCII),
+        name=re.compile(_exact(plain, sure, makers, tokens), re.ASCII | re.IGNORECASE),
+        heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.ASCII | re.IGNORECASE),
+        longest=max(map(len, (*heads, *tokens))),
+        stranger=not known,
+    )
+
+
+def _all(families: tuple[Family, ...], field: str) -> list[str]:
+    return list(dict.fromkeys(name for family in families for name in getattr(family, field)))
+
+
+def _head(name: str) -> str:
+    """The literal word that a name begins with."""
+    found = _HEAD.match(name)
+    assert found is not None, f"{name!r} does not begin with a word"
+    return found[1]
+
+
+def _longest_first(names: object) -> list[str]:
+    return sorted(names, key=lambda name: (-len(name), name))  # type: ignore[call-overload, no-any-return]
+
+
+def _searched(heads: set[str], tokens: list[str], *, unfinished: bool) -> str:
+    """A pattern for the heads and tokens, or (``unfinished``) for a beginning of one at the very end of the text.
+
+    It branches letter by letter, at the top into single characters: those the engine looks for without trying the rest.
+    """
+    words = {head.lower() for head in heads} | set(tokens)
+    borders = {word[0]: f"(?<!{_LETTER}.)" for word in words if word[0].isalnum()}
+    branches = []
+    for first in sorted({word[0] for word in words}):
+        rest = borders.get(first, "") + _branches({word[1:] for word in words if word[0] == first}, unfinished)
+        branches += [re.escape(form) + rest for form in sorted({first.lower(), first.upper()})]
+    return f"(?:{'|'.join(branches)})"
+
+
+def _branches(endings: set[str], unfinished: bool) -> str:
+    """The endings as nested alternatives; a word that begins with another is found by the shorter one."""
+    if "" in endings:
+        return "(?!)" if unfinished else ""
+    firsts = sorted({ending[0].lower() for ending in endings})
+    parts = [
+        _any_case(first) + _branches({ending[1:] for ending in endings if ending[0].lower() == first}, unfinished)
+        for first in firsts
+    ]
+    return f"(?:{'|'.join([*parts, *([chr(92) + 'Z'] if unfinished else [])])})"
+
+
+def _any_case(letter: str) -> str:
+    return f"[{letter.lower()}{letter.upper()}]" if letter.isascii() and letter.isalpha() else re.escape(letter)
+
+
+def _exact(plain: list[str], sure: list[str], makers: list[str], tokens: list[str]) -> str:
+    """The name at a place, the longest kind first; groups ``token``, ``sure``, ``plain``, ``maker``."""
+    words = "|".join(map(re.escape, _longest_first(plain))) or "(?!)"
+    owners = "|".join(map(re.escape, _longest_first(makers))) or "(?!)"
+    pairs = (rf"(?:{owners})(?:['\u2019]s)? (?:{words})", rf"(?:{words}){_BY} (?:the )?(?:{owners})")
+    unmistakable = "|".join([*pairs, *_longest_first(sure)])
+    names = rf"(?:(?P<sure>{unmistakable})|(?P<plain>{words})|(?P<maker>{owners}))(?!{_LETTER})"
+    return f"(?P<token>{'|'.join(map(re.escape, tokens)) or '(?!)'})|{names}"

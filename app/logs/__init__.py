@@ -1,0 +1,1 @@
+"""The log: how it is written, and lines that repeat."""

@@ -1,0 +1,1 @@
+"""One process of the service: how it is wired, started, drained and supervised."""

@@ -1,0 +1,297 @@
+"""Wiring: builds every room of one process from the settings and takes it down again, in that order."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.arena.document import Document
+from app.arena.guard import Guard
+from app.arena.hub import Hub
+from app.arena.manager import ArenaManager
+from app.arena.reconcile import Reconciler
+from app.arena.sink import ArenaSink
+from app.arena.store import Store
+from app.arena.sweeper import Sweeper
+from app.arena.viewing import Viewing
+from app.arena.writer import BatchWriter
+from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
+from app.database.address import ignored_words
+from app.database.database import Database
+from app.database.engines import database_url
+from app.database.schema import ready
+from app.doctor.diagnose import Diagnosis, diagnose
+from app.errors import Unavailable
+from app.hosts.checking import checked
+from app.hosts.host import Host, hosts_from
+from app.hosts.options import as_sent, options_for, system_for
+from app.hosts.roster import Roster
+from app.leaderboard.cache import LeaderboardCache
+from app.logs import configuration
+from app.logs.repeats import Losses
+from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nobody_to_tell
+from app.process.hosting import HostsWiring, backends_of
+from app.readiness.readiness import Stores
+from app.records.comparisons import comparisons
+from app.records.erasure import Retention
+from app.records.identity import ModelIdentity, Provenance
+from app.records.ledger import Ledger
+from app.records.voters import secret_of
+from app.redis.client import check_redis, commands_client, subscriber_client
+from app.redis.embedded.server import embedded_redis
+from app.scheduling.dispatch.router import Router
+from app.scheduling.lease import HostLease
+from app.settings.settings import Settings, load_settings
+from app.tasks import Supervisor
+from app.web import application
+from app.web.shared.fleet import fleet_on, troubles
+from app.web.shared.services import Readiness, Services
+
+log = structlog.get_logger(__name__)
+
+#: Votes that an export over HTTP reads at a time: few, for the loop has other things to do.
+EXPORT_CHUNK = 50
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application of one worker process; uvicorn's factory."""
+    configuration.configure()
+    known = settings or load_settings()
+    return application.create(lambda: opened(known))
+
+
+async def check(settings: Settings) -> None:
+    """Find what no worker could start with, while it can still be told in one line; create SQLite's file.
+
+    Raises:
+        ConfigurationError: the line.
+        Unavailable: the database does not answer.
+    """
+    checked(settings)
+    url = database_url(settings)
+    for one in (*settings.ignored, *ignored_words(url)):
+        tell = log.warning if one.mistake else log.info
+        tell("setting_ignored", setting=one.setting, why=one.why, remedy=one.remedy)
+    await ready(url)
+    if settings.redis_address:
+        redis = commands_client(settings.redis_address)
+        with suppress(Unavailable):  # a Redis that is away now may be back in a moment
+            await check_redis(redis)
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Services]:
+    """Everything that a process which people call needs, running; closed in reverse order."""
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(built(settings))
+        supervisor = await stack.enter_async_context(Supervisor())
+        house.start_serving(supervisor)
+        drain = await stack.enter_async_context(house.driving(supervisor))
+        services = house.services()
+        # What lives for ever is taken out of the collector's sight: a full collection would stop the loop for 50 ms.
+        gc.collect()
+        gc.freeze()
+        with drained_at_sigterm(drain, on_begin=services.start_draining, on_end=services.end_streams):
+            yield services
+
+
+@asynccontextmanager
+async def built(settings: Settings) -> AsyncIterator[ArenaProcess]:
+    """The rooms of one process and all that they stand on; nothing runs yet."""
+    async with AsyncExitStack() as stack:
+        redis, subscriber = await _redis(settings, stack)
+        database = await _database(settings, stack)
+        hosts = hosts_from(settings)
+        backends = backends_of(settings, hosts, stack)
+        house = ArenaProcess(settings, redis, subscriber, database, hosts, backends)
+        stack.push_async_callback(house.aclose)
+        yield house
+
+
+async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redis]:
+    url = settings.redis_address
+    if not url:
+        server = await stack.enter_async_context(
+            embedded_redis(settings.arena_data_dir, keep=settings.arena_redis_keep)
+        )
+        url = server.url
+    redis, subscriber = commands_client(url), subscriber_client(url)
+    stack.push_async_callback(redis.aclose)
+    stack.push_async_callback(subscriber.aclose)
+    try:
+        for warning in await check_redis(redis):
+            log.warning("redis_warning", trouble=warning)
+    except Unavailable as away:
+        log.warning("redis_away", trouble=away.sentence)
+    return redis, subscriber
+
+
+async def _database(settings: Settings, stack: AsyncExitStack) -> Database:
+    url = database_url(settings)
+    await ready(url)
+    database = Database(url, losses=Losses("database"))
+    stack.push_async_callback(database.aclose)
+    return database
+
+
+async def probe_hosts(settings: Settings) -> None:
+    """Probe the hosts once and log their troubles, for the parent of several workers."""
+    async with AsyncExitStack() as stack:
+        hosts = hosts_from(settings)
+        await Roster(hosts, backends_of(settings, hosts, stack), settings.arena_models).refresh()
+
+
+class ArenaProcess:
+    """The rooms of one process, wired from the bottom up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Redis,
+        subscriber: Redis,
+        database: Database,
+        hosts: tuple[Host, ...],
+        backends: dict[str, Backend],
+    ) -> None:
+        self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
+        ledger = Ledger(database)
+        self._stores = Stores(redis, database)
+        self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
+        self._hub = Hub(self._store, subscriber)
+        self._writer = BatchWriter(self._store, settings.arena_tick)
+        self._hosting = HostsWiring(settings, redis, subscriber, hosts, backends)
+        self.roster = self._hosting.roster
+        self._settler = Reconciler(
+            self._store,
+            ledger,
+            self._hosting.router,
+            prefetch=settings.arena_prefetch,
+            named=settings.arena_reveal != "end",
+            battle_ttl=settings.arena_battle_ttl,
+            describe=self._asked,
+            is_fallback=self._hosting.is_fallback,
+            tally=self._hosting.tally,
+        )
+        named = settings.arena_reveal != "end"
+        self._manager = ArenaManager(self._store, ledger, self._settler, named=named, tally=self._hosting.tally)
+        self._boards = LeaderboardCache(redis, database, self._may_be_drawn)
+        self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
+        desk = ArenaSink(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
+        self.lanes = self._hosting.lanes(desk)
+
+    def _request_of(self, document: Document, model: str) -> GenerationRequest:
+        system = system_for(self._settings, model, document.system)
+        told = (Message("system", system),) if system else ()
+        question = Message("user", document.battle.message)
+        return GenerationRequest(model, (*told, question), options_for(self._settings, model))
+
+    def _asked(self, document: Document, model: str, host: str) -> Provenance:
+        found = self.roster.installed(host, model) or InstalledModel(model, 0)
+        options = as_sent(options_for(self._settings, model))
+        system = system_for(self._settings, model, document.system)
+        return Provenance(ModelIdentity(model, found.digest, found.quantization, options), system or None)
+
+    def _may_be_drawn(self) -> tuple[str, ...]:
+        """The configured models, else all that a host had when it last answered."""
+        return self._settings.arena_models or tuple({n for names in self.roster.models_by_host.values() for n in names})
+
+    @asynccontextmanager
+    async def driving(self, supervisor: Supervisor) -> AsyncIterator[Drain]:
+        """Run what every process has, and its lanes if it is to have any; the end of the block drains them."""
+        supervisor.keep("writer", self._writer.run)
+        supervisor.keep("sweeper", self._sweeper.run)
+        supervisor.keep("roster", self.roster.run)
+        supervisor.keep("metrics", self._hosting.tally.run)
+        supervisor.keep("parent-watch", end_with_parent)
+        await self.roster.refresh()
+        leaving = nobody_to_tell
+        if self.lanes:
+            with suppress(RedisError, OSError):  # shares are known a moment later
+                await self._hosting.spread.look()
+            supervisor.keep("spread", self._hosting.spread.run)
+            leaving = self._hosting.spread.leave
+        async with drivers_running(self.lanes, supervisor, self._settings.arena_drain, leaving) as drain:
+            yield drain
+
+    def start_serving(self, supervisor: Supervisor) -> None:
+        """Start the tasks of a process that people call."""
+        supervisor.keep("hub", self._hub.run)
+        supervisor.keep("hub-look-around", self._hub.look_around)
+        supervisor.keep("board", self._boards.run)
+        if self._settings.arena_retention is not None:
+            supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)
+
+    def services(self) -> Services:
+        """What the routes work with."""
+        viewing = Viewing(self._hub, self._manager.snapshot)
+        contestants = AtHand(self.roster, self._hosting.router)
+        secret = secret_of(self._settings)
+        hosting = self._hosting
+        fleet = fleet_on(
+            self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm, doctor=self._examined
+        )
+        wired = (self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
+        votes = partial(comparisons, self._database, EXPORT_CHUNK)
+        return Services(*wired, fleet=fleet, comparisons=votes)
+
+    async def readiness(self) -> Readiness:
+        """What is missing for battles, and what is in trouble but no reason to leave."""
+        missing = await self._stores.missing()
+        if missing:
+            return Readiness(missing)
+        reports = await self._hosting.reports.read()
+        # A report outlives its driver for a while, the lease does not.
+        driven = {host: told for host, told in reports.items() if await HostLease(self._redis, host).taken()}
+        silent = [host.host for host in self.roster.catalog.unreachable]
+        return Readiness(degraded=troubles(driven, self._hosts, silent))
+
+    async def aclose(self) -> None:
+        """End what a call may have begun."""
+        await self._stores.aclose()
+
+    async def _examined(self) -> Diagnosis:
+        """What the doctor finds, for those who run the arena."""
+        return await diagnose(
+            self._settings,
+            self._hosts,
+            redis=self._redis,
+            database=database_url(self._settings),
+            reports=self._hosting.reports,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """``app.web.shared.services.Contestants`` over the roster and the router."""
+
+    roster: Roster
+    router: Router
+
+    async def at_hand(self) -> tuple[str, ...]:
+        """Names of the models that can be drawn now; while Redis is away, by what this process saw.
+
+        Raises:
+            Unavailable: fewer than two; the sentence says why.
+        """
+        listed = await self.roster.at_hand()
+        try:
+            there = await self.router.written(listed)
+        except RedisError:  # who opens a battle is told so by ``room_for``; others only ask
+            return listed
+        if len(there) < 2:
+            why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
+            raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
+        return there
+
+    async def room_for(self, models: Sequence[str]) -> None:
+        """Make sure that the hosts' queues would take one answer of each model."""
+        await self.router.room(models)

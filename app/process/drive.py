@@ -1,0 +1,173 @@
+"""Runs lanes and nothing else: ``arena lanes``, for when those who serve shall not drive, or elsewhere.
+
+With one worker this process drives; with more it watches over children that do, and starts those anew that die.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
+from time import monotonic, sleep
+
+import structlog
+
+from app.errors import ArenaError, ConfigurationError
+from app.hosts.host import hosts_from
+from app.logs import configuration
+from app.process.app import built, check, probe_hosts
+from app.process.drain import drained_at_sigterm
+from app.process.serve import redis_of_this_process
+from app.settings.settings import Settings
+from app.tasks import Supervisor
+
+LOOK_EVERY_S = 0.1
+#: A worker that died is started again after this pause.
+RESTART_PAUSE_S = 1.0
+#: What a worker needs to end, beside its drain.
+END_LIMIT_S = 15.0
+#: What to know when lanes and those who serve meet in the private Redis of a folder.
+PRIVATE = "only an arena serve with this ARENA_DATA_DIR on this machine is driven for; set REDIS_URL for all others"
+
+log = structlog.get_logger(__name__)
+
+
+def drive(settings: Settings, workers: int) -> None:
+    """Drive the hosts until a signal comes; prints one line when the lanes of all workers run.
+
+    Raises:
+        ConfigurationError: the settings are no good, no worker can start, or the embedded Redis can't be started.
+        Unavailable: the database does not answer.
+    """
+    configuration.configure()
+    driving = settings.model_copy(update={"arena_lanes": True})
+    asyncio.run(check(driving))
+    if not driving.redis_address:
+        log.warning("redis_is_private", folder=str(driving.arena_data_dir), remedy=PRIVATE)
+    with redis_of_this_process(driving):
+        if workers > 1:
+            asyncio.run(probe_hosts(driving))
+            SchedulerProcess(driving, workers).run()
+        else:
+            run_scheduler(driving, lambda: announce(driving))
+
+
+def announce(settings: Settings) -> None:
+    """Print the one line of this command."""
+    names = ", ".join(host.name for host in hosts_from(settings))
+    print(f"driving {names}", flush=True)  # noqa: T201 - the one line of this command
+
+
+def run_scheduler(settings: Settings, ready: Callable[[], None]) -> None:
+    """Be one process with lanes until a signal ends it; ``ready`` is called once they run. For the main thread."""
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_until_told(settings, ready))
+
+
+async def _until_told(settings: Settings, ready: Callable[[], None]) -> None:
+    end = asyncio.Event()
+    async with opened_scheduler(settings, end.set):
+        ready()
+        await end.wait()
+
+
+@asynccontextmanager
+async def opened_scheduler(settings: Settings, on_end: Callable[[], None]) -> AsyncIterator[None]:
+    """Everything that lanes need, running; ``on_end`` is called when a signal has drained them or cuts them off."""
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(built(settings))
+        supervisor = await stack.enter_async_context(Supervisor())
+        drain = await stack.enter_async_context(house.driving(supervisor))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # once the lanes are drained, nothing else is to be done at a signal
+        with drained_at_sigterm(drain, on_begin=lambda: None, on_end=on_end):
+            yield
+
+
+class SchedulerProcess:
+    """The parent of several workers."""
+
+    def __init__(self, settings: Settings, workers: int) -> None:
+        self._settings = settings
+        self._context = get_context("spawn")
+        self._up: dict[BaseProcess, Event] = {}
+        self._workers: list[BaseProcess] = []
+        self._count = workers
+        self._told = 0
+
+    def run(self) -> None:
+        """Keep the workers alive until a signal comes, then end them.
+
+        Raises:
+            ConfigurationError: a worker ended before it drove anything; its own line is on stderr.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._tell)
+        try:
+            for _ in range(self._count):
+                self._start()
+            self._wait_until_up()
+            while not self._told:
+                self._revive()
+                sleep(LOOK_EVERY_S)
+        finally:
+            self._end()
+
+    def _tell(self, number: int, _: object) -> None:
+        self._told = number
+        for worker in self._workers:
+            if worker.pid is not None and worker.is_alive():
+                os.kill(worker.pid, number)
+
+    def _start(self) -> None:
+        up = self._context.Event()
+        worker = self._context.Process(target=_worker, args=(self._settings, up), name="lanes")
+        worker.start()
+        self._up[worker] = up
+        self._workers.append(worker)
+
+    def _wait_until_up(self) -> None:
+        while not self._told and not all(up.is_set() for up in self._up.values()):
+            if not all(worker.is_alive() for worker in self._workers):
+                raise ConfigurationError("a worker could not start; see the log above")
+            sleep(LOOK_EVERY_S)
+        if not self._told:
+            announce(self._settings)
+
+    def _revive(self) -> None:
+        dead = [worker for worker in self._workers if not worker.is_alive()]
+        for worker in dead:
+            log.warning("worker_died", pid=worker.pid, status=worker.exitcode)
+            self._workers.remove(worker)
+            del self._up[worker]
+        if dead:
+            sleep(RESTART_PAUSE_S)
+        while not self._told and len(self._workers) < self._count:
+            self._start()
+
+    def _end(self) -> None:
+        """Wait for the workers to drain, and end those that don't."""
+        if not self._told:
+            self._tell(signal.SIGTERM, None)
+        deadline = monotonic() + self._settings.arena_drain.total_seconds() + END_LIMIT_S
+        for worker in self._workers:
+            worker.join(max(deadline - monotonic(), 0.0))
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+
+
+def _worker(settings: Settings, up: Event) -> None:
+    """Be a worker: a child process."""
+    configuration.configure()
+    try:
+        run_scheduler(settings, up.set)
+    except ArenaError as error:
+        sys.stderr.write(f"arena: {error.sentence}\n")
+        raise SystemExit(2) from None

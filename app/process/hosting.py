@@ -1,0 +1,103 @@
+"""Wiring of the model hosts: their backends, who has what, the way to their queues, and the lanes that drive them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from multiprocessing import parent_process
+
+from redis.asyncio import Redis
+
+from app.backends.base import Backend
+from app.backends.ollama.backend import OllamaBackend
+from app.backends.retrying import RetryingBackend
+from app.hosts.host import Host
+from app.hosts.options import options_for
+from app.hosts.roster import Roster, tell_nobody, warn
+from app.metrics.counters import Counters
+from app.scheduling.dispatch.assignments import HostAssignments
+from app.scheduling.dispatch.queue import HostQueue
+from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.driver.driven_host import DrivenHost
+from app.scheduling.driver.driver import Driver
+from app.scheduling.driver.intervals import Intervals
+from app.scheduling.fair_share import FairShare
+from app.scheduling.lease import HostLease
+from app.scheduling.ports import AnswerSink
+from app.scheduling.report import HostReports
+from app.settings.settings import Settings
+
+
+def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack) -> dict[str, Backend]:
+    """A client for each host; ``stack`` closes them."""
+    backends: dict[str, Backend] = {}
+    for host in hosts:
+        wire = OllamaBackend(host.url, keep_alive=settings.arena_keep_alive, tick=settings.arena_tick)
+        backends[host.name] = RetryingBackend(wire)
+        stack.push_async_callback(backends[host.name].aclose)
+    return backends
+
+
+class HostsWiring:
+    """What one process has of the hosts; ``lanes`` is filled by ``drive``, if it is to drive any."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Redis,
+        subscriber: Redis,
+        hosts: Sequence[Host],
+        backends: dict[str, Backend],
+    ) -> None:
+        self.hosts = tuple(hosts)
+        self.tally = Counters(redis)
+        self.reports = HostReports(redis, [host.name for host in hosts])
+        self.spread = FairShare(redis, [host.name for host in hosts])
+        # One line for each trouble, not one from each worker: the parent looked before it started them.
+        told = warn if parent_process() is None else tell_nobody
+        self.roster = Roster(hosts, backends, settings.arena_models, told=told)
+        self._settings, self._redis, self._backends = settings, redis, backends
+        self._queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
+        self.router = Router(
+            [Destination(host.name, host.num_parallel, host.weight, host.fallback, host.models) for host in hosts],
+            self._queues,
+            self.roster.models_by_host,
+            settings.arena_queue,
+            self.reports,
+            assignments=HostAssignments(redis),
+            alive=self.roster.reaches,
+            tally=self.tally,
+        )
+
+    def is_fallback(self, host: str) -> bool:
+        """Whether answers of ``host`` bear the mark of a fallback."""
+        return any(known.name == host and known.fallback for known in self.hosts)
+
+    def lanes(self, desk: AnswerSink) -> list[Driver]:
+        """A lane for each host, if this process drives hosts."""
+        if not self._settings.arena_lanes:
+            return []
+        pins = tuple(row.name for row in self._settings.models if row.pin)
+        return [self._lane(host, DrivenHost.of(host, pins), desk) for host in self.hosts]
+
+    def _lane(self, host: Host, laned: DrivenHost, desk: AnswerSink) -> Driver:
+        return Driver(
+            laned,
+            self._backends[host.name],
+            self._queues[host.name],
+            HostLease(self._redis, host.name),
+            desk,
+            options=lambda model: options_for(self._settings, model),
+            pace=Intervals(probe_every=self._settings.arena_probe),
+            keep=self._kept_on(host),
+            reports=self.reports,
+            elsewhere=self.router,
+            share=self.spread,
+            tally=self.tally,
+        )
+
+    def _kept_on(self, host: Host) -> Callable[[], Sequence[str]] | None:
+        """What a host should hold while nobody waits; a fallback nothing, for nobody is to be sent there."""
+        if not self._settings.arena_keeper or host.fallback:
+            return None
+        return lambda: self.roster.kept_on(host.name)

@@ -1,0 +1,171 @@
+"""Runs uvicorn: the socket is bound first, the embedded Redis belongs to this process, workers are its children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app.errors import ConfigurationError
+from app.logs import configuration
+from app.process.app import check, probe_hosts
+from app.redis.embedded.server import embedded_redis
+from app.settings.settings import Settings
+from app.web.connection import Connection
+
+#: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
+KEEP_ALIVE_S = 130
+#: What does not end by itself has this long when the lanes have drained (whole seconds).
+GRACEFUL_SHUTDOWN_S = 5
+READY_LIMIT_S = 60.0
+#: A client that takes nothing of what was sent for this long loses its connection, which could not be closed otherwise.
+UNSENT_LIMIT_S = 20.0
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until a signal comes; prints the address when the first worker is ready.
+
+    Raises:
+        ConfigurationError: the settings are no good, the address can't be bound, or the embedded Redis can't be
+            started.
+    """
+    configuration.configure()
+    asyncio.run(check(settings))
+    listening = bind(host, port)
+    address = address_of(listening, host)
+    with redis_of_this_process(settings):
+        if workers > 1:
+            asyncio.run(probe_hosts(settings))
+        announce_when_ready(address, lambda: print(address, flush=True))  # noqa: T201 - the one line of this command
+        run_uvicorn(listening, host, workers)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        ConfigurationError: the address is in use or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise ConfigurationError(
+            f"can't listen on {host}:{port} ({error.strerror}); choose another with --port"
+        ) from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections inherit it
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNSENT_LIMIT_S * 1000))
+    listening.listen(2048)
+    listening.set_inheritable(True)
+    return listening
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """The URL under which the socket is reached from this machine."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    shown = f"[{name}]" if ":" in name else name
+    return f"http://{shown}:{listening.getsockname()[1]}"
+
+
+def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
+    """Run the workers on a bound socket until a signal ends them."""
+    config = uvicorn.Config(
+        "app.process.app:create",
+        factory=True,
+        host=host,
+        port=listening.getsockname()[1],
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http=Connection,
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+    )
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listening])
+    else:
+        Multiprocess(config, sockets=[listening]).run()
+
+
+@contextmanager
+def redis_of_this_process(settings: Settings) -> Iterator[None]:
+    """Own the embedded Redis here, where the process lives longest; with a configured one there is nothing to do."""
+    if settings.redis_address:
+        yield
+        return
+    holder = _RedisHolder(settings)
+    thread = threading.Thread(target=holder.run, name="embedded-redis", daemon=True)
+    thread.start()
+    holder.up.wait()
+    try:
+        if holder.failed is not None:
+            raise holder.failed
+        yield
+    finally:
+        holder.let_go()
+        thread.join(timeout=10)
+
+
+class _RedisHolder:
+    """Holds the embedded Redis in a thread with an event loop of its own, until it is told to let go."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.up = threading.Event()
+        self.failed: BaseException | None = None
+        self._settings = settings
+        self._loop = asyncio.new_event_loop()
+        self._done = asyncio.Event()
+
+    def run(self) -> None:
+        """Be the thread."""
+        try:
+            self._loop.run_until_complete(self._hold())
+        except BaseException as error:
+            self.failed = error
+        finally:
+            self._loop.close()
+            self.up.set()
+
+    def let_go(self) -> None:
+        """End the server; from any thread."""
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._done.set)
+
+    async def _hold(self) -> None:
+        async with embedded_redis(self._settings.arena_data_dir, keep=self._settings.arena_redis_keep):
+            self.up.set()
+            await self._done.wait()
+
+
+def announce_when_ready(address: str, announce: Callable[[], None]) -> None:
+    """Call ``announce`` from a thread once the address serves."""
+    threading.Thread(target=_announce, args=(address, announce), name="announce", daemon=True).start()
+
+
+def _announce(address: str, announce: Callable[[], None]) -> None:
+    opener = build_opener(ProxyHandler({}))
+    deadline = time.monotonic() + READY_LIMIT_S
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(f"{address}/healthz", timeout=READY_LIMIT_S):
+                announce()
+                return
+        except (URLError, OSError):
+            time.sleep(0.05)
+    sys.stderr.write(f"arena: {address} is not ready after {READY_LIMIT_S:.0f} s; see the log above\n")
+    os.kill(os.getpid(), 15)

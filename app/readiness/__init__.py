@@ -1,0 +1,1 @@
+"""Whether the stores answer and take writes."""

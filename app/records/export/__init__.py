@@ -1,0 +1,1 @@
+"""Exports: battles and votes as a stream of lines."""

@@ -1,0 +1,1 @@
+"""Imports: arena JSONL back into the records."""

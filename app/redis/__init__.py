@@ -1,0 +1,1 @@
+"""Redis: clients and connections, and the embedded server that runs where none is configured."""

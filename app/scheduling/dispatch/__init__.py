@@ -1,0 +1,1 @@
+"""The way of a job to a host: placement, assignment and the host's queue."""

@@ -1,0 +1,287 @@
+"""The jobs of one host: what waits and what is being written, in one hash.
+
+A job stays in the hash from its enqueue until its battle was settled, so whoever takes over a host reads there
+all that is left to do. The one reader is the owner of the host's lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from datetime import timedelta
+from math import ceil
+from typing import Any, Protocol
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from app.errors import QueueFull
+from app.scheduling.job import Job, Priority
+
+JOBS_TTL = timedelta(hours=24)
+"""How long the jobs of a host outlive the newest enqueue."""
+
+WISHES = 64
+"""No more models than this are announced at once."""
+
+_SILENCE_S = 30.0
+_RECONNECT_S = 0.5
+
+# KEYS: jobs. ARGV: channel, TTL in ms, bound, then per job: id, JSON. Returns 1, or 0 when the bound is in the way.
+# A job that is there keeps its time; only a more urgent priority is taken over. Sent twice, it changes nothing.
+# The nudge carries what is new or changed, so that the lane needn't read to begin.
+_ENQUEUE = """
+local jobs, channel, ttl, bound = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
+local new = 0
+for i = 4, #ARGV, 2 do
+  if redis.call('HEXISTS', jobs, ARGV[i]) == 0 then new = new + 1 end
+end
+if new > 0 and redis.call('HLEN', jobs) + new > bound then return 0 end
+local news = {}
+local function put(id, job)
+  redis.call('HSET', jobs, id, job)
+  news[#news + 1] = job
+end
+for i = 4, #ARGV, 2 do
+  local stored = redis.call('HGET', jobs, ARGV[i])
+  if not stored then
+    put(ARGV[i], ARGV[i + 1])
+  else
+    local old, given = cjson.decode(stored), cjson.decode(ARGV[i + 1])
+    if given.priority < old.priority then
+      old.priority = given.priority
+      put(ARGV[i], cjson.encode(old))
+    end
+  end
+end
+redis.call('PEXPIRE', jobs, ttl)
+redis.call('PUBLISH', channel, '[' .. table.concat(news, ',') .. ']')
+return 1
+"""
+
+# KEYS: jobs. ARGV: channel, ids.
+_REMOVE = """
+redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
+redis.call('PUBLISH', ARGV[1], '')
+return 1
+"""
+
+
+class Queue(Protocol):
+    """The jobs of one host, shared by every process; ``app.scheduling.testing.in_memory`` has one without Redis."""
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none. One that is there keeps its time and the more urgent priority.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+        """
+        ...
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs: they are settled, or nobody wants them any more (the lane then stops writing)."""
+        ...
+
+    async def read(self) -> tuple[Job, ...]:
+        """All jobs, waiting and running, in no order."""
+        ...
+
+    async def length(self) -> int:
+        """How many jobs there are, waiting and running."""
+        ...
+
+    async def wish(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon, until that Unix time."""
+        ...
+
+    async def wished(self) -> dict[str, float]:
+        """The models that were announced, and until when (Unix time)."""
+        ...
+
+    def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield the jobs that were added or became more urgent, or None where all have to be read again.
+
+        It begins with None, never ends and never raises. What it yields may be old: a job may be gone by then.
+        """
+        ...
+
+
+class _StoredJob(BaseModel):
+    """A job as the hash holds it; fields that a newer version adds are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    battle: str = Field(min_length=1)
+    answer: int = Field(ge=0)
+    model: str = Field(min_length=1)
+    priority: Priority
+    enqueued_at: float
+    tried: tuple[str, ...] = ()
+
+    def job(self) -> Job:
+        """Return the job as it is used inside."""
+        return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at, self.tried)
+
+
+_STORED_JOBS = TypeAdapter(list[_StoredJob])
+
+
+def _encode(job: Job) -> str:
+    # Lua's cjson keeps 14 digits: rounded here, the time is the same after a change of priority.
+    return _StoredJob(
+        battle=job.battle,
+        answer=job.answer,
+        model=job.model,
+        priority=job.priority,
+        enqueued_at=round(job.enqueued_at, 4),
+        tried=job.tried,
+    ).model_dump_json(exclude_defaults=True)
+
+
+class HostQueue:
+    """The jobs of the host ``host`` in Redis.
+
+    ============================== ======= ================================== ============= ==================
+    key                            type    holds                              written by    bound
+    ============================== ======= ================================== ============= ==================
+    ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           here          ``bound`` jobs, 24 h
+    ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  here          --
+                                           empty text: read all
+    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   here          ``WISHES``, till then
+    ============================== ======= ================================== ============= ==================
+
+    The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every
+    enqueue.
+    ``redis`` sends commands; ``subscriber`` waits for nudges and must not time out on a silent socket.
+    """
+
+    def __init__(self, redis: Redis, host: str, subscriber: Redis | None = None) -> None:
+        self.host = host
+        self._redis = redis
+        self._subscriber = subscriber or redis
+        self._jobs = f"arena:host:{{{host}}}:jobs"
+        self._channel = f"arena:host:{{{host}}}:nudge"
+        self._wishes = f"arena:host:{{{host}}}:wishes"
+        self._enqueue = redis.register_script(_ENQUEUE)
+        self._remove = redis.register_script(_REMOVE)
+        self._seen: dict[bytes, tuple[bytes, Job]] = {}
+        self._log = structlog.get_logger("app.scheduling.dispatch.queue")
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none, and nudge the host's lane; sent twice, it changes nothing.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+            redis.exceptions.RedisError: Redis is away.
+        """
+        if not jobs:
+            return
+        fields = [text for job in jobs for text in (job.id, _encode(job))]
+        ttl_ms = int(JOBS_TTL.total_seconds() * 1000)
+        taken: Any = await self._enqueue(keys=[self._jobs], args=[self._channel, ttl_ms, bound, *fields])
+        if not taken:
+            raise queue_full()
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs and nudge the host's lane.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        wanted = list(ids)
+        if wanted:
+            await self._remove(keys=[self._jobs], args=[self._channel, *wanted])
+
+    async def read(self) -> tuple[Job, ...]:
+        """Return all jobs, waiting and running, in no order; what can't be understood is logged and deleted.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        stored: dict[Any, Any] = await self._redis.hgetall(self._jobs)
+        # Most jobs are the same as a moment ago: only the new ones are parsed.
+        seen, broken = {}, []
+        for key, raw in stored.items():
+            known = self._seen.get(key)
+            try:
+                seen[key] = (
+                    known if known is not None and known[0] == raw else (raw, _StoredJob.model_validate_json(raw).job())
+                )
+            except ValidationError as error:
+                broken.append(key.decode(errors="replace"))
+                self._log.warning("job_unreadable", host=self.host, job=broken[-1], why=error.errors()[0]["msg"])
+        self._seen = seen
+        await self.remove(broken)
+        return tuple(job for _, job in seen.values())
+
+    async def length(self) -> int:
+        """Return how many jobs there are, waiting and running.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        return int(await self._redis.hlen(self._jobs))
+
+    async def wish(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon and nudge the host's lane.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        wanted: dict[Any, Any] = {model: str(until) for model in sorted(models)[:WISHES]}
+        if not wanted:
+            return
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.delete(self._wishes)
+        pipeline.hset(self._wishes, mapping=wanted)
+        pipeline.expireat(self._wishes, ceil(until))
+        pipeline.publish(self._channel, "")
+        await pipeline.execute()
+
+    async def wished(self) -> dict[str, float]:
+        """Return the models that were announced last, and until when.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        stored: dict[Any, Any] = await self._redis.hgetall(self._wishes)
+        return {model.decode(): float(until) for model, until in stored.items()}
+
+    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield the jobs that were added or became more urgent; None where all have to be read.
+
+        None comes at once when subscribed, and after a lost connection too, since nudges may have been lost.
+        """
+        while True:
+            try:
+                async with aclosing(self._messages()) as messages:
+                    async for message in messages:
+                        yield self._news(message)
+            except (RedisError, OSError) as error:
+                self._log.warning("nudges_lost", host=self.host, why=type(error).__name__)
+            await asyncio.sleep(_RECONNECT_S)
+
+    async def _messages(self) -> AsyncGenerator[dict[str, Any]]:
+        async with self._subscriber.pubsub() as channel:
+            await channel.subscribe(self._channel)
+            while True:
+                message = await channel.get_message(timeout=_SILENCE_S)
+                if message is not None:
+                    yield message
+
+    def _news(self, message: dict[str, Any]) -> tuple[Job, ...] | None:
+        # Confirmations of a subscription mean "read all": redis-py subscribes again by itself after a reconnect.
+        if message["type"] != "message" or not message["data"]:
+            return None
+        try:
+            return tuple(stored.job() for stored in _STORED_JOBS.validate_json(message["data"]))
+        except ValidationError:
+            return None
+
+
+def queue_full() -> QueueFull:
+    """Return the error for a full queue; it names no host, because callers may be voters."""
+    return QueueFull("Too many answers are waiting for the models; try again in a few seconds", retry_after_s=5)

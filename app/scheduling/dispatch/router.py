@@ -1,0 +1,282 @@
+"""Which host writes an answer, and the way to its queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from time import monotonic, time
+
+from app.errors import QueueFull, Unavailable
+from app.hosts.names import key_of
+from app.metrics.counters import Counters
+from app.scheduling.dispatch.assignments import Assignments, MemoryAssignments
+from app.scheduling.dispatch.placement import Place, ranked
+from app.scheduling.dispatch.queue import Queue, queue_full
+from app.scheduling.job import Job
+from app.scheduling.report import HostReport, Reports
+
+LOOK_AGAIN_S = 0.25
+"""How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
+
+WANTED_FOR = timedelta(minutes=5)
+"""How long a visitor is expected to begin a battle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A host that answers can be sent to; ``models`` restricts what it writes, empty: whatever it has."""
+
+    name: str
+    slots: int = 1
+    weight: float = 1.0
+    fallback: bool = False
+    models: tuple[str, ...] = ()
+
+
+class Router:
+    """The way to all hosts' queues; it is what lanes know as ``Elsewhere``, too.
+
+    ``models`` says what each host has, and may change while we look; ``alive`` whether this process could reach it.
+    ``bound`` is the largest number of jobs that a host takes. Jobs are counted when they are put into a queue, there.
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Destination],
+        queues: Mapping[str, Queue],
+        models: Mapping[str, Collection[str]],
+        bound: int,
+        reports: Reports,
+        *,
+        assignments: Assignments | None = None,
+        alive: Callable[[str], bool] = lambda _host: True,
+        tally: Counters | None = None,
+        clock: Callable[[], float] = monotonic,
+        wall: Callable[[], float] = time,
+    ) -> None:
+        self._hosts = {host.name: host for host in hosts}
+        self._queues = dict(queues)
+        self._models = models
+        self._bound = bound
+        self._reports = reports
+        self._assignments = assignments or MemoryAssignments()
+        self._alive = alive
+        self._tally = tally
+        self._clock = clock
+        self._wall = wall
+        self._seen: dict[str, Place] = {}
+        self._seen_at = float("-inf")
+
+    def hosts_of(self, model: str) -> list[str]:
+        """Names of the hosts that have ``model`` and may write it, in the configured order."""
+        wanted = key_of(model)
+        return [
+            name
+            for name, host in self._hosts.items()
+            if any(key_of(known) == wanted for known in self._models.get(name, ()))
+            and (not host.models or any(key_of(allowed) == wanted for allowed in host.models))
+        ]
+
+    async def written(self, models: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``models`` that a host can write now: one that has it and is not known to be down.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        places = await self._places()
+        return tuple(model for model in models if ranked(model, [places[host] for host in self.hosts_of(model)]))
+
+    async def room(self, models: Iterable[str]) -> None:
+        """Look whether all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
+
+        Raises:
+            QueueFull: the hosts have no room for them.
+            Unavailable: no host has one of them, or none that has it works.
+        """
+        places = dict(await self._places())
+        for model in models:
+            best = self._best(model, places)
+            if best.room < 1:
+                raise queue_full()
+            places[best.host] = best.with_more()
+
+    async def enqueue(self, jobs: Iterable[Job]) -> None:
+        """Put each job into a host's queue; to repeat it is harmless, also after it half succeeded.
+
+        Raises:
+            QueueFull: a host has no room; the jobs of other hosts are in.
+            Unavailable: no host is known to have one of the models yet; the other jobs are in.
+        """
+        by_host: dict[str, list[Job]] = {}
+        nowhere: Unavailable | None = None
+        places = dict(await self._places())
+        wanted: dict[str, str] = {}
+        todo = list(jobs)
+        for job in todo:
+            try:
+                host = self._destination(job.model, places)
+            except Unavailable as error:
+                nowhere = error
+                continue
+            wanted[job.id] = host
+            places[host] = places[host].with_more()
+        hosts = wanted if self._single else await self._assigned(wanted)
+        for job in todo:
+            if hosts.get(job.id) in self._queues:
+                by_host.setdefault(hosts[job.id], []).append(job)
+        await self._put(by_host)
+        if nowhere is not None:
+            raise nowhere
+
+    async def move(self, job: Job, origin: str, *, begun: bool = True) -> str | None:
+        """Give ``job`` of the host ``origin`` to another; return whose it is, None: nobody else's.
+
+        What was ``begun`` there doesn't come back, and goes to no host that has tried it. What only waited there goes
+        wherever it can be written, and may come back.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away; the job is somewhere, and is found there.
+        """
+        if self._single:
+            return None
+        places = await self._places()
+        able = [places[host] for host in self.hosts_of(job.model)]
+        tried = (*job.tried, origin) if begun else job.tried
+        best = ranked(job.model, able, (*tried, origin)) or ([] if begun else ranked(job.model, able, (origin,)))
+        target = next((place.host for place in best if place.room > 0), None)
+        if target is None:
+            return None
+        target = await self._assignments.move(job.id, origin, target)
+        if target not in self._queues:  # a host that only another process knows
+            return None
+        try:
+            await self._queues[target].enqueue([replace(job, tried=tried)], self._bound)
+        except QueueFull:
+            await self._assignments.move(job.id, target, origin)
+            return None
+        self._dispatched(target, 1)
+        await self._queues[origin].remove([job.id])
+        if self._tally is not None:
+            self._tally.moved(origin, target)
+        return target
+
+    async def forward(self, job: Job, origin: str) -> bool:
+        """See whether ``job``, which is in the queue of ``origin``, is another host's; if so it is put there.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        if self._single:
+            return False
+        owner = await self._assignments.of(job.id)
+        if owner is None or owner == origin or owner not in self._queues:
+            return False
+        await self._queues[owner].enqueue([job], self._bound + 1)
+        await self._queues[origin].remove([job.id])
+        return True
+
+    async def settled(self, job: Job) -> None:
+        """Forget where a job was that is over."""
+        if not self._single:
+            await self._assignments.forget([job.id])
+
+    async def cancel(self, jobs: Iterable[Job | str]) -> None:
+        """Take jobs (or job ids) back, wherever they are: their lanes close the sockets."""
+        ids = [job if isinstance(job, str) else job.id for job in jobs]
+        if ids:
+            forget = () if self._single else (self._assignments.forget(ids),)
+            await asyncio.gather(*(queue.remove(ids) for queue in self._queues.values()), *forget)
+
+    async def warm(self, models: Sequence[str]) -> None:
+        """Somebody is about to play with ``models``: the hosts that would write them are told.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is away.
+        """
+        places = dict(await self._places())
+        wishes: dict[str, list[str]] = {}
+        for model in models:
+            able = [places[host] for host in self.hosts_of(model)]
+            best = next(iter(ranked(model, able)), None)
+            if best is not None:
+                wishes.setdefault(best.host, []).append(model)
+        until = self._wall() + WANTED_FOR.total_seconds()
+        await asyncio.gather(*(self._queues[host].wish(names, until) for host, names in wishes.items()))
+
+    @property
+    def _single(self) -> bool:
+        return len(self._queues) == 1
+
+    async def _assigned(self, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Assign answers; one of a host that is no longer configured, where nobody would write it, is given anew."""
+        hosts = await self._assignments.assign(wanted)
+        for job_id, host in hosts.items():
+            if host not in self._queues:
+                hosts[job_id] = await self._assignments.move(job_id, host, wanted[job_id])
+        return hosts
+
+    async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
+        for host, group in by_host.items():
+            self._dispatched(host, len(group))
+        calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    def _dispatched(self, host: str, jobs: int) -> None:
+        """Count what was sent to ``host`` until it is looked at anew."""
+        if host in self._seen:
+            self._seen[host] = self._seen[host].with_more(jobs)
+
+    def _best(self, model: str, places: Mapping[str, Place]) -> Place:
+        """The place that would write ``model``.
+
+        Raises:
+            Unavailable: no host has it, or none that has it works.
+        """
+        names = self.hosts_of(model)
+        if not names:
+            raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
+        able = ranked(model, [places[name] for name in names])
+        if not able:
+            raise Unavailable("No host of one of the models works now; try again in a few seconds", retry_after_s=5)
+        return able[0]
+
+    def _destination(self, model: str, places: Mapping[str, Place]) -> str:
+        """The host that writes ``model``, or the one that finds out that it can't be written now.
+
+        A model may be deleted while its battle runs, and a host may die. Once every host has said what it has, the
+        first one with the model, else the first of all, fails the answer, as it would if it had waited there.
+
+        Raises:
+            Unavailable: no host has it, but one has not said yet.
+        """
+        names = self.hosts_of(model)
+        able = ranked(model, [places[name] for name in names])
+        if able:
+            return able[0].host
+        if names:
+            return names[0]
+        if any(host not in self._models for host in self._queues):
+            raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
+        return next(iter(self._queues))
+
+    async def _places(self) -> Mapping[str, Place]:
+        """All hosts as they were seen a moment ago; near its bound a queue is looked at anew."""
+        full = any(2 * place.room < self._bound for place in self._seen.values())
+        if full or self._clock() - self._seen_at > LOOK_AGAIN_S:
+            counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))
+            reports, lengths = await asyncio.gather(self._reports.read(), counting)
+            self._seen = {
+                name: self._place(host, reports.get(name), length)
+                for (name, host), length in zip(self._hosts.items(), lengths, strict=True)
+            }
+            self._seen_at = self._clock()
+        return self._seen
+
+    def _place(self, host: Destination, report: HostReport | None, jobs: int) -> Place:
+        return Place(
+            host.name, host.slots, host.weight, host.fallback, jobs, self._bound - jobs, report, self._alive(host.name)
+        )

@@ -1,0 +1,266 @@
+"""One job on its way: begin an attempt, write what the model says, hand in the end, settle.
+
+The model's slot is occupied from the start until the stream has ended, not until the battle is settled. What is
+refused from outside, or cut by the lane, is left without an end: the socket is closed and the job stays, for whoever
+the answer belongs to by then. If nobody wants it any more, ``begin`` says so to the next one who asks.
+
+What fails before its first token is given to another host, if there is one that has not tried: nobody has read a word
+of it yet. After the first token the answer is failed, and never continued by another model server; only if its battle
+would end without a verdict, another host writes it from the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Literal
+
+import structlog
+from redis.exceptions import RedisError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
+from app.errors import Unavailable
+from app.scheduling.driver.breaker import counts
+from app.scheduling.driver.crew import Crew
+from app.scheduling.job import Job
+from app.scheduling.ports import Attempt, ErrorCode, Finish
+from app.tasks import cancel_and_wait
+from app.timing.stopwatch import Stopwatch
+
+SINK_LIMIT_S = 15.0
+"""How long beginning an attempt may take."""
+
+HAND_IN_LIMIT_S = 60.0
+"""How long a complete answer waits for Redis to come back; then it is written again."""
+
+SETTLE_LIMIT_S = 60.0
+"""How long settling may take before the job is left for another try."""
+
+STORE_UNAVAILABLE = (RedisError, Unavailable, OSError)
+"""What heals by itself: Redis or the database is away (a timeout is an OSError)."""
+
+PUBLIC: dict[str, ErrorCode] = {
+    "unavailable": "unavailable",
+    "timeout": "timeout",
+    "overloaded": "overloaded",
+    "cut_off": "cut_off",
+    "empty": "empty",
+}
+"""What a backend's public code is called at the desk; anything else is ``unavailable``."""
+
+
+Outcome = Literal["settled", "moved", "left"]
+"""``moved``: the job is another host's now. ``left``: it is still somebody's, perhaps ours again."""
+
+
+class AttemptRunner:
+    """Writes the answer of ``job``; ``model`` is its model as the planner spells it.
+
+    ``load_s`` is how long it waited for its model's load. With ``failure`` nothing is written: the attempt ends
+    with that error at once. ``on_free`` is called once, when the model's slot is free again; ``finish`` is known by
+    then, if the answer came to an end. ``alone`` says that nothing else was being written when it began.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        model: str,
+        crew: Crew,
+        *,
+        on_free: Callable[[AttemptRunner], None],
+        load_s: float = 0.0,
+        failure: BackendError | None = None,
+    ) -> None:
+        self.job = job
+        self.model = model
+        self.load_s = load_s
+        self.occupies = failure is None
+        self.alone = False
+        self.cause = ""
+        self.error: BackendError | None = None
+        self.finish: Finish | None = None
+        self._crew = crew
+        self._failure = failure
+        self._on_free = on_free
+        self._watch = Stopwatch(crew.wall() - job.enqueued_at, load_s, crew.clock)
+        self._stream: asyncio.Task[Finish | None] | None = None
+        self._cut: str | None = None
+        self._moved = False
+        self._log = structlog.get_logger("app.scheduling.driver.attempt").bind(
+            battle=job.battle, answer=job.answer, host=crew.host.name, model=job.model
+        )
+
+    def cut(self, why: str) -> None:
+        """Stop writing and close the socket, without an end; nothing if the stream has ended."""
+        self._cut = self._cut or why
+        if self._stream is not None:
+            self._stream.cancel()
+
+    async def run(self) -> Outcome:
+        """See the job through.
+
+        Raises:
+            Exception: what the desk raised; the job is left as it is.
+        """
+        try:
+            if await self._is_elsewhere():
+                return "moved"
+            token = await self._crew.tokens.next_token()
+            if token is None:
+                return "left"
+            async with asyncio.timeout(SINK_LIMIT_S):
+                attempt = await self._crew.desk.begin(self.job, token, self._crew.host.name)
+            if attempt is not None:
+                finish = await self._written(attempt)
+                if finish is None:
+                    return "moved" if self._moved else self._left(token)
+                self.finish = finish
+                self._free()
+                if not await self._handed_in(attempt, finish):
+                    return self._left(token)
+                self._finished(finish, token)
+        finally:
+            self._free()
+            self._crew.over(self.job)
+        async with asyncio.timeout(SETTLE_LIMIT_S):
+            await self._crew.desk.ended(self.job)
+            await self._let_go()
+        return "settled"
+
+    async def give_up(self) -> bool:
+        """End the answer as failed after ``run`` has crashed too often, and let the job go; False: not now.
+
+        What can't be settled even then is the sweeper's, which looks after every battle that does not move.
+        """
+        crew = self._crew
+        token = await crew.tokens.next_token()
+        if token is None:
+            return False
+        async with asyncio.timeout(SINK_LIMIT_S):
+            await crew.desk.fail(self.job, token, crew.host.name, self._failed("crashed", "unavailable", "crashed"))
+        try:
+            async with asyncio.timeout(SETTLE_LIMIT_S):
+                await crew.desk.ended(self.job)
+        except STORE_UNAVAILABLE:
+            raise
+        except Exception as error:
+            self._log.exception("answer_not_settled", exc_info=error)
+        await self._let_go()
+        return True
+
+    async def _let_go(self) -> None:
+        await self._crew.queue.remove([self.job.id])
+        if self._crew.elsewhere is not None:
+            await self._crew.elsewhere.settled(self.job)
+
+    async def _is_elsewhere(self) -> bool:
+        """Whether the job is another host's, or becomes it because its model could not be loaded here."""
+        if self._crew.elsewhere is None:
+            return False
+        async with asyncio.timeout(SINK_LIMIT_S):
+            if await self._crew.elsewhere.forward(self.job, self._crew.host.name):
+                return True
+            return self._failure is not None and await self._given_away(self._failure)
+
+    async def _given_away(self, error: BackendError) -> bool:
+        """Give the job to another host, unless it would be refused there, too, or a reader has seen a part of it.
+
+        A part that was read is dropped only for an answer without which its battle would end without a verdict, when
+        it was the host that cut it off: it is written from the start, and nothing of two hosts is ever mixed.
+        """
+        crew = self._crew
+        if crew.elsewhere is None or isinstance(error, BadRequest):
+            return False
+        if (self._watch.wrote or isinstance(error, BackendBroken)) and (not counts(error) or await crew.doom(self.job)):
+            return False
+        target = await crew.elsewhere.move(self.job, crew.host.name)
+        if target is not None:
+            self._log.warning("answer_moved", target=target, cause=error.code, why=str(error)[:300])
+        return target is not None
+
+    async def _written(self, attempt: Attempt) -> Finish | None:
+        """Write until the end, an error, or until nobody wants it (None)."""
+        if self._cut is not None or attempt.over.is_set():
+            return None
+        self._stream = asyncio.create_task(self._answer(attempt), name=f"stream {self.job.id}")
+        over = asyncio.create_task(attempt.over.wait(), name=f"over {self.job.id}")
+        try:
+            await asyncio.wait({self._stream, over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await cancel_and_wait(over, self._stream)
+        return None if self._stream.cancelled() else self._stream.result()
+
+    async def _answer(self, attempt: Attempt) -> Finish | None:
+        """Turn every way in which a stream can end into a finish; None: another host writes the answer."""
+        try:
+            if self._failure is not None:
+                raise self._failure
+            last, blank = await self._drained(attempt)
+        except BackendError as error:
+            self.error = None if error is self._failure else error
+            self._free()
+            self._moved = self._failure is None and await self._given_away(error)
+            return None if self._moved else self._failed(error.code, error.public_code, str(error))
+        except Exception as error:  # a bug in a backend must not leave a voter without an end
+            self._log.exception("backend_crashed", exc_info=error)
+            return self._failed("crashed", "unavailable", type(error).__name__)
+        if last.finish_reason is None:
+            return self._failed(
+                BackendBroken.code, BackendBroken.public_code, "the stream ended without its last chunk"
+            )
+        if blank:
+            return self._failed("empty", "empty", "only whitespace")
+        self.cause = last.finish_reason
+        return Finish(last.finish_reason, self._watch.stop())
+
+    async def _drained(self, attempt: Attempt) -> tuple[Chunk, bool]:
+        """Hand on each piece as it comes; return the last chunk and whether there was nothing but whitespace."""
+        watch, write = self._watch, attempt.write
+        chunk, blank = Chunk(), True
+        watch.dispatched()
+        async with aclosing(self._crew.backend.stream(attempt.request)) as chunks:
+            async for chunk in chunks:
+                watch.chunk(chunk)
+                if chunk.text:
+                    blank = blank and chunk.text.isspace()
+                    write(chunk.text)
+        return chunk, blank
+
+    def _failed(self, cause: str, public_code: str, why: str) -> Finish:
+        self.cause = cause
+        self._log.info("answer_failed", cause=cause, why=why[:300])
+        return Finish("error", self._watch.stop(), PUBLIC.get(public_code, "unavailable"))
+
+    async def _handed_in(self, attempt: Attempt, finish: Finish) -> bool:
+        """Hand in the end, waiting for Redis if need be."""
+        tries = AsyncRetrying(
+            retry=retry_if_exception_type(STORE_UNAVAILABLE),
+            stop=stop_after_delay(HAND_IN_LIMIT_S),
+            wait=wait_exponential(multiplier=0.1, max=1.0),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        return bool(await tries(attempt.finish, finish))
+
+    def _finished(self, finish: Finish, token: int) -> None:
+        crew = self._crew
+        if crew.tally is not None:
+            crew.tally.answered(
+                crew.host.name, self.job.model, finish.reason, self.cause, finish.timing, fallback=crew.host.fallback
+            )
+        self._log.info(
+            "answer_finished",
+            **{"class": self.cause, "reason": finish.reason, "error": finish.error, "attempt": token},
+            **finish.timing.to_dict(),
+        )
+
+    def _left(self, token: int) -> Outcome:
+        self._log.info("answer_left", attempt=token, why=self._cut or "refused")
+        return "left"
+
+    def _free(self) -> None:
+        if self.occupies:
+            self.occupies = False
+            self._on_free(self)

@@ -1,0 +1,146 @@
+"""How a model comes and goes.
+
+To load (facts of Ollama): the load is the service's own request, never a voter's, and it is never cancelled because
+somebody left, since that would abort it for all who wait. Afterwards the server is asked whether the model is there
+with the context length that was wanted and wholly on the card: a retry after running out of memory may have made it
+smaller. A load that verifies wrong is tried once more, then taken as it is and reported, or it would be loaded for
+ever.
+
+To unload: ``keep_alive: 0`` is answered at once and done later, so the list is read until the model is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from time import time
+
+import structlog
+
+from app.backends.base import Backend, BackendError, GenerationOptions, LoadTimedOut
+from app.scheduling.driver.events import HostEvents
+from app.scheduling.driver.residency import Residency
+from app.timing.history import History
+
+UNLOAD_LIMIT = timedelta(seconds=7)
+"""Killing the process, waiting for the card's memory to come back: 0.5-1.5 s typically, 5 s at most."""
+
+RECOVERY = timedelta(seconds=1.5)
+"""Until the driver reports the memory of a killed process as free: a load before that would find the card full."""
+
+POLL_EVERY = timedelta(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWindow:
+    """When a model was loaded last, in Unix time."""
+
+    began: float
+    ended: float
+
+    def waited_s(self, enqueued_at: float) -> float:
+        """Return how long one who was enqueued at ``enqueued_at`` waited for this load."""
+        return max(self.ended - max(self.began, enqueued_at), 0.0)
+
+
+class Loader:
+    """Loads and unloads the models of ``host`` and keeps ``residency`` true; ``wall`` is Unix time."""
+
+    def __init__(
+        self,
+        host: str,
+        backend: Backend,
+        residency: Residency,
+        options: Callable[[str], GenerationOptions],
+        history: History,
+        journal: HostEvents,
+        *,
+        wall: Callable[[], float] = time,
+        poll: timedelta = POLL_EVERY,
+        unload_limit: timedelta = UNLOAD_LIMIT,
+        recovery: timedelta = RECOVERY,
+    ) -> None:
+        self._backend = backend
+        self._residency = residency
+        self._options = options
+        self._history = history
+        self._journal = journal
+        self._wall = wall
+        self._poll = poll.total_seconds()
+        self._unload_limit = unload_limit.total_seconds()
+        self._recovery = recovery.total_seconds()
+        self._windows: dict[str, LoadWindow] = {}
+        self._log = structlog.get_logger("app.scheduling.driver.loader").bind(host=host)
+
+    def waited_s(self, model: str, enqueued_at: float) -> float:
+        """Return how long one who was enqueued at ``enqueued_at`` waited for the newest load of ``model``."""
+        window = self._windows.get(model)
+        return 0.0 if window is None else window.waited_s(enqueued_at)
+
+    async def load(self, model: str) -> float:
+        """Load ``model`` and verify it; return the seconds it took. The backend tries again what can heal.
+
+        Raises:
+            BackendError: it could not be loaded.
+        """
+        here = self._residency
+        here.begin_load(model)
+        began = here.loading_since
+        self._log.info("model_loading", model=model)
+        try:
+            seconds = await self._backend.load(model, self._options(model))
+            flaws = await self._verified(model)
+        except BackendError as error:
+            hung = isinstance(error, LoadTimedOut)
+            self._journal.note("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
+            raise
+        finally:
+            here.end_load()
+        self._windows[model] = LoadWindow(began, self._wall())
+        self._history.loaded(model, seconds)
+        self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
+        return seconds
+
+    async def unload(self, model: str) -> bool:
+        """Send ``model`` out of memory and wait until it is gone, at most ``unload_limit``; False when it stays."""
+        here = self._residency
+        here.leaving.add(model)
+        began, on_card = self._wall(), here.on_card(model)
+        try:
+            async with asyncio.timeout(self._unload_limit):
+                await self._backend.unload(here.server_name(model))
+                await self._gone(model)
+            if on_card:
+                await asyncio.sleep(self._recovery)
+        except Exception as error:
+            self._log.warning("model_unload_failed", model=model, cause=getattr(error, "code", type(error).__name__))
+            await asyncio.sleep(self._poll)  # or the next plan would ask again at once
+            return False
+        else:
+            self._log.info("model_unloaded", model=model, unload_s=round(self._wall() - began, 3))
+            return True
+        finally:
+            here.leaving.discard(model)
+
+    async def _gone(self, model: str) -> None:
+        while True:
+            if await self._residency.refresh() and not self._residency.has(model):
+                return
+            await asyncio.sleep(self._poll)
+
+    async def _verified(self, model: str) -> tuple[str, ...]:
+        """Return what is wrong with the load after a second try, and have it count as in memory all the same."""
+        flaws = await self._residency.verify(model, final=False)
+        if not flaws:
+            return flaws
+        if "offloaded" in flaws:
+            await self.unload(model)  # asked with the same options, the server would keep it where it is
+        await self._backend.load(model, self._options(model))
+        flaws = await self._residency.verify(model, final=True)
+        if "offloaded" in flaws:
+            self._journal.note("offloaded", model, "also after a second load: taken as it is")
+        if "context_shrunk" in flaws:
+            self._journal.note("context_shrunk", model, "also after a second load: taken as it is")
+        return flaws

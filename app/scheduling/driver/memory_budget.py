@@ -1,0 +1,76 @@
+"""What was learned about how much fits on a host, beside what is configured.
+
+Where no card is configured, Ollama's own default of three models is believed until a load makes the server push out
+another model on its own; then as many as were left are believed, and one more after each hour. A total that was seen
+to fit is believed all the same: many small models may fit where two large ones don't.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from time import time
+
+from app.scheduling.planning.planner import Budget
+
+RETRY_AFTER = timedelta(hours=1)
+"""How long it counts that something did not fit; then it may be tried again."""
+
+
+class MemoryBudget:
+    """The ``budget`` of a host with what was learned; ``wall`` is Unix time in seconds."""
+
+    def __init__(self, budget: Budget, wall: Callable[[], float] = time) -> None:
+        self._configured = budget
+        self._wall = wall
+        self._overfull: tuple[int, float] | None = None
+        self._learned: tuple[int, float] | None = None
+        self._proven = 0
+
+    @property
+    def budget(self) -> Budget:
+        """What fits, as far as is known now."""
+        return replace(
+            self._configured,
+            overfull_bytes=self._overfull_bytes(),
+            learned_models=self._learned_models(),
+            proven_bytes=self._proven,
+        )
+
+    @property
+    def models(self) -> int:
+        """How many models are taken to fit at once, whatever their size."""
+        learned = self._learned_models()
+        return self._configured.max_models if learned is None else learned
+
+    def fitted(self, total_bytes: int) -> None:
+        """Models of that size together were seen in memory, none of them on the CPU."""
+        self._proven = max(self._proven, total_bytes)
+
+    def overflowed(self, kept_bytes: Sequence[int], size_bytes: int, left: int) -> None:
+        """A model of ``size_bytes`` did not fit beside the others: the server pushed some out, ``left`` are there now.
+
+        Nothing is learned where the card's memory is known: with the real sizes, which are known by now, the test of
+        what fits is right, and what a wrong first guess brought about says nothing about other models.
+        """
+        if self._configured.memory_bytes is not None:
+            return
+        total_bytes = sum(kept_bytes) + size_bytes
+        known = self._overfull_bytes()
+        self._overfull = (total_bytes if known is None else min(total_bytes, known), self._wall())
+        self._proven = min(self._proven, total_bytes - 1)
+        if self._configured.memory_bytes is None:
+            self._learned = (max(left, 1), self._wall())
+
+    def _overfull_bytes(self) -> int | None:
+        if self._overfull is None or self._wall() - self._overfull[1] > RETRY_AFTER.total_seconds():
+            return None
+        return self._overfull[0]
+
+    def _learned_models(self) -> int | None:
+        if self._learned is None:
+            return None
+        count, at = self._learned
+        more = int(max(self._wall() - at, 0.0) / RETRY_AFTER.total_seconds())
+        return count + more if count + more < self._configured.max_models else None

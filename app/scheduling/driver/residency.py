@@ -1,0 +1,259 @@
+"""What is in a host's memory, as far as we know.
+
+The lane is the only one that loads and unloads, so it knows; ``/api/ps`` is read to begin with, after every
+change, and now and then, because others may use the host too. A server that doesn't answer changes nothing. What
+comes, goes or turns out wrong without us is noted in the host's journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from time import time
+
+import structlog
+
+from app.backends.base import Backend, BackendError, GenerationOptions, LoadedModel
+from app.hosts.names import key_of
+from app.scheduling.driver.events import HostEvents
+from app.scheduling.driver.memory_budget import MemoryBudget
+from app.scheduling.planning.planner import Resident
+
+SIZE_FACTOR = 1.1
+SIZE_EXTRA = 768 * 1024**2
+"""A model's size in memory is guessed from its file until it was seen there: the file, its context and buffers."""
+
+EXPIRY_SLACK_S = 5.0
+"""A model that left this long before its announced end, or later, left because of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry of the server's list, the flaws that it has, and whether its context is ours."""
+
+    entry: LoadedModel
+    flaws: tuple[str, ...] = ()
+    ours: bool = True
+
+
+class Residency:
+    """The models of a host: ``residents``, the one that is ``loading``, those that are ``leaving``.
+
+    ``options`` gives the options of a model's battles, which its load must have too; it is also asked for models
+    that nobody configured. ``models`` are the configured names: they are spelled like this here. ``wall`` is Unix time.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        backend: Backend,
+        options: Callable[[str], GenerationOptions],
+        *,
+        limits: MemoryBudget,
+        journal: HostEvents,
+        models: Iterable[str] = (),
+        wall: Callable[[], float] = time,
+    ) -> None:
+        self.loading: str | None = None
+        self.loading_since = 0.0
+        self.leaving: set[str] = set()
+        self.sizes: dict[str, int] = {}
+        self.limits = limits
+        self._backend = backend
+        self._options = options
+        self._journal = journal
+        self._wall = wall
+        self._residents: dict[str, Resident] = {}
+        self._listed: dict[str, Listed] = {}
+        self._spellings: dict[str, str] = {}
+        self._accepted: dict[str, LoadedModel] = {}
+        self._known = False
+        self._card = False
+        self._reading = asyncio.Lock()
+        self._log = structlog.get_logger("app.scheduling.driver.residency").bind(host=host)
+        for name in models:
+            self.spelling(name)
+
+    @property
+    def residents(self) -> tuple[Resident, ...]:
+        """What is in memory, the leaving ones included."""
+        return tuple(self._residents.values())
+
+    @property
+    def listed(self) -> dict[str, Listed]:
+        """What the server listed last, by our names."""
+        return dict(self._listed)
+
+    @property
+    def strangers(self) -> frozenset[str]:
+        """Residents that others loaded: with another context than ours."""
+        return frozenset(model for model, listed in self._listed.items() if not listed.ours)
+
+    @property
+    def misfits(self) -> frozenset[str]:
+        """Ours that are in memory as they should not be, and were not accepted so."""
+        return frozenset(m for m, seen in self._listed.items() if seen.ours and seen.flaws and m not in self._accepted)
+
+    def spelling(self, model: str) -> str:
+        """Return the one spelling of ``model`` that is used here: the first that was met."""
+        return self._spellings.setdefault(key_of(model), model)
+
+    def has(self, model: str) -> bool:
+        """Whether ``model`` is in memory."""
+        return model in self._residents
+
+    def used(self, model: str) -> None:
+        """Note that ``model`` gets an answer to write now."""
+        if model in self._residents:
+            self._residents[model] = replace(self._residents[model], used=self._wall())
+
+    def on_card(self, model: str) -> bool:
+        """Whether ``model`` has memory of a card."""
+        return model in self._listed and self._listed[model].entry.vram_bytes > 0
+
+    def server_name(self, model: str) -> str:
+        """Return the name under which the server lists ``model``."""
+        return self._listed[model].entry.name if model in self._listed else model
+
+    async def predict_sizes(self) -> None:
+        """Guess the sizes of models that were not seen in memory from their files; nothing if nobody answers."""
+        try:
+            installed = await self._backend.installed()
+        except BackendError as error:
+            self._log.info("models_unread", cause=error.code)
+            return
+        for model in installed:
+            self.sizes.setdefault(self.spelling(model.name), int(model.size_bytes * SIZE_FACTOR) + SIZE_EXTRA)
+
+    async def refresh(self) -> bool:
+        """Read what is in memory; False, and nothing changes, when the server does not answer."""
+        async with self._reading:
+            try:
+                loaded = await self._list()
+            except BackendError as error:
+                self._log.info("residents_unread", cause=error.code)
+                return False
+            self._take(loaded)
+            return True
+
+    def forget(self) -> None:
+        """The host sleeps: nobody knows what it holds, and what is gone when it wakes is no event."""
+        self._residents, self._listed, self._accepted = {}, {}, {}
+        self._known = False
+
+    async def verify(self, model: str, *, final: bool) -> tuple[str, ...]:
+        """Read what is in memory and return what is wrong with ``model``; the final time it is taken as it is.
+
+        After the final time it counts as in memory even if the server lists it not, or it would be loaded for ever.
+        """
+        async with self._reading:
+            try:
+                loaded = await self._list()
+            except BackendError:
+                flaws: tuple[str, ...] = ("unverified",)
+            else:
+                found = next((entry for entry in loaded if key_of(entry.name) == key_of(model)), None)
+                flaws = ("not_listed",) if found is None else self._flaws(model, found)
+                if found is not None:
+                    self._judge(model, found, flaws, final=final)
+                self._take(loaded)
+            if (final or not flaws) and model not in self._residents:
+                self._residents[model] = replace(self._fresh(model), size_bytes=self.sizes.get(model, 0))
+        return flaws
+
+    async def _list(self) -> tuple[LoadedModel, ...]:
+        loaded = await self._backend.loaded()
+        self._card = self._card or any(entry.vram_bytes for entry in loaded)
+        return loaded
+
+    def _judge(self, model: str, found: LoadedModel, flaws: tuple[str, ...], *, final: bool) -> None:
+        if not flaws:
+            self._accepted.pop(model, None)
+        elif final:
+            self._accepted[model] = found
+
+    def _flaws(self, model: str, found: LoadedModel) -> tuple[str, ...]:
+        flaws = []
+        if found.context_length not in (None, self._options(model).num_ctx):
+            flaws.append("context_shrunk")
+        # 0 for every model means a host without a card, which is as it should be, unless one was seen there.
+        if found.vram_bytes < found.size_bytes and self._card:
+            flaws.append("offloaded")
+        return tuple(flaws)
+
+    def _take(self, loaded: tuple[LoadedModel, ...]) -> None:
+        """Believe the server; who was there before keeps the times that are known."""
+        before, self._residents = self._residents, {}
+        seen_before, self._listed = self._listed, {}
+        for entry in loaded:
+            key, ours = self._key(entry)
+            flaws = self._flaws(key, entry) if ours else ()
+            self._listed[key] = Listed(entry, flaws, ours)
+            self._residents[key] = replace(before.get(key) or self._fresh(key), size_bytes=entry.size_bytes)
+            self.sizes[key] = entry.size_bytes
+        self._note_changes(seen_before)
+        if not any(seen.flaws for seen in self._listed.values()):
+            self.limits.fitted(sum(resident.size_bytes for resident in self._residents.values()))
+        self._known = True
+
+    def _key(self, entry: LoadedModel) -> tuple[str, bool]:
+        """Tell a model that others loaded with another context from ours: a chat with ours would load it again."""
+        name = self.spelling(entry.name)
+        accepted = self._accepted.get(name)
+        wanted = {None, self._options(name).num_ctx, None if accepted is None else accepted.context_length}
+        # While ours is being loaded, what comes under its name is ours, whatever the server made of it.
+        if entry.context_length in wanted or name == self.loading:
+            return name, True
+        return f"{name} with context {entry.context_length}", False
+
+    def _note_changes(self, before: dict[str, Listed]) -> None:
+        """Write down what happened without us since the server was asked last."""
+        if not self._known:
+            return
+        for model, seen in self._listed.items():
+            if not seen.ours and model not in before:
+                self._journal.note("foreign_model", model, "somebody else uses this host")
+            if model != self.loading and model not in self._accepted:
+                self._note_flaws(model, seen, before.get(model))
+        for model in sorted(before.keys() - self._listed.keys() - self.leaving):
+            self._accepted.pop(model, None)
+            if before[model].ours:
+                self._note_gone(model, before[model].entry)
+
+    def _note_flaws(self, model: str, seen: Listed, before: Listed | None) -> None:
+        for flaw in set(seen.flaws) - set(before.flaws if before is not None else ()):
+            if flaw == "offloaded":
+                share = 1 - seen.entry.vram_bytes / seen.entry.size_bytes
+                self._journal.note("offloaded", model, f"{share:.0%} of it is on the CPU")
+            elif flaw == "context_shrunk":
+                self._journal.note("context_shrunk", model, f"its context is {seen.entry.context_length}")
+
+    def _note_gone(self, model: str, last: LoadedModel) -> None:
+        loading = self.loading is not None and model != self.loading
+        # A model that the server pushes out shows the moment as its end: what it showed before the load counts.
+        known = self._beside.get(model) if loading else None
+        expires_at = last.expires_at if known is None else known.entry.expires_at
+        if expires_at is not None and expires_at <= self._wall() + EXPIRY_SLACK_S:
+            self._journal.note("expired", model, "its keep-alive ran out")
+        elif loading:
+            self._pushed_out = True
+            self._journal.note("pushed_out", model, f"the server made room for {self.loading}")
+        else:
+            self._journal.note("unloaded_by_others", model, "it left without our doing")
+
+    def begin_load(self, model: str) -> None:
+        """Note that ``model`` is being loaded from now on, and what is there beside it."""
+        self.loading, self.loading_since = model, self._wall()
+        self._beside, self._pushed_out = dict(self._listed), False
+
+    def end_load(self) -> None:
+        """Note that the load is over; learn from it if the server pushed out others."""
+        loaded, self.loading = self.loading, None
+        if self._pushed_out and loaded is not None:
+            kept = [seen.entry.size_bytes for model, seen in self._beside.items() if model != loaded]
+            self.limits.overflowed(kept, self.sizes.get(loaded, 0), len(self._residents))
+
+    def _fresh(self, model: str) -> Resident:
+        now = self._wall()
+        return Resident(model, since=now, used=now)

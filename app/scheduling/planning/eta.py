@@ -1,0 +1,78 @@
+"""What those who wait are told: their place and how long it may take. A pure function.
+
+The estimate is made of means, so it is rough: the answers that come first on the same model, shared among its
+slots, and for a model that isn't in memory the loads before its own and its own. If other models' answers are in
+the way of the load, half an answer is added. What has begun takes the mean less the time since; of what takes longer
+than the mean, and of several answers at once, only a share is known to be left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from app.scheduling.planning.planner import View, in_order
+from app.timing.history import History
+
+IN_PROGRESS = 0.5
+"""The share that is taken to be left of an answer that began at a time we don't know."""
+
+OVERDUE = 0.1
+"""The share that is taken to be left of what should have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUpdate:
+    """What the viewers of one waiting answer are told; ``eta_s`` is whole seconds until it is being written."""
+
+    state: Literal["queued", "loading"]
+    place: int | None
+    eta_s: int
+
+
+def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
+    """Return an outlook for every waiting job of ``view``, by job id; places count from 1."""
+    present = {resident.model for resident in view.residents}
+    ahead: Counter[str] = Counter()
+    loads_s = _left_s(history.load_s(view.loading), view.now - view.loading_since) if view.loading else 0.0
+    load_at: dict[str, float] = {view.loading: loads_s} if view.loading else {}
+    told = {}
+    for place, job in enumerate(in_order(view), 1):
+        wait_s = _writing_s(view, history, job.model, ahead[job.model])
+        if job.model not in present:
+            if job.model not in load_at:
+                loads_s += history.load_s(job.model) + _in_the_way_s(view, history)
+                load_at[job.model] = loads_s
+            wait_s += load_at[job.model]
+        ahead[job.model] += 1
+        loading = job.model == view.loading
+        told[job.id] = QueueUpdate("loading" if loading else "queued", None if loading else place, max(ceil(wait_s), 1))
+    return told
+
+
+def _writing_s(view: View, history: History, model: str, ahead: int) -> float:
+    """Add up what is written before on the same model; nothing while a slot is free."""
+    running = view.in_flight.get(model, 0)
+    if ahead + running < view.slots:
+        return 0.0
+    mean_s = history.answer_s(model)
+    begun_s = mean_s * IN_PROGRESS * running
+    if running == 1:
+        # With one answer at a time, the newest start is the start of the one that is being written.
+        used = next((resident.used for resident in view.residents if resident.model == model), view.now)
+        begun_s = _left_s(mean_s, view.now - used)
+    return (mean_s * ahead + begun_s) / view.slots
+
+
+def _left_s(mean_s: float, passed_s: float) -> float:
+    return max(mean_s - max(passed_s, 0.0), OVERDUE * mean_s)
+
+
+def _in_the_way_s(view: View, history: History) -> float:
+    """Half an answer, if the memory is full of models that are answering."""
+    busy = [resident.model for resident in view.residents if view.in_flight.get(resident.model)]
+    if len(busy) < view.budget.max_models:
+        return 0.0
+    return IN_PROGRESS * min(history.answer_s(model) for model in busy)

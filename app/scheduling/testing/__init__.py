@@ -1,0 +1,1 @@
+"""Doubles of the scheduler's ports for tests and benchmarks."""

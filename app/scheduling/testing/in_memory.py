@@ -1,0 +1,256 @@
+"""Queue, lease and desk without Redis: the second implementation, for tests and for simulations in virtual time.
+
+They keep the same promises as the ones in Redis (bounds, priorities, fences, repeats), within one process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from time import monotonic
+from typing import Literal
+
+from app.backends.base import GenerationRequest, Message
+from app.scheduling.dispatch.queue import queue_full
+from app.scheduling.job import Job
+from app.scheduling.lease import LEASE
+from app.scheduling.ports import Finish
+from app.scheduling.report import HostReport
+from app.timing.stopwatch import Timing
+
+MAX_ATTEMPTS = 3
+"""The fourth attempt at an answer is refused, as by the arena's log."""
+
+
+class MemoryQueue:
+    """The jobs of one host in a dictionary; every lane of the process that shares it is nudged."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._listeners: set[asyncio.Queue[tuple[Job, ...] | None]] = set()
+        self._wishes: dict[str, float] = {}
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+        """
+        new = {job.id for job in jobs} - set(self._jobs)
+        if new and len(self._jobs) + len(new) > bound:
+            raise queue_full()
+        for job in jobs:
+            old = self._jobs.get(job.id, job)
+            self._jobs[job.id] = replace(old, priority=min(old.priority, job.priority))
+        self._nudge(tuple(self._jobs[job.id] for job in jobs))
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs."""
+        for job_id in ids:
+            self._jobs.pop(job_id, None)
+        self._nudge(None)
+
+    async def read(self) -> tuple[Job, ...]:
+        """Return all jobs."""
+        return tuple(self._jobs.values())
+
+    async def length(self) -> int:
+        """Return how many jobs there are."""
+        return len(self._jobs)
+
+    async def wish(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon."""
+        self._wishes = dict.fromkeys(models, until)
+        self._nudge(None)
+
+    async def wished(self) -> dict[str, float]:
+        """Return what was announced last; whoever reads it sees to its end."""
+        return dict(self._wishes)
+
+    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield None at first, then what is added, and None when something is removed."""
+        inbox: asyncio.Queue[tuple[Job, ...] | None] = asyncio.Queue()
+        self._listeners.add(inbox)
+        try:
+            yield None
+            while True:
+                yield await inbox.get()
+        finally:
+            self._listeners.discard(inbox)
+
+    def _nudge(self, news: tuple[Job, ...] | None) -> None:
+        for listener in self._listeners:
+            listener.put_nowait(news)
+
+
+@dataclass
+class Attempts:
+    """The counter of attempts, one for all hosts."""
+
+    newest: int = 0
+
+    def next(self) -> int:
+        """Return a number above all before it."""
+        self.newest += 1
+        return self.newest
+
+
+@dataclass
+class MemoryLeases:
+    """What several ``MemoryLease`` of one host share: who holds the lease until when, and the counter of attempts.
+
+    Boards of several hosts that share a desk must share the counter, as in Redis.
+    """
+
+    owner: object | None = None
+    until: float = 0.0
+    attempts: Attempts = field(default_factory=Attempts)
+
+
+class MemoryLease:
+    """The right to drive a host, among the lanes that share a ``MemoryLeases``; ``clock`` is monotonic."""
+
+    def __init__(
+        self, board: MemoryLeases | None = None, *, term: timedelta = LEASE, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._board = board or MemoryLeases()
+        self._term = term.total_seconds()
+        self._clock = clock
+
+    @property
+    def held(self) -> bool:
+        """Whether it is ours and has not expired."""
+        return self._board.owner is self and self._clock() < self._board.until
+
+    async def acquire(self) -> bool:
+        """Become the owner, unless another is."""
+        others = self._board.owner not in (None, self)
+        if others and self._clock() < self._board.until:
+            return False
+        self._board.owner, self._board.until = self, self._clock() + self._term
+        return True
+
+    async def renew(self) -> bool:
+        """Stay the owner for another term; False when it is no longer ours."""
+        if not self.held:
+            return False
+        self._board.until = self._clock() + self._term
+        return True
+
+    async def next_token(self) -> int | None:
+        """Return the next attempt's number; None when the lease isn't ours."""
+        if not self.held:
+            return None
+        return self._board.attempts.next()
+
+    async def release(self) -> None:
+        """Let another become the owner at once."""
+        if self._board.owner is self:
+            self._board.owner = None
+
+
+class MemoryReports:
+    """The newest report of each host in a dictionary."""
+
+    def __init__(self) -> None:
+        self._reports: dict[str, HostReport] = {}
+
+    async def put(self, report: HostReport) -> None:
+        """Replace the report of its host."""
+        self._reports[report.host] = report
+
+    async def read(self) -> Mapping[str, HostReport]:
+        """Return all reports by host."""
+        return dict(self._reports)
+
+
+@dataclass
+class MemoryAnswer:
+    """What became of one answer: its text, how it ended, and what its viewers were told before."""
+
+    text: str = ""
+    finish: Finish | None = None
+    closed: bool = False
+    attempts: list[MemoryAttempt] = field(default_factory=list)
+    shown: list[tuple[str, int | None, int | None]] = field(default_factory=list)
+    settled: int = 0
+
+
+class MemoryAttempt:
+    """One attempt at an answer; a newer one puts an end to it."""
+
+    def __init__(self, answer: MemoryAnswer, request: GenerationRequest, token: int, host: str) -> None:
+        self.request = request
+        self.over = asyncio.Event()
+        self.token = token
+        self.host = host
+        self._answer = answer
+
+    def write(self, text: str) -> None:
+        """Append to the answer, unless the attempt is over."""
+        if not self.over.is_set():
+            self._answer.text += text
+
+    async def finish(self, finish: Finish) -> bool:
+        """End the answer; False when the attempt is over."""
+        if self.over.is_set():
+            return False
+        self._answer.finish = finish
+        return True
+
+
+def _request_for(job: Job) -> GenerationRequest:
+    return GenerationRequest(job.model, (Message("user", job.battle),))
+
+
+class MemorySink:
+    """Answers in a dictionary, by job id; ``requests`` makes what a backend is sent for a job."""
+
+    def __init__(self, requests: Callable[[Job], GenerationRequest] = _request_for) -> None:
+        self.answers: dict[str, MemoryAnswer] = {}
+        self._requests = requests
+
+    def answer(self, job: Job) -> MemoryAnswer:
+        """Return what there is of the answer of ``job``."""
+        return self.answers.setdefault(job.id, MemoryAnswer())
+
+    def stop(self, job: Job) -> None:
+        """Refuse all that is still to come for the answer, as the end of its battle does."""
+        answer = self.answer(job)
+        answer.closed = True
+        for attempt in answer.attempts:
+            attempt.over.set()
+
+    async def begin(self, job: Job, token: int, host: str) -> MemoryAttempt | None:
+        """Open an attempt with a higher token than every earlier one; None when the answer is finished or closed."""
+        answer = self.answer(job)
+        newest = answer.attempts[-1].token if answer.attempts else 0
+        if answer.closed or answer.finish is not None or token <= newest:
+            return None
+        for attempt in answer.attempts:
+            attempt.over.set()
+        if len(answer.attempts) >= MAX_ATTEMPTS:
+            answer.finish = Finish("error", Timing(), "interrupted")
+            return None
+        answer.text = ""
+        answer.attempts.append(MemoryAttempt(answer, self._requests(job), token, host))
+        return answer.attempts[-1]
+
+    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:  # noqa: ARG002 - the Protocol's
+        """End the answer, unless it has ended."""
+        answer = self.answer(job)
+        answer.finish = answer.finish or finish
+
+    async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
+        """Note what the viewers are told."""
+        self.answer(job).shown.append((state, place, eta_s))
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:  # noqa: ARG002 - the Protocol's
+        """No: there are no battles here."""
+        return False
+
+    async def ended(self, job: Job) -> None:
+        """Note that the battle was settled."""
+        self.answer(job).settled += 1

@@ -1,0 +1,248 @@
+"""Settings that ops know: the environment, ``.env`` and ``arena.toml`` (the environment wins).
+
+What is ignored on purpose or by mistake (what a container platform sets, a name that is none) is told by
+``Settings.ignored``: the log has it at the start, the doctor as findings.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import ConfigurationError
+from app.network.addresses import bracketed, host_and_port
+from app.settings.errors import sentence
+from app.settings.forms import (
+    Duration,
+    KeepAlive,
+    Names,
+    OptionalPort,
+    Secret,
+    Think,
+    UserPath,
+    check_options,
+    empty_is_none,
+    is_service_link,
+)
+
+ENV_FILE = Path(".env")
+# Other names that Kubernetes and Docker's old links set for a service called arena, arena-redis and so on.
+_PLATFORM = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A setting that has no effect, or a part of one; ``mistake`` when it was surely meant to have one."""
+
+    setting: str
+    why: str
+    remedy: str
+    mistake: bool = False
+
+
+class HostSettings(BaseModel):
+    """One ``[[hosts]]`` table of ``arena.toml``: a model server at one address."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    url: str = Field(min_length=1, repr=False)
+    kind: Literal["ollama"] = "ollama"
+    memory_gb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    num_parallel: int = Field(default=1, ge=1)
+    max_loaded: int | None = Field(default=None, ge=1)
+    models: tuple[str, ...] = ()
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    fallback: bool = False
+    scale_to_zero: bool = False
+    warm_per_hour: int = Field(default=12, ge=0)
+
+
+class ModelSettings(BaseModel):
+    """One ``[[models]]`` table of ``arena.toml``: what differs for this model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1)
+    num_ctx: int | None = Field(default=None, ge=1)
+    think: Think | None = None
+    system: str | None = None
+    pin: bool = False
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _of_ollamas_types(self) -> ModelSettings:
+        check_options(self.options)
+        return self
+
+
+class Settings(BaseSettings):
+    """All settings, validated once at start; see ``.env.example`` for what each one does."""
+
+    model_config = SettingsConfigDict(env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True)
+
+    ollama_host: Secret = ""
+    ollama_port: OptionalPort = None
+    redis_url: Secret = ""
+    redis_host: Secret = ""
+    redis_port: OptionalPort = None
+    redis_password: Secret = ""
+    database_url: Secret = ""
+
+    arena_config: UserPath | None = None
+    arena_data_dir: UserPath = Path(".arena")
+    arena_secret: Secret = ""
+    arena_admin_key: Secret = ""
+    arena_notice: str = Field(default="", max_length=4000)
+    arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
+    arena_redis_keep: bool = False
+    arena_models: Names = ()
+    arena_num_models: int = Field(default=3, ge=2)
+    arena_num_ctx: int = Field(default=4096, ge=1)
+    arena_num_predict: int = Field(default=1024, ge=1)
+    arena_temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
+    arena_seed: int | None = None
+    arena_think: Think = False
+    arena_system: str = ""
+    arena_num_parallel: int = Field(default=1, ge=1)
+    arena_queue: int = Field(default=256, ge=1)
+    arena_prefetch: int = Field(default=1, ge=0)
+    arena_reveal: Literal["end", "vote", "always"] = "end"
+    arena_leak: Literal["flag", "mask", "void"] = "flag"
+    arena_tick: Duration = Field(default=timedelta(seconds=0.05), gt=timedelta(0))
+    arena_wait: Duration = Field(default=timedelta(seconds=240), ge=timedelta(0))
+    arena_undo: Duration = Field(default=timedelta(seconds=30), ge=timedelta(0))
+    arena_lanes: bool = True
+    arena_keeper: bool = True
+    arena_probe: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    arena_drain: Duration = Field(default=timedelta(seconds=15), ge=timedelta(0))
+    arena_keep_alive: KeepAlive = Field(default=timedelta(hours=72), gt=timedelta(0))
+    arena_max_message: int = Field(default=32_000, ge=1)
+    arena_battle_ttl: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
+    arena_log_ttl: Duration = Field(default=timedelta(hours=1), gt=timedelta(0))
+
+    # Tables of arena.toml only: the alias keeps a stray HOSTS or MODELS of the environment out.
+    hosts: tuple[HostSettings, ...] = Field(default=(), validation_alias="[[hosts]]")
+    models: tuple[ModelSettings, ...] = Field(default=(), validation_alias="[[models]]")
+
+    ignored: tuple[Ignored, ...] = Field(default=(), validation_alias="[ignored]")
+
+    _blank = field_validator("arena_seed", "arena_config", "arena_retention", mode="before")(empty_is_none)
+
+    @field_validator("arena_data_dir", mode="before")
+    @classmethod
+    def _default_folder(cls, value: object) -> object:
+        return Path(".arena") if empty_is_none(value) is None else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no secrets from files
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over ``.env``; ``arena.toml`` comes by arguments."""
+        return (init_settings, env_settings, dotenv_settings)
+
+    @property
+    def redis_address(self) -> str:
+        """The Redis URL that is configured; empty means the embedded one.
+
+        Raises:
+            ConfigurationError: REDIS_HOST is no host.
+        """
+        if self.redis_url or not self.redis_host:
+            return self.redis_url
+        host, port = host_and_port(self.redis_host, "REDIS_HOST")
+        if not host or re.search(r"[/@?#\s]", host):
+            raise ConfigurationError("REDIS_HOST: write a host or host:port; a whole address goes into REDIS_URL")
+        secret = f":{quote(self.redis_password, safe='')}@" if self.redis_password else ""
+        return f"redis://{secret}{bracketed(host)}:{port or self.redis_port or 6379}/0"
+
+
+_TABLES: dict[str, type[BaseModel]] = {"hosts": HostSettings, "models": ModelSettings}
+_OWN = frozenset(name.upper() for name in Settings.model_fields if name.startswith("arena_"))
+
+
+def _text(file: Path, setting: str) -> str:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        wrong = "UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "not UTF-8"
+        raise ConfigurationError(f"{setting}: {file} is {wrong}; save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigurationError(f"{setting}: {file} can't be read ({error.strerror})") from None
+    if "\0" in text:
+        raise ConfigurationError(f"{setting}: {file} is UTF-16 or no text at all; save it as UTF-8")
+    return text
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise ConfigurationError(f"ARENA_CONFIG: {path} does not exist; write it or unset ARENA_CONFIG")
+    try:
+        tables = tomllib.loads(_text(path, "ARENA_CONFIG"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"ARENA_CONFIG: {path} can't be read: {error}") from None
+    unknown = sorted(set(tables) - set(_TABLES))
+    if unknown:
+        raise ConfigurationError(f"{path}: unknown table {unknown[0]!r}; use [[hosts]] and [[models]]")
+    return {f"[[{name}]]": rows for name, rows in tables.items()}
+
+
+def _given() -> Mapping[str, str]:
+    """What the environment and ``.env`` set, by its name in capitals."""
+    if ENV_FILE.is_file():
+        _text(ENV_FILE, ".env")
+    written = dotenv_values(ENV_FILE, encoding="utf-8-sig") if ENV_FILE.is_file() else {}
+    return {name.upper(): value or "" for name, value in {**written, **os.environ}.items()}
+
+
+def _ignored(given: Mapping[str, str]) -> Iterator[Ignored]:
+    for name, value in given.items():
+        if name in ("OLLAMA_PORT", "REDIS_PORT") and is_service_link(value):
+            why = "it is not a port, but what a container platform sets for a service of that name: it is ignored"
+            yield Ignored(name, why, f"nothing; or set {name} to a number where it is needed")
+        elif name.startswith("ARENA_") and name not in _OWN and not _of_a_platform(name, value):
+            near = get_close_matches(name, sorted(_OWN), n=1, cutoff=0.75)
+            remedy = f"did you mean {near[0]}?" if near else "see .env.example for those that there are"
+            yield Ignored(name, "there is no such setting: it has no effect", remedy, mistake=True)
+
+
+def _of_a_platform(name: str, value: str) -> bool:
+    return _PLATFORM.fullmatch(name) is not None or (name.endswith("_PORT") and is_service_link(value))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment, ``.env`` and the file that ``ARENA_CONFIG`` names.
+
+    Raises:
+        ConfigurationError: one line that names the setting and the remedy.
+    """
+    values: dict[str, Any] = {"[ignored]": tuple(_ignored(_given()))}
+    file = "arena.toml"
+    try:
+        settings = Settings(**values, **overrides)
+        if settings.arena_config is not None:
+            file = str(settings.arena_config)
+            values |= _tables(settings.arena_config)
+            settings = Settings(**{**values, **overrides})
+    except ValidationError as error:
+        fields = {name: tuple(table.model_fields) for name, table in _TABLES.items()}
+        raise ConfigurationError(sentence(error, file, fields, values)) from None
+    _ = settings.redis_address  # REDIS_HOST is read there
+    return settings

@@ -1,0 +1,1 @@
+"""Ollama's calls as the simulator answers them: bodies in, bytes out."""

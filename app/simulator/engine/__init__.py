@@ -1,0 +1,1 @@
+"""What is simulated: scheduler, memory, loads, rates and writing."""

@@ -1,0 +1,1 @@
+"""The models and cards that are simulated, and the text that they write."""

@@ -1,0 +1,1 @@
+"""What Ollama's protocol is made of: HTTP and JSON as Go writes them, names, durations, errors."""

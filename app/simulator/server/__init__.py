@@ -1,0 +1,1 @@
+"""The simulated server on a socket: faults of the wire, routes and control."""

@@ -1,0 +1,1 @@
+"""The native API: a contract, written down in openapi.json."""

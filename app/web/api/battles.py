@@ -1,0 +1,194 @@
+"""The native API: open, read, watch, judge and stop a battle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+
+from app.arena.requests import OpenRequest, body_hash
+from app.battle.battle import Verdict
+from app.errors import InvalidInput, MessageTooLarge
+from app.hosts.names import is_cloud
+from app.web.schemas.base import Responses, answered
+from app.web.schemas.battles import ENDED, OPENED, READY, BattleSnapshot, OpenedBattle
+from app.web.schemas.errors import ALREADY_JUDGED, AWAY, INVALID, KEY_REUSED, NO_BATTLE, NOT_JSON, TOO_LARGE, TOO_LATE
+from app.web.shared.answering import DocumentedRoute, JsonBytes
+from app.web.shared.fields import BattleId, OptionalText, Text
+from app.web.shared.services import Services, Wired
+from app.web.shared.streams import event_stream
+from app.web.shared.voters import Sender
+
+router = APIRouter(prefix="/api/arena", tags=["battles"], route_class=DocumentedRoute)
+
+_NOW = answered(BattleSnapshot, "The battle as it is now", READY, ENDED)
+_STREAM = (
+    'id: k7q2ab-57\nevent: delta\ndata: {"round":1,"side":"a","text":"Because"}\n\n'
+    'id: k7q2ab-58\nevent: ready\ndata: {"round":1}\n\n'
+)
+_EVENTS = {
+    "description": "Server-sent events; docs/events.md and the schema BattleEvents tell the data of each",
+    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+}
+_BODY_REFUSED: Responses = {**INVALID, **TOO_LARGE, **NOT_JSON}
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
+
+
+class OpenBody(BaseModel):
+    """What a battle is opened with."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Why is the sky blue?", "num_models": 3}]})
+
+    message: Text
+    num_models: StrictInt | None = None
+    models: list[Text] | None = Field(default=None, max_length=100)
+    system: OptionalText = None
+    session_id: OptionalText = Field(default=None, max_length=200)
+
+
+class VoteBody(BaseModel):
+    """A verdict on a round; ``client_time`` is when it was given by the voter's own clock (RFC 3339)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"round": 1, "verdict": "tie"}]})
+
+    round: StrictInt = Field(ge=1)
+    verdict: Verdict
+    client_time: AwareDatetime | None = None
+
+
+def check_length(settings_limit: int, **texts: str | None) -> None:
+    """Refuse texts over the configured number of characters.
+
+    Raises:
+        MessageTooLarge: one is; it is named.
+    """
+    for name, text in texts.items():
+        if text is not None and len(text) > settings_limit:
+            raise MessageTooLarge(
+                f"{name} has {len(text):,} characters; at most {settings_limit:,} are taken", field=name
+            )
+
+
+def chosen_models(asked: Sequence[str] | None, at_hand: Sequence[str]) -> Sequence[str]:
+    """The models to draw from: those asked for, else all at hand.
+
+    Raises:
+        InvalidInput: a double, an unknown or a cloud name.
+    """
+    if asked is None:
+        return at_hand
+    if len(set(asked)) != len(asked):
+        raise InvalidInput("models has a name twice; name each model once", field="models")
+    for name in asked:
+        if is_cloud(name):
+            raise InvalidInput(f"{name!r} runs in somebody's cloud; name local models only", field="models")
+        if name not in at_hand:
+            raise InvalidInput(f"{name!r} is not among the models at hand", field="models")
+    return asked
+
+
+def count_of(asked: int | None, configured: int, models: Sequence[str]) -> int:
+    """How many models meet: as asked, else as configured, never more than there are.
+
+    Raises:
+        InvalidInput: below 2, or above the models there are.
+    """
+    if asked is None:
+        return min(configured, len(models))
+    if asked < 2:
+        raise InvalidInput("num_models must be at least 2", field="num_models")
+    if asked > len(models):
+        raise InvalidInput(f"num_models is {asked}, but {len(models)} models are at hand", field="num_models")
+    return asked
+
+
+async def opening_of(body: OpenBody, services: Services, key: str | None) -> OpenRequest:
+    """The request for a battle, checked against the settings and what is at hand."""
+    check_length(services.settings.arena_max_message, message=body.message, system=body.system)
+    models = chosen_models(body.models, await services.contestants.at_hand())
+    if len(models) < 2:
+        raise InvalidInput("models must name at least two models", field="models")
+    asked = body.num_models if body.num_models is not None or body.models is None else len(models)
+    count = count_of(asked, services.settings.arena_num_models, models)
+    await services.contestants.room_for(models[:count])
+    return OpenRequest(
+        message=body.message,
+        models=models,
+        count=count,
+        system=body.system,
+        session_id=body.session_id,
+        idempotency_key=key,
+        body_hash=body_hash(body.model_dump()),
+    )
+
+
+@router.post(
+    "/battles",
+    status_code=201,
+    responses={201: answered(OpenedBattle, "The battle", OPENED), **_BODY_REFUSED, **KEY_REUSED, **AWAY},
+)
+async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = None) -> JsonBytes:
+    """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once."""
+    # A repetition is answered whatever has become of the models and queues since.
+    again = None if key is None else await services.manager.opened_with(key, body_hash(body.model_dump()))
+    snapshot = again or await services.manager.open(await opening_of(body, services, key))
+    return JsonBytes(snapshot.to_dict(), 201)
+
+
+@router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **AWAY})
+async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
+    """The battle as it is now; never waits."""
+    return (await services.manager.snapshot(battle_id)).to_dict()
+
+
+@router.get(
+    "/battles/{battle_id}/events",
+    response_class=Response,
+    responses={
+        200: _EVENTS,
+        204: {"description": "`after` is the end's: nothing follows"},
+        **INVALID,
+        **NO_BATTLE,
+        **AWAY,
+    },
+)
+async def watch_battle(
+    battle_id: BattleId, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
+) -> Response:
+    """The battle as server-sent events, until its end; resume with ``Last-Event-ID`` or ``?after=``."""
+    return await event_stream(services, battle_id, request, after)
+
+
+@router.post(
+    "/battles/{battle_id}/votes",
+    responses={200: _NOW, **_BODY_REFUSED, **NO_BATTLE, **ALREADY_JUDGED, **AWAY},
+)
+async def vote(
+    battle_id: BattleId, body: VoteBody, services: Wired, sender: Sender, key: IdempotencyKey = None
+) -> dict[str, Any]:
+    """Judge a round; the same verdict again is counted once."""
+    snapshot = await services.manager.vote(
+        battle_id, body.round, body.verdict, key, voter=sender.key, client_at=body.client_time
+    )
+    return snapshot.to_dict()
+
+
+@router.delete(
+    "/battles/{battle_id}/votes/{round_number}",
+    name="undo_vote",
+    responses={200: _NOW, **INVALID, **NO_BATTLE, **TOO_LATE, **AWAY},
+)
+async def undo(
+    battle_id: BattleId, round_number: Annotated[int, Path(ge=1, le=1000)], services: Wired
+) -> dict[str, Any]:
+    """Take the newest verdict back: within a short time, and never after names were revealed."""
+    return (await services.manager.undo(battle_id, round_number, services.settings.arena_undo)).to_dict()
+
+
+@router.post("/battles/{battle_id}/stop", name="stop_battle", responses={200: _NOW, **NO_BATTLE, **AWAY})
+async def stop(battle_id: BattleId, services: Wired) -> dict[str, Any]:
+    """Stop generation on the hosts and end the battle; also when it has ended already."""
+    return (await services.manager.stop(battle_id)).to_dict()

@@ -1,0 +1,1 @@
+"""Calls for operators: health, readiness and metrics."""

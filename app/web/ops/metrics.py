@@ -1,0 +1,42 @@
+"""For Prometheus: what was counted and how the hosts are, the same from every worker."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.metrics.exposition import rendered, summed
+from app.web.api.host_examples import WITHOUT_REDIS
+from app.web.api.hosts import WiredFleet
+from app.web.ops.gauges import gauges, zeros
+from app.web.shared.access import is_operator
+from app.web.shared.services import Wired
+
+router = APIRouter(tags=["health"])
+
+_EXAMPLE = """\
+# HELP arena_answers_total Answers that ended: …
+# TYPE arena_answers_total counter
+arena_answers_total{host="gpu-1",model="llama3.1:8b",reason="stop",cause=""} 412.0
+# HELP arena_host_up 1 while the host answers; absent while nobody drives it.
+# TYPE arena_host_up gauge
+arena_host_up{host="gpu-1"} 1.0
+"""
+_TEXT: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}
+
+
+@router.get("/metrics", response_class=Response, responses={200: _TEXT, 503: WITHOUT_REDIS})
+async def metrics(request: Request, services: Wired, fleet: WiredFleet) -> Response:
+    """Counters, histograms and gauges of all workers together; nothing in it is one process' own.
+
+    Answers and jobs in flight are told by host and model only to those who run the arena (the admin key as
+    `Authorization: Bearer`, or a call on its machine): read before and after an answer, they tell who wrote it.
+    """
+    everything = is_operator(request, services.settings)
+    sums, reports, running = await asyncio.gather(fleet.sums(), fleet.reports.read(), fleet.open_battles())
+    families = summed(sums, everything=everything, zeros=zeros(fleet.hosts))
+    families += gauges(fleet.hosts, reports, running, everything=everything)
+    text, content_type = await asyncio.to_thread(rendered, families, request.headers.get("accept", ""))
+    return Response(text, headers={"Content-Type": content_type})

@@ -1,0 +1,1 @@
+"""What every route uses: errors, bodies, streams, access and the services behind them."""

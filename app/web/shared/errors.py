@@ -1,0 +1,89 @@
+"""Every error leaves as ``{"error": "sentence with the remedy", "code": "snake_case", "field"?: "…"}``.
+
+One table for all: the arena's own errors, FastAPI's validation (never 422, never ``detail``), unknown paths and
+wrong methods, a database or Redis that is away. What nobody expected is ``app.web.shared.refusals``', as is the log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from app.errors import ArenaError, Conflict, InvalidInput, NotFound, Unavailable
+from app.store_errors import redis_lost, redis_trouble
+from app.web.shared import refusals
+
+
+def error_response(error: ArenaError) -> JSONResponse:
+    """Render an error of the arena; the log gets what the answer does not tell."""
+    refusals.note(error)
+    body: dict[str, Any] = {"error": error.sentence, "code": error.code}
+    if error.field is not None:
+        body["field"] = error.field
+    if isinstance(error, Conflict) and error.vote is not None:
+        body["vote"] = error.vote
+    headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
+    return JSONResponse(body, error.status, headers)
+
+
+def redis_unavailable(error: RedisError) -> Unavailable:
+    """The answer to whoever needed Redis when it could not be used."""
+    return redis_lost(redis_trouble(error))
+
+
+def _status_error(error: HTTPException) -> JSONResponse:
+    sentences = {
+        404: ("not_found", "there is nothing at this path; /openapi.json lists what there is"),
+        400: ("invalid_json", "the body is not valid JSON in UTF-8"),
+        413: ("too_large", str(error.detail)),
+        405: ("method_not_allowed", "this path does not take that method; the Allow header names those it takes"),
+    }
+    code, sentence = sentences.get(error.status_code, ("http_error", str(error.detail)))
+    return JSONResponse({"error": sentence, "code": code}, error.status_code, error.headers)
+
+
+def invalid_input(error: RequestValidationError) -> ArenaError:
+    """The first thing that is wrong with the input, as one sentence."""
+    first = error.errors()[0]
+    if first["loc"][0] == "path":
+        return NotFound("there is no such battle; open one with POST /api/arena/battles")
+    path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
+    kind = first["type"]
+    if kind == "json_invalid":
+        return InvalidInput('the body is not valid JSON; send an object such as {"message": "…"}', code="invalid_json")
+    if not path or kind == "model_attributes_type":
+        return InvalidInput("the body must be a JSON object with the fields of this call", code="invalid_body")
+    name = ".".join(path)
+    if kind == "missing":
+        return InvalidInput(f"{name} is required", code="missing_field", field=name)
+    return InvalidInput(f"{name}: {first['msg'].removeprefix('Value error, ')}", code="invalid_field", field=name)
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers."""
+
+    @app.exception_handler(ArenaError)
+    async def arena_error(_: Request, error: ArenaError) -> JSONResponse:
+        return error_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+        return error_response(invalid_input(error))
+
+    @app.exception_handler(HTTPException)
+    async def status_error(_: Request, error: HTTPException) -> JSONResponse:
+        return _status_error(error)
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_left(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it, and it is no error of ours
+
+    @app.exception_handler(RedisError)
+    async def redis_error(_: Request, error: RedisError) -> JSONResponse:
+        return error_response(redis_unavailable(error))

@@ -1,0 +1,92 @@
+"""What the routes work with; ``app.process.app`` builds it once per process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from secrets import token_bytes
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+from sse_starlette.sse import AppStatus
+
+from app.arena.manager import ArenaManager
+from app.arena.viewing import Viewing
+from app.leaderboard.cache import LeaderboardCache
+from app.records.comparisons import Comparison
+from app.settings.settings import Settings
+from app.web.shared.fleet import Fleet
+
+
+class Contestants(Protocol):
+    """Who can be drawn: configured models that a host not known dead has."""
+
+    async def at_hand(self) -> Sequence[str]:
+        """Names of the models that can be drawn now.
+
+        Raises:
+            Unavailable: fewer than two; the sentence says what is missing.
+        """
+        ...
+
+    def room_for(self, models: Sequence[str]) -> Awaitable[None]:
+        """Make sure that the hosts' queues would take one answer of each model.
+
+        Raises:
+            QueueFull: one of them would not.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What ``/readyz`` tells: ``missing`` takes this process out, ``degraded`` does not."""
+
+    missing: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+
+
+async def no_comparisons() -> AsyncGenerator[list[Comparison]]:
+    """The votes of an arena without records."""
+    for chunk in list[list[Comparison]]():
+        yield chunk
+
+
+@dataclass(slots=True)
+class Services:
+    """The rooms below, wired; ``secret`` is what voters' keys are made with, ``comparisons`` reads all votes."""
+
+    settings: Settings
+    manager: ArenaManager
+    viewing: Viewing
+    boards: LeaderboardCache
+    contestants: Contestants
+    readiness: Callable[[], Awaitable[Readiness]]
+    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+    fleet: Fleet | None = None
+    comparisons: Callable[[], AsyncGenerator[list[Comparison]]] = no_comparisons
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process takes no more and is about to end."""
+        return self.ending.is_set()
+
+    def start_draining(self) -> None:
+        """Tell load balancers to send nothing more here, and answer who waits."""
+        self.ending.set()
+
+    def end_streams(self) -> None:
+        """Let event streams end; they go on elsewhere."""
+        # By itself the library looks for uvicorn's own signal handler, which ours has replaced.
+        AppStatus.should_exit = True
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that got this request."""
+    services: Services = request.app.state.services
+    return services
+
+
+Wired = Annotated[Services, Depends(services_of)]

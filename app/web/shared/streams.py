@@ -1,0 +1,146 @@
+"""Answers that take their time: the battle as server-sent events, and JSON that waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from redis.exceptions import RedisError
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Message, Receive, Scope, Send
+
+from app.arena.viewing import Cursor, parse_cursor
+from app.errors import ArenaError, InvalidInput, Unavailable
+from app.tasks import cancel_and_wait
+from app.web.shared.errors import error_response, redis_unavailable
+from app.web.shared.refusals import UNEXPECTED, details
+from app.web.shared.services import Services
+
+HEARTBEAT_S = 10
+SEND_TIMEOUT_S = 20
+#: After that time the system cuts the connection of who took nothing: see ``app.process.serve.UNSENT_LIMIT_S``.
+CUT_LIMIT_S = 60.0
+#: How long the end of a stream may take to be sent when the process ends.
+END_LIMIT_S = 1.0
+#: Silence that a CDN is left in before the first byte of whitespace, and between two of them.
+WHITESPACE_AFTER_S = 9.0
+
+#: ``no-transform`` keeps proxies from compressing (and so buffering) the stream, ``X-Accel-Buffering`` is nginx's.
+STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+
+log = structlog.get_logger(__name__)
+
+
+class EventStream(EventSourceResponse):
+    """Server-sent events for as long as the viewer takes them.
+
+    From a viewer who took nothing for ``send_timeout`` seconds all is taken away but the connection, which the
+    system cuts: the server has no way to, since closing it would wait until the viewer has read what was sent.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events, and an end also when it is this process that ends: the viewer then resumes elsewhere."""
+        begun, complete = False, False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun, complete
+            await send(message)
+            begun = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        try:
+            await super().__call__(scope, receive, noted)
+            if begun and not complete:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(END_LIMIT_S):
+                        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except SendTimeoutError:
+            log.info("viewer_takes_nothing", path=scope["path"])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CUT_LIMIT_S):
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+
+
+def heartbeat() -> ServerSentEvent:
+    """A comment, for proxies and for clients that look whether the stream lives."""
+    return ServerSentEvent(comment="ping", sep="\n")
+
+
+async def event_stream(services: Services, battle_id: str, request: Request, after: str | None) -> Response:
+    """The battle as SSE from the cursor on; 204 when the cursor is the end's.
+
+    A database that is away is no reason to refuse: an EventSource that gets a 5xx never comes back. The battle is in
+    Redis, or the stream stays open until one of both can tell of it.
+
+    Raises:
+        InvalidInput: the cursor is malformed.
+        NotFound: there is no such battle.
+    """
+    # EventSource reconnects with its old URL and the newer header, so the header wins.
+    text = request.headers.get("last-event-id") or after
+    with suppress(Unavailable):
+        await services.manager.record(battle_id)
+    cursor: Cursor | None = None
+    if text:
+        try:
+            cursor, at_end = parse_cursor(text)
+        except ValueError:
+            raise InvalidInput("after must be the id of an event, such as k7q2ab-57", field="after") from None
+        if at_end:
+            return Response(status_code=204, headers=STREAM_HEADERS)
+    return EventStream(
+        services.viewing.events(battle_id, cursor),
+        headers=STREAM_HEADERS,
+        ping=HEARTBEAT_S,
+        ping_message_factory=heartbeat,
+        send_timeout=SEND_TIMEOUT_S,
+        sep="\n",
+    )
+
+
+async def patient_json(answer: Awaitable[dict[str, Any]], silence_s: float = WHITESPACE_AFTER_S) -> Response:
+    """JSON that is never silent for longer than ``silence_s``: whitespace comes first while it is not ready.
+
+    An error within the first silence keeps its status; after the first byte the status is 200, and the error is the
+    body: it must be JSON whatever happens.
+    """
+    task = asyncio.ensure_future(answer)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=silence_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if done:
+        return JSONResponse(task.result())
+    return StreamingResponse(_whitespace_then(task, silence_s), media_type="application/json", headers=STREAM_HEADERS)
+
+
+async def _whitespace_then(task: asyncio.Future[dict[str, Any]], silence_s: float) -> AsyncGenerator[bytes]:
+    try:
+        yield b" "
+        while not (await asyncio.wait({task}, timeout=silence_s))[0]:
+            yield b" "
+        yield orjson.dumps(task.result())
+    except ArenaError as error:
+        yield _late(error)
+    except RedisError as error:
+        yield _late(redis_unavailable(error))
+    except Exception as error:
+        log.error("unexpected_error", error=repr(error), exc_info=error)
+        yield orjson.dumps(UNEXPECTED)
+    finally:
+        await cancel_and_wait(task)
+
+
+def _late(error: ArenaError) -> bytes:
+    """The body of an error whose answer has begun as a 200."""
+    log.info("refused_late", **details(error))
+    return bytes(error_response(error).body)

@@ -1,0 +1,49 @@
+"""Who votes, from what a request tells; what leaves this module is a keyed hash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.records.voters import Known, voter_key
+from app.web.shared.services import Services, Wired
+
+#: Where browsers keep the session of the pages around ours.
+COOKIE = "session"
+MAX_SESSION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Voter:
+    """The sender of a vote; ``services`` has the secret that keys are made with."""
+
+    services: Services
+    known_by: Known | None
+    value: str
+
+    @property
+    def key(self) -> str | None:
+        """Tells him from others; None when nothing is known of him."""
+        return None if self.known_by is None else voter_key(self.services.secret, self.known_by, self.value)
+
+    def in_session(self, session: str) -> Voter:
+        """The same sender, known by his session."""
+        return Voter(self.services, "session", session)
+
+
+def voter_of(request: Request, services: Wired) -> Voter:
+    """The sender: his session (``X-Session-ID``), else his cookie, else the address that he comes from."""
+    session = request.headers.get("X-Session-ID", "").strip()
+    if 0 < len(session) <= MAX_SESSION and session.isprintable():
+        return Voter(services, "session", session)
+    cookie = request.cookies.get(COOKIE)
+    if cookie:
+        return Voter(services, "cookie", cookie)
+    if request.client is None:
+        return Voter(services, None, "")
+    return Voter(services, "address", request.client.host)
+
+
+Sender = Annotated[Voter, Depends(voter_of)]

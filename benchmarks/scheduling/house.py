@@ -1,0 +1,259 @@
+"""The lanes in one process and in virtual time: simulated servers, queues, leases and a desk in memory, one router.
+
+Planner, lane, keeper and router are the ones that serve real hosts. Only what they stand on is another
+implementation of their own Protocols.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from app.backends.base import GenerationOptions, GenerationRequest, Message
+from app.backends.retrying import RetryingBackend
+from app.battle.battle import Battle, Side
+from app.battle.rules import lost_without
+from app.errors import Unavailable
+from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.driver.driven_host import DrivenHost
+from app.scheduling.driver.driver import Driver
+from app.scheduling.driver.intervals import Intervals
+from app.scheduling.job import Job, Priority
+from app.scheduling.planning.planner import Budget
+from app.scheduling.ports import Finish
+from app.scheduling.testing.in_memory import (
+    Attempts,
+    MemoryAttempt,
+    MemoryLease,
+    MemoryLeases,
+    MemoryQueue,
+    MemoryReports,
+    MemorySink,
+)
+from app.simulator.backend import SimulatedBackend
+from app.simulator.engine.clock import Clock
+from app.simulator.engine.config import SimulatorConfig
+from app.simulator.engine.machine import Machine
+from app.simulator.engine.runner import Runner
+from app.tasks import cancel_and_wait
+from benchmarks.scheduling.playing import GIVE_UP_S, Stuck
+
+BOUND = 256
+"""Jobs that a host's queue takes (ARENA_QUEUE's default)."""
+
+GRAIN = 64
+"""Tokens that come as one chunk."""
+
+PREFETCH = 1
+"""Challengers whose answers are written before they are on stage (ARENA_PREFETCH's default)."""
+
+
+class Loads(dict[str, Runner]):
+    """The models in a server's memory, which counts how often one came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count: Counter[str] = Counter()
+
+    def __setitem__(self, blob: str, runner: Runner) -> None:
+        self.count[runner.model.name] += 1
+        super().__setitem__(blob, runner)
+
+
+def count_loads(machine: Machine) -> Loads:
+    """Count the loads of ``machine`` from now on."""
+    machine.scheduler.loaded = loads = Loads()
+    return loads
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """One way to run the lanes, on ``hosts`` that are all alike.
+
+    ``keep_alive`` goes with loads; None leaves it to the server.
+    """
+
+    config: SimulatorConfig
+    options: GenerationOptions
+    hosts: tuple[str, ...] = ("one",)
+    keeper: bool = True
+    keep_alive: timedelta | None = timedelta(hours=72)
+    pace: Intervals = field(default_factory=Intervals)
+
+
+class BattleDesk(MemorySink):
+    """The answers of ``battles`` as they stand; ``told`` has an event for each that is set when an answer has ended.
+
+    ``begun`` has every job with the time (as its ``enqueued_at``) at which an attempt at it was begun.
+    """
+
+    def __init__(self, options: GenerationOptions, wall: Callable[[], float]) -> None:
+        super().__init__(self._request)
+        self.begun: list[tuple[Job, float]] = []
+        self._wall = wall
+        self.told: dict[str, asyncio.Event] = {}
+        self.battles: dict[str, Battle] = {}
+        self._options = options
+
+    def _request(self, job: Job) -> GenerationRequest:
+        return GenerationRequest(job.model, (Message("user", self.battles[job.battle].message),), self._options)
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+        """Whether the battle would end without a verdict if this answer failed, beside the ``doomed`` ones."""
+        battle = self.battles[job.battle]
+        failed = {entry for entry in range(len(battle.contestants)) if self.has_failed(battle, entry)}
+        return lost_without(battle, {*failed, *doomed, job.answer})
+
+    def finish(self, battle: Battle, entry: int) -> Finish | None:
+        """How an answer ended; None while it has not."""
+        answer = self.answers.get(f"{battle.id}:{entry}")
+        return None if answer is None else answer.finish
+
+    def has_failed(self, battle: Battle, entry: int) -> bool:
+        """Whether an answer ended with an error."""
+        finish = self.finish(battle, entry)
+        return finish is not None and finish.reason == "error"
+
+    async def begin(self, job: Job, token: int, host: str) -> MemoryAttempt | None:
+        """Open an attempt and note when."""
+        attempt = await super().begin(job, token, host)
+        if attempt is not None:
+            self.begun.append((job, self._wall()))
+        return attempt
+
+    async def ended(self, job: Job) -> None:
+        """Tell the battle."""
+        await super().ended(job)
+        if job.battle in self.told:
+            self.told[job.battle].set()
+
+
+class House:
+    """``Writers`` that are lanes. ``running`` makes and ends it."""
+
+    def __init__(self, setup: Setup, machines: Mapping[str, Machine]) -> None:
+        self.setup = setup
+        self.machines = machines
+        self.loads = {name: count_loads(machine) for name, machine in machines.items()}
+        self.clock = next(iter(machines.values())).clock
+        self.desk = BattleDesk(setup.options, self.wall)
+        self.refused = 0
+        self.reports = MemoryReports()
+        self._attempts = Attempts()
+        self._queues = {name: MemoryQueue() for name in machines}
+        self.router = Router(
+            [Destination(name, setup.config.num_parallel) for name in machines],
+            self._queues,
+            dict.fromkeys(machines, setup.config.models),
+            BOUND,
+            self.reports,
+            clock=self.clock.now,
+            wall=self.wall,
+        )
+        self.lanes = [self._lane(name, machine) for name, machine in machines.items()]
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, setup: Setup) -> AsyncGenerator[House]:
+        """Servers and lanes, until the end of the block."""
+        async with AsyncExitStack() as stack:
+            clock = Clock()
+            machines = {
+                name: await stack.enter_async_context(Machine.running(setup.config, clock)) for name in setup.hosts
+            }
+            house = cls(setup, machines)
+            tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.host.name}") for lane in house.lanes]
+            try:
+                yield house
+            finally:
+                await cancel_and_wait(*tasks)
+                await asyncio.sleep(1)  # the servers notice who left
+
+    def _lane(self, name: str, machine: Machine) -> Driver:
+        config = self.setup.config
+        jitter = random.Random(f"{config.seed} retries of {name}")
+        wire = SimulatedBackend(machine, grain=GRAIN, keep_alive=self.setup.keep_alive)
+        budget = Budget(config.gpu.vram_bytes * config.gpus, config.loaded_limit)
+        return Driver(
+            DrivenHost(name, config.num_parallel, budget, config.models),
+            RetryingBackend(wire, jitter=jitter.random),
+            self._queues[name],
+            MemoryLease(MemoryLeases(attempts=self._attempts), clock=self.clock.now),
+            self.desk,
+            options=lambda _model: self.setup.options,
+            pace=self.setup.pace,
+            keep=(lambda: config.models) if self.setup.keeper else None,
+            reports=self.reports,
+            elsewhere=self.router,
+            clock=self.clock.now,
+            wall=self.wall,
+        )
+
+    def wall(self) -> float:
+        """Unix time of the simulated world."""
+        return self.clock.utc().timestamp()
+
+    async def open(self, battle: Battle) -> None:
+        """Wait until the battle is taken, as a client that is told Retry-After.
+
+        Raises:
+            Stuck: it was refused for ``GIVE_UP_S``.
+        """
+        self.desk.told[battle.id] = asyncio.Event()
+        self.desk.battles[battle.id] = battle
+        began = self.clock.now()
+        while self.clock.now() - began < GIVE_UP_S:
+            try:
+                await self.router.room([contestant.model for contestant in battle.contestants])
+            except Unavailable as unavailable:
+                self.refused += 1
+                why = unavailable
+                await self.clock.sleep(unavailable.retry_after_s)
+            else:
+                return
+        raise Stuck(f"{battle.id} was never accepted: {why.sentence}")
+
+    async def ask(self, battle: Battle) -> None:
+        """Enqueue what the battle needs, as the arena's settler does: the pair, and the next challenger early."""
+        self.desk.battles[battle.id] = battle
+        wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
+        wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[:PREFETCH]]
+        jobs = [
+            Job(battle.id, entry, battle.contestants[entry].model, priority, self.wall())
+            for entry, priority in wanted
+            if self.finish(battle, entry) is None
+        ]
+        if not await self._enqueued(jobs):
+            await self._enqueued([job for job in jobs if job.priority is not Priority.PREFETCH])
+
+    async def _enqueued(self, jobs: list[Job]) -> bool:
+        try:
+            await self.router.enqueue(jobs)
+        except Unavailable:
+            return False
+        return True
+
+    async def news(self, battle: Battle, limit_s: float) -> None:
+        """Wait for the desk."""
+        told = self.desk.told[battle.id]
+        try:
+            async with asyncio.timeout(limit_s):
+                await told.wait()
+        except TimeoutError:
+            return
+        told.clear()
+
+    def finish(self, battle: Battle, entry: int) -> Finish | None:
+        """How the answer ended."""
+        return self.desk.finish(battle, entry)
+
+    def forget(self, battle: Battle) -> None:
+        """Drop its answers."""
+        for entry in range(len(battle.contestants)):
+            self.desk.answers.pop(f"{battle.id}:{entry}", None)
+        del self.desk.told[battle.id], self.desk.battles[battle.id]

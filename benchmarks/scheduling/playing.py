@@ -1,0 +1,130 @@
+"""Users at their battles: they open, wait for both answers, read, vote, and go on until the battle ends.
+
+The rules are the arena's own (``app.battle.rules``). Who writes the answers is behind ``Writers``: the lanes, or the
+model server itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.battle import rules
+from app.battle.battle import Battle, Contestant, Side, Status
+from app.scheduling.ports import Finish
+from benchmarks.scheduling.visits import Visit
+
+SWEEP_S = 10.0
+"""A battle without news for so long is asked for again, as the arena's sweeper does."""
+
+GIVE_UP_S = 7200.0
+"""A battle that takes longer than this is stuck."""
+
+
+class Writers(Protocol):
+    """Who writes the answers of battles."""
+
+    async def open(self, battle: Battle) -> None:
+        """Wait until the battle is accepted."""
+        ...
+
+    async def ask(self, battle: Battle) -> None:
+        """See to it that the answers on stage are written; to repeat it is harmless."""
+        ...
+
+    async def news(self, battle: Battle, limit_s: float) -> None:
+        """Return when an answer of the battle has ended, or after ``limit_s``."""
+        ...
+
+    def finish(self, battle: Battle, entry: int) -> Finish | None:
+        """How an answer ended; None while it has not."""
+        ...
+
+    def forget(self, battle: Battle) -> None:
+        """The battle is over."""
+        ...
+
+
+@dataclass(slots=True)
+class Played:
+    """What became of a visit: ``waits_s`` for each round from the opening or the vote until both answers were there."""
+
+    visit: Visit
+    opened_at: float
+    waits_s: list[float] = field(default_factory=list)
+    status: Status = Status.RUNNING
+    answers: list[Finish] = field(default_factory=list)
+
+    @property
+    def waited_s(self) -> float:
+        """The battle's time without what the user took to read."""
+        return sum(self.waits_s)
+
+
+class Stuck(RuntimeError):
+    """A battle did not end."""
+
+
+async def play_all(visits: Sequence[Sequence[Visit]], writers: Writers, now: Callable[[], float]) -> list[Played]:
+    """Play all visits, each user's one after the other; the battles in the order of their opening.
+
+    Raises:
+        Stuck: an answer neither came nor failed.
+    """
+    played: list[Played] = []
+    async with asyncio.TaskGroup() as users:
+        for of_user in visits:
+            users.create_task(_user(of_user, writers, now, played))
+    return sorted(played, key=lambda one: (one.opened_at, one.visit.battle))
+
+
+async def _user(visits: Sequence[Visit], writers: Writers, now: Callable[[], float], played: list[Played]) -> None:
+    for visit in visits:
+        await asyncio.sleep(max(visit.at - now(), 0.0))
+        played.append(await _battle(visit, writers, now))
+
+
+async def _battle(visit: Visit, writers: Writers, now: Callable[[], float]) -> Played:
+    contestants = tuple(Contestant(entry, model) for entry, model in enumerate(visit.models))
+    battle = rules.open_battle(visit.battle, visit.message, contestants)
+    played = Played(visit, now())
+    began = now()
+    await writers.open(battle)
+    while True:
+        battle = await _until_ready(battle, writers, began + GIVE_UP_S, now)
+        played.waits_s.append(now() - began)
+        if not battle.running:
+            break
+        await asyncio.sleep(visit.reads_s[len(battle.votes)])
+        began = now()
+        battle = rules.cast_vote(battle, battle.round, visit.verdicts[len(battle.votes)], _failed(battle, writers))
+        if not battle.running:
+            break
+    entries = range(len(contestants))
+    played.answers = [finish for entry in entries if (finish := writers.finish(battle, entry)) is not None]
+    played.status = battle.status
+    writers.forget(battle)
+    return played
+
+
+async def _until_ready(battle: Battle, writers: Writers, limit: float, now: Callable[[], float]) -> Battle:
+    """Wait until the round on stage can be judged or the battle has ended; who fails is replaced."""
+    while battle.running:
+        failed = _failed(battle, writers)
+        if failed & {battle.pair.a, battle.pair.b}:
+            battle = rules.forfeit(battle, failed)
+            continue
+        if all(writers.finish(battle, battle.pair.on(side)) is not None for side in Side):
+            return rules.mark_ready(battle)
+        if now() > limit:
+            raise Stuck(f"{battle.id}: entries {battle.pair} in round {battle.round}")
+        await writers.ask(battle)
+        await writers.news(battle, SWEEP_S)
+    return battle
+
+
+def _failed(battle: Battle, writers: Writers) -> frozenset[int]:
+    ends = ((entry, writers.finish(battle, entry)) for entry in range(len(battle.contestants)))
+    return frozenset(entry for entry, finish in ends if finish is not None and finish.reason == "error")

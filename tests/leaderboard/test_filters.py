@@ -1,0 +1,135 @@
+"""Boards of some of the votes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from app.records.erasure import forget_older
+from tests.helpers import wait_until
+from tests.leaderboard.playing import TIE, TIMED, A, B
+
+pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
+LONG = "**Yes.** " + "Because of this and that. " * 20
+
+
+def wins(board):
+    return {row["model"]: row["wins"] for row in board["leaderboard"]}
+
+
+async def test_a_category_and_a_language_have_boards_of_their_own(start, player):
+    await player.battles(A, A, categories=("code", "math"), language="en")
+    await player.battles(B, B, B, categories=("math",), language="fr")
+    worker = start()
+    assert wins(await worker.board()) == {"x": 2, "y": 3}
+    assert wins(await worker.board(category="code")) == {"x": 2, "y": 0}
+    assert wins(await worker.board(category="math", language="fr")) == {"x": 0, "y": 3}
+    assert wins(await worker.board(category="code", language="fr")) == {}
+    assert (await worker.board(category="code"))["method"]["category"] == "code"
+
+
+async def test_a_category_without_votes_has_an_empty_board_that_nobody_has_to_make(start, player):
+    await player.battles(A)
+    worker = start()
+    await worker.board()
+    made = await wait_until(lambda: worker.boards.fits)  # counted after it was stored
+    board = await worker.board(category="poetry")
+    assert (board["leaderboard"], board["method"]["category"]) == ([], "poetry")
+    assert worker.boards.fits == made
+
+
+async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(start, player):
+    await player.battles(A)
+    await player.battles(B, B, leaked=True)
+    await player.battles(B, fallback=True)
+    worker = start()
+    board = await worker.board()
+    assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"fallback": 1, "leaked": 2})
+    assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 2}
+    assert wins(await worker.board(include="fallback,leaked")) == {"x": 1, "y": 3}
+
+
+@pytest.mark.parametrize(
+    ("policy", "without", "with_leaked", "left_out"),
+    [
+        ("flag", {"x": 1, "y": 0}, {"x": 1, "y": 2}, {"leaked": 2}),
+        ("void", {"x": 1, "y": 0}, {"x": 1, "y": 0}, {"void": 2}),
+        ("mask", {"x": 1, "y": 2}, {"x": 1, "y": 2}, {}),
+    ],
+)
+async def test_the_policy_says_whether_votes_on_a_leaked_answer_count(
+    start, player, policy, without, with_leaked, left_out
+):
+    await player.battles(A, categories=("code",))
+    await player.battles(B, B, leak=f"{policy}: name X", categories=("prose",))
+    worker = start()
+    board = await worker.board()
+    assert (wins(board), board["counts"]["left_out"]) == (without, left_out)
+    admitting = await worker.board(include="fallback,leaked")
+    assert wins(admitting) == with_leaked
+    voted = 1 if policy == "void" else 3
+    statistics = (await worker.get("statistics")).json()
+    assert (statistics["votes"], statistics["model_usage"]) == (voted, {"x": voted, "y": voted})
+
+
+async def test_void_votes_stay_void_when_their_battle_was_forgotten(start, player, database):
+    await player.battles(A)
+    await player.battles(B, leak="void: name X")
+    await forget_older(database, datetime.now(UTC) + timedelta(hours=1))
+    worker = start()
+    assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 0}
+
+
+async def test_style_can_be_set_aside(start, player):
+    for longer in (A, A, A, B) * 5:
+        texts = (LONG, "Yes.") if longer is A else ("Yes.", LONG)
+        await player.battle(longer, texts=texts)
+    for shorter in (A, B):
+        await player.battle(shorter, texts=("Yes.", LONG) if shorter is A else (LONG, "Yes."))
+    worker = start()
+    plain, controlled = await worker.board(), await worker.board(style="length,bold")
+    assert set(controlled["method"]["style"]) == {"length", "bold"}
+    assert plain["method"]["style"] == {}
+    gap = [board["leaderboard"][0]["elo_rating"] - 1000 for board in (plain, controlled)]
+    assert 0 < gap[1] < 0.75 * gap[0]
+
+
+async def test_ties_and_the_gauge_can_be_chosen_and_are_said(start, player):
+    await player.battles(*[A, A, B, TIE] * 5)
+    worker = start()
+    plain, chosen = await worker.board(), await worker.board(ties="davidson", anchor="y")
+    assert (plain["method"]["ties"], plain["method"]["gauge"]) == ("half_win", "centred")
+    assert (chosen["method"]["ties"], chosen["method"]["gauge"], chosen["method"]["anchor"]) == (
+        "davidson",
+        "anchored",
+        "y",
+    )
+    assert chosen["method"]["tie_parameter"] is not None
+    assert [(row["model"], row["elo_rating"] == 1000) for row in chosen["leaderboard"]] == [("x", False), ("y", True)]
+    made_up = await worker.get(anchor="nobody")
+    assert (made_up.status_code, made_up.json()["field"]) == (400, "anchor")
+
+
+async def test_words_that_mean_nothing_are_refused_by_name(start):
+    worker = start()
+    for field, word in (
+        ("style", "emoji"),
+        ("include", "bots"),
+        ("category", "x" * 65),
+        ("board", "colour"),
+        ("ties", "coin"),
+    ):
+        response = await worker.get(**{field: word})
+        assert (response.status_code, response.json()["field"]) == (400, field)
+
+
+async def test_the_speed_board_has_medians_and_tails_by_model_and_host(start, player):
+    for ttft in (0.1, 0.2, 0.3, 0.4, 2.0):
+        await player.battle(A, timing=TIMED.from_dict(TIMED.to_dict() | {"ttft_s": ttft, "tokens_per_s": 10 * ttft}))
+    worker = start()
+    speed = (await worker.get(board="speed")).json()["speed"]
+    assert [(row["model"], row["host"], row["answers"]) for row in speed] == [("x", "gpu", 5), ("y", "gpu", 5)]
+    assert (speed[0]["ttft_s_p50"], speed[0]["ttft_s_p95"]) == (0.3, pytest.approx(1.68))
+    assert (speed[0]["tokens_per_s_p50"], speed[0]["tokens_per_s_p95"]) == (3.0, pytest.approx(16.8))
+    assert (await worker.board())["speed"] == speed

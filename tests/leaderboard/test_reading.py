@@ -1,0 +1,43 @@
+"""What ended battles leave behind, read in chunks."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.battle.battle import Status
+from app.records.ended import ended_mark, ended_votes, written_answers
+from tests.leaderboard.playing import A, B
+
+
+async def flat(chunks):
+    return [value async for chunk in chunks for value in chunk]
+
+
+async def test_chunks_of_any_size_give_every_vote_and_answer_of_ended_battles_once(database, player):
+    await player.battles(A, B, A, B)
+    await player.battle(A, "x", "y", "z", end=Status.RUNNING)
+    votes = await flat(ended_votes(database))
+    answers = await flat(written_answers(database, texts=True))
+    assert [vote.battle_id for vote in votes] == [f"battle-{number:04}" for number in range(4)]
+    assert [(answer.battle_id, answer.entry) for answer in answers] == [
+        (vote.battle_id, entry) for vote in votes for entry in (0, 1)
+    ]
+    assert {answer.text for answer in answers} == {"So."}
+    for chunk in (1, 3, 8):
+        assert await flat(ended_votes(database, chunk)) == votes
+        assert await flat(written_answers(database, texts=True, chunk=chunk)) == answers
+
+
+async def test_texts_are_read_only_when_somebody_asks_for_them(database, player):
+    await player.battles(A)
+    assert {answer.text for answer in await flat(written_answers(database, texts=False))} == {""}
+
+
+@pytest.mark.parametrize("end", [Status.STOPPED, Status.FINISHED])
+async def test_the_mark_differs_once_a_battle_with_votes_has_ended(database, player, end):
+    await player.battles(A)
+    battle = await player.battle(B, "x", "y", "z", end=Status.RUNNING)
+    before = await ended_mark(database)
+    assert await ended_mark(database) == before
+    await player.end(battle, end)
+    assert await ended_mark(database) != before

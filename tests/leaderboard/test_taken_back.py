@@ -1,0 +1,127 @@
+"""Votes that leave as arena JSONL and are taken in elsewhere make the same board there, to the byte."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import orjson
+import pytest
+
+from app.battle.battle import Pair, Side, Status, Verdict
+from app.database.database import Database, migrate
+from app.leaderboard.bodies import SPEED, bodies_of
+from app.leaderboard.gather import gather
+from app.leaderboard.query import LeaderboardQuery
+from app.records.export.formats import Format
+from app.records.export.stream import exported
+from app.records.identity import ModelIdentity, Provenance
+from app.records.imports.importer import import_lines
+from app.records.ledger import Ledger
+from app.records.values import AnswerRecord, NewBattle
+from app.timing.stopwatch import Timing
+
+QUERIES = [
+    LeaderboardQuery.of(),
+    LeaderboardQuery.of(category="code"),
+    LeaderboardQuery.of(language="fr", include="leaked"),
+    LeaderboardQuery.of(style="all", include="fallback,leaked"),
+]
+MARKS = [{}, {}, {}, {"fallback": True}, {"leaked": True, "leak": "flag: name X"}, {"leak": "mask: maker X"}]
+MARKS += [{"leaked": True, "leak": "void: name X"}]
+CHAMPION_STAYS = (Pair(0, 1), Pair(0, 2))
+
+
+@pytest.fixture
+async def emptied(tmp_path: Path) -> AsyncIterator[Callable[[], Database]]:
+    """Makes one more empty database."""
+    made: list[Database] = []
+
+    async def make() -> Database:
+        url = f"sqlite:///{tmp_path}/{len(made)}.db"
+        await migrate(url)
+        made.append(Database(url))
+        return made[-1]
+
+    yield make
+    for database in made:
+        await database.aclose()
+
+
+def answer(rng: Random, entry: int, model: str) -> AnswerRecord:
+    who = ModelIdentity(model, f"sha256:{model}{rng.randrange(2)}", "Q4_K_M", {"num_ctx": 4096, "seed": rng.random()})
+    return AnswerRecord(
+        entry,
+        model=model,
+        host=rng.choice(("gpu-1", "gpu-2")),
+        text=rng.choice(("", "**Bold.** ", "# Head\n- one\n")) + "word " * rng.randrange(1, 90),
+        finish_reason=rng.choice(("stop", "length")),
+        side=Side.A if entry == 0 else Side.B,
+        asked=Provenance(who, "Be brief.") if rng.random() < 0.9 else None,
+        timing=Timing(ttft_s=rng.random(), tokens=9, tokens_per_s=rng.uniform(5, 90), cold=rng.random() < 0.2),
+        **rng.choice(MARKS),
+    )
+
+
+async def play(database: Database, battles: int, *, unjudged: bool) -> None:
+    """Seeded battles of three models; some verdicts are taken back and cast anew; ``unjudged`` ones have no verdict."""
+    ledger, rng = Ledger(database), Random(20)
+    for number in range(battles):
+        models = tuple(rng.sample(("w", "x", "y", "z"), 3))
+        told = {
+            "language": rng.choice(("en", "fr", None)),
+            "categories": rng.choice((("code", "math"), ("prose",), None)),
+        }
+        battle = f"battle-{number}"
+        await ledger.open_battle(NewBattle(battle, "Why?", models, session_id="s", **told))
+        await ledger.save_answers(battle, [answer(rng, entry, model) for entry, model in enumerate(models)])
+        if unjudged and number % 5 == 0:
+            await ledger.end_battle(battle, Status.STOPPED)
+            continue
+        if number % 4 == 0:
+            await ledger.cast_vote(battle, 1, Verdict.BOTH_BAD, Pair(0, 1), outcome=Status.RUNNING, key="first")
+            assert await ledger.retract_vote(battle, 1, timedelta(minutes=1))
+        for round_number, pair in enumerate(CHAMPION_STAYS, 1):
+            outcome = Status.RUNNING if round_number == 1 else Status.FINISHED
+            verdict = rng.choice((Verdict.A, Verdict.A, Verdict.B, Verdict.TIE, Verdict.BOTH_BAD))
+            await ledger.cast_vote(battle, round_number, verdict, pair, outcome=outcome, key=None, voter="4f1e")
+
+
+async def boards(database: Database) -> dict[str, bytes]:
+    return bodies_of(await gather(database, lambda: ("x", "y", "z"), with_style=True), QUERIES)
+
+
+async def lines(database: Database) -> list[bytes]:
+    return b"".join([piece async for piece in exported(database, Format.ARENA)]).splitlines(keepends=True)
+
+
+async def test_votes_taken_in_elsewhere_and_back_again_make_the_same_boards(database, emptied):
+    first, last = await emptied(), await emptied()
+    await play(first, 60, unjudged=False)
+
+    await import_lines(database, await lines(first))
+    await import_lines(last, await lines(database))
+
+    made = await boards(first)
+    assert await boards(database) == made
+    assert await boards(last) == made
+    assert await lines(last) == await lines(first)
+    left_out = orjson.loads(made[LeaderboardQuery().key])["counts"]["left_out"]
+    assert {"fallback", "leaked", "void"} <= set(left_out)
+    assert len({made[query.key] for query in QUERIES}) == len(QUERIES)
+
+
+async def test_answers_that_nobody_judged_are_missed_by_the_speed_board_only(database, emptied):
+    first = await emptied()
+    await play(first, 40, unjudged=True)
+
+    await import_lines(database, await lines(first))
+
+    here, there = await boards(database), await boards(first)
+    assert here.keys() == there.keys()
+    assert here[SPEED] != there[SPEED]
+    for query in QUERIES:
+        ours, theirs = orjson.loads(here[query.key]), orjson.loads(there[query.key])
+        assert ours | {"speed": []} == theirs | {"speed": []}

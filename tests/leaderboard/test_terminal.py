@@ -1,0 +1,65 @@
+"""``arena board`` in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from app.cli import leaderboard
+from app.errors import InvalidInput
+from tests.leaderboard.playing import TIE, A, B
+
+
+@pytest.fixture
+async def played(player, url, monkeypatch, tmp_path):
+    await player.battles(*[A, B, A] * 6, language="fr")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", url)
+
+
+async def shown(capsys, **how):
+    await asyncio.to_thread(leaderboard.board, **how)
+    return capsys.readouterr().out
+
+
+async def test_it_prints_the_very_bytes_that_are_served(start, played, capsys):
+    assert (await shown(capsys, as_json=True)).encode() == (await start().get()).content + b"\n"
+
+
+async def test_it_shows_ranks_intervals_and_what_can_be_said_of_the_first_place(played, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
+    text = await shown(capsys)
+    assert "1 to 2" in text
+    assert "x leads, but is not clearly better than y" in text
+    assert "18 votes of ended battles; 95% intervals; mean 1000" in text
+
+
+async def test_it_shows_the_speed_of_each_model_on_each_host(played, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
+    text = await shown(capsys, speed=True)
+    assert "gpu" in text
+    assert "40.0" in text
+    assert json.loads(await shown(capsys, speed=True, as_json=True))["speed"][0]["answers"] == 18
+
+
+async def test_ties_are_counted_as_asked_for_and_a_model_may_be_the_anchor(player, played, capsys):
+    await player.battles(*[TIE] * 6, language="fr")
+    board = json.loads(await shown(capsys, ties="davidson", anchor="y", as_json=True))
+    assert (board["method"]["ties"], board["method"]["gauge"], board["method"]["anchor"]) == (
+        "davidson",
+        "anchored",
+        "y",
+    )
+    assert {row["model"]: row["elo_rating"] for row in board["leaderboard"]}["y"] == 1000
+    assert "y is 1000" in await shown(capsys, ties="rao_kupper", anchor="y")
+    with pytest.raises(InvalidInput, match="anchor is the name of a model on the board"):
+        await shown(capsys, anchor="nobody")
+    with pytest.raises(InvalidInput, match="ties is one of half_win, davidson, rao_kupper"):
+        await shown(capsys, ties="coin")
+
+
+async def test_it_takes_the_same_filters(played, capsys):
+    assert json.loads(await shown(capsys, language="fr", as_json=True))["counts"]["votes"] == 18
+    assert await shown(capsys, category="poetry") == "No votes of ended battles yet.\n"

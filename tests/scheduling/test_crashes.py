@@ -1,0 +1,173 @@
+"""A bug that meets one job ends that answer as failed, and holds up no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from redis.exceptions import ConnectionError
+
+import app.scheduling.driver.driver
+import app.scheduling.driver.executor
+from app.backends.base import BackendUnavailable, GenerationRequest, Message
+from app.backends.scripted import ScriptedBackend
+from app.scheduling.job import Job
+from app.scheduling.mishaps import LONGEST_PAUSE_S, MOST_CRASHES, Mishaps
+from app.scheduling.planning.planner import Action, View, plan
+from app.scheduling.ports import Finish
+from app.scheduling.testing.in_memory import MemoryAttempt, MemorySink
+from tests.helpers import wait_until
+from tests.scheduling.conftest import Clock, House, job
+from tests.scheduling.town import Town
+
+
+class Desk(MemorySink):
+    """A desk that fails for the answers of ``bad``: in ``begin`` the first ``times`` times, or in ``ended``."""
+
+    def __init__(self, bad: Job, *, begin: Exception | None = None, ended: Exception | None = None, times: int = 99):
+        super().__init__()
+        self.bad, self.times = bad, times
+        self._begin, self._ended = begin, ended
+        self.begun = self.asked = 0
+
+    async def begin(self, job: Job, token: int, host: str) -> MemoryAttempt | None:
+        if job.id == self.bad.id and self._begin is not None:
+            self.begun += 1
+            if self.begun <= self.times:
+                raise self._begin
+        return await super().begin(job, token, host)
+
+    async def ended(self, job: Job) -> None:
+        if job.id == self.bad.id and self._ended is not None:
+            self.asked += 1
+            raise self._ended
+        await super().ended(job)
+
+
+def outcome(finish: Finish | None) -> tuple[str, str | None]:
+    assert finish is not None
+    return finish.reason, finish.error
+
+
+async def gone(house: House) -> bool:
+    return not await house.queue.read()
+
+
+async def test_a_job_that_can_never_be_begun_fails_and_others_are_written() -> None:
+    bad, good = job(1), job(2)
+    desk = Desk(bad, begin=ValueError("a bug"))
+    house = House(desk=desk)
+    house.open(ScriptedBackend(resident=["a"]))
+    await house.put(bad, good)
+    await wait_until(house.ended(bad), 10)
+    assert outcome(desk.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(desk.answer(good).finish) == ("stop", None)
+    assert desk.begun == MOST_CRASHES
+    await wait_until(lambda: gone(house))
+    await house.close()
+
+
+async def test_a_crash_that_passes_costs_nothing() -> None:
+    one = job(1)
+    desk = Desk(one, begin=ValueError("a bug"), times=MOST_CRASHES - 1)
+    house = House(desk=desk)
+    house.open(ScriptedBackend(resident=["a"]))
+    await house.put(one)
+    await wait_until(house.ended(one), 10)
+    assert outcome(desk.answer(one).finish) == ("stop", None)
+    await house.close()
+
+
+async def test_a_store_that_is_away_is_waited_for_however_often_it_is_asked() -> None:
+    one = job(1)
+    desk = Desk(one, begin=ConnectionError("away"), times=MOST_CRASHES + 1)
+    house = House(desk=desk)
+    house.open(ScriptedBackend(resident=["a"]))
+    await house.put(one)
+    await wait_until(house.ended(one), 20)
+    assert outcome(desk.answer(one).finish) == ("stop", None)
+    await house.close()
+
+
+async def test_a_battle_that_can_never_be_settled_keeps_its_answer_and_leaves_the_queue() -> None:
+    bad = job(1)
+    desk = Desk(bad, ended=ValueError("a bug"))
+    house = House(desk=desk)
+    house.open(ScriptedBackend(resident=["a"]))
+    await house.put(bad)
+    await wait_until(lambda: gone(house), 10)
+    assert outcome(desk.answer(bad).finish) == ("stop", None)
+    assert desk.asked == MOST_CRASHES + 1
+    await house.close()
+
+
+async def test_a_job_that_no_plan_can_be_made_with_fails_and_others_are_written(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(view: View) -> Sequence[Action]:
+        if any(waiting.model == "poison" for waiting in view.waiting):
+            raise ZeroDivisionError
+        return plan(view)
+
+    for module in (app.scheduling.driver.driver, app.scheduling.driver.executor):
+        monkeypatch.setattr(module, "plan", broken)
+    bad, good = job(1, "poison"), job(2)
+    house.open(ScriptedBackend(resident=["a"]))
+    await house.put(bad, good)
+    await wait_until(house.ended(bad))
+    await wait_until(house.ended(good))
+    assert outcome(house.desk.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(house.desk.answer(good).finish) == ("stop", None)
+
+
+async def test_a_job_that_can_not_be_moved_for_a_bug_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town()
+    town.open("one", ScriptedBackend(resident=["a"], down=BackendUnavailable("refused")))
+    town.open("two", ScriptedBackend(resident=["a"]))
+    move = town.router.move
+
+    async def broken(one: Job, origin: str, *, begun: bool = True) -> str | None:
+        if one.id == bad.id:
+            raise ValueError("a bug")
+        return await move(one, origin, begun=begun)
+
+    monkeypatch.setattr(town.router, "move", broken)
+    bad, good = job(1), job(2)
+    await town.put("one", bad, good)
+    await wait_until(town.ended(bad, good), 10)
+    assert outcome(town.desk.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(town.desk.answer(good).finish) == ("stop", None)
+    await town.close()
+
+
+async def test_a_request_that_can_not_be_made_is_a_crash_of_its_job_only() -> None:
+    def requests(one: Job) -> GenerationRequest:
+        if one.id == bad.id:
+            raise KeyError("a bug")
+        return GenerationRequest(one.model, (Message("user", "Hi"),))
+
+    bad, good = job(1), job(2)
+    house = House(desk=MemorySink(requests))
+    house.open(ScriptedBackend(resident=["a"]))
+    await house.put(bad, good)
+    await wait_until(house.ended(bad), 10)
+    assert outcome(house.desk.answer(bad).finish) == ("error", "unavailable")
+    await wait_until(house.ended(good))
+    await house.close()
+
+
+def test_pauses_double_up_to_half_a_minute(clock: Clock) -> None:
+    mishaps = Mishaps(clock)
+    waits = []
+    for _ in range(9):
+        mishaps.pause("b:1")
+        began = clock.now
+        while mishaps.is_paused("b:1"):
+            clock.now += 0.25
+        waits.append(clock.now - began)
+    assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
+    assert waits[-1] == LONGEST_PAUSE_S
+    mishaps.keep(())
+    mishaps.pause("b:1")
+    clock.now += 0.5
+    assert not mishaps.is_paused("b:1")

@@ -1,0 +1,403 @@
+"""A lane that keeps its host warm, one that lets it sleep, and what both tell of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from time import time
+
+import pytest
+
+from app.backends.base import BackendUnavailable, GenerationOptions, LoadedModel, OutOfCapacity
+from app.backends.scripted import Script, ScriptedBackend
+from app.errors import Unavailable
+from app.metrics import families
+from app.scheduling.planning.planner import Budget
+from app.scheduling.report import HostEvent, HostReport
+from app.scheduling.testing.in_memory import MemoryReports
+from tests.helpers import wait_until
+from tests.scheduling.conftest import BRISK, job
+from tests.scheduling.town import Town
+
+QUICK = replace(BRISK, probe_every=timedelta(milliseconds=40))
+DOZY = replace(QUICK, rest_after=timedelta(milliseconds=150))
+
+
+@dataclass
+class Spilling(ScriptedBackend):
+    """A server on which models can slip off the card; a load puts them back, unless it is too small."""
+
+    spilled: set[str] = field(default_factory=set)
+    too_small: bool = False
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        await self._reach()
+        return tuple(
+            LoadedModel(name, 10, 5 if self.too_small or name in self.spilled else 10, 4096) for name in self.resident
+        )
+
+    async def unload(self, model: str) -> None:
+        await super().unload(model)
+        self.spilled.discard(model)
+
+
+@dataclass
+class Asleep(ScriptedBackend):
+    """A server that notes every question."""
+
+    asked: int = 0
+
+    async def version(self) -> str:
+        self.asked += 1
+        return await super().version()
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        self.asked += 1
+        return await super().loaded()
+
+    async def installed(self):  # type: ignore[no-untyped-def]
+        self.asked += 1
+        return await super().installed()
+
+    async def load(self, model: str, options: GenerationOptions) -> float:
+        self.asked += 1
+        return await super().load(model, options)
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    town = Town(("gpu",))
+    yield town
+    await town.close()
+
+
+def a_and_b() -> tuple[str, ...]:
+    return ("a", "b")
+
+
+async def planned(town: Town, *models: str) -> bool:
+    report = await town.report("gpu")
+    return report is not None and report.planned == models
+
+
+async def events(town: Town) -> list[tuple[str, str]]:
+    report = await town.report("gpu")
+    return [] if report is None else [(event.kind, event.model) for event in report.events]
+
+
+async def test_the_configured_models_are_loaded_while_nobody_waits(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b", "c"))
+    town.open("gpu", backend, keep=a_and_b)
+    await wait_until(lambda: backend.resident == ["a", "b"])
+    await wait_until(lambda: planned(town, "a", "b"))
+    assert backend.called("stream") == []
+    loads = {series[:4] for series in town.tally.counted if series[0] == families.LOAD.name}
+    assert loads == {(families.LOAD.name, "gpu", model, "yes") for model in ("a", "b")}
+
+
+async def test_only_as_many_are_loaded_as_fit(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b", "c"))
+    town.open("gpu", backend, keep=lambda: ("a", "b", "c"), pace=QUICK, budget=Budget(max_models=2))
+    await wait_until(lambda: planned(town, "a", "b"))
+    await wait_until(lambda: backend.resident == ["a", "b"])
+    assert backend.called("unload") == []
+
+
+async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_lane_began(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b"), down=BackendUnavailable("starting"))
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK, budget=Budget(memory_bytes=3 * 1024**3))
+    await wait_until(lambda: _events_are(town, [("host_down", "")]))
+    backend.down = None
+    await wait_until(lambda: backend.resident == ["a"])
+    await wait_until(lambda: planned(town, "a"))
+
+
+async def test_without_a_keeper_nothing_is_loaded_ahead(town: Town) -> None:
+    backend = Asleep(models=("a", "b"))
+    town.open("gpu", backend, pace=QUICK)
+    await wait_until(lambda: backend.asked > 8)
+    assert backend.called("load") == []
+    await wait_until(lambda: planned(town))
+
+
+async def test_who_waits_comes_before_what_is_wished(town: Town) -> None:
+    backend = ScriptedBackend({"c": [Script.of("fine")]}, models=("a", "b", "c"))
+    one = job(1, "c")
+    await town.put("gpu", one)
+    town.open("gpu", backend, keep=a_and_b)
+    await wait_until(lambda: len(backend.called("load")) == 3)
+    assert backend.called("load") == ["c", "a", "b"]
+
+
+async def test_a_model_that_others_unload_is_loaded_again(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b"), resident=["a", "b"])
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    await wait_until(lambda: planned(town, "a", "b"))
+    backend.resident.remove("a")
+    await wait_until(lambda: sorted(backend.resident) == ["a", "b"])
+    assert backend.called("load") == ["a"]
+    await wait_until(lambda: events(town))
+    assert await events(town) == [("unloaded_by_others", "a")]
+
+
+async def test_a_model_that_others_unload_again_and_again_is_not_fought_for(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b"), resident=["a", "b"])
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    await wait_until(lambda: planned(town, "a", "b"))
+    for _ in range(2):
+        await wait_until(lambda: "a" in backend.resident)
+        backend.resident.remove("a")
+        await wait_until(lambda: len(backend.called("load")) == 1)
+    await wait_until(lambda: _events_are(town, [("unloaded_by_others", "a")] * 2))
+    assert backend.called("load") == ["a"], "the second time it has to wait"
+
+
+async def test_a_model_that_was_evicted_for_another_is_not_loaded_again(town: Town) -> None:
+    backend = Asleep(models=("a", "b", "c"), resident=["a", "b"])
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK, budget=Budget(max_models=2))
+    await wait_until(lambda: planned(town, "a", "b"))
+    one = job(1, "c")
+    await town.put("gpu", one)
+    await wait_until(town.ended(one))
+    asked = backend.asked
+    await wait_until(lambda: backend.asked > asked + 4)
+    assert len(backend.called("unload")) == 1
+    assert backend.called("load") == ["c"]
+    assert await events(town) == []
+
+
+async def test_a_model_that_slipped_off_the_card_is_loaded_anew_once(town: Town) -> None:
+    backend = Spilling(models=("a", "b"), resident=["a", "b"])
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    await wait_until(lambda: planned(town, "a", "b"))
+    backend.spilled.add("a")
+    await wait_until(lambda: backend.called("load") == ["a"])
+    assert backend.called("unload") == ["a"]
+    await wait_until(lambda: _events_are(town, [("offloaded", "a")]))
+    assert await planned(town, "a", "b") or await planned(town, "b", "a")
+
+
+async def test_a_card_that_is_too_small_is_accepted_and_not_loaded_for_ever(town: Town) -> None:
+    backend = Spilling(models=("a",), too_small=True)
+    town.open("gpu", backend, keep=lambda: ("a",), pace=QUICK)
+    await wait_until(lambda: _events_are(town, [("offloaded", "a")]))
+    one = job(1)
+    await town.put("gpu", one)
+    await wait_until(town.ended(one))
+    assert backend.called("load") == ["a", "a"]
+    report = await town.report("gpu")
+    assert report is not None
+    assert [(resident.model, resident.flags) for resident in report.residents] == [("a", ("offloaded",))]
+
+
+async def test_a_spilled_model_is_not_taken_away_while_it_writes(town: Town) -> None:
+    backend = Spilling({"a": [Script.of("so", timedelta(seconds=0.3), " on")]}, models=("a", "b"), resident=["a"])
+    town.open("gpu", backend, keep=lambda: ("a",), pace=QUICK)
+    one = job(1)
+    await town.put("gpu", one)
+    await wait_until(lambda: backend.writing)
+    backend.spilled.add("a")
+    await wait_until(town.ended(one))
+    assert town.desk.answer(one).text == "so on"
+    await wait_until(lambda: backend.called("unload"))
+    kinds = [call.kind for call in backend.calls]
+    assert kinds.index("closed") < kinds.index("unload")
+
+
+async def test_a_model_that_can_not_be_loaded_is_said_and_waits(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b"), load_failures={"a": [OutOfCapacity("too large")] * 9})
+    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    await wait_until(lambda: backend.resident == ["b"])
+    await wait_until(lambda: _events_are(town, [("load_failed", "a")]))
+    assert backend.called("load") == ["a", "b"]
+    assert await town.health("gpu") == "up"
+
+
+async def test_what_is_announced_is_loaded_though_nothing_is_kept(town: Town) -> None:
+    backend = ScriptedBackend(models=("a", "b"))
+    town.open("gpu", backend)
+    await town.router.warm(["b"])
+    await wait_until(lambda: backend.resident == ["b"])
+
+
+async def test_a_host_that_scales_to_zero_is_asked_nothing_while_nobody_plays(town: Town) -> None:
+    backend = Asleep(models=("a", "b"))
+    lane = town.open("gpu", backend, keep=a_and_b, pace=DOZY, scale_to_zero=True)
+    await wait_until(lambda: lane.driving)
+    await wait_until(lambda: town.report("gpu"))
+    await asyncio.sleep(0.3)
+    assert backend.asked == 0
+
+
+async def test_a_visit_wakes_it_and_it_rests_again_when_nobody_plays(town: Town) -> None:
+    backend = Asleep(models=("a", "b"))
+    town.open("gpu", backend, keep=a_and_b, pace=DOZY, scale_to_zero=True)
+    await wait_until(lambda: town.report("gpu"))
+    await town.router.warm(["b"])
+    await wait_until(lambda: backend.resident == ["b"])
+    await wait_until(lambda: resting(backend))
+    assert backend.called("load") == ["b"], "what is configured is not loaded"
+
+
+async def test_a_visit_warms_a_model_that_was_lost_while_it_rested(town: Town) -> None:
+    backend = Asleep(models=("a", "b"))
+    town.open("gpu", backend, pace=DOZY, scale_to_zero=True)
+    one = job(1)
+    await town.put("gpu", one)
+    await wait_until(town.ended(one))
+    await wait_until(lambda: resting(backend))
+    backend.resident.clear()
+    await town.router.warm(["a"])
+    await wait_until(lambda: backend.called("load") == ["a", "a"])
+    assert await events(town) == [], "to lose its models is what it is for"
+
+
+async def test_who_comes_after_it_lost_its_models_waits_for_a_load_of_ours(town: Town) -> None:
+    backend = Asleep(models=("a", "b"))
+    town.open("gpu", backend, pace=DOZY, scale_to_zero=True)
+    for number in (1, 2):
+        one = job(number)
+        await town.put("gpu", one)
+        await wait_until(town.ended(one))
+        await wait_until(lambda: resting(backend))
+        backend.resident.clear()
+    assert backend.called("load") == ["a", "a"]
+    assert [call.kind for call in backend.calls] == ["load", "stream", "closed"] * 2
+
+
+async def test_who_plays_waits_for_it_to_wake(town: Town) -> None:
+    backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
+    town.open("gpu", backend, pace=replace(DOZY, down_patience=timedelta(0)), scale_to_zero=True)
+    one = job(1)
+    await town.put("gpu", one)
+    await wait_until(lambda: backend.asked > 5)
+    backend.down = None
+    await wait_until(town.ended(one))
+    assert town.desk.answer(one).text == "Hello from a script."
+    assert await events(town) == [], "to start takes time"
+
+
+async def test_one_that_does_not_wake_in_time_is_down(town: Town) -> None:
+    backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
+    pace = replace(DOZY, down_patience=timedelta(0), wakes_within=timedelta(milliseconds=100))
+    town.open("gpu", backend, pace=pace, scale_to_zero=True)
+    one = job(1)
+    await town.put("gpu", one)
+    await wait_until(town.ended(one))
+    finish = town.desk.answer(one).finish
+    assert finish is not None
+    assert finish.error == "unavailable"
+    await wait_until(lambda: _events_are(town, [("host_down", "")]))
+
+
+async def test_one_that_went_down_is_tried_again_by_who_comes_after_it_rested(town: Town) -> None:
+    backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
+    pace = replace(DOZY, down_patience=timedelta(0), wakes_within=timedelta(milliseconds=100))
+    town.open("gpu", backend, pace=pace, scale_to_zero=True)
+    await town.put("gpu", job(1))
+    await wait_until(town.ended(job(1)))
+    await wait_until(lambda: resting(backend))
+    backend.down = None
+    await wait_until(lambda: _is_let_in(town, "a"))
+    await town.router.warm(["b"])
+    await wait_until(lambda: backend.resident == ["b"])
+    await town.router.enqueue([job(2)])
+    await wait_until(town.ended(job(2)))
+    assert town.desk.answer(job(2)).text == "Hello from a script."
+
+
+async def test_it_is_warmed_only_so_many_times_an_hour(town: Town) -> None:
+    backend = Asleep(models=("a", "b"))
+    town.open("gpu", backend, pace=DOZY, scale_to_zero=True, warm_per_hour=1)
+    await town.router.warm(["a", "b"])
+    await wait_until(lambda: len(backend.resident) == 1)
+    await wait_until(lambda: resting(backend))
+    assert len(backend.called("load")) == 1
+    one = job(1, "b")
+    await town.put("gpu", one)
+    await wait_until(town.ended(one))
+
+
+async def test_who_drives_next_inherits_what_happened(town: Town) -> None:
+    past = HostEvent(1795226300.0, "host_down", detail="unavailable")
+    await town.reports.put(HostReport("gpu", 1795226300.0, events=(past,)))
+    backend = ScriptedBackend(models=("a", "b"), resident=["a"])
+    town.open("gpu", backend, pace=QUICK)
+    await wait_until(lambda: _resident_is(town, "a"))
+    backend.resident.clear()
+    await wait_until(lambda: _events_are(town, [("host_down", ""), ("unloaded_by_others", "a")]))
+
+
+async def test_a_report_tells_who_waits_what_runs_and_what_is_there(town: Town) -> None:
+    long = Script.of("so", timedelta(seconds=30), "on")
+    town.open("gpu", ScriptedBackend({"a": [long]}, models=("a", "b"), resident=["a"]), keep=lambda: ("a",))
+    jobs = [job(n) for n in range(3)]
+    await town.put("gpu", *jobs)
+    await wait_until(lambda: _waiting_are(town, 2))
+    report = await town.report("gpu")
+    assert report is not None
+    assert (report.health, report.version, report.max_models) == ("up", "scripted", 3)
+    assert (report.running, report.running_by_model) == (1, {"a": 1})
+    assert report.waiting_by_model == {"a": 2}
+    assert [(resident.model, resident.ours, resident.flags) for resident in report.residents] == [("a", True, ())]
+    assert report.planned == ("a",)
+    assert abs(report.at - time()) < 5
+
+
+async def test_a_report_that_nothing_changes_is_a_sign_of_life_all_the_same(town: Town) -> None:
+    town.open("gpu", ScriptedBackend(models=("a",)))
+    await wait_until(lambda: town.report("gpu"))
+    told = await town.report("gpu")
+    assert told is not None
+    await wait_until(lambda: _told_after(town, told.at + 1.0), timeout=6)
+
+
+async def test_reports_that_can_not_be_put_or_read_hold_up_nothing(town: Town) -> None:
+    class Away(MemoryReports):
+        async def put(self, report: HostReport) -> None:
+            raise ConnectionError("Redis is away")
+
+        async def read(self) -> dict[str, HostReport]:
+            raise ConnectionError("Redis is away")
+
+    town.reports = Away()
+    town.open("gpu", ScriptedBackend(models=("a",)))
+    one = job(1)
+    await town.put("gpu", one)
+    await wait_until(town.ended(one))
+
+
+async def resting(backend: Asleep) -> bool:
+    """Whether nothing is asked for much longer than between two probes."""
+    asked = backend.asked
+    await asyncio.sleep(4 * DOZY.probe_every.total_seconds())
+    return backend.asked == asked
+
+
+async def _is_let_in(town: Town, model: str) -> bool:
+    try:
+        await town.router.room([model])
+    except Unavailable:
+        return False
+    return True
+
+
+async def _events_are(town: Town, wanted: list[tuple[str, str]]) -> bool:
+    return await events(town) == wanted
+
+
+async def _resident_is(town: Town, model: str) -> bool:
+    report = await town.report("gpu")
+    return report is not None and [resident.model for resident in report.residents] == [model]
+
+
+async def _waiting_are(town: Town, number: int) -> bool:
+    report = await town.report("gpu")
+    return report is not None and report.waiting == number
+
+
+async def _told_after(town: Town, at: float) -> bool:
+    report = await town.report("gpu")
+    return report is not None and report.at > at

@@ -1,0 +1,218 @@
+"""Queue, lease and lane on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from app.backends.scripted import Script, ScriptedBackend
+from app.errors import QueueFull
+from app.redis.client import commands_client, subscriber_client
+from app.scheduling.dispatch.queue import HostQueue
+from app.scheduling.driver.driver import Intervals
+from app.scheduling.job import Job, Priority
+from app.scheduling.lease import HostLease
+from tests.helpers import wait_until
+from tests.redis.server import RedisServer
+from tests.scheduling.conftest import House, job
+
+pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
+LONG = Script.of("so", timedelta(seconds=30), "on")
+
+
+@pytest.fixture
+async def subscriber(redis_url: str) -> AsyncIterator[Redis]:
+    client = subscriber_client(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def queue(redis: Redis, subscriber: Redis) -> HostQueue:
+    return HostQueue(redis, "gpu", subscriber)
+
+
+@pytest.fixture
+async def shared(queue: HostQueue) -> AsyncIterator[House]:
+    """A house whose queue is in Redis."""
+    house = House(queue)
+    yield house
+    await house.close()
+
+
+async def emptied(house: House) -> bool:
+    return await house.queue.length() == 0
+
+
+async def test_what_was_enqueued_is_read(queue: HostQueue) -> None:
+    jobs = {job(n, "llama3.1:8b", Priority(n % 3), at=1795226340.1234) for n in range(5)}
+    await queue.enqueue(sorted(jobs, key=lambda one: one.id), 10)
+    assert set(await queue.read()) == jobs
+    assert await queue.length() == 5
+    await queue.remove([one.id for one in jobs])
+    assert await queue.read() == ()
+
+
+async def test_a_repeated_enqueue_changes_nothing_but_a_more_urgent_priority(queue: HostQueue) -> None:
+    first = job(1, priority=Priority.PREFETCH, at=1795226340.1234)
+    await queue.enqueue([first], 10)
+    await queue.enqueue([replace(first, enqueued_at=1795226399.0, priority=Priority.BATCH)], 10)
+    assert await queue.read() == (first,)
+    await queue.enqueue([replace(first, enqueued_at=1795226399.0, priority=Priority.INTERACTIVE)], 10)
+    assert await queue.read() == (replace(first, priority=Priority.INTERACTIVE),)
+
+
+async def test_jobs_go_in_all_together_or_not_at_all(queue: HostQueue) -> None:
+    await queue.enqueue([job(1), job(2)], 3)
+    with pytest.raises(QueueFull):
+        await queue.enqueue([job(3), job(4)], 3)
+    assert await queue.length() == 2
+    await queue.enqueue([job(2), job(3)], 3)
+    await queue.enqueue([job(1), job(2), job(3)], 3)
+    assert await queue.length() == 3
+
+
+async def test_many_enqueuers_never_pass_the_bound(queue: HostQueue) -> None:
+    pairs = [[job(2 * n), job(2 * n + 1)] for n in range(20)]
+    results = await asyncio.gather(*(queue.enqueue(pair, 11) for pair in pairs), return_exceptions=True)
+    assert sum(isinstance(result, QueueFull) for result in results) == 15
+    assert await queue.length() == 10
+
+
+async def test_a_job_that_can_not_be_read_is_dropped_and_said(redis: Redis, queue: HostQueue) -> None:
+    await queue.enqueue([job(1)], 10)
+    await redis.hset("arena:host:{gpu}:jobs", "bad:1", b'{"battle": 7}')
+    with capture_logs() as logs:
+        assert [one.id for one in await queue.read()] == [job(1).id]
+    assert [line["job"] for line in logs] == ["bad:1"]
+    assert await queue.length() == 1
+
+
+async def test_every_change_is_a_nudge(queue: HostQueue) -> None:
+    prefetch = job(1, priority=Priority.PREFETCH, at=1795226340.1234)
+    urgent = replace(prefetch, priority=Priority.INTERACTIVE)
+    async with aclosing(queue.nudges()) as nudges:
+        assert await anext(nudges) is None, "at first, read all"
+        for enqueued, told in [(prefetch, (prefetch,)), (urgent, (urgent,)), (urgent, ())]:
+            await queue.enqueue([enqueued], 10)
+            assert await asyncio.wait_for(anext(nudges), 2) == told
+        await queue.remove([prefetch.id])
+        assert await asyncio.wait_for(anext(nudges), 2) is None, "something is gone: read all"
+
+
+async def test_nudges_go_on_after_redis_was_away(redis_server: RedisServer) -> None:
+    client, subscriber = commands_client(redis_server.url), subscriber_client(redis_server.url)
+    queue = HostQueue(client, "gpu", subscriber)
+    async with aclosing(queue.nudges()) as nudges:
+        await asyncio.wait_for(anext(nudges), 2)
+        redis_server.restart()
+        await asyncio.wait_for(anext(nudges), 10)  # it may have missed some, so it says so
+        await queue.enqueue([job(1)], 10)
+        await asyncio.wait_for(anext(nudges), 5)
+    await client.aclose()
+    await subscriber.aclose()
+
+
+async def test_one_owner_at_a_time_holds_a_lease_and_gets_numbers(redis: Redis) -> None:
+    first, second = HostLease(redis, "gpu"), HostLease(redis, "gpu")
+    assert await first.acquire()
+    assert not await second.acquire()
+    assert await second.taken(), "by somebody"
+    assert (await first.next_token(), await first.next_token(), await second.next_token()) == (1, 2, None)
+    await first.release()
+    assert not first.held
+    assert await second.acquire()
+    assert await second.next_token() == 3
+
+
+async def test_a_renewed_lease_lasts_another_term(redis: Redis) -> None:
+    lease = HostLease(redis, "gpu", term=timedelta(seconds=0.6))
+    assert await lease.acquire()
+    for _ in range(4):
+        await asyncio.sleep(0.2)
+        assert await lease.renew()
+    assert lease.held
+
+
+async def test_an_owner_whose_lease_was_taken_gets_no_number_even_if_its_clock_stood_still(redis: Redis) -> None:
+    hung = HostLease(redis, "gpu", clock=lambda: 0.0)
+    assert await hung.acquire()
+    await redis.delete("arena:host:{gpu}:lease")
+    assert await HostLease(redis, "gpu").acquire()
+    assert hung.held, "by its own clock"
+    assert await hung.next_token() is None
+    assert not await hung.renew()
+    assert not hung.held
+
+
+async def test_an_owner_knows_by_its_own_clock_that_its_lease_is_over(redis_server: RedisServer) -> None:
+    client = commands_client(redis_server.url)
+    lease = HostLease(client, "gpu", term=timedelta(seconds=0.6))
+    assert await lease.acquire()
+    redis_server.kill()
+    assert await lease.renew(), "nobody can say, so what is left counts"
+    await wait_until(lambda: not lease.held, timeout=2)
+    assert await lease.next_token() is None
+    await client.aclose()
+
+
+async def test_another_lane_takes_over_within_five_seconds_of_its_owners_death(shared: House, redis: Redis) -> None:
+    dead = shared.open(
+        ScriptedBackend({"a": [LONG]}, resident=["a"]), lease=HostLease(redis, "gpu"), pace=Intervals(), slots=2
+    )
+    jobs = [job(1), job(2)]
+    await shared.put(*jobs)
+    await wait_until(lambda: all(shared.text(one) == "so" for one in jobs))
+    new = ScriptedBackend({"a": [Script.of("whole")]}, resident=["a"])
+    shared.open(new, lease=HostLease(redis, "gpu"), pace=Intervals(), slots=2)
+    died = monotonic()
+    shared.kill(dead)
+    await wait_until(lambda: all(shared.text(one) == "whole" for one in jobs), timeout=8)
+    assert monotonic() - died < 5
+    await wait_until(lambda: all(shared.desk.answer(one).settled for one in jobs))
+    tokens = [attempt.token for one in jobs for attempt in shared.desk.answer(one).attempts]
+    assert sorted(tokens) == [1, 2, 3, 4]
+    await wait_until(lambda: emptied(shared))
+
+
+async def test_an_answer_goes_on_while_redis_is_away_and_nothing_new_is_started(redis_server: RedisServer) -> None:
+    client, subscriber = commands_client(redis_server.url), subscriber_client(redis_server.url)
+    house = House(HostQueue(client, "gpu", subscriber))
+    script = Script.of("one", timedelta(seconds=6), " two")
+    backend = ScriptedBackend({"a": [script], "b": [Script.of("later")]}, resident=["a", "b"])
+    house.open(backend, lease=HostLease(client, "gpu"), pace=Intervals())
+    one, later = job(1), job(2, "b")
+    await house.put(one)
+    await wait_until(lambda: house.text(one))
+    redis_server.kill()
+    await wait_until(lambda: not house.lanes[0][0].driving, timeout=6)
+    assert backend.writing == ["a"]
+    redis_server.start()
+    await house.put(one, later)
+    await wait_until(house.ended(later), timeout=6)
+    await wait_until(house.ended(one), timeout=10)
+    assert house.text(one) == "one two"
+    assert len(house.desk.answer(one).attempts) == 1
+    await house.close()
+    await client.aclose()
+    await subscriber.aclose()
+
+
+async def test_a_thousand_jobs_are_all_written_once(shared: House, redis: Redis) -> None:
+    backend = ScriptedBackend(resident=["a", "b"])
+    shared.open(backend, lease=HostLease(redis, "gpu"), slots=16)
+    jobs = [Job(f"b{n}", n, "ab"[n % 2], Priority(n % 3), 1000.0 + n) for n in range(1000)]
+    for start in range(0, 1000, 100):
+        await shared.queue.enqueue(jobs[start : start + 100], 1000)
+    await wait_until(lambda: all(shared.desk.answer(one).settled for one in jobs), timeout=30)
+    assert len(backend.called("stream")) == 1000
+    await wait_until(lambda: emptied(shared))
+    assert {len(shared.desk.answer(one).attempts) for one in jobs} == {1}

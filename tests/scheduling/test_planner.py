@@ -1,0 +1,297 @@
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.scheduling.job import Job, Priority
+from app.scheduling.planning.planner import FREE_SHARE, Budget, Load, Resident, Start, Unload, View, in_order, plan
+
+GB = 10**9
+
+
+def job(number: int, model: str, at: float = 0.0, priority: Priority = Priority.INTERACTIVE) -> Job:
+    return Job(f"battle{number:03}", number, model, priority, at)
+
+
+def view(*residents: str, waiting: tuple[Job, ...] = (), now: float = 10.0, **more: object) -> View:
+    return View(now, tuple(Resident(model, GB) for model in residents), waiting, **more)  # type: ignore[arg-type]
+
+
+def test_who_has_a_resident_model_starts_at_once() -> None:
+    first, second = job(1, "a"), job(2, "b")
+    assert plan(view("a", "b", waiting=(first, second))) == [Start(first), Start(second)]
+
+
+def test_both_sides_run_at_once_where_both_models_fit() -> None:
+    first, second = job(1, "a"), job(2, "b")
+    assert plan(view("a", waiting=(first, second))) == [Start(first), Load("b")]
+
+
+def test_an_older_job_goes_first_on_its_model() -> None:
+    early, late = job(2, "a", at=1), job(1, "a", at=2)
+    assert plan(view("a", waiting=(late, early))) == [Start(early)]
+
+
+def test_what_a_viewer_waits_for_passes_prefetch() -> None:
+    later, prefetch = job(1, "a", at=5), job(2, "a", at=1, priority=Priority.PREFETCH)
+    assert plan(view("a", waiting=(prefetch, later))) == [Start(later)]
+
+
+def test_prefetch_that_waited_long_enough_is_passed_no_more() -> None:
+    later, prefetch = job(1, "a", at=39), job(2, "a", at=1, priority=Priority.PREFETCH)
+    assert plan(view("a", waiting=(prefetch, later), now=40)) == [Start(prefetch)]
+
+
+def test_no_model_writes_more_answers_than_it_has_slots() -> None:
+    jobs = tuple(job(n, "a", at=n) for n in range(4))
+    assert plan(view("a", waiting=jobs, slots=3, in_flight={"a": 1})) == [Start(jobs[0]), Start(jobs[1])]
+
+
+def test_one_model_is_loaded_at_a_time() -> None:
+    waiting = (job(1, "b"), job(2, "c"))
+    assert plan(view("a", waiting=waiting)) == [Load("b")]
+    assert plan(view("a", waiting=waiting, loading="b")) == []
+
+
+def test_nothing_is_loaded_while_another_model_is_leaving() -> None:
+    assert plan(view("a", waiting=(job(1, "b"),), leaving=frozenset({"a"}))) == []
+
+
+def test_a_leaving_model_gets_no_answers() -> None:
+    assert plan(view("a", waiting=(job(1, "a"),), leaving=frozenset({"a"}))) == []
+
+
+def test_an_idle_model_leaves_for_one_that_is_waited_for() -> None:
+    assert plan(view("a", waiting=(job(1, "b"),), budget=Budget(max_models=1))) == [Unload("a")]
+
+
+def test_the_least_recently_used_model_leaves() -> None:
+    residents = (Resident("a", GB, used=5), Resident("b", GB, used=2), Resident("c", GB, used=9))
+    assert plan(View(10, residents, (job(1, "d"),))) == [Unload("b")]
+
+
+def test_no_model_is_pushed_out_while_it_is_answering() -> None:
+    busy = view("a", waiting=(job(1, "b"),), in_flight={"a": 1}, budget=Budget(max_models=1))
+    assert plan(busy) == []
+
+
+def test_a_job_started_now_keeps_its_model() -> None:
+    waiting = (job(1, "b", at=1), job(2, "a", at=2))
+    assert plan(view("a", waiting=waiting, budget=Budget(max_models=1))) == [Start(waiting[1])]
+
+
+def test_a_smaller_model_may_be_loaded_while_a_larger_one_has_to_wait() -> None:
+    residents = (Resident("a", 10 * GB),)
+    held_up, small = job(1, "large", at=1), job(2, "small", at=2)
+    sizes = {"large": 15 * GB, "small": 2 * GB}
+    now = View(10, residents, (held_up, small), {"a": 1}, sizes=sizes, budget=Budget(24 * GB))
+    assert plan(now) == [Load("small")]
+
+
+def test_prefetch_is_not_loaded_while_a_viewer_is_held_up() -> None:
+    held_up, prefetch = job(1, "large", at=1), job(2, "small", at=2, priority=Priority.PREFETCH)
+    sizes = {"large": 15 * GB, "small": 2 * GB}
+    now = View(10, (Resident("a", 10 * GB),), (held_up, prefetch), {"a": 1}, sizes=sizes, budget=Budget(24 * GB))
+    assert plan(now) == []
+
+
+def test_prefetch_never_pushes_out_a_model_that_a_viewer_waits_for() -> None:
+    prefetch = job(1, "b", at=0, priority=Priority.PREFETCH)
+    # Long since waiting, and yet: "a" is drained for "c", which a viewer waits for.
+    waiting = (prefetch, job(2, "c", at=100), job(3, "a", at=120))
+    now = view("a", waiting=waiting, now=131, budget=Budget(max_models=1))
+    assert plan(now) == [Unload("a")]
+    alone = replace(now, waiting=(prefetch, job(3, "a", at=120)), slots=1, in_flight={"a": 1})
+    assert plan(alone) == []
+
+
+def test_a_model_over_80_percent_of_what_is_left_does_not_fit() -> None:
+    budget = Budget(20 * GB)
+    assert budget.takes([10 * GB], 8 * GB)
+    assert not budget.takes([10 * GB], 8 * GB + 1)
+
+
+def test_a_total_that_did_not_fit_is_not_tried_again() -> None:
+    budget = Budget(overfull_bytes=20 * GB)
+    assert budget.takes([10 * GB], 9 * GB)
+    assert not budget.takes([10 * GB], 10 * GB)
+    assert budget.takes([], 30 * GB)
+
+
+def test_an_empty_host_takes_any_model() -> None:
+    large = View(10, (), (job(1, "large"),), sizes={"large": 50 * GB}, budget=Budget(24 * GB))
+    assert plan(large) == [Load("large")]
+
+
+def test_no_more_models_leave_than_have_to() -> None:
+    residents = (Resident("tiny", GB, used=1), Resident("big", 12 * GB, used=2), Resident("c", 4 * GB, used=3))
+    now = View(10, residents, (job(1, "d"),), sizes={"d": 14 * GB}, budget=Budget(24 * GB, 9))
+    assert plan(now) == [Unload("big")]
+
+
+def test_a_busy_model_gets_no_new_answers_once_another_waited_too_long() -> None:
+    waiting = (job(1, "b", at=0), job(2, "a", at=30))
+    busy = view("a", waiting=waiting, in_flight={"a": 1}, slots=2, budget=Budget(max_models=1), now=31)
+    assert plan(replace(busy, now=29)) == [Start(waiting[1])]
+    assert plan(busy) == []
+    assert plan(replace(busy, in_flight={})) == [Unload("a")]
+
+
+def test_a_model_that_just_came_is_not_made_to_stop() -> None:
+    waiting = (job(1, "b", at=0), job(2, "a", at=0))
+    fresh = View(100, (Resident("a", GB, since=80),), waiting, {"a": 1}, slots=2, budget=Budget(max_models=1))
+    assert plan(fresh) == [Start(waiting[1])]
+    assert plan(replace(fresh, now=111)) == []
+
+
+@dataclass
+class Host:
+    """A model server in a simulation that moves by whole seconds; it checks every promise of the planner."""
+
+    sizes: dict[str, int]
+    budget: Budget
+    slots: int
+    now: float = 0.0
+    residents: dict[str, Resident] = field(default_factory=dict)
+    running: dict[str, tuple[Job, float]] = field(default_factory=dict)
+    loading: tuple[str, float] | None = None
+    leaving: dict[str, float] = field(default_factory=dict)
+    started: dict[str, float] = field(default_factory=dict)
+
+    def in_flight(self) -> Counter[str]:
+        return Counter(job.model for job, _ in self.running.values())
+
+    def view(self, waiting: tuple[Job, ...]) -> View:
+        return View(
+            self.now,
+            tuple(self.residents.values()),
+            waiting,
+            self.in_flight(),
+            loading=self.loading[0] if self.loading else None,
+            leaving=frozenset(self.leaving),
+            slots=self.slots,
+            sizes=self.sizes,
+            budget=self.budget,
+        )
+
+    def perform(self, action: object, waiting: tuple[Job, ...]) -> None:
+        match action:
+            case Start(job):
+                assert job in waiting
+                assert job.id not in self.started, "no job is started twice"
+                assert job.model in self.residents
+                assert job.model not in self.leaving
+                assert self.in_flight()[job.model] < self.slots
+                self.running[job.id] = (job, self.now + 4)
+                self.started[job.id] = self.now
+                self.residents[job.model] = replace(self.residents[job.model], used=self.now)
+            case Load(model):
+                assert self.loading is None
+                assert not self.leaving
+                assert model not in self.residents
+                kept = sum(resident.size_bytes for resident in self.residents.values())
+                if self.residents:
+                    assert len(self.residents) < self.budget.max_models
+                    if self.budget.memory_bytes is not None:
+                        assert self.sizes[model] <= FREE_SHARE * (self.budget.memory_bytes - kept)
+                self.loading = (model, self.now + 5)
+            case Unload(model):
+                assert self.in_flight()[model] == 0
+                assert model in self.residents
+                assert self.loading is None
+                self.leaving[model] = self.now + 1
+
+    def tick(self) -> None:
+        self.now += 1
+        self.running = {key: (job, end) for key, (job, end) in self.running.items() if end > self.now}
+        for model in [model for model, gone in self.leaving.items() if gone <= self.now]:
+            del self.leaving[model], self.residents[model]
+        if self.loading and self.loading[1] <= self.now:
+            model, _ = self.loading
+            self.residents[model] = Resident(model, self.sizes[model], self.now, self.now)
+            self.loading = None
+
+
+MODELS = ("a", "b", "c", "d", "e")
+jobs_to_come = st.lists(
+    st.tuples(st.sampled_from(MODELS), st.sampled_from(Priority), st.integers(0, 40)), min_size=1, max_size=25
+)
+budgets = st.one_of(
+    st.builds(Budget, st.none(), st.integers(1, 3)),
+    st.builds(Budget, st.integers(4, 30).map(lambda gb: gb * GB), st.integers(1, 3)),
+)
+
+
+@settings(max_examples=150)
+@given(
+    arrivals=jobs_to_come,
+    budget=budgets,
+    slots=st.integers(1, 3),
+    sizes=st.fixed_dictionaries({model: st.integers(1, 20).map(lambda gb: gb * GB) for model in MODELS}),
+)
+def test_every_job_is_done_and_no_rule_is_broken_on_the_way(
+    arrivals: list[tuple[str, Priority, int]], budget: Budget, slots: int, sizes: dict[str, int]
+) -> None:
+    host = Host(sizes, budget, slots)
+    jobs = tuple(job(n, model, float(at), priority) for n, (model, priority, at) in enumerate(arrivals))
+    while len(host.started) < len(jobs):
+        waiting = tuple(one for one in jobs if one.enqueued_at <= host.now and one.id not in host.started)
+        actions = plan(host.view(waiting))
+        under_way = host.running or host.loading or host.leaving
+        assert actions or under_way or not waiting, "somebody waits and nothing happens"
+        for action in actions:
+            host.perform(action, waiting)
+        host.tick()
+        assert host.now < 2000, "no end in sight"
+
+
+def test_a_model_in_steady_demand_does_not_starve_another() -> None:
+    host = Host({"a": GB, "b": GB}, Budget(max_models=1), slots=2)
+    jobs = (*(job(n, "a", float(n)) for n in range(300)), job(999, "b", 20.0))
+    for _ in range(300):
+        waiting = tuple(one for one in jobs if one.enqueued_at <= host.now and one.id not in host.started)
+        for action in plan(host.view(waiting)):
+            host.perform(action, waiting)
+        host.tick()
+    began = host.started[jobs[-1].id]
+    # Its patience, one answer that drains, the model that leaves, the load, and a second for each step.
+    assert began - 20 <= 30 + 4 + 1 + 5 + 3
+
+
+def test_an_idle_model_makes_way_at_once_however_many_wait() -> None:
+    for others in (1, 4, 5, 7, 30):
+        residents = (Resident("a", GB, since=100.0),)
+        waiting = tuple(job(n, "b", 100.0) for n in range(others))
+        assert plan(View(100, residents, waiting, budget=Budget(max_models=1))) == [Unload("a")], others
+
+
+def test_a_model_that_may_not_be_stopped_yet_goes_on_with_its_work() -> None:
+    residents = (Resident("a", GB, since=100.0),)
+    waiting = (job(1, "b", 90.0), *(job(n, "a", 120.0) for n in range(2, 12)))
+    plans = {
+        now: plan(View(now, residents, waiting, {"a": 1}, slots=2, budget=Budget(max_models=1))) for now in (129, 130)
+    }
+    assert [type(action) for action in plans[129]] == [Start]
+    assert plans[130] == []
+
+
+def test_two_models_in_steady_demand_do_not_push_each_other_out_all_the_time() -> None:
+    host = Host({"a": GB, "b": GB}, Budget(max_models=1), slots=1)
+    jobs = tuple(job(n, "ab"[n % 2], float(n // 4)) for n in range(400))
+    loads = 0
+    for _ in range(400):
+        waiting = tuple(one for one in jobs if one.enqueued_at <= host.now and one.id not in host.started)
+        for action in plan(host.view(waiting)):
+            loads += isinstance(action, Load)
+            host.perform(action, waiting)
+        host.tick()
+    assert loads <= 400 / 30 + 1
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_reading_makes_no_difference(order: list[int]) -> None:
+    jobs = tuple(job(n, "abc"[n % 3], float(n // 4), Priority(n % 2)) for n in range(12))
+    shuffled = tuple(jobs[n] for n in order)
+    assert in_order(View(50, waiting=shuffled)) == in_order(View(50, waiting=jobs))
+    assert plan(view("a", "b", waiting=shuffled)) == plan(view("a", "b", waiting=jobs))

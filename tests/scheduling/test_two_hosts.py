@@ -1,0 +1,410 @@
+"""What becomes of answers when one of several hosts can't write them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic, time
+
+import pytest
+
+from app.backends.base import (
+    BackendBroken,
+    BackendError,
+    BackendUnavailable,
+    BadRequest,
+    ModelNotFound,
+    OutOfCapacity,
+    Stalled,
+)
+from app.backends.scripted import Script, ScriptedBackend
+from app.metrics import families
+from app.scheduling.job import Job
+from app.scheduling.testing.in_memory import MemorySink
+from tests.helpers import wait_until
+from tests.scheduling.conftest import BRISK, job
+from tests.scheduling.town import MODELS, Town
+
+REFUSED = BackendUnavailable("refused")
+PATIENT = replace(BRISK, down_patience=timedelta(seconds=30))
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    town = Town()
+    yield town
+    await town.close()
+
+
+def working(text: str = "fine") -> ScriptedBackend:
+    return ScriptedBackend({model: [Script.of(text)] for model in MODELS}, resident=list(MODELS))
+
+
+def failing(error: BackendError, *before: str) -> ScriptedBackend:
+    return ScriptedBackend({model: [Script.of(*before, error)] for model in MODELS}, resident=list(MODELS))
+
+
+def dead() -> ScriptedBackend:
+    return ScriptedBackend(models=MODELS, down=REFUSED)
+
+
+def reason(town: Town, one: Job) -> tuple[str, str | None]:
+    finish = town.desk.answer(one).finish
+    assert finish is not None
+    return finish.reason, finish.error
+
+
+async def test_a_host_that_is_down_gives_what_waits_there_to_the_other(town: Town) -> None:
+    town.open("one", dead())
+    town.open("two", working())
+    jobs = [job(n, MODELS[n % 2]) for n in range(6)]
+    await town.put("one", *jobs)
+    await wait_until(town.ended(*jobs))
+    assert {reason(town, one) for one in jobs} == {("stop", None)}
+    assert {tuple(town.writers(one)) for one in jobs} == {("two",)}, "nothing was begun on the dead host"
+    assert town.tally.counted[(families.FAILOVERS.name, "one", "two")] == 6
+
+
+async def test_an_answer_that_fails_before_its_first_token_is_begun_again_by_the_other_host(town: Town) -> None:
+    town.open("one", failing(REFUSED))
+    town.open("two", working())
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(town.ended(one))
+    assert town.writers(one) == ["one", "two"]
+    assert town.desk.answer(one).text == "fine"
+    first, second = town.desk.answer(one).attempts
+    assert first.over.is_set()
+    assert second.token > first.token
+    assert town.desk.answer(one).settled == 1
+
+
+async def test_a_moved_answer_is_in_exactly_one_queue_until_it_is_over_and_then_in_none(town: Town) -> None:
+    town.open("one", failing(REFUSED))
+    town.open("two", ScriptedBackend({"a": [Script.of("so", timedelta(seconds=0.2), " on")]}, resident=["a"]))
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(lambda: town.desk.answer(one).text == "so")
+    assert await town.where(one) == ["two"]
+    await wait_until(town.ended(one))
+    await wait_until(lambda: town.assignments._hosts == {})
+    assert await town.where(one) == []
+
+
+async def test_after_its_first_token_an_answer_fails_and_is_continued_by_nobody(town: Town) -> None:
+    two = working()
+    town.open("one", failing(Stalled("silent"), "half"))
+    town.open("two", two)
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(town.ended(one))
+    assert reason(town, one) == ("error", "timeout")
+    assert town.desk.answer(one).text == "half"
+    assert town.writers(one) == ["one"]
+    assert two.calls == []
+
+
+async def test_what_is_refused_as_it_is_would_be_refused_by_the_other_host_as_well(town: Town) -> None:
+    two = working()
+    town.open("one", failing(BadRequest("400")))
+    town.open("two", two)
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(town.ended(one))
+    assert reason(town, one) == ("error", "unavailable")
+    assert two.calls == []
+    await wait_until(lambda: _is(town, "one", "up"))
+
+
+@pytest.mark.parametrize("error", [OutOfCapacity("too large"), ModelNotFound("no such model"), REFUSED])
+async def test_a_model_that_can_not_be_loaded_here_is_written_there(town: Town, error: BackendError) -> None:
+    one_server = ScriptedBackend(models=MODELS, load_failures={"a": [error] * 9})
+    town.open("one", one_server)
+    town.open("two", working())
+    jobs = [job(n) for n in range(3)]
+    await town.put("one", *jobs)
+    await wait_until(town.ended(*jobs))
+    assert {tuple(town.writers(one)) for one in jobs} == {("two",)}
+    assert one_server.called("stream") == []
+
+
+async def test_an_answer_that_every_host_failed_fails(town: Town) -> None:
+    town.open("one", failing(REFUSED))
+    town.open("two", failing(REFUSED))
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(town.ended(one))
+    assert town.writers(one) == ["one", "two"]
+    assert reason(town, one) == ("error", "unavailable")
+
+
+async def test_where_no_host_is_left_answers_fail_only_after_a_restart_could_have_helped(town: Town) -> None:
+    town.open("one", dead())
+    town.open("two", dead())
+    began = monotonic()
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(town.ended(one))
+    assert monotonic() - began >= 0.8
+    assert reason(town, one) == ("error", "unavailable")
+
+
+async def test_an_answer_waits_for_a_host_that_is_restarted(town: Town) -> None:
+    one_server = dead()
+    town.open("one", one_server, pace=PATIENT)
+    town.open("two", dead(), pace=PATIENT)
+    await wait_until(lambda: _are(town, "down"))
+    one = job(1)
+    await town.put("one", one)
+    await asyncio.sleep(0.1)
+    assert town.desk.answer(one).attempts == []
+    one_server.down = None
+    await wait_until(town.ended(one))
+    assert reason(town, one) == ("stop", None)
+
+
+async def test_a_host_that_comes_back_is_tried_with_one_answer_and_is_up_when_that_succeeds() -> None:
+    town = Town(("one",))
+    one_server = ScriptedBackend(
+        {"a": [Script.of("so", timedelta(seconds=0.3), " on"), Script.of("fine")]}, resident=["a"], down=REFUSED
+    )
+    town.open("one", one_server, pace=PATIENT, slots=4)
+    jobs = [job(n) for n in range(3)]
+    await town.put("one", *jobs)
+    await wait_until(lambda: _is(town, "one", "down"))
+    one_server.down = None
+    await wait_until(lambda: one_server.writing)
+    await wait_until(lambda: _is(town, "one", "trying"))
+    assert one_server.called("stream") == ["a"], "one at a time, though there are four slots"
+    await wait_until(town.ended(*jobs))
+    await wait_until(lambda: _is(town, "one", "up"))
+    report = await town.report("one")
+    assert report is not None
+    assert [event.kind for event in report.events] == ["host_down", "host_up"]
+    await town.close()
+
+
+async def test_a_host_that_fails_while_it_is_tried_is_down_again_and_its_answer_goes_elsewhere(town: Town) -> None:
+    one_server = failing(REFUSED)
+    one_server.down = REFUSED
+    town.open("one", one_server, pace=PATIENT)
+    await wait_until(lambda: _is(town, "one", "down"))
+    one_server.down = None
+    await wait_until(lambda: _is(town, "one", "trying"))
+    town.open("two", working())
+    one = job(1)
+    await town.put("one", one)
+    await wait_until(town.ended(one))
+    assert town.writers(one) == ["one", "two"]
+
+
+async def test_three_failed_answers_in_a_row_take_a_host_out_though_it_answers_probes(town: Town) -> None:
+    town.open("one", failing(Stalled("silent"), "half"))
+    town.open("two", working())
+    jobs = [job(n, at=float(n)) for n in range(8)]
+    await town.put("one", *jobs)
+    await wait_until(town.ended(*jobs))
+    assert [reason(town, one)[0] for one in jobs] == ["error"] * 3 + ["stop"] * 5
+
+
+async def test_a_host_that_answers_probes_and_fails_answers_is_not_fed_one_after_the_other() -> None:
+    town = Town(("one",))
+    town.open("one", failing(Stalled("silent"), "half"), pace=replace(PATIENT, down_probe=timedelta(seconds=30)))
+    jobs = [job(n, at=time() + n / 1000) for n in range(8)]
+    await town.put("one", *jobs)
+    await wait_until(lambda: _is(town, "one", "down"))
+    await asyncio.sleep(0.3)
+    assert [len(town.writers(one)) for one in jobs] == [1] * 3 + [0] * 5
+    await town.close()
+
+
+async def test_a_host_whose_process_is_gone_takes_no_new_answers(town: Town) -> None:
+    one_server = working()
+    town.open("one", one_server)
+    town.open("two", working())
+    await wait_until(lambda: _are(town, "up"))
+    one_server.down = REFUSED
+    first = job(0)
+    await town.put("one", first)
+    await wait_until(lambda: _is(town, "one", "down"))
+    await asyncio.sleep(0.3)  # what the router saw of the hosts is taken for granted for a moment
+    jobs = [job(n) for n in range(1, 9)]
+    await town.router.enqueue(jobs)
+    await wait_until(town.ended(first, *jobs))
+    assert {tuple(town.writers(one)) for one in jobs} == {("two",)}
+
+
+async def test_a_fallback_takes_over_and_its_answers_bear_its_name() -> None:
+    town = Town(("own", "cloud"), fallbacks=("cloud",))
+    town.open("own", dead())
+    town.open("cloud", working())
+    one = job(1)
+    await town.router.enqueue([one])
+    await wait_until(town.ended(one))
+    assert town.writers(one) == ["cloud"]
+    assert town.tally.counted[(families.FALLBACK.name, "cloud")] == 1
+    await town.close()
+
+
+async def test_an_answer_that_was_assigned_elsewhere_before_its_worker_died_is_written_there_once(town: Town) -> None:
+    one = job(1)
+    await town.queues["one"].enqueue([one], 50)
+    await town.assignments.move(one.id, "one", "two")
+    town.open("one", working())
+    town.open("two", working())
+    await wait_until(town.ended(one))
+    assert town.writers(one) == ["two"]
+    assert await town.where(one) == []
+
+
+async def test_an_answer_that_began_while_the_host_was_being_cleared_is_not_taken_away() -> None:
+    town = Town()
+    one_server = ScriptedBackend(
+        {"a": [Script.of("so", timedelta(seconds=0.4), " on")]}, resident=["a"], down=REFUSED
+    )  # fmt: skip
+    moving, go_on = asyncio.Event(), asyncio.Event()
+    move = town.router.move
+
+    async def slow(one: Job, origin: str, *, begun: bool = True) -> str | None:
+        if not moving.is_set():
+            moving.set()
+            await go_on.wait()
+        return await move(one, origin, begun=begun)
+
+    town.router.move = slow  # type: ignore[method-assign]
+    town.open("one", one_server, pace=PATIENT)
+    first, second = job(1, at=1.0), job(2, at=2.0)
+    await town.put("one", first, second)
+    await wait_until(moving.is_set)
+    one_server.down = None
+    await wait_until(lambda: any(town.desk.answer(one).text == "so" for one in (first, second)))
+    town.open("two", working())
+    await wait_until(lambda: _is(town, "two", "up"))
+    await asyncio.sleep(0.3)  # what the router saw of the hosts is taken for granted for a moment
+    go_on.set()
+    await wait_until(town.ended(first, second))
+    assert all(len(town.writers(one)) == 1 for one in (first, second))
+    await town.close()
+
+
+async def _is(town: Town, host: str, health: str) -> bool:
+    return await town.health(host) == health
+
+
+async def _are(town: Town, health: str) -> bool:
+    return [await town.health(host) for host in town.names] == [health] * len(town.names)
+
+
+async def test_an_answer_goes_back_to_a_host_that_was_only_down() -> None:
+    town = Town()
+    one_server = ScriptedBackend(resident=["a"], down=REFUSED)
+    two_server = ScriptedBackend({"a": [Script.of("so", timedelta(seconds=0.6), " on")]}, resident=["a"])
+    town.open("one", one_server)
+    town.open("two", two_server)
+    jobs = [job(n) for n in range(3)]
+    await town.put("one", *jobs)
+    await wait_until(lambda: town.desk.answer(jobs[0]).text == "so")
+    one_server.down = None
+    await wait_until(lambda: _is(town, "one", "trying"))
+    two_server.down = REFUSED
+    await wait_until(town.ended(*jobs), timeout=8)
+    assert {reason(town, one) for one in jobs[1:]} == {("stop", None)}
+    await town.close()
+
+
+class Battle(MemorySink):
+    """A desk whose answers are all of one battle that needs ``standing`` of them."""
+
+    def __init__(self, jobs: Sequence[Job], standing: int) -> None:
+        super().__init__()
+        self.jobs, self.standing = jobs, standing
+
+    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+        await asyncio.sleep(0.05)  # long enough for the other side to ask, too
+        failed = {one.answer for one in self.jobs if (end := self.answer(one).finish) and end.reason == "error"}
+        return len(self.jobs) - len({*failed, *doomed, job.answer}) < self.standing
+
+
+@pytest.mark.parametrize(("answers", "failed"), [(2, 0), (3, 1), (4, 2)])
+async def test_an_answer_cut_off_is_written_elsewhere_only_if_its_battle_would_end_without_it(
+    answers: int, failed: int
+) -> None:
+    jobs = [Job("battle", n, "a", enqueued_at=time()) for n in range(answers)]
+    town = Town(desk=Battle(jobs, standing=2))
+    cut = Script.of("half", timedelta(milliseconds=100), BackendBroken("connection reset"))
+    town.open("one", ScriptedBackend({"a": [cut] * 2}, resident=["a"]), slots=2)
+    await wait_until(lambda: _is(town, "one", "up"))
+    await town.put("one", *jobs[:2])
+    await wait_until(lambda: all(town.desk.answer(one).text == "half" for one in jobs[:2]))
+    town.open("two", working())
+    await wait_until(town.ended(*jobs[:2]), timeout=8)
+    ends = [reason(town, one) for one in jobs[:2]]
+    assert ends.count(("error", "cut_off")) == failed
+    assert ends.count(("stop", None)) == 2 - failed
+    texts = {town.desk.answer(one).text for one in jobs[:2] if reason(town, one) == ("stop", None)}
+    assert not any(text.startswith("half") for text in texts), "nothing of two hosts is ever mixed"
+    await town.close()
+
+
+async def fail_until_it_shows(town: Town) -> None:
+    """Send answers to the host one until its driver tells that it fails them."""
+
+    async def shows() -> bool:
+        report = await town.report("one")
+        return report is not None and report.fails_answers
+
+    number = 100
+    while not await shows():
+        number += 1
+        assert number < 200, await town.report("one")
+        await town.put("one", one := job(number))
+        await wait_until(town.ended(one))
+
+
+async def test_a_host_that_fails_every_answer_is_out_of_the_draw_though_its_probes_are_green() -> None:
+    town = Town(names=("one",))
+    backend = failing(REFUSED)
+    lane = town.open("one", backend, pace=replace(BRISK, down_patience=timedelta(0)))
+    await fail_until_it_shows(town)
+
+    async def nothing_can_be_drawn() -> bool:
+        return await town.router.written(MODELS) == ()
+
+    await wait_until(nothing_can_be_drawn)
+    assert await backend.version()
+    assert await lane._crew.look(), "it answers its probes"
+    assert await town.health("one") == "down"
+    report = await town.report("one")
+    assert report is not None
+    assert report.failure == "unavailable: refused"
+    await town.close()
+
+
+async def test_what_a_host_that_fails_every_answer_would_write_goes_to_the_other(town: Town) -> None:
+    town.open("one", failing(REFUSED))
+    town.open("two", working())
+    await fail_until_it_shows(town)
+    assert await town.router.written(MODELS) == MODELS
+    later = [job(number) for number in range(4)]
+
+    async def known() -> bool:
+        places = await town.router._places()
+        return not places["one"].usable
+
+    await wait_until(known)
+    await town.router.enqueue(later)
+    await wait_until(town.ended(*later))
+    assert [town.writers(one) for one in later] == [["two"]] * 4
+
+
+async def test_a_load_does_not_excuse_answers_that_fail() -> None:
+    town = Town(names=("one",))
+    backend = failing(REFUSED)
+    backend.resident.clear()
+    lane = town.open("one", backend, pace=replace(BRISK, down_patience=timedelta(0)))
+    await fail_until_it_shows(town)
+    assert backend.called("load")
+    assert lane._crew.breaker.health == "down"
+    await town.close()

@@ -1,0 +1,121 @@
+"""Several hosts with a lane each, a router that they share, and one desk; all in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from app.backends.base import Backend
+from app.backends.scripted import ScriptedBackend
+from app.metrics.counters import Counters
+from app.scheduling.dispatch.assignments import MemoryAssignments
+from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.driver.driven_host import DrivenHost
+from app.scheduling.driver.driver import Driver
+from app.scheduling.driver.intervals import Intervals
+from app.scheduling.job import Job
+from app.scheduling.report import HostReport
+from app.scheduling.testing.in_memory import MemoryLease, MemoryQueue, MemoryReports, MemorySink
+from tests.scheduling.conftest import BRISK, OPTIONS, TERM
+
+MODELS = ("a", "b")
+
+
+class TownLease(MemoryLease):
+    """A lease whose attempts are counted for all hosts together, as in Redis."""
+
+    def __init__(self, numbers: Iterator[int]) -> None:
+        super().__init__(term=TERM)
+        self._numbers = numbers
+
+    async def next_token(self) -> int | None:
+        return next(self._numbers) if self.held else None
+
+
+@dataclass
+class Town:
+    """The hosts ``names``, all with the models a and b; those in ``fallbacks`` are asked last."""
+
+    names: Sequence[str] = ("one", "two")
+    fallbacks: Sequence[str] = ()
+    desk: MemorySink = field(default_factory=MemorySink)
+    reports: MemoryReports = field(default_factory=MemoryReports)
+    assignments: MemoryAssignments = field(default_factory=MemoryAssignments)
+    tally: Counters = field(default_factory=Counters)
+    lanes: dict[str, tuple[Driver, asyncio.Task[None]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.queues = {name: MemoryQueue() for name in self.names}
+        self._numbers = count(1)
+        self.router = Router(
+            [Destination(name, fallback=name in self.fallbacks) for name in self.names],
+            self.queues,
+            dict.fromkeys(self.names, MODELS),
+            50,
+            self.reports,
+            assignments=self.assignments,
+            tally=self.tally,
+        )
+
+    def open(
+        self,
+        host: str,
+        backend: Backend | None = None,
+        *,
+        keep: Callable[[], Sequence[str]] | None = None,
+        pace: Intervals = BRISK,
+        **more: object,
+    ) -> Driver:
+        """Drive ``host``; ``more`` are fields of its ``DrivenHost``."""
+        lane = Driver(
+            DrivenHost(host, fallback=host in self.fallbacks, **more),  # type: ignore[arg-type]
+            backend or ScriptedBackend(models=MODELS, resident=list(MODELS)),
+            self.queues[host],
+            TownLease(self._numbers),
+            self.desk,
+            options=lambda _: OPTIONS,
+            pace=pace,
+            keep=keep,
+            reports=self.reports,
+            elsewhere=self.router,
+            tally=self.tally,
+        )
+        self.lanes[host] = (lane, asyncio.create_task(lane.run(), name=f"lane of {host}"))
+        return lane
+
+    async def put(self, host: str, *jobs: Job) -> None:
+        """Let ``host`` have ``jobs``, as if the router had chosen it."""
+        await self.assignments.assign({one.id: host for one in jobs})
+        await self.queues[host].enqueue(jobs, 50)
+
+    async def where(self, one: Job) -> list[str]:
+        """The hosts in whose queues a job is."""
+        return [host for host, queue in self.queues.items() if one.id in {kept.id for kept in await queue.read()}]
+
+    def ended(self, *jobs: Job) -> Callable[[], bool]:
+        """Whether all ``jobs`` are settled."""
+        return lambda: all(self.desk.answer(one).settled for one in jobs)
+
+    def writers(self, one: Job) -> list[str]:
+        """The hosts that began an answer, in order."""
+        return [attempt.host for attempt in self.desk.answer(one).attempts]
+
+    async def report(self, host: str) -> HostReport | None:
+        """The newest report of ``host``."""
+        return (await self.reports.read()).get(host)
+
+    async def health(self, host: str) -> str:
+        """What is told of the health of ``host``; empty when nothing is."""
+        report = await self.report(host)
+        return "" if report is None else report.health
+
+    async def close(self) -> None:
+        """End all lanes; a lane that crashed fails the test."""
+        for _, task in self.lanes.values():
+            task.cancel()
+        results = await asyncio.gather(*(task for _, task in self.lanes.values()), return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result

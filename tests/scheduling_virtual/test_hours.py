@@ -1,0 +1,116 @@
+"""Hours of battles in a few seconds: the whole of the lanes in virtual time, on simulated servers."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from app.backends.base import GenerationOptions
+from app.errors import Unavailable
+from app.simulator.engine.clock import run_virtual
+from app.simulator.engine.config import SimulatorConfig
+from benchmarks.scheduling.crowd import FIVE, directly, through_lanes
+from benchmarks.scheduling.figures import Figures
+from benchmarks.scheduling.house import House, Setup
+from benchmarks.scheduling.killed import killed
+from benchmarks.scheduling.nights import nights
+from benchmarks.scheduling.playing import play_all
+from benchmarks.scheduling.visits import Crowd
+from benchmarks.scheduling.waits import passed_s
+
+OPTIONS = GenerationOptions(num_ctx=8192, seed=1)
+THREE = SimulatorConfig(card="a10g", seed=1)
+CROWDED = Setup(
+    SimulatorConfig(card="a10g", models=FIVE, seed=1, num_parallel=4), GenerationOptions(num_ctx=4096, seed=1)
+)
+
+
+def always_playing(seed: int = 1, hours: float = 0.1) -> Crowd:
+    return Crowd(FIVE, users=25, hours=hours, every_s=60.0, seed=seed)
+
+
+def from_the_second_hour(at: float) -> bool:
+    return at >= 3600
+
+
+def ends(figures: Figures) -> list[tuple[str, float, list[float]]]:
+    return [(one.visit.battle, one.opened_at, one.waits_s) for one in figures.played]
+
+
+@pytest.mark.parametrize("keep_alive", [timedelta(hours=72), None], ids=["kept alive", "expiring"])
+def test_no_answer_is_cold_after_an_hour_without_anybody(keep_alive: timedelta | None) -> None:
+    crowd = Crowd(THREE.models, users=10, hours=1.5, every_s=900.0, awake=from_the_second_hour)
+    figures = run_virtual(nights(Setup(THREE, OPTIONS, keep_alive=keep_alive), crowd, restart=False))
+    assert figures.battles > 10
+    assert figures.cold_answers == 0
+
+
+def test_without_a_keeper_the_first_ones_wait_for_their_models() -> None:
+    crowd = Crowd(THREE.models, users=10, hours=1.5, every_s=900.0, awake=from_the_second_hour)
+    figures = run_virtual(nights(Setup(THREE, OPTIONS, keeper=False), crowd, restart=False))
+    assert figures.cold_answers >= 3
+
+
+def test_models_that_fit_together_are_loaded_once_each() -> None:
+    crowd = Crowd(THREE.models, users=25, hours=0.5, every_s=300.0)
+    figures = run_virtual(through_lanes(Setup(THREE, OPTIONS), crowd))
+    assert figures.swaps == 0
+    assert figures.failed == 0
+
+
+def test_a_crowd_waits_less_than_half_of_what_it_waits_at_the_server_itself() -> None:
+    lanes = run_virtual(through_lanes(CROWDED, always_playing()))
+    direct = run_virtual(directly(CROWDED, always_playing()))
+    assert lanes.battles == direct.battles > 100
+    assert lanes.failed == lanes.failed_answers == 0
+    assert lanes.battle_s(0.95) * 2 < direct.battle_s(0.95)
+    assert lanes.swaps * 2 < direct.swaps
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_nobody_is_passed_for_longer_than_a_turn_for_each_model_that_is_not_there(seed: int) -> None:
+    async def played() -> float:
+        async with House.running(CROWDED) as house:
+            await play_all(always_playing(seed).visits(), house, house.clock.now)
+            return passed_s(house.desk.begun)
+
+    # Two of the five models aren't there, so one may wait for two turns: patience, the answers in the way, a swap.
+    turn_s = CROWDED.pace.patience.total_seconds() + 35
+    assert run_virtual(played()) < 2 * turn_s
+
+
+def test_the_same_seed_gives_the_same_hours_to_the_last_digit() -> None:
+    first, again = (run_virtual(through_lanes(CROWDED, always_playing(hours=0.05))) for _ in range(2))
+    assert ends(first) == ends(again)
+    assert first.loads == again.loads
+
+
+def test_another_seed_gives_others() -> None:
+    first, other = (run_virtual(through_lanes(CROWDED, always_playing(seed, hours=0.02))) for seed in (1, 2))
+    assert ends(first) != ends(other)
+
+
+def test_a_host_that_dies_in_turn_with_another_fails_no_battle() -> None:
+    setup = dataclasses.replace(Setup(THREE, OPTIONS), hosts=("one", "two"))
+    crowd = Crowd(THREE.models, users=25, hours=0.6, every_s=300.0)
+    figures, refused = run_virtual(killed(setup, crowd, every_s=600.0, down_s=180.0))
+    assert figures.battles > 100
+    assert (figures.failed, refused) == (0, 0)
+
+
+def test_battles_are_taken_again_after_the_only_host_was_away() -> None:
+    async def main() -> None:
+        async with House.running(Setup(THREE, OPTIONS)) as house:
+            crowd, machine = Crowd(THREE.models, users=3, hours=0.05, every_s=60.0), house.machines["one"]
+            await house.clock.sleep(60)
+            machine.faults.set({"connection_refused": True})
+            await house.clock.sleep(60)
+            with pytest.raises(Unavailable):
+                await house.router.room(THREE.models)
+            machine.faults.set({"connection_refused": None})
+            await house.clock.sleep(20)
+            await house.router.room(THREE.models)
+            played = await play_all(crowd.visits(), house, house.clock.now)
+            assert Figures(played, {}).failed_answers == 0
+
+    run_virtual(main())
