@@ -43,14 +43,14 @@ class ArenaManager(Lookup):
         named: bool = False,
         rng: Random | None = None,
         new_id: Callable[[], str] = new_battle_id,
-        tally: Counters | None = None,
+        counters: Counters | None = None,
     ) -> None:
         super().__init__(store, ledger)
         self._settler = settler
         self._named = named
         self._rng = rng or SystemRandom()
         self._new_id = new_id
-        self._tally = tally or Counters()
+        self._counters = counters or Counters()
 
     async def open(self, request: OpenRequest) -> Snapshot:
         """Open a battle and queue its first pair; the same idempotency key and body give the same battle.
@@ -74,7 +74,7 @@ class ArenaManager(Lookup):
         if await self._store.advance(name, 0, document, steps) != "applied":
             return await self.snapshot(battle.id)
         log.info("battle_opened", battle=battle.id, contestants=len(battle.contestants))
-        self._tally.opened()
+        self._counters.opened()
         await self._settler.ask(battle)
         return opened_snapshot(document, f"{name}-{len(steps)}")
 
@@ -218,7 +218,7 @@ class ArenaManager(Lookup):
         if cast.counted or cast.repeated:
             log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
             if cast.counted:
-                self._tally.voted(verdict.value)
+                self._counters.voted(verdict.value)
             return after.votes[-1]
         if cast.standing is not None:
             return cast.standing

@@ -126,7 +126,7 @@ class Reconciler:
         clock: Callable[[], float] = time.time,
         describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - where nobody knows
         is_fallback: Callable[[str], bool] = lambda host: False,  # noqa: ARG005 - where there is none
-        tally: Counters | None = None,
+        counters: Counters | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
@@ -137,7 +137,7 @@ class Reconciler:
         self._clock = clock
         self._describe = describe
         self._is_fallback = is_fallback
-        self._tally = tally or Counters()
+        self._counters = counters or Counters()
 
     async def settle(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
@@ -194,7 +194,7 @@ class Reconciler:
         if reply == "applied":
             log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
             if not battle.running:
-                self._tally.ended(battle.status.value)
+                self._counters.ended(battle.status.value)
                 await self.tidy(battle.id)
 
     async def tidy(self, battle_id: str) -> None:

@@ -69,13 +69,13 @@ class ArenaSink:
         """Tell viewers why the answer is not being written yet."""
         self._writer.tell(job.battle, job.answer, state, place, eta_s)
 
-    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
-        """Whether the battle would end without a verdict if this answer failed, beside the ``doomed`` ones."""
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
+        """Whether the battle would end without a verdict if this answer failed, beside the ``condemned`` ones."""
         look = await self._store.look(job.battle)
         if look is None or look.ended:
             return False
         failed = {entry for entry, answer in enumerate(look.answers) if answer.finish == "error"}
-        return lost_without(look.document.battle, {*failed, *doomed, job.answer})
+        return lost_without(look.document.battle, {*failed, *condemned, job.answer})
 
     async def ended(self, job: Job) -> None:
         """Settle the job's battle."""

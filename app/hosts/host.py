@@ -21,7 +21,8 @@ class Host:
     ``max_loaded`` models stay loaded at once, None for Ollama's own default of three. ``models`` restricts what it may
     serve; empty: whatever it has. Of two hosts that could write an answer, one of twice the ``weight`` gets twice as
     many. A ``fallback`` is asked only when no other host can, and its answers are marked. A host that scales to zero
-    is left alone when nobody plays, and warmed at most ``warm_per_hour`` times an hour.
+    is left alone when nobody plays, and warmed at most ``warm_per_hour`` times an hour. ``pins`` are models that should
+    stay in memory, on any host.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Host:
     fallback: bool = False
     scale_to_zero: bool = False
     warm_per_hour: int = 12
+    pins: frozenset[str] = frozenset()
 
 
 def hosts_from(settings: Settings) -> tuple[Host, ...]:
@@ -43,32 +45,32 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
         ConfigurationError: an address is none, two hosts share a name or an address (a host has one owner), or one that
             scales to zero, which is never asked what it has, lists no models.
     """
+    pins = frozenset(row.name for row in settings.models if row.pin)
     if not settings.hosts:
         url = base_url(settings.ollama_host, settings.ollama_port)
-        return (Host("local", url, num_parallel=settings.arena_num_parallel),)
-    hosts = tuple(_host(row) for row in settings.hosts)
+        return (Host("local", url, num_parallel=settings.arena_num_parallel, pins=pins),)
+    hosts = tuple(_host(row, pins) for row in settings.hosts)
     _refuse_repeats("name", [host.name.lower() for host in hosts])
     _refuse_repeats("url", [shown(host.url) for host in hosts])  # one server, whoever logs in there
     return hosts
 
 
-def _host(row: HostSettings) -> Host:
+def _host(row: HostSettings, pins: frozenset[str]) -> Host:
     if row.scale_to_zero and not row.models:
         raise ConfigurationError(f"[[hosts]] {row.name}: list its models: it scales to zero, so it isn't asked")
-    # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
-    memory = None if row.memory_gb is None else int(row.memory_gb * _GIB)
-    url = base_url(row.url, setting=f"[[hosts]] {row.name}: url")
     return Host(
-        row.name,
-        url,
-        memory,
-        row.num_parallel,
-        row.max_loaded,
-        row.models,
-        row.weight,
-        row.fallback,
-        row.scale_to_zero,
-        row.warm_per_hour,
+        name=row.name,
+        url=base_url(row.url, setting=f"[[hosts]] {row.name}: url"),
+        # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
+        memory_bytes=None if row.memory_gb is None else int(row.memory_gb * _GIB),
+        num_parallel=row.num_parallel,
+        max_loaded=row.max_loaded,
+        models=row.models,
+        weight=row.weight,
+        fallback=row.fallback,
+        scale_to_zero=row.scale_to_zero,
+        warm_per_hour=row.warm_per_hour,
+        pins=pins,
     )
 
 

@@ -112,9 +112,9 @@ class Counters:
             self._measure(families.ANSWER, timing.total_s, host, model)
             self._measure(families.RATE, timing.tokens_per_s, host, model)
 
-    def loaded(self, host: str, model: str, seconds: float, *, wished: bool) -> None:
-        """A load succeeded; a ``wished`` one had nobody who waited for it."""
-        self._measure(families.LOAD, seconds, host, model, "yes" if wished else "no")
+    def loaded(self, host: str, model: str, seconds: float, *, prewarm: bool) -> None:
+        """A load succeeded; a ``prewarm`` one had nobody who waited for it."""
+        self._measure(families.LOAD, seconds, host, model, "yes" if prewarm else "no")
 
     def unloaded(self, host: str, model: str) -> None:
         """The arena itself took a model out of memory."""

@@ -179,14 +179,14 @@ class ArenaProcess:
             battle_ttl=settings.arena_battle_ttl,
             describe=self._asked,
             is_fallback=self._hosting.is_fallback,
-            tally=self._hosting.tally,
+            counters=self._hosting.counters,
         )
         named = settings.arena_reveal != "end"
-        self._manager = ArenaManager(self._store, ledger, self._settler, named=named, tally=self._hosting.tally)
+        self._manager = ArenaManager(self._store, ledger, self._settler, named=named, counters=self._hosting.counters)
         self._boards = LeaderboardCache(redis, database, self._may_be_drawn)
         self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
-        desk = ArenaSink(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
-        self.lanes = self._hosting.lanes(desk)
+        sink = ArenaSink(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
+        self.drivers = self._hosting.drivers(sink)
 
     def _request_of(self, document: Document, model: str) -> GenerationRequest:
         system = system_for(self._settings, model, document.system)
@@ -210,16 +210,16 @@ class ArenaProcess:
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
         supervisor.keep("roster", self.roster.run)
-        supervisor.keep("metrics", self._hosting.tally.run)
+        supervisor.keep("metrics", self._hosting.counters.run)
         supervisor.keep("parent-watch", end_with_parent)
         await self.roster.refresh()
         leaving = nobody_to_tell
-        if self.lanes:
+        if self.drivers:
             with suppress(RedisError, OSError):  # shares are known a moment later
-                await self._hosting.spread.look()
-            supervisor.keep("spread", self._hosting.spread.run)
-            leaving = self._hosting.spread.leave
-        async with drivers_running(self.lanes, supervisor, self._settings.arena_drain, leaving) as drain:
+                await self._hosting.fair_share.look()
+            supervisor.keep("spread", self._hosting.fair_share.run)
+            leaving = self._hosting.fair_share.leave
+        async with drivers_running(self.drivers, supervisor, self._settings.arena_drain, leaving) as drain:
             yield drain
 
     def start_serving(self, supervisor: Supervisor) -> None:

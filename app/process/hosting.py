@@ -1,4 +1,4 @@
-"""Wiring of the model hosts: their backends, who has what, the way to their queues, and the lanes that drive them."""
+"""Wiring of the model hosts: their backends, who has what, the way to their queues, and their drivers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from app.hosts.roster import Roster, tell_nobody, warn
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import HostAssignments
 from app.scheduling.dispatch.queue import HostQueue
-from app.scheduling.dispatch.router import Destination, Router
-from app.scheduling.driver.driven_host import DrivenHost
+from app.scheduling.dispatch.router import Router
 from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
+from app.scheduling.driver.policy import Policy
 from app.scheduling.fair_share import FairShare
 from app.scheduling.lease import HostLease
-from app.scheduling.ports import AnswerSink
+from app.scheduling.ports import AnswerSink, Ports
 from app.scheduling.report import HostReports
 from app.settings.settings import Settings
 
@@ -39,7 +39,7 @@ def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack
 
 
 class HostsWiring:
-    """What one process has of the hosts; ``lanes`` is filled by ``drive``, if it is to drive any."""
+    """What one process has of the hosts."""
 
     def __init__(
         self,
@@ -50,51 +50,50 @@ class HostsWiring:
         backends: dict[str, Backend],
     ) -> None:
         self.hosts = tuple(hosts)
-        self.tally = Counters(redis)
+        self.counters = Counters(redis)
         self.reports = HostReports(redis, [host.name for host in hosts])
-        self.spread = FairShare(redis, [host.name for host in hosts])
+        self.fair_share = FairShare(redis, [host.name for host in hosts])
         # One line for each trouble, not one from each worker: the parent looked before it started them.
         told = warn if parent_process() is None else tell_nobody
         self.roster = Roster(hosts, backends, settings.arena_models, told=told)
         self._settings, self._redis, self._backends = settings, redis, backends
         self._queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
         self.router = Router(
-            [Destination(host.name, host.num_parallel, host.weight, host.fallback, host.models) for host in hosts],
+            hosts,
             self._queues,
             self.roster.models_by_host,
             settings.arena_queue,
             self.reports,
             assignments=HostAssignments(redis),
             alive=self.roster.reaches,
-            tally=self.tally,
+            counters=self.counters,
         )
 
     def is_fallback(self, host: str) -> bool:
         """Whether answers of ``host`` bear the mark of a fallback."""
         return any(known.name == host and known.fallback for known in self.hosts)
 
-    def lanes(self, desk: AnswerSink) -> list[Driver]:
-        """A lane for each host, if this process drives hosts."""
-        if not self._settings.arena_lanes:
-            return []
-        pins = tuple(row.name for row in self._settings.models if row.pin)
-        return [self._lane(host, DrivenHost.of(host, pins), desk) for host in self.hosts]
+    def drivers(self, sink: AnswerSink) -> list[Driver]:
+        """A driver for each host, if this process drives hosts."""
+        return [self._driver(host, sink) for host in self.hosts] if self._settings.arena_lanes else []
 
-    def _lane(self, host: Host, laned: DrivenHost, desk: AnswerSink) -> Driver:
-        return Driver(
-            laned,
-            self._backends[host.name],
-            self._queues[host.name],
-            HostLease(self._redis, host.name),
-            desk,
-            options=lambda model: options_for(self._settings, model),
-            pace=Intervals(probe_every=self._settings.arena_probe),
-            keep=self._kept_on(host),
+    def _driver(self, host: Host, sink: AnswerSink) -> Driver:
+        ports = Ports(
+            backend=self._backends[host.name],
+            queue=self._queues[host.name],
+            lease=HostLease(self._redis, host.name),
+            sink=sink,
             reports=self.reports,
-            elsewhere=self.router,
-            share=self.spread,
-            tally=self.tally,
+            reroute=self.router,
+            share=self.fair_share,
+            counters=self.counters,
         )
+        policy = Policy(
+            options=lambda model: options_for(self._settings, model),
+            keep=self._kept_on(host),
+            intervals=Intervals(probe_every=self._settings.arena_probe),
+        )
+        return Driver(host, ports, policy)
 
     def _kept_on(self, host: Host) -> Callable[[], Sequence[str]] | None:
         """What a host should hold while nobody waits; a fallback nothing, for nobody is to be sent there."""

@@ -1,13 +1,22 @@
-"""What a lane needs of those who own the answers, and nothing more: ``app.arena`` implements it."""
+"""What a host's driver needs from outside, and nothing more.
+
+``app.arena`` implements ``AnswerSink`` and ``Attempt``, ``dispatch`` the queue and rerouting; ``testing`` has a double
+of each without Redis.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from app.backends.base import GenerationRequest
+from app.backends.base import Backend, GenerationRequest
+from app.metrics.counters import Counters
+from app.scheduling.fair_share import Everything, Share
 from app.scheduling.job import Job
+from app.scheduling.lease import Lease
+from app.scheduling.report import Reports
 from app.timing.stopwatch import Timing
 
 FinishReason = Literal["stop", "length", "error", "cancelled"]
@@ -40,7 +49,7 @@ class Attempt(Protocol):
 
 
 class AnswerSink(Protocol):
-    """Where answers are begun, written and handed in."""
+    """Where answers are begun, written and completed."""
 
     async def begin(self, job: Job, token: int, host: str) -> Attempt | None:
         """Open an attempt with a token that is higher than every earlier one; None: nothing is to be written."""
@@ -51,23 +60,62 @@ class AnswerSink(Protocol):
         ...
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
-        """Tell the viewers of an answer that is not being written yet why it is not; place counts from 1."""
+        """Show the viewers of a waiting answer why it is not being written yet; ``place`` counts from 1."""
         ...
 
-    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
         """Whether the battle of ``job`` would end without a single verdict if this answer failed.
 
-        ``doomed`` are answers of the same battle that are failing at this moment, too.
+        ``condemned`` are answers of the same battle that are failing at this moment, too.
         """
         ...
 
     async def ended(self, job: Job) -> None:
-        """Settle the job's battle. The lane deletes the job after this returned, not before."""
+        """Reconcile the job's battle. The driver deletes the job after this returned, not before."""
+        ...
+
+
+class Queue(Protocol):
+    """The jobs of one host, shared by every process; ``testing`` has one without Redis."""
+
+    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
+        """Add ``jobs`` all together, or none. One that is there keeps its time and the more urgent priority.
+
+        Raises:
+            QueueFull: there would be more than ``bound`` jobs.
+        """
+        ...
+
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete jobs: they are settled, or nobody wants them any more (the driver then stops writing)."""
+        ...
+
+    async def read(self) -> tuple[Job, ...]:
+        """All jobs, waiting and running, in no order."""
+        ...
+
+    async def length(self) -> int:
+        """How many jobs there are, waiting and running."""
+        ...
+
+    async def request_prewarm(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon, until that Unix time."""
+        ...
+
+    async def prewarm_requests(self) -> dict[str, float]:
+        """The models that were announced, and until when (Unix time)."""
+        ...
+
+    def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
+        """Yield the jobs that were added or became more urgent, or None where all have to be read again.
+
+        It begins with None, never ends and never raises. What it yields may be old: a job may be gone by then.
+        """
         ...
 
 
 class Reroute(Protocol):
-    """The other hosts, for answers that this one can't begin."""
+    """The way to the other hosts, for answers that this one can't write."""
 
     async def move(self, job: Job, origin: str, *, begun: bool = True) -> str | None:
         """Give ``job`` to another host; return its name, None when no other can write it.
@@ -84,3 +132,32 @@ class Reroute(Protocol):
     async def settled(self, job: Job) -> None:
         """``job`` is over: nobody has to know any more where it was."""
         ...
+
+
+class NoReroute:
+    """Where there is one host, nothing is rerouted."""
+
+    async def move(self, job: Job, origin: str, *, begun: bool = True) -> str | None:  # noqa: ARG002 - the Protocol's
+        """No other host can write it."""
+        return None
+
+    async def forward(self, job: Job, origin: str) -> bool:  # noqa: ARG002 - the Protocol's
+        """It is this host's."""
+        return False
+
+    async def settled(self, job: Job) -> None:
+        """Nothing was written down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside the driver that it works with. ``backend`` should retry what heals before the first token."""
+
+    backend: Backend
+    queue: Queue
+    lease: Lease
+    sink: AnswerSink
+    reports: Reports
+    reroute: Reroute = field(default_factory=NoReroute)
+    share: Share = field(default_factory=Everything)
+    counters: Counters = field(default_factory=Counters)

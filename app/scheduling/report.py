@@ -1,7 +1,7 @@
 """What the driver of a host tells everybody: one small document per host, the source of routing, status and metrics.
 
 Only the owner of a host's lease writes its report; it is replaced as a whole, at every change and at least every
-``TELL_EVERY``. A host whose report is missing has no owner at the moment: nothing is known, which is no trouble yet.
+``REPORT_EVERY``. A host whose report is missing has no owner at the moment: nothing is known, which is no trouble yet.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
-TELL_EVERY = timedelta(seconds=2)
+REPORT_EVERY = timedelta(seconds=2)
 KEEP = timedelta(seconds=10)
 """A report outlives its writer this long: longer than a takeover, so that routing doesn't forget what is resident."""
 
@@ -48,6 +48,15 @@ class HostEvent:
     kind: EventKind
     model: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnloadReport:
+    """A model that the driver unloaded itself: when (Unix time) and why, in words."""
+
+    at: float
+    model: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ class HostReport:
     planned: tuple[str, ...] = ()
     max_models: int | None = None
     events: tuple[HostEvent, ...] = ()
+    unloads: tuple[UnloadReport, ...] = ()
     failed_answers: int = 0
     failure: str = ""
 

@@ -19,13 +19,13 @@ from app.backends.retrying import RetryingBackend
 from app.battle.battle import Battle, Side
 from app.battle.rules import lost_without
 from app.errors import Unavailable
-from app.scheduling.dispatch.router import Destination, Router
-from app.scheduling.driver.driven_host import DrivenHost
+from app.hosts.host import Host
+from app.scheduling.dispatch.router import Router
 from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
+from app.scheduling.driver.policy import Policy
 from app.scheduling.job import Job, Priority
-from app.scheduling.planning.planner import Budget
-from app.scheduling.ports import Finish
+from app.scheduling.ports import Finish, Ports
 from app.scheduling.testing.in_memory import (
     Attempts,
     MemoryAttempt,
@@ -41,6 +41,7 @@ from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from app.simulator.engine.runner import Runner
 from app.tasks import cancel_and_wait
+from app.timing.time import Time
 from benchmarks.scheduling.playing import GIVE_UP_S, Stuck
 
 BOUND = 256
@@ -81,12 +82,12 @@ class Setup:
     config: SimulatorConfig
     options: GenerationOptions
     hosts: tuple[str, ...] = ("one",)
-    keeper: bool = True
+    prewarm: bool = True
     keep_alive: timedelta | None = timedelta(hours=72)
-    pace: Intervals = field(default_factory=Intervals)
+    intervals: Intervals = field(default_factory=Intervals)
 
 
-class BattleDesk(MemorySink):
+class BattleSink(MemorySink):
     """The answers of ``battles`` as they stand; ``told`` has an event for each that is set when an answer has ended.
 
     ``begun`` has every job with the time (as its ``enqueued_at``) at which an attempt at it was begun.
@@ -103,11 +104,11 @@ class BattleDesk(MemorySink):
     def _request(self, job: Job) -> GenerationRequest:
         return GenerationRequest(job.model, (Message("user", self.battles[job.battle].message),), self._options)
 
-    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
-        """Whether the battle would end without a verdict if this answer failed, beside the ``doomed`` ones."""
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
+        """Whether the battle would end without a verdict if this answer failed, beside the ``condemned`` ones."""
         battle = self.battles[job.battle]
         failed = {entry for entry in range(len(battle.contestants)) if self.has_failed(battle, entry)}
-        return lost_without(battle, {*failed, *doomed, job.answer})
+        return lost_without(battle, {*failed, *condemned, job.answer})
 
     def finish(self, battle: Battle, entry: int) -> Finish | None:
         """How an answer ended; None while it has not."""
@@ -141,21 +142,32 @@ class House:
         self.machines = machines
         self.loads = {name: count_loads(machine) for name, machine in machines.items()}
         self.clock = next(iter(machines.values())).clock
-        self.desk = BattleDesk(setup.options, self.wall)
+        self.sink = BattleSink(setup.options, self.wall)
         self.refused = 0
         self.reports = MemoryReports()
         self._attempts = Attempts()
+        config = setup.config
+        self.hosts = [
+            Host(
+                name,
+                f"http://{name}",
+                memory_bytes=config.gpu.vram_bytes * config.gpus,
+                num_parallel=config.num_parallel,
+                max_loaded=config.loaded_limit,
+                models=config.models,
+            )
+            for name in machines
+        ]
         self._queues = {name: MemoryQueue() for name in machines}
         self.router = Router(
-            [Destination(name, setup.config.num_parallel) for name in machines],
+            self.hosts,
             self._queues,
             dict.fromkeys(machines, setup.config.models),
             BOUND,
             self.reports,
-            clock=self.clock.now,
-            wall=self.wall,
+            time=Time(self.wall, self.clock.now),
         )
-        self.lanes = [self._lane(name, machine) for name, machine in machines.items()]
+        self.drivers = [self._driver(host) for host in self.hosts]
 
     @classmethod
     @asynccontextmanager
@@ -167,32 +179,28 @@ class House:
                 name: await stack.enter_async_context(Machine.running(setup.config, clock)) for name in setup.hosts
             }
             house = cls(setup, machines)
-            tasks = [asyncio.create_task(lane.run(), name=f"lane {lane.host.name}") for lane in house.lanes]
+            tasks = [asyncio.create_task(driver.run(), name=f"driver {driver.host.name}") for driver in house.drivers]
             try:
                 yield house
             finally:
                 await cancel_and_wait(*tasks)
                 await asyncio.sleep(1)  # the servers notice who left
 
-    def _lane(self, name: str, machine: Machine) -> Driver:
+    def _driver(self, host: Host) -> Driver:
         config = self.setup.config
-        jitter = random.Random(f"{config.seed} retries of {name}")
-        wire = SimulatedBackend(machine, grain=GRAIN, keep_alive=self.setup.keep_alive)
-        budget = Budget(config.gpu.vram_bytes * config.gpus, config.loaded_limit)
-        return Driver(
-            DrivenHost(name, config.num_parallel, budget, config.models),
-            RetryingBackend(wire, jitter=jitter.random),
-            self._queues[name],
-            MemoryLease(MemoryLeases(attempts=self._attempts), clock=self.clock.now),
-            self.desk,
-            options=lambda _model: self.setup.options,
-            pace=self.setup.pace,
-            keep=(lambda: config.models) if self.setup.keeper else None,
+        jitter = random.Random(f"{config.seed} retries of {host.name}")
+        wire = SimulatedBackend(self.machines[host.name], grain=GRAIN, keep_alive=self.setup.keep_alive)
+        ports = Ports(
+            backend=RetryingBackend(wire, jitter=jitter.random),
+            queue=self._queues[host.name],
+            lease=MemoryLease(MemoryLeases(attempts=self._attempts), clock=self.clock.now),
+            sink=self.sink,
             reports=self.reports,
-            elsewhere=self.router,
-            clock=self.clock.now,
-            wall=self.wall,
+            reroute=self.router,
         )
+        keep = (lambda: config.models) if self.setup.prewarm else None
+        policy = Policy(lambda _model: self.setup.options, keep, self.setup.intervals)
+        return Driver(host, ports, policy, Time(self.wall, self.clock.now))
 
     def wall(self) -> float:
         """Unix time of the simulated world."""
@@ -204,8 +212,8 @@ class House:
         Raises:
             Stuck: it was refused for ``GIVE_UP_S``.
         """
-        self.desk.told[battle.id] = asyncio.Event()
-        self.desk.battles[battle.id] = battle
+        self.sink.told[battle.id] = asyncio.Event()
+        self.sink.battles[battle.id] = battle
         began = self.clock.now()
         while self.clock.now() - began < GIVE_UP_S:
             try:
@@ -220,7 +228,7 @@ class House:
 
     async def ask(self, battle: Battle) -> None:
         """Enqueue what the battle needs, as the arena's settler does: the pair, and the next challenger early."""
-        self.desk.battles[battle.id] = battle
+        self.sink.battles[battle.id] = battle
         wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
         wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[:PREFETCH]]
         jobs = [
@@ -240,7 +248,7 @@ class House:
 
     async def news(self, battle: Battle, limit_s: float) -> None:
         """Wait for the desk."""
-        told = self.desk.told[battle.id]
+        told = self.sink.told[battle.id]
         try:
             async with asyncio.timeout(limit_s):
                 await told.wait()
@@ -250,10 +258,10 @@ class House:
 
     def finish(self, battle: Battle, entry: int) -> Finish | None:
         """How the answer ended."""
-        return self.desk.finish(battle, entry)
+        return self.sink.finish(battle, entry)
 
     def forget(self, battle: Battle) -> None:
         """Drop its answers."""
         for entry in range(len(battle.contestants)):
-            self.desk.answers.pop(f"{battle.id}:{entry}", None)
-        del self.desk.told[battle.id], self.desk.battles[battle.id]
+            self.sink.answers.pop(f"{battle.id}:{entry}", None)
+        del self.sink.told[battle.id], self.sink.battles[battle.id]

@@ -76,8 +76,8 @@ def main() -> None:
     for name, setup in (
         ("keeper, keep_alive 72h", kept),
         ("keeper, keep_alive 5m", short),
-        ("no keeper, keep_alive 72h", dataclasses.replace(kept, keeper=False)),
-        ("no keeper, keep_alive 5m", dataclasses.replace(short, keeper=False)),
+        ("no keeper, keep_alive 72h", dataclasses.replace(kept, prewarm=False)),
+        ("no keeper, keep_alive 5m", dataclasses.replace(short, prewarm=False)),
     ):
         figures[name] = run_virtual(nights(setup, crowd, restart=given.restart))
     print(table(HEAD, [_row(name, one) for name, one in figures.items()]))

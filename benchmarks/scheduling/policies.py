@@ -78,8 +78,8 @@ def row(name: str, figures: Figures) -> tuple[object, ...]:
 
 def with_patience(setup: Setup, patience_s: float) -> Setup:
     """The same with another patience."""
-    pace = dataclasses.replace(setup.pace, patience=timedelta(seconds=patience_s))
-    return dataclasses.replace(setup, pace=pace)
+    pace = dataclasses.replace(setup.intervals, patience=timedelta(seconds=patience_s))
+    return dataclasses.replace(setup, intervals=pace)
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def main() -> None:
         rows.append(row("first come, first served", run_virtual(through_lanes(setup, crowd))))
     for patience_s in PATIENCES_S:
         policy = with_patience(setup, patience_s)
-        default = " (default)" if policy.pace == Intervals() else ""
+        default = " (default)" if policy.intervals == Intervals() else ""
         figures = run_virtual(through_lanes(policy, crowd))
         rows.append(row(f"patience {patience_s} s{default}", figures))
     print(table(HEAD, rows))

@@ -8,8 +8,6 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
-from app.scheduling.driver.driven_host import DrivenHost
-from app.scheduling.planning.planner import Budget
 from app.settings.settings import HostSettings, ModelSettings, Settings, load_settings
 
 GIB = 1024**3
@@ -129,18 +127,11 @@ def test_every_setting_of_a_host_and_of_a_model_is_written_down(name: str) -> No
     assert [field for field in sorted(documented) if field not in text] == []
 
 
-def test_a_lane_knows_of_its_host_what_it_needs() -> None:
-    host = Host("a", "http://a", 24 * GIB, 2, 4, ("m:1",), fallback=True, scale_to_zero=True, warm_per_hour=3)
-    assert DrivenHost.of(host, ["m:1"]) == DrivenHost(
-        "a",
-        2,
-        Budget(24 * GIB, 4),
-        ("m:1",),
-        frozenset({"m:1"}),
-        fallback=True,
-        scale_to_zero=True,
-        warm_per_hour=3,
-    )
+def test_pins_of_models_hold_on_every_host() -> None:
+    rows = {"[[hosts]]": (HostSettings(name="a", url="10.0.0.1"), HostSettings(name="b", url="10.0.0.2"))}
+    models = {"[[models]]": (ModelSettings(name="m:1", pin=True), ModelSettings(name="n:1"))}
+    assert [host.pins for host in hosts_from(settings(**rows, **models))] == [frozenset({"m:1"})] * 2
+    assert hosts_from(settings(**models))[0].pins == frozenset({"m:1"})
 
 
 def test_a_host_that_scales_to_zero_must_list_its_models() -> None:

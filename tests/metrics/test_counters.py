@@ -130,14 +130,14 @@ def test_only_complete_answers_are_measured_to_their_end():
 def test_a_figure_that_is_none_is_not_measured():
     tally = Counters()
     for figure in (math.nan, math.inf, -1.0):
-        tally.loaded("gpu-1", "zircon:8b", figure, wished=True)
+        tally.loaded("gpu-1", "zircon:8b", figure, prewarm=True)
     assert not tally.counted
 
 
 def test_marks_and_moves_are_counted():
     tally = Counters()
     answer(tally, timing=Timing(cold=True), fallback=True)
-    tally.loaded("gpu-1", "zircon:8b", 8.0, wished=False)
+    tally.loaded("gpu-1", "zircon:8b", 8.0, prewarm=False)
     tally.unloaded("gpu-1", "zircon:8b")
     tally.happened("gpu-1", "host_down")
     tally.moved("gpu-1", "gpu-2")

@@ -1,4 +1,4 @@
-"""A lane without Redis and without a network, for the tests of this room."""
+"""Drivers without Redis and without a network, for the tests of this room."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import pytest
 
 from app.backends.base import Backend, GenerationOptions
 from app.backends.scripted import ScriptedBackend
-from app.scheduling.dispatch.queue import Queue
-from app.scheduling.driver.driven_host import DrivenHost
+from app.hosts.host import Host
 from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
-from app.scheduling.fair_share import Share
+from app.scheduling.driver.policy import Policy
+from app.scheduling.fair_share import Everything, Share
 from app.scheduling.job import Job, Priority
 from app.scheduling.lease import Lease
-from app.scheduling.planning.planner import Budget
-from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQueue, MemorySink
+from app.scheduling.ports import Ports, Queue
+from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQueue, MemoryReports, MemorySink
 
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
@@ -33,6 +33,10 @@ BRISK = Intervals(
     down_probe=timedelta(milliseconds=50),
     down_patience=timedelta(milliseconds=900),
 )
+
+
+def a_host(name: str, **more: object) -> Host:
+    return Host(name, f"http://{name}", **more)  # type: ignore[arg-type]
 
 
 def job(number: int, model: str = "a", priority: Priority = Priority.INTERACTIVE, at: float | None = None) -> Job:
@@ -55,56 +59,59 @@ def clock() -> Clock:
 
 
 @dataclass
-class House:
-    """A queue, a desk and a board of leases, and the lanes that were opened on them."""
+class SharedHost:
+    """A queue, a sink and leases, and the drivers that share them."""
 
     queue: Queue = field(default_factory=MemoryQueue)
-    desk: MemorySink = field(default_factory=MemorySink)
-    board: MemoryLeases = field(default_factory=MemoryLeases)
-    lanes: list[tuple[Driver, asyncio.Task[None]]] = field(default_factory=list)
+    sink: MemorySink = field(default_factory=MemorySink)
+    leases: MemoryLeases = field(default_factory=MemoryLeases)
+    drivers: list[tuple[Driver, asyncio.Task[None]]] = field(default_factory=list)
 
     def open(
         self,
         backend: Backend | None = None,
         *,
         slots: int = 1,
-        budget: Budget | None = None,
         lease: Lease | None = None,
-        pace: Intervals = BRISK,
+        intervals: Intervals = BRISK,
         share: Share | None = None,
+        **room: int,
     ) -> Driver:
-        lane = Driver(
-            DrivenHost("gpu", slots, budget or Budget()),
-            backend or ScriptedBackend(),
-            self.queue,
-            lease or MemoryLease(self.board, term=TERM),
-            self.desk,
-            options=lambda _: OPTIONS,
-            pace=pace,
-            share=share,
+        """Drive the host with another ``backend`` or ``lease``; ``room`` has fields of the host."""
+        driver = Driver(
+            a_host("gpu", num_parallel=slots, **room),
+            Ports(
+                backend=backend or ScriptedBackend(),
+                queue=self.queue,
+                lease=lease or MemoryLease(self.leases, term=TERM),
+                sink=self.sink,
+                reports=MemoryReports(),
+                share=share or Everything(),
+            ),
+            Policy(lambda _: OPTIONS, intervals=intervals),
         )
-        self.lanes.append((lane, asyncio.create_task(lane.run(), name=f"lane {len(self.lanes)}")))
-        return lane
+        self.drivers.append((driver, asyncio.create_task(driver.run(), name=f"driver {len(self.drivers)}")))
+        return driver
 
-    def kill(self, lane: Driver) -> None:
-        """End a lane as a dying process does: nothing is finished, nothing released."""
-        index = next(n for n, (known, _) in enumerate(self.lanes) if known is lane)
-        lane._lease.release = _nothing  # type: ignore[method-assign]
-        self.lanes[index][1].cancel()
+    def kill(self, driver: Driver) -> None:
+        """End a driver as a dying process does: nothing is finished, nothing released."""
+        index = next(n for n, (known, _) in enumerate(self.drivers) if known is driver)
+        driver._ports.lease.release = _nothing  # type: ignore[method-assign]
+        self.drivers[index][1].cancel()
 
     async def put(self, *jobs: Job) -> None:
         await self.queue.enqueue(jobs, 256)
 
     def text(self, one: Job) -> str:
-        return self.desk.answer(one).text
+        return self.sink.answer(one).text
 
     def ended(self, one: Job) -> Callable[[], bool]:
-        return lambda: self.desk.answer(one).settled > 0
+        return lambda: self.sink.answer(one).settled > 0
 
     async def close(self) -> None:
-        for _, task in self.lanes:
+        for _, task in self.drivers:
             task.cancel()
-        results = await asyncio.gather(*(task for _, task in self.lanes), return_exceptions=True)
+        results = await asyncio.gather(*(task for _, task in self.drivers), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result
@@ -115,7 +122,7 @@ async def _nothing() -> None:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
-    house = House()
-    yield house
-    await house.close()
+async def shared() -> AsyncIterator[SharedHost]:
+    shared = SharedHost()
+    yield shared
+    await shared.close()

@@ -11,13 +11,13 @@ import app.scheduling.driver.driver
 import app.scheduling.driver.executor
 from app.backends.base import BackendUnavailable, GenerationRequest, Message
 from app.backends.scripted import ScriptedBackend
+from app.scheduling.driver.retries import LONGEST_PAUSE_S, MOST_CRASHES, Retries
 from app.scheduling.job import Job
-from app.scheduling.mishaps import LONGEST_PAUSE_S, MOST_CRASHES, Mishaps
 from app.scheduling.planning.planner import Action, View, plan
 from app.scheduling.ports import Finish
 from app.scheduling.testing.in_memory import MemoryAttempt, MemorySink
 from tests.helpers import wait_until
-from tests.scheduling.conftest import Clock, House, job
+from tests.scheduling.conftest import Clock, SharedHost, job
 from tests.scheduling.town import Town
 
 
@@ -49,60 +49,60 @@ def outcome(finish: Finish | None) -> tuple[str, str | None]:
     return finish.reason, finish.error
 
 
-async def gone(house: House) -> bool:
-    return not await house.queue.read()
+async def gone(shared: SharedHost) -> bool:
+    return not await shared.queue.read()
 
 
 async def test_a_job_that_can_never_be_begun_fails_and_others_are_written() -> None:
     bad, good = job(1), job(2)
     desk = Desk(bad, begin=ValueError("a bug"))
-    house = House(desk=desk)
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(bad, good)
-    await wait_until(house.ended(bad), 10)
+    shared = SharedHost(sink=desk)
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(bad, good)
+    await wait_until(shared.ended(bad), 10)
     assert outcome(desk.answer(bad).finish) == ("error", "unavailable")
     assert outcome(desk.answer(good).finish) == ("stop", None)
     assert desk.begun == MOST_CRASHES
-    await wait_until(lambda: gone(house))
-    await house.close()
+    await wait_until(lambda: gone(shared))
+    await shared.close()
 
 
 async def test_a_crash_that_passes_costs_nothing() -> None:
     one = job(1)
     desk = Desk(one, begin=ValueError("a bug"), times=MOST_CRASHES - 1)
-    house = House(desk=desk)
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one), 10)
+    shared = SharedHost(sink=desk)
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one), 10)
     assert outcome(desk.answer(one).finish) == ("stop", None)
-    await house.close()
+    await shared.close()
 
 
 async def test_a_store_that_is_away_is_waited_for_however_often_it_is_asked() -> None:
     one = job(1)
     desk = Desk(one, begin=ConnectionError("away"), times=MOST_CRASHES + 1)
-    house = House(desk=desk)
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one), 20)
+    shared = SharedHost(sink=desk)
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one), 20)
     assert outcome(desk.answer(one).finish) == ("stop", None)
-    await house.close()
+    await shared.close()
 
 
 async def test_a_battle_that_can_never_be_settled_keeps_its_answer_and_leaves_the_queue() -> None:
     bad = job(1)
     desk = Desk(bad, ended=ValueError("a bug"))
-    house = House(desk=desk)
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(bad)
-    await wait_until(lambda: gone(house), 10)
+    shared = SharedHost(sink=desk)
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(bad)
+    await wait_until(lambda: gone(shared), 10)
     assert outcome(desk.answer(bad).finish) == ("stop", None)
     assert desk.asked == MOST_CRASHES + 1
-    await house.close()
+    await shared.close()
 
 
 async def test_a_job_that_no_plan_can_be_made_with_fails_and_others_are_written(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    shared: SharedHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(view: View) -> Sequence[Action]:
         if any(waiting.model == "poison" for waiting in view.waiting):
@@ -112,12 +112,12 @@ async def test_a_job_that_no_plan_can_be_made_with_fails_and_others_are_written(
     for module in (app.scheduling.driver.driver, app.scheduling.driver.executor):
         monkeypatch.setattr(module, "plan", broken)
     bad, good = job(1, "poison"), job(2)
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(bad, good)
-    await wait_until(house.ended(bad))
-    await wait_until(house.ended(good))
-    assert outcome(house.desk.answer(bad).finish) == ("error", "unavailable")
-    assert outcome(house.desk.answer(good).finish) == ("stop", None)
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(bad, good)
+    await wait_until(shared.ended(bad))
+    await wait_until(shared.ended(good))
+    assert outcome(shared.sink.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(shared.sink.answer(good).finish) == ("stop", None)
 
 
 async def test_a_job_that_can_not_be_moved_for_a_bug_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,8 +135,8 @@ async def test_a_job_that_can_not_be_moved_for_a_bug_holds_up_no_other(monkeypat
     bad, good = job(1), job(2)
     await town.put("one", bad, good)
     await wait_until(town.ended(bad, good), 10)
-    assert outcome(town.desk.answer(bad).finish) == ("error", "unavailable")
-    assert outcome(town.desk.answer(good).finish) == ("stop", None)
+    assert outcome(town.sink.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(town.sink.answer(good).finish) == ("stop", None)
     await town.close()
 
 
@@ -147,27 +147,27 @@ async def test_a_request_that_can_not_be_made_is_a_crash_of_its_job_only() -> No
         return GenerationRequest(one.model, (Message("user", "Hi"),))
 
     bad, good = job(1), job(2)
-    house = House(desk=MemorySink(requests))
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(bad, good)
-    await wait_until(house.ended(bad), 10)
-    assert outcome(house.desk.answer(bad).finish) == ("error", "unavailable")
-    await wait_until(house.ended(good))
-    await house.close()
+    shared = SharedHost(sink=MemorySink(requests))
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(bad, good)
+    await wait_until(shared.ended(bad), 10)
+    assert outcome(shared.sink.answer(bad).finish) == ("error", "unavailable")
+    await wait_until(shared.ended(good))
+    await shared.close()
 
 
 def test_pauses_double_up_to_half_a_minute(clock: Clock) -> None:
-    mishaps = Mishaps(clock)
+    retries = Retries(clock)
     waits = []
     for _ in range(9):
-        mishaps.pause("b:1")
+        retries.pause("b:1")
         began = clock.now
-        while mishaps.is_paused("b:1"):
+        while retries.is_paused("b:1"):
             clock.now += 0.25
         waits.append(clock.now - began)
     assert waits[:4] == [0.5, 1.0, 2.0, 4.0]
     assert waits[-1] == LONGEST_PAUSE_S
-    mishaps.keep(())
-    mishaps.pause("b:1")
+    retries.keep(())
+    retries.pause("b:1")
     clock.now += 0.5
-    assert not mishaps.is_paused("b:1")
+    assert not retries.is_paused("b:1")

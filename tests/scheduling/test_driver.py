@@ -9,35 +9,34 @@ from app.backends.base import BackendUnavailable, GenerationOptions, LoadedModel
 from app.backends.retrying import RetryingBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.scheduling.job import Priority
-from app.scheduling.planning.planner import Budget
 from tests.helpers import wait_until
-from tests.scheduling.conftest import BRISK, House, job
+from tests.scheduling.conftest import BRISK, SharedHost, job
 
 LONG = Script.of("so", timedelta(seconds=30), "on")
 SHORT = Script.of("one", timedelta(milliseconds=60), " two")
 
 
-async def test_an_answer_is_written_handed_in_settled_and_its_job_deleted(house: House) -> None:
+async def test_an_answer_is_written_handed_in_settled_and_its_job_deleted(shared: SharedHost) -> None:
     one = job(1)
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one))
-    answer = house.desk.answer(one)
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    answer = shared.sink.answer(one)
     assert answer.text == "Hello from a script."
     assert answer.finish is not None
     assert (answer.finish.reason, answer.finish.error) == ("stop", None)
-    await wait_until(lambda: house.queue._jobs == {})  # type: ignore[attr-defined]
+    await wait_until(lambda: shared.queue._jobs == {})  # type: ignore[attr-defined]
 
 
-async def test_a_model_that_is_not_in_memory_is_loaded_first_with_the_battles_options(house: House) -> None:
+async def test_a_model_that_is_not_in_memory_is_loaded_first_with_the_battles_options(shared: SharedHost) -> None:
     backend = ScriptedBackend(load_time=timedelta(milliseconds=80))
     one = job(1)
-    house.open(backend)
-    await house.put(one)
-    await wait_until(house.ended(one))
+    shared.open(backend)
+    await shared.put(one)
+    await wait_until(shared.ended(one))
     assert backend.called("load") == ["a"]
     assert backend.calls[0].options == GenerationOptions(num_ctx=4096)
-    finish = house.desk.answer(one).finish
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert finish.timing.cold
     assert finish.timing.load_s is not None
@@ -46,19 +45,19 @@ async def test_a_model_that_is_not_in_memory_is_loaded_first_with_the_battles_op
     assert finish.timing.queue_s < finish.timing.load_s + 0.5
 
 
-async def test_both_sides_run_at_once_where_both_models_fit(house: House) -> None:
+async def test_both_sides_run_at_once_where_both_models_fit(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG], "b": [LONG]}, resident=["a"])
-    house.open(backend)
-    await house.put(job(1, "a"), job(2, "b"))
+    shared.open(backend)
+    await shared.put(job(1, "a"), job(2, "b"))
     await wait_until(lambda: sorted(backend.writing) == ["a", "b"])
 
 
-async def test_one_after_the_other_where_they_do_not_fit(house: House) -> None:
+async def test_one_after_the_other_where_they_do_not_fit(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [SHORT], "b": [SHORT]}, resident=["a"])
     first, second = job(1, "a"), job(2, "b")
-    house.open(backend, budget=Budget(max_models=1))
-    await house.put(first, second)
-    await wait_until(house.ended(second))
+    shared.open(backend, max_loaded=1)
+    await shared.put(first, second)
+    await wait_until(shared.ended(second))
     order = [(call.kind, call.model) for call in backend.calls]
     assert order == [
         ("stream", "a"),
@@ -70,79 +69,79 @@ async def test_one_after_the_other_where_they_do_not_fit(house: House) -> None:
     ]
 
 
-async def test_viewers_of_a_waiting_answer_are_told_their_place(house: House) -> None:
+async def test_viewers_of_a_waiting_answer_are_told_their_place(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG]}, resident=["a"])
     jobs = [job(1), job(2), job(3)]
-    house.open(backend)
-    await house.put(*jobs)
-    await wait_until(lambda: house.desk.answer(jobs[2]).shown)
-    (state, place, eta_s), *_ = house.desk.answer(jobs[2]).shown
+    shared.open(backend)
+    await shared.put(*jobs)
+    await wait_until(lambda: shared.sink.answer(jobs[2]).shown)
+    (state, place, eta_s), *_ = shared.sink.answer(jobs[2]).shown
     assert (state, place) == ("queued", 2)
     assert eta_s is not None
     assert eta_s > 0
-    assert house.desk.answer(jobs[0]).shown == []
+    assert shared.sink.answer(jobs[0]).shown == []
 
 
-async def test_viewers_are_told_while_the_model_is_being_loaded_and_not_over_and_over(house: House) -> None:
+async def test_viewers_are_told_while_the_model_is_being_loaded_and_not_over_and_over(shared: SharedHost) -> None:
     one = job(1)
-    house.open(ScriptedBackend(load_time=timedelta(milliseconds=600)))
-    await house.put(one)
-    await wait_until(house.ended(one))
-    assert [state for state, _, _ in house.desk.answer(one).shown] == ["loading"]
+    shared.open(ScriptedBackend(load_time=timedelta(milliseconds=600)))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    assert [state for state, _, _ in shared.sink.answer(one).shown] == ["loading"]
 
 
-async def test_an_answer_of_only_whitespace_is_failed(house: House) -> None:
+async def test_an_answer_of_only_whitespace_is_failed(shared: SharedHost) -> None:
     one = job(1)
-    house.open(ScriptedBackend({"a": [Script.of(" \n", "\t")]}, resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one))
-    finish = house.desk.answer(one).finish
+    shared.open(ScriptedBackend({"a": [Script.of(" \n", "\t")]}, resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert (finish.reason, finish.error) == ("error", "empty")
 
 
-async def test_a_backends_failure_ends_the_answer_with_its_public_code(house: House) -> None:
+async def test_a_backends_failure_ends_the_answer_with_its_public_code(shared: SharedHost) -> None:
     one = job(1)
-    house.open(ScriptedBackend({"a": [Script.of("half", Stalled("silent for 20 s"))]}, resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one))
-    finish = house.desk.answer(one).finish
+    shared.open(ScriptedBackend({"a": [Script.of("half", Stalled("silent for 20 s"))]}, resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert (finish.reason, finish.error) == ("error", "timeout")
 
 
-async def test_a_crash_in_a_backend_is_an_end_and_not_a_hang(house: House) -> None:
+async def test_a_crash_in_a_backend_is_an_end_and_not_a_hang(shared: SharedHost) -> None:
     class Crashing(ScriptedBackend):
         async def stream(self, request):  # type: ignore[no-untyped-def,override]
             raise ValueError("a bug")
             yield
 
     one = job(1)
-    house.open(Crashing(resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one))
-    finish = house.desk.answer(one).finish
+    shared.open(Crashing(resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert (finish.reason, finish.error) == ("error", "unavailable")
 
 
-async def test_a_crash_in_a_backends_loads_is_an_end_and_not_a_loop(house: House) -> None:
+async def test_a_crash_in_a_backends_loads_is_an_end_and_not_a_loop(shared: SharedHost) -> None:
     class Crashing(ScriptedBackend):
         async def load(self, model, options):  # type: ignore[no-untyped-def,override]
             await super().unload(model)
             raise ValueError("a bug")
 
     one, backend = job(1), Crashing(models=("a",))
-    house.open(backend)
-    await house.put(one)
-    await wait_until(house.ended(one))
-    finish = house.desk.answer(one).finish
+    shared.open(backend)
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert (finish.reason, finish.error) == ("error", "unavailable")
     assert len(backend.calls) == 1
 
 
-async def test_a_stream_without_its_last_chunk_is_cut_off(house: House) -> None:
+async def test_a_stream_without_its_last_chunk_is_cut_off(shared: SharedHost) -> None:
     class Endless(ScriptedBackend):
         async def stream(self, request):  # type: ignore[no-untyped-def,override]
             async for chunk in super().stream(request):
@@ -150,91 +149,91 @@ async def test_a_stream_without_its_last_chunk_is_cut_off(house: House) -> None:
                     yield chunk
 
     one = job(1)
-    house.open(Endless(resident=["a"]))
-    await house.put(one)
-    await wait_until(house.ended(one))
-    finish = house.desk.answer(one).finish
+    shared.open(Endless(resident=["a"]))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert finish.error == "cut_off"
 
 
-async def test_a_load_that_fails_ends_all_who_wait_for_it_and_nobody_else(house: House) -> None:
+async def test_a_load_that_fails_ends_all_who_wait_for_it_and_nobody_else(shared: SharedHost) -> None:
     backend = ScriptedBackend(load_failures={"b": [OutOfCapacity("too large")]}, resident=["a"])
     fine, first, second = job(1, "a"), job(2, "b"), job(3, "b")
-    house.open(backend)
-    await house.put(fine, first, second)
-    await wait_until(lambda: all(house.desk.answer(one).settled for one in (fine, first, second)))
-    assert house.text(fine) == "Hello from a script."
+    shared.open(backend)
+    await shared.put(fine, first, second)
+    await wait_until(lambda: all(shared.sink.answer(one).settled for one in (fine, first, second)))
+    assert shared.text(fine) == "Hello from a script."
     for one in (first, second):
-        finish = house.desk.answer(one).finish
+        finish = shared.sink.answer(one).finish
         assert finish is not None
         assert (finish.reason, finish.error) == ("error", "unavailable")
     assert backend.called("load") == ["b"]
 
 
-async def test_a_load_that_can_heal_is_tried_again(house: House) -> None:
+async def test_a_load_that_can_heal_is_tried_again(shared: SharedHost) -> None:
     failing = ScriptedBackend(load_failures={"a": [BackendUnavailable("refused"), BackendUnavailable("refused")]})
     one = job(1)
-    house.open(RetryingBackend(failing, first_wait=timedelta(milliseconds=10)))
-    await house.put(one)
-    await wait_until(house.ended(one))
+    shared.open(RetryingBackend(failing, first_wait=timedelta(milliseconds=10)))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
     assert failing.called("load") == ["a", "a", "a"]
-    assert house.text(one) == "Hello from a script."
+    assert shared.text(one) == "Hello from a script."
 
 
-async def test_a_load_goes_on_when_everybody_left(house: House) -> None:
+async def test_a_load_goes_on_when_everybody_left(shared: SharedHost) -> None:
     backend = ScriptedBackend(load_time=timedelta(milliseconds=200))
     one = job(1)
-    house.open(backend)
-    await house.put(one)
+    shared.open(backend)
+    await shared.put(one)
     await wait_until(lambda: backend.called("load"))
-    await house.queue.remove([one.id])
+    await shared.queue.remove([one.id])
     await wait_until(lambda: backend.resident == ["a"])
     assert backend.called("stream") == []
 
 
-async def test_a_cancelled_job_closes_its_socket(house: House) -> None:
+async def test_a_cancelled_job_closes_its_socket(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG]}, resident=["a"])
     one, next_one = job(1), job(2)
-    house.open(backend)
-    await house.put(one)
-    await wait_until(lambda: house.text(one) == "so")
-    await house.queue.remove([one.id])
+    shared.open(backend)
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one) == "so")
+    await shared.queue.remove([one.id])
     await wait_until(lambda: backend.writing == [])
-    assert house.desk.answer(one).finish is None
-    await house.put(next_one)
+    assert shared.sink.answer(one).finish is None
+    await shared.put(next_one)
     await wait_until(lambda: backend.writing == ["a"])
 
 
-async def test_a_refused_attempt_closes_its_socket_while_the_model_still_reads_the_prompt(house: House) -> None:
+async def test_a_refused_attempt_closes_its_socket_while_the_model_still_reads_the_prompt(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [Script.of(timedelta(seconds=30), "late")]}, resident=["a"])
     one = job(1)
-    house.open(backend)
-    await house.put(one)
+    shared.open(backend)
+    await shared.put(one)
     await wait_until(lambda: backend.writing == ["a"])
-    house.desk.stop(one)
+    shared.sink.stop(one)
     await wait_until(lambda: backend.writing == [])
     # The job is still there: the next attempt is refused, so it is settled and deleted.
-    await wait_until(house.ended(one))
+    await wait_until(shared.ended(one))
     assert backend.called("stream") == ["a"]
 
 
-async def test_the_slot_is_free_before_the_battle_is_settled(house: House) -> None:
+async def test_the_slot_is_free_before_the_battle_is_settled(shared: SharedHost) -> None:
     settled = asyncio.Event()
 
     async def slow(one: object) -> None:
         await settled.wait()
 
-    house.desk.ended = slow  # type: ignore[method-assign, assignment]
-    house.open(ScriptedBackend(resident=["a"]))
+    shared.sink.ended = slow  # type: ignore[method-assign, assignment]
+    shared.open(ScriptedBackend(resident=["a"]))
     first, second = job(1), job(2)
-    await house.put(first, second)
-    await wait_until(lambda: house.desk.answer(second).finish)
-    assert await house.queue.length() == 2
+    await shared.put(first, second)
+    await wait_until(lambda: shared.sink.answer(second).finish)
+    assert await shared.queue.length() == 2
     settled.set()
 
 
-async def test_a_job_whose_settling_failed_is_settled_again(house: House) -> None:
+async def test_a_job_whose_settling_failed_is_settled_again(shared: SharedHost) -> None:
     tries = []
 
     async def failing_once(one: object) -> None:
@@ -242,19 +241,19 @@ async def test_a_job_whose_settling_failed_is_settled_again(house: House) -> Non
         if len(tries) == 1:
             raise OSError("the database is away")
 
-    house.desk.ended = failing_once  # type: ignore[method-assign, assignment]
-    house.open(ScriptedBackend(resident=["a"]))
-    await house.put(job(1))
+    shared.sink.ended = failing_once  # type: ignore[method-assign, assignment]
+    shared.open(ScriptedBackend(resident=["a"]))
+    await shared.put(job(1))
     await wait_until(lambda: len(tries) == 2)
-    await wait_until(lambda: house.queue._jobs == {})  # type: ignore[attr-defined]
+    await wait_until(lambda: shared.queue._jobs == {})  # type: ignore[attr-defined]
 
 
-async def test_a_complete_answer_waits_for_the_desk_to_come_back(house: House) -> None:
+async def test_a_complete_answer_waits_for_the_desk_to_come_back(shared: SharedHost) -> None:
     one = job(1)
-    house.open(ScriptedBackend({"a": [Script.of("text", timedelta(milliseconds=50))]}, resident=["a"]))
-    await house.put(one)
-    await wait_until(lambda: house.text(one))
-    attempt = house.desk.answer(one).attempts[0]
+    shared.open(ScriptedBackend({"a": [Script.of("text", timedelta(milliseconds=50))]}, resident=["a"]))
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one))
+    attempt = shared.sink.answer(one).attempts[0]
     finish, calls = attempt.finish, []
 
     async def away_twice(end):  # type: ignore[no-untyped-def]
@@ -264,12 +263,12 @@ async def test_a_complete_answer_waits_for_the_desk_to_come_back(house: House) -
         return await finish(end)
 
     attempt.finish = away_twice  # type: ignore[method-assign]
-    await wait_until(house.ended(one))
+    await wait_until(shared.ended(one))
     assert len(calls) == 3
-    assert len(house.desk.answer(one).attempts) == 1
+    assert len(shared.sink.answer(one).attempts) == 1
 
 
-async def test_a_load_that_verifies_wrong_is_tried_once_more_then_taken_as_it_is(house: House) -> None:
+async def test_a_load_that_verifies_wrong_is_tried_once_more_then_taken_as_it_is(shared: SharedHost) -> None:
     class Shrinking(ScriptedBackend):
         async def loaded(self) -> tuple[LoadedModel, ...]:
             return tuple(LoadedModel(name, 10, 10, 2048) for name in self.resident)
@@ -277,16 +276,16 @@ async def test_a_load_that_verifies_wrong_is_tried_once_more_then_taken_as_it_is
     backend = Shrinking()
     one, two = job(1), job(2)
     with capture_logs() as logs:
-        house.open(backend)
-        await house.put(one)
-        await wait_until(house.ended(one))
-        await house.put(two)
-        await wait_until(house.ended(two))
+        shared.open(backend)
+        await shared.put(one)
+        await wait_until(shared.ended(one))
+        await shared.put(two)
+        await wait_until(shared.ended(two))
     assert backend.called("load") == ["a", "a"]
     assert [line["flags"] for line in logs if line["event"] == "model_loaded"] == [["context_shrunk"]]
 
 
-async def test_a_model_that_others_loaded_with_another_context_is_loaded_again(house: House) -> None:
+async def test_a_model_that_others_loaded_with_another_context_is_loaded_again(shared: SharedHost) -> None:
     class Foreign(ScriptedBackend):
         async def loaded(self) -> tuple[LoadedModel, ...]:
             context = 4096 if self.called("load") else 32768
@@ -295,151 +294,151 @@ async def test_a_model_that_others_loaded_with_another_context_is_loaded_again(h
     backend = Foreign(resident=["a"])
     one = job(1)
     with capture_logs() as logs:
-        house.open(backend)
-        await house.put(one)
-        await wait_until(house.ended(one))
+        shared.open(backend)
+        await shared.put(one)
+        await wait_until(shared.ended(one))
     assert [call.kind for call in backend.calls] == ["load", "stream", "closed"]
     assert not [line for line in logs if line["log_level"] == "warning"]
 
 
-async def test_what_did_not_fit_once_is_not_tried_again(house: House) -> None:
+async def test_what_did_not_fit_once_is_not_tried_again(shared: SharedHost) -> None:
     backend = ScriptedBackend(resident=["a", "b"], max_loaded=2)
-    house.open(backend)
+    shared.open(backend)
     jobs = [job(1, "c"), job(2, "a")]
     for one in jobs:
-        await house.put(one)
-        await wait_until(house.ended(one))
+        await shared.put(one)
+        await wait_until(shared.ended(one))
     assert backend.called("load") == ["c", "a"]
     assert backend.called("unload") == ["b"], "the first time the server chose; now the lane does"
 
 
-async def test_names_are_compared_as_ollama_does(house: House) -> None:
+async def test_names_are_compared_as_ollama_does(shared: SharedHost) -> None:
     backend = ScriptedBackend(resident=["Mistral:latest"])
     one = job(1, "mistral")
-    house.open(backend)
-    await house.put(one)
-    await wait_until(house.ended(one))
+    shared.open(backend)
+    await shared.put(one)
+    await wait_until(shared.ended(one))
     assert backend.called("load") == []
 
 
-async def test_only_the_owner_of_the_lease_works(house: House) -> None:
+async def test_only_the_owner_of_the_lease_works(shared: SharedHost) -> None:
     first, second = ScriptedBackend(resident=["a"]), ScriptedBackend(resident=["a"])
-    house.open(first)
-    await wait_until(lambda: house.lanes[0][0].driving)
-    house.open(second)
+    shared.open(first)
+    await wait_until(lambda: shared.drivers[0][0].driving)
+    shared.open(second)
     jobs = [job(n) for n in range(5)]
-    await house.put(*jobs)
-    await wait_until(lambda: all(house.desk.answer(one).settled for one in jobs))
+    await shared.put(*jobs)
+    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
     assert len(first.called("stream")) == 5
     assert second.called("stream") == []
 
 
-async def test_another_lane_writes_anew_what_a_dead_owner_left(house: House) -> None:
-    dead = house.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
+async def test_another_lane_writes_anew_what_a_dead_owner_left(shared: SharedHost) -> None:
+    dead = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
     one, waiting = job(1), job(2)
-    await house.put(one, waiting)
-    await wait_until(lambda: house.text(one) == "so")
-    house.open(ScriptedBackend({"a": [Script.of("whole")]}, resident=["a"]))
-    house.kill(dead)
-    await wait_until(lambda: house.desk.answer(waiting).settled)
-    answer = house.desk.answer(one)
+    await shared.put(one, waiting)
+    await wait_until(lambda: shared.text(one) == "so")
+    shared.open(ScriptedBackend({"a": [Script.of("whole")]}, resident=["a"]))
+    shared.kill(dead)
+    await wait_until(lambda: shared.sink.answer(waiting).settled)
+    answer = shared.sink.answer(one)
     assert answer.text == "whole"
     assert [attempt.over.is_set() for attempt in answer.attempts] == [True, False]
 
 
-async def test_a_lane_that_hung_and_lost_its_lease_is_fenced_off(house: House) -> None:
+async def test_a_lane_that_hung_and_lost_its_lease_is_fenced_off(shared: SharedHost) -> None:
     slow = ScriptedBackend({"a": [Script.of("old", timedelta(seconds=0.8), " old", timedelta(seconds=30))]}, ["a"])
     slow.resident = ["a"]
-    hung = house.open(slow)
+    hung = shared.open(slow)
     one = job(1)
-    await house.put(one)
-    await wait_until(lambda: house.text(one) == "old")
-    house.board.owner, house.board.until = None, 0.0
-    new = house.open(ScriptedBackend({"a": [Script.of("new")]}, resident=["a"]))
-    assert await new._lease.acquire()
-    await wait_until(house.ended(one))
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one) == "old")
+    shared.leases.owner, shared.leases.until = None, 0.0
+    new = shared.open(ScriptedBackend({"a": [Script.of("new")]}, resident=["a"]))
+    assert await new._ports.lease.acquire()
+    await wait_until(shared.ended(one))
     await wait_until(lambda: slow.writing == [])
-    assert house.text(one) == "new"
+    assert shared.text(one) == "new"
     assert not hung.driving
 
 
-async def test_an_expired_lease_that_nobody_took_is_taken_again_and_the_answer_goes_on(house: House) -> None:
+async def test_an_expired_lease_that_nobody_took_is_taken_again_and_the_answer_goes_on(shared: SharedHost) -> None:
     script = Script.of("one", timedelta(seconds=0.5), " two")
-    house.open(ScriptedBackend({"a": [script]}, resident=["a"]))
+    shared.open(ScriptedBackend({"a": [script]}, resident=["a"]))
     one = job(1)
-    await house.put(one)
-    await wait_until(lambda: house.text(one))
-    house.board.owner = None
-    await wait_until(house.ended(one))
-    assert house.text(one) == "one two"
-    assert len(house.desk.answer(one).attempts) == 1
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one))
+    shared.leases.owner = None
+    await wait_until(shared.ended(one))
+    assert shared.text(one) == "one two"
+    assert len(shared.sink.answer(one).attempts) == 1
 
 
-async def test_a_stopped_lane_lets_answers_end_and_starts_nothing_more(house: House) -> None:
-    lane = house.open(ScriptedBackend({"a": [Script.of("one", timedelta(seconds=0.4), " two")]}, resident=["a"]))
+async def test_a_stopped_lane_lets_answers_end_and_starts_nothing_more(shared: SharedHost) -> None:
+    lane = shared.open(ScriptedBackend({"a": [Script.of("one", timedelta(seconds=0.4), " two")]}, resident=["a"]))
     one, waiting = job(1), job(2)
-    await house.put(one, waiting)
-    await wait_until(lambda: house.text(one))
+    await shared.put(one, waiting)
+    await wait_until(lambda: shared.text(one))
     await lane.stop(timedelta(seconds=5))
-    assert house.text(one) == "one two"
-    assert house.desk.answer(one).settled
-    assert house.desk.answer(waiting).attempts == []
-    assert house.board.owner is None, "the lease is released at once"
+    assert shared.text(one) == "one two"
+    assert shared.sink.answer(one).settled
+    assert shared.sink.answer(waiting).attempts == []
+    assert shared.leases.owner is None, "the lease is released at once"
 
 
-async def test_what_is_cut_at_the_end_of_the_drain_gets_no_end_and_another_lane_writes_it(house: House) -> None:
+async def test_what_is_cut_at_the_end_of_the_drain_gets_no_end_and_another_lane_writes_it(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG]}, resident=["a"])
-    lane = house.open(backend)
+    lane = shared.open(backend)
     one = job(1)
-    await house.put(one)
-    await wait_until(lambda: house.text(one))
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one))
     await lane.stop(timedelta(milliseconds=100))
     assert backend.writing == []
-    assert house.desk.answer(one).finish is None
-    house.open(ScriptedBackend(resident=["a"]))
-    await wait_until(house.ended(one))
-    assert house.text(one) == "Hello from a script."
+    assert shared.sink.answer(one).finish is None
+    shared.open(ScriptedBackend(resident=["a"]))
+    await wait_until(shared.ended(one))
+    assert shared.text(one) == "Hello from a script."
 
 
-async def test_a_job_that_is_cut_off_for_ever_ends_interrupted(house: House) -> None:
+async def test_a_job_that_is_cut_off_for_ever_ends_interrupted(shared: SharedHost) -> None:
     one = job(1)
-    await house.put(one)
+    await shared.put(one)
     for _ in range(3):
-        lane = house.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
-        await wait_until(lambda: house.text(one))
+        lane = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
+        await wait_until(lambda: shared.text(one))
         await lane.stop(timedelta(0))
-        house.desk.answer(one).text = ""
-    house.open(ScriptedBackend(resident=["a"]))
-    await wait_until(house.ended(one))
-    finish = house.desk.answer(one).finish
+        shared.sink.answer(one).text = ""
+    shared.open(ScriptedBackend(resident=["a"]))
+    await wait_until(shared.ended(one))
+    finish = shared.sink.answer(one).finish
     assert finish is not None
     assert finish.error == "interrupted"
 
 
-async def test_prefetch_waits_behind_what_a_viewer_waits_for(house: House) -> None:
+async def test_prefetch_waits_behind_what_a_viewer_waits_for(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [SHORT]}, resident=["a"])
     order: list[str] = []
-    begin = house.desk.begin
+    begin = shared.sink.begin
 
     async def noted(one, token, host):  # type: ignore[no-untyped-def]
         order.append(one.id)
         return await begin(one, token, host)
 
-    house.desk.begin = noted  # type: ignore[method-assign]
+    shared.sink.begin = noted  # type: ignore[method-assign]
     now = job(0).enqueued_at
     jobs = [job(1, priority=Priority.PREFETCH, at=now - 2), job(2, at=now - 1)]
-    await house.put(*jobs)
-    house.open(backend)
-    await wait_until(lambda: all(house.desk.answer(one).settled for one in jobs))
+    await shared.put(*jobs)
+    shared.open(backend)
+    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
     assert order == [jobs[1].id, jobs[0].id]
 
 
-async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(house: House) -> None:
+async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(shared: SharedHost) -> None:
     one = job(1)
     with capture_logs() as logs:
-        house.open(ScriptedBackend({"a": [Script.of("secret words")]}))
-        await house.put(one)
-        await wait_until(house.ended(one))
+        shared.open(ScriptedBackend({"a": [Script.of("secret words")]}))
+        await shared.put(one)
+        await wait_until(shared.ended(one))
     (line,) = [line for line in logs if line["event"] == "answer_finished"]
     assert (line["battle"], line["answer"], line["host"], line["model"]) == ("battle1", 1, "gpu", "a")
     assert (line["class"], line["reason"], line["attempt"]) == ("stop", "stop", 1)
@@ -452,65 +451,65 @@ async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(house: 
     ]
 
 
-async def test_from_the_nudge_to_the_request_nothing_polls(house: House) -> None:
+async def test_from_the_nudge_to_the_request_nothing_polls(shared: SharedHost) -> None:
     backend = ScriptedBackend(resident=["a"])
     slow = replace(BRISK, read_every=timedelta(seconds=30))
-    house.open(backend, pace=slow)
-    await wait_until(lambda: house.lanes[0][0].driving)
+    shared.open(backend, intervals=slow)
+    await wait_until(lambda: shared.drivers[0][0].driving)
     await asyncio.sleep(0.05)
     one = job(1)
-    await house.put(one)
-    await wait_until(house.ended(one), timeout=1.0)
+    await shared.put(one)
+    await wait_until(shared.ended(one), timeout=1.0)
 
 
-async def test_a_host_that_is_away_fails_its_answers_and_the_lane_goes_on(house: House) -> None:
+async def test_a_host_that_is_away_fails_its_answers_and_the_lane_goes_on(shared: SharedHost) -> None:
     backend = ScriptedBackend(down=BackendUnavailable("refused"))
     first = job(1)
-    house.open(backend)
-    await house.put(first)
-    await wait_until(house.ended(first))
-    finish = house.desk.answer(first).finish
+    shared.open(backend)
+    await shared.put(first)
+    await wait_until(shared.ended(first))
+    finish = shared.sink.answer(first).finish
     assert finish is not None
     assert finish.error == "unavailable"
     backend.down = None
     second = job(2)
-    await house.put(second)
-    await wait_until(house.ended(second))
-    assert house.text(second) == "Hello from a script."
+    await shared.put(second)
+    await wait_until(shared.ended(second))
+    assert shared.text(second) == "Hello from a script."
 
 
-async def test_a_model_that_others_pushed_out_is_noticed_by_an_answer_that_took_a_load(house: House) -> None:
+async def test_a_model_that_others_pushed_out_is_noticed_by_an_answer_that_took_a_load(shared: SharedHost) -> None:
     cold = Script(("late",), timing=ServerTiming(load_s=7.0, tokens=1))
     backend = ScriptedBackend({"a": [cold]}, resident=["a", "b"])
     one = job(1)
     with capture_logs() as logs:
-        house.open(backend)
+        shared.open(backend)
         await wait_until(lambda: any(line["event"] == "lease_taken" for line in logs))
-        await house.put(one)
-        await wait_until(house.ended(one))
+        await shared.put(one)
+        await wait_until(shared.ended(one))
         backend.resident.remove("b")
         two = job(2)
-        await house.put(two)
+        await shared.put(two)
         await wait_until(lambda: [line["model"] for line in logs if line["event"] == "unloaded_by_others"] == ["b"])
 
 
-async def test_the_run_ends_cleanly_when_it_is_cancelled(house: House) -> None:
+async def test_the_run_ends_cleanly_when_it_is_cancelled(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG]}, resident=["a"])
-    house.open(backend)
+    shared.open(backend)
     one = job(1)
-    await house.put(one)
-    await wait_until(lambda: house.text(one))
-    task = house.lanes[0][1]
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one))
+    task = shared.drivers[0][1]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert backend.writing == []
-    assert house.board.owner is None
+    assert shared.leases.owner is None
     assert not [other for other in asyncio.all_tasks() if other.get_name().startswith(("lane gpu", "gpu:", "stream"))]
 
 
-async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_for_cancelled(house: House) -> None:
-    read = house.queue.read
+async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_for_cancelled(shared: SharedHost) -> None:
+    read = shared.queue.read
     slow_reads = asyncio.Event()
 
     async def old_news():  # type: ignore[no-untyped-def]
@@ -519,19 +518,19 @@ async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_fo
             await asyncio.sleep(0.15)
         return jobs
 
-    house.queue.read = old_news  # type: ignore[method-assign]
+    shared.queue.read = old_news  # type: ignore[method-assign]
     script = Script.of("one", timedelta(seconds=0.4), " two")
-    house.open(ScriptedBackend({"a": [script]}, resident=["a"]), slots=4)
-    await wait_until(lambda: house.lanes[0][0].driving)
+    shared.open(ScriptedBackend({"a": [script]}, resident=["a"]), slots=4)
+    await wait_until(lambda: shared.drivers[0][0].driving)
     slow_reads.set()
     jobs = [job(n) for n in range(4)]
     for one in jobs:
-        await house.put(one)
-        await house.queue.remove(["unknown"])
+        await shared.put(one)
+        await shared.queue.remove(["unknown"])
         await asyncio.sleep(0.07)
-    await wait_until(lambda: all(house.desk.answer(one).settled for one in jobs))
-    assert [house.text(one) for one in jobs] == ["one two"] * 4
-    assert {len(house.desk.answer(one).attempts) for one in jobs} == {1}
+    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
+    assert [shared.text(one) for one in jobs] == ["one two"] * 4
+    assert {len(shared.sink.answer(one).attempts) for one in jobs} == {1}
 
 
 class Unwanted:
@@ -553,11 +552,11 @@ class Unwanted:
         """Nothing to note."""
 
 
-async def test_a_lane_that_gave_its_idle_host_up_lets_others_work(house: House) -> None:
+async def test_a_lane_that_gave_its_idle_host_up_lets_others_work(shared: SharedHost) -> None:
     share = Unwanted()
-    lane = house.open(ScriptedBackend(resident=["a"]), share=share)
+    lane = shared.open(ScriptedBackend(resident=["a"]), share=share)
     await wait_until(lambda: share.driven == 1 and not lane.driving)
     async with asyncio.timeout(2):
         await asyncio.sleep(0.05)
     assert not lane.driving
-    assert house.board.owner is None
+    assert shared.leases.owner is None

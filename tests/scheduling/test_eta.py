@@ -1,7 +1,8 @@
 from dataclasses import replace
 
+from app.scheduling.planning.budget import Budget
 from app.scheduling.planning.eta import QueueUpdate, queue_updates
-from app.scheduling.planning.planner import Budget, Resident, View
+from app.scheduling.planning.planner import Resident, View
 from app.timing.history import History
 from tests.scheduling.conftest import job
 

@@ -15,26 +15,26 @@ def test_an_event_is_a_line_in_the_log_a_count_and_a_part_of_the_report(clock: C
     journal = HostEvents("gpu", tally, clock)
     clock.now = 7.0
     with capture_logs() as logs:
-        journal.note("offloaded", "a", "12% of it is on the CPU")
-    assert journal.events == (HostEvent(7.0, "offloaded", "a", "12% of it is on the CPU"),)
+        journal.record("offloaded", "a", "12% of it is on the CPU")
+    assert journal.newest == (HostEvent(7.0, "offloaded", "a", "12% of it is on the CPU"),)
     assert [(line["event"], line["host"], line["model"]) for line in logs] == [("offloaded", "gpu", "a")]
     assert [value for series, value in tally.counted.items() if "offloaded" in series] == [1]
 
 
 def test_only_the_newest_are_kept(clock: Clock) -> None:
-    journal = HostEvents("gpu", wall=clock)
+    journal = HostEvents("gpu", now=clock)
     for clock.now in range(KEPT + 5):
-        journal.note("slow", "a")
-    assert [event.at for event in journal.events] == list(range(5, KEPT + 5))
+        journal.record("slow", "a")
+    assert [event.at for event in journal.newest] == list(range(5, KEPT + 5))
 
 
 def test_the_next_driver_inherits_what_the_last_one_noted(clock: Clock) -> None:
-    first, second = HostEvents("gpu", wall=clock), HostEvents("gpu", wall=clock)
-    first.note("host_down", detail="unavailable")
+    first, second = HostEvents("gpu", now=clock), HostEvents("gpu", now=clock)
+    first.record("host_down", detail="unavailable")
     clock.now = 5.0
-    second.note("host_up")
-    second.inherit(first.events)
-    assert [event.kind for event in second.events] == ["host_down", "host_up"]
+    second.record("host_up")
+    second.inherit(first.newest)
+    assert [event.kind for event in second.newest] == ["host_down", "host_up"]
 
 
 def test_what_is_inherited_is_neither_logged_nor_counted_again(clock: Clock) -> None:
@@ -47,18 +47,18 @@ def test_what_is_inherited_is_neither_logged_nor_counted_again(clock: Clock) -> 
 
 
 def test_an_own_report_that_is_read_again_doubles_nothing(clock: Clock) -> None:
-    journal = HostEvents("gpu", wall=clock)
+    journal = HostEvents("gpu", now=clock)
     for clock.now in range(3):
-        journal.note("slow", "a")
-    before = journal.events
+        journal.record("slow", "a")
+    before = journal.newest
     journal.inherit(before)
-    assert journal.events == before
+    assert journal.newest == before
 
 
 def test_a_long_past_does_not_push_out_the_present(clock: Clock) -> None:
-    journal = HostEvents("gpu", wall=clock)
+    journal = HostEvents("gpu", now=clock)
     clock.now = 1000.0
-    journal.note("host_up")
+    journal.record("host_up")
     journal.inherit([HostEvent(float(n), "slow", "a") for n in range(KEPT)])
-    assert len(journal.events) == KEPT
-    assert journal.events[-1].kind == "host_up"
+    assert len(journal.newest) == KEPT
+    assert journal.newest[-1].kind == "host_up"

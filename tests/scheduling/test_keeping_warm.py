@@ -14,7 +14,6 @@ from app.backends.base import BackendUnavailable, GenerationOptions, LoadedModel
 from app.backends.scripted import Script, ScriptedBackend
 from app.errors import Unavailable
 from app.metrics import families
-from app.scheduling.planning.planner import Budget
 from app.scheduling.report import HostEvent, HostReport
 from app.scheduling.testing.in_memory import MemoryReports
 from tests.helpers import wait_until
@@ -93,13 +92,13 @@ async def test_the_configured_models_are_loaded_while_nobody_waits(town: Town) -
     await wait_until(lambda: backend.resident == ["a", "b"])
     await wait_until(lambda: planned(town, "a", "b"))
     assert backend.called("stream") == []
-    loads = {series[:4] for series in town.tally.counted if series[0] == families.LOAD.name}
+    loads = {series[:4] for series in town.counters.counted if series[0] == families.LOAD.name}
     assert loads == {(families.LOAD.name, "gpu", model, "yes") for model in ("a", "b")}
 
 
 async def test_only_as_many_are_loaded_as_fit(town: Town) -> None:
     backend = ScriptedBackend(models=("a", "b", "c"))
-    town.open("gpu", backend, keep=lambda: ("a", "b", "c"), pace=QUICK, budget=Budget(max_models=2))
+    town.open("gpu", backend, keep=lambda: ("a", "b", "c"), intervals=QUICK, max_loaded=2)
     await wait_until(lambda: planned(town, "a", "b"))
     await wait_until(lambda: backend.resident == ["a", "b"])
     assert backend.called("unload") == []
@@ -107,7 +106,7 @@ async def test_only_as_many_are_loaded_as_fit(town: Town) -> None:
 
 async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_lane_began(town: Town) -> None:
     backend = ScriptedBackend(models=("a", "b"), down=BackendUnavailable("starting"))
-    town.open("gpu", backend, keep=a_and_b, pace=QUICK, budget=Budget(memory_bytes=3 * 1024**3))
+    town.open("gpu", backend, keep=a_and_b, intervals=QUICK, memory_bytes=3 * 1024**3)
     await wait_until(lambda: _events_are(town, [("host_down", "")]))
     backend.down = None
     await wait_until(lambda: backend.resident == ["a"])
@@ -116,7 +115,7 @@ async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_l
 
 async def test_without_a_keeper_nothing_is_loaded_ahead(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    town.open("gpu", backend, pace=QUICK)
+    town.open("gpu", backend, intervals=QUICK)
     await wait_until(lambda: backend.asked > 8)
     assert backend.called("load") == []
     await wait_until(lambda: planned(town))
@@ -133,7 +132,7 @@ async def test_who_waits_comes_before_what_is_wished(town: Town) -> None:
 
 async def test_a_model_that_others_unload_is_loaded_again(town: Town) -> None:
     backend = ScriptedBackend(models=("a", "b"), resident=["a", "b"])
-    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    town.open("gpu", backend, keep=a_and_b, intervals=QUICK)
     await wait_until(lambda: planned(town, "a", "b"))
     backend.resident.remove("a")
     await wait_until(lambda: sorted(backend.resident) == ["a", "b"])
@@ -144,7 +143,7 @@ async def test_a_model_that_others_unload_is_loaded_again(town: Town) -> None:
 
 async def test_a_model_that_others_unload_again_and_again_is_not_fought_for(town: Town) -> None:
     backend = ScriptedBackend(models=("a", "b"), resident=["a", "b"])
-    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    town.open("gpu", backend, keep=a_and_b, intervals=QUICK)
     await wait_until(lambda: planned(town, "a", "b"))
     for _ in range(2):
         await wait_until(lambda: "a" in backend.resident)
@@ -156,7 +155,7 @@ async def test_a_model_that_others_unload_again_and_again_is_not_fought_for(town
 
 async def test_a_model_that_was_evicted_for_another_is_not_loaded_again(town: Town) -> None:
     backend = Asleep(models=("a", "b", "c"), resident=["a", "b"])
-    town.open("gpu", backend, keep=a_and_b, pace=QUICK, budget=Budget(max_models=2))
+    town.open("gpu", backend, keep=a_and_b, intervals=QUICK, max_loaded=2)
     await wait_until(lambda: planned(town, "a", "b"))
     one = job(1, "c")
     await town.put("gpu", one)
@@ -170,7 +169,7 @@ async def test_a_model_that_was_evicted_for_another_is_not_loaded_again(town: To
 
 async def test_a_model_that_slipped_off_the_card_is_loaded_anew_once(town: Town) -> None:
     backend = Spilling(models=("a", "b"), resident=["a", "b"])
-    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    town.open("gpu", backend, keep=a_and_b, intervals=QUICK)
     await wait_until(lambda: planned(town, "a", "b"))
     backend.spilled.add("a")
     await wait_until(lambda: backend.called("load") == ["a"])
@@ -181,7 +180,7 @@ async def test_a_model_that_slipped_off_the_card_is_loaded_anew_once(town: Town)
 
 async def test_a_card_that_is_too_small_is_accepted_and_not_loaded_for_ever(town: Town) -> None:
     backend = Spilling(models=("a",), too_small=True)
-    town.open("gpu", backend, keep=lambda: ("a",), pace=QUICK)
+    town.open("gpu", backend, keep=lambda: ("a",), intervals=QUICK)
     await wait_until(lambda: _events_are(town, [("offloaded", "a")]))
     one = job(1)
     await town.put("gpu", one)
@@ -194,13 +193,13 @@ async def test_a_card_that_is_too_small_is_accepted_and_not_loaded_for_ever(town
 
 async def test_a_spilled_model_is_not_taken_away_while_it_writes(town: Town) -> None:
     backend = Spilling({"a": [Script.of("so", timedelta(seconds=0.3), " on")]}, models=("a", "b"), resident=["a"])
-    town.open("gpu", backend, keep=lambda: ("a",), pace=QUICK)
+    town.open("gpu", backend, keep=lambda: ("a",), intervals=QUICK)
     one = job(1)
     await town.put("gpu", one)
     await wait_until(lambda: backend.writing)
     backend.spilled.add("a")
     await wait_until(town.ended(one))
-    assert town.desk.answer(one).text == "so on"
+    assert town.sink.answer(one).text == "so on"
     await wait_until(lambda: backend.called("unload"))
     kinds = [call.kind for call in backend.calls]
     assert kinds.index("closed") < kinds.index("unload")
@@ -208,7 +207,7 @@ async def test_a_spilled_model_is_not_taken_away_while_it_writes(town: Town) -> 
 
 async def test_a_model_that_can_not_be_loaded_is_said_and_waits(town: Town) -> None:
     backend = ScriptedBackend(models=("a", "b"), load_failures={"a": [OutOfCapacity("too large")] * 9})
-    town.open("gpu", backend, keep=a_and_b, pace=QUICK)
+    town.open("gpu", backend, keep=a_and_b, intervals=QUICK)
     await wait_until(lambda: backend.resident == ["b"])
     await wait_until(lambda: _events_are(town, [("load_failed", "a")]))
     assert backend.called("load") == ["a", "b"]
@@ -224,7 +223,7 @@ async def test_what_is_announced_is_loaded_though_nothing_is_kept(town: Town) ->
 
 async def test_a_host_that_scales_to_zero_is_asked_nothing_while_nobody_plays(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    lane = town.open("gpu", backend, keep=a_and_b, pace=DOZY, scale_to_zero=True)
+    lane = town.open("gpu", backend, keep=a_and_b, intervals=DOZY, scale_to_zero=True)
     await wait_until(lambda: lane.driving)
     await wait_until(lambda: town.report("gpu"))
     await asyncio.sleep(0.3)
@@ -233,7 +232,7 @@ async def test_a_host_that_scales_to_zero_is_asked_nothing_while_nobody_plays(to
 
 async def test_a_visit_wakes_it_and_it_rests_again_when_nobody_plays(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    town.open("gpu", backend, keep=a_and_b, pace=DOZY, scale_to_zero=True)
+    town.open("gpu", backend, keep=a_and_b, intervals=DOZY, scale_to_zero=True)
     await wait_until(lambda: town.report("gpu"))
     await town.router.warm(["b"])
     await wait_until(lambda: backend.resident == ["b"])
@@ -243,7 +242,7 @@ async def test_a_visit_wakes_it_and_it_rests_again_when_nobody_plays(town: Town)
 
 async def test_a_visit_warms_a_model_that_was_lost_while_it_rested(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    town.open("gpu", backend, pace=DOZY, scale_to_zero=True)
+    town.open("gpu", backend, intervals=DOZY, scale_to_zero=True)
     one = job(1)
     await town.put("gpu", one)
     await wait_until(town.ended(one))
@@ -256,7 +255,7 @@ async def test_a_visit_warms_a_model_that_was_lost_while_it_rested(town: Town) -
 
 async def test_who_comes_after_it_lost_its_models_waits_for_a_load_of_ours(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    town.open("gpu", backend, pace=DOZY, scale_to_zero=True)
+    town.open("gpu", backend, intervals=DOZY, scale_to_zero=True)
     for number in (1, 2):
         one = job(number)
         await town.put("gpu", one)
@@ -269,24 +268,24 @@ async def test_who_comes_after_it_lost_its_models_waits_for_a_load_of_ours(town:
 
 async def test_who_plays_waits_for_it_to_wake(town: Town) -> None:
     backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
-    town.open("gpu", backend, pace=replace(DOZY, down_patience=timedelta(0)), scale_to_zero=True)
+    town.open("gpu", backend, intervals=replace(DOZY, down_patience=timedelta(0)), scale_to_zero=True)
     one = job(1)
     await town.put("gpu", one)
     await wait_until(lambda: backend.asked > 5)
     backend.down = None
     await wait_until(town.ended(one))
-    assert town.desk.answer(one).text == "Hello from a script."
+    assert town.sink.answer(one).text == "Hello from a script."
     assert await events(town) == [], "to start takes time"
 
 
 async def test_one_that_does_not_wake_in_time_is_down(town: Town) -> None:
     backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
     pace = replace(DOZY, down_patience=timedelta(0), wakes_within=timedelta(milliseconds=100))
-    town.open("gpu", backend, pace=pace, scale_to_zero=True)
+    town.open("gpu", backend, intervals=pace, scale_to_zero=True)
     one = job(1)
     await town.put("gpu", one)
     await wait_until(town.ended(one))
-    finish = town.desk.answer(one).finish
+    finish = town.sink.answer(one).finish
     assert finish is not None
     assert finish.error == "unavailable"
     await wait_until(lambda: _events_are(town, [("host_down", "")]))
@@ -295,7 +294,7 @@ async def test_one_that_does_not_wake_in_time_is_down(town: Town) -> None:
 async def test_one_that_went_down_is_tried_again_by_who_comes_after_it_rested(town: Town) -> None:
     backend = Asleep(models=("a", "b"), down=BackendUnavailable("starting"))
     pace = replace(DOZY, down_patience=timedelta(0), wakes_within=timedelta(milliseconds=100))
-    town.open("gpu", backend, pace=pace, scale_to_zero=True)
+    town.open("gpu", backend, intervals=pace, scale_to_zero=True)
     await town.put("gpu", job(1))
     await wait_until(town.ended(job(1)))
     await wait_until(lambda: resting(backend))
@@ -305,12 +304,12 @@ async def test_one_that_went_down_is_tried_again_by_who_comes_after_it_rested(to
     await wait_until(lambda: backend.resident == ["b"])
     await town.router.enqueue([job(2)])
     await wait_until(town.ended(job(2)))
-    assert town.desk.answer(job(2)).text == "Hello from a script."
+    assert town.sink.answer(job(2)).text == "Hello from a script."
 
 
 async def test_it_is_warmed_only_so_many_times_an_hour(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    town.open("gpu", backend, pace=DOZY, scale_to_zero=True, warm_per_hour=1)
+    town.open("gpu", backend, intervals=DOZY, scale_to_zero=True, warm_per_hour=1)
     await town.router.warm(["a", "b"])
     await wait_until(lambda: len(backend.resident) == 1)
     await wait_until(lambda: resting(backend))
@@ -324,7 +323,7 @@ async def test_who_drives_next_inherits_what_happened(town: Town) -> None:
     past = HostEvent(1795226300.0, "host_down", detail="unavailable")
     await town.reports.put(HostReport("gpu", 1795226300.0, events=(past,)))
     backend = ScriptedBackend(models=("a", "b"), resident=["a"])
-    town.open("gpu", backend, pace=QUICK)
+    town.open("gpu", backend, intervals=QUICK)
     await wait_until(lambda: _resident_is(town, "a"))
     backend.resident.clear()
     await wait_until(lambda: _events_are(town, [("host_down", ""), ("unloaded_by_others", "a")]))

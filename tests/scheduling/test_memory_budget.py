@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.hosts.host import Host
-from app.scheduling.driver.driven_host import DrivenHost
 from app.scheduling.driver.memory_budget import MemoryBudget
-from app.scheduling.planning.planner import FREE_SHARE, Budget
+from app.scheduling.planning.budget import FREE_SHARE, Budget, budget_of
 from tests.scheduling.conftest import Clock
 
 GB = 10**9
@@ -28,8 +27,8 @@ def test_without_a_configured_memory_three_models_are_believed_whatever_their_si
 
 
 def test_a_host_without_figures_is_believed_to_hold_three_and_one_with_figures_what_they_say() -> None:
-    assert DrivenHost.of(Host("a", "http://a")).budget == Budget(None, 3)
-    assert DrivenHost.of(Host("a", "http://a", memory_bytes=24 * GB, max_loaded=6)).budget == Budget(24 * GB, 6)
+    assert budget_of(Host("a", "http://a")) == Budget(None, 3)
+    assert budget_of(Host("a", "http://a", memory_bytes=24 * GB, max_loaded=6)) == Budget(24 * GB, 6)
 
 
 def test_after_a_push_out_only_as_many_are_believed_as_were_left(limits: MemoryBudget) -> None:

@@ -17,12 +17,12 @@ from app.backends.scripted import Script, ScriptedBackend
 from app.errors import QueueFull
 from app.redis.client import commands_client, subscriber_client
 from app.scheduling.dispatch.queue import HostQueue
-from app.scheduling.driver.driver import Intervals
+from app.scheduling.driver.intervals import Intervals
 from app.scheduling.job import Job, Priority
 from app.scheduling.lease import HostLease
 from tests.helpers import wait_until
 from tests.redis.server import RedisServer
-from tests.scheduling.conftest import House, job
+from tests.scheduling.conftest import SharedHost, job
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 LONG = Script.of("so", timedelta(seconds=30), "on")
@@ -41,15 +41,15 @@ def queue(redis: Redis, subscriber: Redis) -> HostQueue:
 
 
 @pytest.fixture
-async def shared(queue: HostQueue) -> AsyncIterator[House]:
-    """A house whose queue is in Redis."""
-    house = House(queue)
-    yield house
-    await house.close()
+async def shared(queue: HostQueue) -> AsyncIterator[SharedHost]:
+    """A shared whose queue is in Redis."""
+    shared = SharedHost(queue)
+    yield shared
+    await shared.close()
 
 
-async def emptied(house: House) -> bool:
-    return await house.queue.length() == 0
+async def emptied(shared: SharedHost) -> bool:
+    return await shared.queue.length() == 0
 
 
 async def test_what_was_enqueued_is_read(queue: HostQueue) -> None:
@@ -164,55 +164,57 @@ async def test_an_owner_knows_by_its_own_clock_that_its_lease_is_over(redis_serv
     await client.aclose()
 
 
-async def test_another_lane_takes_over_within_five_seconds_of_its_owners_death(shared: House, redis: Redis) -> None:
+async def test_another_lane_takes_over_within_five_seconds_of_its_owners_death(
+    shared: SharedHost, redis: Redis
+) -> None:
     dead = shared.open(
-        ScriptedBackend({"a": [LONG]}, resident=["a"]), lease=HostLease(redis, "gpu"), pace=Intervals(), slots=2
+        ScriptedBackend({"a": [LONG]}, resident=["a"]), lease=HostLease(redis, "gpu"), intervals=Intervals(), slots=2
     )
     jobs = [job(1), job(2)]
     await shared.put(*jobs)
     await wait_until(lambda: all(shared.text(one) == "so" for one in jobs))
     new = ScriptedBackend({"a": [Script.of("whole")]}, resident=["a"])
-    shared.open(new, lease=HostLease(redis, "gpu"), pace=Intervals(), slots=2)
+    shared.open(new, lease=HostLease(redis, "gpu"), intervals=Intervals(), slots=2)
     died = monotonic()
     shared.kill(dead)
     await wait_until(lambda: all(shared.text(one) == "whole" for one in jobs), timeout=8)
     assert monotonic() - died < 5
-    await wait_until(lambda: all(shared.desk.answer(one).settled for one in jobs))
-    tokens = [attempt.token for one in jobs for attempt in shared.desk.answer(one).attempts]
+    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
+    tokens = [attempt.token for one in jobs for attempt in shared.sink.answer(one).attempts]
     assert sorted(tokens) == [1, 2, 3, 4]
     await wait_until(lambda: emptied(shared))
 
 
 async def test_an_answer_goes_on_while_redis_is_away_and_nothing_new_is_started(redis_server: RedisServer) -> None:
     client, subscriber = commands_client(redis_server.url), subscriber_client(redis_server.url)
-    house = House(HostQueue(client, "gpu", subscriber))
+    shared = SharedHost(HostQueue(client, "gpu", subscriber))
     script = Script.of("one", timedelta(seconds=6), " two")
     backend = ScriptedBackend({"a": [script], "b": [Script.of("later")]}, resident=["a", "b"])
-    house.open(backend, lease=HostLease(client, "gpu"), pace=Intervals())
+    shared.open(backend, lease=HostLease(client, "gpu"), intervals=Intervals())
     one, later = job(1), job(2, "b")
-    await house.put(one)
-    await wait_until(lambda: house.text(one))
+    await shared.put(one)
+    await wait_until(lambda: shared.text(one))
     redis_server.kill()
-    await wait_until(lambda: not house.lanes[0][0].driving, timeout=6)
+    await wait_until(lambda: not shared.drivers[0][0].driving, timeout=6)
     assert backend.writing == ["a"]
     redis_server.start()
-    await house.put(one, later)
-    await wait_until(house.ended(later), timeout=6)
-    await wait_until(house.ended(one), timeout=10)
-    assert house.text(one) == "one two"
-    assert len(house.desk.answer(one).attempts) == 1
-    await house.close()
+    await shared.put(one, later)
+    await wait_until(shared.ended(later), timeout=6)
+    await wait_until(shared.ended(one), timeout=10)
+    assert shared.text(one) == "one two"
+    assert len(shared.sink.answer(one).attempts) == 1
+    await shared.close()
     await client.aclose()
     await subscriber.aclose()
 
 
-async def test_a_thousand_jobs_are_all_written_once(shared: House, redis: Redis) -> None:
+async def test_a_thousand_jobs_are_all_written_once(shared: SharedHost, redis: Redis) -> None:
     backend = ScriptedBackend(resident=["a", "b"])
     shared.open(backend, lease=HostLease(redis, "gpu"), slots=16)
     jobs = [Job(f"b{n}", n, "ab"[n % 2], Priority(n % 3), 1000.0 + n) for n in range(1000)]
     for start in range(0, 1000, 100):
         await shared.queue.enqueue(jobs[start : start + 100], 1000)
-    await wait_until(lambda: all(shared.desk.answer(one).settled for one in jobs), timeout=30)
+    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs), timeout=30)
     assert len(backend.called("stream")) == 1000
     await wait_until(lambda: emptied(shared))
-    assert {len(shared.desk.answer(one).attempts) for one in jobs} == {1}
+    assert {len(shared.sink.answer(one).attempts) for one in jobs} == {1}

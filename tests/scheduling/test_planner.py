@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scheduling.job import Job, Priority
-from app.scheduling.planning.planner import FREE_SHARE, Budget, Load, Resident, Start, Unload, View, in_order, plan
+from app.scheduling.planning.budget import FREE_SHARE, Budget
+from app.scheduling.planning.planner import Load, Resident, Start, Unload, View, in_order, plan
 
 GB = 10**9
 

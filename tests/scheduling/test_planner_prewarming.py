@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.scheduling.job import Job, Priority
-from app.scheduling.planning.planner import Action, Budget, Load, Resident, Start, Unload, View, plan
+from app.scheduling.planning.budget import Budget
+from app.scheduling.planning.planner import Action, Load, Resident, Start, Unload, View, plan
 
 GB = 10**9
 MODELS = ("a", "b", "c", "d", "e")
@@ -22,58 +23,58 @@ def view(*residents: str, waiting: tuple[Job, ...] = (), now: float = 10.0, **mo
     return View(now, tuple(Resident(model, GB) for model in residents), waiting, **more)  # type: ignore[arg-type]
 
 
-def test_what_is_wished_is_loaded_while_nobody_waits() -> None:
-    assert plan(view("a", wishes=("b", "c"))) == [Load("b")]
+def test_what_is_requested_is_loaded_while_nobody_waits() -> None:
+    assert plan(view("a", prewarm=("b", "c"))) == [Load("b", prewarm=True)]
 
 
-def test_no_wish_is_seen_to_while_somebody_waits() -> None:
+def test_no_request_is_granted_while_somebody_waits() -> None:
     waiting = (job(1, "a"),)
-    assert plan(view("a", waiting=waiting, wishes=("b",))) == [Start(waiting[0])]
-    assert plan(view("a", waiting=waiting, wishes=("b",), in_flight={"a": 1})) == []
+    assert plan(view("a", waiting=waiting, prewarm=("b",))) == [Start(waiting[0])]
+    assert plan(view("a", waiting=waiting, prewarm=("b",), in_flight={"a": 1})) == []
 
 
-def test_not_even_prefetch_waits_for_a_wish() -> None:
+def test_not_even_prefetch_waits_for_a_request() -> None:
     waiting = (job(1, "c", priority=Priority.BATCH),)
-    assert plan(view("a", waiting=waiting, wishes=("b",))) == [Load("c")]
+    assert plan(view("a", waiting=waiting, prewarm=("b",))) == [Load("c")]
 
 
-def test_wishes_are_seen_to_one_at_a_time() -> None:
-    assert plan(view("a", wishes=("b",), loading="c")) == []
-    assert plan(view("a", "c", wishes=("b",), leaving=frozenset({"c"}))) == []
+def test_requests_are_granted_one_at_a_time() -> None:
+    assert plan(view("a", prewarm=("b",), loading="c")) == []
+    assert plan(view("a", "c", prewarm=("b",), leaving=frozenset({"c"}))) == []
 
 
-def test_a_wish_is_seen_to_beside_answers_that_are_being_written() -> None:
-    assert plan(view("a", wishes=("b",), in_flight={"a": 1})) == [Load("b")]
+def test_a_request_is_granted_beside_answers_that_are_being_written() -> None:
+    assert plan(view("a", prewarm=("b",), in_flight={"a": 1})) == [Load("b", prewarm=True)]
 
 
-def test_a_wish_never_pushes_out_a_model_of_ours() -> None:
-    assert plan(view("a", "c", wishes=("b",), budget=Budget(max_models=2))) == []
+def test_a_request_never_pushes_out_a_model_of_ours() -> None:
+    assert plan(view("a", "c", prewarm=("b",), budget=Budget(max_models=2))) == []
 
 
-def test_a_wish_takes_the_place_of_an_idle_stranger() -> None:
-    now = view("a", "theirs", wishes=("b",), strangers=frozenset({"theirs"}), budget=Budget(max_models=2))
-    assert plan(now) == [Unload("theirs")]
+def test_a_request_takes_the_place_of_an_idle_foreign_model() -> None:
+    now = view("a", "theirs", prewarm=("b",), foreign=frozenset({"theirs"}), budget=Budget(max_models=2))
+    assert plan(now) == [Unload("theirs", "not_ours")]
 
 
-def test_a_stranger_stays_where_the_wish_fits_beside_it() -> None:
-    assert plan(view("a", "theirs", wishes=("b",), strangers=frozenset({"theirs"}))) == [Load("b")]
+def test_a_foreign_model_stays_where_the_request_fits_beside_it() -> None:
+    assert plan(view("a", "theirs", prewarm=("b",), foreign=frozenset({"theirs"}))) == [Load("b", prewarm=True)]
 
 
-def test_a_wish_that_does_not_fit_keeps_no_smaller_one() -> None:
+def test_a_request_that_does_not_fit_keeps_no_smaller_one() -> None:
     now = View(
-        10, (Resident("a", 10 * GB),), sizes={"large": 20 * GB, "small": GB}, wishes=("large", "small"),
+        10, (Resident("a", 10 * GB),), sizes={"large": 20 * GB, "small": GB}, prewarm=("large", "small"),
         budget=Budget(24 * GB),
     )  # fmt: skip
-    assert plan(now) == [Load("small")]
+    assert plan(now) == [Load("small", prewarm=True)]
 
 
-def test_a_wished_model_that_is_there_as_it_should_not_be_goes_to_be_loaded_anew() -> None:
-    assert plan(view("a", "spilled", wishes=("spilled",))) == [Unload("spilled")]
-    assert plan(view("a", wishes=("spilled",))) == [Load("spilled")]
+def test_a_requested_model_that_is_there_as_it_should_not_be_goes_to_be_loaded_anew() -> None:
+    assert plan(view("a", "spilled", prewarm=("spilled",))) == [Unload("spilled", "degraded")]
+    assert plan(view("a", prewarm=("spilled",))) == [Load("spilled", prewarm=True)]
 
 
-def test_a_wished_model_is_not_sent_away_while_it_is_writing() -> None:
-    assert plan(view("a", "spilled", wishes=("spilled",), in_flight={"spilled": 1})) == []
+def test_a_requested_model_is_not_sent_away_while_it_is_writing() -> None:
+    assert plan(view("a", "spilled", prewarm=("spilled",), in_flight={"spilled": 1})) == []
 
 
 def test_a_pinned_model_leaves_last() -> None:
@@ -135,8 +136,8 @@ def views(draw: st.DrawFn, *, idle: bool = False) -> View:
         slots=draw(st.integers(1, 2)),
         sizes={model: draw(st.integers(1, 20)) * GB for model in MODELS},
         budget=draw(st.builds(Budget, st.sampled_from([None, 10 * GB, 24 * GB]), st.integers(1, 3))),
-        wishes=tuple(draw(st.lists(st.sampled_from(MODELS), unique=True, max_size=3))),
-        strangers=draw(some),
+        prewarm=tuple(draw(st.lists(st.sampled_from(MODELS), unique=True, max_size=3))),
+        foreign=draw(some),
         pins=draw(st.frozensets(st.sampled_from(MODELS), max_size=2)),
     )
 
@@ -179,10 +180,10 @@ def test_while_somebody_waits_only_what_is_waited_for_is_loaded(now: View) -> No
 
 @settings(max_examples=200)
 @given(views(idle=True))
-def test_while_nobody_waits_only_strangers_and_what_is_to_be_loaded_anew_leave(now: View) -> None:
+def test_while_nobody_waits_only_foreign_models_and_what_is_to_be_loaded_anew_leave(now: View) -> None:
     loads, unloads = changes(plan(now))
-    assert set(loads) <= set(now.wishes)
-    assert set(unloads) <= now.strangers | set(now.wishes)
+    assert set(loads) <= set(now.prewarm)
+    assert set(unloads) <= now.foreign | set(now.prewarm)
 
 
 @settings(max_examples=200)
@@ -201,6 +202,6 @@ def test_what_leaves_makes_room_for_somebody(now: View) -> None:
     if not unloads:
         return
     kept = [resident.size_bytes for resident in now.residents if resident.model not in unloads]
-    wanted = {one.model for one in now.waiting} if now.waiting else set(now.wishes)
+    wanted = {one.model for one in now.waiting} if now.waiting else set(now.prewarm)
     fits = [model for model in wanted if now.budget.takes(kept, now.sizes[model])]
-    assert fits or set(unloads) <= set(now.wishes)
+    assert fits or set(unloads) <= set(now.prewarm)

@@ -13,18 +13,18 @@ class Teller:
     """Notices with a clock that moves when told."""
 
     def __init__(self, desk: MemorySink | None = None) -> None:
-        self.desk = desk or MemorySink()
+        self.sink = desk or MemorySink()
         self.now = 0.0
-        self.notices = QueueUpdates(self.desk, "gpu", lambda: self.now)
+        self.notices = QueueUpdates(self.sink, "gpu", lambda: self.now)
 
     async def tell(self, state: str, place: int | None, eta_s: int, after_s: float = 0.0) -> None:
         self.now += after_s
-        self.notices.tell([ONE], {ONE.id: QueueUpdate(state, place, eta_s)})  # type: ignore[arg-type]
+        self.notices.publish([ONE], {ONE.id: QueueUpdate(state, place, eta_s)})  # type: ignore[arg-type]
         await asyncio.sleep(0.001)
 
     @property
     def shown(self) -> list[tuple[str, int | None, int | None]]:
-        return self.desk.answer(ONE).shown
+        return self.sink.answer(ONE).shown
 
 
 async def test_the_same_outlook_is_told_once() -> None:

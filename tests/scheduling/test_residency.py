@@ -13,7 +13,7 @@ from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.loader import Loader
 from app.scheduling.driver.memory_budget import MemoryBudget
 from app.scheduling.driver.residency import Residency
-from app.scheduling.planning.planner import Budget
+from app.scheduling.planning.budget import Budget
 from app.timing.history import History
 from tests.scheduling.conftest import OPTIONS, Clock
 
@@ -63,14 +63,14 @@ class Memory:
 
     @property
     def noted(self) -> list[tuple[str, str]]:
-        return [(event.kind, event.model) for event in self.journal.events]
+        return [(event.kind, event.model) for event in self.journal.newest]
 
 
 @pytest.fixture
 def memory(clock: Clock) -> Memory:
-    server, journal, limits = Listing(), HostEvents("gpu", wall=clock), MemoryBudget(Budget(), clock)
-    here = Residency("gpu", server, lambda _: OPTIONS, limits=limits, journal=journal, wall=clock)
-    loader = Loader("gpu", server, here, lambda _: OPTIONS, History(), journal, wall=clock, recovery=timedelta(0))
+    server, journal, limits = Listing(), HostEvents("gpu", now=clock), MemoryBudget(Budget(), clock)
+    here = Residency("gpu", server, lambda _: OPTIONS, memory=limits, events=journal, now=clock)
+    loader = Loader("gpu", server, here, lambda _: OPTIONS, History(), journal, now=clock, recovery=timedelta(0))
     return Memory(server, here, journal, limits, loader)
 
 
@@ -139,7 +139,7 @@ async def test_a_model_that_expired_while_another_was_loaded_was_not_pushed_out(
 
 async def test_a_model_that_we_sent_away_is_no_event(memory: Memory) -> None:
     await memory.sees(on_card("a"), on_card("b"))
-    assert await memory.loader.unload("a")
+    assert await memory.loader.unload("a", "to make room")
     assert memory.noted == []
     assert [resident.model for resident in memory.here.residents] == ["b"]
 
@@ -149,9 +149,9 @@ async def test_a_model_with_another_context_is_a_stranger_and_said_once(memory: 
     for _ in range(3):
         await memory.sees(on_card("a"), on_card("a", context=32768))
     assert memory.noted == [("foreign_model", "a with context 32768")]
-    assert memory.here.strangers == {"a with context 32768"}
+    assert memory.here.foreign == {"a with context 32768"}
     assert memory.here.server_name("a with context 32768") == "a"
-    assert memory.here.misfits == frozenset()
+    assert memory.here.degraded == frozenset()
 
 
 async def test_ours_that_others_loaded_anew_with_their_context_is_gone(memory: Memory) -> None:
@@ -169,7 +169,7 @@ async def test_a_stranger_that_leaves_is_no_event(memory: Memory) -> None:
 
 async def test_a_server_that_does_not_tell_contexts_has_no_strangers(memory: Memory) -> None:
     await memory.sees(on_card("a", context=None))
-    assert memory.here.strangers == frozenset()
+    assert memory.here.foreign == frozenset()
     assert memory.here.has("a")
 
 
@@ -178,14 +178,14 @@ async def test_a_model_that_slipped_off_the_card_is_told_once_and_is_to_be_loade
     for _ in range(3):
         await memory.sees(on_card("a", vram=0.75))
     assert memory.noted == [("offloaded", "a")]
-    assert memory.journal.events[0].detail == "25% of it is on the CPU"
-    assert memory.here.misfits == {"a"}
+    assert memory.journal.newest[0].detail == "25% of it is on the CPU"
+    assert memory.here.degraded == {"a"}
 
 
 async def test_one_that_is_back_on_the_card_is_as_it_should_be(memory: Memory) -> None:
     await memory.sees(on_card("a", vram=0.75))
     await memory.sees(on_card("a"))
-    assert memory.here.misfits == frozenset()
+    assert memory.here.degraded == frozenset()
     await memory.sees(on_card("a", vram=0.75))
     assert memory.noted == [("offloaded", "a")], "the next time is told again"
 
@@ -194,7 +194,7 @@ async def test_no_memory_of_a_card_for_any_model_means_a_host_without_one(memory
     await memory.sees()
     await memory.sees(on_card("a", vram=0), on_card("b", vram=0))
     assert memory.noted == []
-    assert memory.here.misfits == frozenset()
+    assert memory.here.degraded == frozenset()
     assert not memory.here.on_card("a")
 
 
@@ -206,7 +206,7 @@ async def test_a_model_wholly_on_the_cpu_beside_one_on_the_card_is_offloaded(
     await memory.sees()
     await memory.sees(*(both[n] for n in order))
     assert memory.noted == [("offloaded", "b")]
-    assert memory.here.misfits == {"b"}
+    assert memory.here.degraded == {"b"}
 
 
 async def test_a_host_that_falls_back_to_the_cpu_is_told_though_no_model_is_on_the_card_any_more(
@@ -215,7 +215,7 @@ async def test_a_host_that_falls_back_to_the_cpu_is_told_though_no_model_is_on_t
     await memory.sees(on_card("a"))
     await memory.sees(on_card("a", vram=0))
     assert memory.noted == [("offloaded", "a")]
-    assert memory.here.misfits == {"a"}
+    assert memory.here.degraded == {"a"}
 
 
 async def test_what_spilled_is_not_taken_for_a_total_that_fits(memory: Memory) -> None:
@@ -240,7 +240,7 @@ async def test_a_load_that_spills_is_sent_away_and_tried_once_more(memory: Memor
     await memory.loader.load("a")
     assert [(call.kind, call.model) for call in memory.server.calls] == [("load", "a"), ("unload", "a"), ("load", "a")]
     assert memory.noted == []
-    assert memory.here.misfits == frozenset()
+    assert memory.here.degraded == frozenset()
 
 
 async def test_a_load_that_spills_twice_is_accepted_told_and_left_alone(memory: Memory) -> None:
@@ -251,7 +251,7 @@ async def test_a_load_that_spills_twice_is_accepted_told_and_left_alone(memory: 
     for _ in range(3):
         await memory.sees(spilled)
     assert memory.noted == [("offloaded", "a")]
-    assert memory.here.misfits == frozenset(), "or it would be loaded for ever"
+    assert memory.here.degraded == frozenset(), "or it would be loaded for ever"
     assert memory.here.listed["a"].flaws == ("offloaded",), "but it is still to be seen"
     assert memory.server.called("load") == ["a", "a"]
 
@@ -264,8 +264,8 @@ async def test_a_context_that_shrinks_twice_is_accepted_and_still_ours(memory: M
     await memory.sees(shrunk)
     assert memory.noted == [("context_shrunk", "a")]
     assert memory.here.has("a")
-    assert memory.here.strangers == frozenset()
-    assert memory.here.misfits == frozenset()
+    assert memory.here.foreign == frozenset()
+    assert memory.here.degraded == frozenset()
     assert memory.server.called("unload") == [], "the server loads it anew by itself"
 
 
@@ -275,7 +275,7 @@ async def test_what_was_accepted_is_judged_anew_when_it_comes_back(memory: Memor
     await memory.loader.load("a")
     await memory.sees()
     await memory.sees(spilled)
-    assert memory.here.misfits == {"a"}
+    assert memory.here.degraded == {"a"}
 
 
 async def test_a_load_that_the_server_does_not_list_counts_as_in_memory_after_the_second_try(memory: Memory) -> None:
@@ -287,7 +287,7 @@ async def test_a_load_that_the_server_does_not_list_counts_as_in_memory_after_th
 async def test_a_model_that_stays_though_it_was_told_to_go_is_told_so(memory: Memory) -> None:
     await memory.sees(on_card("a"))
     memory.server.down = BackendUnavailable("refused")
-    assert not await memory.loader.unload("a")
+    assert not await memory.loader.unload("a", "to make room")
     assert memory.here.has("a")
     assert memory.here.leaving == set()
 

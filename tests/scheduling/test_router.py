@@ -1,10 +1,10 @@
 import pytest
 
 from app.errors import QueueFull, Unavailable
-from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.dispatch.router import Router
 from app.scheduling.job import Priority
 from app.scheduling.testing.in_memory import MemoryQueue, MemoryReports
-from tests.scheduling.conftest import job
+from tests.scheduling.conftest import a_host, job
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def queues() -> dict[str, MemoryQueue]:
 @pytest.fixture
 def router(queues: dict[str, MemoryQueue]) -> Router:
     models = {"small": ["mistral:latest"], "big": ["llama3.1:8b", "qwen3:8b"]}
-    return Router([Destination("small"), Destination("big")], queues, models, 3, MemoryReports())
+    return Router([a_host("small"), a_host("big")], queues, models, 3, MemoryReports())
 
 
 def test_a_host_has_a_model_under_every_form_of_its_name(router: Router) -> None:
@@ -62,7 +62,7 @@ async def test_a_model_that_was_deleted_meanwhile_is_sent_where_that_is_found_ou
 
 
 async def test_a_model_whose_host_has_not_answered_yet_waits_and_keeps_no_other(queues: dict[str, MemoryQueue]) -> None:
-    hosts = [Destination("small"), Destination("big")]
+    hosts = [a_host("small"), a_host("big")]
     router = Router(hosts, queues, {"big": ["llama3.1:8b"]}, 3, MemoryReports())
     there = job(2, "llama3.1:8b")
     with pytest.raises(Unavailable, match="No model host"):

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.errors import QueueFull, Unavailable
+from app.hosts.host import Host
 from app.metrics import families
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import Assignments, MemoryAssignments
-from app.scheduling.dispatch.router import WANTED_FOR, Destination, Router
+from app.scheduling.dispatch.router import WANTED_FOR, Router
 from app.scheduling.job import Job
 from app.scheduling.report import Health, HostReport, ResidentReport
 from app.scheduling.testing.in_memory import MemoryQueue, MemoryReports
-from tests.scheduling.conftest import Clock, job
+from app.timing.time import Time
+from tests.scheduling.conftest import Clock, a_host, job
 
 HOSTS = ("one", "two", "three")
 
@@ -32,11 +34,11 @@ class Fleet:
     queues: dict[str, MemoryQueue] = field(default_factory=lambda: {host: MemoryQueue() for host in HOSTS})
     reports: MemoryReports = field(default_factory=MemoryReports)
     assignments: Assignments = field(default_factory=MemoryAssignments)
-    tally: Counters = field(default_factory=Counters)
+    counters: Counters = field(default_factory=Counters)
 
-    def router(self, *hosts: Destination, bound: int = 10, **more: object) -> Router:
+    def router(self, *hosts: Host, bound: int = 10, **more: object) -> Router:
         """The router of one process."""
-        destinations = hosts or tuple(Destination(name) for name in HOSTS)
+        destinations = hosts or tuple(a_host(name) for name in HOSTS)
         return Router(
             destinations,
             {host.name: self.queues[host.name] for host in destinations},
@@ -44,9 +46,8 @@ class Fleet:
             bound,
             self.reports,
             assignments=self.assignments,
-            tally=self.tally,
-            clock=self.clock,
-            wall=self.clock,
+            counters=self.counters,
+            time=Time(self.clock, self.clock),
             **more,  # type: ignore[arg-type]
         )
 
@@ -104,14 +105,14 @@ async def test_a_host_that_is_tried_gets_one_answer_and_no_more(fleet: Fleet) ->
 
 async def test_a_battle_that_was_let_in_for_the_room_of_two_hosts_gets_it(fleet: Fleet) -> None:
     await fleet.tell(report("one", "a", answer_s=0.1), report("two"))
-    router = fleet.router(Destination("one"), Destination("two"), bound=1)
+    router = fleet.router(a_host("one"), a_host("two"), bound=1)
     await router.room(["a", "a"])
     await router.enqueue([job(1, "a"), job(2, "a")])
     assert [await fleet.queues[host].length() for host in ("one", "two")] == [1, 1]
 
 
 async def test_a_battle_is_refused_as_full_only_when_every_host_is(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"), Destination("two"), bound=2)
+    router = fleet.router(a_host("one"), a_host("two"), bound=2)
     await router.enqueue([job(n, "a") for n in range(3)])
     await router.room(["a"])
     with pytest.raises(QueueFull):
@@ -141,7 +142,7 @@ async def test_an_answer_of_a_running_battle_waits_at_a_dead_host_rather_than_no
 
 
 async def test_a_fallback_gets_an_answer_only_when_no_other_host_can(fleet: Fleet) -> None:
-    hosts = (Destination("one", fallback=True), Destination("two"))
+    hosts = (a_host("one", fallback=True), a_host("two"))
     await fleet.tell(report("one", "a"), report("two"))
     router = fleet.router(*hosts)
     await router.enqueue([job(n, "a") for n in range(5)])
@@ -153,7 +154,7 @@ async def test_a_fallback_gets_an_answer_only_when_no_other_host_can(fleet: Flee
 
 async def test_a_host_gets_only_what_it_may_write(fleet: Fleet) -> None:
     await fleet.tell(report("one", "a"), report("two"))
-    router = fleet.router(Destination("one", models=("b:latest",)), Destination("two"))
+    router = fleet.router(a_host("one", models=("b:latest",)), a_host("two"))
     await router.enqueue([job(1, "a")])
     assert await fleet.where(job(1)) == ["two"]
 
@@ -195,7 +196,7 @@ async def test_a_moved_answer_is_in_the_other_queue_only_and_knows_where_it_was(
     assert await router.move(job(1, "a", at=5.0), "one") == "two"
     assert await fleet.where(job(1)) == ["two"]
     assert await fleet.queues["two"].read() == (replace(job(1, "a", at=5.0), tried=("one",)),)
-    assert fleet.tally.counted == {(families.FAILOVERS.name, "one", "two"): 1}
+    assert fleet.counters.counted == {(families.FAILOVERS.name, "one", "two"): 1}
 
 
 async def test_an_answer_never_goes_back_to_a_host_that_could_not_write_it(fleet: Fleet) -> None:
@@ -216,7 +217,7 @@ async def test_an_answer_never_goes_back_to_a_host_that_could_not_write_it(fleet
 
 
 async def test_an_answer_stays_where_every_other_host_is_full(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"), Destination("two"), bound=1)
+    router = fleet.router(a_host("one"), a_host("two"), bound=1)
     await fleet.tell(report("one", "a"), report("two"))
     await router.enqueue([job(1, "a")])
     await fleet.queues["two"].enqueue([job(2, "a")], 1)
@@ -227,7 +228,7 @@ async def test_an_answer_stays_where_every_other_host_is_full(fleet: Fleet) -> N
 
 
 async def test_an_answer_that_finds_the_other_queue_full_on_arrival_stays(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"), Destination("two"), bound=1)
+    router = fleet.router(a_host("one"), a_host("two"), bound=1)
     await fleet.tell(report("one", "a"), report("two"))
     await router.enqueue([job(1, "a")])
     await fleet.queues["two"].enqueue([job(2, "a")], 1)  # unseen, a moment later
@@ -255,7 +256,7 @@ async def test_no_more_than_one_answer_moves_to_a_host_that_is_tried_while_anoth
 
 
 async def test_a_battle_is_let_in_when_the_only_host_is_being_tried(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"))
+    router = fleet.router(a_host("one"))
     await fleet.tell(report("one", "a", health="trying"))
     await router.room(["a", "b", "a"])
     await router.enqueue([job(1, "a"), job(2, "b"), job(3, "a")])
@@ -263,7 +264,7 @@ async def test_a_battle_is_let_in_when_the_only_host_is_being_tried(fleet: Fleet
 
 
 async def test_an_answer_that_only_waited_at_a_host_may_come_back_to_it(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"), Destination("two"))
+    router = fleet.router(a_host("one"), a_host("two"))
     await fleet.queues["one"].enqueue([job(1, "a")], 10)
     assert await router.move(job(1, "a"), "one", begun=False) == "two"
     (there,) = await fleet.queues["two"].read()
@@ -274,7 +275,7 @@ async def test_an_answer_that_only_waited_at_a_host_may_come_back_to_it(fleet: F
 async def test_an_answer_that_was_tried_somewhere_goes_there_again_only_if_it_waits_for_a_dead_host(
     fleet: Fleet,
 ) -> None:
-    router = fleet.router(Destination("one"), Destination("two"))
+    router = fleet.router(a_host("one"), a_host("two"))
     tried = replace(job(1, "a"), tried=("two",))
     await fleet.queues["one"].enqueue([tried], 10)
     assert await router.move(tried, "one") is None
@@ -321,7 +322,7 @@ async def test_what_another_process_moved_meanwhile_is_where_that_one_moved_it(f
 
 
 async def test_a_single_host_keeps_what_it_has(fleet: Fleet) -> None:
-    router = fleet.router(Destination("one"))
+    router = fleet.router(a_host("one"))
     await router.enqueue([job(1, "a")])
     assert await router.move(job(1, "a"), "one") is None
     assert not await router.forward(job(1, "a"), "one")
@@ -333,7 +334,7 @@ async def test_a_visit_is_announced_to_the_hosts_that_would_write_its_models(fle
     fleet.clock.now = 100.0
     await fleet.router().warm(["a", "b", "unknown"])
     until = 100.0 + WANTED_FOR.total_seconds()
-    announced = {host: await queue.wished() for host, queue in fleet.queues.items()}
+    announced = {host: await queue.prewarm_requests() for host, queue in fleet.queues.items()}
     assert announced["one"]["a"] == until
     assert announced["two"] == {}
     assert {model for wishes in announced.values() for model in wishes} == {"a", "b"}
@@ -342,4 +343,4 @@ async def test_a_visit_is_announced_to_the_hosts_that_would_write_its_models(fle
 async def test_nothing_is_announced_where_no_host_works(fleet: Fleet) -> None:
     await fleet.tell(*(report(host, health="down") for host in HOSTS))
     await fleet.router().warm(["a"])
-    assert [await queue.wished() for queue in fleet.queues.values()] == [{}, {}, {}]
+    assert [await queue.prewarm_requests() for queue in fleet.queues.values()] == [{}, {}, {}]

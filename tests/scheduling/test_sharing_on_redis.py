@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from app.redis.client import commands_client
 from app.scheduling.dispatch.assignments import HostAssignments
-from app.scheduling.dispatch.queue import WISHES, HostQueue
-from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, HostQueue
+from app.scheduling.dispatch.router import Router
 from app.scheduling.job import Job
 from app.scheduling.report import KEEP, HostEvent, HostReport, HostReports, ResidentReport
-from tests.scheduling.conftest import job
+from tests.scheduling.conftest import a_host, job
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 HOSTS = ("one", "two", "three")
@@ -33,7 +33,7 @@ async def other(redis_url: str) -> AsyncIterator[Redis]:
 
 def router(redis: Redis) -> Router:
     return Router(
-        [Destination(host) for host in HOSTS],
+        [a_host(host) for host in HOSTS],
         {host: HostQueue(redis, host) for host in HOSTS},
         {host: ["a"] for host in HOSTS},
         100,
@@ -110,32 +110,32 @@ async def test_a_moved_answer_keeps_where_it_was_over_redis(redis: Redis) -> Non
 
 async def test_what_is_announced_is_known_until_its_time(redis: Redis) -> None:
     queue, until = HostQueue(redis, "one"), round(time(), 3) + 60
-    await queue.wish(["a", "b"], until)
-    assert await queue.wished() == {"a": until, "b": until}
+    await queue.request_prewarm(["a", "b"], until)
+    assert await queue.prewarm_requests() == {"a": until, "b": until}
     assert 58 <= await redis.ttl("arena:host:{one}:wishes") <= 61
-    await queue.wish([], until)
-    assert set(await queue.wished()) == {"a", "b"}
-    await queue.wish(["c"], until)
-    assert set(await queue.wished()) == {"c"}, "the newest announcement counts"
+    await queue.request_prewarm([], until)
+    assert set(await queue.prewarm_requests()) == {"a", "b"}
+    await queue.request_prewarm(["c"], until)
+    assert set(await queue.prewarm_requests()) == {"c"}, "the newest announcement counts"
 
 
 async def test_no_more_than_a_bounded_number_of_models_is_announced(redis: Redis) -> None:
     queue = HostQueue(redis, "one")
-    await queue.wish([f"model{n}" for n in range(3 * WISHES)], time() + 60)
-    assert len(await queue.wished()) == WISHES
+    await queue.request_prewarm([f"model{n}" for n in range(3 * MOST_PREWARM_REQUESTS)], time() + 60)
+    assert len(await queue.prewarm_requests()) == MOST_PREWARM_REQUESTS
 
 
 async def test_an_announcement_is_a_nudge(redis: Redis) -> None:
     queue = HostQueue(redis, "one")
     async with aclosing(queue.nudges()) as nudges:
         await asyncio.wait_for(anext(nudges), 2)
-        await queue.wish(["a"], time() + 60)
+        await queue.request_prewarm(["a"], time() + 60)
         assert await asyncio.wait_for(anext(nudges), 2) is None
 
 
 async def test_a_visit_reaches_the_queue_of_a_host(redis: Redis) -> None:
     await router(redis).warm(["a"])
-    assert [set(await HostQueue(redis, host).wished()) for host in HOSTS].count({"a"}) == 1
+    assert [set(await HostQueue(redis, host).prewarm_requests()) for host in HOSTS].count({"a"}) == 1
 
 
 FULL = HostReport(

@@ -51,7 +51,7 @@ def dead() -> ScriptedBackend:
 
 
 def reason(town: Town, one: Job) -> tuple[str, str | None]:
-    finish = town.desk.answer(one).finish
+    finish = town.sink.answer(one).finish
     assert finish is not None
     return finish.reason, finish.error
 
@@ -64,7 +64,7 @@ async def test_a_host_that_is_down_gives_what_waits_there_to_the_other(town: Tow
     await wait_until(town.ended(*jobs))
     assert {reason(town, one) for one in jobs} == {("stop", None)}
     assert {tuple(town.writers(one)) for one in jobs} == {("two",)}, "nothing was begun on the dead host"
-    assert town.tally.counted[(families.FAILOVERS.name, "one", "two")] == 6
+    assert town.counters.counted[(families.FAILOVERS.name, "one", "two")] == 6
 
 
 async def test_an_answer_that_fails_before_its_first_token_is_begun_again_by_the_other_host(town: Town) -> None:
@@ -74,11 +74,11 @@ async def test_an_answer_that_fails_before_its_first_token_is_begun_again_by_the
     await town.put("one", one)
     await wait_until(town.ended(one))
     assert town.writers(one) == ["one", "two"]
-    assert town.desk.answer(one).text == "fine"
-    first, second = town.desk.answer(one).attempts
+    assert town.sink.answer(one).text == "fine"
+    first, second = town.sink.answer(one).attempts
     assert first.over.is_set()
     assert second.token > first.token
-    assert town.desk.answer(one).settled == 1
+    assert town.sink.answer(one).settled == 1
 
 
 async def test_a_moved_answer_is_in_exactly_one_queue_until_it_is_over_and_then_in_none(town: Town) -> None:
@@ -86,7 +86,7 @@ async def test_a_moved_answer_is_in_exactly_one_queue_until_it_is_over_and_then_
     town.open("two", ScriptedBackend({"a": [Script.of("so", timedelta(seconds=0.2), " on")]}, resident=["a"]))
     one = job(1)
     await town.put("one", one)
-    await wait_until(lambda: town.desk.answer(one).text == "so")
+    await wait_until(lambda: town.sink.answer(one).text == "so")
     assert await town.where(one) == ["two"]
     await wait_until(town.ended(one))
     await wait_until(lambda: town.assignments._hosts == {})
@@ -101,7 +101,7 @@ async def test_after_its_first_token_an_answer_fails_and_is_continued_by_nobody(
     await town.put("one", one)
     await wait_until(town.ended(one))
     assert reason(town, one) == ("error", "timeout")
-    assert town.desk.answer(one).text == "half"
+    assert town.sink.answer(one).text == "half"
     assert town.writers(one) == ["one"]
     assert two.calls == []
 
@@ -153,13 +153,13 @@ async def test_where_no_host_is_left_answers_fail_only_after_a_restart_could_hav
 
 async def test_an_answer_waits_for_a_host_that_is_restarted(town: Town) -> None:
     one_server = dead()
-    town.open("one", one_server, pace=PATIENT)
-    town.open("two", dead(), pace=PATIENT)
+    town.open("one", one_server, intervals=PATIENT)
+    town.open("two", dead(), intervals=PATIENT)
     await wait_until(lambda: _are(town, "down"))
     one = job(1)
     await town.put("one", one)
     await asyncio.sleep(0.1)
-    assert town.desk.answer(one).attempts == []
+    assert town.sink.answer(one).attempts == []
     one_server.down = None
     await wait_until(town.ended(one))
     assert reason(town, one) == ("stop", None)
@@ -170,7 +170,7 @@ async def test_a_host_that_comes_back_is_tried_with_one_answer_and_is_up_when_th
     one_server = ScriptedBackend(
         {"a": [Script.of("so", timedelta(seconds=0.3), " on"), Script.of("fine")]}, resident=["a"], down=REFUSED
     )
-    town.open("one", one_server, pace=PATIENT, slots=4)
+    town.open("one", one_server, intervals=PATIENT, num_parallel=4)
     jobs = [job(n) for n in range(3)]
     await town.put("one", *jobs)
     await wait_until(lambda: _is(town, "one", "down"))
@@ -189,7 +189,7 @@ async def test_a_host_that_comes_back_is_tried_with_one_answer_and_is_up_when_th
 async def test_a_host_that_fails_while_it_is_tried_is_down_again_and_its_answer_goes_elsewhere(town: Town) -> None:
     one_server = failing(REFUSED)
     one_server.down = REFUSED
-    town.open("one", one_server, pace=PATIENT)
+    town.open("one", one_server, intervals=PATIENT)
     await wait_until(lambda: _is(town, "one", "down"))
     one_server.down = None
     await wait_until(lambda: _is(town, "one", "trying"))
@@ -211,7 +211,7 @@ async def test_three_failed_answers_in_a_row_take_a_host_out_though_it_answers_p
 
 async def test_a_host_that_answers_probes_and_fails_answers_is_not_fed_one_after_the_other() -> None:
     town = Town(("one",))
-    town.open("one", failing(Stalled("silent"), "half"), pace=replace(PATIENT, down_probe=timedelta(seconds=30)))
+    town.open("one", failing(Stalled("silent"), "half"), intervals=replace(PATIENT, down_probe=timedelta(seconds=30)))
     jobs = [job(n, at=time() + n / 1000) for n in range(8)]
     await town.put("one", *jobs)
     await wait_until(lambda: _is(town, "one", "down"))
@@ -244,7 +244,7 @@ async def test_a_fallback_takes_over_and_its_answers_bear_its_name() -> None:
     await town.router.enqueue([one])
     await wait_until(town.ended(one))
     assert town.writers(one) == ["cloud"]
-    assert town.tally.counted[(families.FALLBACK.name, "cloud")] == 1
+    assert town.counters.counted[(families.FALLBACK.name, "cloud")] == 1
     await town.close()
 
 
@@ -274,12 +274,12 @@ async def test_an_answer_that_began_while_the_host_was_being_cleared_is_not_take
         return await move(one, origin, begun=begun)
 
     town.router.move = slow  # type: ignore[method-assign]
-    town.open("one", one_server, pace=PATIENT)
+    town.open("one", one_server, intervals=PATIENT)
     first, second = job(1, at=1.0), job(2, at=2.0)
     await town.put("one", first, second)
     await wait_until(moving.is_set)
     one_server.down = None
-    await wait_until(lambda: any(town.desk.answer(one).text == "so" for one in (first, second)))
+    await wait_until(lambda: any(town.sink.answer(one).text == "so" for one in (first, second)))
     town.open("two", working())
     await wait_until(lambda: _is(town, "two", "up"))
     await asyncio.sleep(0.3)  # what the router saw of the hosts is taken for granted for a moment
@@ -305,7 +305,7 @@ async def test_an_answer_goes_back_to_a_host_that_was_only_down() -> None:
     town.open("two", two_server)
     jobs = [job(n) for n in range(3)]
     await town.put("one", *jobs)
-    await wait_until(lambda: town.desk.answer(jobs[0]).text == "so")
+    await wait_until(lambda: town.sink.answer(jobs[0]).text == "so")
     one_server.down = None
     await wait_until(lambda: _is(town, "one", "trying"))
     two_server.down = REFUSED
@@ -321,10 +321,10 @@ class Battle(MemorySink):
         super().__init__()
         self.jobs, self.standing = jobs, standing
 
-    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
         await asyncio.sleep(0.05)  # long enough for the other side to ask, too
         failed = {one.answer for one in self.jobs if (end := self.answer(one).finish) and end.reason == "error"}
-        return len(self.jobs) - len({*failed, *doomed, job.answer}) < self.standing
+        return len(self.jobs) - len({*failed, *condemned, job.answer}) < self.standing
 
 
 @pytest.mark.parametrize(("answers", "failed"), [(2, 0), (3, 1), (4, 2)])
@@ -332,18 +332,18 @@ async def test_an_answer_cut_off_is_written_elsewhere_only_if_its_battle_would_e
     answers: int, failed: int
 ) -> None:
     jobs = [Job("battle", n, "a", enqueued_at=time()) for n in range(answers)]
-    town = Town(desk=Battle(jobs, standing=2))
+    town = Town(sink=Battle(jobs, standing=2))
     cut = Script.of("half", timedelta(milliseconds=100), BackendBroken("connection reset"))
-    town.open("one", ScriptedBackend({"a": [cut] * 2}, resident=["a"]), slots=2)
+    town.open("one", ScriptedBackend({"a": [cut] * 2}, resident=["a"]), num_parallel=2)
     await wait_until(lambda: _is(town, "one", "up"))
     await town.put("one", *jobs[:2])
-    await wait_until(lambda: all(town.desk.answer(one).text == "half" for one in jobs[:2]))
+    await wait_until(lambda: all(town.sink.answer(one).text == "half" for one in jobs[:2]))
     town.open("two", working())
     await wait_until(town.ended(*jobs[:2]), timeout=8)
     ends = [reason(town, one) for one in jobs[:2]]
     assert ends.count(("error", "cut_off")) == failed
     assert ends.count(("stop", None)) == 2 - failed
-    texts = {town.desk.answer(one).text for one in jobs[:2] if reason(town, one) == ("stop", None)}
+    texts = {town.sink.answer(one).text for one in jobs[:2] if reason(town, one) == ("stop", None)}
     assert not any(text.startswith("half") for text in texts), "nothing of two hosts is ever mixed"
     await town.close()
 
@@ -366,7 +366,7 @@ async def fail_until_it_shows(town: Town) -> None:
 async def test_a_host_that_fails_every_answer_is_out_of_the_draw_though_its_probes_are_green() -> None:
     town = Town(names=("one",))
     backend = failing(REFUSED)
-    lane = town.open("one", backend, pace=replace(BRISK, down_patience=timedelta(0)))
+    lane = town.open("one", backend, intervals=replace(BRISK, down_patience=timedelta(0)))
     await fail_until_it_shows(town)
 
     async def nothing_can_be_drawn() -> bool:
@@ -374,7 +374,7 @@ async def test_a_host_that_fails_every_answer_is_out_of_the_draw_though_its_prob
 
     await wait_until(nothing_can_be_drawn)
     assert await backend.version()
-    assert await lane._crew.look(), "it answers its probes"
+    assert await lane._state.health.check(), "it answers its probes"
     assert await town.health("one") == "down"
     report = await town.report("one")
     assert report is not None
@@ -403,8 +403,8 @@ async def test_a_load_does_not_excuse_answers_that_fail() -> None:
     town = Town(names=("one",))
     backend = failing(REFUSED)
     backend.resident.clear()
-    lane = town.open("one", backend, pace=replace(BRISK, down_patience=timedelta(0)))
+    lane = town.open("one", backend, intervals=replace(BRISK, down_patience=timedelta(0)))
     await fail_until_it_shows(town)
     assert backend.called("load")
-    assert lane._crew.breaker.health == "down"
+    assert lane._state.breaker.health == "down"
     await town.close()

@@ -1,4 +1,4 @@
-"""Several hosts with a lane each, a router that they share, and one desk; all in memory."""
+"""Several hosts with a driver each, a router that they share, and one sink; all in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from app.backends.base import Backend
 from app.backends.scripted import ScriptedBackend
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import MemoryAssignments
-from app.scheduling.dispatch.router import Destination, Router
-from app.scheduling.driver.driven_host import DrivenHost
+from app.scheduling.dispatch.router import Router
 from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
+from app.scheduling.driver.policy import Policy
 from app.scheduling.job import Job
+from app.scheduling.ports import Ports
 from app.scheduling.report import HostReport
 from app.scheduling.testing.in_memory import MemoryLease, MemoryQueue, MemoryReports, MemorySink
-from tests.scheduling.conftest import BRISK, OPTIONS, TERM
+from tests.scheduling.conftest import BRISK, OPTIONS, TERM, a_host
 
 MODELS = ("a", "b")
 
@@ -40,23 +41,23 @@ class Town:
 
     names: Sequence[str] = ("one", "two")
     fallbacks: Sequence[str] = ()
-    desk: MemorySink = field(default_factory=MemorySink)
+    sink: MemorySink = field(default_factory=MemorySink)
     reports: MemoryReports = field(default_factory=MemoryReports)
     assignments: MemoryAssignments = field(default_factory=MemoryAssignments)
-    tally: Counters = field(default_factory=Counters)
-    lanes: dict[str, tuple[Driver, asyncio.Task[None]]] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+    drivers: dict[str, tuple[Driver, asyncio.Task[None]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.queues = {name: MemoryQueue() for name in self.names}
         self._numbers = count(1)
         self.router = Router(
-            [Destination(name, fallback=name in self.fallbacks) for name in self.names],
+            [a_host(name, fallback=name in self.fallbacks) for name in self.names],
             self.queues,
             dict.fromkeys(self.names, MODELS),
             50,
             self.reports,
             assignments=self.assignments,
-            tally=self.tally,
+            counters=self.counters,
         )
 
     def open(
@@ -65,25 +66,25 @@ class Town:
         backend: Backend | None = None,
         *,
         keep: Callable[[], Sequence[str]] | None = None,
-        pace: Intervals = BRISK,
+        intervals: Intervals = BRISK,
         **more: object,
     ) -> Driver:
-        """Drive ``host``; ``more`` are fields of its ``DrivenHost``."""
-        lane = Driver(
-            DrivenHost(host, fallback=host in self.fallbacks, **more),  # type: ignore[arg-type]
-            backend or ScriptedBackend(models=MODELS, resident=list(MODELS)),
-            self.queues[host],
-            TownLease(self._numbers),
-            self.desk,
-            options=lambda _: OPTIONS,
-            pace=pace,
-            keep=keep,
-            reports=self.reports,
-            elsewhere=self.router,
-            tally=self.tally,
+        """Drive ``host``; ``more`` are fields of its ``Host``."""
+        driver = Driver(
+            a_host(host, fallback=host in self.fallbacks, **more),
+            Ports(
+                backend=backend or ScriptedBackend(models=MODELS, resident=list(MODELS)),
+                queue=self.queues[host],
+                lease=TownLease(self._numbers),
+                sink=self.sink,
+                reports=self.reports,
+                reroute=self.router,
+                counters=self.counters,
+            ),
+            Policy(lambda _: OPTIONS, keep, intervals),
         )
-        self.lanes[host] = (lane, asyncio.create_task(lane.run(), name=f"lane of {host}"))
-        return lane
+        self.drivers[host] = (driver, asyncio.create_task(driver.run(), name=f"driver of {host}"))
+        return driver
 
     async def put(self, host: str, *jobs: Job) -> None:
         """Let ``host`` have ``jobs``, as if the router had chosen it."""
@@ -96,11 +97,11 @@ class Town:
 
     def ended(self, *jobs: Job) -> Callable[[], bool]:
         """Whether all ``jobs`` are settled."""
-        return lambda: all(self.desk.answer(one).settled for one in jobs)
+        return lambda: all(self.sink.answer(one).settled for one in jobs)
 
     def writers(self, one: Job) -> list[str]:
         """The hosts that began an answer, in order."""
-        return [attempt.host for attempt in self.desk.answer(one).attempts]
+        return [attempt.host for attempt in self.sink.answer(one).attempts]
 
     async def report(self, host: str) -> HostReport | None:
         """The newest report of ``host``."""
@@ -112,10 +113,10 @@ class Town:
         return "" if report is None else report.health
 
     async def close(self) -> None:
-        """End all lanes; a lane that crashed fails the test."""
-        for _, task in self.lanes.values():
+        """End all drivers; a driver that crashed fails the test."""
+        for _, task in self.drivers.values():
             task.cancel()
-        results = await asyncio.gather(*(task for _, task in self.lanes.values()), return_exceptions=True)
+        results = await asyncio.gather(*(task for _, task in self.drivers.values()), return_exceptions=True)
         for result in results:
             if isinstance(result, Exception):
                 raise result

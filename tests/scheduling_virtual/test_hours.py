@@ -47,7 +47,7 @@ def test_no_answer_is_cold_after_an_hour_without_anybody(keep_alive: timedelta |
 
 def test_without_a_keeper_the_first_ones_wait_for_their_models() -> None:
     crowd = Crowd(THREE.models, users=10, hours=1.5, every_s=900.0, awake=from_the_second_hour)
-    figures = run_virtual(nights(Setup(THREE, OPTIONS, keeper=False), crowd, restart=False))
+    figures = run_virtual(nights(Setup(THREE, OPTIONS, prewarm=False), crowd, restart=False))
     assert figures.cold_answers >= 3
 
 
@@ -72,10 +72,10 @@ def test_nobody_is_passed_for_longer_than_a_turn_for_each_model_that_is_not_ther
     async def played() -> float:
         async with House.running(CROWDED) as house:
             await play_all(always_playing(seed).visits(), house, house.clock.now)
-            return passed_s(house.desk.begun)
+            return passed_s(house.sink.begun)
 
     # Two of the five models aren't there, so one may wait for two turns: patience, the answers in the way, a swap.
-    turn_s = CROWDED.pace.patience.total_seconds() + 35
+    turn_s = CROWDED.intervals.patience.total_seconds() + 35
     assert run_virtual(played()) < 2 * turn_s
 
 

@@ -8,9 +8,10 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import Unavailable
+from app.hosts.host import Host
 from app.process.app import AtHand
 from app.redis.client import commands_client
-from app.scheduling.dispatch.router import Destination, Router
+from app.scheduling.dispatch.router import Router
 from app.scheduling.report import HostReport
 from app.scheduling.testing.in_memory import MemoryQueue, MemoryReports
 from app.settings.settings import HostSettings, Settings
@@ -76,7 +77,7 @@ async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away():
 
     roster = await roster_of()
     queues = {host: MemoryQueue() for host in roster.models_by_host}
-    destinations = [Destination(host) for host in queues]
+    destinations = [Host(host, f"http://{host}") for host in queues]
     hand = AtHand(roster, Router(destinations, queues, roster.models_by_host, 10, Away()))
     assert await hand.at_hand() == await roster.at_hand()
     with pytest.raises(RedisConnectionError):

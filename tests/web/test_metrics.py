@@ -38,7 +38,7 @@ async def counted(redis):
     tallies = Counters(redis), Counters(redis)
     for tally in tallies:
         tally.answered("gpu-1", ZIRCON, "stop", "", QUICK)
-        tally.loaded("gpu-1", ZIRCON, 8.0, wished=True)
+        tally.loaded("gpu-1", ZIRCON, 8.0, prewarm=True)
         tally.opened()
     tallies[0].answered("gpu-2", QUOKKA, "error", "unavailable", Timing(queue_s=1.0), fallback=True)
     tallies[1].moved("gpu-1", "gpu-2")

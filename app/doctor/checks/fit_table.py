@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from app.doctor.probing.observation import UNKNOWN_SHAPE, Shape
-from app.scheduling.planning.planner import FREE_SHARE
+from app.scheduling.planning.budget import FREE_SHARE
 
 MIB, GIB = 1024**2, 1024**3
 CONTEXTS = (262144, 131072, 65536, 49152, 32768, 24576, 16384, 12288, 8192, 6144, 4096, 3072, 2048, 1024)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -24,7 +24,7 @@ from app.scheduling.job import Job, Priority
 JOBS_TTL = timedelta(hours=24)
 """How long the jobs of a host outlive the newest enqueue."""
 
-WISHES = 64
+MOST_PREWARM_REQUESTS = 64
 """No more models than this are announced at once."""
 
 _SILENCE_S = 30.0
@@ -32,7 +32,7 @@ _RECONNECT_S = 0.5
 
 # KEYS: jobs. ARGV: channel, TTL in ms, bound, then per job: id, JSON. Returns 1, or 0 when the bound is in the way.
 # A job that is there keeps its time; only a more urgent priority is taken over. Sent twice, it changes nothing.
-# The nudge carries what is new or changed, so that the lane needn't read to begin.
+# The nudge carries what is new or changed, so that the driver needn't read to begin.
 _ENQUEUE = """
 local jobs, channel, ttl, bound = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local new = 0
@@ -40,10 +40,10 @@ for i = 4, #ARGV, 2 do
   if redis.call('HEXISTS', jobs, ARGV[i]) == 0 then new = new + 1 end
 end
 if new > 0 and redis.call('HLEN', jobs) + new > bound then return 0 end
-local news = {}
+local added = {}
 local function put(id, job)
   redis.call('HSET', jobs, id, job)
-  news[#news + 1] = job
+  added[#added + 1] = job
 end
 for i = 4, #ARGV, 2 do
   local stored = redis.call('HGET', jobs, ARGV[i])
@@ -58,7 +58,7 @@ for i = 4, #ARGV, 2 do
   end
 end
 redis.call('PEXPIRE', jobs, ttl)
-redis.call('PUBLISH', channel, '[' .. table.concat(news, ',') .. ']')
+redis.call('PUBLISH', channel, '[' .. table.concat(added, ',') .. ']')
 return 1
 """
 
@@ -68,45 +68,6 @@ redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
 redis.call('PUBLISH', ARGV[1], '')
 return 1
 """
-
-
-class Queue(Protocol):
-    """The jobs of one host, shared by every process; ``app.scheduling.testing.in_memory`` has one without Redis."""
-
-    async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
-        """Add ``jobs`` all together, or none. One that is there keeps its time and the more urgent priority.
-
-        Raises:
-            QueueFull: there would be more than ``bound`` jobs.
-        """
-        ...
-
-    async def remove(self, ids: Iterable[str]) -> None:
-        """Delete jobs: they are settled, or nobody wants them any more (the lane then stops writing)."""
-        ...
-
-    async def read(self) -> tuple[Job, ...]:
-        """All jobs, waiting and running, in no order."""
-        ...
-
-    async def length(self) -> int:
-        """How many jobs there are, waiting and running."""
-        ...
-
-    async def wish(self, models: Iterable[str], until: float) -> None:
-        """Announce that ``models`` will be wanted soon, until that Unix time."""
-        ...
-
-    async def wished(self) -> dict[str, float]:
-        """The models that were announced, and until when (Unix time)."""
-        ...
-
-    def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
-        """Yield the jobs that were added or became more urgent, or None where all have to be read again.
-
-        It begins with None, never ends and never raises. What it yields may be old: a job may be gone by then.
-        """
-        ...
 
 
 class _StoredJob(BaseModel):
@@ -150,7 +111,7 @@ class HostQueue:
     ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           here          ``bound`` jobs, 24 h
     ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  here          --
                                            empty text: read all
-    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   here          ``WISHES``, till then
+    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   here          64 models, till then
     ============================== ======= ================================== ============= ==================
 
     The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every
@@ -164,14 +125,14 @@ class HostQueue:
         self._subscriber = subscriber or redis
         self._jobs = f"arena:host:{{{host}}}:jobs"
         self._channel = f"arena:host:{{{host}}}:nudge"
-        self._wishes = f"arena:host:{{{host}}}:wishes"
+        self._prewarm = f"arena:host:{{{host}}}:wishes"
         self._enqueue = redis.register_script(_ENQUEUE)
         self._remove = redis.register_script(_REMOVE)
         self._seen: dict[bytes, tuple[bytes, Job]] = {}
         self._log = structlog.get_logger("app.scheduling.dispatch.queue")
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
-        """Add ``jobs`` all together, or none, and nudge the host's lane; sent twice, it changes nothing.
+        """Add ``jobs`` all together, or none, and nudge the host's driver; sent twice, it changes nothing.
 
         Raises:
             QueueFull: there would be more than ``bound`` jobs.
@@ -186,7 +147,7 @@ class HostQueue:
             raise queue_full()
 
     async def remove(self, ids: Iterable[str]) -> None:
-        """Delete jobs and nudge the host's lane.
+        """Delete jobs and nudge the host's driver.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
@@ -225,29 +186,29 @@ class HostQueue:
         """
         return int(await self._redis.hlen(self._jobs))
 
-    async def wish(self, models: Iterable[str], until: float) -> None:
-        """Announce that ``models`` will be wanted soon and nudge the host's lane.
+    async def request_prewarm(self, models: Iterable[str], until: float) -> None:
+        """Announce that ``models`` will be wanted soon and nudge the host's driver.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
         """
-        wanted: dict[Any, Any] = {model: str(until) for model in sorted(models)[:WISHES]}
+        wanted: dict[Any, Any] = {model: str(until) for model in sorted(models)[:MOST_PREWARM_REQUESTS]}
         if not wanted:
             return
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.delete(self._wishes)
-        pipeline.hset(self._wishes, mapping=wanted)
-        pipeline.expireat(self._wishes, ceil(until))
+        pipeline.delete(self._prewarm)
+        pipeline.hset(self._prewarm, mapping=wanted)
+        pipeline.expireat(self._prewarm, ceil(until))
         pipeline.publish(self._channel, "")
         await pipeline.execute()
 
-    async def wished(self) -> dict[str, float]:
+    async def prewarm_requests(self) -> dict[str, float]:
         """Return the models that were announced last, and until when.
 
         Raises:
             redis.exceptions.RedisError: Redis is away.
         """
-        stored: dict[Any, Any] = await self._redis.hgetall(self._wishes)
+        stored: dict[Any, Any] = await self._redis.hgetall(self._prewarm)
         return {model.decode(): float(until) for model, until in stored.items()}
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
@@ -259,7 +220,7 @@ class HostQueue:
             try:
                 async with aclosing(self._messages()) as messages:
                     async for message in messages:
-                        yield self._news(message)
+                        yield self._added(message)
             except (RedisError, OSError) as error:
                 self._log.warning("nudges_lost", host=self.host, why=type(error).__name__)
             await asyncio.sleep(_RECONNECT_S)
@@ -272,7 +233,7 @@ class HostQueue:
                 if message is not None:
                     yield message
 
-    def _news(self, message: dict[str, Any]) -> tuple[Job, ...] | None:
+    def _added(self, message: dict[str, Any]) -> tuple[Job, ...] | None:
         # Confirmations of a subscription mean "read all": redis-py subscribes again by itself after a reconnect.
         if message["type"] != "message" or not message["data"]:
             return None

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from time import monotonic, time
 
 from app.errors import QueueFull, Unavailable
+from app.hosts.host import Host
 from app.hosts.names import key_of
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import Assignments, MemoryAssignments
 from app.scheduling.dispatch.placement import Place, ranked
-from app.scheduling.dispatch.queue import Queue, queue_full
+from app.scheduling.dispatch.queue import queue_full
 from app.scheduling.job import Job
+from app.scheduling.ports import Queue
 from app.scheduling.report import HostReport, Reports
+from app.timing.time import Time
 
 LOOK_AGAIN_S = 0.25
 """How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
@@ -24,19 +26,8 @@ WANTED_FOR = timedelta(minutes=5)
 """How long a visitor is expected to begin a battle."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A host that answers can be sent to; ``models`` restricts what it writes, empty: whatever it has."""
-
-    name: str
-    slots: int = 1
-    weight: float = 1.0
-    fallback: bool = False
-    models: tuple[str, ...] = ()
-
-
 class Router:
-    """The way to all hosts' queues; it is what lanes know as ``Elsewhere``, too.
+    """The way to all hosts' queues; it is the drivers' ``Reroute``, too.
 
     ``models`` says what each host has, and may change while we look; ``alive`` whether this process could reach it.
     ``bound`` is the largest number of jobs that a host takes. Jobs are counted when they are put into a queue, there.
@@ -44,7 +35,7 @@ class Router:
 
     def __init__(
         self,
-        hosts: Sequence[Destination],
+        hosts: Sequence[Host],
         queues: Mapping[str, Queue],
         models: Mapping[str, Collection[str]],
         bound: int,
@@ -52,9 +43,8 @@ class Router:
         *,
         assignments: Assignments | None = None,
         alive: Callable[[str], bool] = lambda _host: True,
-        tally: Counters | None = None,
-        clock: Callable[[], float] = monotonic,
-        wall: Callable[[], float] = time,
+        counters: Counters | None = None,
+        time: Time | None = None,
     ) -> None:
         self._hosts = {host.name: host for host in hosts}
         self._queues = dict(queues)
@@ -63,11 +53,10 @@ class Router:
         self._reports = reports
         self._assignments = assignments or MemoryAssignments()
         self._alive = alive
-        self._tally = tally
-        self._clock = clock
-        self._wall = wall
-        self._seen: dict[str, Place] = {}
-        self._seen_at = float("-inf")
+        self._counters = counters or Counters()
+        self._time = time or Time()
+        self._states: dict[str, Place] = {}
+        self._states_at = float("-inf")
 
     def hosts_of(self, model: str) -> list[str]:
         """Names of the hosts that have ``model`` and may write it, in the configured order."""
@@ -158,8 +147,7 @@ class Router:
             return None
         self._dispatched(target, 1)
         await self._queues[origin].remove([job.id])
-        if self._tally is not None:
-            self._tally.moved(origin, target)
+        self._counters.moved(origin, target)
         return target
 
     async def forward(self, job: Job, origin: str) -> bool:
@@ -183,7 +171,7 @@ class Router:
             await self._assignments.forget([job.id])
 
     async def cancel(self, jobs: Iterable[Job | str]) -> None:
-        """Take jobs (or job ids) back, wherever they are: their lanes close the sockets."""
+        """Take jobs (or job ids) back, wherever they are: their drivers close the sockets."""
         ids = [job if isinstance(job, str) else job.id for job in jobs]
         if ids:
             forget = () if self._single else (self._assignments.forget(ids),)
@@ -196,14 +184,14 @@ class Router:
             redis.exceptions.RedisError: Redis is away.
         """
         places = dict(await self._places())
-        wishes: dict[str, list[str]] = {}
+        requests: dict[str, list[str]] = {}
         for model in models:
             able = [places[host] for host in self.hosts_of(model)]
             best = next(iter(ranked(model, able)), None)
             if best is not None:
-                wishes.setdefault(best.host, []).append(model)
-        until = self._wall() + WANTED_FOR.total_seconds()
-        await asyncio.gather(*(self._queues[host].wish(names, until) for host, names in wishes.items()))
+                requests.setdefault(best.host, []).append(model)
+        until = self._time.now() + WANTED_FOR.total_seconds()
+        await asyncio.gather(*(self._queues[host].request_prewarm(names, until) for host, names in requests.items()))
 
     @property
     def _single(self) -> bool:
@@ -227,8 +215,8 @@ class Router:
 
     def _dispatched(self, host: str, jobs: int) -> None:
         """Count what was sent to ``host`` until it is looked at anew."""
-        if host in self._seen:
-            self._seen[host] = self._seen[host].with_more(jobs)
+        if host in self._states:
+            self._states[host] = self._states[host].with_more(jobs)
 
     def _best(self, model: str, places: Mapping[str, Place]) -> Place:
         """The place that would write ``model``.
@@ -265,18 +253,25 @@ class Router:
 
     async def _places(self) -> Mapping[str, Place]:
         """All hosts as they were seen a moment ago; near its bound a queue is looked at anew."""
-        full = any(2 * place.room < self._bound for place in self._seen.values())
-        if full or self._clock() - self._seen_at > LOOK_AGAIN_S:
+        full = any(2 * place.room < self._bound for place in self._states.values())
+        if full or self._time.monotonic() - self._states_at > LOOK_AGAIN_S:
             counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))
             reports, lengths = await asyncio.gather(self._reports.read(), counting)
-            self._seen = {
+            self._states = {
                 name: self._place(host, reports.get(name), length)
                 for (name, host), length in zip(self._hosts.items(), lengths, strict=True)
             }
-            self._seen_at = self._clock()
-        return self._seen
+            self._states_at = self._time.monotonic()
+        return self._states
 
-    def _place(self, host: Destination, report: HostReport | None, jobs: int) -> Place:
+    def _place(self, host: Host, report: HostReport | None, jobs: int) -> Place:
         return Place(
-            host.name, host.slots, host.weight, host.fallback, jobs, self._bound - jobs, report, self._alive(host.name)
+            host.name,
+            host.num_parallel,
+            host.weight,
+            host.fallback,
+            jobs,
+            self._bound - jobs,
+            report,
+            self._alive(host.name),
         )

@@ -1,7 +1,7 @@
-"""One job on its way: begin an attempt, write what the model says, hand in the end, settle.
+"""One job on its way: begin an attempt, write what the model says, store the end, reconcile the battle.
 
 The model's slot is occupied from the start until the stream has ended, not until the battle is settled. What is
-refused from outside, or cut by the lane, is left without an end: the socket is closed and the job stays, for whoever
+refused from outside, or cut by the driver, is left without an end: the socket is closed and the job stays, for whoever
 the answer belongs to by then. If nobody wants it any more, ``begin`` says so to the next one who asks.
 
 What fails before its first token is given to another host, if there is one that has not tried: nobody has read a word
@@ -22,17 +22,19 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 
 from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.errors import Unavailable
+from app.hosts.host import Host
 from app.scheduling.driver.breaker import counts
-from app.scheduling.driver.crew import Crew
+from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.job import Job
-from app.scheduling.ports import Attempt, ErrorCode, Finish
+from app.scheduling.ports import Attempt, ErrorCode, Finish, Ports
 from app.tasks import cancel_and_wait
 from app.timing.stopwatch import Stopwatch
+from app.timing.time import Time
 
 SINK_LIMIT_S = 15.0
 """How long beginning an attempt may take."""
 
-HAND_IN_LIMIT_S = 60.0
+COMPLETE_LIMIT_S = 60.0
 """How long a complete answer waits for Redis to come back; then it is written again."""
 
 SETTLE_LIMIT_S = 60.0
@@ -48,7 +50,7 @@ PUBLIC: dict[str, ErrorCode] = {
     "cut_off": "cut_off",
     "empty": "empty",
 }
-"""What a backend's public code is called at the desk; anything else is ``unavailable``."""
+"""What a backend's public code is called at the sink; anything else is ``unavailable``."""
 
 
 Outcome = Literal["settled", "moved", "left"]
@@ -67,7 +69,10 @@ class AttemptRunner:
         self,
         job: Job,
         model: str,
-        crew: Crew,
+        host: Host,
+        ports: Ports,
+        condemned: CondemnedAnswers,
+        time: Time,
         *,
         on_free: Callable[[AttemptRunner], None],
         load_s: float = 0.0,
@@ -81,15 +86,17 @@ class AttemptRunner:
         self.cause = ""
         self.error: BackendError | None = None
         self.finish: Finish | None = None
-        self._crew = crew
+        self._host = host
+        self._ports = ports
+        self._condemned = condemned
         self._failure = failure
         self._on_free = on_free
-        self._watch = Stopwatch(crew.wall() - job.enqueued_at, load_s, crew.clock)
+        self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic)
         self._stream: asyncio.Task[Finish | None] | None = None
         self._cut: str | None = None
         self._moved = False
         self._log = structlog.get_logger("app.scheduling.driver.attempt").bind(
-            battle=job.battle, answer=job.answer, host=crew.host.name, model=job.model
+            battle=job.battle, answer=job.answer, host=host.name, model=job.model
         )
 
     def cut(self, why: str) -> None:
@@ -102,80 +109,77 @@ class AttemptRunner:
         """See the job through.
 
         Raises:
-            Exception: what the desk raised; the job is left as it is.
+            Exception: what the sink raised; the job is left as it is.
         """
         try:
-            if await self._is_elsewhere():
+            if await self._is_another_hosts():
                 return "moved"
-            token = await self._crew.tokens.next_token()
+            token = await self._ports.lease.next_token()
             if token is None:
                 return "left"
             async with asyncio.timeout(SINK_LIMIT_S):
-                attempt = await self._crew.desk.begin(self.job, token, self._crew.host.name)
+                attempt = await self._ports.sink.begin(self.job, token, self._host.name)
             if attempt is not None:
                 finish = await self._written(attempt)
                 if finish is None:
                     return "moved" if self._moved else self._left(token)
                 self.finish = finish
                 self._free()
-                if not await self._handed_in(attempt, finish):
+                if not await self._completed(attempt, finish):
                     return self._left(token)
                 self._finished(finish, token)
         finally:
             self._free()
-            self._crew.over(self.job)
+            self._condemned.forget(self.job)
         async with asyncio.timeout(SETTLE_LIMIT_S):
-            await self._crew.desk.ended(self.job)
-            await self._let_go()
+            await self._ports.sink.ended(self.job)
+            await self._remove()
         return "settled"
 
     async def give_up(self) -> bool:
-        """End the answer as failed after ``run`` has crashed too often, and let the job go; False: not now.
+        """End the answer as failed after ``run`` has crashed too often, and remove the job; False: not now.
 
-        What can't be settled even then is the sweeper's, which looks after every battle that does not move.
+        What can't be reconciled even then is the sweeper's, which looks after every battle that does not move.
         """
-        crew = self._crew
-        token = await crew.tokens.next_token()
+        token = await self._ports.lease.next_token()
         if token is None:
             return False
         async with asyncio.timeout(SINK_LIMIT_S):
-            await crew.desk.fail(self.job, token, crew.host.name, self._failed("crashed", "unavailable", "crashed"))
+            finish = self._failed("crashed", "unavailable", "crashed")
+            await self._ports.sink.fail(self.job, token, self._host.name, finish)
         try:
             async with asyncio.timeout(SETTLE_LIMIT_S):
-                await crew.desk.ended(self.job)
+                await self._ports.sink.ended(self.job)
         except STORE_UNAVAILABLE:
             raise
         except Exception as error:
             self._log.exception("answer_not_settled", exc_info=error)
-        await self._let_go()
+        await self._remove()
         return True
 
-    async def _let_go(self) -> None:
-        await self._crew.queue.remove([self.job.id])
-        if self._crew.elsewhere is not None:
-            await self._crew.elsewhere.settled(self.job)
+    async def _remove(self) -> None:
+        await self._ports.queue.remove([self.job.id])
+        await self._ports.reroute.settled(self.job)
 
-    async def _is_elsewhere(self) -> bool:
+    async def _is_another_hosts(self) -> bool:
         """Whether the job is another host's, or becomes it because its model could not be loaded here."""
-        if self._crew.elsewhere is None:
-            return False
         async with asyncio.timeout(SINK_LIMIT_S):
-            if await self._crew.elsewhere.forward(self.job, self._crew.host.name):
+            if await self._ports.reroute.forward(self.job, self._host.name):
                 return True
-            return self._failure is not None and await self._given_away(self._failure)
+            return self._failure is not None and await self._rerouted(self._failure)
 
-    async def _given_away(self, error: BackendError) -> bool:
+    async def _rerouted(self, error: BackendError) -> bool:
         """Give the job to another host, unless it would be refused there, too, or a reader has seen a part of it.
 
         A part that was read is dropped only for an answer without which its battle would end without a verdict, when
         it was the host that cut it off: it is written from the start, and nothing of two hosts is ever mixed.
         """
-        crew = self._crew
-        if crew.elsewhere is None or isinstance(error, BadRequest):
+        if isinstance(error, BadRequest):
             return False
-        if (self._watch.wrote or isinstance(error, BackendBroken)) and (not counts(error) or await crew.doom(self.job)):
+        was_read = self._watch.wrote or isinstance(error, BackendBroken)
+        if was_read and (not counts(error) or await self._condemned.may_fail(self.job)):
             return False
-        target = await crew.elsewhere.move(self.job, crew.host.name)
+        target = await self._ports.reroute.move(self.job, self._host.name)
         if target is not None:
             self._log.warning("answer_moved", target=target, cause=error.code, why=str(error)[:300])
         return target is not None
@@ -201,7 +205,7 @@ class AttemptRunner:
         except BackendError as error:
             self.error = None if error is self._failure else error
             self._free()
-            self._moved = self._failure is None and await self._given_away(error)
+            self._moved = self._failure is None and await self._rerouted(error)
             return None if self._moved else self._failed(error.code, error.public_code, str(error))
         except Exception as error:  # a bug in a backend must not leave a voter without an end
             self._log.exception("backend_crashed", exc_info=error)
@@ -220,7 +224,7 @@ class AttemptRunner:
         watch, write = self._watch, attempt.write
         chunk, blank = Chunk(), True
         watch.dispatched()
-        async with aclosing(self._crew.backend.stream(attempt.request)) as chunks:
+        async with aclosing(self._ports.backend.stream(attempt.request)) as chunks:
             async for chunk in chunks:
                 watch.chunk(chunk)
                 if chunk.text:
@@ -233,11 +237,11 @@ class AttemptRunner:
         self._log.info("answer_failed", cause=cause, why=why[:300])
         return Finish("error", self._watch.stop(), PUBLIC.get(public_code, "unavailable"))
 
-    async def _handed_in(self, attempt: Attempt, finish: Finish) -> bool:
-        """Hand in the end, waiting for Redis if need be."""
+    async def _completed(self, attempt: Attempt, finish: Finish) -> bool:
+        """Store the end, waiting for Redis if need be."""
         tries = AsyncRetrying(
             retry=retry_if_exception_type(STORE_UNAVAILABLE),
-            stop=stop_after_delay(HAND_IN_LIMIT_S),
+            stop=stop_after_delay(COMPLETE_LIMIT_S),
             wait=wait_exponential(multiplier=0.1, max=1.0),
             sleep=asyncio.sleep,
             reraise=True,
@@ -245,11 +249,10 @@ class AttemptRunner:
         return bool(await tries(attempt.finish, finish))
 
     def _finished(self, finish: Finish, token: int) -> None:
-        crew = self._crew
-        if crew.tally is not None:
-            crew.tally.answered(
-                crew.host.name, self.job.model, finish.reason, self.cause, finish.timing, fallback=crew.host.fallback
-            )
+        host, model = self._host, self.job.model
+        self._ports.counters.answered(
+            host.name, model, finish.reason, self.cause, finish.timing, fallback=host.fallback
+        )
         self._log.info(
             "answer_finished",
             **{"class": self.cause, "reason": finish.reason, "error": finish.error, "attempt": token},

@@ -1,45 +1,63 @@
-"""What happened to a host that ops should know: said in the log, counted, and kept for the host's report."""
+"""What happened to a host that ops should know: logged, counted, and kept for the host's report."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from time import time
+from typing import TypeVar
 
 import structlog
 
 from app.metrics.counters import Counters
-from app.scheduling.report import EventKind, HostEvent
+from app.scheduling.report import EventKind, HostEvent, UnloadReport
 
 KEPT = 20
-"""How many of a host's newest events its report has."""
+"""How many of a host's newest events, and of its newest unloads, its report has."""
+
+
+Event = TypeVar("Event")
 
 
 class HostEvents:
-    """The newest events of ``host``, oldest first; ``wall`` is Unix time."""
+    """The newest events of ``host``, oldest first; ``now`` is Unix time."""
 
-    def __init__(self, host: str, tally: Counters | None = None, wall: Callable[[], float] = time) -> None:
+    def __init__(self, host: str, counters: Counters | None = None, now: Callable[[], float] = time) -> None:
         self._host = host
-        self._tally = tally
-        self._wall = wall
+        self._counters = counters or Counters()
+        self._now = now
         self._events: deque[HostEvent] = deque(maxlen=KEPT)
+        self._unloads: deque[UnloadReport] = deque(maxlen=KEPT)
         self._log = structlog.get_logger("app.scheduling.driver.events").bind(host=host)
 
     @property
-    def events(self) -> tuple[HostEvent, ...]:
+    def newest(self) -> tuple[HostEvent, ...]:
         """The newest events, oldest first."""
         return tuple(self._events)
 
-    def note(self, kind: EventKind, model: str = "", detail: str = "") -> None:
-        """Something happened: one line in the log, one count, one event."""
-        self._events.append(HostEvent(self._wall(), kind, model, detail))
-        # That a host is down is warned of by those who look at the hosts, one line for each trouble.
-        say = self._log.info if kind in ("host_down", "host_up") else self._log.warning
-        say(kind, model=model or None, detail=detail or None)
-        if self._tally is not None:
-            self._tally.happened(self._host, kind)
+    @property
+    def unloads(self) -> tuple[UnloadReport, ...]:
+        """The newest unloads of our own, oldest first, each with its reason."""
+        return tuple(self._unloads)
 
-    def inherit(self, events: Iterable[HostEvent]) -> None:
+    def record(self, kind: EventKind, model: str = "", detail: str = "") -> None:
+        """Something happened: one line in the log, one count, one event."""
+        self._events.append(HostEvent(self._now(), kind, model, detail))
+        # That a host is down is warned of by those who probe the hosts, one line for each trouble.
+        log = self._log.info if kind in ("host_down", "host_up") else self._log.warning
+        log(kind, model=model or None, detail=detail or None)
+        self._counters.happened(self._host, kind)
+
+    def unloaded(self, model: str, why: str) -> None:
+        """The driver took a model out of memory itself; the loader has logged it."""
+        self._unloads.append(UnloadReport(self._now(), model, why))
+
+    def inherit(self, events: Iterable[HostEvent], unloads: Iterable[UnloadReport] = ()) -> None:
         """Take what an earlier driver of the host had noted, before what is here."""
-        known = set(self._events)
-        self._events = deque([*(event for event in events if event not in known), *self._events], maxlen=KEPT)
+        self._events = _merged(events, self._events)
+        self._unloads = _merged(unloads, self._unloads)
+
+
+def _merged(before: Iterable[Event], here: deque[Event]) -> deque[Event]:
+    known = set(here)
+    return deque([*(event for event in before if event not in known), *here], maxlen=KEPT)

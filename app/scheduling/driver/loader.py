@@ -46,7 +46,7 @@ class LoadWindow:
 
 
 class Loader:
-    """Loads and unloads the models of ``host`` and keeps ``residency`` true; ``wall`` is Unix time."""
+    """Loads and unloads the models of ``host`` and keeps ``residency`` true; ``now`` is Unix time."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Loader:
         residency: Residency,
         options: Callable[[str], GenerationOptions],
         history: History,
-        journal: HostEvents,
+        events: HostEvents,
         *,
-        wall: Callable[[], float] = time,
+        now: Callable[[], float] = time,
         poll: timedelta = POLL_EVERY,
         unload_limit: timedelta = UNLOAD_LIMIT,
         recovery: timedelta = RECOVERY,
@@ -66,8 +66,8 @@ class Loader:
         self._residency = residency
         self._options = options
         self._history = history
-        self._journal = journal
-        self._wall = wall
+        self._events = events
+        self._now = now
         self._poll = poll.total_seconds()
         self._unload_limit = unload_limit.total_seconds()
         self._recovery = recovery.total_seconds()
@@ -94,20 +94,20 @@ class Loader:
             flaws = await self._verified(model)
         except BackendError as error:
             hung = isinstance(error, LoadTimedOut)
-            self._journal.note("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
+            self._events.record("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
             raise
         finally:
             here.end_load()
-        self._windows[model] = LoadWindow(began, self._wall())
+        self._windows[model] = LoadWindow(began, self._now())
         self._history.loaded(model, seconds)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
         return seconds
 
-    async def unload(self, model: str) -> bool:
+    async def unload(self, model: str, why: str) -> bool:
         """Send ``model`` out of memory and wait until it is gone, at most ``unload_limit``; False when it stays."""
         here = self._residency
         here.leaving.add(model)
-        began, on_card = self._wall(), here.on_card(model)
+        began, on_card = self._now(), here.on_card(model)
         try:
             async with asyncio.timeout(self._unload_limit):
                 await self._backend.unload(here.server_name(model))
@@ -115,11 +115,13 @@ class Loader:
             if on_card:
                 await asyncio.sleep(self._recovery)
         except Exception as error:
-            self._log.warning("model_unload_failed", model=model, cause=getattr(error, "code", type(error).__name__))
+            self._log.warning(
+                "model_unload_failed", model=model, why=why, cause=getattr(error, "code", type(error).__name__)
+            )
             await asyncio.sleep(self._poll)  # or the next plan would ask again at once
             return False
         else:
-            self._log.info("model_unloaded", model=model, unload_s=round(self._wall() - began, 3))
+            self._log.info("model_unloaded", model=model, why=why, unload_s=round(self._now() - began, 3))
             return True
         finally:
             here.leaving.discard(model)
@@ -136,11 +138,13 @@ class Loader:
         if not flaws:
             return flaws
         if "offloaded" in flaws:
-            await self.unload(model)  # asked with the same options, the server would keep it where it is
+            await self.unload(
+                model, "to be loaded anew: a part of it is on the CPU"
+            )  # asked with the same options, the server would keep it where it is
         await self._backend.load(model, self._options(model))
         flaws = await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
-            self._journal.note("offloaded", model, "also after a second load: taken as it is")
+            self._events.record("offloaded", model, "also after a second load: taken as it is")
         if "context_shrunk" in flaws:
-            self._journal.note("context_shrunk", model, "also after a second load: taken as it is")
+            self._events.record("context_shrunk", model, "also after a second load: taken as it is")
         return flaws

@@ -12,18 +12,18 @@ from dataclasses import replace
 from datetime import timedelta
 from time import time
 
-from app.scheduling.planning.planner import Budget
+from app.scheduling.planning.budget import Budget
 
 RETRY_AFTER = timedelta(hours=1)
 """How long it counts that something did not fit; then it may be tried again."""
 
 
 class MemoryBudget:
-    """The ``budget`` of a host with what was learned; ``wall`` is Unix time in seconds."""
+    """The ``budget`` of a host with what was learned; ``now`` is Unix time in seconds."""
 
-    def __init__(self, budget: Budget, wall: Callable[[], float] = time) -> None:
+    def __init__(self, budget: Budget, now: Callable[[], float] = time) -> None:
         self._configured = budget
-        self._wall = wall
+        self._clock = now
         self._overfull: tuple[int, float] | None = None
         self._learned: tuple[int, float] | None = None
         self._proven = 0
@@ -58,13 +58,13 @@ class MemoryBudget:
             return
         total_bytes = sum(kept_bytes) + size_bytes
         known = self._overfull_bytes()
-        self._overfull = (total_bytes if known is None else min(total_bytes, known), self._wall())
+        self._overfull = (total_bytes if known is None else min(total_bytes, known), self._clock())
         self._proven = min(self._proven, total_bytes - 1)
         if self._configured.memory_bytes is None:
-            self._learned = (max(left, 1), self._wall())
+            self._learned = (max(left, 1), self._clock())
 
     def _overfull_bytes(self) -> int | None:
-        if self._overfull is None or self._wall() - self._overfull[1] > RETRY_AFTER.total_seconds():
+        if self._overfull is None or self._clock() - self._overfull[1] > RETRY_AFTER.total_seconds():
             return None
         return self._overfull[0]
 
@@ -72,5 +72,5 @@ class MemoryBudget:
         if self._learned is None:
             return None
         count, at = self._learned
-        more = int(max(self._wall() - at, 0.0) / RETRY_AFTER.total_seconds())
+        more = int(max(self._clock() - at, 0.0) / RETRY_AFTER.total_seconds())
         return count + more if count + more < self._configured.max_models else None

@@ -1,15 +1,15 @@
 """Keeps a host warm: which models should be in memory while nobody waits.
 
-The keeper loads nothing. It has a plan, the set of models that belong in memory, and wishes for what is missing of
-it; wishes are seen to by the planner when nobody waits. The plan begins with what is there of ours and is filled up
-with the configured models, in their order, as far as they fit together. From then on the lane's own changes change the
-plan: a model that it evicted for another is no longer in it, so that the keeper never undoes what users wanted; one
-that others evicted, that expired, or that spilled to the CPU still is, and is wished back.
+The prewarmer loads nothing. It has a plan, the set of models that belong in memory, and requests what is missing of
+it; the planner grants requests when nobody waits. The plan begins with what is there of ours and is filled up with the
+configured models, in their order, as far as they fit together. From then on the driver's own changes change the plan:
+a model that it evicted for another is no longer in it, so that prewarming never undoes what users wanted; one that
+others evicted, that expired, or that spilled to the CPU still is, and is requested again.
 
-What fails is wished again after a pause that grows. A model that leaves soon after it was wished back is treated as
-a failure too: somebody else wants the memory, and to fight for it would help nobody.
+What fails is requested again after a pause that grows. A model that leaves soon after it was loaded on request is
+treated as a failure too: somebody else wants the memory, and to fight for it would help nobody.
 
-A host that scales to zero is not kept warm: only what visitors announce is wished, a few times an hour at most.
+A host that scales to zero is not kept warm: only what visitors announce is requested, a few times an hour at most.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from time import time
 
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential
 
-from app.scheduling.planning.planner import Budget
+from app.hosts.host import Host
+from app.scheduling.planning.budget import Budget
 
 PAUSES = wait_exponential(multiplier=5, min=5, max=300)
-"""Seconds between wishes for a model that could not be loaded or kept: 5, 10, 20, … 300."""
+"""Seconds between requests for a model that could not be loaded or kept: 5, 10, 20, … 300."""
 
 STAYED = timedelta(minutes=5)
-"""A model that stays this long after a wish is no longer in dispute."""
+"""A model that stays this long after it was requested is no longer in dispute."""
 
 HOUR_S = 3600.0
 
 
 @dataclass(slots=True)
-class _Trouble:
-    """How often in a row a wish came to nothing, and when (Unix time) the model may be wished again."""
+class _Backoff:
+    """How often in a row a request came to nothing, and when (Unix time) the model may be requested again."""
 
     failures: int = 0
     until: float = 0.0
@@ -45,7 +46,7 @@ class Prewarmer:
     """The plan of one host.
 
     ``configured`` gives the models that it should hold, the most wanted first; ``fits`` is asked with the sizes of
-    those that are chosen and the next one's. ``wall`` is Unix time. Not ``enabled``, it wishes announced models only.
+    those that are chosen and the next one's. ``now`` is Unix time. Not ``enabled``, it requests announced models only.
     """
 
     def __init__(
@@ -55,19 +56,30 @@ class Prewarmer:
         enabled: bool = True,
         scale_to_zero: bool = False,
         warm_per_hour: int = 12,
-        wall: Callable[[], float] = time,
+        now: Callable[[], float] = time,
     ) -> None:
         self._configured = configured
         self._keeps = enabled and not scale_to_zero
         self._hourly = warm_per_hour if scale_to_zero else None
-        self._wall = wall
+        self._now = now
         self._plan: dict[str, None] = {}
         self._evicted: set[str] = set()
         self._announced: dict[str, float] = {}
         self._refused: dict[str, float] = {}
-        self._troubles: dict[str, _Trouble] = {}
+        self._backoffs: dict[str, _Backoff] = {}
         self._granted: dict[str, float] = {}
         self._warmed: deque[float] = deque()
+
+    @classmethod
+    def of(cls, host: Host, keep: Callable[[], Sequence[str]] | None, *, now: Callable[[], float] = time) -> Prewarmer:
+        """The prewarmer of ``host``; ``keep`` gives the models that it should hold, None keeps none."""
+        return cls(
+            keep or (lambda: ()),
+            enabled=keep is not None,
+            scale_to_zero=host.scale_to_zero,
+            warm_per_hour=host.warm_per_hour,
+            now=now,
+        )
 
     @property
     def plan(self) -> tuple[str, ...]:
@@ -90,22 +102,22 @@ class Prewarmer:
                 self._plan[model] = None
 
     def announce(self, models: Iterable[str], until: float) -> None:
-        """Somebody is about to play: ``models`` are wished until that Unix time."""
+        """Somebody is about to play: ``models`` are requested until that Unix time."""
         for model in models:
-            # What was evicted since is wished for the next visit only.
+            # What was evicted since is requested for the next visit only.
             if until > self._refused.get(model, 0.0):
                 self._announced[model] = until
 
-    def loaded(self, model: str, *, wished: bool) -> None:
+    def loaded(self, model: str, *, prewarm: bool) -> None:
         """A load succeeded: whoever wanted it, it belongs in memory now."""
         self._evicted.discard(model)
         if self._keeps:
             self._plan[model] = None
-        if wished:
-            self._granted[model] = self._wall()
-            self._warmed.append(self._wall())
+        if prewarm:
+            self._granted[model] = self._now()
+            self._warmed.append(self._now())
         else:
-            self._troubles.pop(model, None)
+            self._backoffs.pop(model, None)
 
     def evicted(self, model: str) -> None:
         """The planner sent it away for another: it is where it should be."""
@@ -116,14 +128,14 @@ class Prewarmer:
             self._refused[model] = until
 
     def failed(self, model: str) -> None:
-        """A wish for it failed; it is wished again after a while."""
-        trouble = self._troubles.setdefault(model, _Trouble())
-        trouble.failures += 1
-        trouble.until = self._wall() + _pause_s(trouble.failures)
+        """A load on request failed; it is requested again after a while."""
+        backoff = self._backoffs.setdefault(model, _Backoff())
+        backoff.failures += 1
+        backoff.until = self._now() + _pause_s(backoff.failures)
 
-    def wishes(self, missing: Callable[[str], bool]) -> tuple[str, ...]:
+    def requests(self, missing: Callable[[str], bool]) -> tuple[str, ...]:
         """What should be loaded now, of the plan and of what was announced, if it is ``missing``."""
-        now = self._wall()
+        now = self._now()
         self._announced = {model: until for model, until in self._announced.items() if until > now}
         wanted = [model for model in dict.fromkeys((*self._announced, *self._plan)) if missing(model)]
         for model in wanted:
@@ -133,17 +145,17 @@ class Prewarmer:
         return tuple(model for model in wanted if self._rested(model, now))
 
     def _note_return(self, model: str, now: float) -> None:
-        """It was wished and is missing again: soon afterwards that is a failure, later it is forgotten."""
+        """It was requested and is missing again: soon afterwards that is a failure, later it is forgotten."""
         granted = self._granted.pop(model, None)
         if granted is None:
             return
         if now - granted < STAYED.total_seconds():
             self.failed(model)
         else:
-            self._troubles.pop(model, None)
+            self._backoffs.pop(model, None)
 
     def _rested(self, model: str, now: float) -> bool:
-        return model not in self._troubles or self._troubles[model].until <= now
+        return model not in self._backoffs or self._backoffs[model].until <= now
 
     def _spent(self, now: float) -> bool:
         """Whether this hour's loads of a host that scales to zero are used up."""

@@ -1,4 +1,4 @@
-"""Writes the report of a host while its lane drives it: at every change, and every so often as a sign of life."""
+"""Writes the report of a host while it is driven: at every change, and every so often as a sign of life."""
 
 from __future__ import annotations
 
@@ -10,80 +10,90 @@ from datetime import timedelta
 
 import structlog
 
-from app.scheduling.driver.crew import Crew
+from app.scheduling.driver.state import DriverState
 from app.scheduling.planning.planner import View
-from app.scheduling.report import TELL_EVERY, HostReport, Reports, ResidentReport
+from app.scheduling.ports import Ports
+from app.scheduling.report import REPORT_EVERY, HostReport, ResidentReport
+from app.timing.time import Time
 
-NOT_OFTENER = timedelta(milliseconds=250)
+AT_MOST_EVERY = timedelta(milliseconds=250)
 """Changes that come sooner after one another go out together."""
 
 PUT_LIMIT_S = 2.0
 
 
 class Reporter:
-    """Puts what ``crew`` knows into ``reports``; ``view`` gives the lane's present view of its work.
+    """Reports ``state`` of ``host``; ``view`` gives the driver's present view of its work.
 
-    Nothing is told before ``knows`` is true, which is when the host was looked at for the first time.
+    Nothing is reported before ``known`` is true, which is when the host was probed for the first time.
     """
 
-    def __init__(self, crew: Crew, reports: Reports, view: Callable[[], View], knows: Callable[[], bool]) -> None:
-        self._crew = crew
-        self._reports = reports
+    def __init__(
+        self,
+        host: str,
+        ports: Ports,
+        state: DriverState,
+        time: Time,
+        *,
+        view: Callable[[], View],
+        known: Callable[[], bool],
+    ) -> None:
+        self._host = host
+        self._ports = ports
+        self._state = state
+        self._time = time
         self._view = view
-        self._knows = knows
-        self._told: HostReport | None = None
-        self._told_at = float("-inf")
-        self._log = structlog.get_logger("app.scheduling.driver.reporter").bind(host=crew.host.name)
+        self._known = known
+        self._reported: HostReport | None = None
+        self._reported_at = float("-inf")
+        self._log = structlog.get_logger("app.scheduling.driver.reporter").bind(host=host)
 
     async def inherit(self) -> None:
         """Take the events over from the report of an earlier driver; what can't be read is no loss."""
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
-                before = (await self._reports.read()).get(self._crew.host.name)
+                before = (await self._ports.reports.read()).get(self._host)
         except Exception as error:  # no host is driven worse for want of its past
             self._log.info("past_unread", why=type(error).__name__)
             return
         if before is not None:
-            self._crew.journal.inherit(before.events)
-            if self._crew.tally is not None:
-                self._crew.tally.taken_over(self._crew.host.name)
+            self._state.events.inherit(before.events, before.unloads)
+            self._ports.counters.taken_over(self._host)
 
     async def run(self) -> None:
-        """Tell until cancelled."""
+        """Report until cancelled."""
         while True:
-            if self._knows():
-                await self._tell()
-            await asyncio.sleep(NOT_OFTENER.total_seconds())
+            if self._known():
+                await self._put_if_due()
+            await asyncio.sleep(AT_MOST_EVERY.total_seconds())
 
-    async def _tell(self) -> None:
-        report = self.report()
-        now = self._crew.clock()
-        old = self._told is not None and replace(report, at=self._told.at) == self._told
-        if old and now - self._told_at < TELL_EVERY.total_seconds():
+    async def _put_if_due(self) -> None:
+        report, now = self.report(), self._time.monotonic()
+        same = self._reported is not None and replace(report, at=self._reported.at) == self._reported
+        if same and now - self._reported_at < REPORT_EVERY.total_seconds():
             return
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
-                await self._reports.put(report)
-        except Exception as error:  # Redis is away, or whatever: the next one may get there
+                await self._ports.reports.put(report)
+        except Exception as error:  # Redis is unavailable, or whatever: the next one may get there
             self._log.info("report_not_told", why=type(error).__name__)
             return
-        self._told, self._told_at = report, now
+        self._reported, self._reported_at = report, now
 
     def report(self) -> HostReport:
         """The host as of now."""
-        crew, view = self._crew, self._view()
-        here, breaker, history = crew.residency, crew.breaker, crew.history
-        trouble_s = crew.clock() - breaker.since
+        view, state, now = self._view(), self._state, self._time.now()
+        residency, breaker, history = state.residency, state.breaker, state.history
         return HostReport(
-            host=crew.host.name,
-            at=crew.wall(),
+            host=self._host,
+            at=now,
             health=breaker.health,
             why=breaker.why,
-            since=round(crew.wall() - trouble_s),
-            version=crew.version,
+            since=round(now - (self._time.monotonic() - breaker.since)),
+            version=state.health.version,
             residents=self._residents(),
-            loading=here.loading,
-            loading_since=here.loading_since if here.loading else 0.0,
+            loading=residency.loading,
+            loading_since=residency.loading_since if residency.loading else 0.0,
             waiting=len(view.waiting),
             running=sum(view.in_flight.values()),
             waiting_by_model=dict(Counter(job.model for job in view.waiting)),
@@ -91,16 +101,17 @@ class Reporter:
             load_s=_rounded(history.loads()),
             answer_s=_rounded(history.answers()),
             tokens_per_s=_rounded(history.rates.usual()),
-            planned=crew.keeper.plan,
-            max_models=here.limits.models,
-            events=crew.journal.events,
+            planned=state.prewarmer.plan,
+            max_models=residency.memory.models,
+            events=state.events.newest,
+            unloads=state.events.unloads,
             failed_answers=breaker.failed_answers,
             failure=breaker.failure,
         )
 
     def _residents(self) -> tuple[ResidentReport, ...]:
-        here = self._crew.residency
-        listed = here.listed
+        residency = self._state.residency
+        listed = residency.listed
         return tuple(
             ResidentReport(
                 model=resident.model,
@@ -113,7 +124,7 @@ class Reporter:
                 flags=seen.flaws if seen else (),
                 ours=seen.ours if seen else True,
             )
-            for resident in here.residents
+            for resident in residency.residents
         )
 
 

@@ -41,7 +41,7 @@ class Residency:
     """The models of a host: ``residents``, the one that is ``loading``, those that are ``leaving``.
 
     ``options`` gives the options of a model's battles, which its load must have too; it is also asked for models
-    that nobody configured. ``models`` are the configured names: they are spelled like this here. ``wall`` is Unix time.
+    that nobody configured. ``models`` are the configured names: they are spelled like this here. ``now`` is Unix time.
     """
 
     def __init__(
@@ -50,20 +50,20 @@ class Residency:
         backend: Backend,
         options: Callable[[str], GenerationOptions],
         *,
-        limits: MemoryBudget,
-        journal: HostEvents,
+        memory: MemoryBudget,
+        events: HostEvents,
         models: Iterable[str] = (),
-        wall: Callable[[], float] = time,
+        now: Callable[[], float] = time,
     ) -> None:
         self.loading: str | None = None
         self.loading_since = 0.0
         self.leaving: set[str] = set()
         self.sizes: dict[str, int] = {}
-        self.limits = limits
+        self.memory = memory
         self._backend = backend
         self._options = options
-        self._journal = journal
-        self._wall = wall
+        self._events = events
+        self._now = now
         self._residents: dict[str, Resident] = {}
         self._listed: dict[str, Listed] = {}
         self._spellings: dict[str, str] = {}
@@ -86,12 +86,12 @@ class Residency:
         return dict(self._listed)
 
     @property
-    def strangers(self) -> frozenset[str]:
+    def foreign(self) -> frozenset[str]:
         """Residents that others loaded: with another context than ours."""
         return frozenset(model for model, listed in self._listed.items() if not listed.ours)
 
     @property
-    def misfits(self) -> frozenset[str]:
+    def degraded(self) -> frozenset[str]:
         """Ours that are in memory as they should not be, and were not accepted so."""
         return frozenset(m for m, seen in self._listed.items() if seen.ours and seen.flaws and m not in self._accepted)
 
@@ -106,7 +106,7 @@ class Residency:
     def used(self, model: str) -> None:
         """Note that ``model`` gets an answer to write now."""
         if model in self._residents:
-            self._residents[model] = replace(self._residents[model], used=self._wall())
+            self._residents[model] = replace(self._residents[model], used=self._now())
 
     def on_card(self, model: str) -> bool:
         """Whether ``model`` has memory of a card."""
@@ -194,7 +194,7 @@ class Residency:
             self.sizes[key] = entry.size_bytes
         self._note_changes(seen_before)
         if not any(seen.flaws for seen in self._listed.values()):
-            self.limits.fitted(sum(resident.size_bytes for resident in self._residents.values()))
+            self.memory.fitted(sum(resident.size_bytes for resident in self._residents.values()))
         self._known = True
 
     def _key(self, entry: LoadedModel) -> tuple[str, bool]:
@@ -213,7 +213,7 @@ class Residency:
             return
         for model, seen in self._listed.items():
             if not seen.ours and model not in before:
-                self._journal.note("foreign_model", model, "somebody else uses this host")
+                self._events.record("foreign_model", model, "somebody else uses this host")
             if model != self.loading and model not in self._accepted:
                 self._note_flaws(model, seen, before.get(model))
         for model in sorted(before.keys() - self._listed.keys() - self.leaving):
@@ -225,26 +225,26 @@ class Residency:
         for flaw in set(seen.flaws) - set(before.flaws if before is not None else ()):
             if flaw == "offloaded":
                 share = 1 - seen.entry.vram_bytes / seen.entry.size_bytes
-                self._journal.note("offloaded", model, f"{share:.0%} of it is on the CPU")
+                self._events.record("offloaded", model, f"{share:.0%} of it is on the CPU")
             elif flaw == "context_shrunk":
-                self._journal.note("context_shrunk", model, f"its context is {seen.entry.context_length}")
+                self._events.record("context_shrunk", model, f"its context is {seen.entry.context_length}")
 
     def _note_gone(self, model: str, last: LoadedModel) -> None:
         loading = self.loading is not None and model != self.loading
         # A model that the server pushes out shows the moment as its end: what it showed before the load counts.
         known = self._beside.get(model) if loading else None
         expires_at = last.expires_at if known is None else known.entry.expires_at
-        if expires_at is not None and expires_at <= self._wall() + EXPIRY_SLACK_S:
-            self._journal.note("expired", model, "its keep-alive ran out")
+        if expires_at is not None and expires_at <= self._now() + EXPIRY_SLACK_S:
+            self._events.record("expired", model, "its keep-alive ran out")
         elif loading:
             self._pushed_out = True
-            self._journal.note("pushed_out", model, f"the server made room for {self.loading}")
+            self._events.record("pushed_out", model, f"the server made room for {self.loading}")
         else:
-            self._journal.note("unloaded_by_others", model, "it left without our doing")
+            self._events.record("unloaded_by_others", model, "it left without our doing")
 
     def begin_load(self, model: str) -> None:
         """Note that ``model`` is being loaded from now on, and what is there beside it."""
-        self.loading, self.loading_since = model, self._wall()
+        self.loading, self.loading_since = model, self._now()
         self._beside, self._pushed_out = dict(self._listed), False
 
     def end_load(self) -> None:
@@ -252,8 +252,8 @@ class Residency:
         loaded, self.loading = self.loading, None
         if self._pushed_out and loaded is not None:
             kept = [seen.entry.size_bytes for model, seen in self._beside.items() if model != loaded]
-            self.limits.overflowed(kept, self.sizes.get(loaded, 0), len(self._residents))
+            self.memory.overflowed(kept, self.sizes.get(loaded, 0), len(self._residents))
 
     def _fresh(self, model: str) -> Resident:
-        now = self._wall()
+        now = self._now()
         return Resident(model, since=now, used=now)

@@ -38,7 +38,7 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
     ahead: Counter[str] = Counter()
     loads_s = _left_s(history.load_s(view.loading), view.now - view.loading_since) if view.loading else 0.0
     load_at: dict[str, float] = {view.loading: loads_s} if view.loading else {}
-    told = {}
+    updates = {}
     for place, job in enumerate(in_order(view), 1):
         wait_s = _writing_s(view, history, job.model, ahead[job.model])
         if job.model not in present:
@@ -48,8 +48,10 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
             wait_s += load_at[job.model]
         ahead[job.model] += 1
         loading = job.model == view.loading
-        told[job.id] = QueueUpdate("loading" if loading else "queued", None if loading else place, max(ceil(wait_s), 1))
-    return told
+        updates[job.id] = QueueUpdate(
+            "loading" if loading else "queued", None if loading else place, max(ceil(wait_s), 1)
+        )
+    return updates
 
 
 def _writing_s(view: View, history: History, model: str, ahead: int) -> float:

@@ -15,25 +15,20 @@ The rules, in the order in which they bind:
 6. A model that has to go is idle; among those the least recently used goes first, a pinned one last. Prefetch and
    batches never push out a model that a viewer waits for, a pinned one only once they count as his, and never make one
    stop.
-7. When nobody waits, wishes are seen to, one at a time: a model that should be in memory is loaded if it fits beside
-   the others, or in the place of idle strangers; one that is there as it should not be goes, to be loaded anew.
-
-Whether a model fits is Ollama's own test: its predicted size is at most 80 % of the memory that is left, and there
-are at most ``max_models``; an empty host takes any model. Where no memory is configured, the count is tested, and what
-was seen: a load that made the server push out another model on its own lowers the count, and the total that did
-not fit is remembered, as is the largest that did.
+7. When nobody waits, prewarm requests are granted, one at a time: a model that should be in memory is loaded if it
+   fits beside the others, or in the place of idle ones that others loaded; one that is there as it should not be is
+   unloaded, to be loaded anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Literal
 
 from app.scheduling.job import Job, Priority
-
-FREE_SHARE = 0.8
-"""Ollama puts a model on a card only if its predicted size is at most this share of the free memory."""
+from app.scheduling.planning.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,39 +42,12 @@ class Resident:
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """What fits on a host: the card's memory where it is known, and Ollama's limit of loaded models (3 a card).
-
-    ``overfull_bytes`` is a total that was tried and did not fit, ``proven_bytes`` the largest that was seen to fit.
-    ``learned_models`` is how many models fitted when more did not: more than that only if their total is proven.
-    """
-
-    memory_bytes: int | None = None
-    max_models: int = 3
-    overfull_bytes: int | None = None
-    proven_bytes: int = 0
-    learned_models: int | None = None
-
-    def takes(self, kept_bytes: Iterable[int], size_bytes: int) -> bool:
-        """Whether a model of ``size_bytes`` fits beside those that stay."""
-        kept = tuple(kept_bytes)
-        if not kept:
-            return True
-        total = sum(kept) + size_bytes
-        if len(kept) >= self.max_models or (self.overfull_bytes is not None and total >= self.overfull_bytes):
-            return False
-        if self.learned_models is not None and len(kept) >= self.learned_models and total > self.proven_bytes:
-            return False
-        return self.memory_bytes is None or size_bytes <= FREE_SHARE * (self.memory_bytes - sum(kept))
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """All that a plan depends on. Models are compared as they are written; ``sizes`` predicts those not in memory.
 
     ``leaving`` are models that were told to go and are still there; they are no longer among ``residents`` for
-    starts, but their memory isn't free, so nothing is loaded meanwhile. ``wishes`` are models that should be in memory
-    and are not, or not as they should be, the most wanted first. ``strangers`` are residents that others loaded,
+    starts, but their memory isn't free, so nothing is loaded meanwhile. ``prewarm`` are models that should be in memory
+    and are not, or not as they should be, the most wanted first. ``foreign`` are residents that others loaded,
     ``pins`` models that should stay.
     """
 
@@ -92,10 +60,10 @@ class View:
     leaving: frozenset[str] = frozenset()
     slots: int = 1
     sizes: Mapping[str, int] = field(default_factory=dict)
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     patience: timedelta = timedelta(seconds=30)
-    wishes: tuple[str, ...] = ()
-    strangers: frozenset[str] = frozenset()
+    prewarm: tuple[str, ...] = ()
+    foreign: frozenset[str] = frozenset()
     pins: frozenset[str] = frozenset()
 
 
@@ -108,16 +76,33 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Bring ``model`` into memory; it fits."""
+    """Bring ``model`` into memory; it fits. ``prewarm``: nobody waits for it yet."""
 
     model: str
+    prewarm: bool = False
+
+
+UnloadReason = Literal["makes_room", "not_ours", "degraded"]
+
+UNLOAD_REASONS: Mapping[UnloadReason, str] = {
+    "makes_room": "to make room for {model}, for which somebody waits",
+    "not_ours": "loaded by others and idle; to make room for {model}",
+    "degraded": "to be loaded anew: it is not in memory as it should be",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Unload:
-    """Send ``model``, which is idle, out of memory."""
+    """Send ``model``, which is idle, out of memory; ``for_model`` is what is loaded next."""
 
     model: str
+    reason: UnloadReason = "makes_room"
+    for_model: str = field(default="", compare=False)
+
+    @property
+    def why(self) -> str:
+        """The reason in words, for the log and the host's report."""
+        return UNLOAD_REASONS[self.reason].format(model=self.for_model)
 
 
 Action = Start | Load | Unload
@@ -130,7 +115,7 @@ def plan(view: View) -> list[Action]:
     starts = _starts(view, waiting, closed)
     busy = {model for model, count in view.in_flight.items() if count} | {start.job.model for start in starts}
     if not waiting:
-        return _granted(view, busy)
+        return _prewarmed(view, busy)
     return [*starts, *_change_of_models(view, waiting, busy)]
 
 
@@ -203,29 +188,29 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
         order = sorted(idle, key=lambda r: (r.model in view.pins, r.model in viewers, r.used, r.model))
         victims = _victims(view, job.model, order)
         if victims is not None:
-            return [Unload(victim.model) for victim in victims] or [Load(job.model)]
+            return [Unload(victim.model, for_model=job.model) for victim in victims] or [Load(job.model)]
         if job.priority is Priority.INTERACTIVE and held_up is None:
             held_up = job
     return []
 
 
-def _granted(view: View, busy: set[str]) -> list[Action]:
-    """The first wish that can be seen to while nobody waits."""
+def _prewarmed(view: View, busy: set[str]) -> list[Action]:
+    """The first prewarm request that can be granted while nobody waits."""
     if view.loading is not None or view.leaving:
         return []
     present = {resident.model for resident in view.residents}
-    strangers = sorted(
-        (r for r in view.residents if r.model in view.strangers and r.model not in busy),
+    foreign = sorted(
+        (r for r in view.residents if r.model in view.foreign and r.model not in busy),
         key=lambda r: (r.used, r.model),
     )
-    for model in view.wishes:
+    for model in view.prewarm:
         if model in present:
             if model not in busy:
-                return [Unload(model)]
+                return [Unload(model, "degraded", model)]
             continue
-        victims = _victims(view, model, strangers)
+        victims = _victims(view, model, foreign)
         if victims is not None:
-            return [Unload(victim.model) for victim in victims] or [Load(model)]
+            return [Unload(victim.model, "not_ours", model) for victim in victims] or [Load(model, prewarm=True)]
     return []
 
 

@@ -60,12 +60,12 @@ class MemoryQueue:
         """Return how many jobs there are."""
         return len(self._jobs)
 
-    async def wish(self, models: Iterable[str], until: float) -> None:
+    async def request_prewarm(self, models: Iterable[str], until: float) -> None:
         """Announce that ``models`` will be wanted soon."""
         self._wishes = dict.fromkeys(models, until)
         self._nudge(None)
 
-    async def wished(self) -> dict[str, float]:
+    async def prewarm_requests(self) -> dict[str, float]:
         """Return what was announced last; whoever reads it sees to its end."""
         return dict(self._wishes)
 
@@ -247,7 +247,7 @@ class MemorySink:
         """Note what the viewers are told."""
         self.answer(job).shown.append((state, place, eta_s))
 
-    async def needed(self, job: Job, doomed: frozenset[int]) -> bool:  # noqa: ARG002 - the Protocol's
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:  # noqa: ARG002 - the Protocol's
         """No: there are no battles here."""
         return False
 

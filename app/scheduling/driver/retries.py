@@ -20,7 +20,7 @@ class _Pause:
     seconds: float
 
 
-class Mishaps:
+class Retries:
     """What went wrong with the jobs of one host, by job id."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

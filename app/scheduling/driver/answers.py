@@ -1,0 +1,68 @@
+"""The answers that a host is writing now, and what is learned from each that ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from app.scheduling.driver.attempt import AttemptRunner
+from app.scheduling.driver.state import DriverState
+from app.scheduling.ports import Finish
+
+
+class RunningAnswers:
+    """The attempts under way, by job id; ``state`` learns from those that end."""
+
+    def __init__(self, state: DriverState) -> None:
+        self._state = state
+        self._runners: dict[str, AttemptRunner] = {}
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._runners
+
+    def by_model(self) -> Counter[str]:
+        """How many slots of each model are occupied."""
+        return Counter(runner.model for runner in self._runners.values() if runner.occupies)
+
+    def add(self, runner: AttemptRunner) -> None:
+        """Note an attempt that begins, and whether it has the host to itself."""
+        runner.alone = not self._anybody_writes()
+        self._runners[runner.job.id] = runner
+
+    def remove(self, runner: AttemptRunner) -> None:
+        """Forget an attempt that ended."""
+        del self._runners[runner.job.id]
+
+    def cut(self, why: str) -> None:
+        """Stop all attempts, without an end."""
+        for runner in self._runners.values():
+            runner.cut(why)
+
+    def cut_those_not_in(self, wanted: set[str]) -> None:
+        """Stop the attempts at jobs that are gone from the queue: nobody wants them any more."""
+        for job_id, runner in self._runners.items():
+            if job_id not in wanted:
+                runner.cut("cancelled")
+
+    def learn(self, runner: AttemptRunner) -> bool:
+        """Learn from an attempt whose slot is free again; True when the server may have lost models."""
+        finish = runner.finish
+        if runner.error is not None:
+            self._state.breaker.failed_answer(runner.error)
+        elif finish is not None and finish.reason != "error":
+            self._state.breaker.answered()
+            self._learn_times(runner, finish)
+        unplanned_load = finish is not None and bool(finish.timing.cold) and not runner.load_s
+        return runner.error is not None or unplanned_load
+
+    def _learn_times(self, runner: AttemptRunner, finish: Finish) -> None:
+        timing, history = finish.timing, self._state.history
+        history.answered(runner.model, (timing.total_s or 0.0) - (timing.queue_s or 0.0) - runner.load_s)
+        rate = timing.tokens_per_s
+        # Models that write at the same time share the card: only who was alone tells how fast the host is.
+        alone = runner.alone and not self._anybody_writes()
+        if rate and history.rates.written(runner.model, rate, alone=alone):
+            usual = history.rates.usual()[runner.model]
+            self._state.events.record("slow", runner.model, f"{rate:.1f} tokens/s, usually {usual:.1f}")
+
+    def _anybody_writes(self) -> bool:
+        return any(runner.occupies for runner in self._runners.values())

@@ -1,0 +1,45 @@
+"""Whether a host answers: one check asks for its version and for what it holds, and reports to the breaker."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from app.backends.base import Backend, BackendError
+from app.scheduling.driver.breaker import Breaker
+from app.scheduling.driver.residency import Residency
+
+
+class HealthCheck:
+    """Checks one host. ``version`` is the server's as it was read last, empty before."""
+
+    def __init__(self, backend: Backend, residency: Residency, breaker: Breaker, second_look: timedelta) -> None:
+        self.version = ""
+        self._backend = backend
+        self._residency = residency
+        self._breaker = breaker
+        self._second_look_s = second_look.total_seconds()
+        self._checking = asyncio.Lock()
+
+    async def answers(self) -> bool:
+        """Whether the host answers at all; the breaker is not told."""
+        try:
+            self.version = await self._backend.version()
+        except BackendError:
+            return False
+        return True
+
+    async def check(self) -> bool:
+        """Ask the host whether it lives and what it holds, twice if need be; False: no answer."""
+        async with self._checking:
+            for last in (False, True):
+                if await self.answers() and await self._residency.refresh():
+                    break
+                if last or self._breaker.health == "down":
+                    self._breaker.unreachable("unavailable")
+                    return False
+                await asyncio.sleep(self._second_look_s)
+            # A host that fails its answers may answer probes all the time: it still gets its pause.
+            if self._breaker.health != "down" or self._breaker.probe_due:
+                self._breaker.alive()
+            return True

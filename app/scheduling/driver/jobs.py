@@ -1,0 +1,62 @@
+"""The jobs of one host as they were last read from its queue, without what was settled since."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from app.scheduling.driver.retries import Retries
+from app.scheduling.job import Job
+
+
+class JobTable:
+    """Jobs by id; those in ``retries`` pause because they went wrong."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._jobs: dict[str, Job] = {}
+        self._settled: set[str] = set()
+        self._added: dict[str, Job] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs)
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._jobs
+
+    def __getitem__(self, job_id: str) -> Job:
+        return self._jobs[job_id]
+
+    def all(self) -> tuple[Job, ...]:
+        """All jobs, waiting and running."""
+        return tuple(self._jobs.values())
+
+    def rested(self) -> list[Job]:
+        """The jobs that don't pause after a mishap."""
+        return [job for job in self._jobs.values() if not self._retries.is_paused(job.id)]
+
+    def add(self, jobs: Iterable[Job]) -> None:
+        """Take jobs that were just enqueued or became more urgent."""
+        for job in jobs:
+            if job.id not in self._settled:
+                self._jobs[job.id] = self._added[job.id] = job
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Callable[[Iterable[Job]], None]]:
+        """Give the function that takes all jobs as they are read inside of the block.
+
+        What is settled meanwhile is left out, and what is added meanwhile is kept: the reading may not know it yet.
+        """
+        self._settled.clear()
+        self._added.clear()
+        yield self._take
+
+    def settled(self, job_id: str) -> None:
+        """Forget a job that is over, or another host's."""
+        self._settled.add(job_id)
+        self._jobs.pop(job_id, None)
+
+    def _take(self, jobs: Iterable[Job]) -> None:
+        read = {job.id: job for job in jobs} | self._added
+        self._jobs = {job_id: job for job_id, job in read.items() if job_id not in self._settled}
+        self._retries.keep(self._jobs)

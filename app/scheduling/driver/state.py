@@ -1,0 +1,61 @@
+"""What the driver of a host knows: what is in memory, how long things take, whether the host is healthy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.hosts.host import Host
+from app.scheduling.driver.breaker import Breaker
+from app.scheduling.driver.events import HostEvents
+from app.scheduling.driver.health import HealthCheck
+from app.scheduling.driver.memory_budget import MemoryBudget
+from app.scheduling.driver.policy import Policy
+from app.scheduling.driver.prewarmer import Prewarmer
+from app.scheduling.driver.residency import Residency
+from app.scheduling.planning.budget import budget_of
+from app.scheduling.ports import Ports
+from app.timing.history import History
+from app.timing.time import Time
+
+
+@dataclass(frozen=True, slots=True)
+class DriverState:
+    """The parts that remember; who acts on them is in the modules beside."""
+
+    residency: Residency
+    history: History
+    breaker: Breaker
+    prewarmer: Prewarmer
+    events: HostEvents
+    health: HealthCheck
+
+    @classmethod
+    def of(cls, host: Host, ports: Ports, policy: Policy, time: Time) -> DriverState:
+        """A driver's state before it has seen anything."""
+        events = HostEvents(host.name, ports.counters, time.now)
+        residency = Residency(
+            host.name,
+            ports.backend,
+            policy.options,
+            memory=MemoryBudget(budget_of(host), time.now),
+            events=events,
+            models=(*host.models, *host.pins),
+            now=time.now,
+        )
+        breaker = Breaker(first_pause=policy.intervals.down_probe, clock=time.monotonic)
+        return cls(
+            residency=residency,
+            history=History(),
+            breaker=breaker,
+            prewarmer=Prewarmer.of(host, _spelled(policy.keep, residency), now=time.now),
+            events=events,
+            health=HealthCheck(ports.backend, residency, breaker, policy.intervals.second_look),
+        )
+
+
+def _spelled(keep: Callable[[], Sequence[str]] | None, residency: Residency) -> Callable[[], Sequence[str]] | None:
+    """The models to keep, spelled as the planner knows them."""
+    if keep is None:
+        return None
+    return lambda: [residency.spelling(model) for model in keep()]
