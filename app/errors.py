@@ -6,7 +6,7 @@
     ├── NotFound              404  no such battle, path or model
     ├── Conflict              409  the battle's state does not allow it
     ├── MessageTooLarge       413  the body or the message is over its limit
-    ├── Unavailable           503  something the arena needs is away; try again
+    ├── Unavailable           503  something the arena needs is unavailable; try again
     │   └── QueueFull         503  a host's queue is at its bound
     └── ConfigurationError         a setting, a file or a database that the process can't start with
 
@@ -31,7 +31,7 @@ class ArenaError(Exception):
 
 
 class InvalidInput(ArenaError):
-    """The request can't be understood; ``field`` names the part to mend."""
+    """The request can't be understood; ``field`` names the part to fix."""
 
     status = 400
     code = "invalid_input"
@@ -77,7 +77,7 @@ class MessageTooLarge(ArenaError):
 
 
 class Unavailable(ArenaError):
-    """Something that the arena needs is away; ``retry_after_s`` is whole seconds."""
+    """Something that the arena needs is unavailable; ``retry_after_s`` is whole seconds."""
 
     status = 503
     code = "unavailable"

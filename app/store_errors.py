@@ -81,13 +81,13 @@ class StoreLost(Unavailable):
 
 def database_lost(trouble: Trouble) -> StoreLost:
     """The error for a database that can't be reached or used now."""
-    what = "takes no writes" if trouble.refuses_writes else "is away"
+    what = "takes no writes" if trouble.refuses_writes else "is unavailable"
     return StoreLost(f"The database {what}; try again in a moment.", code="database_away", trouble=trouble)
 
 
 def redis_lost(trouble: Trouble) -> StoreLost:
     """The error for a Redis that can't be reached or used now."""
-    what = "takes no writes" if trouble.refuses_writes else "is away"
+    what = "takes no writes" if trouble.refuses_writes else "is unavailable"
     return StoreLost(
         f"Redis {what}; your battle is kept, try again in a few seconds", code="redis_away", trouble=trouble
     )

@@ -139,7 +139,7 @@ class Hub:
         Who comes while it is being read waits for that read: half a log looks like another one.
 
         Raises:
-            redis.RedisError: Redis is away; the feed stays behind.
+            redis.RedisError: Redis is unavailable; the feed stays behind.
         """
         while feed.reading is not None or (feed.behind and not feed.gone):
             stood = (feed.name, feed.last)

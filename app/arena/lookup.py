@@ -1,4 +1,4 @@
-"""Which battle is meant, and who entered it: SQL tells, and Redis for as long as the database is away."""
+"""Which battle is meant, and who entered it: SQL tells, and Redis for as long as the database is unavailable."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Lookup:
         return record
 
     async def entered(self, battle_id: str) -> Entered:
-        """Who entered and the votes that stand; while the database is away, as Redis holds them.
+        """Who entered and the votes that stand; while the database is unavailable, as Redis holds them.
 
         Raises:
             NotFound: there is no such battle.
-            Unavailable: the database is away, and Redis has no such battle.
+            Unavailable: the database is unavailable, and Redis has no such battle.
         """
         try:
             record = await self.record(battle_id)
@@ -64,7 +64,7 @@ class Lookup:
     async def resolve(self, battle_or_session: str) -> str:
         """A battle's id from itself or from the session whose newest battle is meant.
 
-        While the database is away only battles can be told, by Redis.
+        While the database is unavailable only battles can be told, by Redis.
 
         Raises:
             NotFound: neither is known.

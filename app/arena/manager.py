@@ -1,6 +1,6 @@
 """The moves of a battle: open it, look at it, judge it, stop it.
 
-Every move is committed to SQL first and told through ``settle`` afterwards, so a caller who got an answer is right
+Every move is committed to SQL first and told through ``reconcile`` afterwards, so a caller who got an answer is right
 about it whatever dies next.
 """
 
@@ -38,7 +38,7 @@ class ArenaManager(Lookup):
         self,
         store: Store,
         ledger: Ledger,
-        settler: Reconciler,
+        reconciler: Reconciler,
         *,
         named: bool = False,
         rng: Random | None = None,
@@ -46,7 +46,7 @@ class ArenaManager(Lookup):
         counters: Counters | None = None,
     ) -> None:
         super().__init__(store, ledger)
-        self._settler = settler
+        self._reconciler = reconciler
         self._named = named
         self._rng = rng or SystemRandom()
         self._new_id = new_id
@@ -75,7 +75,7 @@ class ArenaManager(Lookup):
             return await self.snapshot(battle.id)
         log.info("battle_opened", battle=battle.id, contestants=len(battle.contestants))
         self._counters.opened()
-        await self._settler.ask(battle)
+        await self._reconciler.ask(battle)
         return opened_snapshot(document, f"{name}-{len(steps)}")
 
     async def opened_with(self, key: str, body_hash: str) -> Snapshot | None:
@@ -106,7 +106,7 @@ class ArenaManager(Lookup):
             # Whoever comes first to Redis opens it; the other one finds it open.
             return await self._begin(Document(_opened(record), record.system, self._named))
         if record.status is Status.RUNNING:
-            await self._settler.settle(battle_id)
+            await self._reconciler.reconcile(battle_id)
             if (look := await self._store.look(battle_id)) is not None:
                 return snapshot_of(look)
             record = await self.record(battle_id)
@@ -164,7 +164,7 @@ class ArenaManager(Lookup):
         battle, standing, failed = await self._standing(battle_id, round_number)
         if standing is not None:
             # Redis tells it, but SQL judges: who took it back may have died before that was told.
-            await self._settler.settle(battle_id)
+            await self._reconciler.reconcile(battle_id)
             battle, standing, failed = await self._standing(battle_id, round_number)
         if standing is not None:
             await self._ledger.check_key(battle_id, round_number, verdict, key)
@@ -172,13 +172,13 @@ class ArenaManager(Lookup):
             ballot = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
             standing = await self._cast(battle, round_number, ballot, failed)
         if standing.verdict is not verdict:
-            await self._settler.settle(battle_id)  # who gave it may have died before it was told
+            await self._reconciler.reconcile(battle_id)  # who gave it may have died before it was told
             raise Conflict(
                 f"round {round_number} was already judged as {standing.verdict.value!r}; that verdict stands",
                 code="already_judged",
                 vote=vote_data(battle, standing, self._named),
             )
-        await self._settler.settle(battle_id)
+        await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
 
     async def _standing(self, battle_id: str, round_number: int) -> tuple[Battle, Vote | None, frozenset[int]]:
@@ -186,7 +186,7 @@ class ArenaManager(Lookup):
         look = await self._store.look(battle_id)
         if look is None:
             record = await self.record(battle_id)
-            await self._settler.settle(battle_id)
+            await self._reconciler.reconcile(battle_id)
             look = await self._store.look(battle_id)
         if look is None:
             vote = next((vote for vote in record.votes if vote.round == round_number), None)
@@ -222,7 +222,7 @@ class ArenaManager(Lookup):
             return after.votes[-1]
         if cast.standing is not None:
             return cast.standing
-        await self._settler.settle(battle.id)
+        await self._reconciler.reconcile(battle.id)
         if cast.status is Status.RUNNING:  # the verdict before this one was taken back, which was not told yet
             raise Conflict(f"round {round_number} is not on stage; read the battle again", code="not_this_round")
         raise Conflict(f"the battle is over ({cast.status.value}); start a new one", code="battle_over")
@@ -238,7 +238,7 @@ class ArenaManager(Lookup):
         if record.status is not Status.RUNNING:
             raise Conflict("the battle is over and its names were revealed; verdicts stand now", code="battle_over")
         if round_number not in {vote.round for vote in record.votes}:
-            await self._settler.settle(battle_id)  # who took it back may have died before that was told
+            await self._reconciler.reconcile(battle_id)  # who took it back may have died before that was told
             why = "is not the newest that was judged" if record.votes else "has no verdict"
             raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
         if self._named:
@@ -247,7 +247,7 @@ class ArenaManager(Lookup):
             limit = f"{within.total_seconds():g} s"
             raise Conflict(f"only the newest verdict can be taken back, within {limit}", code="too_late")
         log.info("vote_taken_back", battle=battle_id, round=round_number)
-        await self._settler.settle(battle_id)
+        await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
 
     async def stop(self, battle_id: str) -> Snapshot:
@@ -259,7 +259,7 @@ class ArenaManager(Lookup):
         await self.record(battle_id)
         status = await self._ledger.end_battle(battle_id, Status.STOPPED)
         log.info("battle_stopped", battle=battle_id, status=status)
-        await self._settler.settle(battle_id)
+        await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
 
 

@@ -1,6 +1,6 @@
 """What is due in a battle, computed from SQL, the document and all its answers, and done by one ``advance`` at a time.
 
-``settle`` takes the battle, not the answer. It runs after every answer's end, after every move, on a repeated vote,
+``reconcile`` takes the battle, not the answer. It runs after every answer's end, after every move, on a repeated vote,
 when Redis has lost the battle, and by the sweeper; run twice, the second finds nothing due. So no crash between two
 steps leaves a battle stuck. What an event rests on is committed to SQL before the event is logged.
 """
@@ -43,7 +43,7 @@ Describe = Callable[[Document, str, str], Provenance | None]
 
 
 class Dispatcher(Protocol):
-    """Where jobs go: the lanes' router, or the tests'."""
+    """Where jobs go: the drivers' router, or the tests'."""
 
     async def enqueue(self, jobs: list[Job]) -> None:
         """Add jobs to the queues of the hosts that will write them."""
@@ -139,7 +139,7 @@ class Reconciler:
         self._is_fallback = is_fallback
         self._counters = counters or Counters()
 
-    async def settle(self, battle_id: str) -> None:
+    async def reconcile(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
         for _ in range(MOST_STEPS):
             look = await self._store.look(battle_id, "all")
@@ -159,7 +159,7 @@ class Reconciler:
         log.error("settle_does_not_end", battle=battle_id)
 
     async def ask(self, battle: Battle, finished: Collection[int] = ()) -> None:
-        """Ask the lanes for the answers that a battle needs now, except those that are ``finished``."""
+        """Ask the drivers for the answers that a battle needs now, except those that are ``finished``."""
         wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
         wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[: self._prefetch]]
         jobs = [_job(battle, e, self._clock(), priority) for e, priority in wanted if e not in finished]

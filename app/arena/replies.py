@@ -26,7 +26,7 @@ ReplyState = Literal["owed", "sent"]
 
 
 class Replies:
-    """The same for all workers. Raises ``redis.RedisError`` while Redis is away."""
+    """The same for all workers. Raises ``redis.RedisError`` while Redis is unavailable."""
 
     def __init__(self, redis: Redis, *, owed_for: timedelta = OWED_FOR, keep_for: timedelta = KEEP_FOR) -> None:
         self._redis = redis

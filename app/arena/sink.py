@@ -1,4 +1,4 @@
-"""Where lanes hand in answers: ``app.scheduling.ports.AnswerSink`` over the store."""
+"""Where drivers hand in answers: ``app.scheduling.ports.AnswerSink`` over the store."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ArenaSink:
             return self._fenced_off(job, token, begun)
         if begun.document is None:
             return None
-        # The lane writes each answer in a task of its own: its lines bear the id of the request that asked for it.
+        # The driver writes each answer in a task of its own: its lines bear the id of the request that asked for it.
         structlog.contextvars.bind_contextvars(request_id=begun.document.request_id)
         request = self._request_of(begun.document, job.model)
         return await self._guard.over(AnswerWriter(self._writer, job.battle, job.answer, token, begun, request), job)

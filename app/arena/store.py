@@ -187,7 +187,7 @@ def _packed_step(step: Step) -> tuple[object, ...]:
 
 
 class Store:
-    """The only way to the keys of a battle. Raises ``redis.RedisError`` while Redis is away."""
+    """The only way to the keys of a battle. Raises ``redis.RedisError`` while Redis is unavailable."""
 
     def __init__(
         self,

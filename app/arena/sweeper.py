@@ -1,4 +1,4 @@
-"""Finds battles that got stuck between two steps (a worker died there, Redis was away) and settles them.
+"""Finds battles that got stuck between two steps (a worker died there, Redis was unavailable) and settles them.
 
 ======================= ====== =============================================== ============ ==========================
 key                     type   holds                                           written by   bound
@@ -37,7 +37,7 @@ OPEN_KEY = "arena:sweeper:open"
 OPEN_TTL = timedelta(hours=24)
 #: How many battles one sweep looks at; the next one goes on behind them.
 AT_ONCE = 1000
-#: What goes for all battles, and for no longer than Redis or the database is away.
+#: What goes for all battles, and for no longer than Redis or the database is unavailable.
 AWAY_NOW = (*AWAY, OSError, Unavailable)
 #: The place in the log of a battle that Redis does not have.
 NOWHERE = -1
@@ -57,7 +57,7 @@ class Sweeper:
         redis: Redis,
         store: Store,
         ledger: Ledger,
-        settler: Reconciler,
+        reconciler: Reconciler,
         clock: Callable[[], float] = monotonic,
         at_once: int = AT_ONCE,
     ) -> None:
@@ -65,7 +65,7 @@ class Sweeper:
         self._lock = redis.lock("arena:sweeper", timeout=LOCK_TTL_S, blocking=False)
         self._store = store
         self._ledger = ledger
-        self._settler = settler
+        self._reconciler = reconciler
         self._clock = clock
         self._at_once = at_once
         self._reached = BEFORE_ALL
@@ -121,7 +121,7 @@ class Sweeper:
         look = await self._store.look(battle.id)
         if self._is_still(battle.id, NOWHERE if look is None else look.n) and _should_move(battle, look):
             log.warning("battle_swept", battle=battle.id, gone=look is None)
-            await self._settler.settle(battle.id)
+            await self._reconciler.reconcile(battle.id)
 
     async def _look_after_ended(self) -> None:
         """See to it that the end is told of those that were seen running and run no more, in SQL."""
@@ -135,7 +135,7 @@ class Sweeper:
             await self._redis.srem(OPEN_KEY, battle)
         elif self._is_still(battle, look.n):
             log.warning("battle_swept", battle=battle, gone=False)
-            await self._settler.settle(battle)
+            await self._reconciler.reconcile(battle)
 
     def _is_still(self, battle: str, n: int) -> bool:
         """True when the log was at ``n`` already ``NO_PROGRESS`` ago."""

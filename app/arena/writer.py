@@ -21,7 +21,7 @@ from app.logs.repeats import Losses
 from app.scheduling.ports import Finish
 from app.store_errors import redis_trouble
 
-#: How long the end of an answer waits for a Redis that is away.
+#: How long the end of an answer waits for a Redis that is unavailable.
 FINISH_LIMIT = timedelta(seconds=300)
 RETRY_PAUSE_S = 0.25
 
@@ -131,7 +131,7 @@ class BatchWriter:
         self._something.set()
 
     async def run(self) -> None:
-        """Send until cancelled; while Redis is away, what has gathered waits."""
+        """Send until cancelled; while Redis is unavailable, what has gathered waits."""
         last = self._clock()
         while True:
             await self._something.wait()

@@ -212,7 +212,7 @@ class Exchange(asyncio.Protocol):
             self._paused = False
 
     def _guard(self) -> None:
-        """Once a second: when the reader stays away, go on draining the server into memory, up to a bound.
+        """Once a second: when the reader stays unavailable, go on draining the server into memory, up to a bound.
 
         Ollama loses a slot for good when its client stalls until the buffers are full and then leaves.
         """

@@ -1,4 +1,4 @@
-"""The command line: ``arena serve``, ``lanes``, ``demo``, ``simulate``, and what is done to the records."""
+"""The command line: ``arena serve``, ``scheduler``, ``demo``, ``simulate``, and what is done to the records."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 
 Workers = Annotated[int, typer.Option(min=1, help="Worker processes; they share Redis and the database.")]
 
 
-NoLanes = Annotated[bool, typer.Option("--no-lanes", help="Leave the model hosts to arena lanes and other workers.")]
+NoScheduler = Annotated[
+    bool, typer.Option("--no-scheduler", help="Leave the model hosts to arena scheduler and other workers.")
+]
 
 
 @app.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_lanes: NoLanes = False) -> None:
+def serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_scheduler: NoScheduler = False) -> None:
     """Serve the arena; prints one line when it is ready: its address.
 
     What it talks to comes from the environment, .env and arena.toml; .env.example documents every setting.
     """
     from app.process.serve import serve as run_serve
 
-    if no_lanes:
-        os.environ["ARENA_LANES"] = "false"  # workers are processes of their own and read their settings there
+    if no_scheduler:
+        os.environ["ARENA_SCHEDULER"] = "false"  # workers are processes of their own and read their settings there
     run_serve(load_settings(), host, port, workers)
 
 
 @app.command()
-def lanes(workers: Workers = 1) -> None:
-    """Drive the model hosts and serve nobody, beside arena serve --no-lanes; prints one line when it is ready.
+def scheduler(workers: Workers = 1) -> None:
+    """Drive the model hosts and serve nobody, beside arena serve --no-scheduler; prints one line when it is ready.
 
     Both need the same hosts, database and Redis; without REDIS_URL they share the private one of an ARENA_DATA_DIR.
     SIGTERM ends it: running answers get ARENA_DRAIN, the rest goes to another process.

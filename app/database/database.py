@@ -66,9 +66,9 @@ class Database:
     """One process's connections to the database.
 
     Work is given as a plain function of a SQLAlchemy ``Connection``. Whatever it raises comes back, except that a
-    database which is away is ``Unavailable`` with code ``database_away``; the next call finds out by itself whether
+    database which is unavailable is ``Unavailable`` with code ``database_away``; the next call finds out by itself whether
     it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
-    ``losses`` tells the log why it is away, and when it is back; without it nothing is logged.
+    ``losses`` tells the log why it is unavailable, and when it is back; without it nothing is logged.
     """
 
     def __init__(self, url: str, *, busy: timedelta = BUSY, pool_size: int = 5, losses: Losses | None = None) -> None:
@@ -95,7 +95,7 @@ class Database:
         return await self._shielded(self._connections.transaction(work), _WRITE)
 
     async def ping(self) -> None:
-        """Prove that the database answers; raises ``Unavailable`` when it is away."""
+        """Prove that the database answers; raises ``Unavailable`` when it is unavailable."""
         await self.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
 
     async def aclose(self) -> None:
@@ -147,7 +147,7 @@ async def revision(url: str) -> str | None:
 
     Raises:
         ConfigurationError: the database can't be read or refuses us.
-        Unavailable: it is away.
+        Unavailable: it is unavailable.
     """
     where = parse(url)
     file = sqlite_file(where)
@@ -166,7 +166,7 @@ async def migrate(url: str, target: str = "head") -> str | None:
 
     Raises:
         ConfigurationError: the database can't be read or refuses us, or its schema is newer than this code.
-        Unavailable: it is away, or another process has been migrating for over a minute.
+        Unavailable: it is unavailable, or another process has been migrating for over a minute.
     """
     where = parse(url)
     file = sqlite_file(where)

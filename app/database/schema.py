@@ -21,7 +21,7 @@ async def ready(url: str) -> None:
 
     Raises:
         ConfigurationError: its schema is older (the sentence has the command), newer, or can't be read.
-        Unavailable: it is away.
+        Unavailable: it is unavailable.
     """
     at = await _patiently(url)
     known = revisions()
@@ -42,7 +42,7 @@ async def ready(url: str) -> None:
 
 
 async def _patiently(url: str) -> str | None:
-    """The revision; a database that is away at this very moment gets some seconds to come back."""
+    """The revision; a database that is unavailable at this very moment gets some seconds to come back."""
     for _ in range(TRIES):
         try:
             return await revision(url)

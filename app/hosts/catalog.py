@@ -181,7 +181,7 @@ def _key(name: str) -> str:
 def _host_warning(host: Unreachable) -> str:
     return (
         f"host {host.host} at {host.url} does not answer ({host.error}): "
-        "start Ollama there (ollama serve) or mend OLLAMA_HOST or [[hosts]]"
+        "start Ollama there (ollama serve) or fix OLLAMA_HOST or [[hosts]]"
     )
 
 

@@ -72,8 +72,8 @@ class LeaderboardCache:
         """Make a snapshot if one is due and it is this worker's turn; whether it did.
 
         Raises:
-            Unavailable: the database is away.
-            redis.exceptions.RedisError: Redis is away.
+            Unavailable: the database is unavailable.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         mark = await ended_mark(self._database)
         head = await self._snapshots.head()
@@ -97,7 +97,7 @@ class LeaderboardCache:
         Raises:
             InvalidInput: its anchor names no model that was judged.
             Unavailable: it is still being made; try again.
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         if query != DEFAULT:
             body, facts = await self._snapshots.bodies(query.key, FACTS)

@@ -62,7 +62,7 @@ async def gather(database: Database, current: Current, *, with_style: bool) -> G
     """Read what boards are made of; looks of answers are read and measured only ``with_style``.
 
     Raises:
-        Unavailable: the database is away.
+        Unavailable: the database is unavailable.
     """
     known, gathering = await identities(database), _Gathering()
     async with aclosing(written_answers(database, texts=with_style)) as chunks:

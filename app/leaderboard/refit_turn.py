@@ -31,7 +31,7 @@ class RefitTurn:
         """Try once; False while another has the turn or the pause lasts.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         return bool(await self._lock.acquire())
 

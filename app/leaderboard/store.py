@@ -40,7 +40,7 @@ class BoardStore:
     ``arena:board:turn``    string whose turn it is to make them (``app.leaderboard.refit_turn``)     ``Turn``    10 s, renewed
     ======================= ====== ====================================================== =========== =============
 
-    All bodies of a snapshot are of the same votes. Every method raises ``RedisError`` while Redis is away.
+    All bodies of a snapshot are of the same votes. Every method raises ``RedisError`` while Redis is unavailable.
     """
 
     def __init__(self, redis: Redis, clock: Callable[[], float] = time) -> None:

@@ -68,7 +68,7 @@ class Counters:
 
     (The braces are literal: one slot.) To add is not idempotent and a command may be sent twice, so each flush has
     a number, and the script takes each number once. What was not acknowledged is sent again under its old number, what
-    is counted meanwhile waits for the next; a Redis that is away costs no memory beyond one figure per series.
+    is counted meanwhile waits for the next; a Redis that is unavailable costs no memory beyond one figure per series.
     Without ``redis`` there are the figures of this process only, for simulations.
     """
 
@@ -203,7 +203,7 @@ async def read_sums(redis: Redis) -> dict[Series, float]:
     """The sums of all workers by series; what no present version writes is left out by its reader.
 
     Raises:
-        redis.exceptions.RedisError: Redis is away.
+        redis.exceptions.RedisError: Redis is unavailable.
     """
     stored = await cast(Any, redis).hgetall(SUMS_KEY)
     return {tuple(orjson.loads(series)): float(value) for series, value in stored.items()}

@@ -83,7 +83,7 @@ async def check(settings: Settings) -> None:
     await ready(url)
     if settings.redis_address:
         redis = commands_client(settings.redis_address)
-        with suppress(Unavailable):  # a Redis that is away now may be back in a moment
+        with suppress(Unavailable):  # a Redis that is unavailable now may be back in a moment
             await check_redis(redis)
         await redis.aclose()
 
@@ -170,7 +170,7 @@ class ArenaProcess:
         self._writer = BatchWriter(self._store, settings.arena_tick)
         self._hosting = HostsWiring(settings, redis, subscriber, hosts, backends)
         self.roster = self._hosting.roster
-        self._settler = Reconciler(
+        self._reconciler = Reconciler(
             self._store,
             ledger,
             self._hosting.router,
@@ -182,10 +182,14 @@ class ArenaProcess:
             counters=self._hosting.counters,
         )
         named = settings.arena_reveal != "end"
-        self._manager = ArenaManager(self._store, ledger, self._settler, named=named, counters=self._hosting.counters)
+        self._manager = ArenaManager(
+            self._store, ledger, self._reconciler, named=named, counters=self._hosting.counters
+        )
         self._boards = LeaderboardCache(redis, database, self._may_be_drawn)
-        self._sweeper = Sweeper(redis, self._store, ledger, self._settler)
-        sink = ArenaSink(self._store, self._writer, self._request_of, self._settler.settle, Guard(settings.arena_leak))
+        self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
+        sink = ArenaSink(
+            self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
+        )
         self.drivers = self._hosting.drivers(sink)
 
     def _request_of(self, document: Document, model: str) -> GenerationRequest:
@@ -206,7 +210,7 @@ class ArenaProcess:
 
     @asynccontextmanager
     async def driving(self, supervisor: Supervisor) -> AsyncIterator[Drain]:
-        """Run what every process has, and its lanes if it is to have any; the end of the block drains them."""
+        """Run what every process has, and its drivers if it is to have any; the end of the block drains them."""
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
         supervisor.keep("roster", self.roster.run)
@@ -277,7 +281,7 @@ class AtHand:
     router: Router
 
     async def at_hand(self) -> tuple[str, ...]:
-        """Names of the models that can be drawn now; while Redis is away, by what this process saw.
+        """Names of the models that can be drawn now; while Redis is unavailable, by what this process saw.
 
         Raises:
             Unavailable: fewer than two; the sentence says why.

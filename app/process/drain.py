@@ -23,20 +23,20 @@ log = structlog.get_logger(__name__)
 
 
 def nobody_to_tell() -> None:
-    """For lanes that share their hosts with nobody."""
+    """For drivers that share their hosts with nobody."""
 
 
 @asynccontextmanager
 async def drivers_running(
-    lanes: Sequence[Driver], supervisor: Supervisor, drain: timedelta, leaving: Callable[[], None] = nobody_to_tell
+    drivers: Sequence[Driver], supervisor: Supervisor, drain: timedelta, leaving: Callable[[], None] = nobody_to_tell
 ) -> AsyncIterator[Drain]:
-    """Run the lanes; the yielded drain stops them early, the end of the block at the latest.
+    """Run the drivers; the yielded drain stops them early, the end of the block at the latest.
 
     ``leaving`` is told once, when the drain begins.
     """
-    for lane in lanes:
-        supervisor.keep(f"lane {lane.host.name}", lane.run)
-    draining = Drain(lanes, drain, leaving)
+    for driver in drivers:
+        supervisor.keep(f"driver {driver.host.name}", driver.run)
+    draining = Drain(drivers, drain, leaving)
     try:
         yield draining
     finally:
@@ -44,10 +44,12 @@ async def drivers_running(
 
 
 class Drain:
-    """Stops the lanes once: they admit nothing more, finish what they can, and release their leases."""
+    """Stops the drivers once: they admit nothing more, finish what they can, and release their leases."""
 
-    def __init__(self, lanes: Sequence[Driver], limit: timedelta, leaving: Callable[[], None] = nobody_to_tell) -> None:
-        self._lanes = lanes
+    def __init__(
+        self, drivers: Sequence[Driver], limit: timedelta, leaving: Callable[[], None] = nobody_to_tell
+    ) -> None:
+        self._lanes = drivers
         self._limit = limit
         self._leaving = leaving
         self._done: asyncio.Future[list[BaseException | None]] | None = None
@@ -56,7 +58,7 @@ class Drain:
         """Start draining; a second call changes nothing."""
         if self._done is None:
             self._leaving()
-            stops = (lane.stop(self._limit) for lane in self._lanes)
+            stops = (driver.stop(self._limit) for driver in self._lanes)
             self._done = asyncio.ensure_future(asyncio.gather(*stops, return_exceptions=True))
 
     async def done(self) -> None:
@@ -70,7 +72,7 @@ class Drain:
 def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Callable[[], None]) -> Iterator[None]:
     """Drain at the signal, and let uvicorn have it afterwards: until then load balancers can ask and are told 503.
 
-    At Ctrl-C, or a second signal, uvicorn has it at once; what the lanes still need follows with the lifespan's end.
+    At Ctrl-C, or a second signal, uvicorn has it at once; what the drivers still need follows with the lifespan's end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

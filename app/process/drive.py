@@ -1,4 +1,4 @@
-"""Runs lanes and nothing else: ``arena lanes``, for when those who serve shall not drive, or elsewhere.
+"""Runs drivers and nothing else: ``arena scheduler``, for when those who serve shall not drive, or elsewhere.
 
 With one worker this process drives; with more it watches over children that do, and starts those anew that die.
 """
@@ -32,21 +32,21 @@ LOOK_EVERY_S = 0.1
 RESTART_PAUSE_S = 1.0
 #: What a worker needs to end, beside its drain.
 END_LIMIT_S = 15.0
-#: What to know when lanes and those who serve meet in the private Redis of a folder.
+#: What to know when drivers and those who serve meet in the private Redis of a folder.
 PRIVATE = "only an arena serve with this ARENA_DATA_DIR on this machine is driven for; set REDIS_URL for all others"
 
 log = structlog.get_logger(__name__)
 
 
 def drive(settings: Settings, workers: int) -> None:
-    """Drive the hosts until a signal comes; prints one line when the lanes of all workers run.
+    """Drive the hosts until a signal comes; prints one line when the drivers of all workers run.
 
     Raises:
         ConfigurationError: the settings are no good, no worker can start, or the embedded Redis can't be started.
         Unavailable: the database does not answer.
     """
     configuration.configure()
-    driving = settings.model_copy(update={"arena_lanes": True})
+    driving = settings.model_copy(update={"arena_scheduler": True})
     asyncio.run(check(driving))
     if not driving.redis_address:
         log.warning("redis_is_private", folder=str(driving.arena_data_dir), remedy=PRIVATE)
@@ -65,7 +65,7 @@ def announce(settings: Settings) -> None:
 
 
 def run_scheduler(settings: Settings, ready: Callable[[], None]) -> None:
-    """Be one process with lanes until a signal ends it; ``ready`` is called once they run. For the main thread."""
+    """Be one process with drivers until a signal ends it; ``ready`` is called once they run. For the main thread."""
     with suppress(KeyboardInterrupt):
         asyncio.run(_until_told(settings, ready))
 
@@ -79,13 +79,15 @@ async def _until_told(settings: Settings, ready: Callable[[], None]) -> None:
 
 @asynccontextmanager
 async def opened_scheduler(settings: Settings, on_end: Callable[[], None]) -> AsyncIterator[None]:
-    """Everything that lanes need, running; ``on_end`` is called when a signal has drained them or cuts them off."""
+    """Everything that drivers need, running; ``on_end`` is called when a signal has drained them or cuts them off."""
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(built(settings))
         supervisor = await stack.enter_async_context(Supervisor())
         drain = await stack.enter_async_context(house.driving(supervisor))
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # once the lanes are drained, nothing else is to be done at a signal
+            signal.signal(
+                number, signal.SIG_IGN
+            )  # once the drivers are drained, nothing else is to be done at a signal
         with drained_at_sigterm(drain, on_begin=lambda: None, on_end=on_end):
             yield
 
@@ -127,7 +129,7 @@ class SchedulerProcess:
 
     def _start(self) -> None:
         up = self._context.Event()
-        worker = self._context.Process(target=_worker, args=(self._settings, up), name="lanes")
+        worker = self._context.Process(target=_worker, args=(self._settings, up), name="scheduler")
         worker.start()
         self._up[worker] = up
         self._workers.append(worker)

@@ -75,7 +75,7 @@ class HostsWiring:
 
     def drivers(self, sink: AnswerSink) -> list[Driver]:
         """A driver for each host, if this process drives hosts."""
-        return [self._driver(host, sink) for host in self.hosts] if self._settings.arena_lanes else []
+        return [self._driver(host, sink) for host in self.hosts] if self._settings.arena_scheduler else []
 
     def _driver(self, host: Host, sink: AnswerSink) -> Driver:
         ports = Ports(
@@ -97,6 +97,6 @@ class HostsWiring:
 
     def _kept_on(self, host: Host) -> Callable[[], Sequence[str]] | None:
         """What a host should hold while nobody waits; a fallback nothing, for nobody is to be sent there."""
-        if not self._settings.arena_keeper or host.fallback:
+        if not self._settings.arena_prewarm or host.fallback:
             return None
         return lambda: self.roster.kept_on(host.name)

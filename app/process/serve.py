@@ -25,7 +25,7 @@ from app.web.connection import Connection
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
 KEEP_ALIVE_S = 130
-#: What does not end by itself has this long when the lanes have drained (whole seconds).
+#: What does not end by itself has this long when the drivers have drained (whole seconds).
 GRACEFUL_SHUTDOWN_S = 5
 READY_LIMIT_S = 60.0
 #: A client that takes nothing of what was sent for this long loses its connection, which could not be closed otherwise.

@@ -1,8 +1,8 @@
-"""How sure a rating is: a sandwich estimate clustered by battle, mended for few votes.
+"""How sure a rating is: a sandwich estimate clustered by battle, fixed for few votes.
 
 The votes of one battle share its prompt and its champion's answer, so they err together. The covariance is
 V = S M S, with S the inverse Hessian and M the sum over battles of s s', s being the battle's summed score (Liang and
-Zeger 1986). Three things mend it where votes are few:
+Zeger 1986). Three things fix it where votes are few:
 
 - M is multiplied by N / (N - n) for N votes and n models, for the fit has already followed the votes.
 - A model known from few battles would get an interval from a handful of residuals, which may all be near zero by

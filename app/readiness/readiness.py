@@ -48,7 +48,7 @@ class Stores:
             await self._redis.ping()
         except (RedisError, OSError) as error:
             trouble = redis_trouble(error)
-            return [_sentence("Redis", trouble) if trouble.refuses_writes else "Redis is away"]
+            return [_sentence("Redis", trouble) if trouble.refuses_writes else "Redis is unavailable"]
         return []
 
     async def _database_away(self) -> list[str]:
@@ -69,5 +69,5 @@ class Stores:
 
 
 def _sentence(store: str, trouble: Trouble) -> str:
-    """The server's own reason; not where it is away, for that may name addresses."""
-    return f"{store} takes no writes: {trouble.reason}" if trouble.refuses_writes else f"{store} is away"
+    """The server's own reason; not where it is unavailable, for that may name addresses."""
+    return f"{store} takes no writes: {trouble.reason}" if trouble.refuses_writes else f"{store} is unavailable"

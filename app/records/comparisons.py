@@ -69,7 +69,7 @@ async def comparisons(database: Database, chunk: int = CHUNK) -> AsyncGenerator[
     """Yield the verdicts that stand, in the order in which they were given, a list for each chunk.
 
     Raises:
-        Unavailable: the database is away.
+        Unavailable: the database is unavailable.
     """
     after = 0
 

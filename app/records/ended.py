@@ -73,7 +73,7 @@ async def ended_votes(database: Database, chunk: int = CHUNK) -> AsyncGenerator[
     """Yield the votes that stand in battles that have ended, in the order of their ids, a chunk at a time.
 
     Raises:
-        Unavailable: the database is away.
+        Unavailable: the database is unavailable.
     """
     after = 0
     while True:
@@ -90,7 +90,7 @@ async def written_answers(
     """Yield the answers of ended battles that came to their own end, by battle and entry, a chunk at a time.
 
     Raises:
-        Unavailable: the database is away.
+        Unavailable: the database is unavailable.
     """
     statement, battle, entry = (_TEXTS if texts else _TIMES), "", -1
     while True:

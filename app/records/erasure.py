@@ -83,7 +83,7 @@ async def forget_session(
     """Erase the battles of a session, and the ``voter`` that it was known by from votes in other battles.
 
     Raises:
-        Unavailable: the database is away; start again, what was erased stays so.
+        Unavailable: the database is unavailable; start again, what was erased stays so.
     """
     count = await _forget(database, _OF_SESSION, {"session": session}, clock())
     changed = await database.transaction(lambda c: c.execute(_OF_VOTER, {"key": voter}).rowcount)
@@ -94,7 +94,7 @@ async def forget_older(database: Database, before: datetime, clock: Callable[[],
     """Erase the battles that have ended and were opened earlier than ``before``.
 
     Raises:
-        Unavailable: the database is away; start again, what was erased stays so.
+        Unavailable: the database is unavailable; start again, what was erased stays so.
     """
     count = await _forget(database, _OLD, {"before": before}, clock())
     return Forgotten(count, in_log=await _left_in_log(database))

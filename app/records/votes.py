@@ -113,7 +113,7 @@ async def judged_votes(database: Database, after: int = 0, chunk: int = CHUNK) -
     """Yield the votes that stand and whose id is above ``after``, in the order of their ids.
 
     Raises:
-        Unavailable: the database is away; what comes after the last vote can be asked for later.
+        Unavailable: the database is unavailable; what comes after the last vote can be asked for later.
     """
     while True:
         rows = await database.read(_reading(after, chunk))

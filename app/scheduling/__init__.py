@@ -1,1 +1,1 @@
-"""Who works on a host: one lane per host owns its work, by a lease; ``planner`` decides, ``queue`` holds the jobs."""
+"""Who works on a host: one driver per host owns its work, by a lease; ``planner`` decides, ``queue`` holds the jobs."""

@@ -50,19 +50,19 @@ return {redis.call('ZRANGE', KEYS[1], 0, -1), held}
 
 
 class Share(Protocol):
-    """Which hosts the lanes of one process should drive. Nothing here waits, and any lane may ask at any time.
+    """Which hosts the drivers of one process should drive. Nothing here waits, and any driver may ask at any time.
 
-    What a lane does with it:
+    What a driver does with it:
 
     - Without the lease, it asks for it only when ``may_ask(host)``.
     - Once it has the lease, it calls ``taken(host)``; when it no longer has it, for whatever reason, ``lost(host)``.
     - With the lease and nothing in flight, whenever ``should_give_up(host)``, it calls ``lost(host)`` at once, before
-      its next await (or two lanes would go where one should), and then releases the lease. It goes on asking
+      its next await (or two drivers would go where one should), and then releases the lease. It goes on asking
       ``may_ask``, which is false for some time.
     """
 
     def may_ask(self, host: str) -> bool:
-        """Whether the lane of ``host`` may try to become its driver now; cheap, false is no reason to stop asking."""
+        """Whether the driver of ``host`` may try to become its driver now; cheap, false is no reason to stop asking."""
         ...
 
     def should_give_up(self, host: str) -> bool:
@@ -102,7 +102,7 @@ class FairShare:
     ================= ====== ================================================== ========== ======================
     key               type   holds                                              written by bound
     ================= ====== ================================================== ========== ======================
-    ``arena:drivers`` zset   a random id of each process that has lanes -> when here       2 s for a member, 20 s
+    ``arena:drivers`` zset   a random id of each process that has drivers -> when here       2 s for a member, 20 s
                              it last said so (Redis' time in ms)                           for the key
     ================= ====== ================================================== ========== ======================
 
@@ -141,7 +141,7 @@ class FairShare:
         return len(self._drivers)
 
     def may_ask(self, host: str) -> bool:
-        """Whether the lane of ``host`` may try to become its driver now."""
+        """Whether the driver of ``host`` may try to become its driver now."""
         now = self._clock()
         if self._leaving or now - self._given_up.get(host, -inf) < STEP_BACK.total_seconds():
             return False
@@ -182,7 +182,7 @@ class FairShare:
         """Say that this process lives (or leaves), and see who else does and which hosts nobody drives.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         what = "leave" if self._leaving else "stay"
         args = [self._member, int(ALIVE.total_seconds() * 1000), what]

@@ -110,7 +110,7 @@ class HostLease:
         """Return the next attempt's number; None when the lease isn't ours (checked in the same script).
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         token = self._lock.local.token
         if token is None or not self.held:
@@ -122,7 +122,7 @@ class HostLease:
         """Return whether anybody drives the host now.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         return bool(await self._lock.locked())
 

@@ -153,7 +153,7 @@ class HostReports:
         """Replace the report of its host.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         await self._redis.set(self._keys[report.host], _REPORT.dump_json(report), px=KEEP)
 
@@ -161,7 +161,7 @@ class HostReports:
         """All reports by host, in the configured order; one of another version is left out, and logged once.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         pipeline = self._redis.pipeline(transaction=False)
         for key in self._keys.values():

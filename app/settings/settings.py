@@ -124,8 +124,8 @@ class Settings(BaseSettings):
     arena_tick: Duration = Field(default=timedelta(seconds=0.05), gt=timedelta(0))
     arena_wait: Duration = Field(default=timedelta(seconds=240), ge=timedelta(0))
     arena_undo: Duration = Field(default=timedelta(seconds=30), ge=timedelta(0))
-    arena_lanes: bool = True
-    arena_keeper: bool = True
+    arena_scheduler: bool = True
+    arena_prewarm: bool = True
     arena_probe: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
     arena_drain: Duration = Field(default=timedelta(seconds=15), ge=timedelta(0))
     arena_keep_alive: KeepAlive = Field(default=timedelta(hours=72), gt=timedelta(0))

@@ -1,6 +1,6 @@
 """The time of one answer: what was waited for, what the model took, and who says so.
 
-Our own clock (``perf_counter`` of the lane's process) and the model server's six numbers are merged into one
+Our own clock (``perf_counter`` of the driver's process) and the model server's six numbers are merged into one
 ``Timing``. Where each figure comes from:
 
 =============== ==================================================================== ========================

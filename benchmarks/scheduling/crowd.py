@@ -1,4 +1,4 @@
-"""Five models that don't fit together on one 24 GB card: through the lanes, and straight to the same server.
+"""Five models that don't fit together on one 24 GB card: through the drivers, and straight to the same server.
 
 The same users come at the same times with the same prompts to both, from the same seed, in virtual time. Prints how
 long battles took (without reading) and how often models were loaded, and the ratio of the two ways.
@@ -32,8 +32,8 @@ PATIENT = timedelta(hours=2)
 """The direct clients wait as long as it takes: with a limit of minutes many would give up, and look fast."""
 
 
-async def through_lanes(setup: Setup, crowd: Crowd) -> Figures:
-    """All battles of ``crowd`` by the lanes."""
+async def through_drivers(setup: Setup, crowd: Crowd) -> Figures:
+    """All battles of ``crowd`` by the drivers."""
     async with House.running(setup) as house:
         played = await play_all(crowd.visits(), house, house.clock.now)
         return Figures(played, house.loads["one"].count)
@@ -82,7 +82,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def setup_of(given: argparse.Namespace) -> Setup:
-    """The servers and lanes that are asked for."""
+    """The servers and drivers that are asked for."""
     config = SimulatorConfig(
         card="a10g", models=FIVE, seed=given.seed, num_parallel=given.parallel, disk=given.disk, load_s=given.load
     )
@@ -96,10 +96,10 @@ def main() -> None:
     setup, began = setup_of(given), time.perf_counter()
     crowd = Crowd(FIVE, given.users, given.hours, given.every, seed=given.seed)
     direct = run_virtual(directly(setup, crowd))
-    lanes = run_virtual(through_lanes(setup, crowd))
-    print(table(HEAD, (row("direct", direct), row("lanes", lanes))))
-    faster = ratio(direct.battle_s(0.95), lanes.battle_s(0.95))
-    fewer = ratio(direct.swaps_per_battle, lanes.swaps_per_battle)
+    drivers = run_virtual(through_drivers(setup, crowd))
+    print(table(HEAD, (row("direct", direct), row("scheduler", drivers))))
+    faster = ratio(direct.battle_s(0.95), drivers.battle_s(0.95))
+    fewer = ratio(direct.swaps_per_battle, drivers.swaps_per_battle)
     print(f"{faster:.1f} times faster at p95, {fewer:.1f} times fewer swaps; {time.perf_counter() - began:.0f} s")
     print(goal(faster >= FASTER, f"at least {FASTER:g} times faster"))
     print(goal(fewer >= FEWER, f"at least {FEWER:g} times fewer swaps"))

@@ -1,6 +1,6 @@
-"""The lanes in one process and in virtual time: simulated servers, queues, leases and a desk in memory, one router.
+"""The drivers in one process and in virtual time: simulated servers, queues, leases and a sink in memory, one router.
 
-Planner, lane, keeper and router are the ones that serve real hosts. Only what they stand on is another
+Planner, driver, prewarmer and router are the ones that serve real hosts. Only what they stand on is another
 implementation of their own Protocols.
 """
 
@@ -74,7 +74,7 @@ def count_loads(machine: Machine) -> Loads:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """One way to run the lanes, on ``hosts`` that are all alike.
+    """One way to run the drivers, on ``hosts`` that are all alike.
 
     ``keep_alive`` goes with loads; None leaves it to the server.
     """
@@ -135,7 +135,7 @@ class BattleSink(MemorySink):
 
 
 class House:
-    """``Writers`` that are lanes. ``running`` makes and ends it."""
+    """``Writers`` that are drivers. ``running`` makes and ends it."""
 
     def __init__(self, setup: Setup, machines: Mapping[str, Machine]) -> None:
         self.setup = setup
@@ -172,7 +172,7 @@ class House:
     @classmethod
     @asynccontextmanager
     async def running(cls, setup: Setup) -> AsyncGenerator[House]:
-        """Servers and lanes, until the end of the block."""
+        """Servers and drivers, until the end of the block."""
         async with AsyncExitStack() as stack:
             clock = Clock()
             machines = {
@@ -227,7 +227,7 @@ class House:
         raise Stuck(f"{battle.id} was never accepted: {why.sentence}")
 
     async def ask(self, battle: Battle) -> None:
-        """Enqueue what the battle needs, as the arena's settler does: the pair, and the next challenger early."""
+        """Enqueue what the battle needs, as the arena's reconciler does: the pair, and the next challenger early."""
         self.sink.battles[battle.id] = battle
         wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
         wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[:PREFETCH]]
@@ -247,7 +247,7 @@ class House:
         return True
 
     async def news(self, battle: Battle, limit_s: float) -> None:
-        """Wait for the desk."""
+        """Wait for the sink."""
         told = self.sink.told[battle.id]
         try:
             async with asyncio.timeout(limit_s):

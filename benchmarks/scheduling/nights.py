@@ -1,7 +1,7 @@
 """Three models that fit on one card, users by day and nobody at night: how many answers had to wait for a model.
 
 Nobody comes from midnight to seven. With ``--restart`` the server is restarted each night at four, as updates do, and
-comes back with nothing in memory. The same visits are played with the keeper and without, with the arena's keep_alive
+comes back with nothing in memory. The same visits are played with the prewarmer and without, with the arena's keep_alive
 sent along with loads and with the server's own (5 minutes), in virtual time.
 
     python -m benchmarks.scheduling.nights --hours 72
@@ -74,16 +74,16 @@ def main() -> None:
     crowd = Crowd(config.models, given.users, given.hours, given.every, seed=given.seed, awake=awake_by_day)
     began, figures = time.perf_counter(), {}
     for name, setup in (
-        ("keeper, keep_alive 72h", kept),
-        ("keeper, keep_alive 5m", short),
-        ("no keeper, keep_alive 72h", dataclasses.replace(kept, prewarm=False)),
-        ("no keeper, keep_alive 5m", dataclasses.replace(short, prewarm=False)),
+        ("prewarmer, keep_alive 72h", kept),
+        ("prewarmer, keep_alive 5m", short),
+        ("no prewarmer, keep_alive 72h", dataclasses.replace(kept, prewarm=False)),
+        ("no prewarmer, keep_alive 5m", dataclasses.replace(short, prewarm=False)),
     ):
         figures[name] = run_virtual(nights(setup, crowd, restart=given.restart))
     print(table(HEAD, [_row(name, one) for name, one in figures.items()]))
-    cold = figures["keeper, keep_alive 72h"].cold_answers
+    cold = figures["prewarmer, keep_alive 72h"].cold_answers
     print(f"{given.hours:g} h four times in {time.perf_counter() - began:.0f} s")
-    print(goal(cold == 0, "no answer is cold with the keeper on"))
+    print(goal(cold == 0, "no answer is cold with the prewarmer on"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Users at their battles: they open, wait for both answers, read, vote, and go on until the battle ends.
 
-The rules are the arena's own (``app.battle.rules``). Who writes the answers is behind ``Writers``: the lanes, or the
+The rules are the arena's own (``app.battle.rules``). Who writes the answers is behind ``Writers``: the drivers, or the
 model server itself.
 """
 

@@ -16,7 +16,7 @@ from unittest.mock import patch
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.planning.planner import Action, Load, Start, Unload, View, in_order
 from app.simulator.engine.clock import run_virtual
-from benchmarks.scheduling.crowd import FIVE, arguments, directly, setup_of, through_lanes
+from benchmarks.scheduling.crowd import FIVE, arguments, directly, setup_of, through_drivers
 from benchmarks.scheduling.figures import Figures, quiet, table
 from benchmarks.scheduling.house import Setup
 from benchmarks.scheduling.visits import Crowd
@@ -90,11 +90,11 @@ def main() -> None:
     crowd = Crowd(FIVE, given.users, given.hours, given.every, seed=given.seed)
     rows = [row("straight to the server", run_virtual(directly(setup, crowd)))]
     with patch("app.scheduling.driver.driver.plan", first_come):
-        rows.append(row("first come, first served", run_virtual(through_lanes(setup, crowd))))
+        rows.append(row("first come, first served", run_virtual(through_drivers(setup, crowd))))
     for patience_s in PATIENCES_S:
         policy = with_patience(setup, patience_s)
         default = " (default)" if policy.intervals == Intervals() else ""
-        figures = run_virtual(through_lanes(policy, crowd))
+        figures = run_virtual(through_drivers(policy, crowd))
         rows.append(row(f"patience {patience_s} s{default}", figures))
     print(table(HEAD, rows))
 

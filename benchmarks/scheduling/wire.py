@@ -1,4 +1,4 @@
-"""The lanes on real processes and sockets: ``arena serve`` with its own Redis in front of ``arena simulate``.
+"""The drivers on real processes and sockets: ``arena serve`` with its own Redis in front of ``arena simulate``.
 
 First, three 8B models that fit: no model may be loaded twice, and first tokens may come at most 10 ms later than those
 of direct requests, taken in turns in the same run. Then some minutes of ``crowd`` in real time, as a cross-check of the
@@ -31,7 +31,7 @@ from app.simulator.engine.clock import Clock, run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.models.catalog import DEFAULT_MODELS
 from benchmarks.scheduling.beside import beside
-from benchmarks.scheduling.crowd import FIVE, HEAD, PATIENT, directly, row, through_lanes
+from benchmarks.scheduling.crowd import FIVE, HEAD, PATIENT, directly, row, through_drivers
 from benchmarks.scheduling.direct import Direct
 from benchmarks.scheduling.figures import Figures, goal, quiet, table
 from benchmarks.scheduling.house import Setup
@@ -221,7 +221,7 @@ def cross_check(minutes: float, users: int, seed: int) -> None:
         row("direct, real time", direct),
         row("arena, real time", arenas),
         row("direct, virtual", run_virtual(directly(setup, crowd))),
-        row("lanes, virtual", run_virtual(through_lanes(setup, crowd))),
+        row("drivers, virtual", run_virtual(through_drivers(setup, crowd))),
     ]
     print(table(HEAD, rows))
 

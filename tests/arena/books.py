@@ -1,4 +1,4 @@
-"""A ledger and a dispatcher in memory, for tests that are about Redis and not about SQL or lanes."""
+"""A ledger and a dispatcher in memory, for tests that are about Redis and not about SQL or drivers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.scheduling.job import Job
 
 
 class MemoryLedger:
-    """The part of ``Ledger`` that a settler needs."""
+    """The part of ``Ledger`` that a reconciler needs."""
 
     def __init__(self) -> None:
         self.battles: dict[str, BattleRecord] = {}

@@ -46,16 +46,16 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 class House(Rooms):
-    """The arena's rooms with SQL, a writer and a desk; every contestant is a ``qwen3:8b`` of some tag."""
+    """The arena's rooms with SQL, a writer and a sink; every contestant is a ``qwen3:8b`` of some tag."""
 
     def __init__(self, redis: Redis, database: Database, policy) -> None:
         super().__init__(redis)
         self.database = database
         self.ledger = Ledger(database)
-        self.settler = Reconciler(self.store, self.ledger, self.dispatcher)
-        self.manager = ArenaManager(self.store, self.ledger, self.settler)
+        self.reconciler = Reconciler(self.store, self.ledger, self.dispatcher)
+        self.manager = ArenaManager(self.store, self.ledger, self.reconciler)
         self.writer = BatchWriter(self.store, timedelta(milliseconds=1))
-        self.desk = ArenaSink(self.store, self.writer, self.request, self.settler.settle, Guard(policy))
+        self.sink = ArenaSink(self.store, self.writer, self.request, self.reconciler.reconcile, Guard(policy))
         self.tokens = 0
 
     def request(self, document, model) -> GenerationRequest:
@@ -68,14 +68,14 @@ class House(Rooms):
     async def pen(self, battle: str, answer: int):
         self.tokens += 1
         model = (await self.store.look(battle)).document.battle.contestants[answer].model
-        return await self.desk.begin(Job(battle, answer, model), self.tokens, "local")
+        return await self.sink.begin(Job(battle, answer, model), self.tokens, "local")
 
     async def say(self, battle: str, answer: int, pieces, finish: Finish = STOP) -> None:
         pen = await self.pen(battle, answer)
         for piece in pieces:
             pen.write(piece)
         assert await pen.finish(finish)
-        await self.settler.settle(battle)
+        await self.reconciler.reconcile(battle)
 
     async def logged(self, battle: str) -> bytes:
         return b"".join(entry.event + entry.data for entry in await self.store.entries(battle, 0))
@@ -187,7 +187,7 @@ async def test_a_mark_survives_the_loss_of_redis(redis, database):
         await redis.flushall()
 
         async def is_back() -> bool:
-            await home.settler.settle(battle)
+            await home.reconciler.reconcile(battle)
             return await home.marked(battle, "flag: name Qwen")
 
         await wait_until(is_back, 10, interval=0.1)

@@ -32,17 +32,17 @@ MODELS = ["llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini"]
 
 
 class House:
-    """The arena's inner rooms on a real Redis, without web, lanes and SQL."""
+    """The arena's inner rooms on a real Redis, without web, drivers and SQL."""
 
     def __init__(self, redis: Redis, named: bool = False) -> None:
         self.store = Store(redis)
         self.ledger = MemoryLedger()
         self.dispatcher = MemoryDispatcher()
-        self.settler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
         self.manager = ArenaManager(
             self.store,
             self.ledger,
-            self.settler,
+            self.reconciler,
             named=named,
             rng=Random(7),  # type: ignore[arg-type]
         )
@@ -90,7 +90,7 @@ class House:
         assert await self.begin(battle, answer) == "started"
         assert await self.write(battle, answer, text) == "ok"
         assert await self.write(battle, answer, "", "stop") == "ok"
-        await self.settler.settle(battle)
+        await self.reconciler.reconcile(battle)
 
 
 async def folded(house: House, opened: Snapshot, battle: str) -> dict[int, Snapshot]:
@@ -154,7 +154,7 @@ async def test_a_side_that_failed_is_replaced_and_costs_one_round(redis: Redis) 
     await house.begin(b, 0)
     await house.write(b, 0, "half an ans")
     await house.write(b, 0, "", "error", "cut_off")
-    await house.settler.settle(b)
+    await house.reconciler.reconcile(b)
     snapshot = await house.manager.snapshot(b)
     assert snapshot.sides["a"].alias == "Model C"  # type: ignore[index]
     assert (snapshot.round, snapshot.rounds_total, snapshot.status) == (1, 1, "running")
@@ -322,14 +322,14 @@ async def act(house: House, b: str, action: str, answer: int, text: str) -> None
     elif action == "late":
         await house.store.write([Item(b, house.name, answer, 1, 1, text)])
     elif action == "settle":
-        await house.settler.settle(b)
+        await house.reconciler.reconcile(b)
     elif action == "halt" and len(text) == 6:
         await house.manager.stop(b)
     elif action == "undo":
         with suppress(Conflict):
             await house.manager.undo(b, max((await house.manager.snapshot(b)).round - 1, 1), timedelta(seconds=30))
     elif action == "vote":
-        await house.settler.settle(b)
+        await house.reconciler.reconcile(b)
         await vote_or_be_refused(house, b, answer)
 
 

@@ -1,4 +1,4 @@
-"""Where lanes ask whether an answer may fail."""
+"""Where drivers ask whether an answer may fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ NOBODY: frozenset[int] = frozenset()
 def house(redis):
     built = House(redis)
     writer = BatchWriter(built.store, timedelta(milliseconds=1))
-    built.desk = ArenaSink(built.store, writer, lambda _, model: GenerationRequest(model, ()), built.settler.settle)
+    built.sink = ArenaSink(
+        built.store, writer, lambda _, model: GenerationRequest(model, ()), built.reconciler.reconcile
+    )
     return built
 
 
@@ -37,27 +39,27 @@ async def opened(house, count):
 
 async def test_of_two_contestants_each_is_needed(house):
     for job in await opened(house, 2):
-        assert await house.desk.needed(job, NOBODY)
+        assert await house.sink.needed(job, NOBODY)
 
 
 async def test_of_three_one_may_fail_and_then_none(house):
     jobs = await opened(house, 3)
-    assert not await house.desk.needed(jobs[0], NOBODY)
-    assert await house.desk.needed(jobs[1], frozenset({0})), "the other one is failing at this moment"
+    assert not await house.sink.needed(jobs[0], NOBODY)
+    assert await house.sink.needed(jobs[1], frozenset({0})), "the other one is failing at this moment"
 
 
 async def test_an_answer_that_has_failed_but_was_not_settled_yet_counts(house):
     jobs = await opened(house, 3)
     await house.begin(jobs[0].battle, 0)
     await house.write(jobs[0].battle, 0, "half", finish="error", error="cut_off")
-    assert await house.desk.needed(jobs[1], NOBODY)
+    assert await house.sink.needed(jobs[1], NOBODY)
 
 
 async def test_when_the_battle_is_over_nobody_is_needed(house):
     jobs = await opened(house, 2)
     await house.manager.stop(jobs[0].battle)
-    assert not await house.desk.needed(jobs[0], NOBODY)
-    assert not await house.desk.needed(Job("unknown", 0, "a:1"), NOBODY)
+    assert not await house.sink.needed(jobs[0], NOBODY)
+    assert not await house.sink.needed(Job("unknown", 0, "a:1"), NOBODY)
 
 
 FAILED = Finish("error", Timing(), "unavailable")
@@ -65,14 +67,14 @@ FAILED = Finish("error", Timing(), "unavailable")
 
 @pytest.fixture
 async def writing(redis):
-    """A house whose desk can't make any request, with its writer running."""
+    """A house whose sink can't make any request, with its writer running."""
     built = House(redis)
     writer = BatchWriter(built.store, timedelta(milliseconds=1))
 
     def broken(_, model):
         raise ValueError("a bug")
 
-    built.desk = ArenaSink(built.store, writer, broken, built.settler.settle)
+    built.sink = ArenaSink(built.store, writer, broken, built.reconciler.reconcile)
     task = asyncio.create_task(writer.run(), name="writer")
     yield built
     task.cancel()
@@ -82,22 +84,22 @@ async def writing(redis):
 async def test_an_answer_that_can_not_be_begun_can_be_ended_and_its_viewers_are_told(writing):
     first, second, _ = await opened(writing, 3)
     with pytest.raises(ValueError, match="a bug"):
-        await writing.desk.begin(first, 1, "gpu")
-    await writing.desk.fail(first, 2, "gpu", FAILED)
-    await writing.desk.ended(first)
+        await writing.sink.begin(first, 1, "gpu")
+    await writing.sink.fail(first, 2, "gpu", FAILED)
+    await writing.sink.ended(first)
     look = await writing.store.look(first.battle, "all")
     assert (look.answers[0].finish, look.answers[0].error["code"]) == ("error", "unavailable")
     assert look.document.battle.running, "two are left"
     assert look.document.battle.pair.side_of(0) is None
-    await writing.desk.fail(second, 3, "gpu", FAILED)
-    await writing.desk.ended(second)
+    await writing.sink.fail(second, 3, "gpu", FAILED)
+    await writing.sink.ended(second)
     assert (await writing.manager.snapshot(first.battle)).to_dict()["status"] == "failed"
 
 
 async def test_what_has_ended_is_not_failed_again(writing):
     job, *_ = await opened(writing, 2)
     await writing.answer(job.battle, 0, "because")
-    await writing.desk.fail(job, 9, "gpu", FAILED)
+    await writing.sink.fail(job, 9, "gpu", FAILED)
     look = await writing.store.look(job.battle, "all")
     assert (look.answers[0].finish, look.answers[0].text) == ("stop", "because")
 
@@ -108,7 +110,7 @@ async def test_a_model_that_can_not_be_described_does_not_keep_its_battle_from_m
     def broken(document, model, host):
         raise ValueError("a bug")
 
-    house.settler = Reconciler(house.store, house.ledger, house.dispatcher, describe=broken)
+    house.reconciler = Reconciler(house.store, house.ledger, house.dispatcher, describe=broken)
     job, *_ = await opened(house, 2)
     for entry in range(2):
         await house.answer(job.battle, entry)

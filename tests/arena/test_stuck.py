@@ -1,4 +1,4 @@
-"""Battles that stopped between two steps, because a worker died there or Redis was away, and what sets them going."""
+"""Battles that stopped between two steps, because a worker died there or Redis was unavailable, and what sets them going."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ class House(Rooms):
     def __init__(self, redis: Redis, database: Database) -> None:
         super().__init__(redis)
         self.ledger = Ledger(database)  # type: ignore[assignment]
-        self.settler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
-        self.manager = ArenaManager(self.store, self.ledger, self.settler)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
+        self.manager = ArenaManager(self.store, self.ledger, self.reconciler)  # type: ignore[arg-type]
         self.clock = Clock()
         self.sweeper = self.another_sweeper(redis)
 
     def another_sweeper(self, redis: Redis, at_once: int = 1000) -> Sweeper:
-        return Sweeper(redis, self.store, self.ledger, self.settler, self.clock, at_once)  # type: ignore[arg-type]
+        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, at_once)  # type: ignore[arg-type]
 
     async def sweep(self, times: int = 2) -> None:
         for _ in range(times):
@@ -216,7 +216,7 @@ async def test_battles_beyond_what_one_sweep_takes_have_their_turn(house: House,
 async def test_who_asks_for_a_battle_while_it_is_being_opened_does_not_end_it(house: House) -> None:
     await house.ledger.open_battle(NewBattle("young", "Why?", tuple(MODELS[:3])))
 
-    await house.settler.settle("young")
+    await house.reconciler.reconcile("young")
     seen = await house.manager.snapshot("young")
 
     assert (seen.status, seen.round, seen.cursor) == ("running", 1, (await house.manager.snapshot("young")).cursor)

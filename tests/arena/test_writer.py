@@ -1,4 +1,4 @@
-"""What is gathered for Redis survives that Redis is away for a moment."""
+"""What is gathered for Redis survives that Redis is unavailable for a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token stream of OllamaBackend over real sockets: limits, leaving, and a reader that stays away."""
+"""The token stream of OllamaBackend over real sockets: limits, leaving, and a reader that stays unavailable."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ async def a_host_that_does_not_wake(house: House) -> None:
     await house.start()
 
 
-@case("same_server_twice", "warning", "two lanes", "arena.toml")
+@case("same_server_twice", "warning", "two drivers", "arena.toml")
 async def one_server_under_two_names(house: House) -> None:
     await house.start()
     house.more_hosts = [{"name": "again", "url": house.host["url"].replace("127.0.0.1", "localhost")}]
@@ -556,9 +556,9 @@ async def the_queue_is_nearly_full(house: House) -> None:
     await house.redis.hset("arena:host:{gpu}:jobs", mapping={str(number): "{}" for number in range(7)})
 
 
-@case("nobody_drives", "error", "ARENA_LANES is false", "arena lanes")
+@case("nobody_drives", "error", "ARENA_SCHEDULER is false", "arena scheduler")
 async def nobody_may_drive(house: House) -> None:
-    house.reports, house.settings["arena_lanes"] = False, False
+    house.reports, house.settings["arena_scheduler"] = False, False
     await house.start()
 
 

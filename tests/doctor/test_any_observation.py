@@ -109,8 +109,8 @@ databases = st.builds(
     answers=st.lists(answers, max_size=8).map(tuple),
 )
 configured = st.builds(
-    lambda models, lanes, keep, ctx: Settings(
-        _env_file=None, arena_models=tuple(models), arena_lanes=lanes, arena_keep_alive=keep, arena_num_ctx=ctx
+    lambda models, drivers, keep, ctx: Settings(
+        _env_file=None, arena_models=tuple(models), arena_scheduler=drivers, arena_keep_alive=keep, arena_num_ctx=ctx
     ),
     st.lists(MODELS, max_size=4, unique=True),
     st.booleans(),

@@ -317,7 +317,7 @@ async def test_names_are_given_with_the_ratings_of_the_board(home):
 
 
 class Board:
-    """Services whose board has the ratings of two builds of a model; or which is away with Redis."""
+    """Services whose board has the ratings of two builds of a model; or which is unavailable with Redis."""
 
     def __init__(self, *ratings):
         self.boards = self

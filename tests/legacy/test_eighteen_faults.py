@@ -182,7 +182,7 @@ async def test_12_every_worker_knows_every_battle(home):
 
 
 class Away:
-    """Services whose Redis is away: nothing is kept in the process instead."""
+    """Services whose Redis is unavailable: nothing is kept in the process instead."""
 
     class manager:
         @staticmethod
@@ -197,7 +197,7 @@ async def test_12_without_redis_every_call_says_so(path):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
         reply = await http.post(path, json={"battle_id": "b", "vote": "a"})
     assert reply.status_code == 503
-    assert reply.json()["error"].startswith("Redis is away")
+    assert reply.json()["error"].startswith("Redis is unavailable")
     assert "retry-after" in reply.headers
 
 

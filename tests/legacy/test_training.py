@@ -218,7 +218,7 @@ async def test_an_export_that_fails_leaves_the_old_file_and_no_draft(gated):
     gate.open.set()
     await one.ask()
     before = (one.exports / "dpo.jsonl").read_bytes()
-    gate.error = Unavailable("the database is away", code="database_away")
+    gate.error = Unavailable("the database is unavailable", code="database_away")
     reply = await one.ask()
     assert (reply.status_code, reply.json()["code"]) == (503, "database_away")
     assert (one.exports / "dpo.jsonl").read_bytes() == before

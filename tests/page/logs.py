@@ -43,7 +43,7 @@ async def failed_side(house: House, b: str) -> None:
     await house.begin(b, 0)
     await house.write(b, 0, "half an ans")
     await house.write(b, 0, "", "error", "cut_off")
-    await house.settler.settle(b)
+    await house.reconciler.reconcile(b)
     await house.answer(b, 1)
     await house.answer(b, 2)
     await house.manager.vote(b, 1, Verdict.BOTH_BAD)
@@ -84,7 +84,7 @@ async def lost(house: House, b: str) -> None:
     for answer in (0, 1):
         await house.begin(b, answer)
         await house.write(b, answer, "", "error", "unavailable")
-        await house.settler.settle(b)
+        await house.reconciler.reconcile(b)
 
 
 STORIES: tuple[Story, ...] = (whole, failed_side, taken_over, undone, stopped, lost)

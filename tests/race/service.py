@@ -26,7 +26,7 @@ from tests.whole.harness import ROOT, Instance, environment, serve
 WORKERS = 4
 #: Names of the models, by host: the same model is always written by the same host.
 MODELS = (("granite:1b", "granite:2b", "granite:3b"), ("basalt:1b", "basalt:2b", "basalt:3b"))
-#: A lane's owner that was killed is followed after 3 s, and a worker's start costs more than a second of CPU.
+#: A driver's owner that was killed is followed after 3 s, and a worker's start costs more than a second of CPU.
 KILL_EVERY_S = 3.0
 #: An accident that is no kill happens after about this many kills.
 OTHERS_EVERY = 3

@@ -21,8 +21,8 @@ from tests.scheduling.conftest import Clock, SharedHost, job
 from tests.scheduling.town import Town
 
 
-class Desk(MemorySink):
-    """A desk that fails for the answers of ``bad``: in ``begin`` the first ``times`` times, or in ``ended``."""
+class Sink(MemorySink):
+    """A sink that fails for the answers of ``bad``: in ``begin`` the first ``times`` times, or in ``ended``."""
 
     def __init__(self, bad: Job, *, begin: Exception | None = None, ended: Exception | None = None, times: int = 99):
         super().__init__()
@@ -55,49 +55,49 @@ async def gone(shared: SharedHost) -> bool:
 
 async def test_a_job_that_can_never_be_begun_fails_and_others_are_written() -> None:
     bad, good = job(1), job(2)
-    desk = Desk(bad, begin=ValueError("a bug"))
-    shared = SharedHost(sink=desk)
+    sink = Sink(bad, begin=ValueError("a bug"))
+    shared = SharedHost(sink=sink)
     shared.open(ScriptedBackend(resident=["a"]))
     await shared.put(bad, good)
     await wait_until(shared.ended(bad), 10)
-    assert outcome(desk.answer(bad).finish) == ("error", "unavailable")
-    assert outcome(desk.answer(good).finish) == ("stop", None)
-    assert desk.begun == MOST_CRASHES
+    assert outcome(sink.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(sink.answer(good).finish) == ("stop", None)
+    assert sink.begun == MOST_CRASHES
     await wait_until(lambda: gone(shared))
     await shared.close()
 
 
 async def test_a_crash_that_passes_costs_nothing() -> None:
     one = job(1)
-    desk = Desk(one, begin=ValueError("a bug"), times=MOST_CRASHES - 1)
-    shared = SharedHost(sink=desk)
+    sink = Sink(one, begin=ValueError("a bug"), times=MOST_CRASHES - 1)
+    shared = SharedHost(sink=sink)
     shared.open(ScriptedBackend(resident=["a"]))
     await shared.put(one)
     await wait_until(shared.ended(one), 10)
-    assert outcome(desk.answer(one).finish) == ("stop", None)
+    assert outcome(sink.answer(one).finish) == ("stop", None)
     await shared.close()
 
 
 async def test_a_store_that_is_away_is_waited_for_however_often_it_is_asked() -> None:
     one = job(1)
-    desk = Desk(one, begin=ConnectionError("away"), times=MOST_CRASHES + 1)
-    shared = SharedHost(sink=desk)
+    sink = Sink(one, begin=ConnectionError("away"), times=MOST_CRASHES + 1)
+    shared = SharedHost(sink=sink)
     shared.open(ScriptedBackend(resident=["a"]))
     await shared.put(one)
     await wait_until(shared.ended(one), 20)
-    assert outcome(desk.answer(one).finish) == ("stop", None)
+    assert outcome(sink.answer(one).finish) == ("stop", None)
     await shared.close()
 
 
 async def test_a_battle_that_can_never_be_settled_keeps_its_answer_and_leaves_the_queue() -> None:
     bad = job(1)
-    desk = Desk(bad, ended=ValueError("a bug"))
-    shared = SharedHost(sink=desk)
+    sink = Sink(bad, ended=ValueError("a bug"))
+    shared = SharedHost(sink=sink)
     shared.open(ScriptedBackend(resident=["a"]))
     await shared.put(bad)
     await wait_until(lambda: gone(shared), 10)
-    assert outcome(desk.answer(bad).finish) == ("stop", None)
-    assert desk.asked == MOST_CRASHES + 1
+    assert outcome(sink.answer(bad).finish) == ("stop", None)
+    assert sink.asked == MOST_CRASHES + 1
     await shared.close()
 
 

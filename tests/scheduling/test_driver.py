@@ -239,7 +239,7 @@ async def test_a_job_whose_settling_failed_is_settled_again(shared: SharedHost) 
     async def failing_once(one: object) -> None:
         tries.append(one)
         if len(tries) == 1:
-            raise OSError("the database is away")
+            raise OSError("the database is unavailable")
 
     shared.sink.ended = failing_once  # type: ignore[method-assign, assignment]
     shared.open(ScriptedBackend(resident=["a"]))
@@ -259,7 +259,7 @@ async def test_a_complete_answer_waits_for_the_desk_to_come_back(shared: SharedH
     async def away_twice(end):  # type: ignore[no-untyped-def]
         calls.append(end)
         if len(calls) < 3:
-            raise ConnectionError("Redis is away")
+            raise ConnectionError("Redis is unavailable")
         return await finish(end)
 
     attempt.finish = away_twice  # type: ignore[method-assign]
@@ -309,7 +309,7 @@ async def test_what_did_not_fit_once_is_not_tried_again(shared: SharedHost) -> N
         await shared.put(one)
         await wait_until(shared.ended(one))
     assert backend.called("load") == ["c", "a"]
-    assert backend.called("unload") == ["b"], "the first time the server chose; now the lane does"
+    assert backend.called("unload") == ["b"], "the first time the server chose; now the driver does"
 
 
 async def test_names_are_compared_as_ollama_does(shared: SharedHost) -> None:
@@ -333,7 +333,7 @@ async def test_only_the_owner_of_the_lease_works(shared: SharedHost) -> None:
     assert second.called("stream") == []
 
 
-async def test_another_lane_writes_anew_what_a_dead_owner_left(shared: SharedHost) -> None:
+async def test_another_driver_writes_anew_what_a_dead_owner_left(shared: SharedHost) -> None:
     dead = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
     one, waiting = job(1), job(2)
     await shared.put(one, waiting)
@@ -346,7 +346,7 @@ async def test_another_lane_writes_anew_what_a_dead_owner_left(shared: SharedHos
     assert [attempt.over.is_set() for attempt in answer.attempts] == [True, False]
 
 
-async def test_a_lane_that_hung_and_lost_its_lease_is_fenced_off(shared: SharedHost) -> None:
+async def test_a_driver_that_hung_and_lost_its_lease_is_fenced_off(shared: SharedHost) -> None:
     slow = ScriptedBackend({"a": [Script.of("old", timedelta(seconds=0.8), " old", timedelta(seconds=30))]}, ["a"])
     slow.resident = ["a"]
     hung = shared.open(slow)
@@ -374,25 +374,25 @@ async def test_an_expired_lease_that_nobody_took_is_taken_again_and_the_answer_g
     assert len(shared.sink.answer(one).attempts) == 1
 
 
-async def test_a_stopped_lane_lets_answers_end_and_starts_nothing_more(shared: SharedHost) -> None:
-    lane = shared.open(ScriptedBackend({"a": [Script.of("one", timedelta(seconds=0.4), " two")]}, resident=["a"]))
+async def test_a_stopped_driver_lets_answers_end_and_starts_nothing_more(shared: SharedHost) -> None:
+    driver = shared.open(ScriptedBackend({"a": [Script.of("one", timedelta(seconds=0.4), " two")]}, resident=["a"]))
     one, waiting = job(1), job(2)
     await shared.put(one, waiting)
     await wait_until(lambda: shared.text(one))
-    await lane.stop(timedelta(seconds=5))
+    await driver.stop(timedelta(seconds=5))
     assert shared.text(one) == "one two"
     assert shared.sink.answer(one).settled
     assert shared.sink.answer(waiting).attempts == []
     assert shared.leases.owner is None, "the lease is released at once"
 
 
-async def test_what_is_cut_at_the_end_of_the_drain_gets_no_end_and_another_lane_writes_it(shared: SharedHost) -> None:
+async def test_what_is_cut_at_the_end_of_the_drain_gets_no_end_and_another_driver_writes_it(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG]}, resident=["a"])
-    lane = shared.open(backend)
+    driver = shared.open(backend)
     one = job(1)
     await shared.put(one)
     await wait_until(lambda: shared.text(one))
-    await lane.stop(timedelta(milliseconds=100))
+    await driver.stop(timedelta(milliseconds=100))
     assert backend.writing == []
     assert shared.sink.answer(one).finish is None
     shared.open(ScriptedBackend(resident=["a"]))
@@ -404,9 +404,9 @@ async def test_a_job_that_is_cut_off_for_ever_ends_interrupted(shared: SharedHos
     one = job(1)
     await shared.put(one)
     for _ in range(3):
-        lane = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
+        driver = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
         await wait_until(lambda: shared.text(one))
-        await lane.stop(timedelta(0))
+        await driver.stop(timedelta(0))
         shared.sink.answer(one).text = ""
     shared.open(ScriptedBackend(resident=["a"]))
     await wait_until(shared.ended(one))
@@ -462,7 +462,7 @@ async def test_from_the_nudge_to_the_request_nothing_polls(shared: SharedHost) -
     await wait_until(shared.ended(one), timeout=1.0)
 
 
-async def test_a_host_that_is_away_fails_its_answers_and_the_lane_goes_on(shared: SharedHost) -> None:
+async def test_a_host_that_is_away_fails_its_answers_and_the_driver_goes_on(shared: SharedHost) -> None:
     backend = ScriptedBackend(down=BackendUnavailable("refused"))
     first = job(1)
     shared.open(backend)
@@ -505,7 +505,7 @@ async def test_the_run_ends_cleanly_when_it_is_cancelled(shared: SharedHost) -> 
         await task
     assert backend.writing == []
     assert shared.leases.owner is None
-    assert not [other for other in asyncio.all_tasks() if other.get_name().startswith(("lane gpu", "gpu:", "stream"))]
+    assert not [other for other in asyncio.all_tasks() if other.get_name().startswith(("driver gpu", "gpu:", "stream"))]
 
 
 async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_for_cancelled(shared: SharedHost) -> None:
@@ -552,11 +552,11 @@ class Unwanted:
         """Nothing to note."""
 
 
-async def test_a_lane_that_gave_its_idle_host_up_lets_others_work(shared: SharedHost) -> None:
+async def test_a_driver_that_gave_its_idle_host_up_lets_others_work(shared: SharedHost) -> None:
     share = Unwanted()
-    lane = shared.open(ScriptedBackend(resident=["a"]), share=share)
-    await wait_until(lambda: share.driven == 1 and not lane.driving)
+    driver = shared.open(ScriptedBackend(resident=["a"]), share=share)
+    await wait_until(lambda: share.driven == 1 and not driver.driving)
     async with asyncio.timeout(2):
         await asyncio.sleep(0.05)
-    assert not lane.driving
+    assert not driver.driving
     assert shared.leases.owner is None

@@ -28,7 +28,7 @@ class Clock:
 
 
 class Process:
-    """The lanes of one process as far as they ask, take and give up; ``step`` is one turn of each."""
+    """The drivers of one process as far as they ask, take and give up; ``step`` is one turn of each."""
 
     def __init__(self, redis: Redis, hosts: Sequence[str] = HOSTS, clock: Clock | None = None, name: str = "") -> None:
         self.clock = clock or Clock()

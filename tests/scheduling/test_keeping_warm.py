@@ -1,4 +1,4 @@
-"""A lane that keeps its host warm, one that lets it sleep, and what both tell of it."""
+"""A driver that keeps its host warm, one that lets it sleep, and what both tell of it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ async def test_only_as_many_are_loaded_as_fit(town: Town) -> None:
     assert backend.called("unload") == []
 
 
-async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_lane_began(town: Town) -> None:
+async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_driver_began(town: Town) -> None:
     backend = ScriptedBackend(models=("a", "b"), down=BackendUnavailable("starting"))
     town.open("gpu", backend, keep=a_and_b, intervals=QUICK, memory_bytes=3 * 1024**3)
     await wait_until(lambda: _events_are(town, [("host_down", "")]))
@@ -113,7 +113,7 @@ async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_away_when_its_l
     await wait_until(lambda: planned(town, "a"))
 
 
-async def test_without_a_keeper_nothing_is_loaded_ahead(town: Town) -> None:
+async def test_without_a_prewarmer_nothing_is_loaded_ahead(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
     town.open("gpu", backend, intervals=QUICK)
     await wait_until(lambda: backend.asked > 8)
@@ -223,8 +223,8 @@ async def test_what_is_announced_is_loaded_though_nothing_is_kept(town: Town) ->
 
 async def test_a_host_that_scales_to_zero_is_asked_nothing_while_nobody_plays(town: Town) -> None:
     backend = Asleep(models=("a", "b"))
-    lane = town.open("gpu", backend, keep=a_and_b, intervals=DOZY, scale_to_zero=True)
-    await wait_until(lambda: lane.driving)
+    driver = town.open("gpu", backend, keep=a_and_b, intervals=DOZY, scale_to_zero=True)
+    await wait_until(lambda: driver.driving)
     await wait_until(lambda: town.report("gpu"))
     await asyncio.sleep(0.3)
     assert backend.asked == 0
@@ -356,10 +356,10 @@ async def test_a_report_that_nothing_changes_is_a_sign_of_life_all_the_same(town
 async def test_reports_that_can_not_be_put_or_read_hold_up_nothing(town: Town) -> None:
     class Away(MemoryReports):
         async def put(self, report: HostReport) -> None:
-            raise ConnectionError("Redis is away")
+            raise ConnectionError("Redis is unavailable")
 
         async def read(self) -> dict[str, HostReport]:
-            raise ConnectionError("Redis is away")
+            raise ConnectionError("Redis is unavailable")
 
     town.reports = Away()
     town.open("gpu", ScriptedBackend(models=("a",)))

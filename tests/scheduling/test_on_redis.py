@@ -1,4 +1,4 @@
-"""Queue, lease and lane on a real Redis."""
+"""Queue, lease and driver on a real Redis."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ async def test_an_owner_knows_by_its_own_clock_that_its_lease_is_over(redis_serv
     await client.aclose()
 
 
-async def test_another_lane_takes_over_within_five_seconds_of_its_owners_death(
+async def test_another_driver_takes_over_within_five_seconds_of_its_owners_death(
     shared: SharedHost, redis: Redis
 ) -> None:
     dead = shared.open(

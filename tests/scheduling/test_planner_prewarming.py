@@ -1,4 +1,4 @@
-"""What the planner does for the keeper, and whom it pushes out for whom."""
+"""What the planner does for the prewarmer, and whom it pushes out for whom."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ ONE = job(1)
 class Teller:
     """Notices with a clock that moves when told."""
 
-    def __init__(self, desk: MemorySink | None = None) -> None:
-        self.sink = desk or MemorySink()
+    def __init__(self, sink: MemorySink | None = None) -> None:
+        self.sink = sink or MemorySink()
         self.now = 0.0
         self.notices = QueueUpdates(self.sink, "gpu", lambda: self.now)
 
@@ -69,7 +69,7 @@ async def test_what_could_not_be_told_is_told_the_next_time() -> None:
         async def show(self, job: Job, *what: object) -> None:  # type: ignore[override]
             self.tries += 1
             if self.tries == 1:
-                raise ConnectionError("Redis is away")
+                raise ConnectionError("Redis is unavailable")
             await super().show(job, *what)  # type: ignore[arg-type]
 
     teller = Teller(Failing())

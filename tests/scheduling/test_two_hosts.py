@@ -315,7 +315,7 @@ async def test_an_answer_goes_back_to_a_host_that_was_only_down() -> None:
 
 
 class Battle(MemorySink):
-    """A desk whose answers are all of one battle that needs ``standing`` of them."""
+    """A sink whose answers are all of one battle that needs ``standing`` of them."""
 
     def __init__(self, jobs: Sequence[Job], standing: int) -> None:
         super().__init__()
@@ -366,7 +366,7 @@ async def fail_until_it_shows(town: Town) -> None:
 async def test_a_host_that_fails_every_answer_is_out_of_the_draw_though_its_probes_are_green() -> None:
     town = Town(names=("one",))
     backend = failing(REFUSED)
-    lane = town.open("one", backend, intervals=replace(BRISK, down_patience=timedelta(0)))
+    driver = town.open("one", backend, intervals=replace(BRISK, down_patience=timedelta(0)))
     await fail_until_it_shows(town)
 
     async def nothing_can_be_drawn() -> bool:
@@ -374,7 +374,7 @@ async def test_a_host_that_fails_every_answer_is_out_of_the_draw_though_its_prob
 
     await wait_until(nothing_can_be_drawn)
     assert await backend.version()
-    assert await lane._state.health.check(), "it answers its probes"
+    assert await driver._state.health.check(), "it answers its probes"
     assert await town.health("one") == "down"
     report = await town.report("one")
     assert report is not None
@@ -403,8 +403,8 @@ async def test_a_load_does_not_excuse_answers_that_fail() -> None:
     town = Town(names=("one",))
     backend = failing(REFUSED)
     backend.resident.clear()
-    lane = town.open("one", backend, intervals=replace(BRISK, down_patience=timedelta(0)))
+    driver = town.open("one", backend, intervals=replace(BRISK, down_patience=timedelta(0)))
     await fail_until_it_shows(town)
     assert backend.called("load")
-    assert lane._state.breaker.health == "down"
+    assert driver._state.breaker.health == "down"
     await town.close()

@@ -1,4 +1,4 @@
-"""Hours of battles in a few seconds: the whole of the lanes in virtual time, on simulated servers."""
+"""Hours of battles in a few seconds: the whole of the drivers in virtual time, on simulated servers."""
 
 import dataclasses
 from datetime import timedelta
@@ -9,7 +9,7 @@ from app.backends.base import GenerationOptions
 from app.errors import Unavailable
 from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
-from benchmarks.scheduling.crowd import FIVE, directly, through_lanes
+from benchmarks.scheduling.crowd import FIVE, directly, through_drivers
 from benchmarks.scheduling.figures import Figures
 from benchmarks.scheduling.house import House, Setup
 from benchmarks.scheduling.killed import killed
@@ -45,7 +45,7 @@ def test_no_answer_is_cold_after_an_hour_without_anybody(keep_alive: timedelta |
     assert figures.cold_answers == 0
 
 
-def test_without_a_keeper_the_first_ones_wait_for_their_models() -> None:
+def test_without_a_prewarmer_the_first_ones_wait_for_their_models() -> None:
     crowd = Crowd(THREE.models, users=10, hours=1.5, every_s=900.0, awake=from_the_second_hour)
     figures = run_virtual(nights(Setup(THREE, OPTIONS, prewarm=False), crowd, restart=False))
     assert figures.cold_answers >= 3
@@ -53,18 +53,18 @@ def test_without_a_keeper_the_first_ones_wait_for_their_models() -> None:
 
 def test_models_that_fit_together_are_loaded_once_each() -> None:
     crowd = Crowd(THREE.models, users=25, hours=0.5, every_s=300.0)
-    figures = run_virtual(through_lanes(Setup(THREE, OPTIONS), crowd))
+    figures = run_virtual(through_drivers(Setup(THREE, OPTIONS), crowd))
     assert figures.swaps == 0
     assert figures.failed == 0
 
 
 def test_a_crowd_waits_less_than_half_of_what_it_waits_at_the_server_itself() -> None:
-    lanes = run_virtual(through_lanes(CROWDED, always_playing()))
+    drivers = run_virtual(through_drivers(CROWDED, always_playing()))
     direct = run_virtual(directly(CROWDED, always_playing()))
-    assert lanes.battles == direct.battles > 100
-    assert lanes.failed == lanes.failed_answers == 0
-    assert lanes.battle_s(0.95) * 2 < direct.battle_s(0.95)
-    assert lanes.swaps * 2 < direct.swaps
+    assert drivers.battles == direct.battles > 100
+    assert drivers.failed == drivers.failed_answers == 0
+    assert drivers.battle_s(0.95) * 2 < direct.battle_s(0.95)
+    assert drivers.swaps * 2 < direct.swaps
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -80,13 +80,13 @@ def test_nobody_is_passed_for_longer_than_a_turn_for_each_model_that_is_not_ther
 
 
 def test_the_same_seed_gives_the_same_hours_to_the_last_digit() -> None:
-    first, again = (run_virtual(through_lanes(CROWDED, always_playing(hours=0.05))) for _ in range(2))
+    first, again = (run_virtual(through_drivers(CROWDED, always_playing(hours=0.05))) for _ in range(2))
     assert ends(first) == ends(again)
     assert first.loads == again.loads
 
 
 def test_another_seed_gives_others() -> None:
-    first, other = (run_virtual(through_lanes(CROWDED, always_playing(seed, hours=0.02))) for seed in (1, 2))
+    first, other = (run_virtual(through_drivers(CROWDED, always_playing(seed, hours=0.02))) for seed in (1, 2))
     assert ends(first) != ends(other)
 
 

@@ -57,7 +57,7 @@ async def test_what_nobody_drives_is_believed_to_be_as_we_saw_it(redis):
     told = await status(await fleet_of(redis), wanted=(ZIRCON, "numbat:3b"))
     assert told["recommendation"] == (
         "Host gpu-3 does not answer: start Ollama there (ollama serve). "
-        "Run ollama pull numbat:3b on a host, or mend ARENA_MODELS."
+        "Run ollama pull numbat:3b on a host, or fix ARENA_MODELS."
     )
     assert told["arena_models_status"] == {ZIRCON: True, "numbat:3b": False}
 

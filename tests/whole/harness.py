@@ -112,7 +112,7 @@ class ModelServer:
 
 @dataclass
 class Instance:
-    """One ``arena serve`` or ``arena lanes``; ``log`` is its stderr."""
+    """One ``arena serve`` or ``arena scheduler``; ``log`` is its stderr."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -225,14 +225,14 @@ class House:
         """Start one more instance and wait until it serves."""
         return self.launch(*flags, **settings).wait_for_address()
 
-    def lanes(self, *flags: str, **settings: str) -> Instance:
-        """Start ``arena lanes`` and wait until it says that it drives."""
-        instance = arena(self.folder, self.settings | settings, "lanes", *flags)
+    def drivers(self, *flags: str, **settings: str) -> Instance:
+        """Start ``arena scheduler`` and wait until it says that it drives."""
+        instance = arena(self.folder, self.settings | settings, "scheduler", *flags)
         self.instances.append(instance)
         return instance.wait_for_line()
 
     def driver(self, *flags: str, **settings: str) -> Instance:
-        """Start the first instance: it has the lanes of all hosts."""
+        """Start the first instance: it has the drivers of all hosts."""
         instance = self.start(*flags, **settings)
         wait_for(lambda: len(instance.logged("lease_taken")) == 2, 10)
         return instance

@@ -1,6 +1,6 @@
 """``python -m tests.whole.takeover --kills 20``: the driver of a host is killed in mid-answer, again and again.
 
-Two workers share the hosts. Each time two battles are open, and the owner of a lane that writes is killed as ``kill
+Two workers share the hosts. Each time two battles are open, and the owner of a driver that writes is killed as ``kill
 -9`` does; the other worker has to take over within 5 s, and the viewers there must see each battle as if it had only
 been slow: a ``reset`` of the sides that were cut, then their text anew.
 """

@@ -25,46 +25,46 @@ async def readyz(worker):
     return (await call("GET", f"{worker.url}/readyz")).json()
 
 
-async def test_who_serves_without_lanes_says_so_until_others_drive_who_let_answers_finish_at_their_end(house):
-    web = house.start("--no-lanes")
+async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_answers_finish_at_their_end(house):
+    web = house.start("--no-scheduler")
     ready = await readyz(web)
     assert (ready["status"], ready["degraded"]) == ("ok", True)
     assert ready["trouble"] == [f"nobody drives host {name} at the moment" for name in (GRANITE, BASALT)]
     opened = await open_battle(web.url)
     async with watching(web.url, opened["battle_id"]) as (watched, viewer):
-        lanes = await asyncio.to_thread(house.lanes, ARENA_DRAIN="20")
-        assert lanes.line == f"driving {GRANITE}, {BASALT}\n"
+        drivers = await asyncio.to_thread(house.drivers, ARENA_DRAIN="20")
+        assert drivers.line == f"driving {GRANITE}, {BASALT}\n"
         end = await play(web.url, opened["battle_id"], ["a", "b"])
         await asyncio.wait_for(viewer, 10)
     assert end["status"] == "finished"
     assert folded(opened, watched.events) == end
     assert (await readyz(web))["degraded"] is False
-    assert (len(web.logged("lease_taken")), len(lanes.logged("lease_taken"))) == (0, 2)
+    assert (len(web.logged("lease_taken")), len(drivers.logged("lease_taken"))) == (0, 2)
     another = await open_battle(web.url, num_models=2)
     async with watching(web.url, another["battle_id"]) as (watched, _):
         await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2, 15)
-        lanes.terminate()
-        assert await asyncio.to_thread(lanes.process.wait, 20) == 0
+        drivers.terminate()
+        assert await asyncio.to_thread(drivers.process.wait, 20) == 0
         await wait_until(lambda: watched.named("ready"), 10)
         assert not watched.named("reset")
-    assert lanes.rest_of_stdout() == ""
+    assert drivers.rest_of_stdout() == ""
     assert (await readyz(web))["degraded"] is True
 
 
-async def test_workers_of_lanes_that_die_are_started_again(house):
-    web = house.start("--no-lanes")
-    lanes = house.lanes("--workers", "2")
-    wait_for(lambda: len(lanes.logged("lease_taken")) >= 2)
-    children = await asyncio.to_thread(children_of, lanes.process.pid)
+async def test_workers_of_drivers_that_die_are_started_again(house):
+    web = house.start("--no-scheduler")
+    drivers = house.drivers("--workers", "2")
+    wait_for(lambda: len(drivers.logged("lease_taken")) >= 2)
+    children = await asyncio.to_thread(children_of, drivers.process.pid)
     assert len(children) >= 2
     for child in children:
         os.kill(child, signal.SIGKILL)
-    await wait_until(lambda: len(lanes.logged("worker_died")) == 2, 10)
+    await wait_until(lambda: len(drivers.logged("worker_died")) == 2, 10)
     battle = (await open_battle(web.url))["battle_id"]
     assert (await play(web.url, battle, ["a", "b"]))["status"] == "finished"
-    lanes.terminate()
-    assert await asyncio.to_thread(lanes.process.wait, 20) == 0
-    assert lanes.rest_of_stdout() == ""
+    drivers.terminate()
+    assert await asyncio.to_thread(drivers.process.wait, 20) == 0
+    assert drivers.rest_of_stdout() == ""
 
 
 def children_of(pid):
@@ -76,20 +76,20 @@ def children_of(pid):
 
 async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house):
     private = {"REDIS_URL": ""}
-    web = await asyncio.to_thread(house.start, "--no-lanes", **private)
-    lanes = await asyncio.to_thread(house.lanes, **private)
+    web = await asyncio.to_thread(house.start, "--no-scheduler", **private)
+    drivers = await asyncio.to_thread(house.drivers, **private)
     battle = (await open_battle(web.url))["battle_id"]
     assert (await play(web.url, battle, ["a", "b"]))["status"] == "finished"
-    assert len(lanes.logged("lease_taken")) == 2
-    (told,) = lanes.logged("redis_is_private")
+    assert len(drivers.logged("lease_taken")) == 2
+    (told,) = drivers.logged("redis_is_private")
     assert "REDIS_URL" in told["remedy"]
-    lanes.process.send_signal(signal.SIGINT)
-    assert await asyncio.to_thread(lanes.process.wait, 20) == 0
+    drivers.process.send_signal(signal.SIGINT)
+    assert await asyncio.to_thread(drivers.process.wait, 20) == 0
 
 
-def test_lanes_with_bad_settings_say_so_in_one_line(house):
+def test_drivers_with_bad_settings_say_so_in_one_line(house):
     settings = environment(house.settings | {"REDIS_URL": "redos://nowhere"})
-    command = [sys.executable, "-m", "app.cli", "lanes"]
+    command = [sys.executable, "-m", "app.cli", "scheduler"]
     ended = subprocess.run(command, cwd=house.folder, env=settings, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith("arena: REDIS_URL can't be understood")

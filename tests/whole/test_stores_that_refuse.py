@@ -47,7 +47,7 @@ async def opening(worker: Instance, request_id: str = "here") -> httpx.Response:
 async def refusing(
     worker: Instance, mark: str, code: str, why: str, begin: Callable[[], object], end: Callable[[], object]
 ) -> AsyncIterator[None]:
-    """Spoil a store, see that all is said, mend it, see that all is well."""
+    """Spoil a store, see that all is said, fix it, see that all is well."""
     await wait_until(lambda: is_ready(worker), 20)
     assert (await opening(worker)).status_code == 201
     begin()
@@ -127,13 +127,13 @@ REFUSALS_OF_REDIS = {
 @pytest.mark.parametrize("kind", REFUSALS_OF_REDIS)
 async def test_a_redis_that_takes_no_writes(home: tuple[House, Instance], kind: str) -> None:
     house, worker = home
-    trouble, why, spoil, mend = REFUSALS_OF_REDIS[kind]
+    trouble, why, spoil, fix = REFUSALS_OF_REDIS[kind]
     with sync_redis.Redis.from_url(house.redis.url) as admin:
 
         def run(command: str) -> Callable[[], object]:
             return lambda: admin.execute_command(*command.split())
 
-        async with refusing(worker, kind, "redis_away", why, run(spoil), run(mend)):
+        async with refusing(worker, kind, "redis_away", why, run(spoil), run(fix)):
             pass
     check_the_log(worker, kind, trouble, why)
 
@@ -148,11 +148,11 @@ async def test_a_redis_that_can_not_save(home: tuple[House, Instance]) -> None:
             admin.config_set("save", "3600 1")
             admin.bgsave()
 
-        def mend() -> None:
+        def fix() -> None:
             admin.config_set("save", "")
             target.rmdir()
 
-        async with refusing(worker, "save", "redis_away", "MISCONF", spoil, mend):
+        async with refusing(worker, "save", "redis_away", "MISCONF", spoil, fix):
             pass
     check_the_log(worker, "save", "failed", "MISCONF")
 

@@ -252,7 +252,7 @@ def _same_server(seen: Observation) -> Iterator[Finding]:
                 "same_server_twice",
                 "warning",
                 f"{one.host.name}, {other.host.name}",
-                f"{shown(one.host.url)} and {shown(other.host.url)} are one server: two lanes load and unload "
+                f"{shown(one.host.url)} and {shown(other.host.url)} are one server: two drivers load and unload "
                 "models on "
                 "it and take each other's away",
                 "leave one of the two [[hosts]] tables in arena.toml",

@@ -23,7 +23,7 @@ OLLAMAS_MAX_MODELS = 3
 """OLLAMA_MAX_LOADED_MODELS where it isn't set: three for each card."""
 
 _MOST_TO_TRY = 12
-_GUESS_FACTOR, _GUESS_EXTRA = 1.1, 768 * MIB  # as lanes guess a model that was never seen in memory
+_GUESS_FACTOR, _GUESS_EXTRA = 1.1, 768 * MIB  # as drivers guess a model that was never seen in memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def _too_few(seen: Observation) -> Iterator[Finding]:
         "error",
         "models",
         f"a battle needs two models: {there}{why}",
-        "install models on a host that answers, or mend the hosts and names below",
+        "install models on a host that answers, or fix the hosts and names below",
         ollama(first.host.url, "pull", wish),
     )
 

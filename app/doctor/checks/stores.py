@@ -172,7 +172,7 @@ def _strangers(redis: RedisSeen) -> Iterator[Finding]:
             f"this Redis also has drivers for hosts that this configuration does not know ({names}): another "
             "arena uses it, "
             "or processes with an older arena.toml; if one of its hosts is one of ours under another name, two "
-            "lanes drive "
+            "drivers drive "
             "one server",
             "give each arena a Redis (or database number) of its own, and all processes of one arena the same "
             "arena.toml",

@@ -71,14 +71,14 @@ def _drivers(seen: Observation) -> Iterator[Finding]:
             "configuration",
             "arena serve",
         )
-    elif not seen.settings.arena_lanes:
+    elif not seen.settings.arena_scheduler:
         yield Finding(
             "nobody_drives",
             "error",
-            "ARENA_LANES",
-            "ARENA_LANES is false here and no process drives a host: battles would be taken and never answered",
-            "start a process that drives the hosts beside those that serve, or set ARENA_LANES to true",
-            "arena lanes",
+            "ARENA_SCHEDULER",
+            "ARENA_SCHEDULER is false here and no process drives a host: battles would be taken and never answered",
+            "start a process that drives the hosts beside those that serve, or set ARENA_SCHEDULER to true",
+            "arena scheduler",
         )
     else:
         yield Finding(
@@ -133,7 +133,7 @@ def _others(host: HostSeen, seen: Observation) -> Iterator[Finding]:
             "in memory: "
             "a second arena with the same models drives this server with a Redis of its own, or a client unloads them "
             "(as ollama stop and keep_alive 0 do)",
-            "give all arenas of one server the same REDIS_URL, so that they share its lane, or each its own server",
+            "give all arenas of one server the same REDIS_URL, so that they share its driver, or each its own server",
             _who_talks(host),
         )
     elif len({event.model for event in taken}) > 1:

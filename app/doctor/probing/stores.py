@@ -191,7 +191,7 @@ async def _database_up(database: Database, name: str, *, is_file: bool, wall: Ca
 
 
 def _database_down(name: str, error: Exception) -> DatabaseSeen:
-    """Waiting heals a database that is away, but not a file that is none or a password that is wrong."""
+    """Waiting heals a database that is unavailable, but not a file that is none or a password that is wrong."""
     beneath = error.__cause__ or error
     original = getattr(beneath, "orig", None) or beneath
     lines = str(original).splitlines()

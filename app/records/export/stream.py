@@ -17,7 +17,7 @@ async def exported(
     """Yield the votes that stand in a format, some lines at a time.
 
     Raises:
-        Unavailable: the database is away; what was yielded is whole lines.
+        Unavailable: the database is unavailable; what was yielded is whole lines.
     """
     if begin := header(form):
         yield begin

@@ -126,7 +126,7 @@ def read_line(line: bytes, number: int) -> tuple[str, ArenaLine]:
     """A line with the id of its battle.
 
     Raises:
-        InvalidInput: it is no vote; the sentence has ``number`` (from 1) and what to mend.
+        InvalidInput: it is no vote; the sentence has ``number`` (from 1) and what to fix.
     """
     try:
         read = ArenaLine.model_validate_json(line)

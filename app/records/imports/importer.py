@@ -48,7 +48,7 @@ async def import_lines(
 
     Raises:
         InvalidInput: a line is no vote; those before its chunk are stored.
-        Unavailable: the database is away; start again, nothing is stored twice.
+        Unavailable: the database is unavailable; start again, nothing is stored twice.
     """
     numbered = (read_line(line, number) for number, line in enumerate(_unmarked(lines), 1) if line.strip())
     imported = Imported()

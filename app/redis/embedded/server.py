@@ -48,7 +48,7 @@ class Patience:
     """Between two looks of the owner at its server."""
     lock: timedelta = timedelta(seconds=1)
     """Between two tries of an attached process to become the owner."""
-    mend: timedelta = timedelta(seconds=5)
+    fix: timedelta = timedelta(seconds=5)
     """Between two tries to start a server that can't start."""
 
 
@@ -128,9 +128,9 @@ class EmbeddedRedis:
             try:
                 await (self._revive() if self.owner else self._take_over())
             except Exception as error:
-                # Nobody waits for this task, and what is wrong (a full disk, a damaged file) may be mended meanwhile.
+                # Nobody waits for this task, and what is wrong (a full disk, a damaged file) may be fixed meanwhile.
                 log.error("the embedded Redis can't be started, trying again: %s", error)
-                pause = self._patience.mend
+                pause = self._patience.fix
 
     def stop(self) -> None:
         """End the server if this process owns it, and give the folder free; blocks for some milliseconds."""

@@ -81,7 +81,7 @@ class HostAssignments:
         """Assign answers to hosts; return whose each one is.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         if not wanted:
             return {}
@@ -93,7 +93,7 @@ class HostAssignments:
         """Give an answer of ``origin`` to ``target``; return whose it is then.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         host: Any = await self._move(keys=[self.KEY], args=[job_id, origin, target, self._ttl_ms])
         return str(host.decode())
@@ -102,7 +102,7 @@ class HostAssignments:
         """Return the host of an answer, None when it is nobody's.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         host: Any = await self._redis.hget(self.KEY, job_id)
         return None if host is None else str(host.decode())
@@ -111,7 +111,7 @@ class HostAssignments:
         """Forget answers that are settled, or that nobody wants any more.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         gone = list(ids)
         if gone:

@@ -136,7 +136,7 @@ class HostQueue:
 
         Raises:
             QueueFull: there would be more than ``bound`` jobs.
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         if not jobs:
             return
@@ -150,7 +150,7 @@ class HostQueue:
         """Delete jobs and nudge the host's driver.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         wanted = list(ids)
         if wanted:
@@ -160,7 +160,7 @@ class HostQueue:
         """Return all jobs, waiting and running, in no order; what can't be understood is logged and deleted.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         stored: dict[Any, Any] = await self._redis.hgetall(self._jobs)
         # Most jobs are the same as a moment ago: only the new ones are parsed.
@@ -182,7 +182,7 @@ class HostQueue:
         """Return how many jobs there are, waiting and running.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         return int(await self._redis.hlen(self._jobs))
 
@@ -190,7 +190,7 @@ class HostQueue:
         """Announce that ``models`` will be wanted soon and nudge the host's driver.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         wanted: dict[Any, Any] = {model: str(until) for model in sorted(models)[:MOST_PREWARM_REQUESTS]}
         if not wanted:
@@ -206,7 +206,7 @@ class HostQueue:
         """Return the models that were announced last, and until when.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         stored: dict[Any, Any] = await self._redis.hgetall(self._prewarm)
         return {model.decode(): float(until) for model, until in stored.items()}

@@ -72,7 +72,7 @@ class Router:
         """Those of ``models`` that a host can write now: one that has it and is not known to be down.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         places = await self._places()
         return tuple(model for model in models if ranked(model, [places[host] for host in self.hosts_of(model)]))
@@ -126,7 +126,7 @@ class Router:
         wherever it can be written, and may come back.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away; the job is somewhere, and is found there.
+            redis.exceptions.RedisError: Redis is unavailable; the job is somewhere, and is found there.
         """
         if self._single:
             return None
@@ -154,7 +154,7 @@ class Router:
         """See whether ``job``, which is in the queue of ``origin``, is another host's; if so it is put there.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         if self._single:
             return False
@@ -181,7 +181,7 @@ class Router:
         """Somebody is about to play with ``models``: the hosts that would write them are told.
 
         Raises:
-            redis.exceptions.RedisError: Redis is away.
+            redis.exceptions.RedisError: Redis is unavailable.
         """
         places = dict(await self._places())
         requests: dict[str, list[str]] = {}

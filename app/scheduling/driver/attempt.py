@@ -41,7 +41,7 @@ SETTLE_LIMIT_S = 60.0
 """How long settling may take before the job is left for another try."""
 
 STORE_UNAVAILABLE = (RedisError, Unavailable, OSError)
-"""What heals by itself: Redis or the database is away (a timeout is an OSError)."""
+"""What heals by itself: Redis or the database is unavailable (a timeout is an OSError)."""
 
 PUBLIC: dict[str, ErrorCode] = {
     "unavailable": "unavailable",

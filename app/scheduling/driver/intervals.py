@@ -1,4 +1,4 @@
-"""How often a lane does what nobody tells it to do."""
+"""How often a driver does what nobody tells it to do."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.scheduling.lease import RENEW_EVERY
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often a lane does what nobody tells it to do."""
+    """How often a driver does what nobody tells it to do."""
 
     ask_every: timedelta = timedelta(milliseconds=400)
-    """Another lane asks for the lease this often: after its 3 s, a host is driven again within 3.5 s."""
+    """Another driver asks for the lease this often: after its 3 s, a host is driven again within 3.5 s."""
     renew_every: timedelta = RENEW_EVERY
     read_every: timedelta = timedelta(seconds=1)
     probe_every: timedelta = timedelta(seconds=30)

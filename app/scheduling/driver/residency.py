@@ -1,6 +1,6 @@
 """What is in a host's memory, as far as we know.
 
-The lane is the only one that loads and unloads, so it knows; ``/api/ps`` is read to begin with, after every
+The driver is the only one that loads and unloads, so it knows; ``/api/ps`` is read to begin with, after every
 change, and now and then, because others may use the host too. A server that doesn't answer changes nothing. What
 comes, goes or turns out wrong without us is noted in the host's journal.
 """

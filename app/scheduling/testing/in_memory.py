@@ -1,4 +1,4 @@
-"""Queue, lease and desk without Redis: the second implementation, for tests and for simulations in virtual time.
+"""Queue, lease and sink without Redis: the second implementation, for tests and for simulations in virtual time.
 
 They keep the same promises as the ones in Redis (bounds, priorities, fences, repeats), within one process.
 """
@@ -25,7 +25,7 @@ MAX_ATTEMPTS = 3
 
 
 class MemoryQueue:
-    """The jobs of one host in a dictionary; every lane of the process that shares it is nudged."""
+    """The jobs of one host in a dictionary; every driver of the process that shares it is nudged."""
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
@@ -101,7 +101,7 @@ class Attempts:
 class MemoryLeases:
     """What several ``MemoryLease`` of one host share: who holds the lease until when, and the counter of attempts.
 
-    Boards of several hosts that share a desk must share the counter, as in Redis.
+    Boards of several hosts that share a sink must share the counter, as in Redis.
     """
 
     owner: object | None = None
@@ -110,7 +110,7 @@ class MemoryLeases:
 
 
 class MemoryLease:
-    """The right to drive a host, among the lanes that share a ``MemoryLeases``; ``clock`` is monotonic."""
+    """The right to drive a host, among the drivers that share a ``MemoryLeases``; ``clock`` is monotonic."""
 
     def __init__(
         self, board: MemoryLeases | None = None, *, term: timedelta = LEASE, clock: Callable[[], float] = monotonic

@@ -226,8 +226,8 @@ _ERRORS: dict[int | str, tuple[str, Json]] = {
         {"error": "Battle session not found: start one with POST /api/arena/start_progressive", "code": "not_found"},
     ),
     503: (
-        "Redis, the database or the models are away",
-        {"error": "Redis is away; your battle is kept, try again in a few seconds", "code": "redis_away"},
+        "Redis, the database or the models are unavailable",
+        {"error": "Redis is unavailable; your battle is kept, try again in a few seconds", "code": "redis_away"},
     ),
 }
 
@@ -258,8 +258,8 @@ def stream(events: list[Json]) -> Responses:
 _NOT_YOU: Json = {"error": OPERATORS_ONLY, "code": "operators_only"}
 _UNAVAILABLE: Json = {
     "available": False,
-    "message": "Redis is away",
-    "error": "Redis is away",
+    "message": "Redis is unavailable",
+    "error": "Redis is unavailable",
     "code": "unavailable",
 }
 #: How ``status`` answers and refuses.

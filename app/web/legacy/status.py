@@ -77,7 +77,7 @@ async def ollama_status(services: Wired) -> dict[str, Any]:
 
 
 async def _dead(services: Services) -> list[str]:
-    """Hosts that do not answer, by their drivers' word or, while Redis is away, by what this process saw."""
+    """Hosts that do not answer, by their drivers' word or, while Redis is unavailable, by what this process saw."""
     if services.fleet is None:
         return []
     reports: Mapping[str, HostReport] = {}
@@ -92,7 +92,7 @@ def _recommendation(absent: list[str], dead: list[str]) -> str:
     parts = [f"Host {name} does not answer: start Ollama there (ollama serve)." for name in dead]
     if absent:
         pulls = " and ".join(f"ollama pull {name}" for name in absent)
-        parts.append(f"Run {pulls} on a host, or mend ARENA_MODELS.")
+        parts.append(f"Run {pulls} on a host, or fix ARENA_MODELS.")
     return " ".join(parts) or "All models are there; nothing to do."
 
 

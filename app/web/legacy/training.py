@@ -132,7 +132,7 @@ async def export_to_file(
     """Write the votes that stand to a file; the event loop only reads, a thread makes the lines and writes them.
 
     Raises:
-        Unavailable: another export is being written, the folder can't be written, or the database is away.
+        Unavailable: another export is being written, the folder can't be written, or the database is unavailable.
     """
     name, writing = f"{kind.value}.{form.value}", Writing(kind, form)
     with _told_of_disks(data_dir / FOLDER), _turn(data_dir / FOLDER), _anew(data_dir / FOLDER / name) as sink:
@@ -164,7 +164,7 @@ def _told_of_disks(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        sentence = f"{folder.name} in ARENA_DATA_DIR can't be written ({error.strerror}); make room or mend its rights"
+        sentence = f"{folder.name} in ARENA_DATA_DIR can't be written ({error.strerror}); make room or fix its rights"
         raise Unavailable(sentence, code="export_failed", retry_after_s=60) from None
 
 

@@ -35,7 +35,7 @@ def verdict_of(word: str, course: BattleHistory, field: str = "choice") -> Verdi
     A model's real name is not taken before: whether it is accepted would tell who sits where.
 
     Raises:
-        InvalidInput: it is no verdict; ``field`` is the part of the body to mend.
+        InvalidInput: it is no verdict; ``field`` is the part of the body to fix.
     """
     plain = word.strip().lower()
     if plain in SPELLINGS:

@@ -14,7 +14,7 @@ UNKNOWN_BATTLE = {
     "error": "there is no battle '5f0c8a52c1d94d7fa3c40a54b0a2f1de'; open one with POST /api/arena/battles",
     "code": "not_found",
 }
-REDIS_AWAY = {"error": "Redis is away; your battle is kept, try again in a few seconds", "code": "redis_away"}
+REDIS_AWAY = {"error": "Redis is unavailable; your battle is kept, try again in a few seconds", "code": "redis_away"}
 
 
 class ErrorBody(Schema):
@@ -63,7 +63,7 @@ NOT_JSON: Responses = {
     )
 }
 NO_BATTLE: Responses = {404: refused("There is no such battle", UNKNOWN_BATTLE)}
-AWAY: Responses = {503: refused("Something is away; `Retry-After` tells when to ask again", REDIS_AWAY)}
+AWAY: Responses = {503: refused("Something is unavailable; `Retry-After` tells when to ask again", REDIS_AWAY)}
 
 
 def conflict(example: dict[str, Any]) -> Responses:
