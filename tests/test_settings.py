@@ -7,9 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import typer
 from redis.asyncio.connection import parse_url
 
 from app.backends.ollama.calls import keep_alive_form
+from app.cli.main import app as commands
 from app.errors import ConfigurationError
 from app.settings.settings import Settings, load_settings
 
@@ -363,3 +365,20 @@ def test_options_of_ollamas_types_are_taken(folder, monkeypatch):
     )
     monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
     assert load_settings().models[0].options["stop"] == ["x", "y"]
+
+
+@pytest.mark.parametrize(("old", "new"), [("ARENA_LANES", "ARENA_SCHEDULER"), ("ARENA_KEEPER", "ARENA_PREWARM")])
+def test_a_setting_that_was_renamed_is_refused_with_its_new_name(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(old, "false")
+    with pytest.raises(ConfigurationError, match=f"{old} is now called {new}; rename it"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "new"), [(["serve", "--no-lanes"], "--no-scheduler"), (["lanes"], "arena scheduler")]
+)
+def test_a_command_that_was_renamed_is_refused_with_its_new_name(arguments: list[str], new: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"is now called {new}"):
+        typer.main.get_command(commands)(arguments, standalone_mode=False)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.cli.records import backup, export, forget, import_, migrate
-from app.errors import ArenaError
+from app.errors import ArenaError, ConfigurationError
 from app.settings.settings import load_settings
 
 app = typer.Typer(
@@ -31,14 +31,25 @@ NoScheduler = Annotated[
 ]
 
 
+NoLanes = Annotated[bool, typer.Option("--no-lanes", hidden=True)]
+
+
 @app.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, no_scheduler: NoScheduler = False) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Workers = 1,
+    no_scheduler: NoScheduler = False,
+    no_lanes: NoLanes = False,
+) -> None:
     """Serve the arena; prints one line when it is ready: its address.
 
     What it talks to comes from the environment, .env and arena.toml; .env.example documents every setting.
     """
     from app.process.serve import serve as run_serve
 
+    if no_lanes:
+        raise ConfigurationError("--no-lanes is now called --no-scheduler")
     if no_scheduler:
         os.environ["ARENA_SCHEDULER"] = "false"  # workers are processes of their own and read their settings there
     run_serve(load_settings(), host, port, workers)
@@ -54,6 +65,12 @@ def scheduler(workers: Workers = 1) -> None:
     from app.process.drive import drive
 
     drive(load_settings(), workers)
+
+
+@app.command(hidden=True)
+def lanes() -> None:
+    """The old name of ``arena scheduler``."""
+    raise ConfigurationError("arena lanes is now called arena scheduler")
 
 
 @app.command()

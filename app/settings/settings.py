@@ -178,6 +178,15 @@ _TABLES: dict[str, type[BaseModel]] = {"hosts": HostSettings, "models": ModelSet
 _OWN = frozenset(name.upper() for name in Settings.model_fields if name.startswith("arena_"))
 
 
+_RENAMED = {"ARENA_LANES": "ARENA_SCHEDULER", "ARENA_KEEPER": "ARENA_PREWARM"}
+
+
+def _refuse_renamed(given: Mapping[str, str]) -> None:
+    for old, new in _RENAMED.items():
+        if old in given:
+            raise ConfigurationError(f"{old} is now called {new}; rename it")
+
+
 def _text(file: Path, setting: str) -> str:
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -233,7 +242,9 @@ def load_settings(**overrides: Any) -> Settings:
     Raises:
         ConfigurationError: one line that names the setting and the remedy.
     """
-    values: dict[str, Any] = {"[ignored]": tuple(_ignored(_given()))}
+    given = _given()
+    _refuse_renamed(given)
+    values: dict[str, Any] = {"[ignored]": tuple(_ignored(given))}
     file = "arena.toml"
     try:
         settings = Settings(**values, **overrides)
