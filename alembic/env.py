@@ -1,4 +1,4 @@
-"""How Alembic runs the migrations: on the connection that ``app.database.database`` hands over, or for its own command line.
+"""How Alembic runs the migrations: on the connection of ``app.database.database``, or for its own command line.
 
 By hand, from the repository: ``alembic history``, ``alembic revision --autogenerate -m "add …"``, ``alembic upgrade
 head --sql``. There the database is the configured one (``DATABASE_URL``, else SQLite in ``ARENA_DATA_DIR``).

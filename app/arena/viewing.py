@@ -19,7 +19,8 @@ from app.battle.battle import Status
 from app.battle.events import Snapshot
 from app.errors import NotFound, Unavailable
 
-#: How long an event stream waits between two tries while Redis is unavailable, or the database where only it has the battle.
+#: How long an event stream waits between two tries while Redis is unavailable, or the database where only it has the
+#: battle.
 AWAY_PAUSE_S = 0.5
 DATABASE_PAUSE_S = 2.0
 #: What a client is told to wait before it connects again, should the stream break meanwhile.
@@ -76,9 +77,10 @@ class Viewing:
     async def events(self, battle_id: str, cursor: Cursor | None) -> AsyncGenerator[bytes]:
         """Yield the battle as SSE frames after ``cursor`` (None: from its first event), until its end.
 
-        A cursor that can't be continued gets a ``snapshot`` first. While Redis is unavailable, or the database when Redis has
-        lost the battle, the stream stays open, tells the client how long to wait should the connection break, and goes
-        on where it was. It ends at once if there turns out to be no such battle: the client comes again and is told.
+        A cursor that can't be continued gets a ``snapshot`` first. While Redis is unavailable, or the database when
+        Redis has lost the battle, the stream stays open, tells the client how long to wait should the connection break,
+        and goes on where it was. It ends at once if there turns out to be no such battle: the client comes again and is
+        told.
         """
         told_away = False
         while True:

@@ -1,7 +1,7 @@
 """What the answers of one worker have gathered, sent in one call per tick.
 
-A model server's reader never waits for Redis: ``AnswerWriter.write`` only gathers. The first text of an answer and its end
-are sent at once, everything else by the tick, all answers together. An item that was sent and not answered is sent
+A model server's reader never waits for Redis: ``AnswerWriter.write`` only gathers. The first text of an answer and its
+end are sent at once, everything else by the tick, all answers together. An item that was sent and not answered is sent
 again as it was, with the same sequence number, so that a lost reply doubles nothing.
 """
 
@@ -27,7 +27,7 @@ RETRY_PAUSE_S = 0.25
 
 
 class AnswerWriter:
-    """One attempt at an answer, as ``app.scheduling.ports.Attempt`` describes it; ``leak`` goes with what is sent next."""
+    """One attempt at an answer, see ``app.scheduling.ports.Attempt``; ``leak`` goes with what is sent next."""
 
     def __init__(
         self, writer: BatchWriter, battle: str, answer: int, token: int, begun: Begun, request: GenerationRequest

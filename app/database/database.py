@@ -66,8 +66,8 @@ class Database:
     """One process's connections to the database.
 
     Work is given as a plain function of a SQLAlchemy ``Connection``. Whatever it raises comes back, except that a
-    database which is unavailable is ``Unavailable`` with code ``database_away``; the next call finds out by itself whether
-    it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
+    database which is unavailable is ``Unavailable`` with code ``database_away``; the next call finds out by itself
+    whether it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
     ``losses`` tells the log why it is unavailable, and when it is back; without it nothing is logged.
     """
 

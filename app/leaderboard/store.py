@@ -37,7 +37,7 @@ class BoardStore:
     ``arena:board``         hash   ``mark``, how far the votes went; ``facts``, ``speed`` here, at    1 h; made anew
                                    and each board's body by its query's key               once        after 55 min
     ``arena:board:wanted``  zset   keys of boards by when they were last asked for        here        10 min, 24
-    ``arena:board:turn``    string whose turn it is to make them (``app.leaderboard.refit_turn``)     ``Turn``    10 s, renewed
+    ``arena:board:turn``    string whose turn it is to make them (``refit_turn``)         refit_turn  10 s, renewed
     ======================= ====== ====================================================== =========== =============
 
     All bodies of a snapshot are of the same votes. Every method raises ``RedisError`` while Redis is unavailable.

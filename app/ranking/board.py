@@ -50,12 +50,12 @@ class ModelCard:
 class BoardRow:
     """One model. The first six fields are the older clients' contract.
 
-    ``win_rate`` is a share from 0 to 1; ``app.leaderboard.bodies`` serves it in per cent, and the share as ``win_share``.
-    Ratings are Elo points; bounds are None for the anchor (which has its rating by definition) and for a model
-    without votes. ``rank`` is shared by models that can't be told apart, ``rank_high`` is the worst rank that is not
-    ruled out. ``battles_fought`` counts battles, ``votes`` the verdicts in them; ``both_bad`` is part of neither ties
-    nor ``win_rate``. ``chance_over_next`` is that of being preferred to the row below, among votes that prefer one.
-    ``entries[i]`` counts the votes in which it was entrant number i. ``style`` figures don't enter here.
+    ``win_rate`` is a share from 0 to 1; ``app.leaderboard.bodies`` serves it in per cent, and the share as
+    ``win_share``. Ratings are Elo points; bounds are None for the anchor (which has its rating by definition) and for a
+    model without votes. ``rank`` is shared by models that can't be told apart, ``rank_high`` is the worst rank that is
+    not ruled out. ``battles_fought`` counts battles, ``votes`` the verdicts in them; ``both_bad`` is part of neither
+    ties nor ``win_rate``. ``chance_over_next`` is that of being preferred to the row below, among votes that prefer
+    one. ``entries[i]`` counts the votes in which it was entrant number i. ``style`` figures don't enter here.
     """
 
     rank: int

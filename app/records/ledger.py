@@ -47,7 +47,7 @@ def utc_now() -> datetime:
 
 
 class Ledger:
-    """Reads and writes the records of all battles; every method raises ``Unavailable`` while the database is unavailable."""
+    """Reads and writes the records of all battles; every method raises ``Unavailable`` while the database is."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database

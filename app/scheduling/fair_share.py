@@ -1,7 +1,7 @@
 """How many hosts each process drives: a fair share, so that no process drives all while others idle.
 
-The lease (``app.scheduling.lease``) makes sure that one drives a host; this only decides who asks for it. Nothing here is
-needed for safety: when processes disagree for a moment about who lives, a host is asked for later or by two at once.
+The lease (``app.scheduling.lease``) makes sure that one drives a host; this only decides who asks for it. Nothing here
+is needed for safety: when processes disagree for a moment about who lives, a host is asked for later or by two at once.
 """
 
 from __future__ import annotations

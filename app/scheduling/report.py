@@ -119,7 +119,7 @@ class HostReport:
 
 
 class Reports(Protocol):
-    """The newest report of each host, shared by every process; ``app.scheduling.testing.in_memory`` has one without Redis."""
+    """The newest report of each host, shared by every process; ``app.scheduling.testing`` has one without Redis."""
 
     async def put(self, report: HostReport) -> None:
         """Replace the report of its host."""

@@ -1,8 +1,8 @@
 """Three models that fit on one card, users by day and nobody at night: how many answers had to wait for a model.
 
 Nobody comes from midnight to seven. With ``--restart`` the server is restarted each night at four, as updates do, and
-comes back with nothing in memory. The same visits are played with the prewarmer and without, with the arena's keep_alive
-sent along with loads and with the server's own (5 minutes), in virtual time.
+comes back with nothing in memory. The same visits are played with the prewarmer and without, with the arena's
+keep_alive sent along with loads and with the server's own (5 minutes), in virtual time.
 
     python -m benchmarks.scheduling.nights --hours 72
 """

@@ -1,7 +1,7 @@
 """Which policy of the planner serves a crowd best: the battles of ``crowd`` under each, and straight to the server.
 
-``patience`` is how long resident models may be served first (see ``app.scheduling.planning.planner``). First come, first served is
-a planner without preference for what is resident: the next in line is served, or his model is brought.
+``patience`` is how long resident models may be served first (see ``app.scheduling.planning.planner``). First come,
+first served is a planner without preference for what is resident: the next in line is served, or his model is brought.
 
     python -m benchmarks.scheduling.policies --every 150
 """

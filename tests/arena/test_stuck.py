@@ -1,4 +1,4 @@
-"""Battles that stopped between two steps, because a worker died there or Redis was unavailable, and what sets them going."""
+"""Battles that stopped between two steps (a worker died there, Redis was unavailable), and what sets them going."""
 
 from __future__ import annotations
 

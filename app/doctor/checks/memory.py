@@ -1,8 +1,8 @@
 """Findings about the card: what fits, what slipped to the CPU, and the server's settings as far as they show. Pure.
 
 Ollama tells neither OLLAMA_MAX_LOADED_MODELS nor OLLAMA_NUM_PARALLEL. The first shows when models are pushed out though
-the card has room, the second in the times of past answers (``app.doctor.checks.slots``) and, less surely, in a size that
-has no room for the caches of so many slots.
+the card has room, the second in the times of past answers (``app.doctor.checks.slots``) and, less surely, in a size
+that has no room for the caches of so many slots.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The Redis that comes along: a private ``redis-server`` for who has not configured one.
 
-It belongs to a folder (``app.redis.embedded.folder`` says what lies in it). The first arena process there owns the server:
-starts it, restarts it when it dies and ends it with itself, also when it is killed (``app.redis.embedded.process`` says how).
-Every later process attaches. When the owner is gone, one that had attached takes over within about a second, at
-the same URL. Why a server and not a dictionary: docs/decisions/0003.
+It belongs to a folder (``app.redis.embedded.folder`` says what lies in it). The first arena process there owns the
+server: starts it, restarts it when it dies and ends it with itself, also when it is killed
+(``app.redis.embedded.process`` says how). Every later process attaches. When the owner is gone, one that had attached
+takes over within about a second, at the same URL. Why a server and not a dictionary: docs/decisions/0003.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Executes the plan of one host: starts answers, loads and unloads models, each in a task of its own.
 
-A task that crashes is logged; its job stays in the queue and is tried again after a pause that doubles. What crashes too
-often (``retries``) fails; what only needs Redis or the database to come back waits for them, however long.
+A task that crashes is logged; its job stays in the queue and is tried again after a pause that doubles. What crashes
+too often (``retries``) fails; what only needs Redis or the database to come back waits for them, however long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a driver is told to do: which options its models are asked with, what is kept in memory, and how often it acts."""
+"""A driver's orders: which options its models are asked with, what is kept in memory, and how often it acts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Tells the viewers of waiting answers their place and how long it may take, without flooding the log of a battle.
 
-A change of state is published at once; a change of place or of the estimate at most every ``EVERY_S`` for each answer, and
-an estimate only when it is off by more than a countdown from the last one published would be.
+A change of state is published at once; a change of place or of the estimate at most every ``EVERY_S`` for each answer,
+and an estimate only when it is off by more than a countdown from the last one published would be.
 """
 
 from __future__ import annotations

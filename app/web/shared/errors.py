@@ -1,7 +1,8 @@
 """Every error leaves as ``{"error": "sentence with the remedy", "code": "snake_case", "field"?: "…"}``.
 
 One table for all: the arena's own errors, FastAPI's validation (never 422, never ``detail``), unknown paths and
-wrong methods, a database or Redis that is unavailable. What nobody expected is ``app.web.shared.refusals``', as is the log.
+wrong methods, a database or Redis that is unavailable. What nobody expected is ``app.web.shared.refusals``', as is the
+log.
 """
 
 from __future__ import annotations

@@ -126,8 +126,8 @@ class Checkup:
 class Fleet:
     """The hosts in the configured order, and where to ask about them.
 
-    ``sums`` are what all workers counted, ``open_battles`` how many run; both raise a RedisError when Redis is unavailable.
-    ``warm`` asks the drivers to bring models into memory.
+    ``sums`` are what all workers counted, ``open_battles`` how many run; both raise a RedisError when Redis is
+    unavailable. ``warm`` asks the drivers to bring models into memory.
     """
 
     hosts: tuple[Host, ...]

@@ -77,8 +77,8 @@ def heartbeat() -> ServerSentEvent:
 async def event_stream(services: Services, battle_id: str, request: Request, after: str | None) -> Response:
     """The battle as SSE from the cursor on; 204 when the cursor is the end's.
 
-    A database that is unavailable is no reason to refuse: an EventSource that gets a 5xx never comes back. The battle is in
-    Redis, or the stream stays open until one of both can tell of it.
+    A database that is unavailable is no reason to refuse: an EventSource that gets a 5xx never comes back. The battle
+    is in Redis, or the stream stays open until one of both can tell of it.
 
     Raises:
         InvalidInput: the cursor is malformed.
