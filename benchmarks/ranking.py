@@ -24,6 +24,7 @@ from app.ranking.graph import Ints
 from app.ranking.intervals import uncertainty
 from app.ranking.leaderboard import board_of, build_leaderboard
 from app.ranking.likelihoods import Floats
+from app.ranking.one_sided import evidence_across
 from app.ranking.standing import difference_errors, stand
 from app.ranking.votes import TIE, A, B, JudgedPair, VoteTable, aggregated, vote_cells
 
@@ -191,7 +192,18 @@ def speed(models: int, pairs: int, votes: int) -> None:
     covariance = uncertainty(ballots, battle, cells, fitted).covariance
     _say(
         "ranks and P(best)",
-        best_of(3, lambda: stand(cells, fitted, covariance, minimum_votes=10, level=0.95, draws=10_000)),
+        best_of(
+            3,
+            lambda: stand(
+                cells,
+                fitted,
+                covariance,
+                evidence_across(ballots, battle, fitted),
+                minimum_votes=10,
+                level=0.95,
+                draws=10_000,
+            ),
+        ),
         bare,
     )
     _say("a board from columns", best_of(1, lambda: board_of(_columns(ballots, battle), Rules())), sort)

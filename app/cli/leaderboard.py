@@ -81,13 +81,14 @@ def _show_board(console: Console, body: dict[str, Any]) -> None:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     low, high = row["rank_low"], row["rank_high"]
     rank = str(low) if low == high else f"{low} to {high}"
-    bounded = row["rating_lower"] is not None
+    lower, upper = row["rating_lower"], row["rating_upper"]
+    interval = " … ".join("" if end is None else f"{end:.0f}" for end in (lower, upper)).strip()
     return (
         "" if row["provisional"] else rank,
         escape(row["display_name"]),
         f"{row['elo_rating']:.0f}",
-        f"{row['rating_lower']:.0f} … {row['rating_upper']:.0f}" if bounded else "",
-        f"{row['p_best']:.0%}",
+        "" if lower is None and upper is None else interval,
+        "" if row["p_best"] is None else f"{row['p_best']:.0%}",
         str(row["battles_fought"]),
         str(row["votes"]),
         f"{row['win_rate']:.0f} %",

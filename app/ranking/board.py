@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import Ties
 from app.ranking.positions import EntryPosition
 from app.ranking.standing import Provisional
@@ -15,7 +16,7 @@ from app.ranking.votes import Selection
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """Where the scale is fixed: the mean of the ranked island is ``at``, or ``anchor`` has ``at`` exactly.
+    """Where the scale is fixed: the mean of the ranked models is ``at``, or ``anchor`` has ``at`` exactly.
 
     Intervals of an anchored board are those of the difference to the anchor, so they are wider.
     """
@@ -51,11 +52,12 @@ class BoardRow:
     """One model. The first six fields are the older clients' contract.
 
     ``win_rate`` is a share from 0 to 1; ``app.leaderboard.bodies`` serves it in per cent, and the share as
-    ``win_share``. Ratings are Elo points; bounds are None for the anchor (which has its rating by definition) and for a
-    model without votes. ``rank`` is shared by models that can't be told apart, ``rank_high`` is the worst rank that is
-    not ruled out. ``battles_fought`` counts battles, ``votes`` the verdicts in them; ``both_bad`` is part of neither
-    ties nor ``win_rate``. ``chance_over_next`` is that of being preferred to the row below, among votes that prefer
-    one. ``entries[i]`` counts the votes in which it was entrant number i. ``style`` figures don't enter here.
+    ``win_share``. Ratings are Elo points. ``rating_lower`` and ``rating_upper`` are None where ``bounds`` says that
+    there is no such end: a model that never lost has ``at_least`` its lower one. ``rank`` is shared by models that
+    can't be told apart, ``rank_high`` is the worst rank that is not ruled out. ``p_best`` is None for a model without a
+    rank. ``battles_fought`` counts battles, ``votes`` the verdicts in them; ``both_bad`` is part of neither ties nor
+    ``win_rate``. ``chance_over_next`` is that of being preferred to the row below, among votes that prefer one.
+    ``entries[i]`` counts the votes in which it was entrant number i. ``style`` figures don't enter here.
     """
 
     rank: int
@@ -68,7 +70,7 @@ class BoardRow:
     rating_upper: float | None
     rank_high: int
     tied_with: int
-    p_best: float
+    p_best: float | None
     provisional: bool
     reasons: tuple[Provisional, ...]
     island: int
@@ -80,6 +82,7 @@ class BoardRow:
     entries: tuple[int, ...]
     chance_over_next: float | None
     retired: bool
+    bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Method:
     """How the figures were made. ``ties`` is what was used, half a win where nothing could be fitted.
 
     ``gauge`` is ``centred`` or ``anchored``; an anchor that is not among the ranked island's models leaves it centred.
+    ``prior`` names the one that order and chances of models that only ever won or lost need, None on other boards.
     ``style`` are the coefficients in Elo points for a difference of one root mean square.
     """
 
@@ -102,6 +106,7 @@ class Method:
     language: str | None
     admitted: tuple[str, ...]
     style: dict[str, float]
+    prior: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +131,9 @@ class Counts:
 class Conclusion:
     """What can be said of the first place, in words and figures.
 
-    ``state`` is ``clear``, ``open`` (the first is not clearly above the second) or ``not_enough_data``.
-    ``votes_to_separate`` are direct votes; ``flips`` cast for the other side would put ``flips_to`` first.
+    ``state`` is ``clear`` (``p_best`` is 0.975 or more), ``open`` or ``not_enough_data``. ``second`` is who most likely
+    beats the first. ``votes_to_separate`` are direct votes of the two; ``flips`` cast for the other side would put
+    ``flips_to`` first.
     """
 
     state: str

@@ -1,7 +1,8 @@
 """How firm the first place is: votes still needed to make it clear, and votes that would have to be other ones.
 
-*Votes to separate*: direct votes between the first two, at the present difference, until its standard error is small
-enough; each adds the information that the likelihood expects, over the dispersion seen so far.
+*Votes to separate*: direct votes between the first and its likeliest rival, at the present difference, until its
+standard error is small enough for P(best) to be clear; each adds the information that the likelihood expects, over the
+dispersion seen so far.
 
 *Flips*: the least number of votes that, cast for the other side, would put somebody else first. Candidates are found by
 influence (the change of the gap for a flip, to first order: the inverse Hessian), flipped from the most influential on,
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from app.ranking.standing import Standing, difference_errors
 MOST_VOTES = 1_000_000
 """Past this many votes a difference is not worth separating."""
 
+_LEAST_TAIL = 0.0025
 _RIVALS = 3
 _MOST_STYLED_VOTES = 100_000
 
@@ -41,14 +44,20 @@ def votes_to_separate(fitted: Fit, sure: Uncertainty, standing: Standing) -> int
     """Direct votes still needed between the first two: 0 when they are clear, None past MOST_VOTES or without two."""
     if standing.first is None or standing.second is None:
         return None
+    if standing.is_clear:
+        return 0
     gap = float(fitted.theta[standing.first] - fitted.theta[standing.second])
     error = float(difference_errors(sure.covariance)[standing.first, standing.second])
-    if gap > standing.clear * error:
-        return 0
     per_vote = _information_of_a_vote(fitted, gap) / sure.dispersion
-    missing = (standing.clear / max(gap, 1e-9)) ** 2 - 1.0 / error**2
-    needed = math.ceil(missing / per_vote)
+    missing = (_needed_z(standing, standing.first, standing.second) / max(gap, 1e-9)) ** 2 - 1.0 / error**2
+    needed = max(math.ceil(missing / per_vote), 1)
     return needed if needed <= MOST_VOTES else None
+
+
+def _needed_z(standing: Standing, first: int, second: int) -> float:
+    """The standard errors at which the second leaves the first its place, with what the others may take of it."""
+    others = 1.0 - float(standing.best[[first, second]].sum())
+    return NormalDist().inv_cdf(1.0 - max(1.0 - standing.clear - others, _LEAST_TAIL))
 
 
 def _information_of_a_vote(fitted: Fit, gap: float) -> float:

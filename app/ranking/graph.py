@@ -22,13 +22,14 @@ class Ground:
     """``island`` and ``group`` number each model's; both count from 0, island 0 being that with the most votes.
 
     ``above`` and ``below`` tell of each model whether another group of its island only ever lost to it (directly or
-    along a chain), or only ever won.
+    along a chain), or only ever won. ``reach[i, j]``: a chain of wins and ties leads from i to j.
     """
 
     island: Ints
     group: Ints
     above: Bools
     below: Bools
+    reach: Bools
 
     @property
     def islands(self) -> int:
@@ -53,6 +54,7 @@ def survey(models: int, left: Ints, right: Ints, left_points: npt.ArrayLike, rig
         group=_numbered(reach & reach.T),
         above=np.asarray((reach & ~reach.T).any(axis=1)),
         below=np.asarray((reach.T & ~reach).any(axis=1)),
+        reach=reach,
     )
 
 

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
 from app.ranking.board import BoardRow, Conclusion, Counts, Leaderboard, Method, ModelCard, Rules
 from app.ranking.bradley_terry import ELO, Fit, fit
 from app.ranking.counts import ModelCounts, figure, tally_votes
-from app.ranking.fragility import Flips, flips_to_change_first, votes_to_separate
+from app.ranking.finding import NO_DATA, Firmness, find_first
+from app.ranking.fragility import flips_to_change_first, votes_to_separate
+from app.ranking.gauge import Bounds, Scale, put_on_scale
 from app.ranking.intervals import Uncertainty, uncertainty
-from app.ranking.likelihoods import Floats, shares
+from app.ranking.likelihoods import shares
+from app.ranking.one_sided import PRIOR_ELO, evidence_across
 from app.ranking.positions import entry_positions
-from app.ranking.standing import Provisional, Standing, stand
+from app.ranking.standing import Provisional, Standing, stand, votes_of_each
 from app.ranking.votes import BOTH_BAD, TIE, A, B, JudgedPair, VoteTable, aggregated, tabulate, vote_cells
 
 _INTERVAL = "sandwich, clustered by battle, small-sample corrected"
+_PRIOR = f"normal, {PRIOR_ELO:.0f} Elo points, between models that only ever won or lost"
 
 
 def build_leaderboard(
@@ -56,17 +59,14 @@ def board_of(table: VoteTable, rules: Rules, cards: Iterable[ModelCard] = ()) ->
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """A finished fit; ``elo`` and ``error`` are in Elo points, in the gauge of the board."""
+    """A finished fit."""
 
     fit: Fit
     sure: Uncertainty
     standing: Standing
-    elo: Floats
-    error: Floats
-    z: float
-    anchor: int | None
-    to_separate: int | None
-    flips: Flips | None
+    scale: Scale
+    firmness: Firmness
+    missing: tuple[int, ...]
     rules: Rules
 
 
@@ -75,21 +75,26 @@ def _rate(table: VoteTable, rules: Rules) -> _Rated:
     cells = aggregated(votes)
     fitted = fit(cells, rules.ties)
     sure = uncertainty(votes, battle, cells, fitted)
+    evidence = evidence_across(votes, battle, fitted)
     standing = stand(
-        cells, fitted, sure.covariance, minimum_votes=rules.minimum_votes, level=rules.level, draws=rules.draws
+        cells,
+        fitted,
+        sure.covariance,
+        evidence,
+        minimum_votes=rules.minimum_votes,
+        level=rules.level,
+        draws=rules.draws,
     )
     anchor = _anchor(table, fitted, rules)
-    elo, error = _in_gauge(fitted, sure.covariance, anchor, rules.gauge.at)
     return _Rated(
         fit=fitted,
         sure=sure,
         standing=standing,
-        elo=elo,
-        error=error,
-        z=NormalDist().inv_cdf(0.5 + rules.level / 2),
-        anchor=anchor,
-        to_separate=votes_to_separate(fitted, sure, standing),
-        flips=flips_to_change_first(cells, fitted, standing),
+        scale=put_on_scale(
+            cells, fitted, sure.covariance, standing, at=rules.gauge.at, anchor=anchor, level=rules.level
+        ),
+        firmness=Firmness(votes_to_separate(fitted, sure, standing), flips_to_change_first(cells, fitted, standing)),
+        missing=tuple(max(rules.minimum_votes - int(votes), 0) for votes in votes_of_each(cells)),
         rules=rules,
     )
 
@@ -102,23 +107,13 @@ def _anchor(table: VoteTable, fitted: Fit, rules: Rules) -> int | None:
     return number if fitted.ground.island[number] == 0 else None
 
 
-def _in_gauge(fitted: Fit, covariance: Floats, anchor: int | None, at: float) -> tuple[Floats, Floats]:
-    """Ratings and standard errors in Elo points; other islands stay centred on ``at``."""
-    theta, variance = fitted.theta.copy(), np.diag(covariance).copy()
-    if anchor is not None:
-        here = fitted.ground.island == 0
-        theta[here] -= fitted.theta[anchor]
-        variance[here] += covariance[anchor, anchor] - 2 * covariance[anchor, here]
-    return at + ELO * theta, ELO * np.sqrt(np.maximum(variance, 0.0))
-
-
 def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: ModelCounts) -> list[BoardRow]:
     """The models with a rating: the settled by rank and rating, then the provisional by island and rating."""
     standing = rated.standing
-    seen = [n for n, why in enumerate(standing.provisional) if Provisional.NO_VOTES not in why]
+    seen = [n for n, why in enumerate(standing.reasons) if Provisional.NO_VOTES not in why]
     island = rated.fit.ground.island
     rank = standing.rank_low
-    order = sorted(seen, key=lambda n: (bool(standing.provisional[n]), island[n], rank[n], -rated.elo[n], n))
+    order = sorted(seen, key=lambda n: (not standing.settled[n], island[n], rank[n], -rated.scale.rating[n], n))
     after = [*order[1:], None]
     return [_row(table, rated, known, tally, n, below) for n, below in zip(order, after, strict=True)]
 
@@ -126,24 +121,23 @@ def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: M
 def _row(
     table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: ModelCounts, n: int, below: int | None
 ) -> BoardRow:
-    model, standing, half = table.models[n], rated.standing, rated.z * rated.error[n]
-    bounded = n != rated.anchor
+    model, standing, scale = table.models[n], rated.standing, rated.scale
     card = _card(known, model)
     tied = int((standing.rank_low == standing.rank_low[n])[standing.settled].sum()) - 1
     return BoardRow(
         rank=int(standing.rank_low[n]),
         model=model,
         display_name=card.display_name,
-        elo_rating=figure(rated.elo[n]),
+        elo_rating=figure(scale.rating[n]),
         battles_fought=int(tally.battles[n]),
         win_rate=tally.win_rate(n),
-        rating_lower=figure(rated.elo[n] - half) if bounded else None,
-        rating_upper=figure(rated.elo[n] + half) if bounded else None,
+        rating_lower=_end(scale.lower[n]),
+        rating_upper=_end(scale.upper[n]),
         rank_high=int(standing.rank_high[n]),
         tied_with=tied if standing.settled[n] else 0,
-        p_best=figure(standing.best[n], 4),
-        provisional=bool(standing.provisional[n]),
-        reasons=standing.provisional[n],
+        p_best=figure(standing.best[n], 4) if standing.settled[n] else None,
+        provisional=not standing.settled[n],
+        reasons=standing.reasons[n],
         island=int(rated.fit.ground.island[n]),
         votes=int(tally.votes[n]),
         wins=int(tally.wins[n]),
@@ -153,7 +147,12 @@ def _row(
         entries=tuple(int(count) for count in tally.entries[n]),
         chance_over_next=_chance(rated, n, below),
         retired=card.retired,
+        bounds=scale.bounds[n],
     )
+
+
+def _end(value: float) -> float | None:
+    return None if np.isnan(value) else figure(value)
 
 
 def _chance(rated: _Rated, n: int, below: int | None) -> float | None:
@@ -178,7 +177,7 @@ def _unrated(card: ModelCard, table: VoteTable, rules: Rules, tally: ModelCounts
         rating_upper=None,
         rank_high=worst,
         tied_with=0,
-        p_best=0.0,
+        p_best=None,
         provisional=True,
         reasons=(Provisional.NO_VOTES,),
         island=-1,
@@ -190,6 +189,7 @@ def _unrated(card: ModelCard, table: VoteTable, rules: Rules, tally: ModelCounts
         entries=() if n is None else tuple(int(count) for count in tally.entries[n]),
         chance_over_next=None,
         retired=card.retired,
+        bounds=Bounds.UNKNOWN,
     )
 
 
@@ -201,7 +201,7 @@ def _counts(table: VoteTable, rated: _Rated | None) -> Counts:
     islands = 0
     of_verdict = np.bincount(table.verdict, weights=table.weight, minlength=BOTH_BAD + 1).astype(int).tolist()
     if rated is not None:
-        compared = [Provisional.NO_VOTES not in why for why in rated.standing.provisional]
+        compared = [Provisional.NO_VOTES not in why for why in rated.standing.reasons]
         islands = len(np.unique(rated.fit.ground.island[compared]))
     return Counts(
         votes=sum(of_verdict),
@@ -218,7 +218,7 @@ def _counts(table: VoteTable, rated: _Rated | None) -> Counts:
 
 def _method(rules: Rules, rated: _Rated | None) -> Method:
     used = rules.ties if rated is None else rated.fit.ties
-    anchored = rated is not None and rated.anchor is not None
+    anchored = rated is not None and rated.scale.anchor is not None
     by_style: list[float] = [0.0] * len(rules.features) if rated is None else (ELO * rated.fit.beta).tolist()
     return Method(
         ties=used,
@@ -233,29 +233,11 @@ def _method(rules: Rules, rated: _Rated | None) -> Method:
         language=rules.selection.language,
         admitted=tuple(sorted(mark.value for mark in rules.selection.admitted)),
         style={feature.value: figure(value) for feature, value in zip(rules.features, by_style, strict=True)},
+        prior=_PRIOR if rated is not None and rated.fit.ground.separable else None,
     )
 
 
 def _finding(table: VoteTable, rated: _Rated | None, known: dict[str, ModelCard]) -> Conclusion:
-    first, second = (None, None) if rated is None else (rated.standing.first, rated.standing.second)
-    if rated is None or first is None or second is None:
-        return Conclusion("not_enough_data", "Not enough data: fewer than two models have votes that rank them.")
-    ours, theirs = _card(known, table.models[first]), _card(known, table.models[second])
-    return Conclusion(
-        state="clear" if rated.to_separate == 0 else "open",
-        sentence=_sentence(ours.display_name, theirs.display_name, rated.to_separate),
-        first=ours.model,
-        second=theirs.model,
-        p_best=figure(float(rated.standing.best[first]), 4),
-        votes_to_separate=rated.to_separate,
-        flips=rated.flips.votes if rated.flips else None,
-        flips_to=table.models[rated.flips.rival] if rated.flips else None,
-    )
-
-
-def _sentence(first: str, second: str, needed: int | None) -> str:
-    if needed == 0:
-        return f"{first} is clearly better than {second}."
-    if needed is None:
-        return f"{first} and {second} are too close to be told apart."
-    return f"{first} leads, but is not clearly better than {second}: about {needed} more votes between them may tell."
+    if rated is None:
+        return NO_DATA
+    return find_first(table.models, known, rated.standing, rated.firmness, rated.missing)

@@ -2,7 +2,11 @@
 
 A model ranks behind those that are *clearly* above it: the interval of the difference excludes zero, at a level that
 holds for all pairs of the board together (Sidak's correction), so that many equal models don't yield some false rank.
-Everybody else shares the rank. A *provisional* model has a rating and a wide interval but no rank of its own.
+Everybody else shares the rank. The first place has a standard of its own, which P(best) meets or not, and the ranks
+follow it: a first that is the best with 97.5 % (of intervals of 95 %) has its rank alone.
+
+A *provisional* model has a rating and no rank of its own, for its votes are few or connect it with nobody. Few votes
+are enough for a rank where they already make the model the best with 97.5 %.
 """
 
 from __future__ import annotations
@@ -16,10 +20,16 @@ import numpy as np
 from app.ranking.bradley_terry import Cells, Fit
 from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats
+from app.ranking.one_sided import Evidence, draw_ratings
+
+ENOUGH = 0.975
+"""The chance to be better than all ranked models that makes up for few votes."""
+CONTENDS = 0.85
+"""The same chance from which on a model with few votes casts doubt on an open first place."""
 
 
 class Provisional(StrEnum):
-    """Why a rating is not to be believed yet."""
+    """Why a rating is not to be believed as it stands."""
 
     NO_VOTES = "no_votes"
     """Nobody compared it with anything; its rating is the middle."""
@@ -35,44 +45,111 @@ class Provisional(StrEnum):
     """Fewer votes than the board asks for."""
 
 
+_UNRANKED = frozenset({Provisional.NO_VOTES, Provisional.UNCONNECTED, Provisional.FEW_VOTES})
+"""The reasons that leave a model without a rank; the others only leave an end of its interval open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of each model, by its number; ``first`` is the highest settled rating, None without any.
+    """What is known of each model, by its number; ``first`` is the first row, ``second`` who most likely beats it.
 
     ``rank_low`` is 1 + those clearly above, ``rank_high`` the settled models less those clearly below. Provisional
-    models all have the rank after the settled ones, and no chance to be the best.
+    models all have the rank after the settled ones, and no chance to be the best. ``core`` marks the models that the
+    scale can be fixed by; ``drawn`` are draws of all ratings (logits), one row each. ``contender`` has too few votes
+    for a rank, but is probably better than all that have one.
     """
 
-    provisional: tuple[tuple[Provisional, ...], ...]
+    reasons: tuple[tuple[Provisional, ...], ...]
+    settled: Bools
     rank_low: Ints
     rank_high: Ints
     best: Floats
     first: int | None
     second: int | None
     clear: float
+    core: Bools
+    drawn: Floats
+    contender: int | None
 
     @property
-    def settled(self) -> Bools:
-        """Which models have a rank of their own."""
-        return np.array([not reasons for reasons in self.provisional], dtype=bool)
+    def is_clear(self) -> bool:
+        """Whether the first is the best by the board's standard; a model with few votes never is."""
+        if self.first is None or Provisional.FEW_VOTES in self.reasons[self.first]:
+            return False
+        return float(self.best[self.first]) >= self.clear
 
 
-def stand(cells: Cells, fit: Fit, covariance: Floats, *, minimum_votes: int, level: float, draws: int) -> Standing:
-    """Rank the models of ``fit``; ``draws`` are of the ratings' normal distribution, from a fixed seed."""
-    provisional = _provisional(cells, fit, minimum_votes)
-    settled = np.flatnonzero([not reasons for reasons in provisional])
-    clear = clear_z(len(settled), level)
-    low = np.full(cells.models, len(settled) + 1, dtype=np.intp)
-    high = np.full(cells.models, cells.models, dtype=np.intp)
-    best = np.zeros(cells.models)
-    if len(settled):
-        above = _clearly_above(fit.theta[settled], covariance[np.ix_(settled, settled)], clear)
-        low[settled] = 1 + above.sum(axis=0)
-        high[settled] = len(settled) - above.sum(axis=1)
-        best[settled] = _chances(fit.theta[settled], covariance[np.ix_(settled, settled)], draws)
-    order = settled[np.argsort(-fit.theta[settled], kind="stable")]
-    first, second = ([int(one) for one in order[:2]] + [None, None])[:2]
-    return Standing(provisional, low, high, best, first, second, clear)
+def stand(
+    cells: Cells,
+    fit: Fit,
+    covariance: Floats,
+    evidence: Evidence,
+    *,
+    minimum_votes: int,
+    level: float,
+    draws: int,
+) -> Standing:
+    """Rank the models of ``fit``; ``draws`` are of the ratings' distribution, from a fixed seed."""
+    votes = votes_of_each(cells)
+    core = _core(fit, votes)
+    reasons = tuple(_reasons(fit, model, float(votes[model]), core, minimum_votes) for model in range(cells.models))
+    drawn = draw_ratings(fit, covariance, evidence, (fit.ground.island == 0) & (votes > 0), draws)
+    enough = np.array([not _UNRANKED & set(why) for why in reasons], dtype=bool)
+    chances = _chances_of_few(reasons, drawn, enough)
+    settled = enough | (chances >= ENOUGH)
+    best = _chances(drawn, settled)
+    clear = 0.5 + level / 2
+    above = _clearly_above(fit, covariance, drawn, settled, level)
+    low, order = _order(fit, above, settled)
+    if len(order) > 1 and best[order[0]] >= clear:
+        above[order[0], settled] = np.arange(cells.models)[settled] != order[0]
+        low, order = _order(fit, above, settled)
+    first = int(order[0]) if len(order) else None
+    return Standing(
+        reasons=reasons,
+        settled=settled,
+        rank_low=low,
+        rank_high=np.where(settled, settled.sum() - above.sum(axis=1), cells.models),
+        best=best,
+        first=first,
+        second=_rival(drawn, order),
+        clear=clear,
+        core=fit.ground.group == core,
+        drawn=drawn,
+        contender=_contender(chances, settled),
+    )
+
+
+def _chances_of_few(reasons: tuple[tuple[Provisional, ...], ...], drawn: Floats, enough: Bools) -> Floats:
+    """The chance of each model that only lacks votes to be better than all that have ``enough``; 0 of all others."""
+    chances = np.zeros(len(reasons))
+    if enough.any():
+        highest = drawn[:, enough].max(axis=1)
+        few = [n for n, why in enumerate(reasons) if _UNRANKED & set(why) == {Provisional.FEW_VOTES}]
+        chances[few] = [(drawn[:, n] > highest).mean() for n in few]
+    return chances
+
+
+def _contender(chances: Floats, settled: Bools) -> int | None:
+    """The likeliest of those that contend and have no rank."""
+    open_to = np.where(settled, 0.0, chances)
+    likeliest = int(open_to.argmax())
+    return likeliest if open_to[likeliest] >= CONTENDS else None
+
+
+def _order(fit: Fit, above: Bools, settled: Bools) -> tuple[Ints, Ints]:
+    """The ranks, and the settled models by rank and rating."""
+    low = np.where(settled, 1 + above.sum(axis=0), settled.sum() + 1)
+    numbers = np.flatnonzero(settled)
+    return low, numbers[np.lexsort([-fit.theta[numbers], low[numbers]])]
+
+
+def _rival(drawn: Floats, order: Ints) -> int | None:
+    """Who is better than the first most often; the next in order where all are so as often."""
+    if len(order) < 2:
+        return None
+    others = order[1:]
+    return int(others[(drawn[:, others] > drawn[:, order[0], None]).sum(axis=0).argmax()])
 
 
 def clear_z(models: int, level: float) -> float:
@@ -87,27 +164,42 @@ def difference_errors(covariance: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0.0)))
 
 
-def _clearly_above(theta: Floats, covariance: Floats, clear: float) -> Bools:
-    """Row i, column j: i is clearly above j."""
-    difference = theta[:, None] - theta[None, :]
-    return np.asarray((difference > 0) & (difference > clear * difference_errors(covariance)))
+def _clearly_above(fit: Fit, covariance: Floats, drawn: Floats, settled: Bools, level: float) -> Bools:
+    """Row i, column j: i is clearly above j, both settled."""
+    clear = clear_z(int(settled.sum()), level)
+    difference = fit.theta[:, None] - fit.theta[None, :]
+    above = np.asarray((difference > 0) & (difference > clear * difference_errors(covariance)))
+    group = fit.ground.group
+    for one in np.flatnonzero(settled):
+        others = np.flatnonzero(settled & (group != group[one]))
+        above[one, others] = _apart(drawn[:, one, None] - drawn[:, others], clear)
+    return above & settled[:, None] & settled[None, :]
 
 
-def _chances(theta: Floats, covariance: Floats, draws: int) -> Floats:
-    """The share of draws in which each is the best."""
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    # The root that belongs to the covariance alone: eigenvectors may turn with rounding, this product does not.
-    noise = np.random.default_rng(20_260_101).standard_normal((draws, len(theta))) @ (root @ vectors.T)
-    return np.asarray(np.bincount((theta + noise).argmax(axis=1), minlength=len(theta)) / draws)
+def _apart(differences: Floats, clear: float) -> Bools:
+    """Whether each column is clearly above zero, by its lower half: the upper one of an unbeaten model is open."""
+    if not differences.shape[1]:
+        return np.zeros(0, dtype=bool)
+    tail = NormalDist().cdf(-2.0)
+    low, middle = np.quantile(differences, [tail, 0.5], axis=0)
+    return np.asarray((middle > 0) & (middle > clear * (middle - low) / 2.0))
 
 
-def _provisional(cells: Cells, fit: Fit, minimum_votes: int) -> tuple[tuple[Provisional, ...], ...]:
+def _chances(drawn: Floats, settled: Bools) -> Floats:
+    """The share of draws in which each settled model is the best of them."""
+    numbers = np.flatnonzero(settled)
+    chances = np.zeros(len(settled))
+    if len(numbers):
+        won = drawn[:, numbers].argmax(axis=1)
+        chances[numbers] = np.bincount(won, minlength=len(numbers)) / len(drawn)
+    return chances
+
+
+def votes_of_each(cells: Cells) -> Floats:
+    """How many votes that compare each model has."""
     counts = cells.left_wins + cells.right_wins + cells.ties
     sides = np.concatenate([cells.left, cells.right])
-    votes: Floats = np.bincount(sides, np.concatenate([counts, counts]), cells.models).astype(np.float64)
-    core = _core(fit, votes)
-    return tuple(_reasons(fit, model, float(votes[model]), core, minimum_votes) for model in range(cells.models))
+    return np.bincount(sides, np.concatenate([counts, counts]), cells.models).astype(np.float64)
 
 
 def _core(fit: Fit, votes: Floats) -> int | None:

@@ -45,6 +45,7 @@ ROW: dict[str, Any] = {
     "entries": [44, 46, 41],
     "chance_over_next": 0.5442,
     "retired": False,
+    "bounds": "both",
 }
 #: A line of the speed board.
 SPEED_ROW: dict[str, Any] = {
@@ -76,6 +77,7 @@ _LEADERBOARD: dict[str, Any] = {
         "language": None,
         "admitted": [],
         "style": {},
+        "prior": None,
     },
     "counts": {
         "votes": 194,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
+from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import Ties
 from app.ranking.standing import Provisional
 from app.ranking.votes import Mark
@@ -22,12 +23,12 @@ class LeaderboardRow(Schema):
     battles_fought: int
     win_rate: float = Field(description="Per cent.")
     win_share: float = Field(description="The same from 0 to 1.")
-    rating_lower: float | None = Field(description="Null for the anchor and for a model without votes.")
-    rating_upper: float | None
+    rating_lower: float | None = Field(description="Null where ``bounds`` says that there is no lower end.")
+    rating_upper: float | None = Field(description="Null where ``bounds`` says that there is no upper end.")
     rank_low: int = Field(ge=1, description="The rank that models share which can't be told apart.")
     rank_high: int = Field(description="The worst rank that is not ruled out.")
     tied_with: int
-    p_best: float
+    p_best: float | None = Field(description="The chance to be the best of the ranked models; null without a rank.")
     provisional: bool
     reasons: list[Provisional]
     island: int
@@ -39,6 +40,9 @@ class LeaderboardRow(Schema):
     entries: list[int] = Field(description="Votes in which it was entrant number i, from 0.")
     chance_over_next: float | None
     retired: bool
+    bounds: Bounds = Field(
+        description="Which ends the interval has: a model that never lost has ``at_least`` the lower."
+    )
 
 
 class LeaderboardMethod(Schema):
@@ -56,6 +60,7 @@ class LeaderboardMethod(Schema):
     language: str | None
     admitted: list[Mark]
     style: dict[str, float] = Field(description="Elo points for a difference of one root mean square.")
+    prior: str | None = Field(description="What order and chances assume of models that only ever won or lost.")
 
 
 class LeaderboardCounts(Schema):

@@ -1,0 +1,177 @@
+"""What can be said of models that only ever won or lost: that one is better is known, how much better is not.
+
+The likelihood of a group of models that never lost to the others has no maximum, so neither a standard error nor a
+normal draw describes it. Here the groups' distances are drawn from their posterior instead. The *weak prior* is a
+normal one with a standard deviation of 400 Elo points round the mean of all ratings. It only ever touches the distances
+between such groups: 20 wins out of 20 leave it next to nothing to say about the order, and it bounds what nobody knows,
+the size.
+
+Draws come from a random walk in each distance by turns (Metropolis), many walks side by side from the fitted ratings.
+Within a group the ratings are drawn from their own normal distribution. Votes of one cluster on the same pair count
+once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.ranking.bradley_terry import ELO, Cells, Fit
+from app.ranking.graph import Bools, Ints
+from app.ranking.likelihoods import Floats
+
+PRIOR_ELO = 400.0
+"""The standard deviation of the weak prior, in Elo points."""
+
+_SEED = 20_260_101
+_PRIOR_VARIANCE = (PRIOR_ELO / ELO) ** 2
+_WALKS = 4_000
+_SWEEPS = 40
+_FIGURES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Wins across groups: ``winner`` never lost to ``loser``'s group. ``wins`` are counted by cluster.
+
+    ``offset`` is the mean effect of the covariates on the logit, in the winner's favour.
+    """
+
+    winner: Ints
+    loser: Ints
+    wins: Floats
+    offset: Floats
+
+    def among(self, members: Bools) -> Evidence:
+        """That of the votes between ``members``."""
+        held = members[self.winner] & members[self.loser]
+        return Evidence(self.winner[held], self.loser[held], self.wins[held], self.offset[held])
+
+
+def evidence_across(votes: Cells, cluster: Ints, fit: Fit) -> Evidence:
+    """Collect the votes between groups; such a vote has a winner, for a tie would have joined the groups.
+
+    A cell of n votes is n clusters.
+    """
+    group = fit.ground.group
+    across = group[votes.left] != group[votes.right]
+    left, right, won = votes.left[across], votes.right[across], votes.left_wins[across] > 0
+    winner, loser = np.where(won, left, right), np.where(won, right, left)
+    effect = np.where(won, 1.0, -1.0) * (votes.style[across] @ fit.beta)
+    pair, which = np.unique(winner * votes.models + loser, return_inverse=True)
+    clusters = np.unique(np.stack([which, cluster[across]]), axis=1)[0]
+    count = np.bincount(which, minlength=len(pair))
+    further = (votes.left_wins + votes.right_wins)[across] - 1.0
+    wins = np.bincount(clusters, minlength=len(pair)) + np.bincount(which, weights=further, minlength=len(pair))
+    return Evidence(
+        winner=np.asarray(pair // max(votes.models, 1)),
+        loser=np.asarray(pair % max(votes.models, 1)),
+        wins=np.asarray(wins, dtype=np.float64),
+        offset=np.bincount(which, weights=effect, minlength=len(pair)) / np.maximum(count, 1),
+    )
+
+
+def draw_ratings(fit: Fit, covariance: Floats, evidence: Evidence, members: Bools, draws: int) -> Floats:
+    """Draws of all ratings in logits, one row each; models that are not ``members`` keep their rating."""
+    numbers, evidence = np.flatnonzero(members), evidence.among(members)
+    if not len(evidence.winner):
+        return _scattered(fit, covariance, numbers, draws)
+    draws = int(np.clip(_FIGURES // len(evidence.winner), 500, min(draws, _WALKS)))
+    within = _scattered(fit, covariance, numbers, draws)
+    walk = _Walk.begun(fit.ground.group, numbers, within, fit, evidence)
+    random = np.random.default_rng(_SEED + 1)
+    for _ in range(_SWEEPS):
+        walk.sweep(random)
+    return walk.ratings()
+
+
+def _scattered(fit: Fit, covariance: Floats, numbers: Ints, draws: int) -> Floats:
+    """Normal draws of the ratings of the models with these ``numbers``."""
+    values, vectors = np.linalg.eigh(covariance[np.ix_(numbers, numbers)])
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    drawn = np.tile(fit.theta, (draws, 1))
+    # The root that belongs to the covariance alone: eigenvectors may turn with rounding, this product does not.
+    drawn[:, numbers] += np.random.default_rng(_SEED).standard_normal((draws, len(numbers))) @ (root @ vectors.T)
+    return drawn
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Walks of the groups' mean ratings, one row of ``means`` for each; ``within`` are ratings less these means.
+
+    The group with the most models stays where it is: only distances matter.
+    """
+
+    numbers: Ints
+    group: Ints
+    size: Ints
+    within: Floats
+    means: Floats
+    winner: Ints
+    loser: Ints
+    wins: Floats
+    gap: Floats
+    step: Floats
+
+    @classmethod
+    def begun(cls, groups: Ints, numbers: Ints, drawn: Floats, fit: Fit, evidence: Evidence) -> _Walk:
+        """Start every walk from the fitted ratings."""
+        group = np.unique(groups[numbers], return_inverse=True)[1]
+        size = np.bincount(group)
+        own = drawn[:, numbers] @ (np.eye(len(size))[group] / size)
+        within = drawn.copy()
+        within[:, numbers] -= own[:, group]
+        place = np.zeros(len(groups), dtype=np.intp)
+        place[numbers] = group
+        winner, loser = place[evidence.winner], place[evidence.loser]
+        start = np.bincount(group, weights=fit.theta[numbers]) / size
+        return cls(
+            numbers=numbers,
+            group=group,
+            size=size,
+            within=within,
+            means=np.tile(start, (len(drawn), 1)),
+            winner=winner,
+            loser=loser,
+            wins=evidence.wins,
+            gap=within[:, evidence.winner] - within[:, evidence.loser] + evidence.offset,
+            step=_steps(start, size, winner, loser, evidence.wins),
+        )
+
+    def sweep(self, random: np.random.Generator) -> None:
+        """Let each group but the largest take a step, or stay."""
+        for mover in range(len(self.size)):
+            if mover != int(self.size.argmax()):
+                self._move(mover, random)
+
+    def _move(self, mover: int, random: np.random.Generator) -> None:
+        step = self.step[mover] * random.standard_normal(len(self.means))
+        touched = np.flatnonzero((self.winner == mover) | (self.loser == mover))
+        sign = np.where(self.winner[touched] == mover, 1.0, -1.0)
+        now = self.gap[:, touched] + self.means[:, self.winner[touched]] - self.means[:, self.loser[touched]]
+        then = now + step[:, None] * sign
+        gain = (np.logaddexp(0.0, -now) - np.logaddexp(0.0, -then)) @ self.wins[touched]
+        taken = np.log(random.random(len(step))) < gain + self._prior_gain(mover, step)
+        self.means[taken, mover] += step[taken]
+
+    def _prior_gain(self, mover: int, step: Floats) -> Floats:
+        """What the step adds to the logarithm of the prior: each model's distance from the mean of all, squared."""
+        size, total = self.size[mover], self.size.sum()
+        away = self.means[:, mover] - self.means @ self.size / total
+        return np.asarray(-size * step * (away + 0.5 * step * (1.0 - size / total)) / _PRIOR_VARIANCE)
+
+    def ratings(self) -> Floats:
+        """Where the walks have come to."""
+        found = self.within.copy()
+        found[:, self.numbers] += self.means[:, self.group]
+        return found
+
+
+def _steps(start: Floats, size: Ints, winner: Ints, loser: Ints, wins: Floats) -> Floats:
+    """A step of 2.4 standard deviations, which mixes a normal distribution best in one dimension."""
+    p = 1.0 / (1.0 + np.exp(-np.abs(start[winner] - start[loser])))
+    known = wins * p * (1.0 - p)
+    groups = len(size)
+    sharp = np.bincount(winner, known, groups) + np.bincount(loser, known, groups)
+    return np.asarray(2.4 / np.sqrt(sharp + size * (1.0 - size / size.sum()) / _PRIOR_VARIANCE))

@@ -1,0 +1,179 @@
+"""Models that nobody beat: how much better they are is unknown, that they are better is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.battle.battle import Verdict
+from app.ranking.board import BoardRow, Gauge, Leaderboard, Rules
+from app.ranking.bradley_terry import ELO, fit
+from app.ranking.gauge import Bounds
+from app.ranking.leaderboard import build_leaderboard
+from app.ranking.one_sided import PRIOR_ELO, draw_ratings, evidence_across
+from app.ranking.standing import Provisional
+from app.ranking.votes import JudgedPair, aggregated, tabulate, vote_cells
+from tests.ranking.golden import votes
+
+EVEN = ("a b 10 10",)
+
+
+def by_model(snapshot: Leaderboard) -> dict[str, BoardRow]:
+    return {row.model: row for row in snapshot.leaderboard}
+
+
+def test_an_unbeaten_model_leads_two_that_are_even() -> None:
+    snapshot = build_leaderboard(votes("hero a 15", "hero b 15", *EVEN))
+    hero, a, b = snapshot.leaderboard
+    assert (hero.model, hero.rank, hero.rank_high, hero.provisional) == ("hero", 1, 1, False)
+    assert (a.rank, b.rank) == (2, 2)
+    assert hero.reasons == (Provisional.UNBEATEN,)
+    assert hero.p_best is not None
+    assert hero.p_best > 0.999
+    assert snapshot.finding.state == "clear"
+    assert snapshot.finding.sentence == "hero is clearly better than a."
+    assert snapshot.method.prior == "normal, 400 Elo points, between models that only ever won or lost"
+
+
+def test_its_interval_is_open_at_the_top_and_the_others_are_not_touched() -> None:
+    rows = by_model(build_leaderboard(votes("hero a 15", "hero b 15", *EVEN)))
+    alone = by_model(build_leaderboard(votes(*EVEN)))
+    assert (rows["hero"].bounds, rows["hero"].rating_upper) == (Bounds.AT_LEAST, None)
+    assert rows["hero"].rating_lower is not None
+    assert 1300 < rows["hero"].rating_lower < rows["hero"].elo_rating
+    for model in "ab":
+        assert rows[model].elo_rating == alone[model].elo_rating == 1000.0
+        assert rows[model].bounds is Bounds.BOTH
+
+
+def test_twenty_wins_of_twenty_are_enough_data() -> None:
+    snapshot = build_leaderboard(votes("a b 20"))
+    a, b = snapshot.leaderboard
+    assert (a.model, a.rank, b.rank, a.p_best) == ("a", 1, 2, 1.0)
+    assert (a.bounds, b.bounds) == (Bounds.AT_LEAST, Bounds.AT_MOST)
+    assert (snapshot.finding.state, snapshot.finding.sentence) == ("clear", "a is clearly better than b.")
+    # Eleven votes of twenty flipped leave b ahead with 11 to 9.
+    assert (snapshot.finding.flips, snapshot.finding.flips_to) == (11, "b")
+
+
+def test_a_winless_model_has_at_most_a_rating() -> None:
+    row = by_model(build_leaderboard(votes("a b 10 10", "a z 15", "b z 15")))["z"]
+    assert (row.bounds, row.rating_lower, row.rank, row.p_best) == (Bounds.AT_MOST, None, 3, 0.0)
+    assert row.rating_upper is not None
+    assert row.elo_rating < row.rating_upper < 700
+
+
+def test_a_model_between_the_core_and_an_unbeaten_one_is_still_above_the_core() -> None:
+    rows = by_model(build_leaderboard(votes("hero m 15", "m a 15", "m b 15", *EVEN)))
+    assert [rows[model].rank for model in ("hero", "m", "a", "b")] == [1, 2, 3, 3]
+    assert (rows["m"].reasons, rows["m"].bounds) == ((Provisional.ONE_SIDED,), Bounds.AT_LEAST)
+
+
+def test_seen_from_an_unbeaten_anchor_the_others_have_at_most_a_rating() -> None:
+    rows = by_model(build_leaderboard(votes("hero a 15", "hero b 15", *EVEN), Rules(gauge=Gauge(1000.0, "hero"))))
+    assert (rows["hero"].bounds, rows["hero"].elo_rating) == (Bounds.FIXED, 1000.0)
+    assert (rows["a"].bounds, rows["a"].rating_lower) == (Bounds.AT_MOST, None)
+
+
+@pytest.mark.parametrize("wins", [1, 4, 20, 200])
+def test_the_draws_are_those_of_the_posterior(wins: int) -> None:
+    table = tabulate(votes(f"a b {wins}"))
+    ballots, battle = vote_cells(table)
+    found = fit(aggregated(ballots))
+    evidence = evidence_across(ballots, battle, found)
+    drawn = draw_ratings(found, np.zeros((2, 2)), evidence, np.ones(2, dtype=bool), 10_000)
+    gap = drawn[:, 0] - drawn[:, 1]
+    # The difference of two ratings of variance v round a common, unknown mean has the variance 2 v.
+    at = np.linspace(-40, 60, 200_001)
+    density = np.exp(-wins * np.logaddexp(0.0, -at) - np.square(at) / (4 * (PRIOR_ELO / ELO) ** 2))
+    share = np.cumsum(density) / density.sum()
+    for quantile in (0.025, 0.16, 0.5, 0.84, 0.975):
+        exact = float(at[np.searchsorted(share, quantile)])
+        assert np.quantile(gap, quantile) == pytest.approx(exact, abs=0.15 + 0.05 * abs(exact))
+
+
+def test_votes_of_one_cluster_on_the_same_pair_are_one_piece_of_evidence() -> None:
+    ballots, _ = vote_cells(tabulate(votes("a b 15")))
+    found = fit(aggregated(ballots))
+    assert evidence_across(ballots, np.arange(15), found).wins.tolist() == [15.0]
+    assert evidence_across(ballots, np.repeat([0, 1, 2], 5), found).wins.tolist() == [3.0]
+    summed, cluster = vote_cells(tabulate([JudgedPair("a", "b", Verdict.A, count=15)]))
+    assert evidence_across(summed, cluster, found).wins.tolist() == [15.0]
+
+
+def lopsided(random: np.random.Generator, models: int, number: int) -> list[JudgedPair]:
+    """Votes on random pairs, of which m0 is better than all others by 600 points."""
+    theta = np.where(np.arange(models) == 0, 600 / ELO, 0.0)
+    rows = []
+    for _ in range(number):
+        one, other = random.choice(models, 2, replace=False)
+        won = random.random() < 1 / (1 + np.exp(theta[other] - theta[one]))
+        rows.append(JudgedPair(f"m{one}", f"m{other}", Verdict.A if won else Verdict.B))
+    return rows
+
+
+@pytest.mark.parametrize(("models", "number"), [(3, 20), (4, 20), (4, 40)])
+def test_hardly_ever_is_another_than_the_far_better_model_named_first(models: int, number: int) -> None:
+    random = np.random.default_rng(16)
+    boards = [build_leaderboard(lopsided(random, models, number), Rules(draws=2000)).finding for _ in range(80)]
+    named = [found.first for found in boards if found.first is not None]
+    assert len(named) >= 0.75 * len(boards)
+    assert sum(first != "m0" for first in named) <= 0.03 * len(boards)
+    assert not any(found.state == "clear" and found.first != "m0" for found in boards)
+
+
+BOARD = ("a b 600 400", "b c 600 400", "a c 700 300")
+
+
+def test_one_lost_vote_of_a_newcomer_moves_nobody() -> None:
+    before, after = (build_leaderboard(votes(*lines)) for lines in (BOARD, (*BOARD, "a new 1")))
+    row = by_model(after)["a"]
+    assert (round(row.elo_rating), row.rating_lower, row.rating_upper) == (1072, 1061.75, 1083.15)
+    for model in "abc":
+        ours, theirs = by_model(before)[model], by_model(after)[model]
+        assert (ours.elo_rating, ours.rating_lower, ours.rating_upper, ours.rank) == (
+            theirs.elo_rating,
+            theirs.rating_lower,
+            theirs.rating_upper,
+            theirs.rank,
+        )
+    assert by_model(after)["new"].provisional
+
+
+@pytest.mark.parametrize("lines", [("new a 1", "c new 1"), ("new a 5 4",), ("new a 4 8",), ("new c 1 12",)])
+def test_a_newcomer_of_few_votes_hardly_moves_the_others_even_when_it_comes_to_rank(lines: tuple[str, ...]) -> None:
+    row = by_model(build_leaderboard(votes(*BOARD, *lines)))["a"]
+    assert row.elo_rating == pytest.approx(1072.45, abs=1.5)
+    assert (row.rating_lower, row.rating_upper) == (pytest.approx(1061.75, abs=2), pytest.approx(1083.15, abs=2))
+
+
+def test_a_newcomer_that_wins_and_wins_leads_before_it_has_the_votes_but_is_not_called_clear() -> None:
+    snapshot = build_leaderboard(votes(*BOARD, "new a 3", "new c 3"))
+    first = snapshot.leaderboard[0]
+    assert (first.model, first.provisional) == ("new", False)
+    assert first.reasons == (Provisional.UNBEATEN, Provisional.FEW_VOTES)
+    assert (snapshot.finding.state, snapshot.finding.votes_to_separate) == ("open", 4)
+    assert snapshot.finding.sentence == "new leads, but lacks 4 votes for that to be called clear."
+
+
+def test_a_newcomer_that_won_twice_does_not_lead() -> None:
+    snapshot = build_leaderboard(votes(*BOARD, "new a 2"))
+    assert snapshot.leaderboard[0].model == "a"
+    assert by_model(snapshot)["new"].provisional
+    assert by_model(snapshot)["new"].p_best is None
+    assert snapshot.finding.sentence == "a is clearly better than b."
+
+
+def test_an_open_first_place_is_not_given_to_one_that_a_newcomer_probably_beats() -> None:
+    found = build_leaderboard(votes("a b 20 16", "new a 3")).finding
+    assert (found.state, found.first) == ("not_enough_data", None)
+    assert found.sentence == "Not enough data: new is probably better than a, but lacks 7 votes for a rank."
+
+
+def test_a_first_place_that_is_clear_has_its_rank_alone() -> None:
+    lines = [f"a {other} 25 11" for other in "bcdefgh"] + [f"b {other} 18 18" for other in "cdefgh"]
+    rows = build_leaderboard(votes(*lines)).leaderboard
+    assert rows[0].p_best is not None
+    assert rows[0].p_best >= 0.975
+    assert (rows[0].rank, rows[0].rank_high) == (1, 1)
+    assert all(row.rank >= 2 for row in rows[1:])
