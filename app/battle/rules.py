@@ -66,9 +66,8 @@ def cast_vote(
     stays = survivor(vote)
     side = Side.B if battle.pair.a == stays else Side.A
     judged = replace(battle, votes=(*battle.votes, vote), beaten=(*battle.beaten, battle.pair.on(side)), ready=False)
-    if is_last:
-        return replace(judged, status=Status.FINISHED)
-    return _next_round(_without(judged, failed), side)
+    judged = _without(judged, failed)
+    return replace(judged, status=Status.FINISHED) if is_last else _next_round(judged, side)
 
 
 def undo(battle: Battle) -> Battle:

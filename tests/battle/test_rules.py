@@ -113,6 +113,13 @@ def test_a_verdict_that_is_the_last_one_ends_the_battle_whoever_is_left() -> Non
     assert [(p.place, p.entry) for p in rules.ranking(battle)] == [(1, 1), (2, 0), (None, 2), (None, 3)]
 
 
+@pytest.mark.parametrize("is_last", [True, False])
+def test_who_failed_off_stage_is_ranked_as_failed_by_every_last_verdict(is_last: bool) -> None:
+    battle = rules.cast_vote(rules.mark_ready(opened(3)), 1, Verdict.A, failed=[2], is_last=is_last)
+    assert (battle.status, battle.failed) == (Status.FINISHED, (2,))
+    assert rules.ranking(battle)[-1].failed
+
+
 @pytest.mark.parametrize(
     ("move", "code"),
     [
