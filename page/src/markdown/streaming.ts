@@ -36,7 +36,7 @@ export class StreamLexer {
     }
     this.definitions = definitions;
     const all = [...this.done, ...tokens];
-    if (definitions === "") this.reconcile(tokens);
+    if (definitions === "") this.settle(tokens);
     return all;
   }
 
