@@ -27,10 +27,12 @@ serve: page ## the service, as the environment and .env say
 
 test: page ## all tests, on both cores; of the page's what fits into 45 s
 	$(BIN)/python -m tests.page.chromium
+	$(BIN)/python page/build.py tools
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 page-test: page ## all tests of the page, in a real browser
 	$(BIN)/python -m tests.page.chromium
+	$(BIN)/python page/build.py tools
 	$(BIN)/python -m pytest tests/page -m ""
 
 screenshots: page ## draw every view anew for docs/screenshots

@@ -1,6 +1,7 @@
 """Builds the page: finds Node, installs the locked packages and runs the bundler, each only when something changed.
 
     python page/build.py          build if needed
+    python page/build.py tools    install what tests need, too
     python page/build.py test     types and unit tests
     python page/build.py run …    npm run …
 
@@ -146,6 +147,8 @@ def main(arguments: list[str]) -> int:
     try:
         if not arguments:
             build()
+        elif arguments == ["tools"]:
+            install(tests=True)
         elif arguments == ["test"]:
             install(tests=True)
             npm("run", "--silent", "types")

@@ -163,14 +163,16 @@ class BattleView implements View {
   private end(snapshot: Snapshot): void {
     this.ended = true;
     const fresh = this.link !== null;
-    const focused = this.bar.element.contains(document.activeElement);
+    // Who votes by key stands on the question or nowhere: he is led to the names. Who reads or writes elsewhere is not.
+    const focus = document.activeElement;
+    const led = focus === document.body || focus?.tagName === "H1" || this.bar.element.contains(focus);
     fill(this.after, reveal(snapshot, this.context, fresh), endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
     this.bar.element.hidden = true;
     attribute(this.element, "data-ended", snapshot.status);
     noteStatus(this.id, snapshot.status);
     if (!fresh) return;
     const heading = this.after.querySelector<HTMLElement>("h2");
-    if (focused || document.activeElement === document.body) heading?.focus({ preventScroll: true });
+    if (led) heading?.focus({ preventScroll: true });
     this.after.scrollIntoView({ block: "nearest" });
   }
 

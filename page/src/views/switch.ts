@@ -30,7 +30,7 @@ export class Switch {
     this.links = { a: this.link("a"), b: this.link("b") };
     const buttons = SIDES.map((side) => this.links[side].button);
     this.element = h("nav.switch", { "aria-label": words.switch, title: words.sideways }, buttons);
-    this.observer = new IntersectionObserver((entries) => this.observed(entries), { rootMargin: "-25% 0px -25% 0px" });
+    this.observer = new IntersectionObserver((entries) => this.observed(entries), { rootMargin: "-15% 0px -20% 0px" });
     for (const side of SIDES) this.observer.observe(panes[side].element);
     pair.addEventListener("touchstart", this.began, { passive: true });
     pair.addEventListener("touchend", this.ended, { passive: true });

@@ -1,0 +1,143 @@
+"""Battles in a real browser against the real service: by mouse, by keys, over a reload, in two tabs, on a phone."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.sync_api import Page, expect
+
+from tests.page.conftest import Tabs
+from tests.page.house import MODELS, House
+from tests.page.steps import answer, ask, pane, until_ready, until_written, votes
+
+
+def plain(text: str) -> str:
+    """Letters only: numbers of lists, marks of Markdown and line ends are drawn, not written."""
+    return re.sub(r"[\W\d_]+", "", text)
+
+
+def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
+    battle = ask(tab)
+    left = tab.get_by_role("button", name="Model A is better")
+    expect(left).to_have_attribute("aria-disabled", "true")
+    until_written(tab)
+    until_ready(tab)
+    kept = answer(tab, "b")
+    tab.get_by_role("button", name="Model B is better").click()
+    expect(pane(tab, "b").locator(".badge")).to_have_text("Stays")
+    expect(pane(tab, "a").locator("h2")).to_have_text("Model C")
+    assert answer(tab, "b") == kept, "the winner stays where it was"
+    expect(tab.locator(".ladder li").first).to_contain_text("Model B beat Model A")
+    tab.get_by_role("button", name=re.compile("^Undo")).click()
+    expect(pane(tab, "a").locator("h2")).to_have_text("Model A")
+    until_ready(tab)
+    tab.get_by_role("button", name="Model A is better").click()
+    expect(pane(tab, "b").locator("h2")).to_have_text("Model C")
+    until_ready(tab)
+    tab.get_by_role("button", name="Tie").click()
+    lines = tab.locator(".ranking > li")
+    expect(lines).to_have_count(3)
+    assert votes(house.call, battle) == ["a", "tie"]
+    shown = [line.locator("strong").inner_text() for line in lines.all()]
+    told = house.call("GET", f"battles/{battle}")["reveal"]["ranking"]
+    assert shown == [line["model"] for line in told]
+    assert sorted(shown) == sorted(MODELS)
+    expect(lines.first).to_contain_text("tokens/s")
+    expect(lines.first).to_contain_text(re.compile("was in memory|had to be loaded"))
+    expect(tab.locator(".verdicts")).to_be_hidden()
+
+
+def test_a_whole_battle_with_keys_only(tab: Page, house: House) -> None:
+    tab.goto("/")
+    expect(tab.get_by_role("heading", level=1)).to_be_visible()
+    for _ in range(12):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.id") == "question":
+            break
+    tab.keyboard.type("What is a prime number?")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url(re.compile("/battle/"))
+    battle = tab.url.rsplit("/", 1)[1]
+    expect(tab.get_by_role("heading", level=1)).to_be_focused()
+    tab.keyboard.press("1")
+    assert votes(house.call, battle) == [], "before both are complete a key does nothing"
+    until_ready(tab)
+    tab.keyboard.press("4")
+    expect(tab.locator(".round")).to_have_text("Round 2 of 2")
+    until_ready(tab)
+    tab.keyboard.press("n")
+    expect(tab.locator(".ranking > li")).to_have_count(3)
+    assert votes(house.call, battle) == ["b", "both_bad"]
+    expect(tab.get_by_role("heading", name="The names")).to_be_focused()
+
+
+def test_a_reload_in_mid_answer_goes_on_at_the_right_character(tab: Page, house: House) -> None:
+    battle = ask(tab)
+    until_written(tab)
+    attached: list[str] = []
+    tab.on("request", lambda request: attached.append(request.url) if "/events" in request.url else None)
+    tab.reload()
+    until_written(tab, 1)
+    until_ready(tab)
+    sides = house.call("GET", f"battles/{battle}")["sides"]
+    for side in ("a", "b"):
+        assert plain(answer(tab, side)) == plain(sides[side]["text"])
+    (one,) = attached
+    assert parse_qs(urlsplit(one).query)["after"][0].count("-") == 1
+
+
+def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, house: House) -> None:
+    battle = ask(tab)
+    other = tab.context.new_page()
+    other.goto(f"/battle/{battle}")
+    for page in (tab, other):
+        until_ready(page)
+    # The other tab's stream is held back, as by a slow network: it still thinks that the round is open.
+    other.route("**/votes", lambda route: (tab.get_by_role("button", name="Tie").click(), route.continue_())[1])
+    other.get_by_role("button", name="Model B is better").click()
+    expect(other.locator(".round")).to_have_text("Round 2 of 2")
+    expect(tab.locator(".round")).to_have_text("Round 2 of 2")
+    assert len(votes(house.call, battle)) == 1
+    assert answer(tab, "a") == answer(other, "a")
+
+
+def test_somebody_else_can_watch_but_not_judge(tab: Page, tabs: Tabs, house: House) -> None:
+    battle = ask(tab)
+    until_ready(tab)
+    with tabs(house.url) as other:
+        other.goto(f"/battle/{battle}")
+        expect(pane(other, "a").locator(".answer")).not_to_be_empty()
+        expect(other.locator(".reason")).to_contain_text("somebody else")
+        expect(other.get_by_role("button", name="Stop")).to_be_hidden()
+        other.keyboard.press("1")
+        assert votes(house.call, battle) == []
+        tab.get_by_role("button", name="Stop").click()
+        tab.get_by_role("button", name="Stop the battle").click()
+        for page in (tab, other):
+            expect(page.locator(".ranking > li")).to_have_count(3)
+        other.reload()
+        expect(other.locator(".ranking > li")).to_have_count(3)
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(tabs: Tabs, house: House) -> None:
+    small = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
+    with tabs(house.url, **small) as phone:
+        for path in ("/", "/leaderboard", "/hosts"):
+            phone.goto(path)
+            phone.wait_for_selector("h1")
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 320, path
+        battle = ask(phone, "Averyveryverylongwordthatnobodywouldbreakbyhimself?")
+        until_ready(phone)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 320
+        phone.get_by_role("button", name="Model A is better").tap()
+        expect(phone.locator(".reason")).to_contain_text("have not looked at Model B")
+        assert votes(house.call, battle) == [], "nobody judges an answer unseen"
+        phone.locator(".switch .side-b").tap()
+        expect(pane(phone, "b").locator("h2")).to_be_in_viewport()
+        phone.get_by_role("button", name="Model A is better").tap()
+        expect(phone.locator(".round")).to_have_text("Round 2 of 2")
+        sizes = phone.evaluate(
+            "[...document.querySelectorAll('.verdict, .switch button')].map(b => b.getBoundingClientRect().height)"
+        )
+        assert min(sizes) >= 44

@@ -1,0 +1,112 @@
+"""What the page costs: bytes, the first second on a slow phone, and the main thread while two answers are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import CDPSession, Page, expect
+
+from tests.page.conftest import Tabs
+from tests.page.house import House
+from tests.page.pretended import pretend, snapshot
+
+#: Characters per second of 100 tokens per second.
+RATE = 400
+LENGTH = 20_000
+PARAGRAPH = "Some words about **photosynthesis**, `chlorophyll` and [light](https://example.org) in a plant.\n\n"
+LIST = "".join(f"- point {n} with *some* words to read\n" for n in range(8)) + "\n"
+CODE = "```python\ndef grow(light, water):\n    return light * water\n```\n\n"
+TABLE = "| leaf | root |\n|---|---|\n| green | brown |\n| light | water |\n\n"
+
+
+def text(length: int) -> str:
+    """An answer as models write them."""
+    section = PARAGRAPH * 3 + LIST + CODE + TABLE
+    return (section * (length // len(section) + 1))[:length]
+
+
+def thread_time(cdp: CDPSession) -> float:
+    """Seconds that the page's main thread has worked: its own time, which neighbours don't change."""
+    metrics: list[dict[str, Any]] = cdp.send("Performance.getMetrics")["metrics"]
+    return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+
+
+@pytest.mark.page
+def test_two_long_answers_cost_less_than_a_third_of_one_thread(tab: Page) -> None:
+    """100 tokens/s a side, over the last quarter of 20,000 characters, where it costs most."""
+    early, late = int(LENGTH * 0.75), LENGTH
+    whole = text(late)
+    pretend(tab, snapshot(whole[:early], whole[:early], state="writing"))
+    tab.wait_for_timeout(1000)
+    cdp = tab.context.new_cdp_session(tab)
+    cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
+    tab.evaluate("""() => {
+      window.longest = 0;
+      new PerformanceObserver(list => list.getEntries().forEach(one => longest = Math.max(longest, one.duration)))
+        .observe({ type: "longtask", buffered: false });
+    }""")
+    began = thread_time(cdp)
+    rest = whole[early:]
+    tab.evaluate("([rest, rate]) => pretend.flow({ a: rest, b: rest }, rate)", [rest, RATE])
+    seconds = len(rest) / RATE
+    share = (thread_time(cdp) - began) / seconds
+    longest = tab.evaluate("longest")
+    print(f"\n{share:.1%} of a main thread over {seconds:.1f} s, longest task {longest:.0f} ms")  # noqa: T201
+    assert share < 0.30
+    assert longest < 100
+    expect(tab.locator("#pane-a")).to_contain_text("photosynthesis")
+    assert tab.evaluate("document.querySelectorAll('#pane-a *').length") < 3000
+
+
+@pytest.mark.page
+def test_the_first_second_on_a_slow_phone(tabs: Tabs, house: House) -> None:
+    """Fast 3G's 1.6 Mbit/s and 150 ms, a processor four times slower; budget: 1 s until the question can be typed."""
+    with tabs(house.url, viewport={"width": 390, "height": 844}, is_mobile=True) as page:
+        cdp = page.context.new_cdp_session(page)
+        cdp.send("Network.enable")
+        slow = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
+        cdp.send("Network.emulateNetworkConditions", slow)
+        cdp.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+        page.add_init_script("""
+          new MutationObserver((_, watching) => {
+            if (document.querySelector("#question")) { window.usable = performance.now(); watching.disconnect(); }
+          }).observe(document, { childList: true, subtree: true });
+        """)
+        page.goto("/")
+        page.wait_for_function("() => window.usable !== undefined")
+        usable = page.evaluate("usable")
+        loaded = page.evaluate("""["resource", "navigation"].flatMap(kind => performance.getEntriesByType(kind))
+          .filter(one => !one.name.includes("/api/")).reduce((sum, one) => sum + one.encodedBodySize, 0)""")
+        print(f"\nusable after {usable:.0f} ms, {loaded / 1024:.1f} KB")  # noqa: T201
+        assert loaded < 120 * 1024
+        assert usable < 1000
+
+
+@pytest.mark.page
+def test_twenty_battles_leave_nothing_behind(tab: Page) -> None:
+    pretend(tab, snapshot(text(3000), text(3000)))
+    cdp = tab.context.new_cdp_session(tab)
+
+    def nodes() -> tuple[int, int]:
+        cdp.send("HeapProfiler.collectGarbage")
+        counts = cdp.send("Memory.getDOMCounters")
+        return counts["nodes"], counts["jsEventListeners"]
+
+    battle = tab.url
+
+    def visit() -> None:
+        tab.evaluate("path => history.pushState(null, '', path)", battle)
+        tab.evaluate("window.dispatchEvent(new PopStateEvent('popstate'))")
+        expect(tab.locator("#pane-a p").first).to_be_visible()  # a handle would keep the element alive
+        tab.locator(".top nav a").first.click()
+        expect(tab.locator("#question")).to_be_visible()
+
+    for _ in range(3):
+        visit()
+    before = nodes()
+    for _ in range(20):
+        visit()
+    after = nodes()
+    assert after[0] < before[0] * 1.2 + 200
+    assert after[1] < before[1] * 1.2 + 50
