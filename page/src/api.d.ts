@@ -373,6 +373,7 @@ export interface components {
             provisional: boolean;
             rank: number;
             rank_high: number;
+            rank_low: number;
             rating_lower: number | null;
             rating_upper: number | null;
             reasons: components["schemas"]["Provisional"][];

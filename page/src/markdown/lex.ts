@@ -30,7 +30,7 @@ const inlineMath: TokenizerExtension = {
   start: (source) => /\\\(|\\\[|\$\$/.exec(source)?.index,
   tokenizer(source) {
     const found = INLINE_MATH.exec(source);
-    return math(found, found?.[1] === undefined);
+    return math(found, found?.[2] !== undefined);
   },
 };
 

@@ -103,12 +103,12 @@ function sorted(rows: readonly BoardRow[], by: Sort): BoardRow[] {
   return [...rows].sort((one, other) => other[by] - one[by]);
 }
 
-/** Rows that can't be told apart stand together: the service says so by their common rank. */
+/** Rows that can't be told apart stand together: the service says so by `rank_low`, which they share. */
 export function grouped(rows: readonly BoardRow[]): BoardRow[][] {
   const groups: BoardRow[][] = [];
   for (const row of rows) {
     const last = groups.at(-1)?.[0];
-    if (last !== undefined && last.rank === row.rank && last.provisional === row.provisional) groups.at(-1)?.push(row);
+    if (last !== undefined && last.rank_low === row.rank_low && last.provisional === row.provisional) groups.at(-1)?.push(row);
     else groups.push([row]);
   }
   return groups;
@@ -136,7 +136,7 @@ function qualityRow(row: BoardRow, scale: Axis, context: Context): HTMLElement {
   return h(
     row.provisional ? "tr.provisional" : "tr",
     null,
-    h("td.rank", null, row.provisional ? "–" : words.group(row.rank, row.rank_high)),
+    h("td.rank", null, row.provisional ? "–" : words.group(row.rank_low, row.rank_high)),
     h("th.model", { scope: "row" }, h("strong", null, row.display_name), more.length > 0 ? h("span.meta", null, more.join(" · ")) : null,
       h("span.meta.narrow", null, row.provisional ? `${words.votes}: ${votes}` : `${words.pBest}: ${best} · ${words.votes}: ${votes}`)),
     h("td.rating", null, h("span.figure", null, rating, bounds === "" ? null : h("span.meta", null, ` (${bounds})`)), bar(row, scale)),
