@@ -177,6 +177,8 @@ export interface components {
             votes: components["schemas"]["RoundVote"][];
         };
         Boards: components["schemas"]["QualityBoard"] | components["schemas"]["SpeedBoard"];
+        /** @enum {string} */
+        Bounds: "both" | "at_least" | "at_most" | "open" | "fixed" | "unknown";
         Contender: {
             capabilities: string[];
             digest: string;
@@ -346,6 +348,7 @@ export interface components {
             language: string | null;
             level: number;
             minimum_votes: number;
+            prior: string | null;
             style: {
                 [key: string]: number;
             };
@@ -362,6 +365,7 @@ export interface components {
         LeaderboardRow: {
             battles_fought: number;
             both_bad: number;
+            bounds: components["schemas"]["Bounds"];
             chance_over_next: number | null;
             display_name: string;
             elo_rating: number;
@@ -369,7 +373,7 @@ export interface components {
             island: number;
             losses: number;
             model: string;
-            p_best: number;
+            p_best: number | null;
             provisional: boolean;
             rank: number;
             rank_high: number;

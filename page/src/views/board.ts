@@ -100,7 +100,7 @@ function qualityBoard(body: BoardBody, choice: Choice, context: Context, again: 
 
 function sorted(rows: readonly BoardRow[], by: Sort): BoardRow[] {
   if (by === "rank") return [...rows];
-  return [...rows].sort((one, other) => other[by] - one[by]);
+  return [...rows].sort((one, other) => (other[by] ?? 0) - (one[by] ?? 0));
 }
 
 /** Rows that can't be told apart stand together: the service says so by `rank_low`, which they share. */
@@ -128,7 +128,7 @@ function qualityRow(row: BoardRow, scale: Axis, context: Context): HTMLElement {
   const words = context.texts.board;
   const { number, percent } = context.figures;
   const votes = number(row.votes);
-  const best = row.provisional ? "–" : percent(row.p_best);
+  const best = row.provisional || row.p_best === null ? "–" : percent(row.p_best);
   const why = row.provisional ? `${words.provisional}: ${row.reasons.map((one) => words.reasons[one] ?? one).join(", ")}` : "";
   const more = [why, row.tied_with > 0 ? words.tied(row.tied_with) : "", row.retired ? words.retired : ""].filter((one) => one !== "");
   const rating = row.votes === 0 ? "–" : number(row.elo_rating);
