@@ -23,6 +23,7 @@ Style = Annotated[str, typer.Option(help="Set looks aside: all, or a list of len
 Include = Annotated[str, typer.Option(help="Let marked votes in: a list of fallback,leaked.")]
 Ties = Annotated[str, typer.Option(help="How ties count: half_win, davidson or rao_kupper.")]
 Anchor = Annotated[str, typer.Option(help="The model whose rating is 1000; without it, the mean is.")]
+BothBad = Annotated[str, typer.Option(help="A verdict that both are bad: drop, or tie as public boards count it.")]
 Speed = Annotated[bool, typer.Option("--speed", help="How fast each model writes on each host, instead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The body that GET /api/arena/leaderboard answers.")]
 
@@ -34,13 +35,14 @@ def board(
     include: Include = "",
     ties: Ties = "",
     anchor: Anchor = "",
+    both_bad: BothBad = "",
     speed: Speed = False,
     as_json: AsJson = False,
 ) -> None:
     """Show who is best, and how sure that is, from the votes of ended battles."""
     from app.leaderboard.query import LeaderboardQuery  # numpy takes a while, and other commands don't need it
 
-    query = LeaderboardQuery.of(category, language, style, include, ties, anchor)
+    query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad)
     body = asyncio.run(_body(load_settings(), query, speed=speed))
     if as_json:
         sys.stdout.write(f"{body.decode()}\n")
@@ -52,7 +54,7 @@ def board(
 async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> bytes:
     from app.database.database import Database, database_url
     from app.database.schema import ready
-    from app.leaderboard.bodies import SPEED, bodies_of, facts_of
+    from app.leaderboard.bodies import SPEED, accepted, bodies_of, facts_of
     from app.leaderboard.gather import gather
 
     url = database_url(settings)
@@ -63,7 +65,7 @@ async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> 
     finally:
         await database.aclose()
     facts_of(gathered).check_anchor(query)
-    return bodies_of(gathered, [query])[SPEED if speed else query.key]
+    return accepted(bodies_of(gathered, [query])[SPEED if speed else query.key])
 
 
 def _show_board(console: Console, body: dict[str, Any]) -> None:

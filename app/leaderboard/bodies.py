@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import orjson
 
@@ -14,11 +14,18 @@ from app.leaderboard.query import LeaderboardQuery
 from app.ranking.board import BoardRow
 from app.ranking.leaderboard import board_of
 from app.ranking.speed import SpeedRow, speed_board
-from app.ranking.votes import tabulate
+from app.ranking.votes import VoteTable, tabulate
 
 FACTS, SPEED = "facts", "speed"
 """The names of the two bodies that are no leaderboards."""
 DEFAULT = LeaderboardQuery()
+UNMEASURED = "unmeasured"
+"""Why a vote is left out where style is set aside: the look of one of its answers is not known."""
+_REFUSED = b"refused: "
+_NO_STYLE = (
+    "style can't be set aside: the looks of both answers are known for none of the {votes} votes that would count; "
+    "leave style out"
+)
 VOTES_OF = "ended battles"
 """Which votes are behind every figure; those of running ones would tell who sits where."""
 
@@ -66,14 +73,20 @@ def bodies_of(gathered: Gathered, queries: Iterable[LeaderboardQuery]) -> dict[s
 
 
 def board_body(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRow, ...] = ()) -> bytes:
-    """One board; the same bytes for the same votes. ``last_updated`` is a number for clients that count on one."""
-    table = tabulate(gathered.rows, query.rules.selection)
+    """One board; the same bytes for the same votes. ``last_updated`` is a number for clients that count on one.
+
+    A board that can't be made is a refusal, for ``accepted`` to raise when somebody asks for it.
+    """
+    table = _table(gathered, query)
+    unmeasured = dict(table.left_out).get(UNMEASURED, 0)
+    if unmeasured and not len(table.verdict):
+        return _REFUSED + _NO_STYLE.format(votes=unmeasured).encode()
     board = board_of(table, query.rules, [card for card in gathered.cards if card.model in table.models])
     return _dumped(
         {
             "leaderboard": [_row(place, row) for place, row in enumerate(board.leaderboard, 1)],
             "last_updated": board.last_updated or 0.0,
-            "method": board.method,
+            "method": asdict(board.method) | {"both_bad": "tie" if query.both_bad_ties else "drop"},
             "counts": board.counts,
             "finding": board.finding,
             "positions": board.positions,
@@ -84,6 +97,33 @@ def board_body(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRo
             "votes_of": VOTES_OF,
         }
     )
+
+
+def accepted(body: bytes) -> bytes:
+    """``body``, if it is a board.
+
+    Raises:
+        InvalidInput: it is the refusal to make one.
+    """
+    if body.startswith(_REFUSED):
+        raise InvalidInput(body.removeprefix(_REFUSED).decode(), field="style")
+    return body
+
+
+def _table(gathered: Gathered, query: LeaderboardQuery) -> VoteTable:
+    """The votes that count, in columns. Where style is set aside, those count that have the looks of both answers."""
+    selection, rows = query.rules.selection, gathered.rows
+    if query.both_bad_ties:
+        rows = tuple(replace(row, verdict=Verdict.TIE) if row.verdict is Verdict.BOTH_BAD else row for row in rows)
+    if not query.features:
+        return tabulate(rows, selection)
+    lacking = [row for row in rows if row.style_a is None or row.style_b is None]
+    unmeasured = sum(row.count for row in lacking if selection.refuses(row) is None)
+    refused = [row for row in lacking if selection.refuses(row) is not None]
+    measured = [row for row in rows if row.style_a is not None and row.style_b is not None]
+    table = tabulate([*measured, *refused], selection)
+    more = ((UNMEASURED, unmeasured),) if unmeasured else ()
+    return replace(table, left_out=tuple(sorted((*table.left_out, *more))))
 
 
 def _row(place: int, row: BoardRow) -> dict[str, object]:

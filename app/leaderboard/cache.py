@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from app.database.database import Database
 from app.errors import Unavailable
-from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, bodies_of
+from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodies_of
 from app.leaderboard.gather import Current, gather
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.refit_turn import RefitTurn
@@ -95,7 +95,7 @@ class LeaderboardCache:
         """The body of a leaderboard.
 
         Raises:
-            InvalidInput: its anchor names no model that was judged.
+            InvalidInput: its anchor names no model that was judged, or style was measured for no vote of it.
             Unavailable: it is still being made; try again.
             redis.exceptions.RedisError: Redis is unavailable.
         """
@@ -108,9 +108,9 @@ class LeaderboardCache:
                     return known.empty_board(query)
             await self._snapshots.want(query.key)
             if body is not None:
-                return body
+                return accepted(body)
         (body,) = await self._bodies(query.key)
-        return body
+        return accepted(body)
 
     async def leaders(self, count: int) -> list[dict[str, object]]:
         """The first rows of the default board as it stands, none while it is made; raises ``RedisError`` as all do."""

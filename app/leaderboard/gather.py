@@ -13,7 +13,6 @@ from app.database.database import Database
 from app.hosts.names import same_model
 from app.ranking.board import ModelCard
 from app.ranking.speed import AnswerTiming
-from app.ranking.style import AnswerStyle, measure_style
 from app.ranking.votes import JudgedPair, Mark
 from app.records.ended import WrittenAnswer, ended_votes, identities, written_answers
 from app.records.identity import ModelIdentity
@@ -59,13 +58,13 @@ class Gathered:
 
 
 async def gather(database: Database, current: Current, *, with_style: bool) -> Gathered:
-    """Read what boards are made of; looks of answers are read and measured only ``with_style``.
+    """Read what boards are made of; looks of answers are taken in only ``with_style``.
 
     Raises:
         Unavailable: the database is unavailable.
     """
-    known, gathering = await identities(database), _Gathering()
-    async with aclosing(written_answers(database, texts=with_style)) as chunks:
+    known, gathering = await identities(database), _Gathering(with_style)
+    async with aclosing(written_answers(database)) as chunks:
         async for answers in chunks:
             await asyncio.to_thread(gathering.add_answers, answers)
     async with aclosing(ended_votes(database)) as rows:
@@ -77,10 +76,10 @@ async def gather(database: Database, current: Current, *, with_style: bool) -> G
 class _Gathering:
     """What was read so far. All answers come before the votes, so that it is known which names mean several models."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_style: bool) -> None:
+        self._with_style = with_style
         self._bearers: dict[str, set[str | None]] = defaultdict(set)
         self._judged: dict[str, tuple[str, str | None]] = {}
-        self._looks: dict[tuple[str, int], AnswerStyle] = {}
         self._timings: list[AnswerTiming] = []
         self._rows: list[JudgedPair] = []
         self._verdicts: Counter[str] = Counter()
@@ -94,8 +93,6 @@ class _Gathering:
             self._bearers[answer.model].add(answer.contestant_id)
             timing = AnswerTiming(answer.model, answer.host, answer.ttft_s, answer.tokens_per_s, answer.cold)
             self._timings.append(timing)
-            if answer.text.strip():  # a forgotten answer has none, and then nothing is known of its looks
-                self._looks[answer.battle_id, answer.entry] = measure_style(answer.text)
 
     def add_votes(self, votes: Iterable[JudgedVote]) -> None:
         """Take a chunk of votes."""
@@ -147,8 +144,8 @@ class _Gathering:
             categories=tuple(map(intern, vote.categories or ())),
             language=intern(vote.language) if vote.language else None,
             marks=_MARKS[vote.fallback, vote.leaked],
-            style_a=self._looks.get((vote.battle_id, vote.entry_a)),
-            style_b=self._looks.get((vote.battle_id, vote.entry_b)),
+            style_a=vote.style_a if self._with_style else None,
+            style_b=vote.style_b if self._with_style else None,
             at_s=vote.created_at.timestamp(),
             void=vote.void,
         )

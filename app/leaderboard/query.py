@@ -26,7 +26,8 @@ _Word = TypeVar("_Word", StyleFeature, Mark)
 class LeaderboardQuery:
     """One board among those that can be made of the same votes; the default is of all votes without a mark.
 
-    ``ties`` is the model of ties; ``anchor`` names the model whose rating is fixed, None centres the board.
+    ``ties`` is the model of ties; ``both_bad_ties``: a verdict that both are bad counts as a tie and not for neither;
+    ``anchor`` names the model whose rating is fixed, None centres the board.
     """
 
     category: str | None = None
@@ -35,6 +36,7 @@ class LeaderboardQuery:
     admitted: frozenset[Mark] = field(default_factory=frozenset)
     ties: Ties = Ties.HALF_WIN
     anchor: str | None = None
+    both_bad_ties: bool = False
 
     @classmethod
     def of(
@@ -45,6 +47,7 @@ class LeaderboardQuery:
         include: str = "",
         ties: str = "",
         anchor: str = "",
+        both_bad: str = "",
     ) -> Self:
         """Read the words of a URL or a command line; empty is none. ``style`` may be ``all``.
 
@@ -59,15 +62,16 @@ class LeaderboardQuery:
             admitted=frozenset(_words(include, "include", Mark)),
             ties=_ties(ties),
             anchor=_name(anchor, "anchor", LONGEST_MODEL),
+            both_bad_ties=_both_bad(both_bad),
         )
 
     @classmethod
     def from_key(cls, key: str) -> Self | None:
         """The query whose ``key`` it is; None for what a worker of another version wrote."""
         try:
-            category, language, features, admitted, ties, anchor = orjson.loads(key)
+            category, language, features, admitted, ties, anchor, both_bad_ties = orjson.loads(key)
             styles, marks = tuple(map(StyleFeature, features)), frozenset(map(Mark, admitted))
-            return cls(category, language, styles, marks, Ties(ties), anchor)
+            return cls(category, language, styles, marks, Ties(ties), anchor, bool(both_bad_ties))
         except (ValueError, TypeError):
             return None
 
@@ -75,7 +79,7 @@ class LeaderboardQuery:
     def key(self) -> str:
         """The same for the same board, and different for another."""
         votes = (self.category, self.language, self.features, sorted(self.admitted))
-        return orjson.dumps([*votes, self.ties, self.anchor]).decode()
+        return orjson.dumps([*votes, self.ties, self.anchor, self.both_bad_ties]).decode()
 
     @property
     def rules(self) -> Rules:
@@ -97,6 +101,13 @@ def _ties(text: str) -> Ties:
     except ValueError:
         known = ", ".join(Ties)
         raise InvalidInput(f"ties is one of {known}; {text[:LONGEST]!r} is none", field="ties") from None
+
+
+def _both_bad(text: str) -> bool:
+    word = text.strip() or "drop"
+    if word not in ("tie", "drop"):
+        raise InvalidInput(f"both_bad is tie or drop; {text[:LONGEST]!r} is neither", field="both_bad")
+    return word == "tie"
 
 
 def _words(text: str, field: str, kind: type[_Word]) -> tuple[_Word, ...]:

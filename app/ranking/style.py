@@ -7,18 +7,14 @@ than the other. The features and the ratio are those of the public arenas' style
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from app.ranking.likelihoods import Floats
+from app.records.style import AnswerStyle, measure_style
 
-_FENCED = re.compile(r"^(```|~~~).*?(?:^\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
-_HEADER = re.compile(r"^ {0,3}#{1,6}\s+\S", re.MULTILINE)
-_LIST = re.compile(r"^\s*(?:[-*+]|\d{1,9}[.)])\s+\S", re.MULTILINE)
-_BOLD = re.compile(r"\*\*[^*\n]+\*\*|(?<!\w)__[^_\n]+__(?!\w)")
+__all__ = ["ALL_FEATURES", "AnswerStyle", "StyleFeature", "contrasts", "measure_style"]
 
 
 class StyleFeature(StrEnum):
@@ -31,27 +27,6 @@ class StyleFeature(StrEnum):
 
 
 ALL_FEATURES = tuple(StyleFeature)
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStyle:
-    """The look of one answer: ``length`` in tokens (or characters, the same for both sides), the rest are counts."""
-
-    length: int = 0
-    headers: int = 0
-    lists: int = 0
-    bold: int = 0
-
-
-def measure_style(text: str, length: int | None = None) -> AnswerStyle:
-    """Count the Markdown of ``text`` outside fenced code; ``length`` defaults to its characters."""
-    prose = _FENCED.sub("", text)
-    return AnswerStyle(
-        length=len(text) if length is None else length,
-        headers=len(_HEADER.findall(prose)),
-        lists=len(_LIST.findall(prose)),
-        bold=len(_BOLD.findall(prose)),
-    )
 
 
 def contrasts(a: Floats, b: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What ended battles leave behind: their votes, the times and the looks of their answers.
+"""What ended battles leave behind: their votes, the times and looks of their answers.
 
 A battle that still runs counts nowhere here. A figure that moved with one of its verdicts, or with one of its answers,
 would tell who sits where before its voter may know. Each statement looks at the battle's status itself, so no vote
@@ -32,7 +32,7 @@ LATE = 1000
 
 @dataclass(frozen=True, slots=True)
 class WrittenAnswer:
-    """An answer that came to its own end, and how long it took; ``text`` is empty where nobody asked for it."""
+    """An answer that came to its own end, and how long it took."""
 
     battle_id: str
     entry: int
@@ -42,7 +42,6 @@ class WrittenAnswer:
     ttft_s: float | None
     tokens_per_s: float | None
     cold: bool
-    text: str = ""
 
 
 _ENDED = battles.c.status != sa.literal_column("'running'")
@@ -66,7 +65,6 @@ _TIMES = (
     .order_by(answers.c.battle_id, answers.c.entry)
     .limit(sa.bindparam("chunk"))
 )
-_TEXTS = _TIMES.add_columns(answers.c.text)
 
 
 async def ended_votes(database: Database, chunk: int = CHUNK) -> AsyncGenerator[Sequence[JudgedVote]]:
@@ -84,18 +82,16 @@ async def ended_votes(database: Database, chunk: int = CHUNK) -> AsyncGenerator[
         after = read[-1].id
 
 
-async def written_answers(
-    database: Database, *, texts: bool, chunk: int = CHUNK
-) -> AsyncGenerator[Sequence[WrittenAnswer]]:
+async def written_answers(database: Database, chunk: int = CHUNK) -> AsyncGenerator[Sequence[WrittenAnswer]]:
     """Yield the answers of ended battles that came to their own end, by battle and entry, a chunk at a time.
 
     Raises:
         Unavailable: the database is unavailable.
     """
-    statement, battle, entry = (_TEXTS if texts else _TIMES), "", -1
+    battle, entry = "", -1
     while True:
         given = {"battle": battle, "entry": entry, "chunk": chunk}
-        read = await database.read(_reading(statement, given, lambda row: WrittenAnswer(**row)))
+        read = await database.read(_reading(_TIMES, given, lambda row: WrittenAnswer(**row)))
         yield read
         if len(read) < chunk:
             return

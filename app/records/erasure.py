@@ -20,8 +20,9 @@ from sqlalchemy.engine import Connection
 
 from app.database.database import Database
 from app.errors import Unavailable
+from app.records.column_types import UtcTime
 from app.records.ledger import utc_now
-from app.records.tables import UtcTime, answers, battles, votes
+from app.records.tables import answers, battles, votes
 
 log = structlog.get_logger(__name__)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from app.battle.battle import Pair, Side, Status, Verdict, Vote
 from app.records.identity import ModelIdentity, Provenance
+from app.records.style import AnswerStyle, measure_style
+from app.records.tables import STYLES
 from app.records.values import AnswerRecord, BattleRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
@@ -84,9 +86,25 @@ def answer_row(battle_id: str, answer: AnswerRecord, now: datetime) -> dict[str,
     columns: dict[str, object] = {name: getattr(answer, name) for name in _ANSWER}
     columns |= {name: getattr(answer.timing, name) for name in _TIMING}
     columns |= _NOT_ASKED if answer.asked is None else _asked_row(answer.asked)
+    columns |= _style_row(answer.style or _measured(answer))
     side = None if answer.side is None else answer.side.value
     columns |= {"of": battle_id, "written": columns.pop("text")}  # see ``statements.save_answer``
     return columns | {"battle_id": battle_id, "side": side, "created_at": answer.created_at or now}
+
+
+def _measured(answer: AnswerRecord) -> AnswerStyle | None:
+    ended = answer.finish_reason in ("stop", "length")
+    return measure_style(answer.text) if ended and answer.text.strip() else None
+
+
+def _style_row(style: AnswerStyle | None) -> dict[str, object]:
+    return {f"style_{name}": None if style is None else getattr(style, name) for name in STYLES}
+
+
+def style_value(row: Row, suffix: str = "") -> AnswerStyle | None:
+    """The look that an answer's columns hold, those of a side with its ``suffix``; None if it was not measured."""
+    counts = [row[f"style_{name}{suffix}"] for name in STYLES]
+    return None if None in counts else AnswerStyle(*counts)
 
 
 def _asked_row(asked: Provenance) -> dict[str, object]:
@@ -119,6 +137,7 @@ def answer_value(row: Row) -> AnswerRecord:
         timing=Timing(**{name: row[name] for name in _TIMING}),
         side=None if row["side"] is None else Side(row["side"]),
         asked=asked_value(row),
+        style=style_value(row),
         **{name: row[name] for name in _ANSWER},
     )
 

@@ -9,7 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
-from app.records.tables import CleanText, answers, battles, contestants, rounds, votes
+from app.records.column_types import CleanText
+from app.records.tables import answers, battles, contestants, rounds, votes
 
 _DialectInsert = sqlite.Insert | postgresql.Insert
 

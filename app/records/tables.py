@@ -5,21 +5,25 @@ what a contestant wrote, with what it was asked and how long it took, ``contesta
 (``ModelIdentity``: another digest, quantisation or option is another contestant), ``votes`` the verdicts. A vote is
 never deleted: taking it back sets ``retracted_at``, and only one vote without it may stand for a round, which a
 partial unique index holds on both databases. ``forgotten_at`` says that a battle's words and voters were erased on
-purpose, ``imported_at`` that another arena played it.
+purpose, ``imported_at`` that another arena played it, ``tagged_at`` that its language and categories were looked for.
+The four counts ``style_*`` of an answer are kept when its text is erased.
 
-Times are UTC with microseconds; SQLite keeps them as text without a zone, so they still sort as times. Neither
-database can hold what JSON lets through, the character NUL (PostgreSQL) and half a surrogate pair (both): such a
-character is kept as U+FFFD, since a model's answer must never fail to be stored for it.
+``imported_votes`` are votes of which nothing is known but the models, the verdict and who voted when: published data
+sets have millions, so such a vote is one narrow row, without a battle, a round or answers. Names that come again and
+again are numbers of ``import_labels``. ``key`` is what a vote is known by (``app.records.vote_keys``),
+``import_sources`` are the files that votes came from, each with the number of its votes and the sum of their contents.
+
+Times are UTC with microseconds, see ``app.records.column_types``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.engine import Dialect
+
+from app.records.column_types import CleanJson, CleanText, UtcTime
+
+STYLES = ("length", "headers", "lists", "bold")
+"""What is counted of an answer's look; see ``app.records.style``."""
 
 metadata = sa.MetaData(
     naming_convention={
@@ -30,67 +34,6 @@ metadata = sa.MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
-
-
-class UtcTime(sa.types.TypeDecorator[datetime]):
-    """A moment: aware and in UTC on the way out, refused when naive on the way in."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn any zone into UTC; SQLite gets it without the zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a moment without a time zone can't be stored")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Give the zone back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class CleanText(sa.types.TypeDecorator[str]):
-    """Text that both databases can hold: NUL and lone surrogates become U+FFFD."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Replace what can't be stored."""
-        return None if value is None else storable(value)
-
-
-class CleanJson(sa.types.TypeDecorator[Any]):
-    """JSON that both databases can hold; None is NULL, and texts are cleaned as those of ``CleanText`` are."""
-
-    impl = sa.JSON(none_as_null=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Replace what can't be stored."""
-        return _clean(value)
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, Mapping):
-        return {storable(str(key)): _clean(part) for key, part in value.items()}
-    return [_clean(part) for part in value] if isinstance(value, list | tuple) else value
-
-
-def storable(text: str) -> str:
-    """``text`` with NUL and lone surrogates replaced by U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text.replace("\x00", "\ufffd")
 
 
 def _one_of(column: str, *values: str) -> sa.CheckConstraint:
@@ -117,6 +60,7 @@ battles = sa.Table(
     sa.Column("categories", CleanJson),
     sa.Column("imported_at", UtcTime),
     sa.Column("forgotten_at", UtcTime),
+    sa.Column("tagged_at", UtcTime),
     sa.UniqueConstraint("idempotency_key"),
     _one_of("status", "running", "finished", "stopped", "failed"),
     sa.CheckConstraint("round >= 1", name="round"),
@@ -137,6 +81,14 @@ sa.Index(
     battles.c.created_at,
     sqlite_where=battles.c.forgotten_at.is_(None),
     postgresql_where=battles.c.forgotten_at.is_(None),
+)
+
+# The tagger asks every few seconds for battles whose language and categories nobody has looked for.
+sa.Index(
+    "ix_battles_untagged",
+    battles.c.created_at,
+    sqlite_where=battles.c.tagged_at.is_(None),
+    postgresql_where=battles.c.tagged_at.is_(None),
 )
 
 rounds = sa.Table(
@@ -195,6 +147,7 @@ answers = sa.Table(
     sa.Column("cold", sa.Boolean, nullable=False),
     sa.Column("cached_prompt", sa.Boolean, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    *(sa.Column(f"style_{name}", sa.Integer) for name in STYLES),
     _one_of("finish_reason", "stop", "length", "error", "cancelled"),
     _one_of("side", "a", "b"),
     sa.CheckConstraint("entry >= 0", name="entry"),
@@ -243,4 +196,42 @@ sa.Index(
     votes.c.retracted_at,
     sqlite_where=votes.c.retracted_at.is_not(None),
     postgresql_where=votes.c.retracted_at.is_not(None),
+)
+
+import_sources = sa.Table(
+    "import_sources",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", CleanText, nullable=False),
+    sa.Column("votes", sa.BigInteger, nullable=False),
+    sa.Column("contents", CleanText, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("name"),
+)
+
+import_labels = sa.Table(
+    "import_labels",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("label", CleanText, nullable=False),
+    sa.UniqueConstraint("label"),
+)
+
+imported_votes = sa.Table(
+    "imported_votes",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("source_id", sa.Integer, sa.ForeignKey("import_sources.id"), nullable=False),
+    sa.Column("model_a", sa.Integer, sa.ForeignKey("import_labels.id"), nullable=False),
+    sa.Column("model_b", sa.Integer, sa.ForeignKey("import_labels.id"), nullable=False),
+    sa.Column("verdict", CleanText, nullable=False),
+    sa.Column("language", sa.Integer, sa.ForeignKey("import_labels.id")),
+    sa.Column("categories", sa.Integer, sa.ForeignKey("import_labels.id")),
+    sa.Column("voter", CleanText),
+    sa.Column("voted_at", UtcTime, nullable=False),
+    *(sa.Column(f"{name}_{side}", sa.Integer) for side in ("a", "b") for name in STYLES),
+    sa.UniqueConstraint("key"),
+    _one_of("verdict", "a", "b", "tie", "both_bad"),
+    sa.CheckConstraint("model_a <> model_b", name="models"),
 )

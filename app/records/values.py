@@ -9,6 +9,7 @@ from typing import Literal
 
 from app.battle.battle import Pair, Side, Status, Vote
 from app.records.identity import Provenance
+from app.records.style import AnswerStyle
 from app.timing.stopwatch import Timing
 
 AnswerEnd = Literal["stop", "length", "error", "cancelled"]
@@ -85,7 +86,8 @@ class AnswerRecord:
     ``host`` is the configured name, None when no host took it. ``error_code`` goes with the reason ``error``. ``side``
     is None until it has been on stage, where a contestant never changes sides. ``asked`` is None for records older than
     the question. ``leaked`` marks an answer that names its own model or maker, ``leak`` is the telltale piece of it.
-    ``created_at`` is set when it is stored.
+    ``style`` is the look of its text, measured when it is stored and kept when the text is erased; None where there was
+    no text. ``created_at`` is set when it is stored.
     """
 
     entry: int
@@ -102,6 +104,7 @@ class AnswerRecord:
     asked: Provenance | None = None
     leaked: bool = False
     leak: str | None = None
+    style: AnswerStyle | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection
 from app.battle.battle import Pair, Side, Verdict
 from app.database.database import Database
 from app.leaks.policy import is_void
-from app.records.rows import Row
-from app.records.tables import answers, battles, votes
+from app.records.rows import Row, style_value
+from app.records.style import AnswerStyle
+from app.records.tables import STYLES, answers, battles, votes
 
 CHUNK = 2000
 """Votes in a chunk: half a megabyte or so."""
@@ -30,8 +31,8 @@ class JudgedVote:
 
     ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``:
     the answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of
-    them did so while such votes were declared void. ``language`` and ``categories`` are those of the message, None
-    while nobody has told. ``id`` grows with time.
+    them did so while such votes were declared void. ``style_*`` is the look of an answer, None if it was not measured.
+    ``language`` and ``categories`` are those of the message, None while nobody has told. ``id`` grows with time.
     """
 
     id: int
@@ -49,6 +50,9 @@ class JudgedVote:
     leaked_a: bool
     leaked_b: bool
     void: bool
+    style_a: AnswerStyle | None
+    style_b: AnswerStyle | None
+    voter: str | None
     language: str | None
     categories: tuple[str, ...] | None
     created_at: datetime
@@ -83,12 +87,13 @@ _OF_SIDE = ((_A, Side.A), (_B, Side.B))
 
 def _written(by: sa.FromClause, side: Side) -> list[sa.ColumnElement[Any]]:
     columns = [by.c[name].label(f"{name}_{side}") for name in ("model", "contestant_id", "fallback", "leak")]
+    columns += [by.c[f"style_{name}"].label(f"style_{name}_{side}") for name in STYLES]
     return [*columns, sa.or_(by.c.leaked, votes.c[f"leaked_{side}"]).label(f"leaked_{side}")]
 
 
 STANDING = (
     sa.select(
-        *votes.c["id", "battle_id", "round", "verdict", "entry_a", "entry_b", "created_at"],
+        *votes.c["id", "battle_id", "round", "verdict", "entry_a", "entry_b", "voter", "created_at"],
         *battles.c["language", "categories", "contestants"],
         *(column for by, side in _OF_SIDE for column in _written(by, side)),
     )
@@ -152,6 +157,9 @@ def judged_vote(row: Row) -> JudgedVote:
         fallback_b=bool(row["fallback_b"]),
         leaked_a=bool(row["leaked_a"]),
         leaked_b=bool(row["leaked_b"]),
+        style_a=style_value(row, "_a"),
+        style_b=style_value(row, "_b"),
+        voter=row["voter"],
         void=is_void(row["leak_a"]) or is_void(row["leak_b"]),
         language=row["language"],
         categories=None if row["categories"] is None else tuple(row["categories"]),

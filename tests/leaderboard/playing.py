@@ -45,7 +45,8 @@ class Player:
 
     def _answer(
         self, entry: int, model: str, *, digests: tuple[str, str] = ("", ""), texts: tuple[str, str] = ("So.", "So."),
-        leaked: bool = False, leak: str | None = None, fallback: bool = False, host: str = "gpu", timing: Timing = TIMED
+        leaked: bool = False, leak: str | None = None, fallback: bool = False, host: str | None = "gpu",
+        timing: Timing = TIMED,
     ) -> AnswerRecord:  # fmt: skip
         return AnswerRecord(
             entry,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.leaderboard.bodies import board_body
+from app.leaderboard.gather import gather
+from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
 from tests.helpers import wait_until
-from tests.leaderboard.playing import TIE, TIMED, A, B
+from tests.leaderboard.playing import BOTH_BAD, TIE, TIMED, A, B
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 LONG = "**Yes.** " + "Because of this and that. " * 20
@@ -16,6 +21,11 @@ LONG = "**Yes.** " + "Because of this and that. " * 20
 
 def wins(board):
     return {row["model"]: row["wins"] for row in board["leaderboard"]}
+
+
+async def gathered_board(database, **query):
+    """A board of the votes as they are now."""
+    return json.loads(board_body(await gather(database, tuple, with_style=True), LeaderboardQuery.of(**query)))
 
 
 async def test_a_category_and_a_language_have_boards_of_their_own(start, player):
@@ -95,6 +105,54 @@ async def test_style_can_be_set_aside(start, player):
     assert 0 < gap[1] < 0.75 * gap[0]
 
 
+@pytest.mark.parametrize("host", ["gpu", None])
+async def test_style_does_not_depend_on_the_host_nor_on_texts_that_were_erased(player, database, host):
+    for verdict in (A, A, B) * 4:
+        texts = (LONG, "Yes.") if verdict is A else ("Yes.", LONG)
+        await player.battle(verdict, texts=texts, host=host)
+    await player.battle(A, texts=("Yes.", LONG), host=host)
+    before = await gathered_board(database, style="all")
+    assert abs(before["method"]["style"]["length"]) > 50
+    assert before["counts"]["left_out"] == {}
+
+    await forget_older(database, datetime.now(UTC) + timedelta(hours=1))
+
+    assert await gathered_board(database, style="all") == before
+
+
+async def test_votes_without_style_are_left_out_where_it_is_set_aside_and_counted(start, player):
+    for verdict in (A, B) * 3:
+        await player.battle(verdict, texts=(LONG, "Yes.") if verdict is A else ("Yes.", LONG))
+    await player.battles(B, B, texts=("So.", " "))
+    worker = start()
+    assert wins(await worker.board()) == {"x": 3, "y": 5}
+    board = await worker.board(style="length")
+    assert (wins(board), board["counts"]["left_out"]) == ({"x": 3, "y": 3}, {"unmeasured": 2})
+
+
+async def test_style_that_nobody_measured_is_refused(start, player):
+    await player.battles(A, B, A, texts=("So.", " "))
+    worker = start()
+    refused = await worker.get(style="length")
+    assert (refused.status_code, refused.json()["field"]) == (400, "style")
+    assert "none of the 3 votes" in refused.json()["error"]
+
+
+async def test_both_bad_counts_as_a_tie_where_that_is_asked_for(start, player):
+    await player.battles(A, A, B, BOTH_BAD, BOTH_BAD, TIE)
+    worker = start()
+    plain, tied = await worker.board(), await worker.board(both_bad="tie")
+    assert [board["method"]["both_bad"] for board in (plain, tied)] == ["drop", "tie"]
+    assert (plain["counts"]["ties"], plain["counts"]["both_bad"], plain["counts"]["rated"]) == (1, 2, 4)
+    assert (tied["counts"]["ties"], tied["counts"]["both_bad"], tied["counts"]["rated"]) == (3, 0, 6)
+    gap = [board["leaderboard"][0]["elo_rating"] - board["leaderboard"][1]["elo_rating"] for board in (plain, tied)]
+    # 2.5 of 4 points and 3.5 of 6: 400 log10 of the odds.
+    assert gap == [
+        pytest.approx(400 * math.log10(2.5 / 1.5), abs=0.02),
+        pytest.approx(400 * math.log10(3.5 / 2.5), abs=0.02),
+    ]
+
+
 async def test_ties_and_the_gauge_can_be_chosen_and_are_said(start, player):
     await player.battles(*[A, A, B, TIE] * 5)
     worker = start()
@@ -119,6 +177,7 @@ async def test_words_that_mean_nothing_are_refused_by_name(start):
         ("category", "x" * 65),
         ("board", "colour"),
         ("ties", "coin"),
+        ("both_bad", "win"),
     ):
         response = await worker.get(**{field: word})
         assert (response.status_code, response.json()["field"]) == (400, field)

@@ -79,7 +79,8 @@ async def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Asyn
         return
     address: str = request.getfixturevalue("_shared_url")
     connection = await asyncpg.connect(address)
-    await connection.execute("TRUNCATE battles, rounds, contestants, answers, votes RESTART IDENTITY", timeout=10)
+    everything = "battles, rounds, contestants, answers, votes, imported_votes, import_labels, import_sources"
+    await connection.execute(f"TRUNCATE {everything} RESTART IDENTITY", timeout=10)
     await connection.close()
     yield address
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from app.database.database import Database
 from app.errors import Conflict, NotFound
 from app.records.conflicts import unsaved
 from app.records.ledger import Ledger
+from app.records.style import AnswerStyle
 from app.timing.stopwatch import Timing
 from tests.records.builders import NOON, OPENING, Clock, new_answer, new_battle, vote
 
@@ -128,7 +130,8 @@ async def test_an_answer_is_read_as_it_was_saved(dated: Ledger) -> None:
     read = await dated.answers("b1")
 
     assert list(read) == [0, 2]
-    assert read[0] == new_answer(0, text="So.\n", attempts=2, fallback=True, timing=TIMING, created_at=NOON)
+    assert read[0] == replace(good, created_at=NOON, style=AnswerStyle(length=4))
+    assert read[2].style is None
     assert read[2].timing == Timing()
     assert (read[2].host, read[2].finish_reason, read[2].error_code) == (None, "error", "timeout")
 

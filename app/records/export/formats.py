@@ -199,6 +199,7 @@ def _arena_answer(answer: AnswerRecord, leaked: bool, redact: Redact) -> dict[st
         "system": _system(answer, redact),
         **_provenance(answer, leaked),
         "side": None if answer.side is None else answer.side.value,
+        "style": answer.style,
         "host": answer.host,
         "attempts": answer.attempts,
         "written_at": answer.created_at,

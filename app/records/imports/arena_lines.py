@@ -45,6 +45,15 @@ class TimingPart(_Part):
     thinking_s: float = 0.0
 
 
+class StylePart(_Part):
+    """The look of an answer, as it was measured where its text is known."""
+
+    length: int = Field(ge=0)
+    headers: int = Field(ge=0)
+    lists: int = Field(ge=0)
+    bold: int = Field(ge=0)
+
+
 class AnswerPart(_Part):
     """One of the two answers."""
 
@@ -62,6 +71,7 @@ class AnswerPart(_Part):
     attempts: int = 1
     written_at: Moment = None
     timing: TimingPart = TimingPart()
+    style: StylePart | None = None
 
 
 class BattlePart(_Part):

@@ -23,6 +23,7 @@ from app.records.identity import ModelIdentity, Provenance
 from app.records.imports.arena_lines import AnswerPart, ArenaLine, read_line
 from app.records.ledger import utc_now
 from app.records.rows import answer_row, battle_row, contestant_row, round_row
+from app.records.style import AnswerStyle
 from app.records.tables import battles, votes
 from app.records.values import AnswerRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
@@ -138,6 +139,7 @@ def _answer(part: AnswerPart, entry: int, model: str, side: Side, line: ArenaLin
         asked=Provenance(who, part.system) if known else None,
         leaked=part.leaked,
         leak=part.leak,
+        style=None if part.style is None else AnswerStyle(**part.style.model_dump()),
     )
 
 

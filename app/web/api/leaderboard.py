@@ -78,6 +78,7 @@ _LEADERBOARD: dict[str, Any] = {
         "admitted": [],
         "style": {},
         "prior": None,
+        "both_bad": "drop",
     },
     "counts": {
         "votes": 194,
@@ -131,6 +132,7 @@ async def leaderboard(
     include: Word = "",
     ties: Word = "",
     anchor: Word = "",
+    both_bad: Word = "",
     board: Literal["quality", "speed"] = "quality",
 ) -> Response:
     """Who is best, and how sure that is; ``board=speed``: how fast each model writes on each host.
@@ -139,7 +141,8 @@ async def leaderboard(
     aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, or that named their model,
     count only if ``include`` lists fallback, leaked. A category or language without votes has an empty board. ``ties``
     is half_win, davidson or rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is.
+    ``both_bad`` is drop, or tie to count the verdict that both are bad as a tie.
     """
-    query = LeaderboardQuery.of(category, language, style, include, ties, anchor)
+    query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
     return Response(body, media_type="application/json", headers={HEADER: BOARD})

@@ -61,6 +61,7 @@ class LeaderboardMethod(Schema):
     admitted: list[Mark]
     style: dict[str, float] = Field(description="Elo points for a difference of one root mean square.")
     prior: str | None = Field(description="What order and chances assume of models that only ever won or lost.")
+    both_bad: Literal["tie", "drop"] = Field(description="How the verdict that both are bad counts.")
 
 
 class LeaderboardCounts(Schema):
