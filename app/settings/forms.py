@@ -102,9 +102,13 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def _trouble(name: str, value: object) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     if name == "think":
         return "is no option: write think into the table itself"
+    return _trouble_of_number(name, value) or _trouble_of_kind(value)
+
+
+def _trouble_of_number(name: str, value: object) -> str:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
     if name in _WHOLE and not (isinstance(value, int) and number):
         return "has to be a whole number"
     if name in _NUMBERS and not number:
@@ -113,6 +117,10 @@ def _trouble(name: str, value: object) -> str:
         return "has to be a finite number"
     if name in _LEAST and isinstance(value, int | float) and value < _LEAST[name]:
         return f"has to be at least {_LEAST[name]}"
+    return ""
+
+
+def _trouble_of_kind(value: object) -> str:
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, str | int | float | bool) for part in parts):
         return "has to be a number, a text, a switch, or a list of them"

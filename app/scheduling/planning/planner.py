@@ -147,14 +147,11 @@ def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> lis
 
 def _closed(view: View, waiting: tuple[Job, ...]) -> frozenset[str]:
     """The models that get no new answers, because one that waited too long needs their memory."""
-    if view.loading is not None or view.leaving:
+    if _is_changing(view):
         return frozenset()
-    present = {resident.model for resident in view.residents}
     patience = view.patience.total_seconds()
-    for job in waiting:
-        if job.model in present or job.priority is not Priority.INTERACTIVE:
-            continue
-        if view.now - job.enqueued_at <= patience:
+    for job in _absent(view, waiting):
+        if job.priority is not Priority.INTERACTIVE or view.now - job.enqueued_at <= patience:
             continue
         # Idle ones first: then perhaps nobody has to stop.
         settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= patience)
@@ -170,23 +167,15 @@ def _wanted(view: View, model: str) -> bool:
 
 def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> list[Action]:
     """At most one load, or the models that leave for it."""
-    if view.loading is not None or view.leaving:
+    if _is_changing(view):
         return []
-    present = {resident.model for resident in view.residents}
-    viewers = {job.model for job in view.waiting if job.priority is Priority.INTERACTIVE}
-    free_to_go = [r for r in view.residents if r.model not in busy]
+    viewers = {job.model for job in waiting if job.priority is Priority.INTERACTIVE}
     held_up: Job | None = None
-    for job in waiting:
-        if job.model in present:
-            continue
+    for job in _absent(view, waiting):
         if held_up is not None and job.priority > held_up.priority:
             continue  # its load would only delay the one that is held up
-        keep = frozenset() if job.priority is Priority.INTERACTIVE else viewers
-        if _class(view, job) > Priority.INTERACTIVE:
-            keep = keep | view.pins
-        idle = [] if held_up is not None else [r for r in free_to_go if r.model not in keep]
-        order = sorted(idle, key=lambda r: (r.model in view.pins, r.model in viewers, r.used, r.model))
-        victims = _victims(view, job.model, order)
+        idle = [] if held_up is not None else _making_way(view, job, busy, viewers)
+        victims = _victims(view, job.model, idle)
         if victims is not None:
             return [Unload(victim.model, for_model=job.model) for victim in victims] or [Load(job.model)]
         if job.priority is Priority.INTERACTIVE and held_up is None:
@@ -194,9 +183,29 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
     return []
 
 
+def _is_changing(view: View) -> bool:
+    """Whether a model is coming or going: one change at a time."""
+    return view.loading is not None or bool(view.leaving)
+
+
+def _absent(view: View, waiting: tuple[Job, ...]) -> list[Job]:
+    """The jobs whose model is not in memory, in the order of ``waiting``."""
+    present = {resident.model for resident in view.residents}
+    return [job for job in waiting if job.model not in present]
+
+
+def _making_way(view: View, job: Job, busy: set[str], viewers: set[str]) -> list[Resident]:
+    """The idle residents that may be unloaded for ``job``, the first to go first."""
+    kept = busy if job.priority is Priority.INTERACTIVE else busy | viewers
+    if _class(view, job) > Priority.INTERACTIVE:
+        kept = kept | view.pins
+    idle = (resident for resident in view.residents if resident.model not in kept)
+    return sorted(idle, key=lambda r: (r.model in view.pins, r.model in viewers, r.used, r.model))
+
+
 def _prewarmed(view: View, busy: set[str]) -> list[Action]:
     """The first prewarm request that can be granted while nobody waits."""
-    if view.loading is not None or view.leaving:
+    if _is_changing(view):
         return []
     present = {resident.model for resident in view.residents}
     foreign = sorted(
