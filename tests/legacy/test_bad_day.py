@@ -25,6 +25,7 @@ Json = dict[str, object]
 class LateHouse:
     """Two workers that write nothing ahead: a challenger begins when its round does."""
 
+    processes: House
     servers: dict[str, ModelServer]
     one: Instance
     two: Instance
@@ -66,7 +67,7 @@ def _late_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LateHouse]
         stack.callback(lambda: [instance.close() for instance in house.instances])
         workers = [instance.wait_for_address() for instance in (house.launch(), house.launch())]
         wait_for(lambda: len(_driven(workers)) == len(models), 20)
-        yield LateHouse(servers, *workers)
+        yield LateHouse(house, servers, *workers)
 
 
 @pytest.fixture
@@ -152,6 +153,22 @@ async def test_a_page_waits_for_a_challenger_that_a_script_would_not_wait_for(ho
     assert 10 < asyncio.get_running_loop().time() - begin < 30
     assert voted["response_b"]
     assert "[" not in voted["response_b"]
+
+
+async def test_a_worker_that_ends_answers_a_page_that_waits_and_the_vote_stands(house: LateHouse) -> None:
+    leaving = house.processes.start("--no-scheduler")
+    battle = await house.opened()
+    before = await house.caller.post(f"{ARENA}/get_responses", battle_id=battle)
+    house.late(8)
+    begin = asyncio.get_running_loop().time()
+    voting = asyncio.create_task(Caller([leaving.url]).post(f"{ARENA}/vote", battle_id=battle, vote="a"))
+    await judged(house, battle)
+    leaving.terminate()
+    voted = await voting
+    assert asyncio.get_running_loop().time() - begin < 8, "it does not wait for the challenger"
+    assert voted["response_a"] == before["response_a"]
+    assert DO_NOT_JUDGE in voted["response_b"]
+    assert await house.votes(battle) == ["a"]
 
 
 # 4. The loser's answer in the challenger's panel
