@@ -153,7 +153,7 @@ def test_hosts_and_models_come_from_the_file_that_is_named(folder, monkeypatch):
         ("[[hosts]]\nname = 'one'\n", "url"),
         ("[[hosts]]\nname = 'one'\nurl = 'http://a'\ncolour = 'red'\n", "colour"),
         ("[[hosts]]\nname = 'a b'\nurl = 'http://a'\n", "name"),
-        ("[[hosts]]\nname = 'one'\nurl = 'http://a'\nkind = 'other'\n", "kind"),
+        ("[[hosts]]\nname = 'one'\nurl = 'http://a'\nkind = 3\n", "kind"),
         ("[[machines]]\nname = 'one'\n", "machines"),
         ("hosts = 3\n", "hosts"),
         ("[[hosts\n", "ARENA_CONFIG"),

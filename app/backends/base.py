@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 FinishReason = Literal["stop", "length"]
 
@@ -197,7 +197,11 @@ class InstalledModel:
 
 
 class Backend(Protocol):
-    """One model server. Every call has limits of its own and raises only ``BackendError``."""
+    """A model server that generates, which is all that a server has to do. Raises only ``BackendError``.
+
+    Every call has limits of its own. A server that can be asked what it has is an ``Inventory`` as well, one that
+    loads and unloads models on request a ``ResidencyControl``.
+    """
 
     def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
         """Yield the answer as it is written; the last chunk has the ``finish_reason``.
@@ -208,6 +212,28 @@ class Backend(Protocol):
             BackendError: before the first chunk, any class; after it, ``BackendBroken`` or a subclass.
         """
         ...
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
+@runtime_checkable
+class Inventory(Protocol):
+    """A model server that can be probed. Every call raises only ``BackendError``; none generates or loads."""
+
+    async def installed(self) -> tuple[InstalledModel, ...]:
+        """What could be loaded."""
+        ...
+
+    async def version(self) -> str:
+        """The server's version: the cheapest proof of life."""
+        ...
+
+
+@runtime_checkable
+class ResidencyControl(Protocol):
+    """A model server whose memory is managed from outside. Every call raises only ``BackendError``."""
 
     async def load(self, model: str, options: GenerationOptions) -> float:
         """Load ``model`` with the options of its battles and the configured keep_alive; return the seconds it took."""
@@ -221,14 +247,22 @@ class Backend(Protocol):
         """What is in memory now."""
         ...
 
-    async def installed(self) -> tuple[InstalledModel, ...]:
-        """What could be loaded."""
-        ...
 
-    async def version(self) -> str:
-        """The server's version: the cheapest proof of life."""
-        ...
+@runtime_checkable
+class ListedBackend(Backend, Inventory, Protocol):
+    """A model server that generates and can be probed."""
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
+
+@runtime_checkable
+class ManagedBackend(Backend, Inventory, ResidencyControl, Protocol):
+    """A model server that generates, can be probed, and whose memory is managed, as Ollama's is."""
+
+
+def inventory(backend: Backend) -> Inventory | None:
+    """What the server can be asked, if anything; None: it has the models that are configured for it."""
+    return backend if isinstance(backend, Inventory) else None
+
+
+def residency_control(backend: Backend) -> ResidencyControl | None:
+    """The server's memory, if it is managed from outside; None: its models count as resident always."""
+    return backend if isinstance(backend, ResidencyControl) else None

@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
 
@@ -18,7 +19,11 @@ from app.backends.base import (
     GenerationOptions,
     GenerationRequest,
     InstalledModel,
+    Inventory,
+    ListedBackend,
     LoadedModel,
+    ManagedBackend,
+    ResidencyControl,
 )
 
 
@@ -27,11 +32,11 @@ def _can_heal(error: BaseException) -> bool:
 
 
 class RetryingBackend:
-    """``inner``, with answers, loads and unloads begun again after a ``retryable`` failure.
+    """``inner``, with answers begun again after a ``retryable`` failure.
 
     At most ``attempts`` in all, none begun later than ``patience`` after the first. Before the n-th repetition it
     waits between nothing and ``first_wait`` * 2**(n-1), at most ``longest_wait``: waiters that failed together
-    don't come back together. Questions are not repeated: their answer is how things are now.
+    don't come back together.
     """
 
     def __init__(
@@ -66,26 +71,6 @@ class RetryingBackend:
             async for chunk in chunks:
                 yield chunk
 
-    async def load(self, model: str, options: GenerationOptions) -> float:
-        """Load; return the seconds of the attempt that succeeded."""
-        return await self._retrying()(self._inner.load, model, options)
-
-    async def unload(self, model: str) -> None:
-        """Unload."""
-        await self._retrying()(self._inner.unload, model)
-
-    async def loaded(self) -> tuple[LoadedModel, ...]:
-        """What is in memory now."""
-        return await self._inner.loaded()
-
-    async def installed(self) -> tuple[InstalledModel, ...]:
-        """What could be loaded."""
-        return await self._inner.installed()
-
-    async def version(self) -> str:
-        """The server's version."""
-        return await self._inner.version()
-
     async def aclose(self) -> None:
         """Close the inner backend."""
         await self._inner.aclose()
@@ -112,3 +97,48 @@ class RetryingBackend:
 
     def _wait_s(self, state: RetryCallState) -> float:
         return min(self._longest_s, self._first_s * 2.0 ** (state.attempt_number - 1)) * self._jitter()
+
+
+class RetryingListedBackend(RetryingBackend):
+    """The same for an ``inner`` that can be probed. Questions are not repeated: their answer is how things are now."""
+
+    def __init__(self, inner: ListedBackend, **limits: Any) -> None:
+        super().__init__(inner, **limits)
+        self._inventory: Inventory = inner
+
+    async def installed(self) -> tuple[InstalledModel, ...]:
+        """What could be loaded."""
+        return await self._inventory.installed()
+
+    async def version(self) -> str:
+        """The server's version."""
+        return await self._inventory.version()
+
+
+class RetryingManagedBackend(RetryingListedBackend):
+    """The same for an ``inner`` whose memory is managed, with loads and unloads begun again, too."""
+
+    def __init__(self, inner: ManagedBackend, **limits: Any) -> None:
+        super().__init__(inner, **limits)
+        self._memory: ResidencyControl = inner
+
+    async def load(self, model: str, options: GenerationOptions) -> float:
+        """Load; return the seconds of the attempt that succeeded."""
+        return await self._retrying()(self._memory.load, model, options)
+
+    async def unload(self, model: str) -> None:
+        """Unload."""
+        await self._retrying()(self._memory.unload, model)
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        """What is in memory now."""
+        return await self._memory.loaded()
+
+
+def retrying(inner: Backend) -> Backend:
+    """``inner`` with retries; what it offers beside generating, it offers still."""
+    if isinstance(inner, ManagedBackend):
+        return RetryingManagedBackend(inner)
+    if isinstance(inner, ListedBackend):
+        return RetryingListedBackend(inner)
+    return RetryingBackend(inner)

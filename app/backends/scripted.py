@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -178,3 +179,19 @@ class ScriptedBackend:
         if not waiting:
             return self.default
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+
+
+class GeneratingBackend:
+    """A scripted server that generates and can do nothing else, as one whose models are loaded by others."""
+
+    def __init__(self, scripted: ScriptedBackend | None = None) -> None:
+        self.scripted = scripted or ScriptedBackend()
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
+        """Play the model's next script."""
+        async with aclosing(self.scripted.stream(request)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Do nothing; there is no connection."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from app.errors import ConfigurationError
 from app.hosts.address import base_url
+from app.hosts.kinds import DEFAULT_KIND, KINDS
 from app.network.addresses import shown
 from app.settings.settings import HostSettings, Settings
 
@@ -15,7 +16,7 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One model server.
+    """One model server; ``kind`` names its protocol (``app.hosts.kinds``).
 
     ``memory_bytes`` is the memory of its cards, None when unknown. ``num_parallel`` answers of one model run at once;
     ``max_loaded`` models stay loaded at once, None for Ollama's own default of three. ``models`` restricts what it may
@@ -36,14 +37,15 @@ class Host:
     scale_to_zero: bool = False
     warm_per_hour: int = 12
     pins: frozenset[str] = frozenset()
+    kind: str = DEFAULT_KIND
 
 
 def hosts_from(settings: Settings) -> tuple[Host, ...]:
     """The hosts of ``arena.toml``; without any, one named ``local`` at OLLAMA_HOST and OLLAMA_PORT.
 
     Raises:
-        ConfigurationError: an address is none, two hosts share a name or an address (a host has one owner), or one that
-            scales to zero, which is never asked what it has, lists no models.
+        ConfigurationError: an address or a kind is none, two hosts share a name or an address (a host has one owner),
+            or one that can't be asked which models it has, or is not because it scales to zero, lists none.
     """
     pins = frozenset(row.name for row in settings.models if row.pin)
     if not settings.hosts:
@@ -56,11 +58,17 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
 
 
 def _host(row: HostSettings, pins: frozenset[str]) -> Host:
+    kind = KINDS.get(row.kind)
+    if kind is None:
+        raise ConfigurationError(f"[[hosts]] {row.name}: kind is {row.kind!r}; choose one of {', '.join(KINDS)}")
+    if not kind.lists_models and not row.models:
+        raise ConfigurationError(f"[[hosts]] {row.name}: list its models: a server of kind {row.kind} can't be asked")
     if row.scale_to_zero and not row.models:
         raise ConfigurationError(f"[[hosts]] {row.name}: list its models: it scales to zero, so it isn't asked")
     return Host(
         name=row.name,
         url=base_url(row.url, setting=f"[[hosts]] {row.name}: url"),
+        kind=row.kind,
         # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
         memory_bytes=None if row.memory_gb is None else int(row.memory_gb * _GIB),
         num_parallel=row.num_parallel,

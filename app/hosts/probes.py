@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
-from app.backends.base import Backend, BackendError, InstalledModel, LoadedModel
+from app.backends.base import BackendError, InstalledModel, Inventory, LoadedModel, ResidencyControl
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,17 @@ class HostState:
     error: str | None = None
 
 
-async def probe(backend: Backend, limit: timedelta = timedelta(seconds=3)) -> HostState:
+async def probe(server: Inventory, limit: timedelta = timedelta(seconds=3)) -> HostState:
     """Ask for the version, what is installed and what is loaded, all at once; the caller keeps the answer for a while.
 
-    ``limit`` stands over the backend's own limits, whatever the backend is. Never raises a ``BackendError``.
+    A server that does not manage its memory (no ``ResidencyControl``) shows nothing as loaded. ``limit`` stands over
+    the server's own limits, whatever it is. Never raises a ``BackendError``.
     """
     try:
         async with asyncio.timeout(limit.total_seconds()), asyncio.TaskGroup() as group:
-            version = group.create_task(backend.version(), name="probe: version")
-            installed = group.create_task(backend.installed(), name="probe: installed")
-            loaded = group.create_task(backend.loaded(), name="probe: loaded")
+            version = group.create_task(server.version(), name="probe: version")
+            installed = group.create_task(server.installed(), name="probe: installed")
+            loaded = group.create_task(_loaded(server), name="probe: loaded")
     except TimeoutError:
         return HostState(False, error=f"no answer within {limit.total_seconds():g} s")
     except ExceptionGroup as errors:
@@ -38,3 +39,7 @@ async def probe(backend: Backend, limit: timedelta = timedelta(seconds=3)) -> Ho
             raise
         return HostState(False, error=str(failures.exceptions[0]))
     return HostState(True, version.result(), installed.result(), loaded.result())
+
+
+async def _loaded(server: Inventory) -> tuple[LoadedModel, ...]:
+    return await server.loaded() if isinstance(server, ResidencyControl) else ()

@@ -9,7 +9,7 @@ from time import monotonic
 
 import structlog
 
-from app.backends.base import Backend, InstalledModel
+from app.backends.base import Backend, InstalledModel, inventory
 from app.errors import Unavailable
 from app.hosts.catalog import Catalog, catalog
 from app.hosts.host import Host
@@ -86,10 +86,11 @@ class Roster:
         self._told, self._tell = self.troubles, warn
 
     async def _state(self, host: Host) -> HostState:
-        """Probe a host; one that scales to zero is never asked, it has the models that are configured."""
-        if host.scale_to_zero:
+        """Probe a host; one that scales to zero, or can't be asked, has the models that are configured."""
+        server = None if host.scale_to_zero else inventory(self._backends[host.name])
+        if server is None:
             return HostState(True, installed=tuple(InstalledModel(name, 0) for name in host.models))
-        return await probe(self._backends[host.name])
+        return await probe(server)
 
     def reaches(self, host: str) -> bool:
         """Whether ``host`` answered when it was asked last, or was never asked."""

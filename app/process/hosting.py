@@ -9,9 +9,9 @@ from multiprocessing import parent_process
 from redis.asyncio import Redis
 
 from app.backends.base import Backend
-from app.backends.ollama.backend import OllamaBackend
-from app.backends.retrying import RetryingBackend
+from app.backends.retrying import retrying
 from app.hosts.host import Host
+from app.hosts.kinds import KINDS
 from app.hosts.options import options_for
 from app.hosts.roster import Roster, tell_nobody, warn
 from app.metrics.counters import Counters
@@ -30,11 +30,9 @@ from app.settings.settings import Settings
 
 def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack) -> dict[str, Backend]:
     """A client for each host; ``stack`` closes them."""
-    backends: dict[str, Backend] = {}
-    for host in hosts:
-        wire = OllamaBackend(host.url, keep_alive=settings.arena_keep_alive, tick=settings.arena_tick)
-        backends[host.name] = RetryingBackend(wire)
-        stack.push_async_callback(backends[host.name].aclose)
+    backends = {host.name: retrying(KINDS[host.kind].backend(host.url, settings)) for host in hosts}
+    for backend in backends.values():
+        stack.push_async_callback(backend.aclose)
     return backends
 
 

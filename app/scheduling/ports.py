@@ -151,7 +151,11 @@ class NoReroute:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything outside the driver that it works with. ``backend`` should retry what heals before the first token."""
+    """Everything outside the driver that it works with.
+
+    ``backend`` should retry what heals before the first token. Models are loaded and unloaded only where it is a
+    ``ResidencyControl``; elsewhere all count as resident.
+    """
 
     backend: Backend
     queue: Queue

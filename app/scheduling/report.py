@@ -52,11 +52,12 @@ class HostEvent:
 
 @dataclass(frozen=True, slots=True)
 class UnloadReport:
-    """A model that the driver unloaded itself: when (Unix time) and why, in words."""
+    """A model that the driver unloaded itself: when (Unix time) and why, in words and as the planner's ``reason``."""
 
     at: float
     model: str
     why: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

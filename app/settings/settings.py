@@ -59,7 +59,7 @@ class HostSettings(BaseModel):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
     url: str = Field(min_length=1, repr=False)
-    kind: Literal["ollama"] = "ollama"
+    kind: str = "ollama"
     memory_gb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     num_parallel: int = Field(default=1, ge=1)
     max_loaded: int | None = Field(default=None, ge=1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from app.backends.base import GenerationOptions, GenerationRequest, Message
-from app.backends.retrying import RetryingBackend
+from app.backends.retrying import RetryingManagedBackend
 from app.battle.battle import Battle, Side
 from app.battle.rules import lost_without
 from app.errors import Unavailable
@@ -191,7 +191,7 @@ class House:
         jitter = random.Random(f"{config.seed} retries of {host.name}")
         wire = SimulatedBackend(self.machines[host.name], grain=GRAIN, keep_alive=self.setup.keep_alive)
         ports = Ports(
-            backend=RetryingBackend(wire, jitter=jitter.random),
+            backend=RetryingManagedBackend(wire, jitter=jitter.random),
             queue=self._queues[host.name],
             lease=MemoryLease(MemoryLeases(attempts=self._attempts), clock=self.clock.now),
             sink=self.sink,

@@ -15,14 +15,17 @@ from app.backends.base import (
     BadRequest,
     GenerationOptions,
     GenerationRequest,
+    InstalledModel,
     LoadTimedOut,
     ModelNotFound,
     OutOfCapacity,
     RunnerStopped,
     UpstreamFailed,
+    inventory,
+    residency_control,
 )
-from app.backends.retrying import RetryingBackend
-from app.backends.scripted import Script, ScriptedBackend, Thinking
+from app.backends.retrying import RetryingBackend, RetryingListedBackend, RetryingManagedBackend, retrying
+from app.backends.scripted import GeneratingBackend, Script, ScriptedBackend, Thinking
 
 REQUEST = GenerationRequest("m", ())
 HELLO = Script.of("Hello", " you")
@@ -100,7 +103,7 @@ async def test_no_attempt_begins_after_the_patience_ended() -> None:
 
 async def test_loads_and_unloads_are_tried_again_and_questions_are_not() -> None:
     inner = ScriptedBackend(models=("m",), load_failures={"m": [RunnerStopped("x")]})
-    backend = RetryingBackend(inner, sleep=Slept())
+    backend = RetryingManagedBackend(inner, sleep=Slept())
     assert await backend.load("m", GenerationOptions()) == 0.0
     assert inner.called("load") == ["m", "m"]
     await backend.unload("m")
@@ -119,3 +122,19 @@ async def test_leaving_the_answer_closes_the_inner_one() -> None:
         assert (await anext(chunks)).text == "Hello"
         assert inner.writing == ["m"]
     assert inner.writing == []
+
+
+def test_retries_hide_nothing_that_a_server_offers_and_add_nothing() -> None:
+    class Listed(GeneratingBackend):
+        async def installed(self) -> tuple[InstalledModel, ...]:
+            return ()
+
+        async def version(self) -> str:
+            return "1"
+
+    servers = [GeneratingBackend(), Listed(), ScriptedBackend()]
+    wrapped = [retrying(server) for server in servers]
+    assert [type(backend) for backend in wrapped] == [RetryingBackend, RetryingListedBackend, RetryingManagedBackend]
+    for server, backend in zip(servers, wrapped, strict=True):
+        assert (inventory(backend) is None) == (inventory(server) is None)
+        assert (residency_control(backend) is None) == (residency_control(server) is None)

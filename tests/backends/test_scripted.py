@@ -14,13 +14,16 @@ from app.backends.base import (
     Chunk,
     GenerationOptions,
     GenerationRequest,
+    ManagedBackend,
     ModelNotFound,
     OutOfCapacity,
     ServerTiming,
+    inventory,
+    residency_control,
 )
 from app.backends.ollama.backend import OllamaBackend
-from app.backends.retrying import RetryingBackend
-from app.backends.scripted import Call, Script, ScriptedBackend, Thinking
+from app.backends.retrying import RetryingBackend, RetryingManagedBackend
+from app.backends.scripted import Call, GeneratingBackend, Script, ScriptedBackend, Thinking
 
 REQUEST = GenerationRequest("m", ())
 
@@ -30,10 +33,13 @@ async def chunks_of(backend: ScriptedBackend, model: str = "m") -> list[Chunk]:
         return [chunk async for chunk in chunks]
 
 
-def test_all_backends_fit_the_one_seam() -> None:
-    scripted: Backend = ScriptedBackend()
-    backends: list[Backend] = [scripted, RetryingBackend(scripted), OllamaBackend("http://127.0.0.1:1")]
-    assert len(backends) == 3
+def test_what_each_backend_offers_beside_generating() -> None:
+    scripted: ManagedBackend = ScriptedBackend()
+    ollama = OllamaBackend("http://127.0.0.1:1")
+    managed: list[ManagedBackend] = [scripted, RetryingManagedBackend(scripted), ollama]
+    generating: list[Backend] = [GeneratingBackend(), RetryingBackend(ollama)]
+    assert all(inventory(backend) is backend and residency_control(backend) is backend for backend in managed)
+    assert [(inventory(backend), residency_control(backend)) for backend in generating] == [(None, None)] * 2
 
 
 async def test_an_answer_is_its_pieces_and_an_end() -> None:

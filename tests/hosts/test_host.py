@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from app.backends.scripted import GeneratingBackend
 from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
+from app.hosts.kinds import Kind
 from app.settings.settings import HostSettings, ModelSettings, Settings, load_settings
 
 GIB = 1024**3
@@ -121,7 +123,7 @@ def test_a_value_that_can_not_be_meant_is_named(written: Path, line: str, said: 
 @pytest.mark.parametrize("name", ["README.md", ".env.example"])
 def test_every_setting_of_a_host_and_of_a_model_is_written_down(name: str) -> None:
     text = (Path(__file__).parents[2] / name).read_text()
-    documented = {"name", "url", *HostSettings.model_fields, *ModelSettings.model_fields} - {"kind"}
+    documented = {"name", "url", *HostSettings.model_fields, *ModelSettings.model_fields}
     if name == "README.md":
         documented -= {"system", "options"}
     assert [field for field in sorted(documented) if field not in text] == []
@@ -138,3 +140,21 @@ def test_a_host_that_scales_to_zero_must_list_its_models() -> None:
     row = HostSettings(name="cloud", url="10.0.0.1", scale_to_zero=True)
     with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: list its models"):
         hosts_from(settings(**{"[[hosts]]": (row,)}))
+
+
+def test_a_kind_that_nobody_knows_is_refused_with_those_that_are() -> None:
+    row = HostSettings(name="cloud", url="10.0.0.1", kind="vllm")
+    with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: kind is 'vllm'; choose one of ollama"):
+        hosts_from(settings(**{"[[hosts]]": (row,)}))
+
+
+def test_a_host_that_can_not_be_asked_what_it_has_must_list_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = Kind(lambda url, settings: GeneratingBackend(), lists_models=False)
+    monkeypatch.setattr("app.hosts.host.KINDS", {"plain": kind})
+    row = HostSettings(name="cloud", url="10.0.0.1", kind="plain")
+    with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: list its models: a server of kind plain"):
+        hosts_from(settings(**{"[[hosts]]": (row,)}))
+    listed = row.model_copy(update={"models": ("m:1",)})
+    assert [(host.kind, host.models) for host in hosts_from(settings(**{"[[hosts]]": (listed,)}))] == [
+        ("plain", ("m:1",))
+    ]

@@ -39,3 +39,14 @@ async def test_a_bug_in_a_backend_is_not_taken_for_a_dead_host() -> None:
 
     with pytest.raises(ExceptionGroup):
         await probe(ScriptedBackend(sleep=broken))
+
+
+async def test_a_server_that_manages_its_own_memory_shows_what_it_has_and_nothing_as_loaded() -> None:
+    class Listed:
+        async def installed(self) -> tuple[InstalledModel, ...]:
+            return (InstalledModel("a:1", 7),)
+
+        async def version(self) -> str:
+            return "1"
+
+    assert await probe(Listed()) == HostState(True, "1", (InstalledModel("a:1", 7),))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.backends.base import BackendUnavailable
-from app.backends.scripted import ScriptedBackend
+from app.backends.scripted import GeneratingBackend, ScriptedBackend
 from app.errors import Unavailable
 from app.hosts.host import Host
 from app.hosts.roster import ASK_AGAIN, Roster, tell_nobody
@@ -177,3 +177,10 @@ async def test_what_a_host_had_is_remembered_with_its_size() -> None:
     assert known.size_bytes == hosts.servers["one"].size_bytes
     assert hosts.roster.installed("one", "c") is None
     assert hosts.roster.installed("nowhere", "a") is None
+
+
+async def test_a_host_that_can_not_be_asked_has_the_models_that_are_configured() -> None:
+    host = Host("plain", "http://plain:1", models=("a:1", "b:1"))
+    roster = Roster((host,), {"plain": GeneratingBackend()}, ())
+    await roster.refresh()
+    assert (roster.catalog.models, roster.reaches("plain")) == (("a:1", "b:1"), True)

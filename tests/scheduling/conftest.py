@@ -24,7 +24,7 @@ from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQu
 
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
-BRISK = Intervals(
+SHORT_INTERVALS = Intervals(
     recovery=timedelta(milliseconds=5),
     ask_every=timedelta(milliseconds=40),
     renew_every=timedelta(milliseconds=100),
@@ -73,7 +73,7 @@ class SharedHost:
         *,
         slots: int = 1,
         lease: Lease | None = None,
-        intervals: Intervals = BRISK,
+        intervals: Intervals = SHORT_INTERVALS,
         share: Share | None = None,
         **room: int,
     ) -> Driver:

@@ -18,7 +18,7 @@ from app.scheduling.ports import Finish
 from app.scheduling.testing.in_memory import MemoryAttempt, MemorySink
 from tests.helpers import wait_until
 from tests.scheduling.conftest import Clock, SharedHost, job
-from tests.scheduling.town import Town
+from tests.scheduling.several_hosts import SeveralHosts
 
 
 class Sink(MemorySink):
@@ -121,23 +121,23 @@ async def test_a_job_that_no_plan_can_be_made_with_fails_and_others_are_written(
 
 
 async def test_a_job_that_can_not_be_moved_for_a_bug_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    town = Town()
-    town.open("one", ScriptedBackend(resident=["a"], down=BackendUnavailable("refused")))
-    town.open("two", ScriptedBackend(resident=["a"]))
-    move = town.router.move
+    hosts = SeveralHosts()
+    hosts.open("one", ScriptedBackend(resident=["a"], down=BackendUnavailable("refused")))
+    hosts.open("two", ScriptedBackend(resident=["a"]))
+    move = hosts.router.move
 
     async def broken(one: Job, origin: str, *, begun: bool = True) -> str | None:
         if one.id == bad.id:
             raise ValueError("a bug")
         return await move(one, origin, begun=begun)
 
-    monkeypatch.setattr(town.router, "move", broken)
+    monkeypatch.setattr(hosts.router, "move", broken)
     bad, good = job(1), job(2)
-    await town.put("one", bad, good)
-    await wait_until(town.ended(bad, good), 10)
-    assert outcome(town.sink.answer(bad).finish) == ("error", "unavailable")
-    assert outcome(town.sink.answer(good).finish) == ("stop", None)
-    await town.close()
+    await hosts.put("one", bad, good)
+    await wait_until(hosts.ended(bad, good), 10)
+    assert outcome(hosts.sink.answer(bad).finish) == ("error", "unavailable")
+    assert outcome(hosts.sink.answer(good).finish) == ("stop", None)
+    await hosts.close()
 
 
 async def test_a_request_that_can_not_be_made_is_a_crash_of_its_job_only() -> None:

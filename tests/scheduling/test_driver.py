@@ -6,11 +6,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.backends.base import BackendUnavailable, GenerationOptions, LoadedModel, OutOfCapacity, ServerTiming, Stalled
-from app.backends.retrying import RetryingBackend
+from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.scheduling.job import Priority
 from tests.helpers import wait_until
-from tests.scheduling.conftest import BRISK, SharedHost, job
+from tests.scheduling.conftest import SHORT_INTERVALS, SharedHost, job
 
 LONG = Script.of("so", timedelta(seconds=30), "on")
 SHORT = Script.of("one", timedelta(milliseconds=60), " two")
@@ -174,7 +174,7 @@ async def test_a_load_that_fails_ends_all_who_wait_for_it_and_nobody_else(shared
 async def test_a_load_that_can_heal_is_tried_again(shared: SharedHost) -> None:
     failing = ScriptedBackend(load_failures={"a": [BackendUnavailable("refused"), BackendUnavailable("refused")]})
     one = job(1)
-    shared.open(RetryingBackend(failing, first_wait=timedelta(milliseconds=10)))
+    shared.open(RetryingManagedBackend(failing, first_wait=timedelta(milliseconds=10)))
     await shared.put(one)
     await wait_until(shared.ended(one))
     assert failing.called("load") == ["a", "a", "a"]
@@ -453,7 +453,7 @@ async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(shared:
 
 async def test_from_the_nudge_to_the_request_nothing_polls(shared: SharedHost) -> None:
     backend = ScriptedBackend(resident=["a"])
-    slow = replace(BRISK, read_every=timedelta(seconds=30))
+    slow = replace(SHORT_INTERVALS, read_every=timedelta(seconds=30))
     shared.open(backend, intervals=slow)
     await wait_until(lambda: shared.drivers[0][0].driving)
     await asyncio.sleep(0.05)

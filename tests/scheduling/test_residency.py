@@ -14,6 +14,7 @@ from app.scheduling.driver.loader import Loader
 from app.scheduling.driver.memory_budget import MemoryBudget
 from app.scheduling.driver.residency import Residency
 from app.scheduling.planning.budget import Budget
+from app.scheduling.planning.planner import Unload
 from app.timing.history import History
 from tests.scheduling.conftest import OPTIONS, Clock
 
@@ -52,32 +53,32 @@ class Memory:
     """A server's list, and what the driver makes of it."""
 
     server: Listing
-    here: Residency
-    journal: HostEvents
+    residency: Residency
+    events: HostEvents
     limits: MemoryBudget
     loader: Loader
 
     async def sees(self, *entries: LoadedModel) -> None:
         self.server.entries = entries
-        assert await self.here.refresh()
+        assert await self.residency.refresh()
 
     @property
     def noted(self) -> list[tuple[str, str]]:
-        return [(event.kind, event.model) for event in self.journal.newest]
+        return [(event.kind, event.model) for event in self.events.newest]
 
 
 @pytest.fixture
 def memory(clock: Clock) -> Memory:
-    server, journal, limits = Listing(), HostEvents("gpu", now=clock), MemoryBudget(Budget(), clock)
-    here = Residency("gpu", server, lambda _: OPTIONS, memory=limits, events=journal, now=clock)
-    loader = Loader("gpu", server, here, lambda _: OPTIONS, History(), journal, now=clock, recovery=timedelta(0))
-    return Memory(server, here, journal, limits, loader)
+    server, events, limits = Listing(), HostEvents("gpu", now=clock), MemoryBudget(Budget(), clock)
+    residency = Residency("gpu", server, lambda _: OPTIONS, inventory=server, memory=limits, events=events, now=clock)
+    loader = Loader("gpu", server, residency, lambda _: OPTIONS, History(), events, now=clock, recovery=timedelta(0))
+    return Memory(server, residency, events, limits, loader)
 
 
 async def test_what_is_there_at_the_start_is_no_event(memory: Memory) -> None:
     await memory.sees(on_card("a"), on_card("theirs", context=32768))
     assert memory.noted == []
-    assert [resident.model for resident in memory.here.residents] == ["a", "theirs with context 32768"]
+    assert [resident.model for resident in memory.residency.residents] == ["a", "theirs with context 32768"]
 
 
 async def test_a_model_that_left_before_its_time_was_unloaded_by_others(memory: Memory) -> None:
@@ -121,10 +122,10 @@ async def test_a_model_whose_end_became_now_when_the_server_made_room_did_not_ex
 ) -> None:
     clock.now = 50.0
     await memory.sees(on_card("a", expires=10_000.0))
-    memory.here.begin_load("c")
+    memory.residency.begin_load("c")
     await memory.sees(on_card("a", expires=50.0))
     await memory.sees(on_card("c"))
-    memory.here.end_load()
+    memory.residency.end_load()
     assert memory.noted == [("pushed_out", "a")]
 
 
@@ -139,9 +140,9 @@ async def test_a_model_that_expired_while_another_was_loaded_was_not_pushed_out(
 
 async def test_a_model_that_we_sent_away_is_no_event(memory: Memory) -> None:
     await memory.sees(on_card("a"), on_card("b"))
-    assert await memory.loader.unload("a", "to make room")
+    assert await memory.loader.unload(Unload("a"))
     assert memory.noted == []
-    assert [resident.model for resident in memory.here.residents] == ["b"]
+    assert [resident.model for resident in memory.residency.residents] == ["b"]
 
 
 async def test_a_model_with_another_context_is_a_stranger_and_said_once(memory: Memory) -> None:
@@ -149,16 +150,16 @@ async def test_a_model_with_another_context_is_a_stranger_and_said_once(memory: 
     for _ in range(3):
         await memory.sees(on_card("a"), on_card("a", context=32768))
     assert memory.noted == [("foreign_model", "a with context 32768")]
-    assert memory.here.foreign == {"a with context 32768"}
-    assert memory.here.server_name("a with context 32768") == "a"
-    assert memory.here.degraded == frozenset()
+    assert memory.residency.foreign == {"a with context 32768"}
+    assert memory.residency.server_name("a with context 32768") == "a"
+    assert memory.residency.degraded == frozenset()
 
 
 async def test_ours_that_others_loaded_anew_with_their_context_is_gone(memory: Memory) -> None:
     await memory.sees(on_card("a"))
     await memory.sees(on_card("a", context=32768))
     assert sorted(memory.noted) == [("foreign_model", "a with context 32768"), ("unloaded_by_others", "a")]
-    assert not memory.here.has("a")
+    assert not memory.residency.has("a")
 
 
 async def test_a_stranger_that_leaves_is_no_event(memory: Memory) -> None:
@@ -169,8 +170,8 @@ async def test_a_stranger_that_leaves_is_no_event(memory: Memory) -> None:
 
 async def test_a_server_that_does_not_tell_contexts_has_no_strangers(memory: Memory) -> None:
     await memory.sees(on_card("a", context=None))
-    assert memory.here.foreign == frozenset()
-    assert memory.here.has("a")
+    assert memory.residency.foreign == frozenset()
+    assert memory.residency.has("a")
 
 
 async def test_a_model_that_slipped_off_the_card_is_told_once_and_is_to_be_loaded_anew(memory: Memory) -> None:
@@ -178,14 +179,14 @@ async def test_a_model_that_slipped_off_the_card_is_told_once_and_is_to_be_loade
     for _ in range(3):
         await memory.sees(on_card("a", vram=0.75))
     assert memory.noted == [("offloaded", "a")]
-    assert memory.journal.newest[0].detail == "25% of it is on the CPU"
-    assert memory.here.degraded == {"a"}
+    assert memory.events.newest[0].detail == "25% of it is on the CPU"
+    assert memory.residency.degraded == {"a"}
 
 
 async def test_one_that_is_back_on_the_card_is_as_it_should_be(memory: Memory) -> None:
     await memory.sees(on_card("a", vram=0.75))
     await memory.sees(on_card("a"))
-    assert memory.here.degraded == frozenset()
+    assert memory.residency.degraded == frozenset()
     await memory.sees(on_card("a", vram=0.75))
     assert memory.noted == [("offloaded", "a")], "the next time is told again"
 
@@ -194,8 +195,8 @@ async def test_no_memory_of_a_card_for_any_model_means_a_host_without_one(memory
     await memory.sees()
     await memory.sees(on_card("a", vram=0), on_card("b", vram=0))
     assert memory.noted == []
-    assert memory.here.degraded == frozenset()
-    assert not memory.here.on_card("a")
+    assert memory.residency.degraded == frozenset()
+    assert not memory.residency.on_card("a")
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -206,7 +207,7 @@ async def test_a_model_wholly_on_the_cpu_beside_one_on_the_card_is_offloaded(
     await memory.sees()
     await memory.sees(*(both[n] for n in order))
     assert memory.noted == [("offloaded", "b")]
-    assert memory.here.degraded == {"b"}
+    assert memory.residency.degraded == {"b"}
 
 
 async def test_a_host_that_falls_back_to_the_cpu_is_told_though_no_model_is_on_the_card_any_more(
@@ -215,7 +216,7 @@ async def test_a_host_that_falls_back_to_the_cpu_is_told_though_no_model_is_on_t
     await memory.sees(on_card("a"))
     await memory.sees(on_card("a", vram=0))
     assert memory.noted == [("offloaded", "a")]
-    assert memory.here.degraded == {"a"}
+    assert memory.residency.degraded == {"a"}
 
 
 async def test_what_spilled_is_not_taken_for_a_total_that_fits(memory: Memory) -> None:
@@ -230,8 +231,8 @@ async def test_what_spilled_is_not_taken_for_a_total_that_fits(memory: Memory) -
 async def test_a_server_that_does_not_answer_changes_nothing(memory: Memory) -> None:
     await memory.sees(on_card("a"))
     memory.server.down = BackendUnavailable("refused")
-    assert not await memory.here.refresh()
-    assert memory.here.has("a")
+    assert not await memory.residency.refresh()
+    assert memory.residency.has("a")
     assert memory.noted == []
 
 
@@ -240,7 +241,7 @@ async def test_a_load_that_spills_is_sent_away_and_tried_once_more(memory: Memor
     await memory.loader.load("a")
     assert [(call.kind, call.model) for call in memory.server.calls] == [("load", "a"), ("unload", "a"), ("load", "a")]
     assert memory.noted == []
-    assert memory.here.degraded == frozenset()
+    assert memory.residency.degraded == frozenset()
 
 
 async def test_a_load_that_spills_twice_is_accepted_told_and_left_alone(memory: Memory) -> None:
@@ -251,8 +252,8 @@ async def test_a_load_that_spills_twice_is_accepted_told_and_left_alone(memory: 
     for _ in range(3):
         await memory.sees(spilled)
     assert memory.noted == [("offloaded", "a")]
-    assert memory.here.degraded == frozenset(), "or it would be loaded for ever"
-    assert memory.here.listed["a"].flaws == ("offloaded",), "but it is still to be seen"
+    assert memory.residency.degraded == frozenset(), "or it would be loaded for ever"
+    assert memory.residency.listed["a"].flaws == ("offloaded",), "but it is still to be seen"
     assert memory.server.called("load") == ["a", "a"]
 
 
@@ -263,9 +264,9 @@ async def test_a_context_that_shrinks_twice_is_accepted_and_still_ours(memory: M
     await memory.loader.load("a")
     await memory.sees(shrunk)
     assert memory.noted == [("context_shrunk", "a")]
-    assert memory.here.has("a")
-    assert memory.here.foreign == frozenset()
-    assert memory.here.degraded == frozenset()
+    assert memory.residency.has("a")
+    assert memory.residency.foreign == frozenset()
+    assert memory.residency.degraded == frozenset()
     assert memory.server.called("unload") == [], "the server loads it anew by itself"
 
 
@@ -275,37 +276,37 @@ async def test_what_was_accepted_is_judged_anew_when_it_comes_back(memory: Memor
     await memory.loader.load("a")
     await memory.sees()
     await memory.sees(spilled)
-    assert memory.here.degraded == {"a"}
+    assert memory.residency.degraded == {"a"}
 
 
 async def test_a_load_that_the_server_does_not_list_counts_as_in_memory_after_the_second_try(memory: Memory) -> None:
     await memory.loader.load("a")
     assert memory.server.called("load") == ["a", "a"]
-    assert memory.here.has("a")
+    assert memory.residency.has("a")
 
 
 async def test_a_model_that_stays_though_it_was_told_to_go_is_told_so(memory: Memory) -> None:
     await memory.sees(on_card("a"))
     memory.server.down = BackendUnavailable("refused")
-    assert not await memory.loader.unload("a", "to make room")
-    assert memory.here.has("a")
-    assert memory.here.leaving == set()
+    assert not await memory.loader.unload(Unload("a"))
+    assert memory.residency.has("a")
+    assert memory.residency.leaving == set()
 
 
 async def test_sizes_are_guessed_from_files_until_they_are_seen(memory: Memory) -> None:
     memory.server.models = ("a", "b")
     await memory.sees(on_card("a"))
-    await memory.here.predict_sizes()
-    assert memory.here.sizes["a"] == 8 * GB
-    assert memory.here.sizes["b"] > memory.server.size_bytes
+    await memory.residency.predict_sizes()
+    assert memory.residency.sizes["a"] == 8 * GB
+    assert memory.residency.sizes["b"] > memory.server.size_bytes
 
 
 async def test_an_answer_makes_its_model_the_most_recently_used(memory: Memory, clock: Clock) -> None:
     await memory.sees(on_card("a"), on_card("b"))
     clock.now = 50.0
-    memory.here.used("a")
+    memory.residency.used("a")
     await memory.sees(on_card("a"), on_card("b"))
-    assert {resident.model: (resident.since, resident.used) for resident in memory.here.residents} == {
+    assert {resident.model: (resident.since, resident.used) for resident in memory.residency.residents} == {
         "a": (0.0, 50.0),
         "b": (0.0, 0.0),
     }

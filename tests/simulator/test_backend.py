@@ -6,7 +6,6 @@ from contextlib import aclosing
 import pytest
 
 from app.backends.base import (
-    Backend,
     BackendBroken,
     BackendUnavailable,
     BadRequest,
@@ -14,6 +13,7 @@ from app.backends.base import (
     GenerationOptions,
     GenerationRequest,
     LoadTimedOut,
+    ManagedBackend,
     Message,
     ModelNotFound,
 )
@@ -33,7 +33,7 @@ def virtually(main, grain: int = 1, **config):
     return run_virtual(run())
 
 
-async def chunks_of(backend: Backend, request: GenerationRequest = ASK) -> list[Chunk]:
+async def chunks_of(backend: ManagedBackend, request: GenerationRequest = ASK) -> list[Chunk]:
     return [chunk async for chunk in backend.stream(request)]
 
 

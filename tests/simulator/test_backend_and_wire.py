@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from app.backends.base import (
-    Backend,
     BackendBroken,
     BackendOverloaded,
     BackendUnavailable,
@@ -13,6 +12,7 @@ from app.backends.base import (
     GenerationOptions,
     GenerationRequest,
     LoadTimedOut,
+    ManagedBackend,
     Message,
     OutOfCapacity,
     RunnerStopped,
@@ -54,7 +54,7 @@ CASES = [
 IDS = [f"{'thinking, ' if request is THOUGHTFUL else ''}{faults}" for request, faults, _ in CASES]
 
 
-async def error_of(backend: Backend, request: GenerationRequest) -> type[Exception]:
+async def error_of(backend: ManagedBackend, request: GenerationRequest) -> type[Exception]:
     try:
         _ = [chunk async for chunk in backend.stream(request)]
     except Exception as error:

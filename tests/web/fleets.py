@@ -13,7 +13,7 @@ from app.backends.base import BackendUnavailable
 from app.backends.scripted import ScriptedBackend
 from app.hosts.host import Host
 from app.hosts.roster import Roster, tell_nobody
-from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport
+from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport, UnloadReport
 from app.settings.settings import Settings
 from app.web import application
 from app.web.shared.fleet import Fleet, fleet_on
@@ -49,6 +49,10 @@ REPORT = HostReport(
     events=(
         HostEvent(NOW - 50, "host_up"),
         HostEvent(NOW - 5, "load_failed", QUOKKA, "it said: no memory"),
+    ),
+    unloads=(
+        UnloadReport(NOW - 60, OKAPI, "its reason in words"),
+        UnloadReport(NOW - 6, OKAPI, "to make room for quokka:8b, for which somebody waits", "makes_room"),
     ),
 )
 

@@ -100,6 +100,22 @@ async def test_operators_see_everything_but_the_password(redis, headers):
     assert "secret" not in json.dumps(seen)
 
 
+async def test_operators_see_what_was_unloaded_and_why(redis):
+    fleet = await fleet_of(redis, REPORT)
+    one, two, _ = (await get(fleet, operator=True))["hosts"]
+    assert one["unloads"] == [
+        {"at": "2025-12-31T23:59:00.250Z", "model": OKAPI, "reason": None, "why": "its reason in words"},
+        {
+            "at": "2025-12-31T23:59:54.250Z",
+            "model": OKAPI,
+            "reason": "makes_room",
+            "why": "to make room for quokka:8b, for which somebody waits",
+        },
+    ]
+    assert two["unloads"] == []
+    assert "unloads" not in (await get(fleet))["hosts"][0]
+
+
 async def test_the_driver_is_believed_against_our_own_probe(redis):
     seen = await get(await fleet_of(redis, HostReport("gpu-3", NOW, health="trying", why="timeout")))
     assert seen["hosts"][2]["health"] == "trying"

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 
 from app.metrics.counters import Counters
+from app.scheduling.planning.planner import Unload
 from app.scheduling.report import EventKind, HostEvent, UnloadReport
 
 KEPT = 20
@@ -48,9 +49,9 @@ class HostEvents:
         log(kind, model=model or None, detail=detail or None)
         self._counters.happened(self._host, kind)
 
-    def unloaded(self, model: str, why: str) -> None:
+    def unloaded(self, unload: Unload) -> None:
         """The driver took a model out of memory itself; the loader has logged it."""
-        self._unloads.append(UnloadReport(self._now(), model, why))
+        self._unloads.append(UnloadReport(self._now(), unload.model, unload.why, unload.reason))
 
     def inherit(self, events: Iterable[HostEvent], unloads: Iterable[UnloadReport] = ()) -> None:
         """Take what an earlier driver of the host had noted, before what is here."""

@@ -13,13 +13,13 @@ from datetime import timedelta
 
 import structlog
 
-from app.backends.base import BackendError, BackendUnavailable
+from app.backends.base import BackendError, BackendUnavailable, residency_control
 from app.hosts.host import Host
 from app.scheduling.driver.answers import RunningAnswers
 from app.scheduling.driver.attempt import STORE_UNAVAILABLE, AttemptRunner
 from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.jobs import JobTable
-from app.scheduling.driver.loader import Loader
+from app.scheduling.driver.loader import Loader, NothingToLoad
 from app.scheduling.driver.policy import Policy
 from app.scheduling.driver.rerouter import Rerouter
 from app.scheduling.driver.retries import Retries
@@ -52,7 +52,7 @@ class Executor:
         self._condemned = CondemnedAnswers(ports.sink)
         self._loader = Loader(
             host.name,
-            ports.backend,
+            residency_control(ports.backend) or NothingToLoad(),
             state.residency,
             policy.options,
             state.history,
@@ -90,12 +90,14 @@ class Executor:
     def view(self) -> View:
         """Return all that the planner wants to know; jobs that pause after a mishap aren't waiting."""
         residency, prewarmer = self._state.residency, self._state.prewarmer
-        waiting = (job for job in self._jobs.rested() if self._rerouter.waits(job.id))
+        rested = (job for job in self._jobs.rested() if self._rerouter.waits(job.id))
+        # Before the residents are read: a server that manages its own memory has whatever is asked for.
+        waiting = tuple(replace(job, model=residency.spelling(job.model)) for job in rested)
         degraded = residency.degraded
         return View(
             now=self._time.now(),
             residents=residency.residents,
-            waiting=tuple(replace(job, model=residency.spelling(job.model)) for job in waiting),
+            waiting=waiting,
             in_flight=self._running.by_model(),
             loading=residency.loading,
             loading_since=residency.loading_since,
@@ -228,8 +230,7 @@ class Executor:
         return BackendUnavailable(type(failure).__name__)
 
     async def _unload(self, unload: Unload) -> None:
-        if await self._loader.unload(unload.model, unload.why):
-            self._state.events.unloaded(unload.model, unload.why)
+        if await self._loader.unload(unload):
             self._ports.counters.unloaded(self._host.name, unload.model)
 
     async def _reroute_waiting(self) -> None:

@@ -5,26 +5,33 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from app.backends.base import Backend, BackendError
+from app.backends.base import BackendError, Inventory
 from app.scheduling.driver.breaker import Breaker
 from app.scheduling.driver.residency import Residency
 
 
 class HealthCheck:
-    """Checks one host. ``version`` is the server's as it was read last, empty before."""
+    """Checks one host. ``version`` is the server's as it was read last, empty before.
 
-    def __init__(self, backend: Backend, residency: Residency, breaker: Breaker, second_look: timedelta) -> None:
+    A server without an inventory can't be asked: it counts as alive, and only its answers show whether it works.
+    """
+
+    def __init__(
+        self, inventory: Inventory | None, residency: Residency, breaker: Breaker, second_look: timedelta
+    ) -> None:
         self.version = ""
-        self._backend = backend
+        self._inventory = inventory
         self._residency = residency
         self._breaker = breaker
         self._second_look_s = second_look.total_seconds()
         self._checking = asyncio.Lock()
 
     async def answers(self) -> bool:
-        """Whether the host answers at all; the breaker is not told."""
+        """Whether the host answers at all; the breaker does not learn of it."""
+        if self._inventory is None:
+            return True
         try:
-            self.version = await self._backend.version()
+            self.version = await self._inventory.version()
         except BackendError:
             return False
         return True

@@ -19,9 +19,10 @@ from time import time
 
 import structlog
 
-from app.backends.base import Backend, BackendError, GenerationOptions, LoadTimedOut
+from app.backends.base import BackendError, GenerationOptions, LoadedModel, LoadTimedOut, ResidencyControl
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.residency import Residency
+from app.scheduling.planning.planner import Unload
 from app.timing.history import History
 
 UNLOAD_LIMIT = timedelta(seconds=7)
@@ -45,13 +46,28 @@ class LoadWindow:
         return max(self.ended - max(self.began, enqueued_at), 0.0)
 
 
+class NothingToLoad:
+    """The ``ResidencyControl`` of a server that manages its memory itself: nothing is loaded or unloaded tresidency."""
+
+    async def load(self, model: str, options: GenerationOptions) -> float:  # noqa: ARG002 - the Protocol's
+        """Nothing to do: the server loads what it needs."""
+        return 0.0
+
+    async def unload(self, model: str) -> None:
+        """Nothing to do: the server unloads what it does not need."""
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        """Nothing is known."""
+        return ()
+
+
 class Loader:
     """Loads and unloads the models of ``host`` and keeps ``residency`` true; ``now`` is Unix time."""
 
     def __init__(
         self,
         host: str,
-        backend: Backend,
+        control: ResidencyControl,
         residency: Residency,
         options: Callable[[str], GenerationOptions],
         history: History,
@@ -62,7 +78,7 @@ class Loader:
         unload_limit: timedelta = UNLOAD_LIMIT,
         recovery: timedelta = RECOVERY,
     ) -> None:
-        self._backend = backend
+        self._control = control
         self._residency = residency
         self._options = options
         self._history = history
@@ -85,32 +101,32 @@ class Loader:
         Raises:
             BackendError: it could not be loaded.
         """
-        here = self._residency
-        here.begin_load(model)
-        began = here.loading_since
+        residency = self._residency
+        residency.begin_load(model)
+        began = residency.loading_since
         self._log.info("model_loading", model=model)
         try:
-            seconds = await self._backend.load(model, self._options(model))
+            seconds = await self._control.load(model, self._options(model))
             flaws = await self._verified(model)
         except BackendError as error:
             hung = isinstance(error, LoadTimedOut)
             self._events.record("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
             raise
         finally:
-            here.end_load()
+            residency.end_load()
         self._windows[model] = LoadWindow(began, self._now())
         self._history.loaded(model, seconds)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
         return seconds
 
-    async def unload(self, model: str, why: str) -> bool:
-        """Send ``model`` out of memory and wait until it is gone, at most ``unload_limit``; False when it stays."""
-        here = self._residency
-        here.leaving.add(model)
-        began, on_card = self._now(), here.on_card(model)
+    async def unload(self, unload: Unload) -> bool:
+        """Send a model out of memory and wait until it is gone, at most ``unload_limit``; False when it stays."""
+        model, why, residency = unload.model, unload.why, self._residency
+        residency.leaving.add(model)
+        began, on_card = self._now(), residency.on_card(model)
         try:
             async with asyncio.timeout(self._unload_limit):
-                await self._backend.unload(here.server_name(model))
+                await self._control.unload(residency.server_name(model))
                 await self._gone(model)
             if on_card:
                 await asyncio.sleep(self._recovery)
@@ -122,9 +138,10 @@ class Loader:
             return False
         else:
             self._log.info("model_unloaded", model=model, why=why, unload_s=round(self._now() - began, 3))
+            self._events.unloaded(unload)
             return True
         finally:
-            here.leaving.discard(model)
+            residency.leaving.discard(model)
 
     async def _gone(self, model: str) -> None:
         while True:
@@ -138,10 +155,9 @@ class Loader:
         if not flaws:
             return flaws
         if "offloaded" in flaws:
-            await self.unload(
-                model, "to be loaded anew: a part of it is on the CPU"
-            )  # asked with the same options, the server would keep it where it is
-        await self._backend.load(model, self._options(model))
+            # Asked with the same options, the server would keep it where it is.
+            await self.unload(Unload(model, "offloaded"))
+        await self._control.load(model, self._options(model))
         flaws = await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
             self._events.record("offloaded", model, "also after a second load: taken as it is")

@@ -2,7 +2,9 @@
 
 The driver is the only one that loads and unloads, so it knows; ``/api/ps`` is read to begin with, after every
 change, and now and then, because others may use the host too. A server that doesn't answer changes nothing. What
-comes, goes or turns out wrong without us is noted in the host's journal.
+comes, goes or turns out wrong without us becomes an event of the host.
+
+A server that manages its own memory is not asked: each of its models counts as resident from the moment it is named.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from time import time
 
 import structlog
 
-from app.backends.base import Backend, BackendError, GenerationOptions, LoadedModel
+from app.backends.base import BackendError, GenerationOptions, Inventory, LoadedModel, ResidencyControl
 from app.hosts.names import key_of
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.memory_budget import MemoryBudget
@@ -40,6 +42,8 @@ class Listed:
 class Residency:
     """The models of a host: ``residents``, the one that is ``loading``, those that are ``leaving``.
 
+    Without a ``control``, which reads the server's memory, all models that are configured, installed or asked for are
+    resident always. ``inventory`` gives the sizes of the models that are installed, where the server can be asked.
     ``options`` gives the options of a model's battles, which its load must have too; it is also asked for models
     that nobody configured. ``models`` are the configured names: they are spelled like this here. ``now`` is Unix time.
     """
@@ -47,9 +51,10 @@ class Residency:
     def __init__(
         self,
         host: str,
-        backend: Backend,
+        control: ResidencyControl | None,
         options: Callable[[str], GenerationOptions],
         *,
+        inventory: Inventory | None = None,
         memory: MemoryBudget,
         events: HostEvents,
         models: Iterable[str] = (),
@@ -60,7 +65,8 @@ class Residency:
         self.leaving: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.memory = memory
-        self._backend = backend
+        self._control = control
+        self._inventory = inventory
         self._options = options
         self._events = events
         self._now = now
@@ -97,7 +103,10 @@ class Residency:
 
     def spelling(self, model: str) -> str:
         """Return the one spelling of ``model`` that is used here: the first that was met."""
-        return self._spellings.setdefault(key_of(model), model)
+        known = self._spellings.setdefault(key_of(model), model)
+        if self._control is None and known not in self._residents:
+            self._residents[known] = self._fresh(known)
+        return known
 
     def has(self, model: str) -> bool:
         """Whether ``model`` is in memory."""
@@ -117,9 +126,11 @@ class Residency:
         return self._listed[model].entry.name if model in self._listed else model
 
     async def predict_sizes(self) -> None:
-        """Guess the sizes of models that were not seen in memory from their files; nothing if nobody answers."""
+        """Guess the sizes of models that were not seen in memory from their files; nothing if the host is silent."""
+        if self._inventory is None:
+            return
         try:
-            installed = await self._backend.installed()
+            installed = await self._inventory.installed()
         except BackendError as error:
             self._log.info("models_unread", cause=error.code)
             return
@@ -128,9 +139,11 @@ class Residency:
 
     async def refresh(self) -> bool:
         """Read what is in memory; False, and nothing changes, when the server does not answer."""
+        if self._control is None:
+            return True
         async with self._reading:
             try:
-                loaded = await self._list()
+                loaded = await self._list(self._control)
             except BackendError as error:
                 self._log.info("residents_unread", cause=error.code)
                 return False
@@ -138,7 +151,9 @@ class Residency:
             return True
 
     def forget(self) -> None:
-        """The host sleeps: nobody knows what it holds, and what is gone when it wakes is no event."""
+        """The host sleeps: what it holds is unknown, and what is gone when it wakes is no event."""
+        if self._control is None:
+            return
         self._residents, self._listed, self._accepted = {}, {}, {}
         self._known = False
 
@@ -147,9 +162,11 @@ class Residency:
 
         After the final time it counts as in memory even if the server lists it not, or it would be loaded for ever.
         """
+        if self._control is None:
+            return ()
         async with self._reading:
             try:
-                loaded = await self._list()
+                loaded = await self._list(self._control)
             except BackendError:
                 flaws: tuple[str, ...] = ("unverified",)
             else:
@@ -162,8 +179,8 @@ class Residency:
                 self._residents[model] = replace(self._fresh(model), size_bytes=self.sizes.get(model, 0))
         return flaws
 
-    async def _list(self) -> tuple[LoadedModel, ...]:
-        loaded = await self._backend.loaded()
+    async def _list(self, control: ResidencyControl) -> tuple[LoadedModel, ...]:
+        loaded = await control.loaded()
         self._card = self._card or any(entry.vram_bytes for entry in loaded)
         return loaded
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from app.backends.base import inventory, residency_control
 from app.hosts.host import Host
 from app.scheduling.driver.breaker import Breaker
 from app.scheduling.driver.events import HostEvents
@@ -36,8 +37,9 @@ class DriverState:
         events = HostEvents(host.name, ports.counters, time.now)
         residency = Residency(
             host.name,
-            ports.backend,
+            residency_control(ports.backend),
             policy.options,
+            inventory=inventory(ports.backend),
             memory=MemoryBudget(budget_of(host), time.now),
             events=events,
             models=(*host.models, *host.pins),
@@ -50,7 +52,7 @@ class DriverState:
             breaker=breaker,
             prewarmer=Prewarmer.of(host, _spelled(policy.keep, residency), now=time.now),
             events=events,
-            health=HealthCheck(ports.backend, residency, breaker, policy.intervals.second_look),
+            health=HealthCheck(inventory(ports.backend), residency, breaker, policy.intervals.second_look),
         )
 
 

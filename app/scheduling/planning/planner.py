@@ -82,12 +82,13 @@ class Load:
     prewarm: bool = False
 
 
-UnloadReason = Literal["makes_room", "not_ours", "degraded"]
+UnloadReason = Literal["makes_room", "not_ours", "degraded", "offloaded"]
 
 UNLOAD_REASONS: Mapping[UnloadReason, str] = {
     "makes_room": "to make room for {model}, for which somebody waits",
     "not_ours": "loaded by others and idle; to make room for {model}",
     "degraded": "to be loaded anew: it is not in memory as it should be",
+    "offloaded": "to be loaded anew: a part of it is on the CPU",
 }
 
 

@@ -61,6 +61,14 @@ FULL_HOST: Json = HOST | {
     "allowed_models": [],
     "warm_per_hour": 12,
     "events": [{"at": "2026-01-01T08:00:00.000Z", "kind": "host_up", "model": "", "detail": ""}],
+    "unloads": [
+        {
+            "at": "2026-01-01T11:58:40.000Z",
+            "model": "mistral:7b",
+            "reason": "makes_room",
+            "why": "to make room for qwen3:8b, for which somebody waits",
+        }
+    ],
 }
 _FINDING: Json = {
     "code": "keep_alive_too_short",

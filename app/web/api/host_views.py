@@ -16,7 +16,7 @@ from app.hosts.host import Host
 from app.hosts.names import is_cloud, same_model
 from app.hosts.roster import Roster
 from app.network.addresses import shown
-from app.scheduling.report import HostEvent, HostReport, ResidentReport
+from app.scheduling.report import HostEvent, HostReport, ResidentReport, UnloadReport
 from app.web.shared.fleet import Finding
 
 Json = dict[str, Any]
@@ -40,7 +40,7 @@ def host_view(host: Host, report: HostReport | None, unreachable: str | None = N
     told = report or HostReport(host.name, 0.0)
     return {
         "name": host.name,
-        "kind": "ollama",
+        "kind": host.kind,
         "health": health_of(report, unreachable),
         "driven": report is not None,
         "version": told.version,
@@ -102,6 +102,7 @@ def full_host_view(host: Host, report: HostReport | None, now: float, unreachabl
         "allowed_models": list(host.models),
         "warm_per_hour": host.warm_per_hour,
         "events": [_event(one) for one in told.events],
+        "unloads": [_unload(one) for one in told.unloads],
     }
 
 
@@ -111,6 +112,10 @@ def _times(one: ResidentReport) -> Json:
 
 def _event(one: HostEvent) -> Json:
     return {"at": rfc3339(one.at), "kind": one.kind, "model": one.model, "detail": one.detail}
+
+
+def _unload(one: UnloadReport) -> Json:
+    return {"at": rfc3339(one.at), "model": one.model, "reason": one.reason or None, "why": one.why}
 
 
 def finding_view(finding: Finding) -> Json:

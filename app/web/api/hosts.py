@@ -53,7 +53,7 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     `waiting` and `running` count answers on all hosts.
 
     Who runs the arena (the admin key, or a call on its machine that came through no proxy) gets `view: full`: also
-    addresses, jobs by model, times, events of models, and what the doctor finds.
+    addresses, jobs by model, times, events of models, what the arena unloaded and why, and what the doctor finds.
     """
     reports = await fleet.reports.read()
     silent = {one.host: one.error for one in fleet.roster.catalog.unreachable}

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, RootModel
 
+from app.scheduling.planning.planner import UnloadReason
 from app.scheduling.report import EventKind
 from app.web.schemas.base import Schema
 
@@ -70,11 +71,25 @@ class HostEventInFull(HostEvent):
     detail: str
 
 
+class UnloadedModel(Schema):
+    """A model that the arena itself unloaded."""
+
+    at: AwareDatetime | None
+    model: str
+    reason: UnloadReason | None = Field(
+        description="`makes_room`: for a model that an answer waits for. `not_ours`: others loaded it, it was idle, "
+        "and a model of the arena needed its memory. `degraded`, `offloaded`: to load it again as it should be. Null "
+        "when a worker of an older version wrote it."
+    )
+    why: str = Field(description="The reason in words.")
+
+
 class HostViewInFull(_Host):
     """A host as those who run the arena see it."""
 
     residents: list[ResidentModelInFull]
     events: list[HostEventInFull]
+    unloads: list[UnloadedModel] = Field(description="The newest unloads by the arena itself, oldest first.")
     url: str
     why: str
     loading_model: str | None

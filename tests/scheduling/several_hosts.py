@@ -19,12 +19,12 @@ from app.scheduling.job import Job
 from app.scheduling.ports import Ports
 from app.scheduling.report import HostReport
 from app.scheduling.testing.in_memory import MemoryLease, MemoryQueue, MemoryReports, MemorySink
-from tests.scheduling.conftest import BRISK, OPTIONS, TERM, a_host
+from tests.scheduling.conftest import OPTIONS, SHORT_INTERVALS, TERM, a_host
 
 MODELS = ("a", "b")
 
 
-class TownLease(MemoryLease):
+class SharedCounterLease(MemoryLease):
     """A lease whose attempts are counted for all hosts together, as in Redis."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
@@ -36,7 +36,7 @@ class TownLease(MemoryLease):
 
 
 @dataclass
-class Town:
+class SeveralHosts:
     """The hosts ``names``, all with the models a and b; those in ``fallbacks`` are asked last."""
 
     names: Sequence[str] = ("one", "two")
@@ -66,7 +66,7 @@ class Town:
         backend: Backend | None = None,
         *,
         keep: Callable[[], Sequence[str]] | None = None,
-        intervals: Intervals = BRISK,
+        intervals: Intervals = SHORT_INTERVALS,
         **more: object,
     ) -> Driver:
         """Drive ``host``; ``more`` are fields of its ``Host``."""
@@ -75,7 +75,7 @@ class Town:
             Ports(
                 backend=backend or ScriptedBackend(models=MODELS, resident=list(MODELS)),
                 queue=self.queues[host],
-                lease=TownLease(self._numbers),
+                lease=SharedCounterLease(self._numbers),
                 sink=self.sink,
                 reports=self.reports,
                 reroute=self.router,
