@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -23,31 +24,59 @@ MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 START_LIMIT_S = 40.0
 STOP_LIMIT_S = 10.0
 
+# The service must not outlive the demo, not even after kill -9, and nobody else removes the folder then. So a shell is
+# the service's parent. It reads a pipe whose writing end only the demo has: when that closes, the service is ended.
+_RUN = """
+exec 3<&0
+folder=$1; shift
+"$@" </dev/null 3<&- & service=$!
+trap 'kill -TERM $service' TERM INT HUP
+(read -r _ <&3; kill -TERM $service) >/dev/null 2>&1 & reader=$!
+wait $service; status=$?
+wait $service 2>/dev/null
+kill $reader 2>/dev/null
+rm -rf -- "$folder"
+exit $status
+"""
+
 #: Three small answers at a readable speed; the loads are short, as if the files were in the page cache.
 SIMULATED = SimulatorConfig(models=MODELS, load_s=0.8, tokens_per_s=32, answer_tokens=70, num_parallel=2, seed=7)
 
 
 def demo(host: str, port: int, workers: int, message: str) -> None:
-    """Play the demo's battle and leave with status 0 when it came to its end."""
-    console = Console()
+    """Play the demo's battle and leave with status 0 when it came to its end.
+
+    Raises:
+        ConfigurationError: there is no question, or the service does not start.
+    """
+    if not message.strip():
+        raise ConfigurationError("--message: write a question, or leave it out")
     with suppress(KeyboardInterrupt):
-        asyncio.run(_demo(console, host, port, workers, message))
+        asyncio.run(_until_signal(_demo(Console(), host, port, workers, message)))
+
+
+async def _until_signal(playing: Coroutine[Any, Any, None]) -> None:
+    """End ``playing`` in order when the terminal is closed or somebody ends the process."""
+    task = asyncio.create_task(playing, name="demo")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.result()
 
 
 async def _demo(console: Console, host: str, port: int, workers: int, message: str) -> None:
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    with tempfile.TemporaryDirectory(prefix="arena-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="arena-demo-", ignore_cleanup_errors=True) as folder:
         async with running_simulator(SIMULATED) as ollama, _service(folder, ollama.url, host, port, workers) as address:
             console.print(f"[dim]simulated Ollama[/]  {ollama.url}\n[dim]the arena[/]         {address}\n")
             async with httpx.AsyncClient(base_url=address, timeout=30, trust_env=False) as client:
                 voter: Voter = Keyboard() if terminal else by_itself
                 await play(client, console, message, voter)
+                if not terminal:
+                    return  # nobody is there who could go on
                 _say_how_to_go_on(console, address)
-                if terminal:
-                    console.print("The arena stays up for you to try; press Ctrl-C to end it.")
-                console.print(f"\nThe same in a browser: [bold]{address}/[/]", highlight=False)
-                if terminal:
-                    await asyncio.Event().wait()
+                await asyncio.Event().wait()
 
 
 @asynccontextmanager
@@ -60,11 +89,14 @@ async def _service(folder: str, ollama: str, host: str, port: int, workers: int)
     log = Path(folder, "serve.log")
     with log.open("wb") as sink:  # noqa: ASYNC230 - a small local file, before anything runs
         process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-c", _RUN, "arena-demo", folder),
             *(sys.executable, "-m", "app.cli", "serve"),
             *("--host", host, "--port", str(port), "--workers", str(workers)),
+            stdin=asyncio.subprocess.PIPE,  # the writing end is the lifeline
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
             env=_environment(folder, ollama),
+            cwd=folder,  # or the .env of the caller's folder would be read
         )
         try:
             yield await _ready_line(process, log)
@@ -106,10 +138,11 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _say_how_to_go_on(console: Console, address: str) -> None:
+    console.print("\nThe arena stays up for you to try; press Ctrl-C to end it.", style="bold")
     body = """-H "Content-Type: application/json" -d"""
-    console.print("\nTry it yourself:", style="bold")
     for path, data in (
         ("start_progressive", '{"message": "Your question", "session_id": "test-123"}'),
         ("get_progressive_responses", '{"battle_id": "test-123"}'),
     ):
         console.print(f"  curl -X POST {address}/api/arena/{path} {body} '{data}'", soft_wrap=True, highlight=False)
+    console.print(f"\nThe same in a browser: [bold]{address}/[/]", highlight=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import sys
 import termios
 import tty
@@ -15,6 +17,15 @@ from app.battle.events import Snapshot
 Voter = Callable[[Snapshot], Awaitable[Verdict]]
 
 KEYS = {"a": Verdict.A, "b": Verdict.B, "t": Verdict.TIE, "n": Verdict.BOTH_BAD}
+
+
+_ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.DOTALL)
+"""What a terminal sends for keys without a character, such as arrows: ECMA-48's CSI and SS3 sequences."""
+
+
+def keys_in(sent: str) -> str:
+    """The characters that were typed; an arrow key is none, though its sequence ends with a letter."""
+    return _ESCAPE_SEQUENCE.sub("", sent)
 
 
 async def by_itself(snapshot: Snapshot) -> Verdict:
@@ -32,13 +43,20 @@ class Keyboard:
         """The verdict of the next key that is one."""
         loop = asyncio.get_running_loop()
         pressed: asyncio.Queue[str] = asyncio.Queue()
+        terminal = sys.stdin.fileno()
+
+        def read() -> None:
+            # Unbuffered, so that an escape sequence comes whole: a buffered read would leave its letter for later.
+            for key in keys_in(os.read(terminal, 1024).decode(errors="replace")):
+                pressed.put_nowait(key)
+
         with _single_keys():
-            loop.add_reader(sys.stdin, lambda: pressed.put_nowait(sys.stdin.read(1)))
+            loop.add_reader(terminal, read)
             try:
                 while (verdict := KEYS.get((await pressed.get()).lower())) is None:
                     continue
             finally:
-                loop.remove_reader(sys.stdin)
+                loop.remove_reader(terminal)
         return verdict
 
 
