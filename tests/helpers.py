@@ -6,6 +6,15 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def known(value: T | None) -> T:
+    """The value, which must not be None."""
+    assert value is not None
+    return value
 
 
 async def wait_until(

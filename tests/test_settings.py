@@ -37,7 +37,7 @@ def sentence_about(name: str) -> str:
     return sentence
 
 
-def test_without_any_setting_everything_has_a_default():
+def test_without_any_setting_everything_has_a_default() -> None:
     settings = load_settings()
     assert settings.arena_num_models == 3
     assert settings.arena_num_ctx == 4096
@@ -62,18 +62,18 @@ def test_without_any_setting_everything_has_a_default():
     ("written", "seconds"),
     [("0.05", 0.05), ("3", 3), ("72h", 259_200), ("1h30m", 5400), ("500ms", 0.5), (" 2m ", 120), ("1.5s", 1.5)],
 )
-def test_a_duration_is_seconds_or_gos_form(monkeypatch, written, seconds):
+def test_a_duration_is_seconds_or_gos_form(monkeypatch: pytest.MonkeyPatch, written: str, seconds: float) -> None:
     monkeypatch.setenv("ARENA_TICK", written)
     assert load_settings().arena_tick == timedelta(seconds=seconds)
 
 
-def test_names_are_separated_by_commas(monkeypatch):
+def test_names_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARENA_MODELS", " llama3.1:8b, mistral:7b ,,qwen3:8b,")
     assert load_settings().arena_models == ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 
 
 @pytest.mark.parametrize("name", ["OLLAMA_PORT", "ARENA_SEED", "ARENA_CONFIG", "ARENA_DATA_DIR", "REDIS_URL"])
-def test_a_setting_left_empty_is_as_good_as_none(monkeypatch, name):
+def test_a_setting_left_empty_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     default = load_settings()
     monkeypatch.setenv(name, "")
     assert load_settings() == default
@@ -102,13 +102,15 @@ def test_a_setting_left_empty_is_as_good_as_none(monkeypatch, name):
         ("ARENA_MAX_MESSAGE", ""),
     ],
 )
-def test_a_bad_value_is_one_line_that_names_the_setting_and_the_value(monkeypatch, name, value):
+def test_a_bad_value_is_one_line_that_names_the_setting_and_the_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(name, value)
     sentence = sentence_about(name)
     assert repr(value) in sentence or f"got {value} s" in sentence
 
 
-def test_the_environment_wins_over_the_env_file(folder, monkeypatch):
+def test_the_environment_wins_over_the_env_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder, ".env").write_text("ARENA_QUEUE=7\nARENA_PREFETCH=0\nSOMETHING_ELSE=1\n")
     monkeypatch.setenv("ARENA_QUEUE", "9")
     settings = load_settings()
@@ -124,17 +126,17 @@ def test_the_environment_wins_over_the_env_file(folder, monkeypatch):
         ({"redis_password": "p", "redis_port": 7000}, ""),
     ],
 )
-def test_redis_is_found_by_its_url_or_its_parts(settings, address):
+def test_redis_is_found_by_its_url_or_its_parts(settings: dict[str, str | int], address: str) -> None:
     assert load_settings(**settings).redis_address == address
 
 
-def test_a_password_with_any_characters_reaches_redis_as_it_is():
+def test_a_password_with_any_characters_reaches_redis_as_it_is() -> None:
     settings = load_settings(redis_host="r", redis_password="p@ss/w:rd#%41")
     assert parse_url(settings.redis_address)["password"] == "p@ss/w:rd#%41"
     assert parse_url(settings.redis_address)["host"] == "r"
 
 
-def test_hosts_and_models_come_from_the_file_that_is_named(folder, monkeypatch):
+def test_hosts_and_models_come_from_the_file_that_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder, "arena.toml").write_text(
         '[[hosts]]\nname = "one"\nurl = "http://10.0.0.1:11434"\nmemory_gb = 24\n\n'
         '[[models]]\nname = "llama3.1:8b"\nnum_ctx = 8192\noptions = { top_p = 0.9 }\n'
@@ -160,24 +162,26 @@ def test_hosts_and_models_come_from_the_file_that_is_named(folder, monkeypatch):
         ("\udcff", "ARENA_CONFIG"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_one_line_that_names_it(folder, monkeypatch, toml, named):
+def test_what_is_wrong_in_the_file_is_one_line_that_names_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, toml: str, named: str
+) -> None:
     Path(folder, "arena.toml").write_bytes(toml.encode("utf-8", "surrogateescape"))
     monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
     sentence_about(named)
 
 
-def test_a_file_that_is_not_there_is_named(monkeypatch):
+def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARENA_CONFIG", "nowhere.toml")
     assert "nowhere.toml" in sentence_about("ARENA_CONFIG")
 
 
-def test_settings_cannot_be_changed_later():
+def test_settings_cannot_be_changed_later() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
         settings.arena_queue = 3
 
 
-def test_every_setting_is_documented():
+def test_every_setting_is_documented() -> None:
     documented = (Path(__file__).parents[1] / ".env.example").read_text()
     tables = {"hosts", "models", "ignored"}
     missing = [name.upper() for name in Settings.model_fields if name not in tables and name.upper() not in documented]
@@ -189,7 +193,9 @@ def test_every_setting_is_documented():
 
 @pytest.mark.parametrize("name", ["OLLAMA_PORT", "REDIS_PORT"])
 @pytest.mark.parametrize("value", ["tcp://10.43.131.181:6379", "udp://10.0.0.1:53", "tcp://redis"])
-def test_what_a_container_platform_sets_for_a_service_is_no_port_and_is_told(monkeypatch, name, value):
+def test_what_a_container_platform_sets_for_a_service_is_no_port_and_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     default = load_settings()
     monkeypatch.setenv(name, value)
     settings = load_settings(redis_host="r")
@@ -200,12 +206,12 @@ def test_what_a_container_platform_sets_for_a_service_is_no_port_and_is_told(mon
 
 
 @pytest.mark.parametrize("value", ["http://10.0.0.1:6379", "tcp:6379", "tcp://10.0.0.1 6379"])
-def test_another_port_that_is_none_is_still_refused(monkeypatch, value):
+def test_another_port_that_is_none_is_still_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("REDIS_PORT", value)
     sentence_about("REDIS_PORT: is no whole number")
 
 
-def test_the_other_names_that_a_platform_sets_are_no_misspelled_settings(monkeypatch):
+def test_the_other_names_that_a_platform_sets_are_no_misspelled_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     links = {
         "ARENA_SERVICE_HOST": "10.0.0.1",
         "ARENA_SERVICE_PORT": "8000",
@@ -222,7 +228,7 @@ def test_the_other_names_that_a_platform_sets_are_no_misspelled_settings(monkeyp
     assert load_settings().ignored == ()
 
 
-def test_a_misspelled_name_is_told_with_what_was_probably_meant(folder, monkeypatch):
+def test_a_misspelled_name_is_told_with_what_was_probably_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder, ".env").write_text("ARENA_MODLES=a,b\nexport ARENA_XQZZW=1\nOTHER_MODLES=1\n")
     monkeypatch.setenv("arena_reveel", "end")
     told = {one.setting: one.remedy for one in load_settings().ignored}
@@ -246,7 +252,7 @@ def test_a_misspelled_name_is_told_with_what_was_probably_meant(folder, monkeypa
         (" r ", "redis://r:7000/0"),
     ],
 )
-def test_the_redis_host_may_be_ipv6_and_may_name_its_port(host, address):
+def test_the_redis_host_may_be_ipv6_and_may_name_its_port(host: str, address: str) -> None:
     settings = load_settings(redis_host=host, redis_port=7000)
     assert settings.redis_address == address
     assert parse_url(settings.redis_address)["host"] == host.strip().removesuffix(":6380").strip("[]")
@@ -255,7 +261,7 @@ def test_the_redis_host_may_be_ipv6_and_may_name_its_port(host, address):
 @pytest.mark.parametrize(
     "host", ["redis://:secret@r", "me:secret@r", "r/0", "tcp://10.0.0.1:6379", ":6379", "r:secret"]
 )
-def test_a_redis_host_that_is_none_is_refused_without_repeating_it(monkeypatch, host):
+def test_a_redis_host_that_is_none_is_refused_without_repeating_it(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("REDIS_HOST", host)
     assert "secret" not in sentence_about("REDIS_HOST")
 
@@ -277,18 +283,20 @@ def test_a_redis_host_that_is_none_is_refused_without_repeating_it(monkeypatch, 
         ("ARENA_DATA_DIR", "~nobody-of-that-name/x", "ARENA_DATA_DIR: begins with ~"),
     ],
 )
-def test_what_is_wrong_is_said_in_plain_words(monkeypatch, name, value, said):
+def test_what_is_wrong_is_said_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
     monkeypatch.setenv(name, value)
     assert sentence_about(name).startswith(said)
 
 
 @pytest.mark.parametrize("value", ["-1", "-1s", "-1m", "-0.5"])
-def test_a_negative_keep_alive_is_for_ever_as_with_ollama(monkeypatch, value):
+def test_a_negative_keep_alive_is_for_ever_as_with_ollama(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("ARENA_KEEP_ALIVE", value)
     assert keep_alive_form(load_settings().arena_keep_alive) == -1
 
 
-def test_a_newline_at_the_end_of_a_secret_is_no_part_of_it(monkeypatch):
+def test_a_newline_at_the_end_of_a_secret_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ARENA_ADMIN_KEY", "ARENA_SECRET", "REDIS_PASSWORD", "DATABASE_URL"):
         monkeypatch.setenv(name, "sesame\n")
     settings = load_settings()
@@ -296,7 +304,7 @@ def test_a_newline_at_the_end_of_a_secret_is_no_part_of_it(monkeypatch):
     assert settings.database_url == "sesame"
 
 
-def test_a_tilde_is_the_users_folder(monkeypatch, folder):
+def test_a_tilde_is_the_users_folder(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("HOME", str(folder))
     Path(folder, "arena.toml").write_text("")
     monkeypatch.setenv("ARENA_DATA_DIR", "~/arena")
@@ -309,12 +317,12 @@ def test_a_tilde_is_the_users_folder(monkeypatch, folder):
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "utf-16-le"])
-def test_an_env_file_in_another_encoding_is_one_line(folder, encoding):
+def test_an_env_file_in_another_encoding_is_one_line(folder: Path, encoding: str) -> None:
     Path(folder, ".env").write_text("ARENA_SYSTEM=Größe\n", encoding=encoding)
     assert "save it as UTF-8" in sentence_about(".env")
 
 
-def test_a_byte_order_mark_is_no_part_of_a_file(folder, monkeypatch):
+def test_a_byte_order_mark_is_no_part_of_a_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder, ".env").write_text("ARENA_QUEUE=7\n", encoding="utf-8-sig")
     Path(folder, "arena.toml").write_text("[[models]]\nname = 'a'\n", encoding="utf-8-sig")
     monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
@@ -351,7 +359,9 @@ def test_a_byte_order_mark_is_no_part_of_a_file(folder, monkeypatch):
         ("[[hosts]]\nname = 'one'\nurl = ['http://me:secret@gpu']\n", "url has to be a text in quotes"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_said_of_its_table_and_row(folder, monkeypatch, toml, said):
+def test_what_is_wrong_in_the_file_is_said_of_its_table_and_row(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, toml: str, said: str
+) -> None:
     Path(folder, "arena.toml").write_text(toml)
     monkeypatch.setenv("ARENA_CONFIG", "arena.toml")
     sentence = sentence_about(said)
@@ -359,7 +369,7 @@ def test_what_is_wrong_in_the_file_is_said_of_its_table_and_row(folder, monkeypa
     assert "secret" not in sentence
 
 
-def test_options_of_ollamas_types_are_taken(folder, monkeypatch):
+def test_options_of_ollamas_types_are_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder, "arena.toml").write_text(
         "[[models]]\nname = 'a'\noptions = { top_k = 40, top_p = 0.9, stop = ['x', 'y'], use_mmap = true, new = 'z' }\n"
     )

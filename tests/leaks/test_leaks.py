@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.leaks.families import FAMILIES, families_of
 from app.leaks.naming import names_of
-from app.leaks.scanner import AHEAD, MOST_WEIGHED, Scanner, scan
+from app.leaks.scanner import AHEAD, MOST_WEIGHED, Leak, Scanner, scan
 
 DATA = Path(__file__).parent.parent / "data" / "leaks"
 
@@ -34,7 +34,7 @@ ROWS = LEAKING + CLEAN
 MODELS = sorted({row.model for row in ROWS})
 
 
-def stream(row: Row, pieces: list[str], *, masking: bool) -> tuple[str, list]:
+def stream(row: Row, pieces: list[str], *, masking: bool) -> tuple[str, list[Leak]]:
     scanner = Scanner(row.model, [row.prompt], masking=masking)
     shown = "".join(scanner.feed(piece) for piece in pieces)
     return shown + scanner.finish(), scanner.leaks
@@ -45,7 +45,7 @@ def pieces_at(text: str, cuts: list[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(places)]
 
 
-def masked(text: str, leaks: list) -> str:
+def masked(text: str, leaks: list[Leak]) -> str:
     """Masking of the whole text, by the places of its leaks."""
     masks = {"name": "[model]", "maker": "[maker]", "token": "[token]"}
     for leak in reversed(leaks):
@@ -53,23 +53,23 @@ def masked(text: str, leaks: list) -> str:
     return text
 
 
-def test_the_corpus_has_enough_of_both_kinds():
+def test_the_corpus_has_enough_of_both_kinds() -> None:
     assert len(LEAKING) >= 60
     assert len(CLEAN) >= 60
 
 
 @pytest.mark.parametrize("row", LEAKING, ids=lambda row: f"{row.model} {row.answer[:40]}")
-def test_an_answer_that_names_its_model_or_maker_leaks(row: Row):
+def test_an_answer_that_names_its_model_or_maker_leaks(row: Row) -> None:
     assert scan(row.model, row.answer, [row.prompt])
 
 
 @pytest.mark.parametrize("row", CLEAN, ids=lambda row: f"{row.model} {row.answer[:40]}")
-def test_an_answer_that_only_uses_such_a_word_does_not_leak(row: Row):
+def test_an_answer_that_only_uses_such_a_word_does_not_leak(row: Row) -> None:
     assert scan(row.model, row.answer, [row.prompt]) == []
 
 
 @given(st.lists(st.sampled_from(ROWS), min_size=1, max_size=12), st.lists(st.integers(0, 5000), max_size=60))
-def test_any_split_gives_the_same_leaks_and_the_same_masked_text(rows, cuts):
+def test_any_split_gives_the_same_leaks_and_the_same_masked_text(rows: list[Row], cuts: list[int]) -> None:
     row = Row(rows[0].model, " ".join(row.answer for row in rows), rows[0].prompt)
     leaks = scan(row.model, row.answer, [row.prompt])
     pieces = pieces_at(row.answer, cuts)
@@ -100,14 +100,14 @@ _PARTS = [
 
 
 @given(st.lists(st.sampled_from(_PARTS), max_size=60), st.lists(st.integers(0, 500), max_size=30))
-def test_any_split_of_odd_text_gives_the_same_masked_text(parts, cuts):
+def test_any_split_of_odd_text_gives_the_same_masked_text(parts: list[str], cuts: list[int]) -> None:
     row = Row("gemma2:9b", "".join(parts))
     leaks = scan(row.model, row.answer)
     assert stream(row, pieces_at(row.answer, cuts), masking=True) == (masked(row.answer, leaks), leaks)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_long_answer_cut_into_single_characters_is_masked_as_a_whole_one(model):
+def test_a_long_answer_cut_into_single_characters_is_masked_as_a_whole_one(model: str) -> None:
     random = Random(model)
     text = " ".join(random.choice(ROWS).answer for _ in range(120))
     row = Row(model, text)
@@ -116,7 +116,7 @@ def test_a_long_answer_cut_into_single_characters_is_masked_as_a_whole_one(model
 
 
 @given(st.lists(st.sampled_from(ROWS), min_size=1, max_size=8), st.lists(st.integers(0, 5000), max_size=60))
-def test_what_is_held_back_is_bounded_and_without_masking_it_is_nothing(rows, cuts):
+def test_what_is_held_back_is_bounded_and_without_masking_it_is_nothing(rows: list[Row], cuts: list[int]) -> None:
     text = " ".join(row.answer for row in rows)
     masking, flagging = Scanner(rows[0].model, masking=True), Scanner(rows[0].model)
     fed, shown = 0, 0
@@ -130,43 +130,43 @@ def test_what_is_held_back_is_bounded_and_without_masking_it_is_nothing(rows, cu
         assert flagging.feed(piece) == piece
 
 
-def test_masking_shows_neutral_words():
+def test_masking_shows_neutral_words() -> None:
     row = Row("qwen3:8b", "I am Qwen, made by Alibaba. Qwen can count.<|im_end|>")
     shown, _ = stream(row, list(row.answer), masking=True)
     assert shown == "I am [model], made by [maker]. [model] can count.[token]"
 
 
-def test_a_name_that_was_told_is_a_leak_from_then_on():
+def test_a_name_that_was_told_is_a_leak_from_then_on() -> None:
     text = "A llama is an animal. I am Llama. Llama was trained for long."
     assert [leak.at for leak in scan("llama3.1:8b", text)] == [27, 34]
 
 
-def test_plain_text_is_shown_at_once_even_when_masking():
+def test_plain_text_is_shown_at_once_even_when_masking() -> None:
     scanner = Scanner("llama3.1:8b", masking=True)
     assert scanner.feed("Rivers bend because ") == "Rivers bend because "
     assert scanner.feed("the l") == "the "
     assert scanner.feed("and is soft") == "land is soft"
 
 
-def test_an_end_shows_what_was_held_back():
+def test_an_end_shows_what_was_held_back() -> None:
     scanner = Scanner("llama3.1:8b", masking=True)
     assert scanner.feed("I saw a lla") == "I saw a "
     assert scanner.finish() == "lla"
     assert scanner.finish() == ""
 
 
-def test_a_name_in_the_prompt_or_the_system_prompt_is_no_leak():
+def test_a_name_in_the_prompt_or_the_system_prompt_is_no_leak() -> None:
     answer = "I am Qwen, as you said."
     assert scan("qwen3:8b", answer)
     assert not scan("qwen3:8b", answer, ["You are Qwen.", "Who are you?"])
     assert not scan("qwen3:8b", answer, ["", "Are you qwen?"])
 
 
-def test_a_prompt_that_names_the_model_does_not_excuse_naming_the_maker_as_ones_own():
+def test_a_prompt_that_names_the_model_does_not_excuse_naming_the_maker_as_ones_own() -> None:
     assert [leak.word for leak in scan("qwen3:8b", "I am Qwen, made by Alibaba.", ["Are you Qwen?"])] == ["Alibaba"]
 
 
-def test_a_prompt_about_an_animal_does_not_excuse_a_versioned_name():
+def test_a_prompt_about_an_animal_does_not_excuse_a_versioned_name() -> None:
     assert scan("llama3.1:8b", "I'm Llama 3.1.", ["Draw me a llama."])
     assert not scan("llama3.1:8b", "Llama 3.1 came in 2024.", ["Which llama models are there?"])
 
@@ -185,23 +185,23 @@ def test_a_prompt_about_an_animal_does_not_excuse_a_versioned_name():
         ("chatmrpt:latest", []),
     ],
 )
-def test_a_models_name_tells_its_families(model, families):
+def test_a_models_name_tells_its_families(model: str, families: list[str]) -> None:
     assert [family.name for family in families_of(model)] == families
 
 
-def test_every_family_is_known_by_its_own_name_and_can_be_compiled():
+def test_every_family_is_known_by_its_own_name_and_can_be_compiled() -> None:
     for family in FAMILIES:
         assert family.name in [found.name for found in families_of(f"{family.name}:7b")]
         assert names_of(f"{family.name}:7b").longest > 1
 
 
-def test_a_model_of_no_known_family_leaks_any_family_it_claims_and_its_own_name():
+def test_a_model_of_no_known_family_leaks_any_family_it_claims_and_its_own_name() -> None:
     assert scan("zircon:7b", "I am Zircon.")
     assert scan("zircon:7b", "I'm ChatGPT.")
     assert not scan("zircon:7b", "ChatGPT is a chat page; zircon is a mineral.")
 
 
-def test_a_model_that_is_caught_in_a_loop_is_not_listened_to_for_ever():
+def test_a_model_that_is_caught_in_a_loop_is_not_listened_to_for_ever() -> None:
     loop = "Google " * MOST_WEIGHED
     assert scan("gemma2:9b", loop[:-14] + ". I was made by Google.")
     assert not scan("gemma2:9b", loop + ". I was made by Google.")

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from app.battle.battle import Verdict
+from app.ranking.board import BoardRow
 from app.ranking.bradley_terry import Cells
 from app.ranking.likelihoods import Floats
 from app.ranking.votes import JudgedPair
+from tests.helpers import known
 
 DATA = Path(__file__).parents[1] / "data" / "ranking"
 WINNERS = {"left": Verdict.A, "right": Verdict.B, "tie": Verdict.TIE}
@@ -34,9 +36,15 @@ def golden(name: str) -> Golden:
     return Golden(rows, scores)
 
 
+def width_of(row: BoardRow) -> float:
+    """How wide a row's interval is."""
+    return known(row.rating_upper) - known(row.rating_lower)
+
+
 def centred_logs(scores: Iterable[float]) -> Floats:
-    logs = np.log(list(scores))
-    return logs - logs.mean()
+    logs: Floats = np.log(list(scores))
+    centred: Floats = logs - logs.mean()
+    return centred
 
 
 def votes(*lines: str) -> list[JudgedPair]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import evalica
 import numpy as np
 import pytest
@@ -10,24 +12,24 @@ from hypothesis import strategies as st
 
 from app.battle.battle import Verdict
 from app.ranking.board import Gauge, Rules
-from app.ranking.bradley_terry import ELO, fit, pair_cells
+from app.ranking.bradley_terry import ELO, Fit, fit, pair_cells
 from app.ranking.elo import online_elo
 from app.ranking.leaderboard import build_leaderboard
-from app.ranking.likelihoods import LIKELIHOODS, Ties, shares
+from app.ranking.likelihoods import LIKELIHOODS, Slopes, Ties, shares
 from app.ranking.votes import JudgedPair, aggregated, tabulate, vote_cells
-from tests.ranking.golden import cells, centred_logs, golden
+from tests.ranking.golden import cells, centred_logs, golden, width_of
 
 SETS = ("simple", "food", "llmfao")
 _WINNERS = {Verdict.A: evalica.Winner.X, Verdict.B: evalica.Winner.Y, Verdict.TIE: evalica.Winner.Draw}
 
 
-def theta_of(rows, ties=Ties.HALF_WIN):
+def theta_of(rows: list[JudgedPair], ties: Ties = Ties.HALF_WIN) -> tuple[tuple[str, ...], Fit]:
     table = tabulate(rows)
     return table.models, fit(aggregated(vote_cells(table)[0]), ties)
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_bradley_terry_agrees_with_the_golden_files(name):
+def test_bradley_terry_agrees_with_the_golden_files(name: str) -> None:
     data = golden(name)
     models, found = theta_of(data.rows)
     expected = centred_logs(data.scores["bradley_terry"][model] for model in models)
@@ -35,7 +37,7 @@ def test_bradley_terry_agrees_with_the_golden_files(name):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_davidson_agrees_with_newmans_golden_scores(name):
+def test_davidson_agrees_with_newmans_golden_scores(name: str) -> None:
     data = golden(name)
     models, found = theta_of(data.rows, Ties.DAVIDSON)
     expected = centred_logs(data.scores["newman"][model] for model in models)
@@ -43,12 +45,12 @@ def test_davidson_agrees_with_newmans_golden_scores(name):
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_online_elo_agrees_with_the_golden_files(name):
+def test_online_elo_agrees_with_the_golden_files(name: str) -> None:
     data = golden(name)
     assert online_elo(data.rows) == pytest.approx(data.scores["elo"], abs=1e-9)
 
 
-def test_the_board_shows_the_published_ratings_and_intervals_of_the_crowd_votes():
+def test_the_board_shows_the_published_ratings_and_intervals_of_the_crowd_votes() -> None:
     rows = {row.model: row for row in build_leaderboard(golden("llmfao").rows).leaderboard}
     for model, rating, half in (
         ("GPT 4", 1172.13, 54.60),
@@ -58,10 +60,10 @@ def test_the_board_shows_the_published_ratings_and_intervals_of_the_crowd_votes(
     ):
         assert rows[model].elo_rating == rating
         # The published ones are without the share of the likelihood's expectation, which is small here.
-        assert (rows[model].rating_upper - rows[model].rating_lower) / 2 == pytest.approx(half, rel=0.01)
+        assert width_of(rows[model]) / 2 == pytest.approx(half, rel=0.01)
 
 
-def test_the_textbook_case_of_four_teams():
+def test_the_textbook_case_of_four_teams() -> None:
     found = fit(cells(4, (0, 1, 2, 3, 0), (0, 3, 1, 4, 0), (1, 2, 5, 3, 0), (2, 3, 1, 3, 0)))
     assert np.exp(found.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=5e-4)
 
@@ -75,7 +77,9 @@ some_votes = st.lists(
 
 @given(some_votes)
 @settings(max_examples=60)
-def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(drawn):
+def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(
+    drawn: list[tuple[str, str, Verdict]],
+) -> None:
     models, found = theta_of([JudgedPair(*vote) for vote in drawn])
     assume(found.ground.islands == 1 and not found.ground.separable)
     left, right, verdict = zip(*drawn, strict=True)
@@ -85,7 +89,7 @@ def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(draw
 
 @given(some_votes)
 @settings(max_examples=30)
-def test_online_elo_agrees_with_evalica_on_any_votes(drawn):
+def test_online_elo_agrees_with_evalica_on_any_votes(drawn: list[tuple[str, str, Verdict]]) -> None:
     left, right, verdict = zip(*drawn, strict=True)
     oracle = evalica.elo(left, right, [_WINNERS[v] for v in verdict], initial=1000, k=4)
     assert online_elo(JudgedPair(*vote) for vote in drawn) == pytest.approx(oracle.scores.to_dict(), abs=1e-9)
@@ -98,26 +102,27 @@ counts = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)).filt
 @pytest.mark.parametrize("ties", Ties)
 @given(eta=gaps, kappa=st.floats(0.05, 3), counted=counts)
 @settings(max_examples=60)
-def test_the_slopes_are_those_of_the_likelihood(ties, eta, kappa, counted):
-    def at(eta, kappa):
+def test_the_slopes_are_those_of_the_likelihood(
+    ties: Ties, eta: float, kappa: float, counted: tuple[int, int, int]
+) -> None:
+    def at(eta: float, kappa: float) -> Slopes:
         left, right, tie = (np.array([float(count)]) for count in counted)
         return LIKELIHOODS[ties](np.array([eta]), kappa, left, right, tie)
 
-    def slope(of, step=1e-5):
+    def slope(of: Callable[[float], float], step: float = 1e-5) -> float:
         return (of(step) - of(-step)) / (2 * step)
 
     here = at(eta, kappa)
-    close = {"rel": 1e-5, "abs": 1e-5}
-    assert here.eta[0] == pytest.approx(slope(lambda s: at(eta + s, kappa).value), **close)
-    assert here.eta_eta[0] == pytest.approx(-slope(lambda s: at(eta + s, kappa).eta[0]), **close)
+    assert here.eta[0] == pytest.approx(slope(lambda s: at(eta + s, kappa).value), rel=1e-5, abs=1e-5)
+    assert here.eta_eta[0] == pytest.approx(-slope(lambda s: at(eta + s, kappa).eta[0]), rel=1e-5, abs=1e-5)
     if ties.fitted:
-        assert here.kappa[0] == pytest.approx(slope(lambda s: at(eta, kappa + s).value), **close)
-        assert here.eta_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).eta[0]), **close)
-        assert here.kappa_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).kappa[0]), **close)
+        assert here.kappa[0] == pytest.approx(slope(lambda s: at(eta, kappa + s).value), rel=1e-5, abs=1e-5)
+        assert here.eta_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).eta[0]), rel=1e-5, abs=1e-5)
+        assert here.kappa_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).kappa[0]), rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize("ties", [Ties.DAVIDSON, Ties.RAO_KUPPER])
-def test_a_model_of_ties_finds_the_ratings_and_ties_it_was_given(ties):
+def test_a_model_of_ties_finds_the_ratings_and_ties_it_was_given(ties: Ties) -> None:
     theta, kappa = np.array([0.9, 0.2, -0.3, -0.8]), 0.6
     left, right = np.triu_indices(4, 1)
     expected = [1000 * share for share in shares(ties, theta[left] - theta[right], kappa)]
@@ -126,7 +131,7 @@ def test_a_model_of_ties_finds_the_ratings_and_ties_it_was_given(ties):
     assert found.kappa == pytest.approx(kappa, abs=1e-9)
 
 
-def test_an_anchored_board_differs_from_a_centred_one_by_a_shift_and_has_wider_intervals():
+def test_an_anchored_board_differs_from_a_centred_one_by_a_shift_and_has_wider_intervals() -> None:
     rows = golden("llmfao").rows
     centred = {row.model: row for row in build_leaderboard(rows).leaderboard}
     anchored = build_leaderboard(rows, Rules(gauge=Gauge(1114.0, "command")))
@@ -139,5 +144,5 @@ def test_an_anchored_board_differs_from_a_centred_one_by_a_shift_and_has_wider_i
             assert (row.elo_rating, row.rating_lower, row.rating_upper) == (1114.0, None, None)
             continue
         before = centred[row.model]
-        wider += row.rating_upper - row.rating_lower > before.rating_upper - before.rating_lower
+        wider += width_of(row) > width_of(before)
     assert wider == len(centred) - 1
