@@ -6,9 +6,12 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
+
+PATIENCE_S = 30.0
+"""After this long what a test waits for has hung, however busy the machine is."""
 
 
 def known(value: T | None) -> T:
@@ -17,15 +20,35 @@ def known(value: T | None) -> T:
     return value
 
 
+@overload
 async def wait_until(
-    predicate: Callable[[], object | Awaitable[object]],
-    timeout: float = 5.0,  # noqa: ASYNC109 - the name that callers expect; the failure names the predicate
+    predicate: Callable[[], Awaitable[T]],
+    timeout: float = PATIENCE_S,  # noqa: ASYNC109
     *,
     interval: float = 0.01,
-) -> object:
+) -> T: ...
+
+
+@overload
+async def wait_until(
+    predicate: Callable[[], T],
+    timeout: float = PATIENCE_S,  # noqa: ASYNC109
+    *,
+    interval: float = 0.01,
+) -> T: ...
+
+
+async def wait_until(
+    predicate: Callable[[], Any],
+    timeout: float = PATIENCE_S,  # noqa: ASYNC109 - the name that callers expect; the failure names the predicate
+    *,
+    interval: float = 0.01,
+) -> Any:
     """Return the first true answer of ``predicate`` (sync or async); fail after ``timeout`` seconds.
 
-    An AssertionError of the predicate counts as "not yet", and the last one is what the test fails with.
+    The time-out is for what hangs, not a bound that a test asserts: a machine that is busy with other things may take
+    many times as long as an idle one. An AssertionError of the predicate counts as "not yet", and the last one is
+    what the test fails with.
     """
     deadline = monotonic() + timeout
     reason: AssertionError | None = None

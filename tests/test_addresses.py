@@ -27,6 +27,7 @@ from app.redis.client import commands_client
 from app.redis.connection import connection_options
 from app.settings.settings import Settings
 from app.web.api.host_views import full_host_view
+from tests.services import settings_with
 
 LEFT, RIGHT = "hunterA1", "swordZ9fish"
 """Every password of these tests begins with the one and ends with the other: neither may be seen."""
@@ -89,7 +90,7 @@ def test_every_reader_takes_an_escaped_password_as_it_is_meant() -> None:
     escaped = quote(password, safe="")
     assert connection_options(f"redis://:{escaped}@cache")["password"] == password
     assert parse(f"postgresql://u:{escaped}@db/arena").password == password
-    (host,) = checked(Settings(_env_file=None, ollama_host=f"http://me:{escaped}@gpu"))
+    (host,) = checked(settings_with(ollama_host=f"http://me:{escaped}@gpu"))
     assert Target.of(host.url).head == Target.of(f"http://me:{escaped}@gpu:80").head
 
 
@@ -105,10 +106,10 @@ def said_by(work: Callable[[], object]) -> str:
 
 
 def of_ollama(address: str) -> Iterator[str]:
-    settings = Settings(_env_file=None, ollama_host=address)
+    settings = settings_with(ollama_host=address)
     twice = [{"name": name, "url": address} for name in "ab"]
     yield repr(settings)
-    yield said_by(lambda: checked(Settings(_env_file=None, **{"[[hosts]]": twice})))  # type: ignore[arg-type]
+    yield said_by(lambda: checked(settings_with(**{"[[hosts]]": twice})))  # type: ignore[arg-type]
     try:
         (host,) = checked(settings)
     except ConfigurationError as error:
@@ -132,12 +133,12 @@ def of_host(host: Host, settings: Settings) -> Iterator[str]:
 
 
 def of_redis(address: str) -> Iterator[str]:
-    yield repr(Settings(_env_file=None, redis_url=address))
+    yield repr(settings_with(redis_url=address))
     yield said_by(lambda: commands_client(address) and shown(address))
 
 
 def of_database(address: str) -> Iterator[str]:
-    yield repr(Settings(_env_file=None, database_url=address))
+    yield repr(settings_with(database_url=address))
     yield said_by(lambda: shown_database(parse(address)))
 
 

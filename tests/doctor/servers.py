@@ -95,7 +95,7 @@ def free_port() -> int:
     """A port at which nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+        return int(taken.getsockname()[1])
 
 
 def server_tls() -> ssl.SSLContext:

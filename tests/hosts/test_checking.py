@@ -7,10 +7,11 @@ import pytest
 from app.errors import ConfigurationError
 from app.hosts.checking import checked
 from app.settings.settings import HostSettings, ModelSettings, Settings
+from tests.services import settings_with
 
 
 def settings(**values: object) -> Settings:
-    return Settings(_env_file=None, **values)  # type: ignore[arg-type]
+    return settings_with(**values)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

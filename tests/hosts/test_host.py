@@ -11,12 +11,13 @@ from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
 from app.hosts.kinds import Kind
 from app.settings.settings import HostSettings, ModelSettings, Settings, load_settings
+from tests.services import settings_with
 
 GIB = 1024**3
 
 
 def settings(**values: object) -> Settings:
-    return Settings(_env_file=None, **values)  # type: ignore[arg-type]
+    return settings_with(**values)  # type: ignore[arg-type]
 
 
 def test_without_a_file_there_is_one_host_named_local() -> None:

@@ -7,10 +7,11 @@ import pytest
 from app.backends.base import GenerationOptions
 from app.hosts.options import options_for, system_for
 from app.settings.settings import ModelSettings, Settings
+from tests.services import settings_with
 
 
 def settings(*rows: ModelSettings, **values: object) -> Settings:
-    return Settings(_env_file=None, **{"[[models]]": rows, **values})  # type: ignore[arg-type]
+    return settings_with(**{"[[models]]": rows, **values})  # type: ignore[arg-type]
 
 
 def test_a_model_without_a_row_gets_the_arenas_options() -> None:

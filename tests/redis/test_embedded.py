@@ -38,7 +38,7 @@ class ArenaProcess:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, "the process ended without a word"
-        return json.loads(line)
+        return dict(json.loads(line))
 
     def ask(self) -> dict[str, object]:
         assert self.process.stdin is not None
@@ -104,7 +104,7 @@ async def ended(url: str) -> bool:
 
 
 async def written(client: Redis) -> bool:
-    return (await client.info("persistence"))["aof_rewrite_in_progress"] == 0
+    return bool((await client.info("persistence"))["aof_rewrite_in_progress"] == 0)
 
 
 async def put(url: str, value: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,10 +13,8 @@ from app.backends.scripted import ScriptedBackend
 from app.hosts.host import Host
 from app.hosts.roster import Roster, tell_nobody
 from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport, UnloadReport
-from app.settings.settings import Settings
-from app.web import application
 from app.web.shared.fleet import Fleet, fleet_on
-from app.web.shared.services import Services
+from tests.services import app_with, services_with, settings_with
 
 ZIRCON, QUOKKA, OKAPI = "zircon:7b", "quokka:8b", "okapi:8b"
 KEY = "the-admin-key"
@@ -95,10 +92,9 @@ async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
 
 def client(fleet: Fleet | None, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:
     """A caller on the arena's machine, or one whom a proxy let through."""
-    app = application.create(lambda: None)
-    contestants = None if fleet is None else Fixed(fleet.roster)
-    settings = Settings(_env_file=None, arena_admin_key=KEY, arena_models=(ZIRCON, QUOKKA))
-    app.state.services = Services(settings, SimpleNamespace(), None, None, contestants, None, fleet=fleet)
+    rooms = {} if fleet is None else {"fleet": fleet, "contestants": Fixed(fleet.roster)}
+    settings = settings_with(arena_admin_key=KEY, arena_models=(ZIRCON, QUOKKA))
+    app = app_with(services_with(settings, **rooms))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(
         transport=transport,

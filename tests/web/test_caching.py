@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import pytest
 from fastapi import Response
 from httpx import ASGITransport, AsyncClient
 from structlog.testing import capture_logs
 
-from app.leaderboard.cache import LeaderboardCache
-from app.settings.settings import Settings
-from app.web import application
-from app.web.shared.services import Services
+from tests.services import app_with, services_with
 
 
 class Board:
@@ -28,7 +23,7 @@ class Board:
 
 
 def client(boards: Board | None = None) -> AsyncClient:
-    app = application.create(lambda: cast(Any, None))  # its lifespan is not run here
+    app = app_with(services_with(boards=boards))
 
     @app.get("/kept/app.0123.js")
     async def asset() -> Response:
@@ -38,9 +33,6 @@ def client(boards: Board | None = None) -> AsyncClient:
     async def broken() -> Response:
         raise ZeroDivisionError
 
-    known = Settings(_env_file=None)
-    nothing = cast(Any, None)
-    app.state.services = Services(known, nothing, nothing, cast(LeaderboardCache, boards), nothing, nothing)
     transport = ASGITransport(app, raise_app_exceptions=False)
     return AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
 

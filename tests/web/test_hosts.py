@@ -6,17 +6,22 @@ import asyncio
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, cast
 
+import httpx
 import pytest
+from redis.asyncio import Redis
 
 from app.backends.base import InstalledModel
 from app.hosts.catalog import Contender
+from app.hosts.roster import Roster
 from app.redis.client import commands_client
 from app.scheduling.report import HostReport
-from app.web import application
 from app.web.api import host_examples
 from app.web.api.host_views import model_view, rfc3339
-from app.web.shared.fleet import Checkup, troubles
+from app.web.openapi import document
+from app.web.shared.fleet import Checkup, Fleet, troubles
+from tests.redis.server import RedisServer
 from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
 
 HOSTS, MODELS, WARM = "/api/arena/hosts", "/api/arena/models", "/api/arena/warm"
@@ -37,18 +42,18 @@ class Examined:
     findings: tuple[Found, ...] = (Found(),)
 
 
-async def doctor():
+async def doctor() -> Examined:
     return Examined()
 
 
-async def get(fleet, path=HOSTS, **more):
+async def get(fleet: Fleet, path: str = HOSTS, **more: Any) -> dict[str, Any]:
     async with client(fleet, **more) as http:
         reply = await http.get(path)
     assert reply.status_code == 200, reply.text
-    return reply.json()
+    return dict(reply.json())
 
 
-async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_have_in_memory(redis):
+async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_have_in_memory(redis: Redis) -> None:
     seen = await get(await fleet_of(redis, REPORT))
     assert [(host["name"], host["health"], host["driven"]) for host in seen["hosts"]] == [
         ("gpu-1", "up", True),
@@ -65,7 +70,7 @@ async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_h
     assert (seen["view"], seen["waiting"], seen["running"]) == ("public", 2, 1)
 
 
-async def test_nobody_but_operators_learns_who_writes_where_or_which_addresses_there_are(redis):
+async def test_nobody_but_operators_learns_who_writes_where_or_which_addresses_there_are(redis: Redis) -> None:
     seen = json.dumps(await get(await fleet_of(redis, REPORT, doctor=doctor)))
     for secret in (QUOKKA, "10.0.0", "secret", "used", "expires", "by_model", "load_failed", "findings", "why"):
         assert secret not in seen
@@ -80,7 +85,7 @@ async def test_nobody_but_operators_learns_who_writes_where_or_which_addresses_t
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-admin-key": KEY}])
-async def test_operators_see_everything_but_the_password(redis, headers):
+async def test_operators_see_everything_but_the_password(redis: Redis, headers: dict[str, str]) -> None:
     seen = await get(await fleet_of(redis, REPORT, doctor=doctor), operator=not headers, **headers)
     one, _, gone = seen["hosts"]
     assert seen["view"] == "full"
@@ -100,7 +105,7 @@ async def test_operators_see_everything_but_the_password(redis, headers):
     assert "secret" not in json.dumps(seen)
 
 
-async def test_operators_see_what_was_unloaded_and_why(redis):
+async def test_operators_see_what_was_unloaded_and_why(redis: Redis) -> None:
     fleet = await fleet_of(redis, REPORT)
     one, two, _ = (await get(fleet, operator=True))["hosts"]
     assert one["unloads"] == [
@@ -116,12 +121,12 @@ async def test_operators_see_what_was_unloaded_and_why(redis):
     assert "unloads" not in (await get(fleet))["hosts"][0]
 
 
-async def test_the_driver_is_believed_against_our_own_probe(redis):
+async def test_the_driver_is_believed_against_our_own_probe(redis: Redis) -> None:
     seen = await get(await fleet_of(redis, HostReport("gpu-3", NOW, health="trying", why="timeout")))
     assert seen["hosts"][2]["health"] == "trying"
 
 
-async def test_models_tell_where_they_are_and_which_are_missing(redis):
+async def test_models_tell_where_they_are_and_which_are_missing(redis: Redis) -> None:
     seen = await get(await fleet_of(redis, REPORT), MODELS)
     zircon, quokka = seen["models"]
     assert (zircon["model"], zircon["hosts"], zircon["resident_on"]) == (ZIRCON, ["gpu-1"], ["gpu-1"])
@@ -133,7 +138,7 @@ async def test_models_tell_where_they_are_and_which_are_missing(redis):
     ]
 
 
-async def test_a_missing_model_may_be_on_the_host_that_is_silent(redis):
+async def test_a_missing_model_may_be_on_the_host_that_is_silent(redis: Redis) -> None:
     fleet = await fleet_of(redis, roster=await roster_of((ZIRCON, QUOKKA, "numbat:3b", "numbat-cloud")))
     numbat, cloud = (await get(fleet, MODELS))["missing"]
     assert "gpu-3" in numbat["remedy"]
@@ -143,25 +148,25 @@ async def test_a_missing_model_may_be_on_the_host_that_is_silent(redis):
 class Installed:
     """A roster of hosts whose copies of a model have these digests."""
 
-    def __init__(self, **digests):
+    def __init__(self, **digests: Any) -> None:
         self._digests = digests
 
-    def installed(self, host, model):
+    def installed(self, host: str, model: str) -> InstalledModel:
         return InstalledModel(model, 5, self._digests[host])
 
 
 @pytest.mark.parametrize(("digests", "same"), [(("d1", "d1"), True), (("d1", "d2"), False), (("", "d1"), True)])
-def test_different_files_under_one_name_are_told(digests, same):
+def test_different_files_under_one_name_are_told(digests: tuple[str, str], same: bool) -> None:
     roster = Installed(one=digests[0], two=digests[1])
-    view = model_view(Contender(ZIRCON, ("one", "two"), 5), roster, {})
+    view = model_view(Contender(ZIRCON, ("one", "two"), 5), cast(Roster, roster), {})
     assert view["same_everywhere"] == same
     assert view["digest"] == "d1"
 
 
-async def warmed(redis, **request):
+async def warmed(redis: Redis, **request: Any) -> tuple[httpx.Response, list[str]]:
     asked = []
 
-    async def warm(models):
+    async def warm(models: list[str]) -> None:
         asked.extend(models)
 
     async with client(await fleet_of(redis, warm=warm)) as http:
@@ -179,7 +184,9 @@ async def warmed(redis, **request):
         ({"json": {"models": []}}, []),
     ],
 )
-async def test_models_are_warmed_before_anybody_plays(redis, request_, models):
+async def test_models_are_warmed_before_anybody_plays(
+    redis: Redis, request_: dict[str, dict[str, Any]], models: list[str]
+) -> None:
     reply, asked = await warmed(redis, **request_)
     assert reply.status_code == 202
     assert reply.json() == {"warming": models}
@@ -187,14 +194,16 @@ async def test_models_are_warmed_before_anybody_plays(redis, request_, models):
 
 
 @pytest.mark.parametrize("models", ["zircon:7b", [1], [""], ["numbat:3b"], ["zircon-cloud"], [ZIRCON] * 101, {}])
-async def test_what_can_not_be_warmed_is_refused_with_its_field(redis, models):
+async def test_what_can_not_be_warmed_is_refused_with_its_field(
+    redis: Redis, models: str | list[int | str] | dict[Any, Any]
+) -> None:
     reply, asked = await warmed(redis, json={"models": models})
     assert reply.status_code == 400
     assert reply.json()["field"].startswith("models")
     assert not asked
 
 
-async def test_without_redis_hosts_and_models_are_503(redis_server):
+async def test_without_redis_hosts_and_models_are_503(redis_server: RedisServer) -> None:
     redis = commands_client(redis_server.url)
     fleet = await fleet_of(redis)
     redis_server.kill()
@@ -207,16 +216,16 @@ async def test_without_redis_hosts_and_models_are_503(redis_server):
     await redis.aclose()
 
 
-async def test_a_process_without_hosts_says_so():
+async def test_a_process_without_hosts_says_so() -> None:
     async with client(None) as http:
         reply = await http.get(HOSTS)
     assert (reply.status_code, reply.json()["code"]) == (503, "no_hosts")
 
 
-async def test_the_hosts_are_examined_once_for_all_who_ask_in_a_while():
+async def test_the_hosts_are_examined_once_for_all_who_ask_in_a_while() -> None:
     asked, now = [], [0.0]
 
-    async def examine():
+    async def examine() -> Examined:
         asked.append(1)
         await asyncio.sleep(0)
         return Examined()
@@ -229,13 +238,16 @@ async def test_the_hosts_are_examined_once_for_all_who_ask_in_a_while():
     assert len(asked) == 2
 
 
-async def test_an_examination_without_end_is_told_instead_of_waited_for():
-    checkup = Checkup(asyncio.Event().wait, limit=timedelta(milliseconds=20))
+async def test_an_examination_without_end_is_told_instead_of_waited_for() -> None:
+    async def endless() -> Examined:
+        return await asyncio.Future[Examined]()
+
+    checkup = Checkup(endless, limit=timedelta(milliseconds=20))
     (slow,) = await checkup.findings()
     assert (slow.code, slow.command) == ("examination_slow", "arena doctor")
 
 
-def test_the_troubles_of_hosts_are_named():
+def test_the_troubles_of_hosts_are_named() -> None:
     reports = {
         "gpu-1": HostReport("gpu-1", NOW, health="down", why="unavailable"),
         "gpu-2": HostReport("gpu-2", NOW, health="trying"),
@@ -253,12 +265,12 @@ def test_the_troubles_of_hosts_are_named():
     assert troubles({"gpu-1": REPORT}, (ONE,), ["gpu-1"]) == ()
 
 
-def test_times_are_rfc_3339_in_utc_and_odd_ones_none():
+def test_times_are_rfc_3339_in_utc_and_odd_ones_none() -> None:
     assert rfc3339(NOW) == "2026-01-01T00:00:00.250Z"
     assert [rfc3339(at) for at in (None, 0.0, 1e18)] == [None] * 3
 
 
-async def test_the_examples_have_the_fields_of_real_answers(redis):
+async def test_the_examples_have_the_fields_of_real_answers(redis: Redis) -> None:
     fleet = await fleet_of(redis, REPORT, doctor=doctor)
     for example, answered in (
         (host_examples.PUBLIC_VIEW, await get(fleet)),
@@ -272,8 +284,8 @@ async def test_the_examples_have_the_fields_of_real_answers(redis):
     assert list(host_examples.HOST["residents"][0]) == list((await get(fleet))["hosts"][0]["residents"][0])
 
 
-def test_the_calls_are_documented_with_examples():
-    paths = application.create(lambda: None).openapi()["paths"]
+def test_the_calls_are_documented_with_examples() -> None:
+    paths = document()["paths"]
     for path, verb, status in ((HOSTS, "get", "200"), (MODELS, "get", "200"), (WARM, "post", "202")):
         operation = paths[path][verb]
         assert operation["tags"] == ["hosts"]

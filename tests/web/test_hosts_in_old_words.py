@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import Unavailable
@@ -14,8 +16,11 @@ from app.redis.client import commands_client
 from app.scheduling.dispatch.router import Router
 from app.scheduling.report import HostReport
 from app.scheduling.testing.in_memory import MemoryQueue, MemoryReports
-from app.settings.settings import HostSettings, Settings
+from app.settings.settings import HostSettings
 from app.web.legacy.status import ollama_status
+from app.web.shared.fleet import Fleet
+from tests.redis.server import RedisServer
+from tests.services import services_with, settings_with
 from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of, roster_of
 
 HOSTS = (
@@ -24,36 +29,39 @@ HOSTS = (
 )
 
 
-async def status(fleet, models=(ZIRCON, QUOKKA), wanted=(ZIRCON, QUOKKA), hosts=HOSTS):
-    async def at_hand():
+async def status(
+    fleet: Fleet | None,
+    models: tuple[str, ...] = (ZIRCON, QUOKKA),
+    wanted: tuple[str, ...] = (ZIRCON, QUOKKA),
+    hosts: tuple[HostSettings, ...] = HOSTS,
+) -> dict[str, Any]:
+    async def at_hand() -> tuple[str, ...]:
         if len(models) < 2:
             raise Unavailable("a battle needs two models")
         return models
 
-    settings = Settings(_env_file=None, arena_models=wanted, **{"[[hosts]]": hosts})
-    return await ollama_status(
-        SimpleNamespace(settings=settings, contestants=SimpleNamespace(at_hand=at_hand), fleet=fleet)
-    )
+    settings = settings_with(arena_models=wanted, **{"[[hosts]]": hosts})
+    return await ollama_status(services_with(settings, contestants=SimpleNamespace(at_hand=at_hand), fleet=fleet))
 
 
-def up(*hosts):
+def up(*hosts: str) -> list[HostReport]:
     return [HostReport(host, NOW) for host in hosts]
 
 
-async def test_all_hosts_are_told_without_who_logs_in(redis):
+async def test_all_hosts_are_told_without_who_logs_in(redis: Redis) -> None:
     told = await status(await fleet_of(redis, *up("gpu-1", "gpu-2", "gpu-3")))
     assert told["base_url"] == "http://10.0.0.5:11434, http://10.0.0.6:11434"
     assert told["recommendation"] == "All models are there; nothing to do."
     assert (await status(None, hosts=HOSTS[1:]))["base_url"] == "http://10.0.0.6:11434"
 
 
-async def test_a_dead_host_among_others_is_named_with_what_to_do(redis):
+async def test_a_dead_host_among_others_is_named_with_what_to_do(redis: Redis) -> None:
     told = await status(await fleet_of(redis, *up("gpu-1", "gpu-3"), HostReport("gpu-2", NOW, health="down")))
     assert told["status"] == "healthy"
     assert told["recommendation"] == "Host gpu-2 does not answer: start Ollama there (ollama serve)."
 
 
-async def test_what_nobody_drives_is_believed_to_be_as_we_saw_it(redis):
+async def test_what_nobody_drives_is_believed_to_be_as_we_saw_it(redis: Redis) -> None:
     told = await status(await fleet_of(redis), wanted=(ZIRCON, "numbat:3b"))
     assert told["recommendation"] == (
         "Host gpu-3 does not answer: start Ollama there (ollama serve). "
@@ -62,7 +70,7 @@ async def test_what_nobody_drives_is_believed_to_be_as_we_saw_it(redis):
     assert told["arena_models_status"] == {ZIRCON: True, "numbat:3b": False}
 
 
-async def test_redis_need_not_be_there_to_ask(redis_server):
+async def test_redis_need_not_be_there_to_ask(redis_server: RedisServer) -> None:
     redis = commands_client(redis_server.url)
     fleet = await fleet_of(redis)
     redis_server.kill()
@@ -70,9 +78,9 @@ async def test_redis_need_not_be_there_to_ask(redis_server):
     await redis.aclose()
 
 
-async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away():
+async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away() -> None:
     class Away(MemoryReports):
-        async def read(self):
+        async def read(self) -> NoReturn:
             raise RedisConnectionError("gone")
 
     roster = await roster_of()
@@ -84,7 +92,7 @@ async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away():
         await hand.room_for([ZIRCON, QUOKKA])
 
 
-async def test_too_few_models_are_unhealthy_and_no_error_status(redis):
+async def test_too_few_models_are_unhealthy_and_no_error_status(redis: Redis) -> None:
     told = await status(await fleet_of(redis), models=(ZIRCON,))
     assert told["status"] == "unhealthy"
     assert told["error"] == told["recommendation"]

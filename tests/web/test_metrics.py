@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from redis.asyncio import Redis
 
 from app.arena.sweeper import OPEN_KEY
 from app.metrics.counters import Counters
 from app.timing.stopwatch import Timing
+from app.web.shared.fleet import Fleet
 from tests.web.fleets import KEY, QUOKKA, REPORT, ZIRCON, client, fleet_of
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -18,14 +22,14 @@ pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 QUICK = Timing(queue_s=0.02, ttft_s=0.25, total_s=4.2, tokens=200, tokens_per_s=55.0)
 
 
-async def scrape(fleet, *, operator=True, **headers):
+async def scrape(fleet: Fleet, *, operator: bool = True, **headers: Any) -> httpx.Response:
     async with client(fleet, operator=operator, **headers) as http:
         reply = await http.get("/metrics")
     assert reply.status_code == 200, reply.text
     return reply
 
 
-def samples(text):
+def samples(text: str) -> dict[tuple[Any, ...], float]:
     return {
         (sample.name, *sorted(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -33,7 +37,7 @@ def samples(text):
     }
 
 
-async def counted(redis):
+async def counted(redis: Redis) -> tuple[Counters, Counters]:
     """Two workers that both counted."""
     tallies = Counters(redis), Counters(redis)
     for tally in tallies:
@@ -46,7 +50,7 @@ async def counted(redis):
     return tallies
 
 
-async def test_two_workers_show_the_same_figures(redis):
+async def test_two_workers_show_the_same_figures(redis: Redis) -> None:
     one, two = await fleet_of(redis, REPORT), await fleet_of(redis)
     await counted(redis)
     texts = [(await scrape(fleet)).text for fleet in (one, two)]
@@ -65,7 +69,7 @@ async def test_two_workers_show_the_same_figures(redis):
     assert seen[("arena_battles_opened_total",)] == 2
 
 
-async def test_hosts_and_what_they_hold_are_gauges(redis):
+async def test_hosts_and_what_they_hold_are_gauges(redis: Redis) -> None:
     await redis.sadd(OPEN_KEY, "b1", "b2")
     await redis.expire(OPEN_KEY, 60)
     seen = samples((await scrape(await fleet_of(redis, REPORT))).text)
@@ -82,7 +86,7 @@ async def test_hosts_and_what_they_hold_are_gauges(redis):
     assert seen[("arena_battles_open",)] == 2
 
 
-async def test_counters_that_alerts_look_at_begin_at_nought(redis):
+async def test_counters_that_alerts_look_at_begin_at_nought(redis: Redis) -> None:
     seen = samples((await scrape(await fleet_of(redis))).text)
     assert seen[("arena_fallback_answers_total", ("host", "gpu-2"))] == 0
     assert seen[("arena_host_events_total", ("host", "gpu-1"), ("kind", "unloaded_by_others"))] == 0
@@ -90,7 +94,7 @@ async def test_counters_that_alerts_look_at_begin_at_nought(redis):
     assert seen[("arena_battles_opened_total",)] == 0
 
 
-async def test_everybody_sees_residency_and_totals_only(redis):
+async def test_everybody_sees_residency_and_totals_only(redis: Redis) -> None:
     fleet = await fleet_of(redis, REPORT)
     one, two = await counted(redis)
     seen = samples((await scrape(fleet, operator=False)).text)
@@ -108,19 +112,19 @@ async def test_everybody_sees_residency_and_totals_only(redis):
         assert not any(model in str(key) or host in str(key) for key in changed)
 
 
-async def test_the_order_of_what_is_in_memory_does_not_tell_what_was_used_last(redis):
+async def test_the_order_of_what_is_in_memory_does_not_tell_what_was_used_last(redis: Redis) -> None:
     seen = (await scrape(await fleet_of(redis, REPORT), operator=False)).text
     other = replace(REPORT, residents=REPORT.residents[::-1])
     assert (await scrape(await fleet_of(redis, other), operator=False)).text == seen
 
 
-async def test_a_scraper_with_the_key_sees_everything_from_anywhere(redis):
+async def test_a_scraper_with_the_key_sees_everything_from_anywhere(redis: Redis) -> None:
     await counted(redis)
     reply = await scrape(await fleet_of(redis), operator=False, authorization=f"Bearer {KEY}")
     assert f'model="{ZIRCON}"' in reply.text
 
 
-async def test_it_is_prometheus_text_or_open_metrics_as_the_scraper_likes(redis):
+async def test_it_is_prometheus_text_or_open_metrics_as_the_scraper_likes(redis: Redis) -> None:
     fleet = await fleet_of(redis, REPORT)
     assert (await scrape(fleet)).headers["content-type"].startswith("text/plain; version=0.0.4")
     reply = await scrape(fleet, accept="application/openmetrics-text;version=1.0.0")

@@ -174,10 +174,10 @@ async def play(url: str, battle: str, verdicts: Iterable[str], limit_s: float = 
     for verdict in verdicts:
         now = await until_ready(url, battle, limit_s=limit_s)
         if now["status"] != "running":
-            return now
+            return dict(now)
         reply = await vote(url, battle, now["round"], verdict)
         assert reply.status_code == 200, reply.text
-    return await until_ready(url, battle, limit_s=limit_s)
+    return dict(await until_ready(url, battle, limit_s=limit_s))
 
 
 def folded(start: dict[str, Any], events: Iterable[Sse]) -> dict[str, Any]:
@@ -212,4 +212,4 @@ def check_refusal(reply: httpx.Response, status: int) -> dict[str, Any]:
     assert body["code"] == body["code"].lower().replace(" ", "_")
     assert "Traceback" not in reply.text
     assert reply.headers["content-type"] == "application/json"
-    return body
+    return dict(body)

@@ -66,7 +66,7 @@ class ModelServer:
     @property
     def busy(self) -> int:
         """How many answers are being read or written at this moment."""
-        return self.do(lambda: len(self.running.machine.engine))
+        return int(self.do(lambda: len(self.running.machine.engine)))
 
     def set(self, **switches: object) -> None:
         """Switch faults on."""
@@ -178,7 +178,7 @@ class Instance:
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process' environment without the arena's settings, and with ``settings``."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | settings
+    return dict(kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | settings)
 
 
 def serve(folder: Path, settings: Mapping[str, str], *flags: str) -> Instance:

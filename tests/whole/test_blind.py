@@ -124,7 +124,9 @@ async def test_a_failing_model_leaves_without_a_name_and_never_costs_the_battle(
 
 
 async def unload_okapi(home):
-    await post(f"{home.house.basalt.url}/api/generate", {"model": OKAPI, "keep_alive": 0})
+    async with client() as http:  # no call of the arena, so its document says nothing of the answer
+        reply = await http.post(f"{home.house.basalt.url}/api/generate", json={"model": OKAPI, "keep_alive": 0})
+    assert reply.json()["done_reason"] == "unload"
 
 
 async def test_a_server_that_refuses_connections_never_costs_the_battle(home):
