@@ -56,7 +56,6 @@ class LeaderboardCache:
         self._every = every
         self._patience_s = patience.total_seconds()
         self._asked = asyncio.Event()
-        self.fits = 0
 
     async def run(self) -> None:
         """Keep the snapshot true until cancelled."""
@@ -146,5 +145,4 @@ class LeaderboardCache:
         gathered = await gather(self._database, self._current, with_style=with_style)
         bodies = await asyncio.to_thread(bodies_of, gathered, queries)
         await self._snapshots.replace(mark, bodies)
-        self.fits += 1
         log.info("board_made", votes=len(gathered.rows), boards=len(bodies) - 2, took_s=round(monotonic() - began, 3))

@@ -11,7 +11,7 @@ from tests.services import settings_with
 
 
 def settings(**values: object) -> Settings:
-    return settings_with(**values)  # type: ignore[arg-type]
+    return settings_with(**values)
 
 
 @pytest.mark.parametrize(

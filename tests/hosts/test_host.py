@@ -17,7 +17,7 @@ GIB = 1024**3
 
 
 def settings(**values: object) -> Settings:
-    return settings_with(**values)  # type: ignore[arg-type]
+    return settings_with(**values)
 
 
 def test_without_a_file_there_is_one_host_named_local() -> None:

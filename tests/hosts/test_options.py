@@ -11,7 +11,7 @@ from tests.services import settings_with
 
 
 def settings(*rows: ModelSettings, **values: object) -> Settings:
-    return settings_with(**{"[[models]]": rows, **values})  # type: ignore[arg-type]
+    return settings_with(**{"[[models]]": rows, **values})
 
 
 def test_a_model_without_a_row_gets_the_arenas_options() -> None:

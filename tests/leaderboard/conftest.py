@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,25 +16,35 @@ import pytest
 from app.database.database import Database
 from app.errors import Unavailable
 from app.leaderboard.cache import LeaderboardCache
+from app.leaderboard.query import LeaderboardQuery
 from app.records.ledger import Ledger
 from app.redis.client import commands_client
-from app.settings.settings import Settings
 from app.tasks import cancel_and_wait
-from app.web import application
-from app.web.shared.services import Services
 from tests.leaderboard.playing import Player
 from tests.records.conftest import _migrated_file, _shared_url, database, kind, ledger, postgres, url
+from tests.services import app_with, services_with
 
 __all__ = ["_migrated_file", "_shared_url", "database", "kind", "ledger", "postgres", "url"]
 
 QUICK = timedelta(seconds=0.1)
 
 
+class CountedBoards(LeaderboardCache):
+    """Boards that say how many snapshots they ``began`` and, once these are stored, ``made``."""
+
+    began = made = 0
+
+    async def _make(self, mark: str, queries: Sequence[LeaderboardQuery]) -> None:
+        self.began += 1
+        await super()._make(mark, queries)
+        self.made += 1
+
+
 @dataclass(frozen=True)
 class Worker:
     """One process's boards behind HTTP."""
 
-    boards: LeaderboardCache
+    boards: CountedBoards
     http: httpx.AsyncClient
 
     async def get(self, path: str = "leaderboard", **query: str) -> httpx.Response:
@@ -54,9 +64,8 @@ class NobodyAtHand:
 
 
 def _http(boards: LeaderboardCache, database: Database) -> httpx.AsyncClient:
-    app = application.create(lambda: None)
     manager = SimpleNamespace(counts=Ledger(database).counts)
-    app.state.services = Services(Settings(_env_file=None), manager, None, boards, NobodyAtHand(), None)
+    app = app_with(services_with(manager=manager, boards=boards, contestants=NobodyAtHand()))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://arena")
 
@@ -69,7 +78,7 @@ async def start(redis_url: str, database: Database) -> AsyncIterator[Callable[..
         def started(*, running: bool = True, redis: str = redis_url, **how: Any) -> Worker:
             client = commands_client(redis)
             stack.push_async_callback(client.aclose)
-            boards = LeaderboardCache(client, database, **{"every": QUICK, **how})
+            boards = CountedBoards(client, database, **{"every": QUICK, **how})
             worker = Worker(boards, _http(boards, database))
             stack.push_async_callback(worker.http.aclose)
             if running:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from app.battle.battle import Status
-from tests.leaderboard.playing import BOTH_BAD, TIE, A, B
+from tests.leaderboard.conftest import Worker
+from tests.leaderboard.playing import BOTH_BAD, TIE, A, B, Player
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -24,11 +28,11 @@ STATISTICS = {
 }
 
 
-def types_of(body, fields):
+def types_of(body: dict[str, Any], fields: dict[str, type[Any]]) -> dict[str, type[Any]]:
     return {name: type(body[name]) for name in fields}
 
 
-async def test_an_arena_without_votes_has_empty_lists(start):
+async def test_an_arena_without_votes_has_empty_lists(start: Callable[..., Worker]) -> None:
     worker = start()
     board, statistics = await worker.get(), await worker.get("statistics")
     assert (board.status_code, statistics.status_code) == (200, 200)
@@ -40,7 +44,7 @@ async def test_an_arena_without_votes_has_empty_lists(start):
     assert "error" not in board.json() | statistics.json()
 
 
-async def test_rows_have_the_fields_and_types_that_clients_read(start, player):
+async def test_rows_have_the_fields_and_types_that_clients_read(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, A, A, B)
     board = await start().board()
     assert type(board["last_updated"]) is float
@@ -50,7 +54,7 @@ async def test_rows_have_the_fields_and_types_that_clients_read(start, player):
     assert {row["model"]: row["battles_fought"] for row in board["leaderboard"]} == {"x": 4, "y": 4}
 
 
-async def test_rows_say_how_sure_they_are(start, player):
+async def test_rows_say_how_sure_they_are(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(*[A, B, A] * 8)
     board = await start().board()
     first, second = board["leaderboard"]
@@ -65,7 +69,7 @@ async def test_rows_say_how_sure_they_are(start, player):
     assert board["votes_of"] == "ended battles"
 
 
-async def test_existing_clients_count_ranks_and_ours_sees_groups(start, player):
+async def test_existing_clients_count_ranks_and_ours_sees_groups(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, B)
     worker = start()
     board, statistics = await worker.board(), (await worker.get("statistics")).json()
@@ -74,12 +78,12 @@ async def test_existing_clients_count_ranks_and_ours_sees_groups(start, player):
         assert [row["rank_low"] for row in rows] == [1, 1], "nobody knows who is better"
 
 
-async def test_a_model_with_few_votes_is_provisional(start, player):
+async def test_a_model_with_few_votes_is_provisional(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, B)
     assert [row["reasons"] for row in (await start().board())["leaderboard"]] == [["few_votes"], ["few_votes"]]
 
 
-async def test_the_statistics_count_battles_verdicts_and_models(start, player):
+async def test_the_statistics_count_battles_verdicts_and_models(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, A, B, TIE, BOTH_BAD, categories=("code",), language="fr")
     await player.battle(A, end=Status.RUNNING)
     statistics = (await start().get("statistics")).json()
@@ -94,7 +98,9 @@ async def test_the_statistics_count_battles_verdicts_and_models(start, player):
     assert [row["model"] for row in statistics["leaderboard"]] == ["x", "y"]
 
 
-async def test_the_same_name_with_other_weights_is_another_contestant(start, player):
+async def test_the_same_name_with_other_weights_is_another_contestant(
+    start: Callable[..., Worker], player: Player
+) -> None:
     await player.battle(A, digests=("sha256:1", "sha256:9"))
     await player.battle(A, digests=("sha256:2", "sha256:9"))
     board = await start().board()
@@ -106,7 +112,9 @@ async def test_the_same_name_with_other_weights_is_another_contestant(start, pla
     assert digests == {"sha256:1", "sha256:2"}
 
 
-async def test_a_model_that_is_no_longer_drawn_is_retired_and_keeps_its_votes(start, player):
+async def test_a_model_that_is_no_longer_drawn_is_retired_and_keeps_its_votes(
+    start: Callable[..., Worker], player: Player
+) -> None:
     await player.battles(A, B)
     board = await start(current=lambda: ("y", "z")).board()
     assert {row["model"]: (row["retired"], row["votes"]) for row in board["leaderboard"]} == {
@@ -115,7 +123,9 @@ async def test_a_model_that_is_no_longer_drawn_is_retired_and_keeps_its_votes(st
     }
 
 
-async def test_the_status_shows_the_first_three_once_there_is_a_board(start, player):
+async def test_the_status_shows_the_first_three_once_there_is_a_board(
+    start: Callable[..., Worker], player: Player
+) -> None:
     for loser in ("y", "z", "w"):
         await player.battle(A, "x", loser)
     worker = start(running=False)

@@ -9,13 +9,12 @@ import pytest
 from redis.asyncio import Redis
 
 from app.database.database import Database
-from app.leaderboard.cache import LeaderboardCache
 from app.leaderboard.query import LeaderboardQuery
 from tests.helpers import wait_until
-from tests.leaderboard.conftest import QUICK
+from tests.leaderboard.conftest import QUICK, CountedBoards
 
 
-class EndedAfterASnapshot(LeaderboardCache):
+class EndedAfterASnapshot(CountedBoards):
     """Boards whose task is cancelled some turns of the event loop after they stored a snapshot."""
 
     def __init__(self, redis: Redis, database: Database, turns: int) -> None:
@@ -44,4 +43,4 @@ async def test_the_boards_end_when_they_are_cancelled_just_after_a_snapshot(
     running = asyncio.create_task(boards.run(), name="board")
     await wait_until(running.done)
     assert running.cancelled()
-    assert boards.fits == 1
+    assert boards.made == 1

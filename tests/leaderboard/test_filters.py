@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from app.database.database import Database
 from app.leaderboard.bodies import board_body
 from app.leaderboard.gather import gather
 from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
-from tests.helpers import wait_until
-from tests.leaderboard.playing import BOTH_BAD, TIE, TIMED, A, B
+from tests.leaderboard.conftest import Worker
+from tests.leaderboard.playing import BOTH_BAD, TIE, TIMED, A, B, Player
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 LONG = "**Yes.** " + "Because of this and that. " * 20
 
 
-def wins(board):
+def wins(board: dict[str, Any]) -> dict[str, int]:
     return {row["model"]: row["wins"] for row in board["leaderboard"]}
 
 
-async def gathered_board(database, **query):
+async def gathered_board(database: Database, **query: str) -> dict[str, Any]:
     """A board of the votes as they are now."""
-    return json.loads(board_body(await gather(database, tuple, with_style=True), LeaderboardQuery.of(**query)))
+    return dict(json.loads(board_body(await gather(database, tuple, with_style=True), LeaderboardQuery.of(**query))))
 
 
-async def test_a_category_and_a_language_have_boards_of_their_own(start, player):
+async def test_a_category_and_a_language_have_boards_of_their_own(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, A, categories=("code", "math"), language="en")
     await player.battles(B, B, B, categories=("math",), language="fr")
     worker = start()
@@ -39,17 +42,21 @@ async def test_a_category_and_a_language_have_boards_of_their_own(start, player)
     assert (await worker.board(category="code"))["method"]["category"] == "code"
 
 
-async def test_a_category_without_votes_has_an_empty_board_that_nobody_has_to_make(start, player):
+async def test_a_category_without_votes_has_an_empty_board_that_nobody_has_to_make(
+    start: Callable[..., Worker], player: Player
+) -> None:
     await player.battles(A)
     worker = start()
     await worker.board()
-    made = await wait_until(lambda: worker.boards.fits)  # counted after it was stored
+    began = worker.boards.began
     board = await worker.board(category="poetry")
     assert (board["leaderboard"], board["method"]["category"]) == ([], "poetry")
-    assert worker.boards.fits == made
+    assert worker.boards.began == began == 1
 
 
-async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(start, player):
+async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(
+    start: Callable[..., Worker], player: Player
+) -> None:
     await player.battles(A)
     await player.battles(B, B, leaked=True)
     await player.battles(B, fallback=True)
@@ -69,8 +76,13 @@ async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(start, 
     ],
 )
 async def test_the_policy_says_whether_votes_on_a_leaked_answer_count(
-    start, player, policy, without, with_leaked, left_out
-):
+    start: Callable[..., Worker],
+    player: Player,
+    policy: str,
+    without: dict[str, int],
+    with_leaked: dict[str, int],
+    left_out: dict[str, int],
+) -> None:
     await player.battles(A, categories=("code",))
     await player.battles(B, B, leak=f"{policy}: name X", categories=("prose",))
     worker = start()
@@ -83,7 +95,9 @@ async def test_the_policy_says_whether_votes_on_a_leaked_answer_count(
     assert (statistics["votes"], statistics["model_usage"]) == (voted, {"x": voted, "y": voted})
 
 
-async def test_void_votes_stay_void_when_their_battle_was_forgotten(start, player, database):
+async def test_void_votes_stay_void_when_their_battle_was_forgotten(
+    start: Callable[..., Worker], player: Player, database: Database
+) -> None:
     await player.battles(A)
     await player.battles(B, leak="void: name X")
     await forget_older(database, datetime.now(UTC) + timedelta(hours=1))
@@ -91,7 +105,7 @@ async def test_void_votes_stay_void_when_their_battle_was_forgotten(start, playe
     assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 0}
 
 
-async def test_style_can_be_set_aside(start, player):
+async def test_style_can_be_set_aside(start: Callable[..., Worker], player: Player) -> None:
     for longer in (A, A, A, B) * 5:
         texts = (LONG, "Yes.") if longer is A else ("Yes.", LONG)
         await player.battle(longer, texts=texts)
@@ -106,7 +120,9 @@ async def test_style_can_be_set_aside(start, player):
 
 
 @pytest.mark.parametrize("host", ["gpu", None])
-async def test_style_does_not_depend_on_the_host_nor_on_texts_that_were_erased(player, database, host):
+async def test_style_does_not_depend_on_the_host_nor_on_texts_that_were_erased(
+    player: Player, database: Database, host: str | None
+) -> None:
     for verdict in (A, A, B) * 4:
         texts = (LONG, "Yes.") if verdict is A else ("Yes.", LONG)
         await player.battle(verdict, texts=texts, host=host)
@@ -120,7 +136,9 @@ async def test_style_does_not_depend_on_the_host_nor_on_texts_that_were_erased(p
     assert await gathered_board(database, style="all") == before
 
 
-async def test_votes_without_style_are_left_out_where_it_is_set_aside_and_counted(start, player):
+async def test_votes_without_style_are_left_out_where_it_is_set_aside_and_counted(
+    start: Callable[..., Worker], player: Player
+) -> None:
     for verdict in (A, B) * 3:
         await player.battle(verdict, texts=(LONG, "Yes.") if verdict is A else ("Yes.", LONG))
     await player.battles(B, B, texts=("So.", " "))
@@ -130,7 +148,7 @@ async def test_votes_without_style_are_left_out_where_it_is_set_aside_and_counte
     assert (wins(board), board["counts"]["left_out"]) == ({"x": 3, "y": 3}, {"unmeasured": 2})
 
 
-async def test_style_that_nobody_measured_is_refused(start, player):
+async def test_style_that_nobody_measured_is_refused(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, B, A, texts=("So.", " "))
     worker = start()
     refused = await worker.get(style="length")
@@ -138,7 +156,7 @@ async def test_style_that_nobody_measured_is_refused(start, player):
     assert "none of the 3 votes" in refused.json()["error"]
 
 
-async def test_both_bad_counts_as_a_tie_where_that_is_asked_for(start, player):
+async def test_both_bad_counts_as_a_tie_where_that_is_asked_for(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, A, B, BOTH_BAD, BOTH_BAD, TIE)
     worker = start()
     plain, tied = await worker.board(), await worker.board(both_bad="tie")
@@ -153,7 +171,7 @@ async def test_both_bad_counts_as_a_tie_where_that_is_asked_for(start, player):
     ]
 
 
-async def test_ties_and_the_gauge_can_be_chosen_and_are_said(start, player):
+async def test_ties_and_the_gauge_can_be_chosen_and_are_said(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(*[A, A, B, TIE] * 5)
     worker = start()
     plain, chosen = await worker.board(), await worker.board(ties="davidson", anchor="y")
@@ -169,7 +187,7 @@ async def test_ties_and_the_gauge_can_be_chosen_and_are_said(start, player):
     assert (made_up.status_code, made_up.json()["field"]) == (400, "anchor")
 
 
-async def test_words_that_mean_nothing_are_refused_by_name(start):
+async def test_words_that_mean_nothing_are_refused_by_name(start: Callable[..., Worker]) -> None:
     worker = start()
     for field, word in (
         ("style", "emoji"),
@@ -183,7 +201,9 @@ async def test_words_that_mean_nothing_are_refused_by_name(start):
         assert (response.status_code, response.json()["field"]) == (400, field)
 
 
-async def test_the_speed_board_has_medians_and_tails_by_model_and_host(start, player):
+async def test_the_speed_board_has_medians_and_tails_by_model_and_host(
+    start: Callable[..., Worker], player: Player
+) -> None:
     for ttft in (0.1, 0.2, 0.3, 0.4, 2.0):
         await player.battle(A, timing=TIMED.from_dict(TIMED.to_dict() | {"ttft_s": ttft, "tokens_per_s": 10 * ttft}))
     worker = start()

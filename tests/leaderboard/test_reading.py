@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
 import pytest
 
 from app.battle.battle import Status
+from app.database.database import Database
 from app.records.ended import ended_mark, ended_votes, written_answers
 from app.records.style import AnswerStyle
-from tests.leaderboard.playing import A, B
+from tests.leaderboard.playing import A, B, Player
+
+T = TypeVar("T")
 
 
-async def flat(chunks):
+async def flat(chunks: AsyncIterator[Sequence[T]]) -> list[T]:
     return [value async for chunk in chunks for value in chunk]
 
 
-async def test_chunks_of_any_size_give_every_vote_and_answer_of_ended_battles_once(database, player):
+async def test_chunks_of_any_size_give_every_vote_and_answer_of_ended_battles_once(
+    database: Database, player: Player
+) -> None:
     await player.battles(A, B, A, B)
     await player.battle(A, "x", "y", "z", end=Status.RUNNING)
     votes = await flat(ended_votes(database))
@@ -30,7 +38,9 @@ async def test_chunks_of_any_size_give_every_vote_and_answer_of_ended_battles_on
 
 
 @pytest.mark.parametrize("end", [Status.STOPPED, Status.FINISHED])
-async def test_the_mark_differs_once_a_battle_with_votes_has_ended(database, player, end):
+async def test_the_mark_differs_once_a_battle_with_votes_has_ended(
+    database: Database, player: Player, end: Status
+) -> None:
     await player.battles(A)
     battle = await player.battle(B, "x", "y", "z", end=Status.RUNNING)
     before = await ended_mark(database)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.helpers import wait_until
 from tests.whole.client import call, open_battle, play
-from tests.whole.harness import MODELS, running_house
+from tests.whole.harness import MODELS, House, running_house
 
 BOARD = "/api/arena/leaderboard"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with running_house(tmp_path_factory.mktemp("board")) as house:
         house.driver()
         house.start()
         yield house
 
 
-async def test_a_battle_that_ended_is_on_the_board_of_every_worker_in_the_same_bytes(house):
+async def test_a_battle_that_ended_is_on_the_board_of_every_worker_in_the_same_bytes(house: House) -> None:
     one, two = house.instances
     empty = await call("GET", one.url + BOARD)
     assert empty.json()["leaderboard"] == []
@@ -28,10 +30,10 @@ async def test_a_battle_that_ended_is_on_the_board_of_every_worker_in_the_same_b
     await play(two.url, battle, ["a"])
     await call("POST", f"{one.url}/api/arena/battles/{battle}/stop")
 
-    async def counted():
-        return (await call("GET", two.url + BOARD)).json()["counts"]["votes"] == 1
+    async def counted() -> bool:
+        return bool((await call("GET", two.url + BOARD)).json()["counts"]["votes"] == 1)
 
-    await wait_until(counted, 15.0)
+    await wait_until(counted)
     shown = [await call("GET", worker.url + BOARD) for worker in (one, two)]
     assert shown[0].content == shown[1].content
     board = shown[0].json()

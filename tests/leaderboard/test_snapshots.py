@@ -3,112 +3,130 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from time import time
 
 import pytest
+from redis.asyncio import Redis
 
 from app.battle.battle import Status
 from app.leaderboard import cache
+from app.leaderboard.refit_turn import KEY as TURN
 from tests.helpers import wait_until
-from tests.leaderboard.playing import A, B
+from tests.leaderboard.conftest import Worker
+from tests.leaderboard.playing import A, B, Player
+from tests.redis.server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
 
-async def votes_on(worker):
-    return (await worker.board())["counts"]["votes"]
+async def votes_on(worker: Worker) -> int:
+    return int((await worker.board())["counts"]["votes"])
 
 
-async def test_all_workers_answer_with_the_same_bytes_and_one_of_them_made_them(start, player):
+async def test_all_workers_answer_with_the_same_bytes_and_one_of_them_made_them(
+    start: Callable[..., Worker], player: Player
+) -> None:
     await player.battles(A, B, A, language="en")
     workers = [start(every=timedelta(seconds=30)) for _ in range(2)]
     bodies = [(await worker.get()).content for worker in workers * 2]
     assert len(set(bodies)) == 1
-    assert sum(worker.boards.fits for worker in workers) == 1
+    assert sum(worker.boards.began for worker in workers) == 1
 
 
-async def test_many_first_requests_share_one_fit(start, player):
+async def test_many_first_requests_share_one_fit(start: Callable[..., Worker], player: Player) -> None:
     await player.battles(A, B, A)
     workers = [start(every=timedelta(seconds=30)) for _ in range(2)]
     bodies = await asyncio.gather(*(worker.get() for worker in workers * 10))
     assert len({body.content for body in bodies}) == 1
-    assert sum(worker.boards.fits for worker in workers) == 1
+    assert sum(worker.boards.began for worker in workers) == 1
 
 
-async def test_the_same_votes_give_the_same_bytes_after_redis_lost_them(start, player, redis):
+async def test_the_same_votes_give_the_same_bytes_after_redis_lost_them(
+    start: Callable[..., Worker], player: Player, redis: Redis
+) -> None:
     await player.battles(A, B, A)
     worker = start()
     before = (await worker.get()).content
     await redis.flushall()
     assert (await worker.get()).content == before
-    assert worker.boards.fits == 2
+    assert worker.boards.began == 2
 
 
-async def test_nothing_is_made_while_no_vote_comes(start, player):
+async def test_nothing_is_made_while_no_vote_comes(start: Callable[..., Worker], player: Player, redis: Redis) -> None:
     await player.battles(A, B)
-    worker = start(running=False, every=timedelta(milliseconds=1))
+    worker = start(running=False)
     assert await worker.boards.refresh()
-    await asyncio.sleep(0.05)
+    await redis.delete(TURN)
     assert not await worker.boards.refresh()
 
 
-async def test_however_many_votes_come_the_boards_are_made_once_in_a_while(start, player):
-    one, two = (start(running=False, every=timedelta(seconds=1)) for _ in range(2))
+async def test_however_many_votes_come_the_boards_are_made_once_in_a_while(
+    start: Callable[..., Worker], player: Player, redis: Redis
+) -> None:
+    one, two = (start(running=False, every=timedelta(minutes=1)) for _ in range(2))
     await player.battle(A)
     assert await one.boards.refresh()
     for _ in range(3):
         await player.battle(B)
         assert not await one.boards.refresh()
         assert not await two.boards.refresh()
-    assert await wait_until(two.boards.refresh)
+    assert await redis.pttl(TURN) > 30_000
+    await redis.delete(TURN)
+    assert await two.boards.refresh()
     assert await votes_on(one) == 4
 
 
-async def test_a_long_fit_is_followed_by_a_longer_pause(start, player, redis, monkeypatch):
-    gathered = cache.gather
-
-    async def slowly(*given, **how):
-        await asyncio.sleep(0.5)
-        return await gathered(*given, **how)
-
-    monkeypatch.setattr(cache, "gather", slowly)
+async def test_a_long_fit_is_followed_by_a_longer_pause(
+    start: Callable[..., Worker], player: Player, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter(range(0, 1000, 30))
+    monkeypatch.setattr(cache, "monotonic", lambda: float(next(times)))  # every look at the clock is 30 s later
     worker = start(running=False)
     await worker.boards.refresh()
-    assert await redis.pttl("arena:board:turn") > 1500
+    assert await redis.pttl(TURN) > 110_000
 
 
-async def test_verdicts_of_a_running_battle_move_nothing_until_it_ends(start, player):
+async def test_verdicts_of_a_running_battle_move_nothing_until_it_ends(
+    start: Callable[..., Worker], player: Player
+) -> None:
     await player.battles(A, B)
     worker = start()
     before = (await worker.get()).content
+    made = worker.boards.made
     running = await player.battle(A, "x", "y", "z", end=Status.RUNNING)
-    made = worker.boards.fits
-    await wait_until(lambda: worker.boards.fits > made)
+    await wait_until(lambda: worker.boards.made > made)
     assert (await worker.get()).content == before
 
     await player.end(running)
     await wait_until(lambda: votes_of_three(worker))
 
 
-async def votes_of_three(worker):
+async def votes_of_three(worker: Worker) -> bool:
     return await votes_on(worker) == 3
 
 
-async def test_a_worker_that_dies_in_its_turn_holds_up_the_others_for_its_term_only(start, player, redis):
+async def test_a_worker_that_dies_in_its_turn_holds_up_the_others_for_its_term_only(
+    start: Callable[..., Worker], player: Player, redis: Redis
+) -> None:
     await player.battles(A, B)
-    await redis.set("arena:board:turn", "somebody who died", px=500)
+    await redis.set(TURN, "somebody who died", px=500)
     assert await votes_on(start()) == 2
 
 
-async def test_a_request_that_has_waited_long_enough_is_told_to_come_back(start, redis):
-    await redis.set("arena:board:turn", "somebody slow", px=20_000)
+async def test_a_request_that_has_waited_long_enough_is_told_to_come_back(
+    start: Callable[..., Worker], redis: Redis
+) -> None:
+    await redis.set(TURN, "somebody slow", px=20_000)
     response = await start(patience=timedelta(seconds=0.2)).get()
     assert (response.status_code, response.json()["code"]) == (503, "board_not_ready")
     assert response.headers["Retry-After"]
 
 
-async def test_without_redis_there_is_no_board_and_with_it_there_is_again(start, player, redis_server):
+async def test_without_redis_there_is_no_board_and_with_it_there_is_again(
+    start: Callable[..., Worker], player: Player, redis_server: RedisServer
+) -> None:
     await player.battles(A, B)
     worker = start(redis=redis_server.url)
     assert await votes_on(worker) == 2
@@ -119,23 +137,28 @@ async def test_without_redis_there_is_no_board_and_with_it_there_is_again(start,
     assert await votes_on(worker) == 2
 
 
-async def test_boards_that_nobody_looks_at_any_more_are_no_longer_made(start, player, redis):
+async def test_boards_that_nobody_looks_at_any_more_are_no_longer_made(
+    start: Callable[..., Worker], player: Player, redis: Redis
+) -> None:
     await player.battles(A, categories=("code",))
     worker = start()
     await worker.board(category="code")
     assert len(await redis.hkeys("arena:board")) == 5
     await redis.delete("arena:board:wanted")
-    made = worker.boards.fits
+    made = worker.boards.made
     await player.battles(B)
-    await wait_until(lambda: worker.boards.fits > made)
+    await wait_until(lambda: worker.boards.made > made)
     assert len(await redis.hkeys("arena:board")) == 4
 
 
-async def test_what_another_version_left_in_redis_is_made_anew(start, player, redis):
+async def test_what_another_version_left_in_redis_is_made_anew(
+    start: Callable[..., Worker], player: Player, redis: Redis
+) -> None:
     await player.battles(A, B)
     worker = start()
     assert await votes_on(worker) == 2
     older, mark = "[null,null,[],[]]", await redis.hget("arena:board", "mark")
+    assert mark
     async with redis.pipeline() as pipeline:
         pipeline.delete("arena:board")
         pipeline.hset("arena:board", mapping={"mark": mark, older: b"{}"})

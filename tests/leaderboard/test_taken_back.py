@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import orjson
 import pytest
@@ -29,13 +30,20 @@ QUERIES = [
     LeaderboardQuery.of(language="fr", include="leaked"),
     LeaderboardQuery.of(style="all", include="fallback,leaked"),
 ]
-MARKS = [{}, {}, {}, {"fallback": True}, {"leaked": True, "leak": "flag: name X"}, {"leak": "mask: maker X"}]
-MARKS += [{"leaked": True, "leak": "void: name X"}]
+MARKS: list[dict[str, Any]] = [
+    {},
+    {},
+    {},
+    {"fallback": True},
+    {"leaked": True, "leak": "flag: name X"},
+    {"leak": "mask: maker X"},
+]
+MARKS += [{"leak": "mask: maker X"}, {"leaked": True, "leak": "void: name X"}]
 CHAMPION_STAYS = (Pair(0, 1), Pair(0, 2))
 
 
 @pytest.fixture
-async def emptied(tmp_path: Path) -> AsyncIterator[Callable[[], Database]]:
+async def emptied(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Database]]]:
     """Makes one more empty database."""
     made: list[Database] = []
 
@@ -70,7 +78,7 @@ async def play(database: Database, battles: int, *, unjudged: bool) -> None:
     ledger, rng = Ledger(database), Random(20)
     for number in range(battles):
         models = tuple(rng.sample(("w", "x", "y", "z"), 3))
-        told = {
+        told: dict[str, Any] = {
             "language": rng.choice(("en", "fr", None)),
             "categories": rng.choice((("code", "math"), ("prose",), None)),
         }
@@ -97,7 +105,9 @@ async def lines(database: Database) -> list[bytes]:
     return b"".join([piece async for piece in exported(database, Format.ARENA)]).splitlines(keepends=True)
 
 
-async def test_votes_taken_in_elsewhere_and_back_again_make_the_same_boards(database, emptied):
+async def test_votes_taken_in_elsewhere_and_back_again_make_the_same_boards(
+    database: Database, emptied: Callable[[], Awaitable[Database]]
+) -> None:
     first, last = await emptied(), await emptied()
     await play(first, 60, unjudged=False)
 
@@ -113,7 +123,9 @@ async def test_votes_taken_in_elsewhere_and_back_again_make_the_same_boards(data
     assert len({made[query.key] for query in QUERIES}) == len(QUERIES)
 
 
-async def test_answers_that_nobody_judged_are_missed_by_the_speed_board_only(database, emptied):
+async def test_answers_that_nobody_judged_are_missed_by_the_speed_board_only(
+    database: Database, emptied: Callable[[], Awaitable[Database]]
+) -> None:
     first = await emptied()
     await play(first, 40, unjudged=True)
 

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.cli import leaderboard
 from app.errors import InvalidInput
-from tests.leaderboard.playing import TIE, A, B
+from tests.leaderboard.conftest import Worker
+from tests.leaderboard.playing import TIE, A, B, Player
 
 
 @pytest.fixture
-async def played(player, url, monkeypatch, tmp_path):
+async def played(player: Player, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     await player.battles(*[A, B, A] * 6, language="fr")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", url)
 
 
-async def shown(capsys, **how):
+async def shown(capsys: pytest.CaptureFixture[str], **how: Any) -> str:
     await asyncio.to_thread(leaderboard.board, **how)
     return capsys.readouterr().out
 
 
-async def test_it_prints_the_very_bytes_that_are_served(start, played, capsys):
+async def test_it_prints_the_very_bytes_that_are_served(
+    start: Callable[..., Worker], played: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert (await shown(capsys, as_json=True)).encode() == (await start().get()).content + b"\n"
 
 
-async def test_it_shows_ranks_intervals_and_what_can_be_said_of_the_first_place(played, capsys, monkeypatch):
+async def test_it_shows_ranks_intervals_and_what_can_be_said_of_the_first_place(
+    played: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "150")
     text = await shown(capsys)
     assert "1 to 2" in text
@@ -36,7 +44,9 @@ async def test_it_shows_ranks_intervals_and_what_can_be_said_of_the_first_place(
     assert "18 votes of ended battles; 95% intervals; mean 1000" in text
 
 
-async def test_it_shows_the_speed_of_each_model_on_each_host(played, capsys, monkeypatch):
+async def test_it_shows_the_speed_of_each_model_on_each_host(
+    played: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "150")
     text = await shown(capsys, speed=True)
     assert "gpu" in text
@@ -44,7 +54,9 @@ async def test_it_shows_the_speed_of_each_model_on_each_host(played, capsys, mon
     assert json.loads(await shown(capsys, speed=True, as_json=True))["speed"][0]["answers"] == 18
 
 
-async def test_ties_are_counted_as_asked_for_and_a_model_may_be_the_anchor(player, played, capsys):
+async def test_ties_are_counted_as_asked_for_and_a_model_may_be_the_anchor(
+    player: Player, played: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     await player.battles(*[TIE] * 6, language="fr")
     board = json.loads(await shown(capsys, ties="davidson", anchor="y", as_json=True))
     assert (board["method"]["ties"], board["method"]["gauge"], board["method"]["anchor"]) == (
@@ -60,6 +72,6 @@ async def test_ties_are_counted_as_asked_for_and_a_model_may_be_the_anchor(playe
         await shown(capsys, ties="coin")
 
 
-async def test_it_takes_the_same_filters(played, capsys):
+async def test_it_takes_the_same_filters(played: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(await shown(capsys, language="fr", as_json=True))["counts"]["votes"] == 18
     assert await shown(capsys, category="poetry") == "No votes of ended battles yet.\n"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 
 from app.metrics.counters import SUMS_KEY, Counters, read_sums
 from app.redis.client import commands_client
 from app.timing.stopwatch import Timing
 from tests.helpers import wait_until
+from tests.redis.server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -20,16 +24,16 @@ QUICK = Timing(queue_s=0.02, load_s=0.0, ttft_s=0.25, total_s=4.2, tokens=200, t
 ANSWERED = ("arena_answers_total", "gpu-1", "zircon:8b", "stop", "")
 
 
-def answer(tally, reason="stop", timing=QUICK, **more):
+def answer(tally: Counters, reason: str = "stop", timing: Timing = QUICK, **more: Any) -> None:
     tally.answered("gpu-1", "zircon:8b", reason, "", timing, **more)
 
 
-def lose_replies(monkeypatch, redis, losses):
+def lose_replies(monkeypatch: pytest.MonkeyPatch, redis: Redis, losses: int) -> None:
     """The commands are executed, their replies are lost, ``losses`` times."""
-    send = redis.execute_command
+    send: Callable[..., Awaitable[Any]] = redis.execute_command
     left = iter(range(losses))
 
-    async def lossy(*args, **options):
+    async def lossy(*args: bytes | int | str, **options: Any) -> Any:
         reply = await send(*args, **options)
         if next(left, None) is not None:
             raise ConnectionError("the reply was lost")
@@ -38,7 +42,7 @@ def lose_replies(monkeypatch, redis, losses):
     monkeypatch.setattr(redis, "execute_command", lossy)
 
 
-async def test_the_sums_of_two_workers_are_one(redis):
+async def test_the_sums_of_two_workers_are_one(redis: Redis) -> None:
     one, two = Counters(redis), Counters(redis)
     for tally in (one, two, two):
         answer(tally)
@@ -51,7 +55,7 @@ async def test_the_sums_of_two_workers_are_one(redis):
     assert sums[("arena_ttft_seconds", "gpu-1", "zircon:8b", "sum")] == pytest.approx(0.75)
 
 
-async def test_a_flush_whose_reply_was_lost_is_not_counted_twice(redis, monkeypatch):
+async def test_a_flush_whose_reply_was_lost_is_not_counted_twice(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     tally = Counters(redis)
     answer(tally)
     lose_replies(monkeypatch, redis, 2)
@@ -63,7 +67,7 @@ async def test_a_flush_whose_reply_was_lost_is_not_counted_twice(redis, monkeypa
     assert not tally.counted
 
 
-async def test_a_flush_that_arrives_after_a_later_one_changes_nothing(redis):
+async def test_a_flush_that_arrives_after_a_later_one_changes_nothing(redis: Redis) -> None:
     tally = Counters(redis, new_id=lambda: "same")
     for _ in range(3):
         answer(tally)
@@ -74,7 +78,7 @@ async def test_a_flush_that_arrives_after_a_later_one_changes_nothing(redis):
     assert (await read_sums(redis))[ANSWERED] == 3
 
 
-async def test_what_is_counted_while_redis_is_away_is_kept(redis_server):
+async def test_what_is_counted_while_redis_is_away_is_kept(redis_server: RedisServer) -> None:
     redis = commands_client(redis_server.url)
     tally = Counters(redis)
     redis_server.kill()
@@ -87,12 +91,12 @@ async def test_what_is_counted_while_redis_is_away_is_kept(redis_server):
     await redis.aclose()
 
 
-async def test_it_flushes_by_itself_and_at_its_end(redis):
+async def test_it_flushes_by_itself_and_at_its_end(redis: Redis) -> None:
     tally = Counters(redis, every=timedelta(milliseconds=20))
     running = asyncio.create_task(tally.run())
     answer(tally)
 
-    async def summed(count):
+    async def summed(count: int) -> bool:
         return (await read_sums(redis)).get(ANSWERED) == count
 
     await wait_until(lambda: summed(1))
@@ -102,14 +106,14 @@ async def test_it_flushes_by_itself_and_at_its_end(redis):
     assert await summed(2)
 
 
-async def test_the_sums_live_for_thirty_days_after_the_last_flush(redis):
+async def test_the_sums_live_for_thirty_days_after_the_last_flush(redis: Redis) -> None:
     tally = Counters(redis)
     tally.taken_over("gpu-1")
     await tally.flush()
     assert 29 * 86400 < await redis.ttl(SUMS_KEY) <= 30 * 86400
 
 
-async def test_without_redis_everything_is_kept_for_a_simulation():
+async def test_without_redis_everything_is_kept_for_a_simulation() -> None:
     tally = Counters()
     answer(tally)
     await tally.run()
@@ -119,7 +123,7 @@ async def test_without_redis_everything_is_kept_for_a_simulation():
     assert tally.counted[("arena_answers_total", "gpu-1", "zircon:8b", "error", "")] == 1
 
 
-def test_only_complete_answers_are_measured_to_their_end():
+def test_only_complete_answers_are_measured_to_their_end() -> None:
     tally = Counters()
     answer(tally, "cancelled")
     names = {series[0] for series in tally.counted}
@@ -127,14 +131,14 @@ def test_only_complete_answers_are_measured_to_their_end():
     assert not names & {"arena_answer_seconds", "arena_tokens_per_second"}
 
 
-def test_a_figure_that_is_none_is_not_measured():
+def test_a_figure_that_is_none_is_not_measured() -> None:
     tally = Counters()
     for figure in (math.nan, math.inf, -1.0):
         tally.loaded("gpu-1", "zircon:8b", figure, prewarm=True)
     assert not tally.counted
 
 
-def test_marks_and_moves_are_counted():
+def test_marks_and_moves_are_counted() -> None:
     tally = Counters()
     answer(tally, timing=Timing(cold=True), fallback=True)
     tally.loaded("gpu-1", "zircon:8b", 8.0, prewarm=False)

@@ -14,13 +14,13 @@ from tests.web.fleets import ONE, REPORT
 TOLD = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 
 
-def test_every_family_is_documented_and_nothing_else():
+def test_every_family_is_documented_and_nothing_else() -> None:
     shown = gauges([ONE], {"gpu-1": REPORT}, 0, everything=True)
     there = {family.name for family in FAMILIES} | {gauge.name for gauge in shown}
     assert set(re.findall(r"arena_[a-z_]+[a-z]", TOLD)) == there
 
 
-def test_the_labels_of_counters_and_histograms_are_documented():
+def test_the_labels_of_counters_and_histograms_are_documented() -> None:
     rows = dict(re.findall(r"^\| `(arena_[a-z_]+)` \| (.*?) \|", TOLD, re.M))
     for family in FAMILIES:
         if family.name in rows and family.labels:
@@ -28,5 +28,5 @@ def test_the_labels_of_counters_and_histograms_are_documented():
             assert rows[family.name] == f"`{' '.join(told)}`"
 
 
-def test_every_kind_of_event_is_documented():
+def test_every_kind_of_event_is_documented() -> None:
     assert set(get_args(EventKind)) <= set(re.findall(r"[a-z_]+", TOLD))
