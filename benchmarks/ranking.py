@@ -96,7 +96,9 @@ def _table(models: int, rows: Ints) -> VoteTable:
     battle, round_, left, right, verdict, entry_a, entry_b = rows.T
     blank, alone = np.zeros((len(rows), 4)), np.ones(len(rows), dtype=np.intp)
     names = tuple(f"model-{number:03}" for number in range(models))
-    return VoteTable(names, left, right, verdict, battle, round_, entry_a, entry_b, alone, blank, blank, None, ())
+    return VoteTable(
+        names, left, right, verdict, battle, round_, entry_a, entry_b, alone, blank, blank, -alone, -alone, None, ()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from app.ranking.clusters import Clustering
+from app.ranking.effects import Effect
 from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import Ties
 from app.ranking.positions import EntryPosition
@@ -27,7 +29,10 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to rank. ``level`` is that of the intervals; ``features`` of style are set aside, none by default."""
+    """How to rank. ``level`` is that of the intervals.
+
+    ``features`` of style and ``effects`` of seats are fitted and set aside, none by default.
+    """
 
     ties: Ties = Ties.HALF_WIN
     gauge: Gauge = Gauge()
@@ -36,6 +41,8 @@ class Rules:
     level: float = 0.95
     minimum_votes: int = 10
     draws: int = 10_000
+    effects: tuple[Effect, ...] = ()
+    clustering: Clustering = Clustering.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +93,21 @@ class BoardRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EffectSize:
+    """What a seat is worth in Elo points, with its interval; without votes nothing is known, and the ends are None."""
+
+    elo: float
+    lower: float | None
+    upper: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """How the figures were made. ``ties`` is what was used, half a win where nothing could be fitted.
 
     ``gauge`` is ``centred`` or ``anchored``; an anchor that is not among the ranked island's models leaves it centred.
     ``prior`` names the one that order and chances of models that only ever won or lost need, None on other boards.
+    ``effects`` are those of seats. ``clustered_by``: which votes are taken to err together. ``since`` is Unix time.
     ``style`` are the coefficients in Elo points for a difference of one root mean square.
     """
 
@@ -107,13 +124,17 @@ class Method:
     admitted: tuple[str, ...]
     style: dict[str, float]
     prior: str | None
+    effects: dict[str, EffectSize]
+    clustered_by: tuple[str, ...]
+    since: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """The votes behind the board: ``votes`` counted, ``rated`` of them compare, ``left_out`` by reason.
 
-    ``a_wins`` far from ``b_wins`` tells of voters who prefer a side.
+    ``a_wins`` far from ``b_wins`` tells of voters who prefer a side. ``voters`` and ``prompts`` are those known of
+    rated votes; the shares are of all rated votes, None where nobody is known.
     """
 
     votes: int = 0
@@ -125,6 +146,10 @@ class Counts:
     battles: int = 0
     islands: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
+    voters: int = 0
+    largest_voter_share: float | None = None
+    prompts: int = 0
+    largest_prompt_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,25 +8,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
-from app.ranking.board import BoardRow, Conclusion, Counts, Leaderboard, Method, ModelCard, Rules
-from app.ranking.bradley_terry import ELO, Fit, fit
+from app.ranking.board import BoardRow, Conclusion, Leaderboard, ModelCard, Rules
 from app.ranking.counts import ModelCounts, figure, tally_votes
-from app.ranking.finding import NO_DATA, Firmness, find_first
-from app.ranking.fragility import flips_to_change_first, votes_to_separate
-from app.ranking.gauge import Bounds, Scale, put_on_scale
-from app.ranking.intervals import Uncertainty, uncertainty
+from app.ranking.finding import NO_DATA, find_first
+from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import shares
-from app.ranking.one_sided import PRIOR_ELO, evidence_across
+from app.ranking.method import counts_of, method_of
 from app.ranking.positions import entry_positions
-from app.ranking.standing import Provisional, Standing, stand, votes_of_each
-from app.ranking.votes import BOTH_BAD, TIE, A, B, JudgedPair, VoteTable, aggregated, tabulate, vote_cells
-
-_INTERVAL = "sandwich, clustered by battle, small-sample corrected"
-_PRIOR = f"normal, {PRIOR_ELO:.0f} Elo points, between models that only ever won or lost"
+from app.ranking.rated import Rated, rate
+from app.ranking.standing import Provisional
+from app.ranking.votes import (
+    BOTH_BAD,
+    JudgedPair,
+    VoteTable,
+    tabulate,
+)
 
 
 def build_leaderboard(
@@ -40,7 +39,7 @@ def build_leaderboard(
 def board_of(table: VoteTable, rules: Rules, cards: Iterable[ModelCard] = ()) -> Leaderboard:
     """Rank votes that are in columns already."""
     known, tally = {card.model: card for card in cards}, tally_votes(table)
-    rated = _rate(table, rules) if bool((table.verdict != BOTH_BAD).any()) else None
+    rated = rate(table, rules) if bool((table.verdict != BOTH_BAD).any()) else None
     ranked = [] if rated is None else _rows(table, rated, known, tally)
     have = {row.model for row in ranked}
     unrated = sorted((set(table.models) | set(known)) - have)
@@ -50,64 +49,14 @@ def board_of(table: VoteTable, rules: Rules, cards: Iterable[ModelCard] = ()) ->
     return Leaderboard(
         leaderboard=tuple(ranked),
         last_updated=table.newest_s,
-        method=_method(rules, rated),
-        counts=_counts(table, rated),
+        method=method_of(rules, rated),
+        counts=counts_of(table, rated),
         finding=_finding(table, rated, known),
         positions=entry_positions(table),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rated:
-    """A finished fit."""
-
-    fit: Fit
-    sure: Uncertainty
-    standing: Standing
-    scale: Scale
-    firmness: Firmness
-    missing: tuple[int, ...]
-    rules: Rules
-
-
-def _rate(table: VoteTable, rules: Rules) -> _Rated:
-    votes, battle = vote_cells(table, rules.features)
-    cells = aggregated(votes)
-    fitted = fit(cells, rules.ties)
-    sure = uncertainty(votes, battle, cells, fitted)
-    evidence = evidence_across(votes, battle, fitted)
-    standing = stand(
-        cells,
-        fitted,
-        sure.covariance,
-        evidence,
-        minimum_votes=rules.minimum_votes,
-        level=rules.level,
-        draws=rules.draws,
-    )
-    anchor = _anchor(table, fitted, rules)
-    return _Rated(
-        fit=fitted,
-        sure=sure,
-        standing=standing,
-        scale=put_on_scale(
-            cells, fitted, sure.covariance, standing, at=rules.gauge.at, anchor=anchor, level=rules.level
-        ),
-        firmness=Firmness(votes_to_separate(fitted, sure, standing), flips_to_change_first(cells, fitted, standing)),
-        missing=tuple(max(rules.minimum_votes - int(votes), 0) for votes in votes_of_each(cells)),
-        rules=rules,
-    )
-
-
-def _anchor(table: VoteTable, fitted: Fit, rules: Rules) -> int | None:
-    """The anchor's number if it is on the ranked island."""
-    if rules.gauge.anchor is None or rules.gauge.anchor not in table.models:
-        return None
-    number = table.models.index(rules.gauge.anchor)
-    return number if fitted.ground.island[number] == 0 else None
-
-
-def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: ModelCounts) -> list[BoardRow]:
+def _rows(table: VoteTable, rated: Rated, known: dict[str, ModelCard], tally: ModelCounts) -> list[BoardRow]:
     """The models with a rating: the settled by rank and rating, then the provisional by island and rating."""
     standing = rated.standing
     seen = [n for n, why in enumerate(standing.reasons) if Provisional.NO_VOTES not in why]
@@ -119,7 +68,7 @@ def _rows(table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: M
 
 
 def _row(
-    table: VoteTable, rated: _Rated, known: dict[str, ModelCard], tally: ModelCounts, n: int, below: int | None
+    table: VoteTable, rated: Rated, known: dict[str, ModelCard], tally: ModelCounts, n: int, below: int | None
 ) -> BoardRow:
     model, standing, scale = table.models[n], rated.standing, rated.scale
     card = _card(known, model)
@@ -155,7 +104,7 @@ def _end(value: float) -> float | None:
     return None if np.isnan(value) else figure(value)
 
 
-def _chance(rated: _Rated, n: int, below: int | None) -> float | None:
+def _chance(rated: Rated, n: int, below: int | None) -> float | None:
     if below is None or rated.fit.ground.island[n] != rated.fit.ground.island[below]:
         return None
     eta = np.array([rated.fit.theta[n] - rated.fit.theta[below]])
@@ -197,47 +146,7 @@ def _card(known: dict[str, ModelCard], model: str) -> ModelCard:
     return known.get(model, ModelCard(model, model))
 
 
-def _counts(table: VoteTable, rated: _Rated | None) -> Counts:
-    islands = 0
-    of_verdict = np.bincount(table.verdict, weights=table.weight, minlength=BOTH_BAD + 1).astype(int).tolist()
-    if rated is not None:
-        compared = [Provisional.NO_VOTES not in why for why in rated.standing.reasons]
-        islands = len(np.unique(rated.fit.ground.island[compared]))
-    return Counts(
-        votes=sum(of_verdict),
-        rated=sum(of_verdict) - of_verdict[BOTH_BAD],
-        a_wins=of_verdict[A],
-        b_wins=of_verdict[B],
-        ties=of_verdict[TIE],
-        both_bad=of_verdict[BOTH_BAD],
-        battles=int(np.count_nonzero(np.diff(table.battle, prepend=-1)) + (table.weight - 1).sum()),
-        islands=islands,
-        left_out=dict(table.left_out),
-    )
-
-
-def _method(rules: Rules, rated: _Rated | None) -> Method:
-    used = rules.ties if rated is None else rated.fit.ties
-    anchored = rated is not None and rated.scale.anchor is not None
-    by_style: list[float] = [0.0] * len(rules.features) if rated is None else (ELO * rated.fit.beta).tolist()
-    return Method(
-        ties=used,
-        tie_parameter=figure(rated.fit.kappa, 6) if rated is not None and used.fitted else None,
-        gauge="anchored" if anchored else "centred",
-        gauge_at=rules.gauge.at,
-        anchor=rules.gauge.anchor if anchored else None,
-        interval=_INTERVAL,
-        level=rules.level,
-        minimum_votes=rules.minimum_votes,
-        category=rules.selection.category,
-        language=rules.selection.language,
-        admitted=tuple(sorted(mark.value for mark in rules.selection.admitted)),
-        style={feature.value: figure(value) for feature, value in zip(rules.features, by_style, strict=True)},
-        prior=_PRIOR if rated is not None and rated.fit.ground.separable else None,
-    )
-
-
-def _finding(table: VoteTable, rated: _Rated | None, known: dict[str, ModelCard]) -> Conclusion:
+def _finding(table: VoteTable, rated: Rated | None, known: dict[str, ModelCard]) -> Conclusion:
     if rated is None:
         return NO_DATA
     return find_first(table.models, known, rated.standing, rated.firmness, rated.missing)

@@ -16,6 +16,8 @@ import numpy as np
 
 from app.battle.battle import Verdict
 from app.ranking.bradley_terry import Cells, pair_cells
+from app.ranking.clusters import Clusters
+from app.ranking.effects import Effect, effect_columns
 from app.ranking.graph import Ints
 from app.ranking.likelihoods import Floats
 from app.ranking.style import ALL_FEATURES, AnswerStyle, StyleFeature, contrasts
@@ -39,7 +41,8 @@ class JudgedPair:
     """One verdict: ``model_*`` are the contestants' identities (digest, quantisation and options make one).
 
     ``battle`` is None for a vote that was imported without one; it then counts as a battle of its own. ``entry_*`` are
-    places in the entry order from 0. ``at_s`` is Unix time. ``void``: the verdict was declared worth nothing. A row of
+    places in the entry order from 0. ``at_s`` is Unix time. ``voter`` and ``prompt`` are keys, None where unknown:
+    votes of one voter, or on the same prompt, err together. ``void``: the verdict was declared worth nothing. A row of
     ``count`` n is n votes that are alike, each in a battle of its own; its ``battle`` is None.
     """
 
@@ -58,15 +61,21 @@ class JudgedPair:
     at_s: float | None = None
     void: bool = False
     count: int = 1
+    voter: str | None = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which votes count; None means all. Votes with marks are left out unless these are admitted, void ones always."""
+    """Which votes count; None means all. Votes with marks are left out unless these are admitted, void ones always.
+
+    ``since_s`` is Unix time: votes before it, and those whose time is unknown, don't count.
+    """
 
     category: str | None = None
     language: str | None = None
     admitted: frozenset[Mark] = frozenset()
+    since_s: float | None = None
 
     def refuses(self, row: JudgedPair) -> str | None:
         """The reason why ``row`` doesn't count, or None."""
@@ -74,6 +83,8 @@ class Selection:
             return "category"
         if self.language is not None and self.language != row.language:
             return "language"
+        if self.since_s is not None and (row.at_s is None or row.at_s < self.since_s):
+            return "since"
         if row.model_a == row.model_b:
             return "same_model"
         if row.void:
@@ -87,8 +98,8 @@ class VoteTable:
 
     A row of ``weight`` n is n votes that are alike, each in a battle of its own, which share a number here.
 
-    ``verdict`` is A, B, TIE or BOTH_BAD of this module; ``entry_*`` is -1 where unknown; ``style_*`` has a column for
-    each of ALL_FEATURES. ``left_out`` counts what the selection refused, by reason.
+    ``verdict`` is A, B, TIE or BOTH_BAD of this module; ``entry_*``, ``voter`` and ``prompt`` are -1 where unknown;
+    ``style_*`` has a column for each of ALL_FEATURES. ``left_out`` counts what the selection refused, by reason.
     """
 
     models: tuple[str, ...]
@@ -102,6 +113,8 @@ class VoteTable:
     weight: Ints
     style_a: Floats
     style_b: Floats
+    voter: Ints
+    prompt: Ints
     newest_s: float | None
     left_out: tuple[tuple[str, int], ...]
 
@@ -112,12 +125,15 @@ def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> 
     names = sorted({row.model_a for row in chosen} | {row.model_b for row in chosen})
     index = {name: number for number, name in enumerate(names)}
     battles = {name: number for number, name in enumerate(sorted({r.battle for r in chosen if r.battle is not None}))}
-    numbers = np.array([_numbers(row, index, battles) for row in chosen], dtype=np.intp).reshape(len(chosen), 8)
+    voters, prompts = _keyed(row.voter for row in chosen), _keyed(row.prompt for row in chosen)
+    numbers = np.array([_numbers(row, index, battles, voters, prompts) for row in chosen], dtype=np.intp).reshape(
+        len(chosen), 10
+    )
     # Where only one side was measured nothing is known of the difference.
     style_a = _styles([None if row.style_b is None else row.style_a for row in chosen])
     style_b = _styles([None if row.style_a is None else row.style_b for row in chosen])
-    order = np.lexsort([*style_b.T, *style_a.T, *numbers.T[[7, 6, 5, 4, 3, 2, 1, 0]]])
-    battle, round_, left, right, verdict, entry_a, entry_b, weight = numbers[order].T
+    order = np.lexsort([*style_b.T, *style_a.T, *numbers.T[::-1]])
+    battle, round_, left, right, verdict, entry_a, entry_b, weight, voter, prompt = numbers[order].T
     return VoteTable(
         models=tuple(names),
         left=left,
@@ -130,6 +146,8 @@ def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> 
         weight=weight,
         style_a=style_a[order],
         style_b=style_b[order],
+        voter=voter,
+        prompt=prompt,
         newest_s=max((row.at_s for row in chosen if row.at_s is not None), default=None),
         left_out=tuple(sorted(left_out.items())),
     )
@@ -147,8 +165,19 @@ def _choose(rows: Iterable[JudgedPair], selection: Selection) -> tuple[list[Judg
     return chosen, left_out
 
 
-def _numbers(row: JudgedPair, index: dict[str, int], battles: dict[str, int]) -> tuple[int, ...]:
-    """Battle (past all others where there is none), round, left, right, verdict, entries, weight."""
+def _keyed(keys: Iterable[str | None]) -> dict[str | None, int]:
+    """A number for each key, in their order; -1 for none."""
+    return {None: -1} | {key: number for number, key in enumerate(sorted({key for key in keys if key is not None}))}
+
+
+def _numbers(
+    row: JudgedPair,
+    index: dict[str, int],
+    battles: dict[str, int],
+    voters: dict[str | None, int],
+    prompts: dict[str | None, int],
+) -> tuple[int, ...]:
+    """Battle (past all others where there is none), round, left, right, verdict, entries, weight, voter, prompt."""
     return (
         len(battles) if row.battle is None else battles[row.battle],
         row.round,
@@ -158,6 +187,8 @@ def _numbers(row: JudgedPair, index: dict[str, int], battles: dict[str, int]) ->
         -1 if row.entry_a is None else row.entry_a,
         -1 if row.entry_b is None else row.entry_b,
         row.count,
+        voters[row.voter],
+        prompts[row.prompt],
     )
 
 
@@ -173,12 +204,18 @@ def _styles(styles: list[AnswerStyle | None]) -> Floats:
     return np.array(table, dtype=np.float64).reshape(len(styles), len(ALL_FEATURES))
 
 
-def vote_cells(table: VoteTable, features: tuple[StyleFeature, ...] = ()) -> tuple[Cells, Ints]:
-    """One cell per row of votes that compare (both_bad does not), and the battle of each."""
+def vote_cells(
+    table: VoteTable, features: tuple[StyleFeature, ...] = (), effects: tuple[Effect, ...] = ()
+) -> tuple[Cells, Ints]:
+    """One cell per row of votes that compare (both_bad does not), and the battle of each.
+
+    The covariates are ``features`` of style, then ``effects``.
+    """
     rated = table.verdict != BOTH_BAD
     verdict, weight = table.verdict[rated], table.weight[rated].astype(np.float64)
     columns = [ALL_FEATURES.index(feature) for feature in features]
     a, b = table.style_a[rated][:, columns], table.style_b[rated][:, columns]
+    seats = effect_columns(effects, table.round[rated], table.entry_a[rated], table.entry_b[rated])
     cells = Cells(
         models=len(table.models),
         left=table.left[rated],
@@ -186,13 +223,32 @@ def vote_cells(table: VoteTable, features: tuple[StyleFeature, ...] = ()) -> tup
         left_wins=np.where(verdict == A, weight, 0.0),
         right_wins=np.where(verdict == B, weight, 0.0),
         ties=np.where(verdict == TIE, weight, 0.0),
-        style=contrasts(a, b),
+        style=np.concatenate([contrasts(a, b), seats], axis=1),
     )
     return cells, table.battle[rated]
 
 
+def vote_clusters(table: VoteTable) -> Clusters:
+    """What the votes that compare belong to, in the order of ``vote_cells``."""
+    rated = table.verdict != BOTH_BAD
+    return Clusters(table.battle[rated], table.voter[rated], table.prompt[rated])
+
+
 def aggregated(votes: Cells) -> Cells:
     """The same votes, one cell per pair; votes with style stay as they are, since no two are alike."""
-    if votes.style.shape[1]:
-        return votes
-    return pair_cells(votes.models, votes.left, votes.right, votes.left_wins, votes.right_wins, votes.ties)
+    if not votes.style.shape[1]:
+        return pair_cells(votes.models, votes.left, votes.right, votes.left_wins, votes.right_wins, votes.ties)
+    seats = votes.style.astype(np.intp)
+    if (np.abs(seats) <= 1).all() and np.array_equal(seats, votes.style):
+        return _by_seats(votes, seats)
+    return votes
+
+
+def _by_seats(votes: Cells, seats: Ints) -> Cells:
+    """One cell for each pair and what its sides have of the effects."""
+    rows, which = np.unique(np.column_stack([votes.left, votes.right, seats]), axis=0, return_inverse=True)
+    won, lost, tied = (
+        np.bincount(which.ravel(), part, len(rows)).astype(np.float64)
+        for part in (votes.left_wins, votes.right_wins, votes.ties)
+    )
+    return Cells(votes.models, rows[:, 0], rows[:, 1], won, lost, tied, rows[:, 2:].astype(np.float64))

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
+from app.ranking.effects import Effect
 from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import Ties
 from app.ranking.standing import Provisional
@@ -45,6 +46,14 @@ class LeaderboardRow(Schema):
     )
 
 
+class LeaderboardEffect(Schema):
+    """What a seat is worth in Elo points, with its interval."""
+
+    elo: float
+    lower: float | None = Field(description="Null without votes.")
+    upper: float | None
+
+
 class LeaderboardMethod(Schema):
     """How the figures were made."""
 
@@ -62,6 +71,11 @@ class LeaderboardMethod(Schema):
     style: dict[str, float] = Field(description="Elo points for a difference of one root mean square.")
     prior: str | None = Field(description="What order and chances assume of models that only ever won or lost.")
     both_bad: Literal["tie", "drop"] = Field(description="How the verdict that both are bad counts.")
+    effects: dict[Effect, LeaderboardEffect] = Field(description="What seats are worth, where that was asked for.")
+    clustered_by: list[Literal["battle", "voter", "prompt"]] = Field(
+        description="Which votes are taken to err together."
+    )
+    since: float | None = Field(description="Unix time: only votes since then count.")
 
 
 class LeaderboardCounts(Schema):
@@ -76,6 +90,10 @@ class LeaderboardCounts(Schema):
     battles: int
     islands: int
     left_out: dict[str, int]
+    voters: int = Field(description="Those that are known of rated votes.")
+    largest_voter_share: float | None = Field(description="Of rated votes; null where no voter is known.")
+    prompts: int
+    largest_prompt_share: float | None
 
 
 class LeaderboardFinding(Schema):
