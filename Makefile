@@ -3,17 +3,29 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo serve test race takeover check clients-check openapi format lock install clean
+.PHONY: help demo serve dev test race takeover check clients-check openapi format lock install clean
 .PHONY: page page-test screenshots page-logs
 
-install: $(STAMP)
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: $(STAMP) ## what the arena needs to run, about 230 MB
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+dev: $(DEV_STAMP) ## what tests and checks need as well
+
+$(DEV_STAMP): $(STAMP) requirements-dev.lock
+	$(PIP) install --require-hashes -r requirements-dev.lock
 	touch $@
 
 page: install ## build the page, if its sources changed; Node comes from PATH or from a wheel
@@ -25,52 +37,53 @@ demo: page ## one battle in the terminal, against simulated models, and the page
 serve: page ## the service, as the environment and .env say
 	$(BIN)/arena serve
 
-test: page ## all tests, on both cores; of the page's what fits into 45 s
+test: dev page ## all tests, on both cores; of the page's what fits into 45 s
 	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python page/build.py tools
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-page-test: page ## all tests of the page, in a real browser
+page-test: dev page ## all tests of the page, in a real browser
 	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python page/build.py tools
 	$(BIN)/python -m pytest tests/page -m ""
 
-screenshots: page ## draw every view anew for docs/screenshots
+screenshots: dev page ## draw every view anew for docs/screenshots
 	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python -m tests.page.screenshots
 
-page-logs: install ## write the event logs anew that both folds are tested with
+page-logs: dev ## write the event logs anew that both folds are tested with
 	$(BIN)/python -m tests.page.logs
 
-race: install ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
+race: dev ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
 	$(BIN)/python -m tests.race.command --votes 10000 --database sqlite
 	$(BIN)/python -m tests.race.command --votes 10000 --database postgresql
 
-takeover: install ## the drivers of hosts are killed twenty times, and all instances restarted under load
+takeover: dev ## the drivers of hosts are killed twenty times, and all instances restarted under load
 	$(BIN)/python -m tests.whole.takeover --kills 20
 	$(BIN)/python -m tests.whole.rolling --battles 20
 	$(BIN)/python -m tests.whole.rolling --battles 20 --kill
 
-check: install ## style, types and the direction of imports
+check: dev ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: install
+format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clients-check: install ## clients made from docs/openapi.json compile without warnings
+clients-check: dev ## clients made from docs/openapi.json compile without warnings
 	$(BIN)/python clients/check.py
 
-openapi: install ## write docs/openapi.json anew, after a change of what the API takes or answers
+openapi: dev ## write docs/openapi.json anew, after a change of what the API takes or answers
 	$(BIN)/python -m app.web.openapi > docs/openapi.json
 	$(BIN)/python page/build.py run api
 
 lock: install ## pin every dependency with its hashes
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url --quiet -o requirements.lock
+	$(PIP) install --quiet uv
+	$(LOCK) --extra build -o requirements.lock
+	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) page/node_modules app/web/page/built .pytest_cache .mypy_cache .ruff_cache .hypothesis
