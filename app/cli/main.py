@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -17,7 +18,6 @@ app = typer.Typer(
     name="arena",
     help="Blind, side-by-side battles between your local models: the winner stays, the votes decide.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -32,6 +32,21 @@ NoScheduler = Annotated[
 
 
 NoLanes = Annotated[bool, typer.Option("--no-lanes", hidden=True)]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"progressive-arena {version('progressive-arena')}")  # noqa: T201 - the command line speaks here
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Blind, side-by-side battles between your local models: the winner stays, the votes decide."""
 
 
 @app.command()
@@ -91,6 +106,7 @@ def demo(
 
 def main() -> None:
     """Run a command; an error on purpose is one line on stderr and status 2."""
+    from app.cli.config import config
     from app.cli.doctor import doctor
     from app.cli.leaderboard import board
     from app.simulator.server.command import simulate
@@ -98,6 +114,7 @@ def main() -> None:
     app.command("simulate")(simulate)
     app.command("board")(board)
     app.command("doctor")(doctor)
+    app.command("config")(config)
     records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
     for run in records:
         app.command(run.__name__.rstrip("_"))(run)

@@ -215,10 +215,22 @@ def _tables(path: Path) -> dict[str, Any]:
 
 def _given() -> Mapping[str, str]:
     """What the environment and ``.env`` set, by its name in capitals."""
-    if ENV_FILE.is_file():
-        _text(ENV_FILE, ".env")
-    written = dotenv_values(ENV_FILE, encoding="utf-8-sig") if ENV_FILE.is_file() else {}
-    return {name.upper(): value or "" for name, value in {**written, **os.environ}.items()}
+    return {name.upper(): value or "" for name, value in {**_written(), **os.environ}.items()}
+
+
+def _written() -> Mapping[str, str | None]:
+    """What ``.env`` sets."""
+    if not ENV_FILE.is_file():
+        return {}
+    _text(ENV_FILE, ".env")
+    return dotenv_values(ENV_FILE, encoding="utf-8-sig")
+
+
+def source_of(name: str) -> str:
+    """Where the value of the setting ``name`` (in capitals) comes from: ``environment``, ``.env`` or ``default``."""
+    if name in (known.upper() for known in os.environ):
+        return "environment"
+    return ".env" if name in (known.upper() for known in _written()) else "default"
 
 
 def _ignored(given: Mapping[str, str]) -> Iterator[Ignored]:
