@@ -7,20 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from app.arena.guard import Guard
+from app.arena.document import Document
+from app.arena.guard import Guard, GuardedWriter
 from app.arena.manager import ArenaManager
 from app.arena.reconcile import Reconciler
 from app.arena.requests import OpenRequest
 from app.arena.sink import ArenaSink
 from app.arena.writer import BatchWriter
 from app.backends.base import GenerationRequest, Message
-from app.battle.battle import Verdict
+from app.battle.battle import Side, Verdict
 from app.database.database import Database, migrate
-from app.leaks.policy import is_leaked, is_void, mark_of
+from app.leaks.policy import Policy, is_leaked, is_void, mark_of
 from app.leaks.scanner import Leak
 from app.records.ledger import Ledger
 from app.records.votes import judged_votes
@@ -28,7 +30,7 @@ from app.scheduling.job import Job
 from app.scheduling.ports import Finish
 from app.timing.stopwatch import Timing
 from tests.arena.test_log import House as Rooms
-from tests.helpers import wait_until
+from tests.helpers import known, wait_until
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -48,7 +50,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 class House(Rooms):
     """The arena's rooms with SQL, a writer and a sink; every contestant is a ``qwen3:8b`` of some tag."""
 
-    def __init__(self, redis: Redis, database: Database, policy) -> None:
+    def __init__(self, redis: Redis, database: Database, policy: Policy) -> None:
         super().__init__(redis)
         self.database = database
         self.ledger = Ledger(database)
@@ -58,19 +60,21 @@ class House(Rooms):
         self.sink = ArenaSink(self.store, self.writer, self.request, self.reconciler.reconcile, Guard(policy))
         self.tokens = 0
 
-    def request(self, document, model) -> GenerationRequest:
+    def request(self, document: Document, model: str) -> GenerationRequest:
         return GenerationRequest(model, (Message("user", document.battle.message),))
 
     async def open_battle(self, message: str = QUESTION, count: int = 2) -> str:
         models = [f"qwen3:{size}b" for size in (4, 8, 14)]
         return (await self.manager.open(OpenRequest(message, models, count))).battle_id
 
-    async def pen(self, battle: str, answer: int):
+    async def pen(self, battle: str, answer: int) -> GuardedWriter:
         self.tokens += 1
-        model = (await self.store.look(battle)).document.battle.contestants[answer].model
-        return await self.sink.begin(Job(battle, answer, model), self.tokens, "local")
+        model = known(await self.store.look(battle)).document.battle.contestants[answer].model
+        pen = await self.sink.begin(Job(battle, answer, model), self.tokens, "local")
+        assert isinstance(pen, GuardedWriter)
+        return pen
 
-    async def say(self, battle: str, answer: int, pieces, finish: Finish = STOP) -> None:
+    async def say(self, battle: str, answer: int, pieces: list[str], finish: Finish = STOP) -> None:
         pen = await self.pen(battle, answer)
         for piece in pieces:
             pen.write(piece)
@@ -84,12 +88,12 @@ class House(Rooms):
         look = await self.store.look(battle)
         return look is not None and look.answers[0].leak == mark
 
-    async def votes(self) -> list:
+    async def votes(self) -> list[Any]:
         return [vote async for vote in judged_votes(self.database)]
 
 
 @asynccontextmanager
-async def house(redis: Redis, database: Database, policy: str = "flag"):
+async def house(redis: Redis, database: Database, policy: Policy = "flag") -> AsyncIterator[House]:
     built = House(redis, database, policy)
     task = asyncio.create_task(built.writer.run(), name="writer")
     try:
@@ -99,7 +103,7 @@ async def house(redis: Redis, database: Database, policy: str = "flag"):
         await asyncio.wait({task})
 
 
-async def test_a_leak_is_flagged_and_its_answer_shown_as_it_is(redis, database):
+async def test_a_leak_is_flagged_and_its_answer_shown_as_it_is(redis: Redis, database: Database) -> None:
     async with house(redis, database) as home:
         battle = await home.open_battle()
         await home.say(battle, 0, ["I am Qw", "en."])
@@ -108,10 +112,10 @@ async def test_a_leak_is_flagged_and_its_answer_shown_as_it_is(redis, database):
         assert (kept[0].text, kept[0].leaked, kept[0].leak) == ("I am Qwen.", True, "flag: name Qwen")
         assert (kept[1].leaked, kept[1].leak) == (False, None)
         snapshot = await home.manager.snapshot(battle)
-        assert snapshot.sides["a"].text == "I am Qwen."
+        assert snapshot.sides[Side.A].text == "I am Qwen."
 
 
-async def test_viewers_learn_nothing_of_the_flag(redis, database):
+async def test_viewers_learn_nothing_of_the_flag(redis: Redis, database: Database) -> None:
     async with house(redis, database, "void") as home:
         battle = await home.open_battle(count=3)
         for answer in (0, 1):
@@ -122,7 +126,7 @@ async def test_viewers_learn_nothing_of_the_flag(redis, database):
         assert b"maker" not in seen
 
 
-async def test_a_mark_is_kept_while_the_answer_is_still_written(redis, database):
+async def test_a_mark_is_kept_while_the_answer_is_still_written(redis: Redis, database: Database) -> None:
     async with house(redis, database) as home:
         battle = await home.open_battle()
         pen = await home.pen(battle, 0)
@@ -133,7 +137,7 @@ async def test_a_mark_is_kept_while_the_answer_is_still_written(redis, database)
         assert (kept.finish_reason, kept.leaked) == ("cancelled", True)
 
 
-async def test_masking_hides_the_name_from_the_first_byte_and_keeps_the_mark(redis, database):
+async def test_masking_hides_the_name_from_the_first_byte_and_keeps_the_mark(redis: Redis, database: Database) -> None:
     async with house(redis, database, "mask") as home:
         battle = await home.open_battle()
         await home.say(battle, 0, list("I am Qwen, made by Alibaba. Qwen it is, Qwe"))
@@ -141,14 +145,16 @@ async def test_masking_hides_the_name_from_the_first_byte_and_keeps_the_mark(red
         kept = (await home.ledger.answers(battle))[0]
         assert kept.text == "I am [model], made by [maker]. [model] it is, Qwe"
         assert (kept.leaked, kept.leak) == (False, "mask: name Qwen")
-        assert (await home.manager.snapshot(battle)).sides["a"].text == kept.text
+        assert (await home.manager.snapshot(battle)).sides[Side.A].text == kept.text
         assert b"Qwen" not in await home.logged(battle)
         await home.manager.vote(battle, 1, Verdict.A)
         assert [vote.leaked for vote in await home.votes()] == [False], "who voted did not know"
 
 
 @pytest.mark.parametrize("policy", ["flag", "void"])
-async def test_the_battle_goes_on_and_a_vote_on_a_leaking_answer_bears_the_mark(redis, database, policy):
+async def test_the_battle_goes_on_and_a_vote_on_a_leaking_answer_bears_the_mark(
+    redis: Redis, database: Database, policy: Policy
+) -> None:
     async with house(redis, database, policy) as home:
         battle = await home.open_battle(count=3)
         await home.say(battle, 0, ["I am Qwen."])
@@ -160,7 +166,7 @@ async def test_the_battle_goes_on_and_a_vote_on_a_leaking_answer_bears_the_mark(
         assert [(vote.leaked_a, vote.leaked_b) for vote in await home.votes()] == [(True, False), (False, False)]
 
 
-async def test_naming_what_the_prompt_named_is_no_leak(redis, database):
+async def test_naming_what_the_prompt_named_is_no_leak(redis: Redis, database: Database) -> None:
     async with house(redis, database, "mask") as home:
         battle = await home.open_battle("Are you Qwen?")
         await home.say(battle, 0, ["Yes, I am ", "Qwen."])
@@ -169,17 +175,17 @@ async def test_naming_what_the_prompt_named_is_no_leak(redis, database):
         assert (kept.text, kept.leak) == ("Yes, I am Qwen.", None)
 
 
-async def test_a_new_attempt_begins_without_the_mark_of_the_last(redis, database):
+async def test_a_new_attempt_begins_without_the_mark_of_the_last(redis: Redis, database: Database) -> None:
     async with house(redis, database) as home:
         battle = await home.open_battle()
         first = await home.pen(battle, 0)
         first.write("I am Qwen, " + "and so " * 30)
         await wait_until(lambda: home.marked(battle, "flag: name Qwen"))
         await home.say(battle, 0, ["Light scatters."])
-        assert (await home.store.look(battle, "all")).answers[0].leak == ""
+        assert known(await home.store.look(battle, "all")).answers[0].leak == ""
 
 
-async def test_a_mark_survives_the_loss_of_redis(redis, database):
+async def test_a_mark_survives_the_loss_of_redis(redis: Redis, database: Database) -> None:
     async with house(redis, database) as home:
         battle = await home.open_battle()
         await home.say(battle, 0, ["I am Qwen."])
@@ -193,7 +199,7 @@ async def test_a_mark_survives_the_loss_of_redis(redis, database):
         await wait_until(is_back, 10, interval=0.1)
 
 
-async def test_what_a_fenced_off_or_failing_attempt_says_is_harmless(redis, database):
+async def test_what_a_fenced_off_or_failing_attempt_says_is_harmless(redis: Redis, database: Database) -> None:
     async with house(redis, database, "mask") as home:
         battle = await home.open_battle()
         await home.say(battle, 0, ["I am Qw"], Finish("error", Timing(), "cut_off"))
@@ -201,7 +207,7 @@ async def test_what_a_fenced_off_or_failing_attempt_says_is_harmless(redis, data
         assert (kept.text, kept.finish_reason, kept.leak) == ("I am Qw", "error", None)
 
 
-def test_a_mark_tells_its_policy():
+def test_a_mark_tells_its_policy() -> None:
     leak = Leak("name", "qwen", "Qwen", 5)
     assert [is_leaked(mark_of(policy, leak)) for policy in ("flag", "mask", "void")] == [True, False, True]
     assert [is_void(mark_of(policy, leak)) for policy in ("flag", "mask", "void")] == [False, False, True]

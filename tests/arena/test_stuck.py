@@ -45,14 +45,14 @@ class House(Rooms):
 
     def __init__(self, redis: Redis, database: Database) -> None:
         super().__init__(redis)
-        self.ledger = Ledger(database)  # type: ignore[assignment]
-        self.reconciler = Reconciler(self.store, self.ledger, self.dispatcher)  # type: ignore[arg-type]
-        self.manager = ArenaManager(self.store, self.ledger, self.reconciler)  # type: ignore[arg-type]
+        self.ledger = Ledger(database)
+        self.reconciler = Reconciler(self.store, self.ledger, self.dispatcher)
+        self.manager = ArenaManager(self.store, self.ledger, self.reconciler)
         self.clock = Clock()
         self.sweeper = self.another_sweeper(redis)
 
     def another_sweeper(self, redis: Redis, at_once: int = 1000) -> Sweeper:
-        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, at_once)  # type: ignore[arg-type]
+        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, at_once)
 
     async def sweep(self, times: int = 2) -> None:
         for _ in range(times):

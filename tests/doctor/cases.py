@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from app.settings.settings import Ignored
 from tests.doctor.house import HEALTHY, TRIO, House
@@ -32,7 +33,7 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(code: str, severity: str, *words: str, also: tuple[str, ...] = ()):
+def case(code: str, severity: str, *words: str, also: tuple[str, ...] = ()) -> Callable[..., Any]:
     """Add a case; ``words`` must be in its cause, remedy or command."""
 
     def add(plant: Callable[[House], Awaitable[None]]) -> Callable[[House], Awaitable[None]]:
@@ -675,7 +676,7 @@ async def _saved(house: House, status: str) -> None:
     from tests.helpers import wait_until
 
     async def told() -> bool:
-        return (await house.redis.info("persistence"))["rdb_last_bgsave_status"] == status
+        return bool((await house.redis.info("persistence"))["rdb_last_bgsave_status"] == status)
 
     await wait_until(told)
 

@@ -18,11 +18,12 @@ from app.doctor.diagnose import Diagnosis, diagnose
 from app.hosts.host import hosts_from
 from app.hosts.options import options_for
 from app.redis.client import commands_client
-from app.scheduling.report import Health, HostEvent, HostReport, HostReports
+from app.scheduling.report import EventKind, Health, HostEvent, HostReport, HostReports
 from app.settings.settings import Settings
 from app.simulator.server.server import RunningSimulator, SimulatorConfig, running_simulator
 from tests.records.postgres_server import PostgresServer
 from tests.redis.server import RedisServer
+from tests.services import settings_with
 
 TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 KEEP = timedelta(hours=72)
@@ -98,7 +99,7 @@ class House:
     def configured(self) -> Settings:
         """The settings as they are now."""
         given = {"redis_url": self.redis_server.url, **self.settings}
-        return Settings(_env_file=None, **given, **{"[[hosts]]": (self.host, *self.more_hosts)})
+        return settings_with(**given, **{"[[hosts]]": (self.host, *self.more_hosts)})
 
     async def load(
         self, model: str, num_ctx: int | None = None, keep: timedelta = KEEP, url: str | None = None
@@ -111,7 +112,9 @@ class House:
         await backend.load(model, options)
         await backend.aclose()
 
-    async def report(self, *events: tuple[str, str], host: str = "gpu", apart_s: float = 60.0, **changes: Any) -> None:
+    async def report(
+        self, *events: tuple[EventKind, str], host: str = "gpu", apart_s: float = 60.0, **changes: Any
+    ) -> None:
         """Drive ``host``: hold its lease and write a report; events are (kind, model), ``apart_s`` from each other."""
         now = time.time()
         told = tuple(

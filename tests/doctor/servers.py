@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -78,7 +78,7 @@ def website(_: str) -> bytes:
 
 
 @contextmanager
-def full_backlog():
+def full_backlog() -> Iterator[int]:
     """A port whose connections are never taken and whose queue is full, so that the next one gets no answer."""
     with ExitStack() as stack:
         listening = stack.enter_context(socket.socket())

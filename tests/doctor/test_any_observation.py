@@ -20,8 +20,8 @@ from app.doctor.probing.observation import AnswerSeen, DatabaseSeen, HostSeen, O
 from app.doctor.render import show
 from app.hosts.host import Host
 from app.scheduling.report import EventKind, HostEvent, HostReport, ResidentReport
-from app.settings.settings import Settings
 from tests.doctor.house import TRIO
+from tests.services import settings_with
 
 NOW = 1_800_000_000.0
 NAMES = (*TRIO, "big", "nomic-embed-text", "gpt-oss:120b-cloud", "not a name:", "")
@@ -109,8 +109,11 @@ databases = st.builds(
     answers=st.lists(answers, max_size=8).map(tuple),
 )
 configured = st.builds(
-    lambda models, drivers, keep, ctx: Settings(
-        _env_file=None, arena_models=tuple(models), arena_scheduler=drivers, arena_keep_alive=keep, arena_num_ctx=ctx
+    lambda models, drivers, keep, ctx: settings_with(
+        arena_models=tuple(models),
+        arena_scheduler=drivers,
+        arena_keep_alive=keep,
+        arena_num_ctx=ctx,
     ),
     st.lists(MODELS, max_size=4, unique=True),
     st.booleans(),
@@ -132,7 +135,7 @@ observations = st.builds(
 
 @settings(max_examples=60)
 @given(observations)
-def test_any_observation_is_told_of(seen: Observation):
+def test_any_observation_is_told_of(seen: Observation) -> None:
     findings = findings_of(seen)
     assert findings == findings_of(replace(seen))
     assert {finding.code for finding in findings} <= set(CODES)
@@ -146,7 +149,7 @@ def test_any_observation_is_told_of(seen: Observation):
 
 @settings(max_examples=60)
 @given(observations)
-def test_where_battles_can_run_there_are_two_models_or_nobody_knows(seen: Observation):
+def test_where_battles_can_run_there_are_two_models_or_nobody_knows(seen: Observation) -> None:
     if any(finding.severity == "error" for finding in findings_of(seen)):
         return
     unknown = any(host.reach == "unasked" for host in seen.hosts)

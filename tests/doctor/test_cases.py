@@ -11,7 +11,7 @@ from tests.doctor.house import House
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}: {case.plant.__name__}")
-async def test_a_planted_trouble_is_named_with_its_remedy(case: Case, house: House):
+async def test_a_planted_trouble_is_named_with_its_remedy(case: Case, house: House) -> None:
     await case.plant(house)
     examination = await house.examined()
     told = [finding.to_dict() for finding in examination.findings]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -14,7 +17,9 @@ from tests.doctor.house import TRIO, House
 
 
 @pytest.fixture
-def typed(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path, capsys):
+def typed(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
     """Type the command where the house is configured by the environment; gives the status and what was printed."""
 
     async def run(**options: bool) -> tuple[int, str]:
@@ -36,14 +41,16 @@ def typed(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path, capsys):
     return run
 
 
-async def test_a_healthy_house_ends_with_status_0_and_one_line(house: House, typed):
+async def test_a_healthy_house_ends_with_status_0_and_one_line(house: House, typed: Callable[..., Any]) -> None:
     await house.start()
     await house.report(host="local")
     await house.redis.delete("arena:host:{gpu}:lease")
     assert await typed() == (0, "Battles can run (3 models on 1 host; nothing is wrong).\n")
 
 
-async def test_a_warning_leaves_the_status_at_0_and_is_told_with_its_command(house: House, typed):
+async def test_a_warning_leaves_the_status_at_0_and_is_told_with_its_command(
+    house: House, typed: Callable[..., Any]
+) -> None:
     await house.start()
     await house.report(("load_hung", TRIO[0]), host="local")
     await house.redis.delete("arena:host:{gpu}:lease")
@@ -54,7 +61,7 @@ async def test_a_warning_leaves_the_status_at_0_and_is_told_with_its_command(hou
     assert text.endswith("Battles can run (3 models on 1 host; 1 finding).\n")
 
 
-async def test_an_error_ends_with_status_1(house: House, typed):
+async def test_an_error_ends_with_status_1(house: House, typed: Callable[..., Any]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         house.host["url"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -64,7 +71,7 @@ async def test_an_error_ends_with_status_1(house: House, typed):
     assert "Battles can't run (0 models on 1 host" in text
 
 
-async def test_json_has_findings_and_whether_battles_can_run(house: House, typed):
+async def test_json_has_findings_and_whether_battles_can_run(house: House, typed: Callable[..., Any]) -> None:
     await house.start()
     status, text = await typed(as_json=True)
     body = json.loads(text)
@@ -76,7 +83,7 @@ async def test_json_has_findings_and_whether_battles_can_run(house: House, typed
     assert set(body["findings"][0]) == {"code", "severity", "subject", "cause", "remedy", "command"}
 
 
-async def test_a_set_that_does_not_fit_is_shown_as_a_table(house: House):
+async def test_a_set_that_does_not_fit_is_shown_as_a_table(house: House) -> None:
     from io import StringIO
 
     from rich.console import Console

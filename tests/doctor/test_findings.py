@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,9 @@ from app.doctor.diagnose import findings_of
 from app.doctor.probing.observation import DatabaseSeen, HostSeen, Observation, RedisSeen, Shape
 from app.hosts.host import Host
 from app.scheduling.report import HostReport, ResidentReport
-from app.settings.settings import Settings
 from tests.doctor.cases import CASES
 from tests.doctor.house import TRIO
+from tests.services import settings_with
 
 GIB = 1024**3
 NOW = 1_800_000_000.0
@@ -24,9 +25,9 @@ REDIS = RedisSeen("redis://cache:6379/0", version="7.2.4", appends=True, saves="
 EIGHT_B = Shape("llama", 32, 8, 128, 131072)
 
 
-def seen(*hosts: HostSeen, **given: object) -> Observation:
-    settings = given.pop("settings", None) or Settings(_env_file=None, arena_models=TRIO)
-    known: dict[str, object] = {
+def seen(*hosts: HostSeen, **given: Any) -> Observation:
+    settings = given.pop("settings", None) or settings_with(arena_models=TRIO)
+    known: dict[str, Any] = {
         "settings": settings,
         "now": NOW,
         "hosts": hosts or (healthy(),),
@@ -37,9 +38,9 @@ def seen(*hosts: HostSeen, **given: object) -> Observation:
     return Observation(**{**known, **given})
 
 
-def healthy(**given: object) -> HostSeen:
+def healthy(**given: Any) -> HostSeen:
     host = Host("gpu", "http://10.0.0.5:11434", 24 * GIB)
-    known: dict[str, object] = {
+    known: dict[str, Any] = {
         "addresses": ("10.0.0.5",),
         "version": "0.33.3",
         "installed": tuple(
@@ -55,11 +56,11 @@ def codes(observation: Observation) -> list[tuple[str, str]]:
     return [(finding.code, finding.severity) for finding in findings_of(observation)]
 
 
-def test_a_healthy_observation_has_no_finding():
+def test_a_healthy_observation_has_no_finding() -> None:
     assert codes(seen()) == []
 
 
-def test_no_way_to_a_host():
+def test_no_way_to_a_host() -> None:
     broken = HostSeen(healthy().host, "unreachable", "No route to host", ("10.0.0.5",))
     (finding,) = findings_of(seen(broken))
     assert (finding.code, finding.severity) == ("host_unreachable", "error")
@@ -67,13 +68,13 @@ def test_no_way_to_a_host():
     assert finding.command == "ip route get 10.0.0.5"
 
 
-def test_a_remote_host_that_refuses_may_listen_on_loopback_only():
+def test_a_remote_host_that_refuses_may_listen_on_loopback_only() -> None:
     (finding,) = findings_of(seen(HostSeen(healthy().host, "refused", "", ("10.0.0.5",))))
     assert "loopback only" in finding.cause
     assert "OLLAMA_HOST=0.0.0.0:11434" in finding.command
 
 
-def test_port_80_because_http_was_written():
+def test_port_80_because_http_was_written() -> None:
     host = Host("local", "http://gpu1:80")
     (finding,) = findings_of(seen(HostSeen(host, "refused", "nobody listens on port 80", (), "http://gpu1:11434")))
     assert finding.code == "host_wrong_port"
@@ -82,7 +83,7 @@ def test_port_80_because_http_was_written():
     assert finding.remedy == "write http://gpu1:11434 in OLLAMA_HOST"
 
 
-def test_https_of_a_server_without_tls_and_without_another_scheme():
+def test_https_of_a_server_without_tls_and_without_another_scheme() -> None:
     host = Host("local", "https://gpu1:8443")
     (finding,) = findings_of(seen(HostSeen(host, "not_tls", "WRONG_VERSION_NUMBER")))
     assert finding.code == "host_wrong_scheme"
@@ -90,24 +91,24 @@ def test_https_of_a_server_without_tls_and_without_another_scheme():
 
 
 @pytest.mark.parametrize("version", ["6.0.9", "5", ""])
-def test_an_old_redis(version: str):
+def test_an_old_redis(version: str) -> None:
     (finding,) = findings_of(seen(redis=replace(REDIS, version=version)))
     assert (finding.code, finding.severity) == ("redis_too_old", "error")
     assert "6.2" in finding.cause
 
 
-def test_no_redis_to_bring_along():
+def test_no_redis_to_bring_along() -> None:
     missing = RedisSeen("embedded in .arena", "none", "no redis-server 6.2 or newer was found", embedded=True)
     assert codes(seen(redis=missing, driven={})) == [("redis_missing", "error")]
 
 
-def test_a_model_that_only_embeds_and_one_that_is_run_elsewhere():
+def test_a_model_that_only_embeds_and_one_that_is_run_elsewhere() -> None:
     installed = (
         *healthy().installed,
         InstalledModel("nomic-embed-text:latest", 1, capabilities=("embedding",)),
         InstalledModel("qwen-max:latest", 1, remote=True),
     )
-    settings = Settings(_env_file=None, arena_models=(*TRIO, "nomic-embed-text", "qwen-max"))
+    settings = settings_with(arena_models=(*TRIO, "nomic-embed-text", "qwen-max"))
     found = findings_of(seen(healthy(installed=installed), settings=settings))
     assert [(finding.code, finding.subject) for finding in found] == [
         ("model_cannot_chat", "nomic-embed-text"),
@@ -115,13 +116,13 @@ def test_a_model_that_only_embeds_and_one_that_is_run_elsewhere():
     ]
 
 
-def test_a_model_that_is_missing_on_a_host_that_answers_may_be_on_one_that_does_not():
+def test_a_model_that_is_missing_on_a_host_that_answers_may_be_on_one_that_does_not() -> None:
     there = healthy(installed=healthy().installed[:2], loaded=())
     dead = HostSeen(Host("b", "http://10.0.0.6:11434"), "no_connection", "no connection within 0.8 s")
     assert codes(seen(there, dead)) == [("host_times_out", "warning"), ("fewer_than_num_models", "warning")]
 
 
-def test_a_model_that_nobody_used_for_a_whole_keep_alive_may_leave():
+def test_a_model_that_nobody_used_for_a_whole_keep_alive_may_leave() -> None:
     used = NOW - 72 * 3600 + 60
     loaded = (LoadedModel(TRIO[0], 6 * GIB, 6 * GIB, 4096, NOW + 60),)
     report = HostReport("gpu", NOW, residents=(ResidentReport(TRIO[0], used=used),))
@@ -130,43 +131,43 @@ def test_a_model_that_nobody_used_for_a_whole_keep_alive_may_leave():
     assert codes(seen(healthy(loaded=loaded), reports={"gpu": busy})) == [("keep_alive_too_short", "warning")]
 
 
-def test_a_time_in_the_past_of_a_model_that_writes_is_not_called_stuck():
+def test_a_time_in_the_past_of_a_model_that_writes_is_not_called_stuck() -> None:
     loaded = (LoadedModel(TRIO[0], 6 * GIB, 6 * GIB, 4096, NOW - 300),)
     report = HostReport("gpu", NOW, running_by_model={TRIO[0]: 1})
     assert codes(seen(healthy(loaded=loaded), reports={"gpu": report})) == [("keep_alive_too_short", "warning")]
     assert codes(seen(healthy(loaded=loaded))) == [("model_stuck", "warning")]
 
 
-def test_a_long_load_of_a_large_model_is_no_hang():
+def test_a_long_load_of_a_large_model_is_no_hang() -> None:
     report = HostReport("gpu", NOW, loading=TRIO[0], loading_since=NOW - 100, load_s={TRIO[0]: 60.0})
     assert codes(seen(healthy(loaded=()), reports={"gpu": report})) == []
     unknown = replace(report, load_s={}, loading_since=NOW - 170)
     assert codes(seen(healthy(loaded=()), reports={"gpu": unknown})) == []
 
 
-def test_all_models_of_a_server_are_wished_only_when_nobody_names_any():
+def test_all_models_of_a_server_are_wished_only_when_nobody_names_any() -> None:
     many = tuple(InstalledModel(f"m{number}", 4 * GIB, digest=f"{number}") for number in range(9))
-    none_named = Settings(_env_file=None)
+    none_named = settings_with()
     assert codes(seen(healthy(installed=many, loaded=()), settings=none_named)) == [("set_does_not_fit", "note")]
 
 
-def test_a_set_that_is_wholly_in_memory_fits_whatever_is_reckoned():
+def test_a_set_that_is_wholly_in_memory_fits_whatever_is_reckoned() -> None:
     wide = replace(EIGHT_B, kv_heads=32)
-    settings = Settings(_env_file=None, arena_models=TRIO, arena_num_ctx=8192)
+    settings = settings_with(arena_models=TRIO, arena_num_ctx=8192)
     loaded = tuple(LoadedModel(name, 7 * GIB, 7 * GIB, 8192, NOW + 250_000) for name in TRIO)
     there = healthy(shapes=dict.fromkeys(TRIO, wide), loaded=loaded)
     assert codes(seen(there, settings=settings)) == []
     assert codes(seen(replace(there, loaded=()), settings=settings)) == [("set_does_not_fit", "warning")]
 
 
-def test_a_host_that_was_not_asked_has_what_is_configured_and_is_no_reason_to_call_models_missing():
+def test_a_host_that_was_not_asked_has_what_is_configured_and_is_no_reason_to_call_models_missing() -> None:
     asleep = HostSeen(Host("gpu", "https://gpu.example:443", scale_to_zero=True), "unasked")
     assert codes(seen(asleep)) == [("host_asleep", "note")]
-    assert codes(seen(asleep, settings=Settings(_env_file=None))) == [("host_asleep", "note")]
+    assert codes(seen(asleep, settings=settings_with())) == [("host_asleep", "note")]
 
 
-def test_a_suggestion_that_is_wished_already_is_none():
-    settings = Settings(_env_file=None, arena_models=(*TRIO, "llama3.2:8b"))
+def test_a_suggestion_that_is_wished_already_is_none() -> None:
+    settings = settings_with(arena_models=(*TRIO, "llama3.2:8b"))
     (finding,) = findings_of(seen(settings=settings))
     assert (finding.code, finding.command) == (
         "model_missing",
@@ -174,14 +175,14 @@ def test_a_suggestion_that_is_wished_already_is_none():
     )
 
 
-def test_a_fallback_need_not_hold_the_models():
+def test_a_fallback_need_not_hold_the_models() -> None:
     spare = healthy(
         host=Host("spare", "http://10.0.0.6:11434", 8 * GIB, fallback=True), addresses=("10.0.0.6",), loaded=()
     )
     assert codes(seen(healthy(), spare)) == []
 
 
-def test_two_servers_behind_one_proxy_are_two():
+def test_two_servers_behind_one_proxy_are_two() -> None:
     other = healthy(
         host=Host("gpu2", "http://gpu2.example:11434", 24 * GIB),
         loaded=tuple(replace(one, expires_at=NOW + 240_000) for one in healthy().loaded),
@@ -189,12 +190,12 @@ def test_two_servers_behind_one_proxy_are_two():
     assert codes(seen(healthy(), other)) == []
 
 
-def test_one_server_under_two_addresses_is_one():
+def test_one_server_under_two_addresses_is_one() -> None:
     other = healthy(host=Host("gpu2", "http://10.0.1.5:80", 24 * GIB), addresses=("10.0.1.5",))
     assert codes(seen(healthy(), other)) == [("same_server_twice", "warning")]
 
 
-def test_clocks_of_redis_and_of_the_database():
+def test_clocks_of_redis_and_of_the_database() -> None:
     late = seen(redis=replace(REDIS, skew_s=-30.0), database=DatabaseSeen("postgresql://db/arena", skew_s=0.1))
     (finding,) = findings_of(late)
     assert (finding.code, finding.subject) == ("clock_skew", "redis")
@@ -204,7 +205,7 @@ def test_clocks_of_redis_and_of_the_database():
     assert (finding.subject, "7 s ahead" in finding.cause) == ("database", True)
 
 
-def test_the_worst_comes_first_and_nothing_twice():
+def test_the_worst_comes_first_and_nothing_twice() -> None:
     note = Finding("host_on_cpu", "note", "a", "b", "c")
     error = Finding("redis_missing", "error", "a", "b", "c")
     assert worst_first([note, error, note]) == (error, note)
@@ -215,11 +216,11 @@ PLANTED_IN_WRITES = frozenset(("database_not_writing",))
 PLANTED_IN_HEALTH = frozenset(("host_on_cpu", "redis_embedded_idle"))
 
 
-def test_every_code_is_planted_in_a_test():
+def test_every_code_is_planted_in_a_test() -> None:
     planted = {case.code for case in CASES} | PLANTED_HERE | PLANTED_IN_HEALTH | PLANTED_IN_WRITES
     assert planted == set(CODES)
 
 
-def test_every_code_has_its_line_in_the_docs():
+def test_every_code_has_its_line_in_the_docs() -> None:
     text = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
     assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", text, re.MULTILINE)) == set(CODES)

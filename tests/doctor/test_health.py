@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app.simulator.server.server import SimulatorConfig
 from tests.doctor.house import TRIO, House
 from tests.doctor.servers import ollama, serving
+from tests.redis.server import RedisServer
 
 Plant = Callable[[House], Awaitable[None]]
 
@@ -115,7 +117,7 @@ HEALTHY: tuple[Plant, ...] = (
 
 
 @pytest.mark.parametrize("plant", HEALTHY, ids=lambda plant: plant.__name__)
-async def test_a_healthy_house_has_no_finding(plant: Plant, house: House):
+async def test_a_healthy_house_has_no_finding(plant: Plant, house: House) -> None:
     await plant(house)
     examination = await house.examined()
     assert [finding.to_dict() for finding in examination.findings] == []
@@ -123,7 +125,7 @@ async def test_a_healthy_house_has_no_finding(plant: Plant, house: House):
     assert len(examination.models) >= 3
 
 
-async def test_a_house_without_a_card_gets_a_note_and_no_more(house: House):
+async def test_a_house_without_a_card_gets_a_note_and_no_more(house: House) -> None:
     house.simulator = SimulatorConfig(speed=50, card="cpu", models=TRIO)
     house.host = {"name": "gpu"}
     await house.start()
@@ -132,7 +134,7 @@ async def test_a_house_without_a_card_gets_a_note_and_no_more(house: House):
     assert examination.can_battle
 
 
-async def test_before_the_first_start_there_are_notes_only(house: House):
+async def test_before_the_first_start_there_are_notes_only(house: House) -> None:
     house.reports = False
     await house.start()
     examination = await house.examined()
@@ -140,7 +142,7 @@ async def test_before_the_first_start_there_are_notes_only(house: House):
     assert examination.can_battle
 
 
-async def test_nothing_is_loaded_or_generated_by_looking(house: House):
+async def test_nothing_is_loaded_or_generated_by_looking(house: House) -> None:
     house.loaded = ()
     await house.start()
     assert house.sim is not None
@@ -149,7 +151,9 @@ async def test_nothing_is_loaded_or_generated_by_looking(house: House):
     assert house.sim.machine.scheduler.loaded == {}
 
 
-async def test_it_takes_less_than_three_seconds_though_everything_hangs(house: House, redis_server):
+async def test_it_takes_less_than_three_seconds_though_everything_hangs(
+    house: House, redis_server: RedisServer
+) -> None:
     house.redis_server = redis_server
     port = await house.serve(serving(None))
     house.host["url"] = f"http://127.0.0.1:{port}"
@@ -164,13 +168,13 @@ async def test_it_takes_less_than_three_seconds_though_everything_hangs(house: H
     assert not examination.can_battle
 
 
-async def test_figures_of_an_examination_are_plain_json(house: House):
+async def test_figures_of_an_examination_are_plain_json(house: House) -> None:
     await house.start()
-    body = (await house.examined()).to_dict()
+    body: dict[str, Any] = dict((await house.examined()).to_dict())
     assert body["can_battle"] is True
     assert body["hosts"] == ["gpu"]
     assert body["models"] == list(TRIO)
-    (table,) = body["memory"]  # type: ignore[misc]
+    (table,) = body["memory"]
     assert table["fits"] is True
     assert [row["model"] for row in table["models"]] == ["qwen3:8b", "llama3.1:8b", "mistral:7b"]
     assert timedelta(seconds=body["took_s"]) < timedelta(seconds=3)

@@ -21,52 +21,52 @@ def trio(num_ctx: int, parallel: int = 1) -> list[Sized]:
     ("num_ctx", "gib"),
     [(4096, (2.3, 5.1, 9.1)), (8192, (3.5, 6.3, 10.6)), (32768, (6.1, 9.3, 15.1))],
 )
-def test_predictions_are_those_of_the_table(num_ctx: int, gib: tuple[float, ...]):
+def test_predictions_are_those_of_the_table(num_ctx: int, gib: tuple[float, ...]) -> None:
     assert [round(one.predicted_bytes / GIB, 1) for one in trio(num_ctx)] == list(gib)
 
 
 @pytest.mark.parametrize(("num_ctx", "fit"), [(4096, True), (8192, True), (32768, False)])
-def test_three_models_fit_at_8192_and_not_at_ollamas_default_context(num_ctx: int, fit: bool):
+def test_three_models_fit_at_8192_and_not_at_ollamas_default_context(num_ctx: int, fit: bool) -> None:
     assert table("gpu", CARD, trio(num_ctx)).fits is fit
 
 
-def test_the_table_names_what_to_drop_and_which_context_fits():
+def test_the_table_names_what_to_drop_and_which_context_fits() -> None:
     weighed = table("gpu", CARD, trio(32768))
     assert weighed.drop == ("llama3.1:8b",)
     assert weighed.num_ctx == 12288
     assert table("gpu", CARD, [one.at(12288) for one in trio(32768)]).fits
 
 
-def test_the_cache_grows_with_the_slots():
+def test_the_cache_grows_with_the_slots() -> None:
     assert trio(4096, parallel=4)[1].cache_bytes == 4 * trio(4096)[1].cache_bytes == 2 * GIB
 
 
-def test_the_automatic_batch_costs_extra_unless_it_is_set():
+def test_the_automatic_batch_costs_extra_unless_it_is_set() -> None:
     name, size, shape = MIDDLE
     assert Sized(name, size, 8192, 1, shape).surcharge_bytes == 768 * MIB
     assert Sized(name, size, 65536, 1, shape).surcharge_bytes == 2 * GIB
     assert Sized(name, size, 8192, 1, shape, batch_is_set=True).surcharge_bytes == 0
 
 
-def test_one_model_may_take_the_whole_card_but_a_second_only_80_percent_of_the_rest():
+def test_one_model_may_take_the_whole_card_but_a_second_only_80_percent_of_the_rest() -> None:
     assert fits([CARD], CARD)
     assert not fits([CARD + 1], CARD)
     assert fits([10 * GIB, 8 * GIB], 20 * GIB)
     assert not fits([10 * GIB, 8 * GIB + 1], 20 * GIB)
 
 
-def test_many_models_are_weighed_quickly():
+def test_many_models_are_weighed_quickly() -> None:
     many = [Sized(f"m{number}", 3 * GIB, 4096, 1, MIDDLE[2]) for number in range(40)]
     weighed = table("gpu", CARD, many)
     assert not weighed.fits
     assert table("gpu", CARD, [one for one in many if one.model not in weighed.drop]).fits
 
 
-def test_a_model_of_unknown_shape_is_guessed_from_its_file():
+def test_a_model_of_unknown_shape_is_guessed_from_its_file() -> None:
     assert Sized("odd", 4 * GIB, 4096).predicted_bytes == int(4 * GIB * 1.1) + 768 * MIB
 
 
-def test_models_are_spread_over_the_hosts_that_have_them():
+def test_models_are_spread_over_the_hosts_that_have_them() -> None:
     size = 8 * GIB
     both = {"a": {"x": size, "y": size}, "b": {"y": size, "z": size}}
     cards: dict[str, int | None] = {"a": 12 * GIB, "b": 20 * GIB}

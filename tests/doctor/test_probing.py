@@ -11,29 +11,30 @@ from app.doctor.checks.addresses import on_addresses
 from app.doctor.checks.models import on_models
 from app.doctor.probing.probe import Patience, probe_host
 from app.hosts.host import Host
-from app.settings.settings import Settings
 from app.simulator.server.server import SimulatorConfig, running_simulator
 from tests.doctor.house import TRIO
 from tests.doctor.servers import free_port, http, ollama, server_tls, serving, website
 from tests.doctor.test_findings import seen as observed
+from tests.services import settings_with
 
-FAST = Patience(*(timedelta(seconds=0.3) for _ in range(4)), whole=timedelta(seconds=1))
+SOON = timedelta(seconds=0.3)
+FAST = Patience(SOON, SOON, SOON, SOON, whole=timedelta(seconds=1))
 
 
 @pytest.mark.parametrize("there", ["nobody", "a website"])
-async def test_an_ollama_on_its_usual_port_is_found_where_another_port_was_written(there: str):
+async def test_an_ollama_on_its_usual_port_is_found_where_another_port_was_written(there: str) -> None:
     async with running_simulator(SimulatorConfig(models=TRIO)) as sim, serving(website) as website_port:
         port = free_port() if there == "nobody" else website_port
         seen = await probe_host(Host("local", f"http://127.0.0.1:{port}"), usual_port=sim.port)
     assert seen.instead == sim.url
-    (finding,) = on_addresses(observed(seen, settings=Settings(_env_file=None)))
+    (finding,) = on_addresses(observed(seen, settings=settings_with()))
     assert finding.code == "host_wrong_port"
     assert f"Ollama answers on {sim.port} instead" in finding.cause
     assert finding.remedy == f"write {sim.url} in OLLAMA_HOST"
     assert finding.command == f"curl -sS -m 5 {sim.url}/api/version"
 
 
-async def test_a_healthy_server_is_asked_for_nothing_else_and_tells_its_models():
+async def test_a_healthy_server_is_asked_for_nothing_else_and_tells_its_models() -> None:
     async with running_simulator(SimulatorConfig(models=TRIO)) as sim:
         seen = await probe_host(Host("local", sim.url), TRIO[:1], usual_port=free_port())
     assert (seen.reach, seen.instead, seen.version) == ("ollama", "", "0.33.3")
@@ -53,14 +54,14 @@ async def test_a_healthy_server_is_asked_for_nothing_else_and_tells_its_models()
 
 
 @pytest.mark.parametrize("seconds", [-90, 0, 3600])
-async def test_the_clock_is_read_off_the_date_header(seconds: int):
+async def test_the_clock_is_read_off_the_date_header(seconds: int) -> None:
     async with serving(ollama(timedelta(seconds=seconds))) as port:
         seen = await probe_host(Host("local", f"http://127.0.0.1:{port}"))
     assert seen.skew_s is not None
     assert abs(seen.skew_s - seconds) < 2
 
 
-async def test_a_path_before_the_api_is_kept():
+async def test_a_path_before_the_api_is_kept() -> None:
     inner = ollama(models=TRIO)
     async with serving(lambda path: inner(path.removeprefix("/olla/ollama"))) as port:
         seen = await probe_host(Host("local", f"http://127.0.0.1:{port}/olla/ollama"))
@@ -68,7 +69,7 @@ async def test_a_path_before_the_api_is_kept():
 
 
 @pytest.mark.parametrize("kind", ["silent", "silent tls", "no name"])
-async def test_nothing_takes_longer_than_the_whole_patience(kind: str):
+async def test_nothing_takes_longer_than_the_whole_patience(kind: str) -> None:
     async with serving(None, server_tls() if kind == "silent tls" else None) as port:
         address = {"silent": "http://127.0.0.1", "silent tls": "https://127.0.0.1", "no name": "http://nowhere.invalid"}
         began = time.perf_counter()
@@ -78,7 +79,7 @@ async def test_nothing_takes_longer_than_the_whole_patience(kind: str):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"models": 3}', b"\xff\xfe", b"{" * 5000])
-async def test_any_body_of_the_lists_is_survived(body: bytes):
+async def test_any_body_of_the_lists_is_survived(body: bytes) -> None:
     inner = ollama()
 
     def answer(path: str) -> bytes:
@@ -94,7 +95,7 @@ async def test_any_body_of_the_lists_is_survived(body: bytes):
 
 
 @pytest.mark.parametrize("version", ["null", "12", '""', "[1]"])
-async def test_a_version_that_is_none_is_an_odd_row_and_no_other_server(version: str):
+async def test_a_version_that_is_none_is_an_odd_row_and_no_other_server(version: str) -> None:
     inner = ollama(models=TRIO)
 
     def answer(path: str) -> bytes:
@@ -103,12 +104,12 @@ async def test_a_version_that_is_none_is_an_odd_row_and_no_other_server(version:
     async with serving(answer) as port:
         seen = await probe_host(Host("local", f"http://127.0.0.1:{port}"), usual_port=free_port())
     assert (seen.reach, seen.version, len(seen.installed)) == ("ollama", "", 3)
-    (finding,) = [one for one in on_models(observed(seen, settings=Settings(_env_file=None))) if "rows" in one.code]
+    (finding,) = [one for one in on_models(observed(seen, settings=settings_with())) if "rows" in one.code]
     assert finding.severity == "note"
     assert "/api/version" in finding.cause
 
 
-async def test_rows_with_nulls_are_a_note_and_the_models_stay():
+async def test_rows_with_nulls_are_a_note_and_the_models_stay() -> None:
     inner = ollama()
 
     def answer(path: str) -> bytes:
@@ -118,7 +119,7 @@ async def test_rows_with_nulls_are_a_note_and_the_models_stay():
     async with serving(answer) as port:
         seen = await probe_host(Host("local", f"http://127.0.0.1:{port}"), usual_port=free_port())
     assert [model.name for model in seen.installed] == ["a", "b"]
-    (finding,) = [one for one in on_models(observed(seen, settings=Settings(_env_file=None))) if "rows" in one.code]
+    (finding,) = [one for one in on_models(observed(seen, settings=settings_with())) if "rows" in one.code]
     assert (finding.code, finding.severity) == ("host_odd_rows", "note")
     assert "row 1 (a): capabilities is null, size is null" in finding.cause
     assert finding.command == f"curl -sS -m 5 http://127.0.0.1:{port}/api/tags"

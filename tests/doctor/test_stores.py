@@ -6,6 +6,8 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -17,10 +19,15 @@ from app.doctor.probing.stores import probe_database, probe_redis
 from app.records.ledger import Ledger
 from app.records.tables import answers
 from app.redis.embedded.server import embedded_redis
-from app.settings.settings import Settings
 from app.timing.stopwatch import Timing
 from tests.doctor.house import TRIO, House
 from tests.records.builders import new_answer, new_battle
+from tests.records.postgres_server import PostgresServer
+from tests.services import settings_with
+
+
+def _execute(statement: sa.Update, connection: sa.Connection) -> None:
+    connection.execute(statement)
 
 
 async def write_answers(url: str, slots: int) -> None:
@@ -34,10 +41,10 @@ async def write_answers(url: str, slots: int) -> None:
         timing = Timing(ttft_s=0.3 + waited_s, decode_s=4.7, total_s=5.0 + waited_s, tokens=100)
         await ledger.open_battle(new_battle(f"b{number}"))
         await ledger.save_answers(f"b{number}", [new_answer(0, model=TRIO[0], timing=timing)], [])
-        ended = began + wave * 60 + timing.ttft_s + timing.decode_s
+        ended = began + wave * 60 + 0.3 + waited_s + 4.7
         change = sa.update(answers).where(answers.c.battle_id == f"b{number}")
         at = datetime.fromtimestamp(ended, UTC)
-        await database.transaction(lambda connection, c=change, at=at: connection.execute(c.values(created_at=at)))
+        await database.transaction(partial(_execute, change.values(created_at=at)))
     await database.aclose()
 
 
@@ -50,16 +57,16 @@ async def parallel_findings(house: House, slots: int) -> list[str]:
 
 
 @pytest.mark.parametrize("slots", [1, 2])
-async def test_fewer_slots_than_told_show_in_the_times_of_past_answers(house: House, slots: int):
+async def test_fewer_slots_than_told_show_in_the_times_of_past_answers(house: House, slots: int) -> None:
     (cause,) = await parallel_findings(house, slots)
     assert f"of up to 4 answers that were sent at once only {slots} were being written" in cause
 
 
-async def test_as_many_slots_as_told_are_no_finding(house: House):
+async def test_as_many_slots_as_told_are_no_finding(house: House) -> None:
     assert await parallel_findings(house, 4) == []
 
 
-async def test_postgres_is_looked_at_the_same_way(_shared_url: str):
+async def test_postgres_is_looked_at_the_same_way(_shared_url: str) -> None:
     seen = await probe_database(_shared_url)
     assert (seen.state, seen.answers) == ("ready", ())
     assert seen.skew_s is not None
@@ -67,14 +74,16 @@ async def test_postgres_is_looked_at_the_same_way(_shared_url: str):
     assert seen.where.startswith("postgresql://")
 
 
-async def test_a_postgres_without_a_schema_is_not_migrated_and_one_that_refuses_is_unusable(postgres):
+async def test_a_postgres_without_a_schema_is_not_migrated_and_one_that_refuses_is_unusable(
+    postgres: PostgresServer,
+) -> None:
     name = postgres.create()
     assert (await probe_database(postgres.url(name))).state == "empty"
     postgres.drop(name)
     assert (await probe_database(postgres.url(name))).state == "unusable"
 
 
-async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House):
+async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House) -> None:
     import sqlite3
 
     writer = sqlite3.connect(house.database.removeprefix("sqlite:///"), isolation_level=None)
@@ -85,35 +94,35 @@ async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House):
         writer.close()
 
 
-async def test_a_sqlite_file_that_is_not_there_yet_is_not_made(tmp_path):
+async def test_a_sqlite_file_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
     file = tmp_path / "data" / "arena.db"
     assert (await probe_database(f"sqlite:///{file}")).state == "new"
     assert not file.parent.exists()
 
 
-async def test_the_embedded_redis_of_a_running_arena_is_found_in_its_folder(tmp_path):
-    settings = Settings(_env_file=None, arena_data_dir=tmp_path)
+async def test_the_embedded_redis_of_a_running_arena_is_found_in_its_folder(tmp_path: Path) -> None:
+    settings = settings_with(arena_data_dir=tmp_path)
     async with embedded_redis(tmp_path, keep=False), redis_of(settings) as redis:
         assert not isinstance(redis, RedisSeen)
         seen = await probe_redis(redis, settings, ["local"])
         assert (seen.state, seen.embedded, seen.policy) == ("up", True, "noeviction")
 
 
-async def test_without_a_running_arena_the_embedded_redis_is_idle_and_nothing_is_made(tmp_path):
-    settings = Settings(_env_file=None, arena_data_dir=tmp_path / "data")
+async def test_without_a_running_arena_the_embedded_redis_is_idle_and_nothing_is_made(tmp_path: Path) -> None:
+    settings = settings_with(arena_data_dir=tmp_path / "data")
     async with redis_of(settings) as redis:
         assert isinstance(redis, RedisSeen)
         assert redis.state == "idle"
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(house: House, tmp_path):
+async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(house: House, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "redis"
     folder.mkdir(parents=True)
     listening = await asyncio.start_unix_server(lambda reader, writer: None, folder / "redis.sock")
     listening.close()
     await listening.wait_closed()
-    settings = Settings(_env_file=None, arena_data_dir=tmp_path / "data")
+    settings = settings_with(arena_data_dir=tmp_path / "data")
     async with redis_of(settings) as redis:
         house.settings = {"arena_models": TRIO, "arena_data_dir": tmp_path / "data", "redis_url": ""}
         house.reports = False
@@ -123,7 +132,7 @@ async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(house: Ho
     assert codes == {"redis_embedded_idle", "nobody_drives"}
 
 
-async def test_a_bad_redis_url_is_told_without_the_password(house: House):
+async def test_a_bad_redis_url_is_told_without_the_password(house: House) -> None:
     house.settings |= {"redis_url": "redis//:secret@nowhere"}
     await house.start()
     async with redis_of(house.configured()) as redis:
@@ -133,7 +142,7 @@ async def test_a_bad_redis_url_is_told_without_the_password(house: House):
     assert "secret" not in str(finding)
 
 
-async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(house: House):
+async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(house: House) -> None:
     house.settings |= {"redis_url": "redis://:hunter/2secret@nowhere"}
     await house.start()
     async with redis_of(house.configured()) as redis:
@@ -143,7 +152,7 @@ async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(house: 
     assert "secret" not in str(finding)
 
 
-async def test_redis_time_is_compared_with_ours(house: House):
+async def test_redis_time_is_compared_with_ours(house: House) -> None:
     await house.start()
     settings = house.configured()
     seen = await probe_redis(house.redis, settings, ["gpu"], wall=lambda: time.time() - 100)

@@ -27,7 +27,7 @@ if os.geteuid() == 0 and sys.argv[2] == "nobody":
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-seen = asyncio.run(stores.look_at_database(sys.argv[1], limit=timedelta(seconds=60)))
+seen = asyncio.run(stores.probe_database(sys.argv[1], limit=timedelta(seconds=60)))
 print(seen.state, seen.detail, seen.refusal, sep="|")
 if seen.refusal:
     print(database_refuses(seen.where, seen.refusal))

@@ -1,8 +1,11 @@
 """Short ways to ask a machine in virtual time."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from app.simulator.api.asking import chat_ask
 from app.simulator.api.bodies import Body, ChatMessage
@@ -31,7 +34,7 @@ class Kept:
 
 
 async def chat(
-    machine: Machine, model: str, *, sink: Kept | None = None, keep_alive: object = None, **options
+    machine: Machine, model: str, *, sink: Kept | None = None, keep_alive: object = None, **options: Any
 ) -> Ended:
     """One chat; ``text`` among the options is what is asked, an empty one only loads."""
     text = options.pop("text", "Why does the weather change so quickly in the mountains?")
@@ -45,7 +48,7 @@ async def chat(
     return await machine.answer(ask, sink or Kept(machine))
 
 
-async def load(machine: Machine, model: str, **more) -> Ended:
+async def load(machine: Machine, model: str, **more: Any) -> Ended:
     return await chat(machine, model, text="", **more)
 
 
@@ -62,7 +65,7 @@ def blob(machine: Machine, name: str) -> str:
     return machine.installed[ModelName.parse(name).key].blob_digest
 
 
-def virtually(main: Callable[[Machine], Awaitable[object]], **config) -> None:
+def virtually(main: Callable[[Machine], Awaitable[object]], **config: Any) -> None:
     """Run a coroutine with a machine in virtual time."""
 
     async def run() -> None:

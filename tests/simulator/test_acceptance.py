@@ -1,9 +1,12 @@
 """What the simulator was asked to be: residency and thrash, reloads, the queue, cancelled loads, eviction order."""
 
+from __future__ import annotations
+
 import asyncio
 
 import pytest
 
+from app.simulator.engine.machine import Machine
 from app.simulator.protocol.errors import ServerBusy
 from tests.simulator.asking import chat, in_order_of_eviction, load, ps, virtually
 
@@ -12,8 +15,8 @@ COLD_S = 1.0
 
 
 @pytest.mark.parametrize("card", ["a10g", "rtx3090", "rtx4090", "l4"])
-def test_three_models_stay_resident_at_8192_over_a_hundred_rounds(card):
-    async def main(machine):
+def test_three_models_stay_resident_at_8192_over_a_hundred_rounds(card: str) -> None:
+    async def main(machine: Machine) -> None:
         cold = 0
         for _ in range(100):
             for model in TRIO:
@@ -24,8 +27,8 @@ def test_three_models_stay_resident_at_8192_over_a_hundred_rounds(card):
 
 
 @pytest.mark.parametrize("card", ["a10g", "rtx3090"])
-def test_three_models_thrash_at_32768(card):
-    async def main(machine):
+def test_three_models_thrash_at_32768(card: str) -> None:
+    async def main(machine: Machine) -> None:
         cold = 0
         for _ in range(100):
             for model in TRIO:
@@ -36,10 +39,10 @@ def test_three_models_thrash_at_32768(card):
 
 
 @pytest.mark.parametrize(("pause_s", "stays"), [(0.0, False), (1.6, True)])
-def test_the_memory_of_an_unloaded_model_comes_back_a_moment_later(pause_s, stays):
+def test_the_memory_of_an_unloaded_model_comes_back_a_moment_later(pause_s: float, stays: bool) -> None:
     """Two of these models fit at a time: who loads a third while the first is leaving costs the second its place."""
 
-    async def main(machine):
+    async def main(machine: Machine) -> None:
         for model in TRIO[:2]:
             await load(machine, model, num_ctx=32768)
         await load(machine, TRIO[0], keep_alive=0)
@@ -52,16 +55,16 @@ def test_the_memory_of_an_unloaded_model_comes_back_a_moment_later(pause_s, stay
     virtually(main, card="a10g")
 
 
-def test_alternating_num_ctx_reloads_with_every_request():
-    async def main(machine):
+def test_alternating_num_ctx_reloads_with_every_request() -> None:
+    async def main(machine: Machine) -> None:
         loads = [(await chat(machine, "mistral:7b", num_ctx=ctx, num_predict=2)).load_s for ctx in [4096, 8192] * 10]
         assert all(seconds > COLD_S for seconds in loads)
 
     virtually(main)
 
 
-def test_an_explicit_num_ctx_and_then_none_reloads_and_two_automatic_ones_do_not():
-    async def main(machine):
+def test_an_explicit_num_ctx_and_then_none_reloads_and_two_automatic_ones_do_not() -> None:
+    async def main(machine: Machine) -> None:
         await chat(machine, "mistral:7b", num_ctx=8192, num_predict=2)
         assert (await chat(machine, "mistral:7b", num_predict=2)).load_s > COLD_S
         assert (await chat(machine, "mistral:7b", num_predict=2)).load_s < COLD_S
@@ -69,8 +72,8 @@ def test_an_explicit_num_ctx_and_then_none_reloads_and_two_automatic_ones_do_not
     virtually(main)
 
 
-def test_sampling_options_never_reload_and_runner_options_do():
-    async def main(machine):
+def test_sampling_options_never_reload_and_runner_options_do() -> None:
+    async def main(machine: Machine) -> None:
         await chat(machine, "mistral:7b", num_predict=2)
         assert (await chat(machine, "mistral:7b", num_predict=2, temperature=0, top_k=3, seed=5)).load_s < COLD_S
         assert (await chat(machine, "mistral:7b", num_predict=2, num_gpu=-1)).load_s < COLD_S
@@ -80,8 +83,8 @@ def test_sampling_options_never_reload_and_runner_options_do():
     virtually(main)
 
 
-def test_of_600_cold_requests_512_wait_and_the_others_are_refused():
-    async def main(machine):
+def test_of_600_cold_requests_512_wait_and_the_others_are_refused() -> None:
+    async def main(machine: Machine) -> None:
         asks = [asyncio.create_task(chat(machine, "mistral:7b", num_predict=1)) for _ in range(600)]
         await machine.clock.sleep(0.5)
         refused = sum(isinstance(ask.exception(), ServerBusy) for ask in asks if ask.done())
@@ -93,8 +96,8 @@ def test_of_600_cold_requests_512_wait_and_the_others_are_refused():
     virtually(main, answer_tokens=2)
 
 
-def test_600_warm_requests_are_never_refused():
-    async def main(machine):
+def test_600_warm_requests_are_never_refused() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "mistral:7b")
         ended = await asyncio.gather(*(chat(machine, "mistral:7b", num_predict=1) for _ in range(600)))
         assert len(ended) == 600
@@ -102,8 +105,8 @@ def test_600_warm_requests_are_never_refused():
     virtually(main, answer_tokens=2)
 
 
-def test_a_cancelled_load_leaves_nothing_and_the_next_waiter_starts_from_zero():
-    async def main(machine):
+def test_a_cancelled_load_leaves_nothing_and_the_next_waiter_starts_from_zero() -> None:
+    async def main(machine: Machine) -> None:
         first = asyncio.create_task(load(machine, "mistral:7b"))
         second = asyncio.create_task(chat(machine, "mistral:7b", num_predict=2))
         await machine.clock.sleep(4.0)
@@ -117,8 +120,8 @@ def test_a_cancelled_load_leaves_nothing_and_the_next_waiter_starts_from_zero():
     virtually(main)
 
 
-def test_a_model_pinned_for_ever_is_evicted_when_another_needs_its_room():
-    async def main(machine):
+def test_a_model_pinned_for_ever_is_evicted_when_another_needs_its_room() -> None:
+    async def main(machine: Machine) -> None:
         for model in TRIO[:2]:
             await load(machine, model, num_ctx=32768, keep_alive=-1)
         await load(machine, "qwen3:8b", num_ctx=32768)
@@ -129,8 +132,8 @@ def test_a_model_pinned_for_ever_is_evicted_when_another_needs_its_room():
     virtually(main)
 
 
-def test_the_victim_is_the_shortest_keep_alive_then_the_smallest_digest_never_the_least_used():
-    async def main(machine):
+def test_the_victim_is_the_shortest_keep_alive_then_the_smallest_digest_never_the_least_used() -> None:
+    async def main(machine: Machine) -> None:
         for model in TRIO:
             await load(machine, model, keep_alive="10m")
         first = next(name for name in in_order_of_eviction(machine) if name in TRIO)
@@ -143,8 +146,8 @@ def test_the_victim_is_the_shortest_keep_alive_then_the_smallest_digest_never_th
     virtually(main, models=(*TRIO, "phi3:mini"), card="h100", context_length=4096)
 
 
-def test_an_idle_model_goes_before_a_busy_one_and_a_busy_one_is_waited_for():
-    async def main(machine):
+def test_an_idle_model_goes_before_a_busy_one_and_a_busy_one_is_waited_for() -> None:
+    async def main(machine: Machine) -> None:
         order = [name for name in in_order_of_eviction(machine) if name in TRIO]
         for model in TRIO:
             await load(machine, model)
@@ -157,8 +160,8 @@ def test_an_idle_model_goes_before_a_busy_one_and_a_busy_one_is_waited_for():
     virtually(main, models=(*TRIO, "phi3:mini"), card="h100", context_length=4096, answer_tokens=400, tokens_per_s=20.0)
 
 
-def test_nothing_is_sent_before_the_first_token_which_comes_after_queue_load_and_prompt():
-    async def main(machine):
+def test_nothing_is_sent_before_the_first_token_which_comes_after_queue_load_and_prompt() -> None:
+    async def main(machine: Machine) -> None:
         from tests.simulator.asking import Kept
 
         kept = Kept(machine)

@@ -1,12 +1,16 @@
 """Whatever is posted gets an answer with one of the server's statuses; no connection is just lost."""
 
+from __future__ import annotations
+
 import json
+from typing import cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.simulator.protocol.http import Request, Response
+from app.simulator.engine.machine import Machine
+from app.simulator.protocol.http import Connection, Request, Response
 from app.simulator.server.routes import Application
 from tests.simulator.asking import virtually
 
@@ -54,17 +58,17 @@ class Kept:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_any_body_gets_an_answer(path):
+def test_any_body_gets_an_answer(path: str) -> None:
     @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
     @given(body=bodies, named=st.booleans())
-    def answered(body, named):
+    def answered(body: object, named: bool) -> None:
         if named and isinstance(body, dict):
             body |= {"model": "mistral:7b"}
 
-        async def main(machine):
+        async def main(machine: Machine) -> None:
             application, kept = Application(machine, checks_host=False), Kept()
             request = Request("POST", path, {}, json.dumps(body).encode())
-            await application(request, Response(kept, request))
+            await application(request, Response(cast(Connection, kept), request))
             assert kept.sent.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 4", b"HTTP/1.1 500 ", b"HTTP/1.1 503 "))
             await application.control.aclose()
 

@@ -1,11 +1,15 @@
 """Whatever happens in whatever order: cards are never overfilled, everybody is answered, everything is given back."""
 
+from __future__ import annotations
+
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.simulator.engine.machine import Machine
 from app.simulator.protocol.errors import Broken, ServerError
 from tests.simulator.asking import chat, ps, virtually
 
@@ -36,10 +40,10 @@ visits = st.builds(
 faults = st.sampled_from([{}, {"mid_stream_error": 5}, {"runtime_oom": 9}, {"load_fail": "no"}, {"load_oom": True}])
 
 
-async def visit(machine, wish: Visit) -> None:
+async def visit(machine: Machine, wish: Visit) -> None:
     await machine.clock.sleep(wish.at_s)
-    options = {} if wish.num_ctx is None else {"num_ctx": wish.num_ctx}
-    text = {"text": ""} if wish.loads_only else {"text": f"What happens at {wish.at_s}?"}
+    options: dict[str, Any] = {} if wish.num_ctx is None else {"num_ctx": wish.num_ctx}
+    text: dict[str, Any] = {"text": ""} if wish.loads_only else {"text": f"What happens at {wish.at_s}?"}
     try:
         async with asyncio.timeout(wish.leaves_after_s):
             await chat(machine, wish.model, keep_alive=wish.keep_alive, num_predict=30, **options, **text)
@@ -47,7 +51,7 @@ async def visit(machine, wish: Visit) -> None:
         pass
 
 
-async def watch_memory(machine) -> None:
+async def watch_memory(machine: Machine) -> None:
     while True:
         runners = machine.scheduler.loaded.values()
         used = sum(runner.placement.vram_bytes for runner in runners)
@@ -59,8 +63,10 @@ async def watch_memory(machine) -> None:
 
 @settings(max_examples=40)
 @given(wishes=st.lists(visits, max_size=14), parallel=st.sampled_from([1, 2]), fault=faults, fault_at=st.floats(0, 60))
-def test_any_schedule_ends_with_everything_given_back(wishes, parallel, fault, fault_at):
-    async def main(machine):
+def test_any_schedule_ends_with_everything_given_back(
+    wishes: list[Visit], parallel: int, fault: dict[str, Any], fault_at: float
+) -> None:
+    async def main(machine: Machine) -> None:
         async def break_things() -> None:
             await machine.clock.sleep(fault_at)
             machine.faults.set(fault)

@@ -1,6 +1,9 @@
 """The backend in one process fails as a client of the wire does: the same fault, the same class of error."""
 
+from __future__ import annotations
+
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -63,8 +66,10 @@ async def error_of(backend: ManagedBackend, request: GenerationRequest) -> type[
 
 
 @pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=IDS)
-def test_a_fault_in_one_process_is_the_error_of_its_class(request_, faults, error):
-    async def main():
+def test_a_fault_in_one_process_is_the_error_of_its_class(
+    request_: GenerationRequest, faults: dict[str, Any], error: object
+) -> None:
+    async def main() -> object:
         async with SimulatedBackend.running(SimulatorConfig()) as backend:
             backend.machine.faults.set(faults)
             return await error_of(backend, request_)
@@ -73,7 +78,9 @@ def test_a_fault_in_one_process_is_the_error_of_its_class(request_, faults, erro
 
 
 @pytest.mark.parametrize(("request_", "faults", "error"), CASES, ids=IDS)
-async def test_the_same_fault_on_the_wire_is_the_same_error(request_, faults, error):
+async def test_the_same_fault_on_the_wire_is_the_same_error(
+    request_: GenerationRequest, faults: dict[str, Any], error: object
+) -> None:
     async with simulated(speed=200, load_timeout_s=60) as sim:
         sim.faults.set(faults)
         backend = OllamaBackend(sim.url, limits=PATIENCE)

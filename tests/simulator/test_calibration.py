@@ -1,27 +1,32 @@
 """The measured cases come out: speeds, swaps, cold starts, memory, sharing of a card."""
 
+from __future__ import annotations
+
 import asyncio
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
+from app.simulator.engine.machine import Machine
 from app.simulator.engine.memory import place, predicted_bytes
 from app.simulator.models.cards import CARDS, GIB
 from app.simulator.models.catalog import MODELS, parse_model
 from app.simulator.protocol.errors import PromptTooLong
+from tests.helpers import known
 from tests.simulator.asking import Kept, chat, load, ps, virtually
 
 TRIO = ("llama3.1:8b", "mistral:7b", "qwen3:8b")
 EIGHT_B = MODELS["llama3.1:8b"]
 
 
-async def tokens_per_s(machine, model="llama3.1:8b", **options) -> float:
+async def tokens_per_s(machine: Machine, model: str = "llama3.1:8b", **options: Any) -> float:
     ended = await chat(machine, model, **({"num_predict": 200} | options))
     return ended.tokens / ended.decode_s
 
 
-def test_three_resident_models_give_a_first_token_in_a_quarter_to_half_a_second():
-    async def main(machine):
+def test_three_resident_models_give_a_first_token_in_a_quarter_to_half_a_second() -> None:
+    async def main(machine: Machine) -> None:
         for model in TRIO:
             await load(machine, model)
         for _ in range(20):
@@ -36,8 +41,8 @@ def test_three_resident_models_give_a_first_token_in_a_quarter_to_half_a_second(
 
 
 @pytest.mark.parametrize(("disk", "low", "high"), [("nvme", 6, 10), ("sata", 12, 20), ("network", 30, 41)])
-def test_a_swap_takes_seven_to_forty_seconds_by_disk(disk, low, high):
-    async def main(machine):
+def test_a_swap_takes_seven_to_forty_seconds_by_disk(disk: str, low: int, high: int) -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "llama3.1:8b")
         for model in ("mistral:7b", "llama3.1:8b", "qwen3:8b"):
             assert low <= (await chat(machine, model, num_predict=2)).load_s <= high
@@ -48,23 +53,23 @@ def test_a_swap_takes_seven_to_forty_seconds_by_disk(disk, low, high):
 @pytest.mark.parametrize(
     ("card", "low", "high"), [("a10g", 30, 50), ("cpu", 5, 10), ("l4", 25, 45), ("h100", 150, 300)]
 )
-def test_an_8b_model_writes_as_fast_as_measured(card, low, high):
-    async def main(machine):
+def test_an_8b_model_writes_as_fast_as_measured(card: str, low: int, high: int) -> None:
+    async def main(machine: Machine) -> None:
         assert low <= await tokens_per_s(machine) <= high
 
     virtually(main, card=card, answer_tokens=400)
 
 
-def test_a_cold_start_after_a_scale_down_takes_15_to_25_seconds_and_only_once():
-    async def main(machine):
+def test_a_cold_start_after_a_scale_down_takes_15_to_25_seconds_and_only_once() -> None:
+    async def main(machine: Machine) -> None:
         assert 15 <= (await chat(machine, "llama3.1:8b", num_predict=2)).load_s <= 25
         assert (await chat(machine, "mistral:7b", num_predict=2)).load_s < 10
 
     virtually(main, cold_boot=True)
 
 
-def test_models_that_decode_on_one_card_share_its_time():
-    async def main(machine):
+def test_models_that_decode_on_one_card_share_its_time() -> None:
+    async def main(machine: Machine) -> None:
         for model in TRIO:
             await load(machine, model)
         alone = await tokens_per_s(machine)
@@ -74,8 +79,8 @@ def test_models_that_decode_on_one_card_share_its_time():
     virtually(main, answer_tokens=600, answer_spread=0.0)
 
 
-def test_answers_of_one_model_share_its_batch():
-    async def main(machine):
+def test_answers_of_one_model_share_its_batch() -> None:
+    async def main(machine: Machine) -> None:
         alone = await tokens_per_s(machine)
         together = await asyncio.gather(*(tokens_per_s(machine, text=f"Question {n} about rain") for n in range(4)))
         for rate in together:
@@ -84,8 +89,8 @@ def test_answers_of_one_model_share_its_batch():
     virtually(main, num_parallel=4, answer_tokens=600, answer_spread=0.0)
 
 
-def test_a_prefill_stalls_what_decodes_on_its_card():
-    async def main(machine):
+def test_a_prefill_stalls_what_decodes_on_its_card() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "llama3.1:8b")
         await load(machine, "mistral:7b")
         kept = Kept(machine)
@@ -99,8 +104,8 @@ def test_a_prefill_stalls_what_decodes_on_its_card():
     virtually(main, answer_tokens=400, context_length=8192)
 
 
-def test_the_same_prompt_again_is_read_from_the_cache_and_counted_whole():
-    async def main(machine):
+def test_the_same_prompt_again_is_read_from_the_cache_and_counted_whole() -> None:
+    async def main(machine: Machine) -> None:
         text = "a long text about rivers " * 400
         first, again = [await chat(machine, "mistral:7b", text=text, num_predict=2) for _ in range(2)]
         other = await chat(machine, "mistral:7b", text="other words entirely " * 400, num_predict=2)
@@ -111,8 +116,8 @@ def test_the_same_prompt_again_is_read_from_the_cache_and_counted_whole():
     virtually(main, context_length=8192)
 
 
-def test_what_does_not_fit_is_partly_on_the_cpu_and_slow_when_nothing_else_is_loaded():
-    async def main(machine):
+def test_what_does_not_fit_is_partly_on_the_cpu_and_slow_when_nothing_else_is_loaded() -> None:
+    async def main(machine: Machine) -> None:
         rate = await tokens_per_s(machine, "big:32b")
         (runner,) = await machine.scheduler.listed()
         assert 0.3 < runner.placement.gpu_share < 1
@@ -121,8 +126,8 @@ def test_what_does_not_fit_is_partly_on_the_cpu_and_slow_when_nothing_else_is_lo
     virtually(main, models=("big:32b=34",))
 
 
-def test_a_card_with_23_gib_gets_a_context_of_32768_and_a_smaller_one_4096():
-    async def main(machine):
+def test_a_card_with_23_gib_gets_a_context_of_32768_and_a_smaller_one_4096() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "mistral:7b")
         (runner,) = await machine.scheduler.listed()
         assert runner.num_ctx == (32768 if machine.config.card == "rtx3090" else 4096)
@@ -131,8 +136,8 @@ def test_a_card_with_23_gib_gets_a_context_of_32768_and_a_smaller_one_4096():
         virtually(main, card=card)
 
 
-def test_a_context_is_never_longer_than_the_trained_one():
-    async def main(machine):
+def test_a_context_is_never_longer_than_the_trained_one() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "gemma2:9b", num_ctx=100_000)
         (runner,) = await machine.scheduler.listed()
         assert runner.num_ctx == 8192
@@ -142,7 +147,7 @@ def test_a_context_is_never_longer_than_the_trained_one():
     virtually(main, models=("gemma2:9b",))
 
 
-def test_the_prediction_is_the_published_formula():
+def test_the_prediction_is_the_published_formula() -> None:
     assert predicted_bytes(EIGHT_B, 4096, 1) / GIB == pytest.approx(5.1, abs=0.05)
     assert predicted_bytes(EIGHT_B, 8192, 1, batch_is_automatic=False) / GIB == pytest.approx(5.6, abs=0.05)
     assert predicted_bytes(EIGHT_B, 32768, 1, batch_is_automatic=False) / GIB == pytest.approx(8.6, abs=0.05)
@@ -151,23 +156,23 @@ def test_the_prediction_is_the_published_formula():
     assert four == 3 * 2 * 32 * 8 * 128 * 4096 * 2
 
 
-def test_placement_takes_the_emptiest_gpu_that_passes_else_all_else_none():
+def test_placement_takes_the_emptiest_gpu_that_passes_else_all_else_none() -> None:
     free = (10 * GIB, 20 * GIB)
-    assert place(free, 15 * GIB, 14 * GIB, require_full=True, spread=False).gpus == (1,)
-    both = place(free, 17 * GIB, 16 * GIB, require_full=True, spread=True)
+    assert known(place(free, 15 * GIB, 14 * GIB, require_full=True, spread=False)).gpus == (1,)
+    both = known(place(free, 17 * GIB, 16 * GIB, require_full=True, spread=True))
     assert (both.gpus, both.vram_bytes) == ((0, 1), 16 * GIB)
     assert both.on_gpu(0) == pytest.approx(16 * GIB / 3)
-    tight = place((2 * GIB, 20 * GIB), 17 * GIB, 16 * GIB, require_full=True, spread=True)
+    tight = known(place((2 * GIB, 20 * GIB), 17 * GIB, 16 * GIB, require_full=True, spread=True))
     assert tight.on_gpu(0) < 2 * GIB
-    assert place(free, 23 * GIB, 22 * GIB, require_full=True, spread=False).gpus == (0, 1)
+    assert known(place(free, 23 * GIB, 22 * GIB, require_full=True, spread=False)).gpus == (0, 1)
     assert place(free, 25 * GIB, 22 * GIB, require_full=True, spread=False) is None
-    part = place(free, 40 * GIB, 38 * GIB, require_full=False, spread=False)
+    part = known(place(free, 40 * GIB, 38 * GIB, require_full=False, spread=False))
     assert (part.vram_bytes, round(part.gpu_share, 2)) == (30 * GIB, 0.79)
-    assert place((), 5 * GIB, 5 * GIB, require_full=True, spread=False).gpu_share == 0
+    assert known(place((), 5 * GIB, 5 * GIB, require_full=True, spread=False)).gpu_share == 0
 
 
-def test_two_names_of_the_same_weights_share_a_process():
-    async def main(machine):
+def test_two_names_of_the_same_weights_share_a_process() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "mistral:7b")
         assert (await chat(machine, "twin:latest", num_predict=2)).load_s < 1
         assert await ps(machine) == ["mistral:7b"]
@@ -176,8 +181,8 @@ def test_two_names_of_the_same_weights_share_a_process():
 
 
 @pytest.mark.parametrize(("family", "slots"), [("llama", 4), ("qwen3next", 1), ("nemotron_h_moe", 1)])
-def test_some_families_write_one_answer_at_a_time_whatever_the_setting(family, slots):
-    async def main(machine):
+def test_some_families_write_one_answer_at_a_time_whatever_the_setting(family: str, slots: int) -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, "mine:8b")
         (runner,) = await machine.scheduler.listed()
         assert runner.parallel == slots
@@ -188,9 +193,14 @@ def test_some_families_write_one_answer_at_a_time_whatever_the_setting(family, s
     virtually(main, models=(f"mine:8b=4.9/{family}",), num_parallel=4, answer_tokens=600)
 
 
-def test_a_modelfiles_num_ctx_is_asked_for_unless_the_request_does_and_evicts_the_same_weights_without_it():
-    async def main(machine):
-        for name, options, num_ctx in (("long", {}, 8192), ("long", {"num_ctx": 2048}, 2048), ("mistral:7b", {}, 4096)):
+def test_a_modelfiles_num_ctx_is_asked_for_unless_the_request_does_and_evicts_the_same_weights_without_it() -> None:
+    async def main(machine: Machine) -> None:
+        cases: tuple[tuple[str, dict[str, Any], int], ...] = (
+            ("long", {}, 8192),
+            ("long", {"num_ctx": 2048}, 2048),
+            ("mistral:7b", {}, 4096),
+        )
+        for name, options, num_ctx in cases:
             assert (await chat(machine, name, num_predict=2, **options)).load_s > 1
             (runner,) = await machine.scheduler.listed()
             assert (runner.model.name.removesuffix(":latest"), runner.num_ctx) == (name, num_ctx)
@@ -199,7 +209,7 @@ def test_a_modelfiles_num_ctx_is_asked_for_unless_the_request_does_and_evicts_th
     virtually(main, models=("mistral:7b", "long=mistral:7b@8192"))
 
 
-def test_every_card_and_model_is_usable():
+def test_every_card_and_model_is_usable() -> None:
     assert {"a10g", "rtx3090", "rtx4090", "l4", "a100", "h100", "cpu"} <= set(CARDS)
     wanted = {"llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini", "gemma2:9b", "biomistral:7b", "codellama:7b"}
     assert wanted <= set(MODELS)

@@ -10,20 +10,20 @@ from app.simulator.engine.clock import Clock, rfc3339, run_virtual
 from app.simulator.engine.devices import Engine, Job
 
 
-def test_times_have_up_to_nine_digits_without_trailing_zeros():
+def test_times_have_up_to_nine_digits_without_trailing_zeros() -> None:
     moment = datetime(2026, 11, 21, 6, 11, 8, 568900, tzinfo=UTC)
     assert rfc3339(moment) == "2026-11-21T06:11:08.5689Z"
     assert rfc3339(moment, 7) == "2026-11-21T06:11:08.568900007Z"
     assert rfc3339(moment.replace(microsecond=0)) == "2026-11-21T06:11:08Z"
 
 
-async def test_a_fast_clock_passes_more_simulated_seconds():
+async def test_a_fast_clock_passes_more_simulated_seconds() -> None:
     clock = Clock(speed=200)
     await clock.sleep(10)
     assert 10 <= clock.now() < 100
 
 
-def test_virtual_time_jumps_over_hours_and_keeps_the_order_of_events():
+def test_virtual_time_jumps_over_hours_and_keeps_the_order_of_events() -> None:
     seen = []
 
     async def at(seconds: float) -> None:
@@ -38,7 +38,7 @@ def test_virtual_time_jumps_over_hours_and_keeps_the_order_of_events():
     assert all(when == pytest.approx(seconds) for seconds, when in seen)
 
 
-def test_a_timeout_is_virtual_too():
+def test_a_timeout_is_virtual_too() -> None:
     async def main() -> float:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(3600):
@@ -48,7 +48,7 @@ def test_a_timeout_is_virtual_too():
     assert run_virtual(main()) == pytest.approx(3600)
 
 
-def test_a_paused_job_leaves_its_share_to_the_others():
+def test_a_paused_job_leaves_its_share_to_the_others() -> None:
     async def main() -> list[float]:
         clock = Clock()
         engine = Engine(clock)

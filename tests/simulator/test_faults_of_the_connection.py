@@ -1,35 +1,40 @@
 """Faults of the connection, scripts, the control endpoint and restarts, seen by a client on the wire."""
 
+from __future__ import annotations
+
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from app.simulator.server.server import RunningSimulator
 from tests.helpers import wait_until
 from tests.simulator.raw import call, read_head, request_bytes
 from tests.simulator.serving import CHAT, LOAD, error, loaded, post, simulated
 
 
 @pytest.fixture
-async def sim():
+async def sim() -> AsyncIterator[RunningSimulator]:
     async with simulated() as running:
         yield running
 
 
 @pytest.fixture
-async def warm(sim):
+async def warm(sim: RunningSimulator) -> RunningSimulator:
     assert (await post(sim, LOAD)).status == 200
     return sim
 
 
-async def test_tcp_reset_on_accept_and_after_the_request(sim):
+async def test_tcp_reset_on_accept_and_after_the_request(sim: RunningSimulator) -> None:
     for when in ("accept", "request"):
         sim.faults.set({"tcp_reset": when})
         with pytest.raises(ConnectionResetError):
             await post(sim, CHAT)
 
 
-async def test_tcp_reset_in_mid_stream_comes_after_some_lines(warm):
+async def test_tcp_reset_in_mid_stream_comes_after_some_lines(warm: RunningSimulator) -> None:
     warm.faults.set({"tcp_reset": "stream"})
     reader, writer = await asyncio.open_connection("127.0.0.1", warm.port)
     writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
@@ -40,7 +45,7 @@ async def test_tcp_reset_in_mid_stream_comes_after_some_lines(warm):
     writer.close()
 
 
-async def test_connection_refused_closes_the_port_and_opens_it_again(sim):
+async def test_connection_refused_closes_the_port_and_opens_it_again(sim: RunningSimulator) -> None:
     sim.faults.set({"connection_refused": True})
     with pytest.raises(ConnectionRefusedError):
         await call(sim.port, "GET", "/api/version")
@@ -55,7 +60,7 @@ async def test_connection_refused_closes_the_port_and_opens_it_again(sim):
     await wait_until(answers)
 
 
-async def test_connection_refused_lets_a_running_answer_go_on():
+async def test_connection_refused_lets_a_running_answer_go_on() -> None:
     async with simulated(speed=20, answer_tokens=800) as sim:
         await post(sim, LOAD)
         running = asyncio.create_task(post(sim, CHAT | {"options": {}}))
@@ -64,14 +69,14 @@ async def test_connection_refused_lets_a_running_answer_go_on():
         assert (await running).lines[-1]["done"] is True
 
 
-async def test_half_open_accepts_and_never_answers(sim):
+async def test_half_open_accepts_and_never_answers(sim: RunningSimulator) -> None:
     sim.faults.set({"half_open": True})
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await call(sim.port, "GET", "/api/version")
 
 
-async def test_half_line_cuts_a_line_in_its_middle(warm):
+async def test_half_line_cuts_a_line_in_its_middle(warm: RunningSimulator) -> None:
     warm.faults.set({"half_line": True})
     reader, writer = await asyncio.open_connection("127.0.0.1", warm.port)
     writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT).encode()))
@@ -82,7 +87,7 @@ async def test_half_line_cuts_a_line_in_its_middle(warm):
     assert not received.endswith(b"0\r\n\r\n")
 
 
-async def test_a_script_refuses_connections_for_a_while():
+async def test_a_script_refuses_connections_for_a_while() -> None:
     async with simulated(script=("at 90 connection_refused for 30",), speed=60) as sim:
         assert (await call(sim.port, "GET", "/api/version")).status == 200
         seen: list[float] = []
@@ -97,7 +102,7 @@ async def test_a_script_refuses_connections_for_a_while():
         assert 100 < seen[-1] < 139
 
 
-async def test_faults_are_set_shown_and_cleared_by_the_control_endpoint(sim):
+async def test_faults_are_set_shown_and_cleared_by_the_control_endpoint(sim: RunningSimulator) -> None:
     set_ = await post(sim, {"version": "9.9.9", "load_hang": True}, "/_sim/faults")
     assert json.loads(set_.body) == {"version": "9.9.9", "load_hang": True}
     assert json.loads((await call(sim.port, "GET", "/_sim/faults")).body) == json.loads(set_.body)
@@ -106,7 +111,7 @@ async def test_faults_are_set_shown_and_cleared_by_the_control_endpoint(sim):
     assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.33.3"}
 
 
-async def test_a_wrong_fault_is_a_400_that_names_it(sim):
+async def test_a_wrong_fault_is_a_400_that_names_it(sim: RunningSimulator) -> None:
     wrong = ({"nope": 1}, {"stall_s": "long"}, {"tcp_reset": "never"}, {"for_s": -1}, {"runtime_oom": -3})
     for body in (*wrong, {"clock_skew_s": 1e300}):
         reply = await post(sim, body, "/_sim/faults")
@@ -121,19 +126,21 @@ async def test_a_wrong_fault_is_a_400_that_names_it(sim):
     [{"half_open": True}, {"half_line": True}, {"connection_refused": True}]
     + [{"tcp_reset": when} for when in ("accept", "request", "stream")],
 )
-async def test_who_sets_a_fault_of_the_connection_is_answered_before_it_takes_hold(sim, fault):
+async def test_who_sets_a_fault_of_the_connection_is_answered_before_it_takes_hold(
+    sim: RunningSimulator, fault: dict[str, Any]
+) -> None:
     reply = await post(sim, fault, "/_sim/faults")
     assert (reply.status, json.loads(reply.body)) == (200, fault)
     assert sim.faults.active() == fault
 
 
-async def test_a_foreign_page_or_name_can_set_no_fault(sim):
+async def test_a_foreign_page_or_name_can_set_no_fault(sim: RunningSimulator) -> None:
     for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
         reply = await call(sim.port, "POST", "/_sim/faults", {"always_503": True}, headers)
         assert (reply.status, sim.faults.active()) == (403, {})
 
 
-async def test_a_fault_can_be_set_for_a_while(sim):
+async def test_a_fault_can_be_set_for_a_while(sim: RunningSimulator) -> None:
     await post(sim, {"host_check": True, "for_s": 100}, "/_sim/faults")
     assert (await call(sim.port, "GET", "/api/version")).status == 403
 
@@ -143,7 +150,7 @@ async def test_a_fault_can_be_set_for_a_while(sim):
     await wait_until(allowed)
 
 
-async def test_the_control_port_is_out_of_reach_of_every_fault():
+async def test_the_control_port_is_out_of_reach_of_every_fault() -> None:
     async with simulated(control_port=0, faults=(("half_open", True),)) as sim:
         port = int(sim.control_url.split(":")[2].split("/")[0])
         assert port != sim.port
@@ -151,7 +158,7 @@ async def test_the_control_port_is_out_of_reach_of_every_fault():
         assert (await call(sim.port, "GET", "/api/version")).status == 200
 
 
-async def test_a_restart_resets_connections_empties_memory_and_makes_the_next_load_a_cold_start():
+async def test_a_restart_resets_connections_empties_memory_and_makes_the_next_load_a_cold_start() -> None:
     async with simulated(speed=50, answer_tokens=2000) as sim:
         await post(sim, LOAD)
         running = asyncio.create_task(post(sim, CHAT | {"options": {}}))

@@ -1,8 +1,11 @@
 """Every fault switch, seen by a client on the wire."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -10,24 +13,25 @@ import pytest
 
 from app.backends.base import GenerationRequest, Message
 from app.backends.ollama.backend import OllamaBackend
+from app.simulator.server.server import RunningSimulator
 from tests.helpers import wait_until
 from tests.simulator.raw import call, request_bytes
 from tests.simulator.serving import CHAT, LOAD, MODEL, error, loaded, post, simulated
 
 
 @pytest.fixture
-async def sim():
+async def sim() -> AsyncIterator[RunningSimulator]:
     async with simulated() as running:
         yield running
 
 
 @pytest.fixture
-async def warm(sim):
+async def warm(sim: RunningSimulator) -> RunningSimulator:
     assert (await post(sim, LOAD)).status == 200
     return sim
 
 
-async def test_load_fail_is_a_500_with_the_text_and_nothing_is_loaded(sim):
+async def test_load_fail_is_a_500_with_the_text_and_nothing_is_loaded(sim: RunningSimulator) -> None:
     sim.faults.set({"load_fail": "cudaMalloc failed"})
     reply = await post(sim, LOAD)
     assert reply.status == 500
@@ -35,7 +39,7 @@ async def test_load_fail_is_a_500_with_the_text_and_nothing_is_loaded(sim):
     assert await loaded(sim) == []
 
 
-async def test_load_hang_ends_with_the_load_timeout():
+async def test_load_hang_ends_with_the_load_timeout() -> None:
     async with simulated(load_timeout_s=30) as sim:
         sim.faults.set({"load_hang": True})
         reply = await post(sim, LOAD)
@@ -44,7 +48,7 @@ async def test_load_hang_ends_with_the_load_timeout():
         assert sim.machine.clock.now() > 30
 
 
-async def test_load_oom_shrinks_an_automatic_context_and_refuses_an_explicit_one():
+async def test_load_oom_shrinks_an_automatic_context_and_refuses_an_explicit_one() -> None:
     async with simulated(card="rtx3090") as sim:
         sim.faults.set({"load_oom": True})
         reply = await post(sim, LOAD | {"options": {"num_ctx": 16384}})
@@ -53,14 +57,14 @@ async def test_load_oom_shrinks_an_automatic_context_and_refuses_an_explicit_one
         assert [entry["context_length"] for entry in await loaded(sim)] == [4096]
 
 
-async def test_load_oom_beside_others_evicts_them_all(sim):
+async def test_load_oom_beside_others_evicts_them_all(sim: RunningSimulator) -> None:
     await post(sim, {"model": "llama3.1:8b"})
     sim.faults.set({"load_oom": True})
     assert (await post(sim, LOAD | {"options": {"num_ctx": 8192}})).status == 200
     assert [entry["name"] for entry in await loaded(sim)] == [MODEL]
 
 
-async def test_runtime_oom_ends_the_stream_with_an_error_and_drops_every_model(warm):
+async def test_runtime_oom_ends_the_stream_with_an_error_and_drops_every_model(warm: RunningSimulator) -> None:
     await post(warm, {"model": "llama3.1:8b"})
     warm.faults.set({"runtime_oom": 7})
     reply = await post(warm, CHAT)
@@ -75,7 +79,7 @@ async def test_runtime_oom_ends_the_stream_with_an_error_and_drops_every_model(w
     await wait_until(nothing_is_loaded)
 
 
-async def test_mid_stream_error_is_one_more_line_and_the_model_is_loaded_again(warm):
+async def test_mid_stream_error_is_one_more_line_and_the_model_is_loaded_again(warm: RunningSimulator) -> None:
     warm.faults.set({"mid_stream_error": 5})
     reply = await post(warm, CHAT)
     assert reply.lines[-1] == {"error": "an error was encountered while running the model: unexpected EOF"}
@@ -84,7 +88,7 @@ async def test_mid_stream_error_is_one_more_line_and_the_model_is_loaded_again(w
     assert (await post(warm, CHAT)).lines[-1]["load_duration"] > 3e9
 
 
-async def test_mid_stream_error_breaks_every_answer_of_the_process():
+async def test_mid_stream_error_breaks_every_answer_of_the_process() -> None:
     async with simulated(num_parallel=2, answer_tokens=4000, speed=20) as sim:
         await post(sim, LOAD)
         long = asyncio.create_task(post(sim, CHAT | {"options": {}}))
@@ -94,12 +98,12 @@ async def test_mid_stream_error_breaks_every_answer_of_the_process():
         assert "error" in (await long).lines[-1]
 
 
-async def test_mid_stream_error_of_a_whole_answer_is_a_500(warm):
+async def test_mid_stream_error_of_a_whole_answer_is_a_500(warm: RunningSimulator) -> None:
     warm.faults.set({"mid_stream_error": 5})
     assert (await post(warm, CHAT | {"stream": False})).status == 500
 
 
-async def test_mid_stream_error_of_v1_is_an_empty_delta_without_done(warm):
+async def test_mid_stream_error_of_v1_is_an_empty_delta_without_done(warm: RunningSimulator) -> None:
     warm.faults.set({"mid_stream_error": 5})
     reply = await post(warm, CHAT | {"stream": True}, "/v1/chat/completions")
     frames = reply.body.decode().strip().split("\n\n")
@@ -108,7 +112,7 @@ async def test_mid_stream_error_of_v1_is_an_empty_delta_without_done(warm):
     assert "[DONE]" not in frames[-1]
 
 
-async def test_eof_without_done_just_ends(warm):
+async def test_eof_without_done_just_ends(warm: RunningSimulator) -> None:
     warm.faults.set({"eof_without_done": 6})
     reply = await post(warm, CHAT)
     assert (reply.status, len(reply.lines)) == (200, 6)
@@ -117,7 +121,7 @@ async def test_eof_without_done_just_ends(warm):
     assert (whole.status, json.loads(whole.body)["done"]) == (200, False)
 
 
-async def test_token_repeat_of_old_ends_silently_and_of_new_with_an_error(warm):
+async def test_token_repeat_of_old_ends_silently_and_of_new_with_an_error(warm: RunningSimulator) -> None:
     warm.faults.set({"token_repeat": "old"})
     old = (await post(warm, CHAT)).lines
     assert (len(old), len({line["message"]["content"] for line in old}), old[-1]["done"]) == (30, 1, False)
@@ -126,7 +130,7 @@ async def test_token_repeat_of_old_ends_silently_and_of_new_with_an_error(warm):
     assert (await post(warm, CHAT | {"stream": False})).status == 500
 
 
-async def test_stall_is_a_pause_in_mid_answer(warm):
+async def test_stall_is_a_pause_in_mid_answer(warm: RunningSimulator) -> None:
     warm.faults.set({"stall_s": 60, "stall_after": 3})
     moments = [datetime.fromisoformat(line["created_at"]) for line in (await post(warm, CHAT)).lines]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(moments)]
@@ -134,13 +138,13 @@ async def test_stall_is_a_pause_in_mid_answer(warm):
     assert 59 < max(gaps) < 300
 
 
-async def test_slow_headers_delay_everything(warm):
+async def test_slow_headers_delay_everything(warm: RunningSimulator) -> None:
     warm.faults.set({"slow_headers_s": 30})
     reply = await post(warm, CHAT)
     assert reply.lines[-1]["prompt_eval_duration"] > 30e9
 
 
-async def test_always_503_refuses_as_a_full_queue_does(warm):
+async def test_always_503_refuses_as_a_full_queue_does(warm: RunningSimulator) -> None:
     warm.faults.set({"always_503": True})
     reply = await post(warm, CHAT)
     assert reply.status == 503
@@ -149,7 +153,7 @@ async def test_always_503_refuses_as_a_full_queue_does(warm):
     assert (await call(warm.port, "GET", "/api/version")).status == 200
 
 
-async def slow_reader(sim) -> socket.socket:
+async def slow_reader(sim: RunningSimulator) -> socket.socket:
     """A reader that takes the first line and then nothing, until the server notices."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -164,7 +168,7 @@ async def slow_reader(sim) -> socket.socket:
 
 
 @pytest.mark.parametrize("wedge", [True, False])
-async def test_wedge_slot_keeps_the_slot_of_a_slow_reader_that_left_until_the_model_is_unloaded(wedge):
+async def test_wedge_slot_keeps_the_slot_of_a_slow_reader_that_left_until_the_model_is_unloaded(wedge: bool) -> None:
     async with simulated(answer_tokens=40_000, tokens_per_s=1000.0) as sim:
         await post(sim, LOAD)
         sim.faults.set({"wedge_slot": wedge})
@@ -180,7 +184,7 @@ async def test_wedge_slot_keeps_the_slot_of_a_slow_reader_that_left_until_the_mo
 
 
 @pytest.mark.parametrize("deadlock", [True, False])
-async def test_evict_deadlock_lets_a_keep_alive_take_back_the_eviction_that_is_waited_for(deadlock):
+async def test_evict_deadlock_lets_a_keep_alive_take_back_the_eviction_that_is_waited_for(deadlock: bool) -> None:
     async with simulated(max_loaded=1, speed=50, answer_tokens=2000, num_parallel=2) as sim:
         await post(sim, LOAD)
         sim.faults.set({"evict_deadlock": deadlock})
@@ -197,7 +201,7 @@ async def test_evict_deadlock_lets_a_keep_alive_take_back_the_eviction_that_is_w
         waiting.cancel()
 
 
-async def test_runner_stopped_is_one_500_and_then_a_reload(warm):
+async def test_runner_stopped_is_one_500_and_then_a_reload(warm: RunningSimulator) -> None:
     warm.faults.set({"runner_stopped": True})
     reply = await post(warm, CHAT)
     assert reply.status == 500
@@ -205,7 +209,7 @@ async def test_runner_stopped_is_one_500_and_then_a_reload(warm):
     assert (await post(warm, CHAT)).lines[-1]["load_duration"] > 3e9
 
 
-async def test_cpu_fallback_loads_without_vram_and_answers_slowly(sim):
+async def test_cpu_fallback_loads_without_vram_and_answers_slowly(sim: RunningSimulator) -> None:
     sim.faults.set({"cpu_fallback": True})
     last = (await post(sim, CHAT)).lines[-1]
     (entry,) = await loaded(sim)
@@ -213,26 +217,26 @@ async def test_cpu_fallback_loads_without_vram_and_answers_slowly(sim):
     assert last["eval_count"] / last["eval_duration"] * 1e9 < 12
 
 
-async def test_ps_stale_expires_shows_times_in_the_past(warm):
+async def test_ps_stale_expires_shows_times_in_the_past(warm: RunningSimulator) -> None:
     warm.faults.set({"ps_stale_expires": True})
     (entry,) = await loaded(warm)
     assert datetime.fromisoformat(entry["expires_at"]) < warm.machine.clock.utc() - timedelta(seconds=60)
 
 
-async def test_ps_lag_answers_later(warm):
+async def test_ps_lag_answers_later(warm: RunningSimulator) -> None:
     warm.faults.set({"ps_lag_s": 20})
     began = warm.machine.clock.now()
     await loaded(warm)
     assert warm.machine.clock.now() - began >= 20
 
 
-async def test_host_check_is_a_403_with_an_empty_body(sim):
+async def test_host_check_is_a_403_with_an_empty_body(sim: RunningSimulator) -> None:
     sim.faults.set({"host_check": True})
     reply = await call(sim.port, "GET", "/api/version")
     assert (reply.status, reply.body) == (403, b"")
 
 
-async def test_clock_skew_moves_created_at():
+async def test_clock_skew_moves_created_at() -> None:
     async with simulated(speed=1, load_s=0.0, tokens_per_s=1000.0) as sim:
         sim.faults.set({"clock_skew_s": -3600})
         line = (await post(sim, CHAT)).lines[0]
@@ -240,12 +244,12 @@ async def test_clock_skew_moves_created_at():
         assert timedelta(minutes=59) < behind < timedelta(minutes=61)
 
 
-async def test_version_is_what_is_wished(sim):
+async def test_version_is_what_is_wished(sim: RunningSimulator) -> None:
     sim.faults.set({"version": "0.20.5"})
     assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.20.5"}
 
 
-async def test_odd_rows_begin_without_a_name_and_have_nulls(warm):
+async def test_odd_rows_begin_without_a_name_and_have_nulls(warm: RunningSimulator) -> None:
     warm.faults.set({"odd_rows": True})
     for path in ("/api/tags", "/api/ps"):
         first, second, *_ = json.loads((await call(warm.port, "GET", path)).body)["models"]
@@ -254,7 +258,7 @@ async def test_odd_rows_begin_without_a_name_and_have_nulls(warm):
         assert second["size"] is None
 
 
-async def test_odd_figures_are_fractions_and_nulls_and_the_answer_counts_all_the_same(warm):
+async def test_odd_figures_are_fractions_and_nulls_and_the_answer_counts_all_the_same(warm: RunningSimulator) -> None:
     warm.faults.set({"odd_figures": True})
     backend = OllamaBackend(warm.url)
     chunks = [chunk async for chunk in backend.stream(GenerationRequest(MODEL, (Message("user", "Hi"),)))]

@@ -1,7 +1,10 @@
 """The small parts: names, durations, Go's JSON errors, clocks, texts, scripts of faults."""
 
+from __future__ import annotations
+
 import contextlib
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,18 +39,18 @@ from app.simulator.protocol.names import ModelName, NameInvalid
         ("localhost:5000/me/mine", "localhost:5000/me/mine:latest", "localhost:5000/me/mine:latest"),
     ],
 )
-def test_names_are_read_with_their_defaults(text, short, full):
+def test_names_are_read_with_their_defaults(text: str, short: str, full: str) -> None:
     name = ModelName.parse(text)
     assert (name.short, name.full) == (short, full)
 
 
 @pytest.mark.parametrize("text", ["", ":", "a b", "a!", "a/b/c/d", "m:", "m:t!", "-m", "x" * 81, "//m"])
-def test_unreadable_names_are_refused(text):
+def test_unreadable_names_are_refused(text: str) -> None:
     with pytest.raises(NameInvalid):
         ModelName.parse(text)
 
 
-def test_case_does_not_matter_and_cloud_names_are_known():
+def test_case_does_not_matter_and_cloud_names_are_known() -> None:
     assert ModelName.parse("LLAMA3.1:8B").key == ModelName.parse("library/llama3.1:8b").key
     assert ModelName.parse("gpt-oss:120b-cloud").is_cloud
     assert ModelName.parse("x:cloud").is_cloud
@@ -55,7 +58,7 @@ def test_case_does_not_matter_and_cloud_names_are_known():
     assert not ModelName.parse("cloudy:8b").is_cloud
 
 
-def test_the_suffix_local_is_no_tag_of_its_own():
+def test_the_suffix_local_is_no_tag_of_its_own() -> None:
     assert ModelName.parse("llama3.1:8b:local") == ModelName.parse("llama3.1:8b")
     assert ModelName.parse("llama3.1:local") == ModelName.parse("llama3.1")
     with pytest.raises(NameInvalid):
@@ -63,7 +66,7 @@ def test_the_suffix_local_is_no_tag_of_its_own():
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_a_name_or_is_refused(text):
+def test_any_text_is_a_name_or_is_refused(text: str) -> None:
     with contextlib.suppress(NameInvalid):
         assert ModelName.parse(ModelName.parse(text).short).key == ModelName.parse(text).key
 
@@ -75,7 +78,7 @@ def test_any_text_is_a_name_or_is_refused(text):
         *(("-1s", FOREVER), ("1.5s", 1.5), ("100ms", 0.1), ("+2s", 2), (".5s", 0.5), (None, None)),
     ],
 )
-def test_keep_alive_in_all_its_forms(value, seconds):
+def test_keep_alive_in_all_its_forms(value: float | str | None, seconds: float | None) -> None:
     assert keep_alive_seconds(value) == pytest.approx(seconds) if seconds else keep_alive_seconds(value) == seconds
 
 
@@ -95,21 +98,21 @@ def test_keep_alive_in_all_its_forms(value, seconds):
         ({}, "Unsupported type: 'map[string]interface {}'"),
     ],
 )
-def test_keep_alive_in_the_forms_that_are_errors(value, words):
+def test_keep_alive_in_the_forms_that_are_errors(value: str | bool | list[int] | dict[Any, Any], words: str) -> None:
     with pytest.raises(DurationInvalid) as caught:
         keep_alive_seconds(value)
     assert str(caught.value) == words
 
 
 @given(st.text(max_size=20))
-def test_any_text_is_a_duration_or_gives_gos_words(text):
+def test_any_text_is_a_duration_or_gives_gos_words(text: str) -> None:
     try:
         assert math.isfinite(go_duration(text))
     except DurationInvalid as error:
         assert str(error).startswith("time: ")
 
 
-def test_the_environments_keep_alive_may_be_a_bare_number():
+def test_the_environments_keep_alive_may_be_a_bare_number() -> None:
     assert [keep_alive_setting(text) for text in ("-1", "300", "72h")] == [FOREVER, 300, 259_200]
 
 
@@ -129,21 +132,21 @@ def test_the_environments_keep_alive_may_be_a_bare_number():
         (b"1e400", "json: cannot unmarshal number 1e400 into Go value of type float64"),
     ],
 )
-def test_broken_json_gets_gos_words(body, words):
+def test_broken_json_gets_gos_words(body: bytes, words: str) -> None:
     with pytest.raises(GoJsonError) as caught:
         go_loads(body)
     assert str(caught.value) == words
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_json_or_get_gos_words(body):
+def test_any_bytes_are_json_or_get_gos_words(body: bytes) -> None:
     try:
         go_loads(body)
     except GoJsonError as error:
         assert str(error)
 
 
-def test_wrong_types_name_the_field_and_keys_have_no_case():
+def test_wrong_types_name_the_field_and_keys_have_no_case() -> None:
     fields = Fields(
         {"Model": "x", "stream": "yes", "messages": [{"role": 1}], "options": [], "size": 1.5}, "ChatRequest"
     )
@@ -176,25 +179,31 @@ def test_wrong_types_name_the_field_and_keys_have_no_case():
         ({"stop": "x"}, 'option "stop" must be of type array'),
     ],
 )
-def test_options_of_the_wrong_type_are_a_500(options, words):
+def test_options_of_the_wrong_type_are_a_500(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ServerError) as caught:
         read_options(options)
     assert (caught.value.status, caught.value.text) == (500, words)
 
 
-def test_strings_are_escaped_as_go_does():
+def test_strings_are_escaped_as_go_does() -> None:
     assert go_string('<a href="x">&é\n') == '"\\u003ca href=\\"x\\"\\u003e\\u0026é\\n"'
 
 
 @given(st.text(alphabet="ab", max_size=12), st.text(alphabet="ab", max_size=12))
-def test_thecommon_prefix_is_the_longest(one, other):
+def test_thecommon_prefix_is_the_longest(one: str, other: str) -> None:
     length = common_prefix(one, other)
     assert one[:length] == other[:length]
     assert length == min(len(one), len(other)) or one[length] != other[length]
 
 
-def test_texts_differ_by_model_and_prompt_and_are_the_same_for_the_same_seed():
-    def said(model="mistral:7b", prompt="Why do rivers bend?", variant="1", seed=1, limit=1000):
+def test_texts_differ_by_model_and_prompt_and_are_the_same_for_the_same_seed() -> None:
+    def said(
+        model: str = "mistral:7b",
+        prompt: str = "Why do rivers bend?",
+        variant: str = "1",
+        seed: int = 1,
+        limit: int = 1000,
+    ) -> tuple[str, ...]:
         return Writer(seed, 80).write(model, prompt, variant, limit=limit).content
 
     assert said() == said()
@@ -204,13 +213,13 @@ def test_texts_differ_by_model_and_prompt_and_are_the_same_for_the_same_seed():
     assert said()[:10] == said(limit=10)[:10]
 
 
-def test_the_length_of_answers_follows_its_setting():
+def test_the_length_of_answers_follows_its_setting() -> None:
     lengths = [len(Writer(0, 200).write("llama3.1:8b", "rain", str(n), limit=9999).content) for n in range(200)]
     assert 150 < sum(lengths) / len(lengths) < 260
     assert max(lengths) > 1.5 * min(lengths)
 
 
-def test_a_scripted_fault_is_read():
+def test_a_scripted_fault_is_read() -> None:
     line = ScriptedFault.parse("at 90 connection_refused for 30")
     assert line == ScriptedFault(90.0, (("connection_refused", True),), 30.0)
     assert ScriptedFault.parse("at 5 mid_stream_error=3") == ScriptedFault(5.0, (("mid_stream_error", 3),), None)
@@ -228,7 +237,7 @@ def test_a_scripted_fault_is_read():
         *("at nan half_open", "at -1 half_open", "at 1 half_open for inf", "at 1 stall_s=nan"),
     ],
 )
-def test_a_wrong_script_is_refused(line):
+def test_a_wrong_script_is_refused(line: str) -> None:
     with pytest.raises(InvalidInput):
         ScriptedFault.parse(line)
 
@@ -252,7 +261,7 @@ def test_a_wrong_script_is_refused(line):
         ({"script": ("at x y",)}, "--at"),
     ],
 )
-def test_a_bad_parameter_is_one_line_that_names_it(parameter, words):
+def test_a_bad_parameter_is_one_line_that_names_it(parameter: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SimulatorConfig(**parameter)
     assert caught.value.sentence.startswith(words)

@@ -1,12 +1,16 @@
 """Every recorded exchange with a real server, sent to the simulated one: the same statuses, headers, texts, shapes."""
 
+from __future__ import annotations
+
 import json
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.simulator.server.server import SimulatorConfig, running_simulator
+from app.simulator.server.server import RunningSimulator, SimulatorConfig, running_simulator
 from tests.simulator.raw import Reply, call
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data/ollama-recordings/wire.json").read_text())
@@ -27,14 +31,14 @@ TIMES = {"created_at", "modified_at", "expires_at"}
 
 
 @pytest.fixture
-async def sim():
+async def sim() -> AsyncIterator[RunningSimulator]:
     config = SimulatorConfig(card="cpu", models=MODELS, speed=20, tokens_per_s=500, load_s=0.25, version="0.0.0")
     async with running_simulator(config) as running:
         await call(running.port, "POST", "/api/chat", {"model": "llama3.1:8b", "options": {"num_ctx": 2048}})
         yield running
 
 
-def body_of(request: dict) -> object:
+def body_of(request: dict[str, Any]) -> object:
     """The recorded body; texts that were shortened in the recording are made long again."""
     if "raw_body" in request:
         return request["raw_body"].encode()
@@ -86,11 +90,11 @@ def texts_of(pieces: list[str]) -> list[str]:
     return [item for item in found if item]
 
 
-def distinct(shapes: list) -> list:
+def distinct(shapes: list[Any]) -> list[Any]:
     return [item for place, item in enumerate(shapes) if item not in shapes[:place]]
 
 
-def check_headers(reply: Reply, recorded: dict) -> None:
+def check_headers(reply: Reply, recorded: dict[str, Any]) -> None:
     wanted = dict(recorded["headers"])
     got = {name: value for name, value in reply.headers.items() if name not in ("Date", "X-Simulated")}
     assert reply.headers["X-Simulated"]
@@ -107,7 +111,7 @@ def check_headers(reply: Reply, recorded: dict) -> None:
     assert got == wanted
 
 
-def check_body(reply: Reply, recorded: dict) -> None:
+def check_body(reply: Reply, recorded: dict[str, Any]) -> None:
     texts = [text for _, text in recorded["chunks"]]
     cut = any("more chunks …" in text for text in texts)
     texts = [text for text in texts if "more chunks …" not in text]
@@ -131,7 +135,7 @@ def check_beginning(body: str, recorded: str) -> None:
     assert re.findall(r'[{,]"(\w+)":', body)[: len(members)] == members
 
 
-async def test_every_recorded_exchange_gives_the_same_status_headers_texts_and_shapes(sim):
+async def test_every_recorded_exchange_gives_the_same_status_headers_texts_and_shapes(sim: RunningSimulator) -> None:
     wrong = []
     for exchange in RECORDED:
         request, recorded = exchange["request"], exchange["response"]
@@ -145,7 +149,7 @@ async def test_every_recorded_exchange_gives_the_same_status_headers_texts_and_s
     assert not wrong, "\n".join(wrong)
 
 
-async def test_ps_lists_what_the_real_server_listed_in_its_order(sim):
+async def test_ps_lists_what_the_real_server_listed_in_its_order(sim: RunningSimulator) -> None:
     for exchange in RECORDED:
         request, recorded = exchange["request"], exchange["response"]
         reply = await call(sim.port, request["method"], request["path"], body_of(request), request.get("headers"))
@@ -159,7 +163,7 @@ def same_type(one: object, other: object) -> bool:
     return type(one) is type(other) or one is None or other is None
 
 
-async def test_show_tells_of_a_model_whatever_the_real_server_told(sim):
+async def test_show_tells_of_a_model_whatever_the_real_server_told(sim: RunningSimulator) -> None:
     (recorded,) = (json.loads(e["response"]["chunks"][0][1]) for e in RECORDED if e["name"] == "show")
     shown = json.loads((await call(sim.port, "POST", "/api/show", {"model": "llama3.1:8b"})).body)
     info = shown["model_info"]

@@ -1,5 +1,7 @@
 """The scheduler does what a real server was seen to do (the cases of scheduler.json, times aside)."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from datetime import timedelta
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.simulator.engine.machine import Machine
 from app.simulator.protocol.errors import Broken, ServerBusy
 from tests.simulator.asking import Kept, chat, load, ps, virtually
 
@@ -18,12 +21,12 @@ A, B, C, D = "llama3.1:8b", "mistral:7b", "qwen3:8b", "gemma2:9b"
 SMALL = {"context_length": 4096, "models": (A, B, C, D), "max_loaded": 2, "card": "h100", "answer_tokens": 60}
 
 
-def context_of(machine, name):
+def context_of(machine: Machine, name: str) -> int:
     return next(runner.num_ctx for runner in machine.scheduler.loaded.values() if runner.model.name == name)
 
 
-def test_a_third_model_evicts_one_of_two():
-    async def main(machine):
+def test_a_third_model_evicts_one_of_two() -> None:
+    async def main(machine: Machine) -> None:
         for name in (A, B, C):
             await load(machine, name, num_ctx=2048)
         left = await ps(machine)
@@ -33,8 +36,8 @@ def test_a_third_model_evicts_one_of_two():
     virtually(main, **SMALL)
 
 
-def test_a_third_model_evicts_one_of_two_that_are_pinned():
-    async def main(machine):
+def test_a_third_model_evicts_one_of_two_that_are_pinned() -> None:
+    async def main(machine: Machine) -> None:
         for name in (A, B):
             await load(machine, name, keep_alive=-1)
         for runner in machine.scheduler.loaded.values():
@@ -46,8 +49,8 @@ def test_a_third_model_evicts_one_of_two_that_are_pinned():
     virtually(main, **SMALL)
 
 
-def test_a_changed_num_ctx_reloads_once():
-    async def main(machine):
+def test_a_changed_num_ctx_reloads_once() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, C, num_ctx=2048)
         loads = [(await chat(machine, C, num_ctx=ctx, num_predict=2)).load_s for ctx in (2048, 1024, 1024)]
         seen = SEEN["num_ctx changed reloads"]["load_ms"]
@@ -57,8 +60,8 @@ def test_a_changed_num_ctx_reloads_once():
     virtually(main, **SMALL)
 
 
-def test_three_requests_on_one_slot_wait_for_each_other_and_the_wait_shows_in_no_figure():
-    async def main(machine):
+def test_three_requests_on_one_slot_wait_for_each_other_and_the_wait_shows_in_no_figure() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, A)
         ended = await asyncio.gather(*(chat(machine, A, text=f"What is the number {n}?") for n in range(3)))
         waits = sorted(e.total_s - e.load_s - e.prompt_s - e.decode_s for e in ended)
@@ -70,8 +73,8 @@ def test_three_requests_on_one_slot_wait_for_each_other_and_the_wait_shows_in_no
     virtually(main, **SMALL)
 
 
-def test_of_twelve_loads_with_a_queue_of_two_three_are_served():
-    async def main(machine):
+def test_of_twelve_loads_with_a_queue_of_two_three_are_served() -> None:
+    async def main(machine: Machine) -> None:
         asks = [chat(machine, f"m{n}:1b", num_predict=1) for n in range(12)]
         done = await asyncio.gather(*asks, return_exceptions=True)
         refused = sum(isinstance(outcome, ServerBusy) for outcome in done)
@@ -81,8 +84,8 @@ def test_of_twelve_loads_with_a_queue_of_two_three_are_served():
     virtually(main, models=names, max_loaded=2, max_queue=2, card="h100")
 
 
-def test_a_caller_that_leaves_during_a_load_leaves_nothing_loaded():
-    async def main(machine):
+def test_a_caller_that_leaves_during_a_load_leaves_nothing_loaded() -> None:
+    async def main(machine: Machine) -> None:
         leaving = asyncio.create_task(load(machine, A))
         await machine.clock.sleep(0.5)
         leaving.cancel()
@@ -92,8 +95,8 @@ def test_a_caller_that_leaves_during_a_load_leaves_nothing_loaded():
     virtually(main, **SMALL)
 
 
-def test_a_caller_that_leaves_the_queue_keeps_its_place_until_its_turn():
-    async def main(machine):
+def test_a_caller_that_leaves_the_queue_keeps_its_place_until_its_turn() -> None:
+    async def main(machine: Machine) -> None:
         first = asyncio.create_task(load(machine, A))
         await machine.clock.sleep(0.5)
         leaving = asyncio.create_task(load(machine, B))
@@ -109,8 +112,8 @@ def test_a_caller_that_leaves_the_queue_keeps_its_place_until_its_turn():
     virtually(main, **SMALL)
 
 
-def test_a_caller_that_leaves_while_it_is_answered_frees_the_slot_at_once():
-    async def main(machine):
+def test_a_caller_that_leaves_while_it_is_answered_frees_the_slot_at_once() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, A)
         leaving = asyncio.create_task(chat(machine, A, num_predict=500))
         await machine.clock.sleep(1.0)
@@ -121,8 +124,8 @@ def test_a_caller_that_leaves_while_it_is_answered_frees_the_slot_at_once():
     virtually(main, **SMALL | {"answer_tokens": 500})
 
 
-def test_a_caller_that_leaves_while_it_waits_for_a_slot_leaves_it_to_the_next():
-    async def main(machine):
+def test_a_caller_that_leaves_while_it_waits_for_a_slot_leaves_it_to_the_next() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, A)
         writing = asyncio.create_task(chat(machine, A, num_predict=500))
         await machine.clock.sleep(0.5)
@@ -135,8 +138,8 @@ def test_a_caller_that_leaves_while_it_waits_for_a_slot_leaves_it_to_the_next():
     virtually(main, **SMALL)
 
 
-def test_an_unload_is_answered_at_once_and_happens_when_the_answer_is_over():
-    async def main(machine):
+def test_an_unload_is_answered_at_once_and_happens_when_the_answer_is_over() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, B)
         writing = asyncio.create_task(chat(machine, B))
         await machine.clock.sleep(1)
@@ -149,8 +152,8 @@ def test_an_unload_is_answered_at_once_and_happens_when_the_answer_is_over():
     virtually(main, **SMALL)
 
 
-def test_a_chat_with_keep_alive_zero_is_answered_and_then_unloads():
-    async def main(machine):
+def test_a_chat_with_keep_alive_zero_is_answered_and_then_unloads() -> None:
+    async def main(machine: Machine) -> None:
         assert (await chat(machine, B, keep_alive=0, num_predict=3)).done_reason == "length"
         await machine.clock.sleep(0.2)
         assert await ps(machine) == []
@@ -158,8 +161,8 @@ def test_a_chat_with_keep_alive_zero_is_answered_and_then_unloads():
     virtually(main, **SMALL)
 
 
-def test_a_chat_without_keep_alive_keeps_the_runners_own_duration():
-    async def main(machine):
+def test_a_chat_without_keep_alive_keeps_the_runners_own_duration() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, A, keep_alive="20s")
         await machine.clock.sleep(10)
         await chat(machine, A, num_predict=2)
@@ -172,8 +175,8 @@ def test_a_chat_without_keep_alive_keeps_the_runners_own_duration():
     virtually(main, **SMALL)
 
 
-def test_an_expiry_that_has_begun_is_not_taken_back_by_who_comes_in_between():
-    async def main(machine):
+def test_an_expiry_that_has_begun_is_not_taken_back_by_who_comes_in_between() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, B)
         await load(machine, A, keep_alive="10s")
         await machine.clock.sleep(10 - 0.08)
@@ -186,8 +189,8 @@ def test_an_expiry_that_has_begun_is_not_taken_back_by_who_comes_in_between():
     virtually(main, **SMALL)
 
 
-def test_expiry_is_stale_during_later_requests_and_live_during_the_first():
-    async def main(machine):
+def test_expiry_is_stale_during_later_requests_and_live_during_the_first() -> None:
+    async def main(machine: Machine) -> None:
         first = asyncio.create_task(chat(machine, A, keep_alive="10s", num_predict=200))
         await machine.clock.sleep(15)
         (runner,) = await machine.scheduler.listed()
@@ -201,8 +204,8 @@ def test_expiry_is_stale_during_later_requests_and_live_during_the_first():
     virtually(main, **SMALL | {"answer_tokens": 4000, "tokens_per_s": 20.0})
 
 
-def test_a_killed_process_ends_the_stream_with_an_error_and_the_next_request_loads_again():
-    async def main(machine):
+def test_a_killed_process_ends_the_stream_with_an_error_and_the_next_request_loads_again() -> None:
+    async def main(machine: Machine) -> None:
         await load(machine, A)
         machine.faults.set({"mid_stream_error": 20})
         kept = Kept(machine)
