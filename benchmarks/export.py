@@ -75,7 +75,7 @@ async def take_back(url: str, file: Path) -> int:
     with file.open("rb") as lines:
         done = await import_lines(database, lines)
     await database.aclose()
-    return done.votes
+    return done.added
 
 
 def _child(answer: Connection, work: Callable[[], int]) -> None:

@@ -20,6 +20,7 @@ from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.database.database import Database
+    from app.records.imports.importer import Imported, Taking
 
 T = TypeVar("T")
 
@@ -32,6 +33,15 @@ Form = Annotated[
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")]
 Redact = Annotated[bool, typer.Option("--redact", help="Replace prompts and system prompts by keyed hashes.")]
 Ties = Annotated[bool, typer.Option("--ties", help="In dpo: two opposite pairs for a tie, of half the strength.")]
+Source = Annotated[
+    str,
+    typer.Option(help="Where these votes come from; lines without an id are counted within it. Else the file's path."),
+]
+BothBad = Annotated[
+    Literal["keep", "tie", "drop"],
+    typer.Option(help="The verdict that both are bad: kept for the board to decide, taken as a tie, or left out."),
+]
+NotBlind = Annotated[bool, typer.Option("--not-blind", help="Take votes of voters who saw the names (anony: false).")]
 Session = Annotated[str, typer.Option(help="Erase the battles of this session, and its voter in all others.")]
 Older = Annotated[str, typer.Option(help="Erase battles that were opened longer ago: 720h is 30 days.")]
 
@@ -76,16 +86,56 @@ def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = Fa
     _on_database(settings, work)
 
 
-def import_(file: Annotated[Path, typer.Argument(help="Arena JSONL; - is standard input.")]) -> None:
-    """Take votes from arena JSONL; what is there already stays as it is."""
-    from app.records.imports.importer import Imported, import_lines
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON lines, a vote each; - is standard input.")],
+    source: Source = "",
+    both_bad: BothBad = "keep",
+    not_blind: NotBlind = False,
+) -> None:
+    """Take votes of other arenas; what is there already stays as it is."""
+    from app.records.imports.importer import BothBad, Taking, import_lines
+    from app.records.imports.sources import is_known
+
+    name = source or ("standard input" if file == _STANDARD else str(file.resolve()))
+    taking = Taking(name, BothBad(both_bad), not_blind)
 
     async def work(database: Database) -> Imported:
+        new = not source and file.is_file() and not await is_known(database, name)
+        if new and (done := await _known_already(database, file, taking)):
+            return done
         with _read(file) as lines:
-            return await import_lines(database, lines)
+            return await import_lines(database, lines, taking=taking)
 
-    done = _on_database(load_settings(), work)
-    _say(f"{done.votes} votes were imported, {done.known} were known already.")
+    _tell(_on_database(load_settings(), work))
+
+
+async def _known_already(database: Database, file: Path, taking: Taking) -> Imported | None:
+    """What to tell of a file whose very lines came before under other names, in whatever order; else None."""
+    from app.records.imports.importer import contents_of
+    from app.records.imports.sources import sources_of
+
+    with _read(file) as lines:
+        contents, done = contents_of(lines, taking)
+    twins = await sources_of(database, contents) if contents else ()
+    if not twins:
+        return None
+    _say(f"{file} has the very lines that came from {' and '.join(twins)}, in whatever order.")
+    _say("If these are other votes that look the same, name them: --source NAME.")
+    return done
+
+
+def _tell(done: Imported) -> None:
+    """Say what became of the lines; exit with 1 if some were refused."""
+    _say(f"{done.added} votes were added, {done.known} were known already, {done.refused} lines were refused.")
+    if done.not_blind:
+        _say(
+            f"{done.not_blind} votes were left out: their voters saw the names (anony: false); --not-blind takes them."
+        )
+    if done.both_bad:
+        _say(f"{done.both_bad} votes were left out: both answers were bad.")
+    if done.refused:
+        told = "\n".join(done.faults) + ("\n…" if done.refused > len(done.faults) else "")
+        raise InvalidInput(f"{done.refused} lines are no votes; correct them and import the file again:\n{told}")
 
 
 def forget(session: Session = "", older_than: Older = "") -> None:

@@ -7,8 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from sys import intern
+from typing import NamedTuple
 
+from app.battle.battle import Verdict
 from app.database.database import Database
 from app.hosts.names import same_model
 from app.ranking.board import ModelCard
@@ -16,6 +19,8 @@ from app.ranking.speed import AnswerTiming
 from app.ranking.votes import JudgedPair, Mark
 from app.records.ended import WrittenAnswer, ended_votes, identities, written_answers
 from app.records.identity import ModelIdentity
+from app.records.imported import ImportedVotes, imported_sums
+from app.records.style import AnswerStyle
 from app.records.votes import JudgedVote
 
 _MARKS = {
@@ -70,7 +75,20 @@ async def gather(database: Database, current: Current, *, with_style: bool) -> G
     async with aclosing(ended_votes(database)) as rows:
         async for votes in rows:
             await asyncio.to_thread(gathering.add_votes, votes)
+    async with aclosing(imported_sums(database, with_style=with_style)) as sums:
+        async for imported in sums:
+            await asyncio.to_thread(gathering.add_imported, imported)
     return gathering.whole(known, tuple(current()))
+
+
+class _Kind(NamedTuple):
+    """What imported votes have in common that are one row of a ranking."""
+
+    model_a: str
+    model_b: str
+    verdict: Verdict
+    language: str | None
+    categories: tuple[str, ...] | None
 
 
 class _Gathering:
@@ -82,6 +100,7 @@ class _Gathering:
         self._judged: dict[str, tuple[str, str | None]] = {}
         self._timings: list[AnswerTiming] = []
         self._rows: list[JudgedPair] = []
+        self._imported: dict[_Kind, tuple[int, datetime]] = {}
         self._verdicts: Counter[str] = Counter()
         self._usage: Counter[str] = Counter()
         self._categories: Counter[str] = Counter()
@@ -101,14 +120,29 @@ class _Gathering:
             if not vote.void:
                 self._count(vote)
 
-    def _count(self, vote: JudgedVote) -> None:
-        self._verdicts[vote.verdict.value] += 1
-        self._usage.update((vote.model_a, vote.model_b))
-        self._categories.update(vote.categories or ())
-        self._languages.update((vote.language,) if vote.language else ())
+    def add_imported(self, sums: Iterable[ImportedVotes]) -> None:
+        """Take in votes that were imported without a battle. Like ones of several ranges become one row."""
+        for alike in sums:
+            kind = _Kind(alike.model_a, alike.model_b, alike.verdict, alike.language, alike.categories)
+            if alike.style_a is None or alike.style_b is None:
+                count, newest = self._imported.get(kind, (0, alike.newest))
+                self._imported[kind] = count + alike.count, max(newest, alike.newest)
+            else:
+                self._rows.append(self._imported_row(kind, alike.count, alike.newest, alike.style_a, alike.style_b))
+            self._count(alike, alike.count)
+
+    def _count(self, vote: JudgedVote | ImportedVotes, times: int = 1) -> None:
+        self._verdicts[vote.verdict.value] += times
+        for model in (vote.model_a, vote.model_b):
+            self._usage[model] += times
+        for category in vote.categories or ():
+            self._categories[category] += times
+        if vote.language:
+            self._languages[vote.language] += times
 
     def whole(self, known: Mapping[str, ModelIdentity], current: tuple[str, ...]) -> Gathered:
         """What was read."""
+        self._rows += [self._imported_row(kind, *seen) for kind, seen in self._imported.items()]
         self._shorten()
         return Gathered(
             rows=tuple(self._rows),
@@ -148,6 +182,26 @@ class _Gathering:
             style_b=vote.style_b if self._with_style else None,
             at_s=vote.created_at.timestamp(),
             void=vote.void,
+        )
+
+    def _imported_row(
+        self,
+        kind: _Kind,
+        count: int,
+        newest: datetime,
+        style_a: AnswerStyle | None = None,
+        style_b: AnswerStyle | None = None,
+    ) -> JudgedPair:
+        return JudgedPair(
+            model_a=self._label(kind.model_a, None),
+            model_b=self._label(kind.model_b, None),
+            verdict=kind.verdict,
+            categories=kind.categories or (),
+            language=kind.language,
+            style_a=style_a,
+            style_b=style_b,
+            at_s=newest.timestamp(),
+            count=count,
         )
 
     def _label(self, name: str, contestant: str | None) -> str:

@@ -7,6 +7,7 @@ held open, and as much memory for a million votes as for a thousand.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Connection
 from app.battle.battle import Pair, Verdict
 from app.database.database import Database
 from app.leaks.policy import is_void
+from app.records.imported import ImportedVote, imported_one_by_one
 from app.records.rows import Row, answer_value, battle_value
 from app.records.tables import answers, battles, votes
 from app.records.values import AnswerRecord, BattleRecord
@@ -68,6 +70,8 @@ _Answers = Mapping[tuple[str, int], AnswerRecord]
 async def comparisons(database: Database, chunk: int = CHUNK) -> AsyncGenerator[list[Comparison]]:
     """Yield the verdicts that stand, in the order in which they were given, a list for each chunk.
 
+    Those that were imported without a battle come last, in the order in which they came.
+
     Raises:
         Unavailable: the database is unavailable.
     """
@@ -82,8 +86,26 @@ async def comparisons(database: Database, chunk: int = CHUNK) -> AsyncGenerator[
         if rows:
             yield [_comparison(row, written) for row in rows]
         if len(rows) < chunk:
-            return
+            break
         after = rows[-1]["vote_id"]
+    async with aclosing(imported_one_by_one(database, chunk)) as chunks:
+        async for imported in chunks:
+            yield [_imported(vote) for vote in imported]
+
+
+def _imported(vote: ImportedVote) -> Comparison:
+    return Comparison(
+        round=1,
+        verdict=vote.verdict,
+        a=vote.a,
+        b=vote.b,
+        leaked_a=False,
+        leaked_b=False,
+        voter=vote.voter,
+        client_at=None,
+        created_at=vote.voted_at,
+        battle=vote.battle,
+    )
 
 
 def _answers_of(connection: Connection, battle_ids: set[str]) -> _Answers:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from app.database.database import Database
 from app.records.identity import ModelIdentity
 from app.records.rows import Row
+from app.records.statements import IMPORTED
 from app.records.tables import answers, battles, contestants, votes
 from app.records.votes import STANDING, JudgedVote, judged_vote
 
@@ -106,7 +107,8 @@ async def identities(database: Database) -> dict[str, ModelIdentity]:
 async def ended_mark(database: Database) -> str:
     """How far the books of ended battles are: it differs whenever votes came to count since, and at times without.
 
-    Votes come to count when their battle ends. So it is the newest vote and the running battles that have votes. Among
+    Votes come to count when their battle ends. So it is the newest vote and the running battles that have votes, and
+    how many votes were imported without a battle. Among
     the last ids votes are counted, too: PostgreSQL may commit a lower one later. All this is read from indexes.
     """
 
@@ -114,8 +116,9 @@ async def ended_mark(database: Database) -> str:
         # The newest vote comes first: one that is cast in between gives a mark that will differ, not one that holds.
         newest = connection.execute(_NEWEST).scalar_one()
         recent = connection.execute(_RECENT, {"since": newest - LATE}).scalar_one()
+        imported = connection.execute(IMPORTED).scalar_one()
         undecided = "\n".join(connection.execute(_UNDECIDED).scalars())
-        return f"{newest}-{recent}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
+        return f"{newest}-{recent}-{imported}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
 
     return await database.read(read)
 

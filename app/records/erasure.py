@@ -22,7 +22,7 @@ from app.database.database import Database
 from app.errors import Unavailable
 from app.records.column_types import UtcTime
 from app.records.ledger import utc_now
-from app.records.tables import answers, battles, votes
+from app.records.tables import answers, battles, imported_votes, votes
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,14 @@ _VOIDED = sa.case((answers.c.leak.startswith("void:"), "void:"), else_=None)
 _ANSWERS = sa.update(answers).where(answers.c.battle_id.in_(_IDS)).values(text="", system=None, leak=_VOIDED)
 _NOBODY = dict.fromkeys(("voter", "idempotency_key", "request_hash", "client_at"))
 _VOTES = sa.update(votes).where(votes.c.battle_id.in_(_IDS)).values(_NOBODY)
-_OF_VOTER = sa.update(votes).where(votes.c.voter == sa.bindparam("key")).values(_NOBODY)
+_OF_VOTER = sa.update(votes).where(votes.c.voter == sa.bindparam("whose")).values(_NOBODY)
+
+
+_OF_IMPORTED_VOTER = sa.update(imported_votes).where(imported_votes.c.voter == sa.bindparam("whose")).values(voter=None)
+_OF_VOTERS = (_OF_VOTER, _OF_IMPORTED_VOTER)
+_OLD_IMPORTED = sa.and_(imported_votes.c.voter.is_not(None), imported_votes.c.voted_at < sa.bindparam("before"))
+_ANY_OLD_IMPORTED = sa.select(imported_votes.c.id).where(_OLD_IMPORTED).limit(1)
+_IMPORTED = sa.update(imported_votes).where(_OLD_IMPORTED).values(voter=None)
 
 
 async def forget_session(
@@ -87,7 +94,7 @@ async def forget_session(
         Unavailable: the database is unavailable; start again, what was erased stays so.
     """
     count = await _forget(database, _OF_SESSION, {"session": session}, clock())
-    changed = await database.transaction(lambda c: c.execute(_OF_VOTER, {"key": voter}).rowcount)
+    changed = await database.transaction(lambda c: sum(c.execute(of, {"whose": voter}).rowcount for of in _OF_VOTERS))
     return Forgotten(count, changed, in_log=await _left_in_log(database))
 
 
@@ -98,7 +105,15 @@ async def forget_older(database: Database, before: datetime, clock: Callable[[],
         Unavailable: the database is unavailable; start again, what was erased stays so.
     """
     count = await _forget(database, _OLD, {"before": before}, clock())
-    return Forgotten(count, in_log=await _left_in_log(database))
+    changed = await _forget_imported(database, before)
+    return Forgotten(count, changed, in_log=await _left_in_log(database))
+
+
+async def _forget_imported(database: Database, before: datetime) -> int:
+    """Take the voters from old votes that were imported without a battle; nothing is written where there is none."""
+    if await database.read(lambda c: c.execute(_ANY_OLD_IMPORTED, {"before": before}).first()) is None:
+        return 0
+    return await database.transaction(lambda c: c.execute(_IMPORTED, {"before": before}).rowcount)
 
 
 async def _forget(database: Database, which: sa.Select[tuple[str]], given: dict[str, object], now: datetime) -> int:

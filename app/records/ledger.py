@@ -143,8 +143,13 @@ class Ledger:
 
     async def counts(self) -> BattleCounts:
         """How many battles there are and how many were judged to their end, whoever played them."""
-        opened, finished = await self._database.read(lambda c: c.execute(statements.COUNTS).one())
-        return BattleCounts(opened, finished)
+
+        def work(connection: Connection) -> BattleCounts:
+            opened, finished = connection.execute(statements.COUNTS).one()
+            alone = int(connection.execute(statements.IMPORTED).scalar_one())
+            return BattleCounts(opened + alone, finished + alone)
+
+        return await self._database.read(work)
 
     async def last_vote(self, battle_id: str) -> LastVote | None:
         """The battle's newest vote that stands, with the request that it came by; None when there is none."""

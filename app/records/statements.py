@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
 from app.records.column_types import CleanText
-from app.records.tables import answers, battles, contestants, rounds, votes
+from app.records.tables import answers, battles, contestants, import_sources, rounds, votes
 
 _DialectInsert = sqlite.Insert | postgresql.Insert
 
@@ -165,6 +165,9 @@ COUNTS = sa.select(
     sa.func.count(), sa.func.count().filter(battles.c.status == sa.literal_column("'finished'"))
 ).select_from(battles)
 """How many battles there are, and how many of them were judged to their end."""
+
+IMPORTED = sa.select(sa.func.coalesce(sa.func.sum(import_sources.c.votes), 0))
+"""How many votes were imported without a battle; their sources are few, and each knows its number."""
 
 STANDING = (
     sa.select(battles.c.status, *votes.c["round", "idempotency_key", "retracted_at"], *_VOTED)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -13,9 +15,11 @@ import pytest
 
 from app.battle.battle import Pair, Side, Status, Verdict
 from app.database.database import Database, migrate
-from app.leaderboard.bodies import SPEED, bodies_of
+from app.leaderboard.bodies import SPEED, board_body, bodies_of, facts_of
 from app.leaderboard.gather import gather
 from app.leaderboard.query import LeaderboardQuery
+from app.ranking.votes import JudgedPair
+from app.records.ended import ended_mark
 from app.records.export.formats import Format
 from app.records.export.stream import exported
 from app.records.identity import ModelIdentity, Provenance
@@ -137,3 +141,69 @@ async def test_answers_that_nobody_judged_are_missed_by_the_speed_board_only(
     for query in QUERIES:
         ours, theirs = orjson.loads(here[query.key]), orjson.loads(there[query.key])
         assert ours | {"speed": []} == theirs | {"speed": []}
+
+
+WINNERS = ("model_a", "model_b", "tie", "tie (bothbad)")
+
+
+def foreign_votes(count: int) -> list[dict[str, object]]:
+    random = Random(5)
+    votes: list[dict[str, object]] = []
+    for number in range(count):
+        a, b = random.sample(["w", "x", "y", "z"], 2)
+        vote = {"model_a": a, "model_b": b, "winner": random.choices(WINNERS, [5, 3, 2, 1])[0], "tstamp": number}
+        votes.append(vote | {"language": random.choice(["English", "French", None])})
+    return votes
+
+
+async def test_a_board_of_imported_votes_is_that_of_the_votes_one_by_one(database):
+    votes = foreign_votes(400)
+    await import_lines(database, [orjson.dumps(vote) for vote in votes], chunk=70)
+
+    gathered = await gather(database, tuple, with_style=False)
+
+    rows = [
+        JudgedPair(
+            vote["model_a"],
+            vote["model_b"],
+            Verdict(dict(zip(WINNERS, Verdict, strict=True))[vote["winner"]]),
+            language={"English": "en", "French": "fr", None: None}[vote["language"]],
+            at_s=float(vote["tstamp"]),
+        )
+        for vote in votes
+    ]
+    assert len(gathered.rows) < 150
+    assert sum(row.count for row in gathered.rows) == 400
+    for query in (LeaderboardQuery(), LeaderboardQuery.of(language="fr"), LeaderboardQuery.of(both_bad="tie")):
+        assert board_body(gathered, query) == board_body(replace(gathered, rows=tuple(rows)), query)
+    facts = facts_of(gathered)
+    assert (facts.votes, sum(facts.usage.values())) == (400, 800)
+    assert facts.languages == Counter(row.language for row in rows if row.language)
+
+
+async def test_public_votes_have_a_styled_board_where_their_set_tells_the_looks(database):
+    def looks(a: int, b: int) -> dict[str, object]:
+        counts = {f"{kind}_count_{side}": {} for kind in ("header", "list", "bold") for side in "ab"}
+        counts = {name: {"any": 0} for name in counts}
+        return {"conv_metadata": {"sum_assistant_a_tokens": a, "sum_assistant_b_tokens": b, **counts}}
+
+    longer_wins = [{"model_a": "x", "model_b": "y", "winner": "model_a"} | looks(9, 3)] * 6
+    shorter_wins = [{"model_a": "x", "model_b": "y", "winner": "model_b"} | looks(9, 3)] * 2
+    shorter_wins += [{"model_a": "y", "model_b": "x", "winner": "model_b"} | looks(9, 3)] * 2
+    unmeasured = [{"model_a": "x", "model_b": "y", "winner": "model_b"}] * 5
+    lines = [orjson.dumps(vote) for vote in longer_wins + shorter_wins + unmeasured]
+    await import_lines(database, lines)
+
+    board = orjson.loads(
+        board_body(await gather(database, tuple, with_style=True), LeaderboardQuery.of(style="length"))
+    )
+
+    assert board["counts"]["left_out"] == {"unmeasured": 5}
+    assert board["counts"]["rated"] == 10
+    assert board["method"]["style"]["length"] != 0
+
+
+async def test_an_import_is_on_the_board_at_once(database, emptied):
+    mark = await ended_mark(database)
+    await import_lines(database, [orjson.dumps({"model_a": "x", "model_b": "y", "winner": "tie"})])
+    assert await ended_mark(database) != mark

@@ -86,10 +86,54 @@ def test_an_export_goes_to_another_arena_and_comes_out_the_same(arena: Arena, bo
     imported = arena("import", "votes.jsonl", **elsewhere)
     again = arena("import", "-", given=(tmp_path / "votes.jsonl").read_bytes(), **elsewhere)
 
-    assert imported.stdout == b"2 votes were imported, 0 were known already.\n"
-    assert again.stdout == b"0 votes were imported, 2 were known already.\n"
+    assert imported.stdout == b"2 votes were added, 0 were known already, 0 lines were refused.\n"
+    assert again.stdout == b"0 votes were added, 2 were known already, 0 lines were refused.\n"
     assert arena("export", "--format", "arena", **elsewhere).stdout == (tmp_path / "votes.jsonl").read_bytes()
     assert sorted(file.name for file in tmp_path.glob("votes*")) == ["votes.jsonl"]
+
+
+def jsonl(folder: Path, name: str, *votes: tuple[str, str, str]) -> list[str]:
+    rows = [{"model_a": a, "model_b": b, "winner": winner} for a, b, winner in votes]
+    (folder / name).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return (folder / name).read_text().splitlines(keepends=True)
+
+
+def test_files_of_like_votes_are_other_votes_and_the_same_lines_in_another_order_are_known(
+    arena: Arena, tmp_path: Path
+) -> None:
+    arena("migrate")
+    one = jsonl(tmp_path, "one.jsonl", *[("x", "y", "model_a")] * 8, ("x", "z", "tie"), ("y", "z", "tie"))
+    two = jsonl(tmp_path, "two.jsonl", *[("x", "y", "model_a")] * 8, ("x", "w", "tie"), ("y", "w", "tie"))
+    (tmp_path / "joined.jsonl").write_text("".join(reversed([*one, *two])))
+
+    for name, added in (("one.jsonl", 10), ("two.jsonl", 10)):
+        assert arena("import", name).stdout.startswith(b"%d votes were added, 0 were known" % added)
+        assert arena("import", name).stdout.startswith(b"0 votes were added, 10 were known")
+    (tmp_path / "one.jsonl").rename(tmp_path / "moved.jsonl")
+    moved, joined = arena("import", "moved.jsonl"), arena("import", "joined.jsonl")
+    assert b"the very lines that came from" in moved.stdout
+    assert b"0 votes were added, 10 were known already" in moved.stdout
+    assert b"0 votes were added, 20 were known already" in joined.stdout
+    assert arena("import", "moved.jsonl", "--source", "other").stdout.startswith(b"10 votes were added")
+    assert len(arena("export").stdout.splitlines()) == 30
+
+
+def test_an_import_tells_what_it_refused_and_left_out(arena: Arena, tmp_path: Path) -> None:
+    arena("migrate")
+    votes = [{"winner": "model_a"}, {"winner": "model_b", "anony": False}, {"winner": "tie (bothbad)"}, {"winner": "x"}]
+    lines = "".join(f"{json.dumps({'model_a': 'x', 'model_b': 'y'} | vote)}\n" for vote in votes)
+    (tmp_path / "votes.jsonl").write_text(lines)
+
+    refused = arena("import", "votes.jsonl", "--both-bad", "drop")
+
+    assert refused.returncode == 2
+    assert refused.stdout.splitlines() == [
+        b"1 votes were added, 0 were known already, 1 lines were refused.",
+        b"1 votes were left out: their voters saw the names (anony: false); --not-blind takes them.",
+        b"1 votes were left out: both answers were bad.",
+    ]
+    assert b"line 4: verdict: " in refused.stderr
+    assert arena("import", "votes.jsonl", "--both-bad", "tie").stdout.startswith(b"1 votes were added, 1 were known")
 
 
 def test_formats_and_switches_can_be_chosen(arena: Arena, books: Path) -> None:

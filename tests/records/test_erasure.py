@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,9 @@ import sqlalchemy as sa
 
 from app.battle.battle import Status, Verdict
 from app.database.database import Database, migrate
+from app.records.comparisons import comparisons
 from app.records.erasure import Forgotten, Retention, forget_older, forget_session
+from app.records.imports.importer import Imported, import_lines
 from app.records.ledger import Ledger
 from app.records.votes import judged_votes
 from tests.helpers import wait_until
@@ -165,3 +168,17 @@ async def file_at_head(tmp_path: Path) -> Path:
     """A SQLite file in a folder of its own."""
     await migrate(f"sqlite:///{tmp_path}/data/arena.db")
     return tmp_path / "data" / "arena.db"
+
+
+async def test_voters_of_imported_votes_are_erased_and_their_verdicts_stay(database: Database) -> None:
+    votes = [{"model_a": "x", "model_b": "y", "winner": "tie", "judge": f"j{n}", "tstamp": n * 86400} for n in range(4)]
+    await import_lines(database, [json.dumps(vote).encode() for vote in votes])
+    before = datetime(1970, 1, 2, 12, tzinfo=UTC)
+
+    assert (await forget_older(database, before)).votes == 2
+    assert (await forget_older(database, before)).votes == 0
+    assert (await forget_session(database, "none", "j3")).votes == 1
+
+    chunks = [chunk async for chunk in comparisons(database)]
+    assert [vote.voter for chunk in chunks for vote in chunk] == [None, None, "j2", None]
+    assert await import_lines(database, [json.dumps(vote).encode() for vote in votes]) == Imported(known=4)

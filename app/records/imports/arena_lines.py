@@ -1,21 +1,30 @@
-"""A line of arena JSONL as it comes in: our ``arena/1``, or any vote with ``model_a``, ``model_b`` and ``winner``."""
+"""A line of arena JSONL as it comes in: our ``arena/1``, or any vote with ``model_a``, ``model_b`` and ``winner``.
+
+Published data sets call some fields by other names, which are read for ours where ours are not there: ``judge`` is the
+voter, ``tstamp`` the time in Unix seconds, ``conv_metadata`` has the looks of both answers.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from app.battle.battle import Verdict
 from app.errors import InvalidInput
 from app.records.export.formats import WINNERS
+from app.records.languages import language_code
+from app.records.style import AnswerStyle
 
 _SPELLINGS = {spelled: verdict for verdict, spelled in WINNERS.items()} | {"both_bad": Verdict.BOTH_BAD}
 
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 Moment = AwareDatetime | None
+Raw = dict[str, Any]
+"""A line's JSON object."""
 
 
 def _no_text_is_none(value: object) -> object:
@@ -45,13 +54,21 @@ class TimingPart(_Part):
     thinking_s: float = 0.0
 
 
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
 class StylePart(_Part):
     """The look of an answer, as it was measured where its text is known."""
 
-    length: int = Field(ge=0)
-    headers: int = Field(ge=0)
-    lists: int = Field(ge=0)
-    bold: int = Field(ge=0)
+    length: Count
+    headers: Count
+    lists: Count
+    bold: Count
+
+    @property
+    def value(self) -> AnswerStyle:
+        """The same, as the records have it."""
+        return AnswerStyle(self.length, self.headers, self.lists, self.bold)
 
 
 class AnswerPart(_Part):
@@ -85,37 +102,45 @@ class BattlePart(_Part):
     ended_at: Moment = None
 
 
-class ArenaLine(_Part):
-    """One vote. Without a ``battle_id`` it is a battle of its own, known by its place and its content."""
+class VoteLine(_Part):
+    """One vote of which no more is known than models, verdict, who and when."""
 
     battle_id: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    round: int = Field(default=1, ge=1)
     verdict: Verdict
     model_a: Name
     model_b: Name
+    language: Annotated[str, Field(max_length=64)] | None = None
+    categories: tuple[Annotated[str, Field(max_length=64)], ...] | None = None
+    voter: Annotated[str | None, Field(max_length=500)] = None
+    voted_at: Moment = None
+    answer_a: AnswerPart = AnswerPart()
+    answer_b: AnswerPart = AnswerPart()
+
+    @model_validator(mode="after")
+    def _two_models_meet(self) -> VoteLine:
+        if self.model_a == self.model_b:
+            raise ValueError("the two sides must be two entries and two models")
+        return self
+
+    def moment(self, now: datetime) -> datetime:
+        """When it was voted; for one that does not say, ``now``."""
+        return self.voted_at or now
+
+
+class ArenaLine(VoteLine):
+    """One vote with the battle around it."""
+
+    round: int = Field(default=1, ge=1)
     entry_a: int = Field(default=0, ge=0, le=1000)
     entry_b: int = Field(default=1, ge=0, le=1000)
     prompt: Text = None
     system: Text = None
-    language: str | None = None
-    categories: tuple[str, ...] | None = None
-    voter: str | None = None
-    voted_at: Moment = None
     client_at: Moment = None
-    answer_a: AnswerPart = AnswerPart()
-    answer_b: AnswerPart = AnswerPart()
     battle: BattlePart = BattlePart()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _winner_is_a_verdict(cls, line: object) -> object:
-        if isinstance(line, dict) and line.get("verdict") is None:
-            return line | {"verdict": _SPELLINGS.get(str(line.get("winner")), line.get("winner"))}
-        return line
-
     @model_validator(mode="after")
-    def _two_models_meet(self) -> ArenaLine:
-        if self.entry_a == self.entry_b or self.model_a == self.model_b:
+    def _two_entries_meet(self) -> ArenaLine:
+        if self.entry_a == self.entry_b:
             raise ValueError("the two sides must be two entries and two models")
         return self
 
@@ -127,22 +152,98 @@ class ArenaLine(_Part):
         names[self.entry_a], names[self.entry_b] = self.model_a, self.model_b
         return tuple(names)
 
-    def moment(self, now: datetime) -> datetime:
-        """When it was voted; for one that does not say, ``now``."""
-        return self.voted_at or now
 
-
-def read_line(line: bytes, number: int) -> tuple[str, ArenaLine]:
-    """A line with the id of its battle.
+def parsed(line: bytes, number: int) -> Raw:
+    """The JSON object of line ``number`` (from 1).
 
     Raises:
-        InvalidInput: it is no vote; the sentence has ``number`` (from 1) and what to fix.
+        InvalidInput: it is none; the sentence has the number and what to correct.
     """
     try:
-        read = ArenaLine.model_validate_json(line)
+        raw = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _refusal(number, "the line", f"Invalid JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise _refusal(number, "the line", "a vote is a JSON object")
+    return raw
+
+
+def read_vote(raw: Raw, number: int) -> VoteLine:
+    """A line as a value: an ``ArenaLine`` if it tells of its battle, else a ``VoteLine``.
+
+    Raises:
+        InvalidInput: it is no vote; the sentence has ``number`` and what to correct.
+    """
+    kind: type[VoteLine] = (
+        ArenaLine if any(raw.get(name) not in _SAYS_NOTHING[name] for name in _SAYS_NOTHING) else VoteLine
+    )
+    try:
+        return kind.model_validate(_in_our_words(raw))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InvalidInput(f"line {number}: {where}: {first['msg']}; see docs/export.md") from None
-    own = hashlib.sha256(b"%d:%b" % (number, line.strip())).hexdigest()[:24]
-    return read.battle_id or f"import-{own}", read
+        raise _refusal(number, where, first["msg"]) from None
+    except (ValueError, OverflowError, OSError) as error:
+        raise _refusal(number, "tstamp", f"is no time in Unix seconds ({error})") from None
+
+
+_SAYS_NOTHING: dict[str, tuple[object, ...]] = {
+    **dict.fromkeys(("battle_id", "prompt", "system", "client_at"), (None, "")),
+    **dict.fromkeys(("entry_a", "entry_b"), (None,)),
+    **dict.fromkeys(("answer_a", "answer_b", "battle"), (None, {})),
+    "round": (None, 1),
+}
+"""Fields that tell of a battle, with what they hold where nothing is known."""
+
+
+def _refusal(number: int, where: str, why: str) -> InvalidInput:
+    return InvalidInput(f"line {number}: {where}: {why}; see docs/export.md")
+
+
+def _in_our_words(raw: Raw) -> Raw:
+    """The line with the fields of published data sets under our names; nulls stand for what is not there."""
+    line = {name: value for name, value in raw.items() if value is not None}
+    if "verdict" not in line:
+        line["verdict"] = _SPELLINGS.get(str(line.get("winner")), line.get("winner"))
+    for name, read in _FOREIGN:
+        read(line) if name in line else None
+    return line
+
+
+def _voter(line: Raw) -> None:
+    judge = line["judge"]
+    line.setdefault("voter", "/".join(map(str, judge)) if isinstance(judge, list) else str(judge))
+
+
+def _time(line: Raw) -> None:
+    line.setdefault("voted_at", datetime.fromtimestamp(float(line["tstamp"]), UTC))
+
+
+def _language(line: Raw) -> None:
+    if isinstance(line["language"], str):
+        line["language"] = language_code(line["language"]) or None
+
+
+def _looks(line: Raw) -> None:
+    """The counts of style control as the public arena publishes them: heading levels and kinds of lists apart."""
+    told = line["conv_metadata"]
+    for side in ("a", "b"):
+        names = (f"sum_assistant_{side}_tokens", *(f"{kind}_count_{side}" for kind in ("header", "list", "bold")))
+        counts = [_sum(told.get(name)) for name in names] if isinstance(told, dict) else [None]
+        if None not in counts and f"answer_{side}" not in line:
+            style = dict(zip(("length", "headers", "lists", "bold"), counts, strict=True))
+            line[f"answer_{side}"] = {"style": style}
+
+
+def _sum(counts: object) -> int | None:
+    told = list(counts.values()) if isinstance(counts, dict) else [counts]
+    numbers = [number for number in told if type(number) is int]
+    return sum(numbers) if told and len(numbers) == len(told) else None
+
+
+_FOREIGN: tuple[tuple[str, Callable[[Raw], None]], ...] = (
+    ("judge", _voter),
+    ("tstamp", _time),
+    ("language", _language),
+    ("conv_metadata", _looks),
+)

@@ -1,0 +1,171 @@
+"""Reads votes that were imported without a battle: summed up for boards, one by one for exports.
+
+Both go through the table by ranges of ids, so that no statement takes long and no cursor stays open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from app.battle.battle import Side, Status, Verdict
+from app.database.database import Database
+from app.records.imports.identity import battle_id_of
+from app.records.rows import Row, style_value
+from app.records.style import AnswerStyle
+from app.records.tables import STYLES, import_labels, imported_votes
+from app.records.values import AnswerRecord, BattleRecord
+
+RANGE = 100_000
+"""Ids in one sum: a tenth of a second of SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedVotes:
+    """So many votes that are alike, each a battle of its own; ``newest`` is when the last was given."""
+
+    model_a: str
+    model_b: str
+    verdict: Verdict
+    language: str | None
+    categories: tuple[str, ...] | None
+    style_a: AnswerStyle | None
+    style_b: AnswerStyle | None
+    count: int
+    newest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedVote:
+    """One vote; ``battle`` is made up for it, since nothing of its own is known."""
+
+    verdict: Verdict
+    voter: str | None
+    voted_at: datetime
+    a: AnswerRecord
+    b: AnswerRecord
+    battle: BattleRecord
+
+
+_V = imported_votes.c
+_ALIKE = (_V.model_a, _V.model_b, _V.verdict, _V.language, _V.categories)
+_LOOKS = {side: tuple(_V[f"{name}_{side}"].label(f"style_{name}_{side}") for name in STYLES) for side in Side}
+_SUMMED = (
+    sa.select(*_ALIKE, sa.func.count().label("count"), sa.func.max(_V.voted_at).label("newest"))
+    .where(_V.id > sa.bindparam("after"), _V.id <= sa.bindparam("last"))
+    .group_by(*_ALIKE)
+)
+_SUMMED_BY_LOOKS = _SUMMED.add_columns(*_LOOKS[Side.A], *_LOOKS[Side.B]).group_by(
+    *(_V[f"{name}_{side}"] for side in Side for name in STYLES)
+)
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(_V.id), 0))
+_LABELS = sa.select(import_labels.c.id, import_labels.c.label)
+_EACH = (
+    sa.select(*_ALIKE, _V.id, _V.key, _V.voter, _V.voted_at, *_LOOKS[Side.A], *_LOOKS[Side.B])
+    .where(_V.id > sa.bindparam("after"))
+    .order_by(_V.id)
+    .limit(sa.bindparam("chunk"))
+)
+
+
+async def imported_sums(
+    database: Database, *, with_style: bool, size: int = RANGE
+) -> AsyncGenerator[Sequence[ImportedVotes]]:
+    """Yield like votes with their number, for each range of ids; ``with_style``, only those of like looks are alike.
+
+    Raises:
+        Unavailable: the database is unavailable.
+    """
+    statement = _SUMMED_BY_LOOKS if with_style else _SUMMED
+    last = await database.read(lambda c: int(c.execute(_NEWEST).scalar_one()))
+    names = await _names(database) if last else {}
+    for after in range(0, last, size):
+        yield await database.read(_sums(statement, after, min(after + size, last), names))
+
+
+async def imported_one_by_one(database: Database, chunk: int) -> AsyncGenerator[Sequence[ImportedVote]]:
+    """Yield the votes in the order in which they came, a chunk at a time.
+
+    Raises:
+        Unavailable: the database is unavailable.
+    """
+    after, names = 0, await _names(database)
+    while True:
+        rows = await database.read(_rows(after, chunk))
+        if rows:
+            yield [_vote(row, names) for row in rows]
+        if len(rows) < chunk:
+            return
+        after = rows[-1]["id"]
+
+
+async def _names(database: Database) -> dict[int, str]:
+    return await database.read(lambda c: {row.id: row.label for row in c.execute(_LABELS)})
+
+
+def _rows(after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
+    return lambda connection: connection.execute(_EACH, {"after": after, "chunk": chunk}).mappings().all()
+
+
+def _sums(
+    statement: sa.Select[tuple[object, ...]], after: int, last: int, names: dict[int, str]
+) -> Callable[[Connection], list[ImportedVotes]]:
+    """Values are made where the rows are read: with SQLite, in a thread."""
+
+    def work(connection: Connection) -> list[ImportedVotes]:
+        rows = connection.execute(statement, {"after": after, "last": last}).mappings()
+        return [_sum(row, names) for row in rows]
+
+    return work
+
+
+def _sum(row: Row, names: dict[int, str]) -> ImportedVotes:
+    return ImportedVotes(
+        model_a=names[row["model_a"]],
+        model_b=names[row["model_b"]],
+        verdict=Verdict(row["verdict"]),
+        language=names.get(row["language"]),
+        categories=_categories(row, names),
+        style_a=_style(row, Side.A),
+        style_b=_style(row, Side.B),
+        count=row["count"],
+        newest=row["newest"],
+    )
+
+
+def _categories(row: Row, names: dict[int, str]) -> tuple[str, ...] | None:
+    return None if row["categories"] is None else tuple(json.loads(names[row["categories"]]))
+
+
+def _style(row: Row, side: Side) -> AnswerStyle | None:
+    return style_value(row, f"_{side}") if f"style_length_{side}" in row else None
+
+
+def _vote(row: Row, names: dict[int, str]) -> ImportedVote:
+    models = names[row["model_a"]], names[row["model_b"]]
+    battle = BattleRecord(
+        id=battle_id_of(row["key"]),
+        message="",
+        contestants=models,
+        session_id=None,
+        system=None,
+        options={},
+        idempotency_key=None,
+        request_hash=None,
+        status=Status.FINISHED,
+        round=1,
+        created_at=row["voted_at"],
+        ended_at=row["voted_at"],
+        language=names.get(row["language"]),
+        categories=_categories(row, names),
+    )
+    a, b = (
+        AnswerRecord(entry, model, None, "", "stop", style=_style(row, side))
+        for entry, (model, side) in enumerate(zip(models, Side, strict=True))
+    )
+    return ImportedVote(Verdict(row["verdict"]), row["voter"], row["voted_at"], a, b, battle)
