@@ -106,6 +106,12 @@ def node_folder() -> Path:
     return installed
 
 
+def npm_command(folder: Path) -> list[str]:
+    """How to start npm beside the Node in ``folder``: the wheel's ``npm`` is a copy that does not find its parts."""
+    script = folder.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return [str(folder / "node"), str(script)] if script.exists() else [str(folder / "npm")]
+
+
 def npm(*arguments: str, **environment: str) -> None:
     """Run npm in the page's folder.
 
@@ -116,7 +122,7 @@ def npm(*arguments: str, **environment: str) -> None:
     path = f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"
     # npm starts what it finds on PATH, so the right Node has to be the first there.
     done = subprocess.run(
-        [folder / "npm", *arguments], cwd=PAGE, env={**os.environ, **environment, "PATH": path}, check=False
+        [*npm_command(folder), *arguments], cwd=PAGE, env={**os.environ, **environment, "PATH": path}, check=False
     )
     if done.returncode != 0:
         raise PageError(f"npm {' '.join(arguments)} failed")

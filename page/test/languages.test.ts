@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { de } from "../src/i18n/de.ts";
 import { en } from "../src/i18n/en.ts";
@@ -32,4 +33,12 @@ test("the browser's first language that we speak is taken, else English", async 
   assert.equal(preferred(["fr"]), "en");
   assert.equal(isLanguage("toString"), false);
   assert.equal((await load("de")).language, "Deutsch");
+});
+
+test("no text is kept that nothing shows", () => {
+  const files = readdirSync("src", { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts") && !file.startsWith("i18n"));
+  const source = files.map((file) => readFileSync(`src/${file}`, "utf8")).join("\n");
+  const keys = Object.entries(en).flatMap(([group, part]) => (typeof part === "string" ? [group] : Object.keys(part)));
+  const used = (key: string): boolean => new RegExp(`\\.${key}\\b|[{,] ${key}[ ,:}]`).test(source);
+  assert.deepEqual(keys.filter((key) => key !== "language" && !used(key)), []);
 });

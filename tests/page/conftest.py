@@ -34,9 +34,9 @@ addEventListener("securitypolicyviolation", event =>
 Tabs = Callable[..., AbstractContextManager[Page]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium. It ends with its module: while Playwright's loop runs, no test can have one of its own."""
     path = chromium()
     assert path is not None, HELP
     with sync_playwright() as playwright:

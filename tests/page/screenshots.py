@@ -27,8 +27,8 @@ KEPT = {
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 BATTLES = 24
 LIMIT_S = 60.0
-DESK = {"viewport": {"width": 1280, "height": 820}}
-PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 820}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 QUESTION = "Write a Python function that merges two sorted lists, and say how long it takes."
 LEFT = """Walk through both lists at once and always take the **smaller** head:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Tabs
 from tests.page.house import MODELS, House
@@ -93,8 +93,13 @@ def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, house: House) 
     other.goto(f"/battle/{battle}")
     for page in (tab, other):
         until_ready(page)
-    # The other tab's stream is held back, as by a slow network: it still thinks that the round is open.
-    other.route("**/votes", lambda route: (tab.get_by_role("button", name="Tie").click(), route.continue_())[1])
+
+    # While this tab's verdict is on its way, the other one judges.
+    def first_the_other_one(route: Route) -> None:
+        tab.get_by_role("button", name="Tie").click()
+        route.continue_()
+
+    other.route("**/votes", first_the_other_one)
     other.get_by_role("button", name="Model B is better").click()
     expect(other.locator(".round")).to_have_text("Round 2 of 2")
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")

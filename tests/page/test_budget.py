@@ -29,7 +29,7 @@ def text(length: int) -> str:
 def thread_time(cdp: CDPSession) -> float:
     """Seconds that the page's main thread has worked: its own time, which neighbours don't change."""
     metrics: list[dict[str, Any]] = cdp.send("Performance.getMetrics")["metrics"]
-    return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 @pytest.mark.page

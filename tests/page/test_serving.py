@@ -23,7 +23,7 @@ from app.web.shared.services import Services
 @asynccontextmanager
 async def client_of(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The application with nothing behind it but settings: the page needs no more."""
-    services = cast(Services, SimpleNamespace(settings=Settings(_env_file=None, **settings)))
+    services = cast(Services, SimpleNamespace(settings=Settings(**{"_env_file": None, **settings})))
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Services]:

@@ -7,7 +7,7 @@ const ENDINGS: Record<string, string> = { one: "st", two: "nd", few: "rd", other
 export const en = {
   language: "English",
   title: "Progressive Arena",
-  nav: { skip: "Skip to content", main: "Main", battle: "Battle", board: "Leaderboard", hosts: "Hosts", mine: "Your battles" },
+  nav: { skip: "Skip to content", main: "Main", battle: "Battle", board: "Leaderboard", hosts: "Hosts" },
   preferences: {
     open: "Preferences",
     language: "Language",
@@ -107,8 +107,6 @@ export const en = {
     retry: "Try again",
     notYours: "You are watching a battle of somebody else: only who started it can vote.",
     unknown: "There is no such battle. It may have been deleted.",
-    loading: "Opening the battle…",
-    heads: { reason: "Reasons" },
   },
   verdict: {
     legend: "Which answer is better?",
@@ -130,23 +128,6 @@ export const en = {
     stopYes: "Stop the battle",
     stopNo: "Go on",
     unread: (alias: string) => `You have not looked at ${alias} yet. Press again if you are sure.`,
-    given: "Your verdict",
-  },
-  reasons: {
-    ask: "Why? (optional)",
-    all: {
-      correct: "Correct",
-      complete: "Complete",
-      clear: "Clear",
-      instructions: "Follows instructions",
-      style: "Style",
-      wrong: "The other is wrong",
-      long: "The other is too long",
-      short: "The other is too short",
-    } as Record<string, string>,
-    comment: "Comment (optional)",
-    send: "Send",
-    thanks: "Thank you.",
   },
   reveal: {
     heading: { finished: "The names", stopped: "Stopped: the names", failed: "This battle could not be finished" } as Record<string, string>,
@@ -162,13 +143,11 @@ export const en = {
     on: (host: string) => `on ${host}`,
     failed: "failed",
     unjudged: "not judged",
-    effect: "What it did to the leaderboard",
     pending: "Your verdicts are counted at the next refit.",
-    moved: (model: string, before: string, after: string) => `${model}: ${before} → ${after}`,
     toBoard: "See the leaderboard",
     why: "Too few models were left. Your question is kept: try again.",
   },
-  link: { lost: "Connection lost. Reconnecting…", now: "Try now", back: "Connected again.", away: "The service is busy with itself; it goes on in a moment." },
+  link: { lost: "Connection lost. Reconnecting…", now: "Try now" },
   say: {
     opened: "The battle has begun. Two models are answering.",
     writing: (alias: string) => `${alias} is writing.`,
@@ -181,15 +160,12 @@ export const en = {
   },
   mine: {
     heading: "Your battles in this browser",
-    none: "None yet.",
     export: "Export",
     erase: "Erase all",
     eraseOne: "Erase",
     eraseSure: "Erase these battles here and on the server? Votes that were counted stay counted without your words.",
     erased: "Erased.",
     kept: (n: number) => `${plural(n, "battle was", "battles were")} erased here only: the server did not delete it.`,
-    gone: "no longer on the server",
-    running: "running",
     statuses: { running: "running", finished: "finished", stopped: "stopped", failed: "failed" } as Record<string, string>,
   },
   board: {
@@ -205,7 +181,6 @@ export const en = {
     rating: "Rating",
     pBest: "Chance to be best",
     votes: "Votes",
-    win: "Wins",
     group: (from: number, to: number) => (from === to ? `${from}` : `${from}–${to}`),
     tied: (n: number) => `level with ${plural(n, "other", "others")}`,
     provisional: "Provisional",
@@ -254,7 +229,6 @@ export const en = {
     since: (when: string) => `since ${when}`,
     memory: "In memory",
     none: "Nothing is in memory.",
-    free: "free",
     used: (used: string, all: string) => `${used} of ${all}`,
     inVram: (size: string) => `${size} on the GPU`,
     spilled: (size: string) => `${size} spilled to main memory`,
@@ -274,12 +248,11 @@ export const en = {
     copy: "Copy command",
     empty: "No hosts are configured.",
     fallback: "fallback",
-    expires: (when: string) => `until ${when}`,
     refreshed: "Refreshed every 5 seconds.",
     severities: { error: "Error", warning: "Warning", note: "Note" } as Record<string, string>,
   },
   markdown: { copy: "Copy", copied: "Copied", code: "Code", table: "Table", formula: "Formula" },
-  errors: { title: "That did not work", offline: "The service can't be reached. Check the network.", notFound: "There is nothing here.", home: "To the start" },
+  errors: { offline: "The service can't be reached. Check the network.", notFound: "There is nothing here.", home: "To the start" },
 };
 
 export type Texts = typeof en;
