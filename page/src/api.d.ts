@@ -297,6 +297,7 @@ export interface components {
                 [key: string]: number;
             };
             told_at: string | null;
+            unloads: components["schemas"]["UnloadedModel"][];
             url: string;
             version: string;
             waiting: number;
@@ -340,6 +341,8 @@ export interface components {
         LeaderboardMethod: {
             admitted: components["schemas"]["Mark"][];
             anchor: string | null;
+            /** @enum {string} */
+            both_bad: "tie" | "drop";
             category: string | null;
             /** @enum {string} */
             gauge: "centred" | "anchored";
@@ -552,6 +555,12 @@ export interface components {
         };
         /** @enum {string} */
         Ties: "half_win" | "davidson" | "rao_kupper";
+        UnloadedModel: {
+            at: string | null;
+            model: string;
+            reason: ("makes_room" | "not_ours" | "degraded" | "offloaded") | null;
+            why: string;
+        };
         UnvoteEvent: {
             round: number;
         };
@@ -845,6 +854,7 @@ export interface operations {
             query?: {
                 anchor?: string;
                 board?: "quality" | "speed";
+                both_bad?: string;
                 category?: string;
                 include?: string;
                 language?: string;
