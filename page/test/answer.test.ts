@@ -115,3 +115,20 @@ test("only addresses of the web and of mail are followed", () => {
   assert.equal(safeLink("mailto:a@example.org"), "mailto:a@example.org");
   for (const bad of ["javascript:x", "/path", "//host", "data:x", "ftp://x", " java\nscript:x"]) assert.equal(safeLink(bad), null);
 });
+
+const GROWING = "# Title\n\nSome **bold** text with `code`, a [link](https://example.org) and arr[0] more.\n\n- one\n- two with *words*\n- three\n\n"
+  + "| head | other |\n|---|---|\n| cell | cell |\n\nParagraph\n- at once a list\n\n```js\nlet first = 1;\n```\n\n![picture](https://example.org/x.png)\n\nThe end.\n";
+
+test("what was shown is never taken away while more comes", () => {
+  const root = document.createElement("div");
+  const answer = new Answer(root, TOOLS);
+  let seen = "";
+  for (let end = 1; end <= GROWING.length; end++) {
+    answer.show(GROWING.slice(0, end), false);
+    const copy = root.cloneNode(true) as HTMLElement;
+    for (const caption of copy.querySelectorAll("figcaption")) caption.remove();
+    const letters = (copy.textContent ?? "").replace(/[^a-z]/gi, "");
+    assert.ok(letters.startsWith(seen), `${seen} became ${letters}`);
+    seen = letters;
+  }
+});

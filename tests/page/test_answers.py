@@ -66,7 +66,9 @@ WATCH = """() => {
   window.frames_ = [];
   const root = document.querySelector('#pane-a .answer');
   const look = () => {
-    frames_.push([root.getBoundingClientRect().height, root.textContent.replace(/[^a-z]/gi, "")]);
+    const copy = root.cloneNode(true);
+    copy.querySelectorAll("figcaption").forEach(one => one.remove());
+    frames_.push([root.getBoundingClientRect().height, copy.textContent.replace(/[^a-z]/gi, "")]);
     requestAnimationFrame(look);
   };
   look();

@@ -76,11 +76,14 @@ export function whileWritten(text: string): string {
 
 const isTable = (text: string): boolean => lex(text).tokens[0]?.type === "table";
 
+/** A bracket that may become a link; one that stays open for long will not. */
+const HALF_A_LINK = /!?\[[^\]\n]{0,80}(?:\](?:\([^)\s]*)?)?$/;
+
 /** Close emphasis, code and links that are open in the last paragraph. */
 function closed(text: string): string {
   const start = text.lastIndexOf("\n\n") + 2;
   const before = start === 1 ? "" : text.slice(0, start);
-  let last = (start === 1 ? text : text.slice(start)).replace(/!?\[[^\]\n]*\]\([^)\s]*$/, "").replace(/(?:\*{1,2}|`|\\)$/, "");
+  let last = (start === 1 ? text : text.slice(start)).replace(HALF_A_LINK, "").replace(/(?:\*{1,2}|`|\\)$/, "");
   if (odd(last, /`/g)) return `${before}${last}\``;
   const outside = last.replace(/`[^`]*`/g, "");
   if (odd(outside, /\*\*(?=\S)|(?<=\S)\*\*/g)) last += last.endsWith("*") ? "" : "**";
