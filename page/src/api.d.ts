@@ -208,6 +208,8 @@ export interface components {
             severity: "error" | "warning" | "note";
             subject: string;
         };
+        /** @enum {string} */
+        Effect: "side" | "champion";
         EndEvent: {
             reveal: components["schemas"]["Reveal"];
             /** @enum {string} */
@@ -320,12 +322,21 @@ export interface components {
             battles: number;
             both_bad: number;
             islands: number;
+            largest_prompt_share: number | null;
+            largest_voter_share: number | null;
             left_out: {
                 [key: string]: number;
             };
+            prompts: number;
             rated: number;
             ties: number;
+            voters: number;
             votes: number;
+        };
+        LeaderboardEffect: {
+            elo: number;
+            lower: number | null;
+            upper: number | null;
         };
         LeaderboardFinding: {
             first: string | null;
@@ -344,6 +355,10 @@ export interface components {
             /** @enum {string} */
             both_bad: "tie" | "drop";
             category: string | null;
+            clustered_by: ("battle" | "voter" | "prompt")[];
+            effects: {
+                [key: string]: components["schemas"]["LeaderboardEffect"];
+            };
             /** @enum {string} */
             gauge: "centred" | "anchored";
             gauge_at: number;
@@ -352,6 +367,7 @@ export interface components {
             level: number;
             minimum_votes: number;
             prior: string | null;
+            since: number | null;
             style: {
                 [key: string]: number;
             };
