@@ -31,10 +31,13 @@ class ArenaError(Exception):
 
 
 class InvalidInput(ArenaError):
-    """The request can't be understood; ``field`` names the part to fix."""
+    """The request can't be understood; with a ``field``, which names the part to fix, the code is ``invalid_field``."""
 
     status = 400
     code = "invalid_input"
+
+    def __init__(self, sentence: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(sentence, code=code or (None if field is None else "invalid_field"), field=field)
 
 
 class Forbidden(ArenaError):

@@ -12,6 +12,7 @@ from random import Random, SystemRandom
 
 import structlog
 
+from app.arena.archive import Archive
 from app.arena.document import Document
 from app.arena.lookup import Lookup
 from app.arena.reconcile import Reconciler, is_opening, opening
@@ -46,6 +47,7 @@ class ArenaManager(Lookup):
         counters: Counters | None = None,
     ) -> None:
         super().__init__(store, ledger)
+        self.archive = Archive(store, ledger)
         self._reconciler = reconciler
         self._named = named
         self._rng = rng or SystemRandom()

@@ -12,6 +12,10 @@ from datetime import datetime
 from app.battle.battle import Contestant, Verdict
 from app.records.values import NewBattle
 
+OPENED_BY = "opened_by"
+"""The option under which the records keep by which API a battle was opened; existing clients' battles have none."""
+NATIVE = "native"
+
 
 def new_battle_id() -> str:
     """An id that can't be guessed: 128 random bits, URL-safe."""

@@ -265,6 +265,12 @@ class Store:
         entries = [Entry(int(key.split(b"-")[0]), fields[b"e"], fields[b"d"]) for key, fields in rows]
         return (None if name is None else name.decode()), entries
 
+    async def drop(self, battle: str) -> None:
+        """Delete all keys of a battle that has ended; SQL tells of it from now on."""
+        count = cast("bytes | None", await self._redis.hget(f"arena:{{{battle}}}", "answers"))
+        parts = [f"arena:{{{battle}}}:{kind}:{n}" for n in range(int(count or 0)) for kind in ("answer", "text")]
+        await self._redis.delete(f"arena:{{{battle}}}", f"arena:{{{battle}}}:log", *parts)
+
     async def name_of(self, battle: str) -> str | None:
         """The log's present name; None when Redis has no such battle."""
         name = cast("bytes | None", await self._redis.hget(f"arena:{{{battle}}}", "name"))

@@ -26,6 +26,7 @@ async def play(client: httpx.AsyncClient, console: Console, message: str, voter:
     opened = await client.post("/api/arena/battles", json={"message": message})
     opened.raise_for_status()
     snapshot = Snapshot.from_dict(opened.json())
+    client.headers["X-Battle-Token"] = opened.json()["token"]
     console.print(Text.assemble(("The question: ", "bold"), message), "")
     while snapshot.status == Status.RUNNING:
         snapshot = await _watch_round(client, console, snapshot)

@@ -20,17 +20,14 @@ from sqlalchemy.engine import Connection
 
 from app.database.database import Database
 from app.errors import Unavailable
-from app.records.column_types import UtcTime
+from app.records.erasing import NOBODY, erase, left_in_log
 from app.records.ledger import utc_now
-from app.records.tables import answers, battles, imported_votes, votes
+from app.records.tables import battles, imported_votes, votes
 
 log = structlog.get_logger(__name__)
 
 CHUNK = 500
 """Battles that are erased in one transaction."""
-
-LOG_TRIES, LOG_PAUSE_S, LOG_WAIT_MS = 5, 0.2, 200
-"""How often SQLite's log is tried to be emptied, the pause between, and how long each try waits for readers."""
 
 LOOK_EVERY = timedelta(hours=1)
 
@@ -47,8 +44,6 @@ class Forgotten:
     in_log: bool = False
 
 
-_IDS: sa.BindParameter[str] = sa.bindparam("ids", expanding=True)
-_NOW = sa.bindparam("now", type_=UtcTime())
 _OF_SESSION = (
     sa.select(battles.c.id).where(battles.c.session_id == sa.bindparam("session")).limit(sa.bindparam("chunk"))
 )
@@ -59,23 +54,7 @@ _OLD = (
     )
     .limit(sa.bindparam("chunk"))
 )
-_BATTLES = (
-    sa.update(battles)
-    .where(battles.c.id.in_(_IDS))
-    .values(
-        message="",
-        **dict.fromkeys(("system", "session_id", "idempotency_key", "request_hash")),
-        status=sa.case((battles.c.status == "running", "stopped"), else_=battles.c.status),
-        ended_at=sa.func.coalesce(battles.c.ended_at, _NOW),
-        forgotten_at=_NOW,
-    )
-)
-_VOIDED = sa.case((answers.c.leak.startswith("void:"), "void:"), else_=None)
-"""The word that gave a model away is erased, but a vote that was declared void stays so."""
-_ANSWERS = sa.update(answers).where(answers.c.battle_id.in_(_IDS)).values(text="", system=None, leak=_VOIDED)
-_NOBODY = dict.fromkeys(("voter", "idempotency_key", "request_hash", "client_at"))
-_VOTES = sa.update(votes).where(votes.c.battle_id.in_(_IDS)).values(_NOBODY)
-_OF_VOTER = sa.update(votes).where(votes.c.voter == sa.bindparam("whose")).values(_NOBODY)
+_OF_VOTER = sa.update(votes).where(votes.c.voter == sa.bindparam("whose")).values(NOBODY)
 
 
 _OF_IMPORTED_VOTER = sa.update(imported_votes).where(imported_votes.c.voter == sa.bindparam("whose")).values(voter=None)
@@ -95,7 +74,7 @@ async def forget_session(
     """
     count = await _forget(database, _OF_SESSION, {"session": session}, clock())
     changed = await database.transaction(lambda c: sum(c.execute(of, {"whose": voter}).rowcount for of in _OF_VOTERS))
-    return Forgotten(count, changed, in_log=await _left_in_log(database))
+    return Forgotten(count, changed, in_log=await left_in_log(database))
 
 
 async def forget_older(database: Database, before: datetime, clock: Callable[[], datetime] = utc_now) -> Forgotten:
@@ -106,7 +85,7 @@ async def forget_older(database: Database, before: datetime, clock: Callable[[],
     """
     count = await _forget(database, _OLD, {"before": before}, clock())
     changed = await _forget_imported(database, before)
-    return Forgotten(count, changed, in_log=await _left_in_log(database))
+    return Forgotten(count, changed, in_log=await left_in_log(database))
 
 
 async def _forget_imported(database: Database, before: datetime) -> int:
@@ -118,45 +97,15 @@ async def _forget_imported(database: Database, before: datetime) -> int:
 
 async def _forget(database: Database, which: sa.Select[tuple[str]], given: dict[str, object], now: datetime) -> int:
     def work(connection: Connection) -> int:
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql("PRAGMA secure_delete=ON")
-        ids = [row[0] for row in connection.execute(which, given | {"chunk": CHUNK})]
+        ids = [str(one) for one in connection.execute(which, given | {"chunk": CHUNK}).scalars()]
         if ids:
-            connection.execute(_BATTLES, {"ids": ids, "now": now})
-            connection.execute(_ANSWERS, {"ids": ids})
-            connection.execute(_VOTES, {"ids": ids})
+            erase(connection, ids, now)
         return len(ids)
 
     count = 0
     while erased := await database.transaction(work):
         count += erased
     return count
-
-
-async def _left_in_log(database: Database) -> bool:
-    """Empty SQLite's log; whether words are left there, as its readers did not end in time."""
-    for attempt in range(LOG_TRIES):
-        if attempt:
-            await asyncio.sleep(LOG_PAUSE_S)
-        if not await database.autocommit(_empty_log):
-            return False
-    return True
-
-
-def _empty_log(connection: Connection) -> bool:
-    """Write SQLite's log into its file and cut it to nothing; True when a reader was in the way.
-
-    It waits for readers, and those who write for it: so not for as long as a lock is waited for elsewhere.
-    """
-    if connection.dialect.name != "sqlite":
-        return False
-    usual_ms = int(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={LOG_WAIT_MS}")
-    try:
-        busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
-    finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={usual_ms}")
-    return bool(busy)
 
 
 class Retention:

@@ -18,6 +18,7 @@ from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database.database import Database
 from app.records import statements
 from app.records.conflicts import moving, no_such_battle, read_battle, reused, same_request, standing_vote, unsaved
+from app.records.erasing import erase, left_in_log
 from app.records.rows import (
     answer_row,
     answer_value,
@@ -25,6 +26,7 @@ from app.records.rows import (
     battle_value,
     contestant_row,
     round_row,
+    summary_value,
     vote_row,
     vote_value,
 )
@@ -33,6 +35,7 @@ from app.records.values import (
     AnswerRecord,
     BattleCounts,
     BattleRecord,
+    BattleSummary,
     CastVote,
     LastVote,
     NewBattle,
@@ -89,6 +92,43 @@ class Ledger:
     async def battle(self, battle_id: str) -> BattleRecord | None:
         """The battle with the votes that stand, or None."""
         return await self._database.read(lambda c: read_battle(c, statements.BATTLE, {"of": battle_id}))
+
+    async def among(self, ids: Sequence[str]) -> tuple[BattleSummary, ...]:
+        """Those of ``ids`` that are battles, the newest first."""
+        rows = await self._database.read(lambda c: c.execute(statements.AMONG, {"ids": list(ids)}).mappings().all())
+        return tuple(map(summary_value, rows))
+
+    async def newest(self, limit: int, before: str | None = None) -> tuple[BattleSummary, ...]:
+        """A page of all battles, the newest first: those that follow the battle ``before``."""
+        which = statements.NEWEST if before is None else statements.NEWEST_BEFORE
+        given = {"limit": limit, "before": before}
+        rows = await self._database.read(lambda c: c.execute(which, given).mappings().all())
+        return tuple(map(summary_value, rows))
+
+    async def erase(self, battle_id: str) -> Status:
+        """Erase the words and the voters of a battle that has ended; one that runs stays as it is.
+
+        Returns:
+            The battle's status: with ``running`` nothing was erased.
+
+        Raises:
+            NotFound: there is no such battle.
+        """
+        now = self._clock()
+
+        def work(connection: Connection) -> Status:
+            found = connection.execute(statements.STATUS, {"of": battle_id}).scalar()
+            if found is None:
+                raise no_such_battle()
+            status = Status(found)  # an end is never taken back, so that it still holds when the words go
+            if status is not Status.RUNNING:
+                erase(connection, [battle_id], now)
+            return status
+
+        status = await self._database.transaction(work)
+        if status is not Status.RUNNING:
+            await left_in_log(self._database)
+        return status
 
     async def newest_of_session(self, session_id: str) -> str | None:
         """The id of the newest battle that was opened under ``session_id``, or None."""

@@ -10,7 +10,7 @@ from app.battle.battle import Pair, Side, Status, Verdict, Vote
 from app.records.identity import ModelIdentity, Provenance
 from app.records.style import AnswerStyle, measure_style
 from app.records.tables import STYLES
-from app.records.values import AnswerRecord, BattleRecord, NewBattle, RoundRecord
+from app.records.values import AnswerRecord, BattleRecord, BattleSummary, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
 Row = Mapping[Any, Any]
@@ -67,6 +67,11 @@ def battle_value(
         language=row["language"],
         categories=None if row["categories"] is None else tuple(row["categories"]),
     )
+
+
+def summary_value(row: Row) -> BattleSummary:
+    """A battle's columns in a list as a value."""
+    return BattleSummary(**{**row, "status": Status(row["status"]), "erased": bool(row["erased"])})
 
 
 def vote_value(row: Row, round_column: str = "round") -> Vote:

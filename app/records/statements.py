@@ -113,6 +113,24 @@ NEWEST_OF_SESSION = (
     .limit(1)
 )
 
+_SUMMARY = sa.select(
+    *battles.c["id", "message", "status", "round", "created_at", "ended_at"],
+    battles.c.forgotten_at.is_not(None).label("erased"),
+).order_by(battles.c.created_at.desc(), battles.c.id.desc())
+AMONG = _SUMMARY.where(battles.c.id.in_(sa.bindparam("ids", expanding=True)))
+"""Battles by their ids, the newest first."""
+
+NEWEST = _SUMMARY.limit(sa.bindparam("limit"))
+_MARK = battles.alias("mark")
+_MARKED_AT = sa.select(_MARK.c.created_at).where(_MARK.c.id == sa.bindparam("before")).scalar_subquery()
+NEWEST_BEFORE = NEWEST.where(
+    sa.or_(
+        battles.c.created_at < _MARKED_AT,
+        sa.and_(battles.c.created_at == _MARKED_AT, battles.c.id < sa.bindparam("before")),
+    )
+)
+"""A page of all battles, the newest first: those that follow the battle ``before``."""
+
 _LATER = sa.or_(
     battles.c.created_at > sa.bindparam("at"),
     sa.and_(battles.c.created_at == sa.bindparam("at"), battles.c.id > sa.bindparam("after")),

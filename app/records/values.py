@@ -145,3 +145,16 @@ class BattleCounts:
 
     opened: int
     finished: int
+
+
+@dataclass(frozen=True, slots=True)
+class BattleSummary:
+    """A battle in a list, without its models; ``message`` is empty once its words were erased."""
+
+    id: str
+    message: str
+    status: Status
+    round: int
+    created_at: datetime
+    ended_at: datetime | None
+    erased: bool

@@ -105,6 +105,8 @@ class Settings(BaseSettings):
     arena_data_dir: UserPath = Path(".arena")
     arena_secret: Secret = ""
     arena_admin_key: Secret = ""
+    arena_open: bool = False
+    arena_cors_origins: Names = ()
     arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False

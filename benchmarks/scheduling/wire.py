@@ -162,6 +162,7 @@ async def _play_one(session: aiohttp.ClientSession, base: str, visit: Visit, now
     async with session.post(f"{base}/api/arena/battles", json=body) as response:
         response.raise_for_status()
         opened = await response.json()
+    token = {"X-Battle-Token": opened["token"]}
     async with aclosing(events(session, base + opened["events"], opened["cursor"])) as told:
         async for kind, data in told:
             if kind == "ready":
@@ -170,7 +171,8 @@ async def _play_one(session: aiohttp.ClientSession, base: str, visit: Visit, now
                 await asyncio.sleep(visit.reads_s[place])
                 began = time.perf_counter()
                 vote = {"round": place + 1, "verdict": visit.verdicts[place].value}
-                async with session.post(base + opened["events"].replace("/events", "/votes"), json=vote) as response:
+                address = base + opened["events"].replace("/events", "/votes")
+                async with session.post(address, json=vote, headers=token) as response:
                     response.raise_for_status()
             elif kind == "end":
                 status = data["status"]

@@ -24,7 +24,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        get: operations["list_battles"];
         put?: never;
         post: operations["open_battle"];
         delete?: never;
@@ -43,7 +43,7 @@ export interface paths {
         get: operations["read_battle"];
         put?: never;
         post?: never;
-        delete?: never;
+        delete: operations["erase_battle"];
         options?: never;
         head?: never;
         patch?: never;
@@ -150,6 +150,20 @@ export interface components {
             tokens_per_s: number | null;
             total_s: number | null;
             ttft_s: number | null;
+        };
+        BattleLine: {
+            battle_id: string;
+            /** Format: date-time */
+            created_at: string;
+            ended_at: string | null;
+            erased: boolean;
+            message: string;
+            round: number;
+            status: components["schemas"]["Status"];
+        };
+        BattleList: {
+            battles: components["schemas"]["BattleLine"][];
+            next: string | null;
         };
         BattleSide: {
             alias: string;
@@ -433,6 +447,7 @@ export interface components {
             rounds_total: number;
             sides: components["schemas"]["BattleSides"];
             status: components["schemas"]["Status"];
+            token: string;
             votes: components["schemas"]["RoundVote"][];
         };
         /** @enum {string} */
@@ -629,6 +644,62 @@ export interface operations {
             };
         };
     };
+    list_battles: {
+        parameters: {
+            query?: {
+                before?: string | null;
+                limit?: number;
+            };
+            header?: {
+                "X-Battle-Tokens"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BattleList"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     open_battle: {
         parameters: {
             query?: never;
@@ -747,11 +818,73 @@ export interface operations {
             };
         };
     };
+    erase_battle: {
+        parameters: {
+            query?: never;
+            header?: {
+                "X-Battle-Token"?: string | null;
+            };
+            path: {
+                battle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     vote: {
         parameters: {
             query?: never;
             header?: {
                 "Idempotency-Key"?: string | null;
+                "X-Battle-Token"?: string | null;
             };
             path: {
                 battle_id: string;
@@ -773,6 +906,14 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -11,6 +11,7 @@ import pytest
 
 from tests.legacy.caller import Caller
 from tests.redis.server import RedisServer
+from tests.whole.client import ADMIN_KEY
 from tests.whole.harness import OKAPI, QUOKKA, SEED, ZIRCON, House, Instance, ModelServer, wait_for
 
 TAPIR = "tapir:9b"
@@ -57,6 +58,7 @@ def _settings(folder: Path, redis: RedisServer, servers: dict[str, ModelServer])
     toml = folder / "arena.toml"
     toml.write_text("".join(tables))
     return {
+        "ARENA_ADMIN_KEY": ADMIN_KEY,
         "ARENA_CONFIG": str(toml),
         "ARENA_DATA_DIR": str(folder / "data"),
         "ARENA_MODELS": ",".join(MODELS),

@@ -73,10 +73,11 @@ class Line:
         key: str | None = None,
         url: str | None = None,
         cut_after_s: float | None = None,
+        token: str = "",
     ) -> Reply:
         """Send until there is an answer; the first time to ``url`` and with a cut line, then to anybody."""
         doubtful = False
-        headers = {} if key is None else {"Idempotency-Key": key}
+        headers = {"X-Battle-Token": token} | ({} if key is None else {"Idempotency-Key": key})
         while True:
             reply = await self._send(method, (url or self.any_url()) + path, body, headers, cut_after_s)
             if reply is not None and reply.status in (200, 201, 409):
@@ -118,6 +119,7 @@ class Voter:
         self._keys = (f"{name}-{number}" for number in count())
         self._last: list[Ballot] = []
         self._shown: dict[str, Any] = {}
+        self._token = ""
         self.claims: Claims | None = None
         self.at = "opening"
 
@@ -125,7 +127,7 @@ class Voter:
         """Open a battle and judge it until it ends."""
         body = {"message": f"Question {self._name}", "num_models": self._models}
         opened = await self._line.insist("POST", BATTLES, body, key=next(self._keys))
-        self._opened = opened.body
+        self._opened, self._token = opened.body, str(opened.body["token"])
         self.claims = claims = Claims(str(opened.body["battle_id"]), self._models)
         while (now := await self._ready(claims))["status"] == "running":
             await self._judge(claims, int(now["round"]))
@@ -196,7 +198,7 @@ class Voter:
         must, body = claims.standing(), {"round": round_number, "verdict": ballot.verdict}
         path = f"{BATTLES}/{claims.battle}/votes"
         reply = await self._line.insist(
-            "POST", path, body, key=ballot.key, url=ballot.url, cut_after_s=ballot.cut_after_s
+            "POST", path, body, key=ballot.key, url=ballot.url, cut_after_s=ballot.cut_after_s, token=self._token
         )
         if reply.status == 200:
             self._line.counts["votes told"] += 1
@@ -220,7 +222,7 @@ class Voter:
         if round_number not in claims.tries or not claims.now(round_number).told:
             return
         path, self._shown = f"{BATTLES}/{claims.battle}/votes/{round_number}", {}
-        reply = await self._line.insist("DELETE", path)
+        reply = await self._line.insist("DELETE", path, token=self._token)
         if reply.code == "battle_over":
             return
         if reply.status != 200 and not (reply.doubtful and reply.code == "not_judged"):
@@ -228,7 +230,7 @@ class Voter:
             return
         claims.took_back(round_number)
         self._line.counts["undone"] += 1
-        again = await self._line.insist("DELETE", path)
+        again = await self._line.insist("DELETE", path, token=self._token)
         if again.status == 200:
             claims.wrong.append(f"{path}: the same verdict was taken back twice: {again}")
         await self._resend(claims, round_number)
@@ -237,7 +239,8 @@ class Voter:
         """The keys of what was taken back: none may count."""
         for ballot in self._last:
             body = {"round": round_number, "verdict": ballot.verdict}
-            reply = await self._line.insist("POST", f"{BATTLES}/{claims.battle}/votes", body, key=ballot.key)
+            path = f"{BATTLES}/{claims.battle}/votes"
+            reply = await self._line.insist("POST", path, body, key=ballot.key, token=self._token)
             if reply.status == 200 and ballot.verdict in claims.tries[round_number][-2].told:
                 claims.wrong.append(f"{claims.battle} round {round_number}: {ballot} was taken back and told 200")
             if reply.status == 200 or reply.code == "already_judged":  # the other tab's key was never used up

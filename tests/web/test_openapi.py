@@ -100,6 +100,8 @@ def test_the_names_of_native_operations_are_these() -> None:
     }
     assert native == {
         "POST /api/arena/battles": "open_battle",
+        "GET /api/arena/battles": "list_battles",
+        "DELETE /api/arena/battles/{battle_id}": "erase_battle",
         "GET /api/arena/battles/{battle_id}": "read_battle",
         "GET /api/arena/battles/{battle_id}/events": "watch_battle",
         "POST /api/arena/battles/{battle_id}/votes": "vote",

@@ -13,9 +13,11 @@ from starlette.requests import Request
 from app.errors import ConfigurationError
 from app.records.voters import secret_of, voter_key
 from app.settings.settings import Settings
+from app.web.ownership import Claim
 from app.web.shared.voters import voter_of
 
 SERVICES: Any = SimpleNamespace(secret=b"secret")
+CLAIM = Claim(SERVICES)
 
 
 def request(headers: dict[str, str] | None = None, client: tuple[str, int] | None = ("203.0.113.9", 5000)) -> Request:
@@ -27,13 +29,13 @@ def test_the_session_counts_before_the_cookie_and_the_cookie_before_the_address(
     all_three = request({"X-Session-ID": "s-1", "Cookie": "session=c-1"})
     no_session = request({"X-Session-ID": "  ", "Cookie": "session=c-1"})
 
-    assert voter_of(all_three, SERVICES).key == voter_key(b"secret", "session", "s-1")
-    assert voter_of(no_session, SERVICES).key == voter_key(b"secret", "cookie", "c-1")
-    assert voter_of(request(), SERVICES).key == voter_key(b"secret", "address", "203.0.113.9")
+    assert voter_of(all_three, CLAIM).key == voter_key(b"secret", "session", "s-1")
+    assert voter_of(no_session, CLAIM).key == voter_key(b"secret", "cookie", "c-1")
+    assert voter_of(request(), CLAIM).key == voter_key(b"secret", "address", "203.0.113.9")
 
 
 def test_of_a_sender_without_an_address_nothing_is_known() -> None:
-    assert voter_of(request(client=None), SERVICES).key is None
+    assert voter_of(request(client=None), CLAIM).key is None
 
 
 def test_a_key_shows_nothing_of_what_it_is_made_of() -> None:

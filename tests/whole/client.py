@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -70,9 +70,37 @@ class Watched:
         return event
 
 
+#: The tokens of the battles that were opened here, as a browser keeps its cookies.
+TOKENS: dict[str, str] = {}
+#: That of the houses of ``tests.whole.harness``.
+ADMIN_KEY = "the-admins-own-key"
+
+
+async def keep_token(reply: httpx.Response) -> None:
+    """Keep the token of a battle that was opened."""
+    if reply.status_code == 201 and reply.request.url.path == BATTLES:
+        await reply.aread()
+        opened = reply.json()
+        TOKENS[opened["battle_id"]] = opened["token"]
+
+
+async def show_token(request: httpx.Request) -> None:
+    """Send the token of the battle that is meant by the address or, in older calls, by the body."""
+    path = request.url.path
+    battle = path.removeprefix(f"{BATTLES}/").split("/")[0] if path.startswith(f"{BATTLES}/") else None
+    if battle is None and request.method == "POST":
+        with suppress(ValueError, AttributeError, RecursionError, httpx.RequestNotRead):
+            battle = json.loads(request.content).get("battle_id")
+    if isinstance(battle, str) and battle in TOKENS:
+        request.headers.setdefault("X-Battle-Token", TOKENS[battle])
+    elif path.startswith(f"{BATTLES}/") and request.method != "GET":
+        request.headers.setdefault("X-Admin-Key", ADMIN_KEY)  # nobody has the token of what an older call opened
+
+
 def client(**more: Any) -> httpx.AsyncClient:
     """A client that asks nobody but loopback, with a limit on every wait."""
-    return httpx.AsyncClient(timeout=httpx.Timeout(LIMIT_S), trust_env=False, **more)
+    hooks: dict[str, list[Callable[..., Any]]] = {"request": [show_token], "response": [keep_token]}
+    return httpx.AsyncClient(timeout=httpx.Timeout(LIMIT_S), trust_env=False, event_hooks=hooks, **more)
 
 
 async def call(method: str, url: str, **more: Any) -> httpx.Response:

@@ -25,6 +25,7 @@ import httpx
 
 from app.simulator.server.server import RunningSimulator, SimulatorConfig, running_simulator
 from tests.redis.server import RedisServer
+from tests.whole.client import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
 READY_LIMIT_S = 40.0
@@ -263,6 +264,7 @@ def _settings(folder: Path, redis_url: str, granite: str, basalt: str, parallel:
     rest = f"memory_gb = 24\nnum_parallel = {parallel}\n"
     toml.write_text("".join(f'[[hosts]]\nname = "{name}"\nurl = "{url}"\n{rest}' for name, url in hosts))
     return {
+        "ARENA_ADMIN_KEY": ADMIN_KEY,
         "ARENA_CONFIG": str(toml),
         "ARENA_DATA_DIR": str(folder / "data"),
         "ARENA_MODELS": ",".join(MODELS),

@@ -221,6 +221,8 @@ async def test_a_battle_that_is_none_is_not_found_under_every_route(home, battle
         ("GET", "/events", None),
         ("POST", "/votes", {"round": 1, "verdict": "a"}),
         ("POST", "/stop", None),
+        ("DELETE", "/votes/1", None),
+        ("DELETE", "", None),
     ):
         async with client() as http:
             request = http.build_request(method, home.one.url + "/x", json=body)
@@ -247,7 +249,7 @@ async def test_the_native_calls_take_no_session_id(home):
         ("GET", GET, 405),
         ("PUT", SUBMIT, 405),
         ("DELETE", OPEN, 405),
-        ("GET", OPEN, 405),
+        ("GET", OPEN, 403),
         ("GET", VOTE, 405),
         ("POST", OPEN + "/{running}", 405),
         ("POST", OPEN + "/{running}/events", 405),
@@ -269,6 +271,64 @@ async def test_a_wrong_method_or_an_unknown_path_has_the_same_shape(home, runnin
     check_refusal(reply, status)
     if status == 405:
         assert reply.headers["allow"]
+
+
+UNKNOWN_FIELDS = [
+    (OPEN, "num_modles", "did you mean num_models?"),
+    (OPEN, "Message", "did you mean message?"),
+    (OPEN, "temperature", "the fields are message, num_models, models, system, session_id"),
+    (VOTE, "choice", "the fields are round, verdict, client_time"),
+    (VOTE, "verdit", "did you mean verdict?"),
+    ("/api/arena/warm", "model", "did you mean models?"),
+]
+
+
+@pytest.mark.parametrize(("path", "field", "remedy"), UNKNOWN_FIELDS)
+async def test_an_unknown_field_is_refused_with_the_one_that_was_meant(home, running, path, field, remedy):
+    body = json.dumps(NEEDED.get(path, {}) | {field: 3}).encode()
+    refused = await send(home, path, body, 400, running)
+    assert (refused["code"], refused["field"]) == ("unknown_field", field)
+    assert remedy in refused["error"]
+
+
+async def test_older_calls_ignore_unknown_fields_as_ever(home):
+    body = {"message": "Hi", "num_modles": 2, "view_index": [], "session_id": "with-more-fields"}
+    assert (await post(home.one.url + START, body)).status_code == 200
+
+
+TOLD = [
+    (OPEN, {"message": "Hi", "session_id": "s" * 201}, "session_id must have at most 200 characters"),
+    (START, {"message": "Hi", "session_id": "s" * 201}, "session_id must have at most 200 characters"),
+    (OPEN, {"message": "Hi", "models": ["m"] * 101}, "models must have at most 100 items"),
+    (OPEN, {"message": 7}, "message must be text"),
+    (OPEN, {"message": "Hi", "num_models": "3"}, "num_models must be a whole number"),
+    (OPEN, {"message": "Hi", "models": "m"}, "models must be a list"),
+    (VOTE, {"round": 0, "verdict": "a"}, "round must be at least 1"),
+    (VOTE, {"round": 1, "verdict": "left"}, "verdict must be 'a', 'b', 'tie' or 'both_bad'"),
+    (VOTE, {"round": 1, "verdict": "a", "client_time": "noon"}, "client_time must be a time with a zone"),
+    (OPEN, {"message": "  "}, "message must not be empty"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "sentence"), TOLD)
+async def test_what_is_wrong_is_told_in_words_of_ours_under_one_code(home, running, path, body, sentence):
+    refused = await send(home, path, json.dumps(body).encode(), 400, running)
+    assert sentence in refused["error"]
+    assert refused["code"] == "invalid_field"
+
+
+@pytest.mark.parametrize("number", ["x", "0", "1001", "1.5", "9" * 5000])
+async def test_a_round_to_take_back_that_is_none_is_told_as_such(home, running, number):
+    reply = await call("DELETE", f"{home.one.url}{BATTLES}/{running}/votes/{number}")
+    assert check_refusal(reply, 400)["field"] == "round_number"
+
+
+@pytest.mark.parametrize(("where", "field"), [("headers", "Last-Event-ID"), ("params", "after")])
+async def test_a_cursor_that_is_none_is_told_by_where_it_stood(home, running, where, field):
+    url = f"{home.one.url}{BATTLES}/{running}/events"
+    refused = check_refusal(await call("GET", url, **{where: {field: "not a cursor"}}), 400)
+    assert refused["field"] == field
+    assert field in refused["error"]
 
 
 VOTES = {

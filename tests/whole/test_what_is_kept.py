@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from tests.whole.client import open_battle, play
+from tests.whole.client import TOKENS, open_battle, play
 from tests.whole.conftest import Home
 from tests.whole.harness import MODELS
 
@@ -63,7 +63,8 @@ async def test_a_voter_is_kept_as_a_hash_with_the_time_of_his_clock(home: Home) 
 
     async with httpx.AsyncClient(base_url=home.two.url, trust_env=False) as client:
         path = f"/api/arena/battles/{battle}/votes"
-        reply = await client.post(path, json=verdict, headers={"X-Session-ID": "session-4711"})
+        told = {"X-Session-ID": "session-4711", "X-Battle-Token": TOKENS[battle]}
+        reply = await client.post(path, json=verdict, headers=told)
 
     assert reply.status_code == 200, reply.text
     [vote] = rows(home, "SELECT * FROM votes WHERE battle_id = ?", battle)

@@ -6,17 +6,32 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 
-from app.arena.requests import OpenRequest, body_hash
+from app.arena.requests import NATIVE, OPENED_BY, OpenRequest, body_hash
 from app.battle.battle import Verdict
-from app.errors import InvalidInput, MessageTooLarge
+from app.errors import Forbidden, InvalidInput, MessageTooLarge
 from app.hosts.names import is_cloud
+from app.records.values import BattleSummary
+from app.web.api.host_views import rfc3339
+from app.web.ownership import NO_TOKENS, OwnersOnly, TokensHeader, battle_token, hand_over, owned_among
 from app.web.schemas.base import Responses, answered
-from app.web.schemas.battles import ENDED, OPENED, READY, BattleSnapshot, OpenedBattle
-from app.web.schemas.errors import ALREADY_JUDGED, AWAY, INVALID, KEY_REUSED, NO_BATTLE, NOT_JSON, TOO_LARGE, TOO_LATE
+from app.web.schemas.battles import ENDED, LISTED, OPENED, READY, BattleList, BattleSnapshot, OpenedBattle
+from app.web.schemas.errors import (
+    ALREADY_JUDGED,
+    AWAY,
+    INVALID,
+    KEY_REUSED,
+    NO_BATTLE,
+    NOT_JSON,
+    NOT_YOURS_403,
+    STILL_RUNNING,
+    TOO_LARGE,
+    TOO_LATE,
+)
+from app.web.shared.access import has_admin_key
 from app.web.shared.answering import DocumentedRoute, JsonBytes
-from app.web.shared.fields import BattleId, OptionalText, Text
+from app.web.shared.fields import BattleId, NativeBody, OptionalText, Text
 from app.web.shared.services import Services, Wired
 from app.web.shared.streams import event_stream
 from app.web.shared.voters import Sender
@@ -24,6 +39,7 @@ from app.web.shared.voters import Sender
 router = APIRouter(prefix="/api/arena", tags=["battles"], route_class=DocumentedRoute)
 
 _NOW = answered(BattleSnapshot, "The battle as it is now", READY, ENDED)
+_LIST = answered(BattleList, "Your battles", LISTED)
 _STREAM = (
     'id: k7q2ab-57\nevent: delta\ndata: {"round":1,"side":"a","text":"Because"}\n\n'
     'id: k7q2ab-58\nevent: ready\ndata: {"round":1}\n\n'
@@ -37,7 +53,7 @@ _BODY_REFUSED: Responses = {**INVALID, **TOO_LARGE, **NOT_JSON}
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 
 
-class OpenBody(BaseModel):
+class OpenBody(NativeBody):
     """What a battle is opened with."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"message": "Why is the sky blue?", "num_models": 3}]})
@@ -49,7 +65,7 @@ class OpenBody(BaseModel):
     session_id: OptionalText = Field(default=None, max_length=200)
 
 
-class VoteBody(BaseModel):
+class VoteBody(NativeBody):
     """A verdict on a round; ``client_time`` is when it was given by the voter's own clock (RFC 3339)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"round": 1, "verdict": "tie"}]})
@@ -122,6 +138,7 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
         session_id=body.session_id,
         idempotency_key=key,
         body_hash=body_hash(body.model_dump()),
+        options={OPENED_BY: NATIVE},
     )
 
 
@@ -130,12 +147,56 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
     status_code=201,
     responses={201: answered(OpenedBattle, "The battle", OPENED), **_BODY_REFUSED, **KEY_REUSED, **AWAY},
 )
-async def open_battle(body: OpenBody, services: Wired, key: IdempotencyKey = None) -> JsonBytes:
-    """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once."""
+async def open_battle(body: OpenBody, request: Request, services: Wired, key: IdempotencyKey = None) -> JsonBytes:
+    """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once.
+
+    `token` is what proves that the battle is yours: votes, undo, stop and delete need it, as the cookie that comes with
+    it (browsers) or as `X-Battle-Token`. Reading by the battle's address needs nothing.
+    """
     # A repetition is answered whatever has become of the models and queues since.
     again = None if key is None else await services.manager.opened_with(key, body_hash(body.model_dump()))
     snapshot = again or await services.manager.open(await opening_of(body, services, key))
-    return JsonBytes(snapshot.to_dict(), 201)
+    token = battle_token(services.secret, snapshot.battle_id)
+    response = JsonBytes(snapshot.to_dict() | {"token": token}, 201)
+    hand_over(response, request, snapshot.battle_id, token)
+    return response
+
+
+@router.get("/battles", name="list_battles", responses={200: _LIST, **INVALID, **NOT_YOURS_403, **AWAY})
+async def list_battles(
+    request: Request,
+    services: Wired,
+    tokens: TokensHeader = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[BattleId | None, Query()] = None,
+) -> dict[str, Any]:
+    """Your battles, the newest first: those whose tokens `X-Battle-Tokens` has; wrong ones are left out.
+
+    With the admin key and without that header: all battles, `limit` at a time; `next` is the `before` of the next page.
+    """
+    archive = services.manager.archive
+    if tokens is not None:
+        return _listed(await archive.among(owned_among(services, tokens)))
+    if not has_admin_key(request, services.settings):
+        raise Forbidden(NO_TOKENS, code="not_yours")
+    page = await archive.newest(limit, before)
+    return _listed(page, page[-1].id if len(page) == limit else None)
+
+
+def _listed(battles: Sequence[BattleSummary], following: str | None = None) -> dict[str, Any]:
+    return {"battles": [_line(battle) for battle in battles], "next": following}
+
+
+def _line(battle: BattleSummary) -> dict[str, Any]:
+    return {
+        "battle_id": battle.id,
+        "status": battle.status.value,
+        "message": battle.message,
+        "round": battle.round,
+        "created_at": rfc3339(battle.created_at.timestamp()),
+        "ended_at": rfc3339(battle.ended_at.timestamp()) if battle.ended_at else None,
+        "erased": battle.erased,
+    }
 
 
 @router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **AWAY})
@@ -162,9 +223,24 @@ async def watch_battle(
     return await event_stream(services, battle_id, request, after)
 
 
+@router.delete(
+    "/battles/{battle_id}",
+    name="erase_battle",
+    status_code=204,
+    response_class=Response,
+    dependencies=[OwnersOnly],
+    responses={204: {"description": "Erased"}, **NOT_YOURS_403, **NO_BATTLE, **STILL_RUNNING, **AWAY},
+)
+async def erase_battle(battle_id: BattleId, services: Wired) -> Response:
+    """Erase what was asked and answered in an ended battle, and who voted; verdicts and timings stay for the board."""
+    await services.manager.archive.erase(battle_id)
+    return Response(status_code=204)
+
+
 @router.post(
     "/battles/{battle_id}/votes",
-    responses={200: _NOW, **_BODY_REFUSED, **NO_BATTLE, **ALREADY_JUDGED, **AWAY},
+    dependencies=[OwnersOnly],
+    responses={200: _NOW, **_BODY_REFUSED, **NOT_YOURS_403, **NO_BATTLE, **ALREADY_JUDGED, **AWAY},
 )
 async def vote(
     battle_id: BattleId, body: VoteBody, services: Wired, sender: Sender, key: IdempotencyKey = None
@@ -179,7 +255,8 @@ async def vote(
 @router.delete(
     "/battles/{battle_id}/votes/{round_number}",
     name="undo_vote",
-    responses={200: _NOW, **INVALID, **NO_BATTLE, **TOO_LATE, **AWAY},
+    dependencies=[OwnersOnly],
+    responses={200: _NOW, **INVALID, **NOT_YOURS_403, **NO_BATTLE, **TOO_LATE, **AWAY},
 )
 async def undo(
     battle_id: BattleId, round_number: Annotated[int, Path(ge=1, le=1000)], services: Wired
@@ -188,7 +265,12 @@ async def undo(
     return (await services.manager.undo(battle_id, round_number, services.settings.arena_undo)).to_dict()
 
 
-@router.post("/battles/{battle_id}/stop", name="stop_battle", responses={200: _NOW, **NO_BATTLE, **AWAY})
+@router.post(
+    "/battles/{battle_id}/stop",
+    name="stop_battle",
+    dependencies=[OwnersOnly],
+    responses={200: _NOW, **NOT_YOURS_403, **NO_BATTLE, **AWAY},
+)
 async def stop(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """Stop generation on the hosts and end the battle; also when it has ended already."""
     return (await services.manager.stop(battle_id)).to_dict()

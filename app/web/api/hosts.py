@@ -6,7 +6,7 @@ from time import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.errors import InvalidInput, Unavailable
 from app.hosts.names import same_model
@@ -15,7 +15,7 @@ from app.web.api.host_views import finding_view, full_host_view, host_view, miss
 from app.web.schemas.errors import INVALID, NOT_JSON
 from app.web.shared.access import is_operator
 from app.web.shared.answering import DocumentedRoute, JsonBytes
-from app.web.shared.fields import Text
+from app.web.shared.fields import NativeBody, Text
 from app.web.shared.fleet import Fleet
 from app.web.shared.services import Services, Wired
 
@@ -36,7 +36,7 @@ async def fleet_of(services: Wired) -> Fleet:
 WiredFleet = Annotated[Fleet, Depends(fleet_of)]
 
 
-class WarmBody(BaseModel):
+class WarmBody(NativeBody):
     """Which models are about to be played; none named: all that can be drawn."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"models": ["llama3.1:8b", "qwen3:8b"]}]})

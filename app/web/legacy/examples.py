@@ -8,6 +8,7 @@ import orjson
 
 from app.web.api.leaderboard import ROW
 from app.web.legacy.schemas import LegacyExported, LegacyRefused, LegacyStatus, LegacyUnavailable
+from app.web.ownership import NOT_YOURS
 from app.web.schemas.base import Responses, Schema, answered
 from app.web.shared.access import OPERATORS_ONLY
 
@@ -199,7 +200,7 @@ EXPORTED: Json = {
 }
 _UNKNOWN_TYPE: Json = {
     "error": "type must be one of dpo, rlhf, analytics",
-    "code": "invalid_input",
+    "code": "invalid_field",
     "field": "type",
     "valid_types": ["dpo", "rlhf", "analytics"],
 }
@@ -220,6 +221,7 @@ CHAT_STREAM: list[Json] = [_INIT | {"round": 1, "done": False}, _DELTA, _FINAL]
 STREAM_OF_RESPONSES: list[Json] = CHAT_STREAM
 
 _ERRORS: dict[int | str, tuple[str, Json]] = {
+    "default": ("Any other refusal or failure", {"error": NOT_YOURS, "code": "not_yours"}),
     400: ("Something is missing or wrong", {"error": "battle_id is required", "code": "missing_field"}),
     404: (
         "No such battle",

@@ -82,11 +82,14 @@ async def judge(services: Services, body: ChoiceBody, sender: Voter) -> Judged:
 
     Raises:
         NotFound: there is no such battle.
+        Forbidden: it was opened by the native API and is somebody else's.
         InvalidInput: it is no verdict, the answers are not complete, another verdict stands, or the battle is over.
     """
     patience = SCRIPTS if body.is_of_script else PAGES
     deadline = _now() + patience.answer.total_seconds()
     battle_id = await services.manager.resolve(body.battle_id)
+    if battle_id == body.battle_id:
+        await sender.claim.check_legacy(battle_id)
     voter = (sender if battle_id == body.battle_id else sender.in_session(body.battle_id)).key
     before = await history_now(services, battle_id)
     verdict = verdict_of(body.word, before, body.key)

@@ -43,5 +43,5 @@ def about_of(settings: Settings) -> About:
         undo_s=settings.arena_undo.total_seconds(),
         retention_days=None if kept is None else max(1, round(kept / timedelta(days=1))),
         notice=settings.arena_notice,
-        open=bool(getattr(settings, "arena_open", False)),
+        open=settings.arena_open,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from app.battle.battle import Status, Verdict
@@ -43,7 +43,7 @@ REVEAL: dict[str, Any] = {
 }
 _DONE = {"state": "done", "text": "Because air scatters blue light most.", "finish_reason": "stop", "error": None}
 _QUEUED = {"state": "queued", "text": "", "finish_reason": None, "error": None}
-OPENED: dict[str, Any] = {
+_OPENING: dict[str, Any] = {
     "battle_id": BATTLE,
     "status": "running",
     "message": "Why is the sky blue?",
@@ -57,7 +57,8 @@ OPENED: dict[str, Any] = {
     "reveal": None,
 }
 VOTE: dict[str, Any] = {"round": 1, "verdict": "a", "aliases": {"a": "Model A", "b": "Model B"}}
-READY: dict[str, Any] = OPENED | {
+OPENED: dict[str, Any] = _OPENING | {"token": "0e3fd0c8b1a24c6fa0a6d5f4b3c2e1d0"}
+READY: dict[str, Any] = _OPENING | {
     "sides": {"a": {"alias": "Model A", **_DONE}, "b": {"alias": "Model B", **_DONE}},
     "can_vote": True,
     "cursor": "k7q2ab-57",
@@ -70,6 +71,21 @@ ENDED: dict[str, Any] = READY | {
     "can_vote": False,
     "cursor": "k7q2ab-104-end",
     "reveal": REVEAL,
+}
+
+LISTED: dict[str, Any] = {
+    "battles": [
+        {
+            "battle_id": BATTLE,
+            "status": "finished",
+            "message": "Why is the sky blue?",
+            "round": 2,
+            "created_at": "2026-01-01T12:00:00.000Z",
+            "ended_at": "2026-01-01T12:01:31.402Z",
+            "erased": False,
+        }
+    ],
+    "next": None,
 }
 
 
@@ -174,9 +190,30 @@ class BattleSnapshot(Schema):
 
 
 class OpenedBattle(BattleSnapshot):
-    """The snapshot of a battle that was opened."""
+    """The snapshot of a battle that was opened, and what proves that it is yours."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [example(OPENED)]})
+
+    token: str = Field(description="Send it as X-Battle-Token; browsers have it as a cookie already.")
+
+
+class BattleLine(Schema):
+    """A battle in a list; `erased` says that its words are gone."""
+
+    battle_id: str
+    status: Status
+    message: str
+    round: int = Field(ge=1)
+    created_at: AwareDatetime
+    ended_at: AwareDatetime | None
+    erased: bool
+
+
+class BattleList(Schema):
+    """Battles, the newest first; `next` is the `before` of the next page, null on the last one."""
+
+    battles: list[BattleLine]
+    next: str | None
 
 
 Side = Literal["a", "b"]

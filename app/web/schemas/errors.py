@@ -62,6 +62,15 @@ NOT_JSON: Responses = {
         },
     )
 }
+NOT_YOURS_403: Responses = {
+    403: refused(
+        "The battle is somebody else's",
+        {
+            "error": "this battle is not yours: send the token that its opening answered as X-Battle-Token",
+            "code": "not_yours",
+        },
+    )
+}
 NO_BATTLE: Responses = {404: refused("There is no such battle", UNKNOWN_BATTLE)}
 AWAY: Responses = {503: refused("Something is unavailable; `Retry-After` tells when to ask again", REDIS_AWAY)}
 
@@ -78,6 +87,7 @@ ALREADY_JUDGED = conflict(
         "vote": VOTE,
     }
 )
+STILL_RUNNING = conflict({"error": "the battle still runs; stop it first, then delete it", "code": "still_running"})
 TOO_LATE = conflict({"error": "only the newest verdict can be taken back, within 30 s", "code": "too_late"})
 KEY_REUSED = conflict(
     {"error": "this idempotency key was used for another request; send a new one", "code": "idempotency_key_reused"}

@@ -16,9 +16,10 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.errors import ArenaError, Conflict, InvalidInput, NotFound, Unavailable
+from app.errors import ArenaError, Conflict, Unavailable
 from app.store_errors import redis_lost, redis_trouble
 from app.web.shared import refusals
+from app.web.validation import invalid_input
 
 
 def error_response(error: ArenaError) -> JSONResponse:
@@ -47,23 +48,6 @@ def _status_error(error: HTTPException) -> JSONResponse:
     }
     code, sentence = sentences.get(error.status_code, ("http_error", str(error.detail)))
     return JSONResponse({"error": sentence, "code": code}, error.status_code, error.headers)
-
-
-def invalid_input(error: RequestValidationError) -> ArenaError:
-    """The first thing that is wrong with the input, as one sentence."""
-    first = error.errors()[0]
-    if first["loc"][0] == "path":
-        return NotFound("there is no such battle; open one with POST /api/arena/battles")
-    path = [str(part) for part in first["loc"] if part not in ("body", "query", "path", "header")]
-    kind = first["type"]
-    if kind == "json_invalid":
-        return InvalidInput('the body is not valid JSON; send an object such as {"message": "…"}', code="invalid_json")
-    if not path or kind == "model_attributes_type":
-        return InvalidInput("the body must be a JSON object with the fields of this call", code="invalid_body")
-    name = ".".join(path)
-    if kind == "missing":
-        return InvalidInput(f"{name} is required", code="missing_field", field=name)
-    return InvalidInput(f"{name}: {first['msg'].removeprefix('Value error, ')}", code="invalid_field", field=name)
 
 
 def install(app: FastAPI) -> None:

@@ -85,7 +85,8 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
         NotFound: there is no such battle.
     """
     # EventSource reconnects with its old URL and the newer header, so the header wins.
-    text = request.headers.get("last-event-id") or after
+    header = request.headers.get("last-event-id")
+    field, text = ("Last-Event-ID", header) if header else ("after", after)
     with suppress(Unavailable):
         await services.manager.record(battle_id)
     cursor: Cursor | None = None
@@ -93,7 +94,7 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
         try:
             cursor, at_end = parse_cursor(text)
         except ValueError:
-            raise InvalidInput("after must be the id of an event, such as k7q2ab-57", field="after") from None
+            raise InvalidInput(f"{field} must be the id of an event, such as k7q2ab-57", field=field) from None
         if at_end:
             return Response(status_code=204, headers=STREAM_HEADERS)
     return EventStream(

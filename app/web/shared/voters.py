@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.records.voters import Known, voter_key
-from app.web.shared.services import Services, Wired
+from app.web.ownership import Claim, Claimed
 
 #: Where browsers keep the session of the pages around ours.
 COOKIE = "session"
@@ -17,33 +17,33 @@ MAX_SESSION = 200
 
 @dataclass(frozen=True, slots=True)
 class Voter:
-    """The sender of a vote; ``services`` has the secret that keys are made with."""
+    """The sender of a vote, and what he shows for his right to it."""
 
-    services: Services
+    claim: Claim
     known_by: Known | None
     value: str
 
     @property
     def key(self) -> str | None:
         """Tells him from others; None when nothing is known of him."""
-        return None if self.known_by is None else voter_key(self.services.secret, self.known_by, self.value)
+        return None if self.known_by is None else voter_key(self.claim.services.secret, self.known_by, self.value)
 
     def in_session(self, session: str) -> Voter:
         """The same sender, known by his session."""
-        return Voter(self.services, "session", session)
+        return Voter(self.claim, "session", session)
 
 
-def voter_of(request: Request, services: Wired) -> Voter:
+def voter_of(request: Request, claim: Claimed) -> Voter:
     """The sender: his session (``X-Session-ID``), else his cookie, else the address that he comes from."""
     session = request.headers.get("X-Session-ID", "").strip()
     if 0 < len(session) <= MAX_SESSION and session.isprintable():
-        return Voter(services, "session", session)
+        return Voter(claim, "session", session)
     cookie = request.cookies.get(COOKIE)
     if cookie:
-        return Voter(services, "cookie", cookie)
+        return Voter(claim, "cookie", cookie)
     if request.client is None:
-        return Voter(services, None, "")
-    return Voter(services, "address", request.client.host)
+        return Voter(claim, None, "")
+    return Voter(claim, "address", request.client.host)
 
 
 Sender = Annotated[Voter, Depends(voter_of)]
