@@ -65,7 +65,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     """The ASGI application of one worker process; uvicorn's factory."""
     configuration.configure()
     known = settings or load_settings()
-    return application.create(lambda: opened(known))
+    return application.create(lambda: opened(known), cors_origins=known.arena_cors_origins)
 
 
 async def check(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 FOREVER = timedelta(days=73_000)
@@ -158,9 +158,24 @@ def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+
+
+def _origins(given: tuple[str, ...]) -> tuple[str, ...]:
+    """Origins as browsers send them: in small letters, without a path."""
+    origins = tuple(origin.lower() for origin in given)
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"{origin!r} is no origin: write it like https://example.org, without a path, or * for all"
+            )
+    return origins
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 KeepAlive = Annotated[timedelta, BeforeValidator(parse_keep_alive)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
 Think = Annotated[bool | str, BeforeValidator(parse_think)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 OptionalPort = Annotated[Port | None, BeforeValidator(_port)]

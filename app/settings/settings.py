@@ -29,6 +29,7 @@ from app.settings.forms import (
     KeepAlive,
     Names,
     OptionalPort,
+    Origins,
     Secret,
     Think,
     UserPath,
@@ -106,7 +107,7 @@ class Settings(BaseSettings):
     arena_secret: Secret = ""
     arena_admin_key: Secret = ""
     arena_open: bool = False
-    arena_cors_origins: Names = ()
+    arena_cors_origins: Origins = ()
     arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.web import documentation, legacy
 from app.web.api import battles, hosts
+from app.web.cors import letting_in
 from app.web.ops import health, metrics
 from app.web.page import routes as page
 from app.web.schemas.errors import ANY_ERROR
@@ -27,13 +28,18 @@ DESCRIPTION = "Blind, side-by-side battles between local models: the winner stay
 class Arena(FastAPI):
     """The application; what every response has is added outermost, so that the answer to an unexpected error has it."""
 
+    cors_origins: Sequence[str] = ()
+
     def build_middleware_stack(self) -> ASGIApp:
         """The framework's stack in ours."""
-        return RequestIds(NoStore(super().build_middleware_stack()))
+        return RequestIds(NoStore(letting_in(self.cors_origins, super().build_middleware_stack())))
 
 
-def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastAPI:
-    """Build the application; ``opened`` starts and ends the services with its lifespan."""
+def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_origins: Sequence[str] = ()) -> FastAPI:
+    """Build the application; ``opened`` starts and ends the services with its lifespan.
+
+    Pages of ``cors_origins`` may call it from a browser.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -49,6 +55,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]]) -> FastA
         redirect_slashes=False,
         generate_unique_id_function=documentation.operation_id,
     )
+    app.cors_origins = cors_origins
     for room in (battles, legacy, hosts, metrics, health, page):
         app.include_router(room.router, responses=ANY_ERROR)
     documentation.install(app)

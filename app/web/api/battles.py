@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 from app.arena.requests import NATIVE, OPENED_BY, OpenRequest, body_hash
 from app.battle.battle import Verdict
 from app.errors import Forbidden, InvalidInput, MessageTooLarge
-from app.hosts.names import is_cloud
+from app.hosts.names import did_you_mean, is_cloud, same_model
 from app.records.values import BattleSummary
 from app.web.api.host_views import rfc3339
 from app.web.ownership import NO_TOKENS, OwnersOnly, TokensHeader, battle_token, hand_over, owned_among
@@ -89,21 +89,28 @@ def check_length(settings_limit: int, **texts: str | None) -> None:
 
 
 def chosen_models(asked: Sequence[str] | None, at_hand: Sequence[str]) -> Sequence[str]:
-    """The models to draw from: those asked for, else all at hand.
+    """The models to draw from, as they are listed: those asked for (``qwen3`` is ``qwen3:latest``), else all at hand.
 
     Raises:
         InvalidInput: a double, an unknown or a cloud name.
     """
     if asked is None:
         return at_hand
-    if len(set(asked)) != len(asked):
+    chosen = [_listed_name(name, at_hand) for name in asked]
+    if len(set(chosen)) != len(chosen):
         raise InvalidInput("models has a name twice; name each model once", field="models")
-    for name in asked:
-        if is_cloud(name):
-            raise InvalidInput(f"{name!r} runs in somebody's cloud; name local models only", field="models")
-        if name not in at_hand:
-            raise InvalidInput(f"{name!r} is not among the models at hand", field="models")
-    return asked
+    return chosen
+
+
+def _listed_name(asked: str, at_hand: Sequence[str]) -> str:
+    if is_cloud(asked):
+        raise InvalidInput(f"{asked!r} runs in somebody's cloud; name local models only", field="models")
+    found = next((name for name in at_hand if same_model(name, asked)), None)
+    if found is None:
+        meant = did_you_mean(asked, at_hand)
+        remedy = f"did you mean {meant}?" if meant else f"there are {', '.join(at_hand)}"
+        raise InvalidInput(f"{asked[:100]!r} is not among the models at hand; {remedy}", field="models")
+    return found
 
 
 def count_of(asked: int | None, configured: int, models: Sequence[str]) -> int:
@@ -199,6 +206,7 @@ def _line(battle: BattleSummary) -> dict[str, Any]:
     }
 
 
+@router.head("/battles/{battle_id}", include_in_schema=False)
 @router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **AWAY})
 async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """The battle as it is now; never waits."""

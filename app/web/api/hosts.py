@@ -44,6 +44,7 @@ class WarmBody(NativeBody):
     models: list[Text] | None = Field(default=None, max_length=100)
 
 
+@router.head("/hosts", include_in_schema=False)
 @router.get("/hosts", name="list_hosts", responses={200: HOSTS, 503: WITHOUT_REDIS})
 async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[str, Any]:
     """The model hosts in the configured order: how they are, and what they have in memory.
@@ -72,6 +73,7 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     return body | {"view": "full", "hosts": full, "findings": [finding_view(finding) for finding in findings]}
 
 
+@router.head("/models", include_in_schema=False)
 @router.get("/models", name="list_models", responses={200: MODELS, 503: WITHOUT_REDIS})
 async def models(fleet: WiredFleet) -> dict[str, Any]:
     """The contestants, the hosts that have them, and the configured models that are nowhere, with what to do.

@@ -130,6 +130,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
+@router.head("/leaderboard", include_in_schema=False)
 @router.get("/leaderboard", responses=_ANSWERS)
 async def leaderboard(
     services: Wired,

@@ -17,12 +17,14 @@ _DEGRADED = {"status": "ok", "degraded": True, "trouble": ["host gpu-1 does not 
 _NOT_READY = {"status": "unavailable", "error": "this process is draining", "code": "not_ready", "degraded": True}
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses={200: answered(Alive, "The process answers", {"status": "ok"})})
 async def healthz() -> dict[str, str]:
     """The process and its loop are alive; asks nobody else."""
     return {"status": "ok"}
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     responses={

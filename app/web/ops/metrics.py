@@ -27,6 +27,7 @@ arena_host_up{host="gpu-1"} 1.0
 _TEXT: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}
 
 
+@router.head("/metrics", include_in_schema=False)
 @router.get("/metrics", response_class=Response, responses={200: _TEXT, 503: WITHOUT_REDIS})
 async def metrics(request: Request, services: Wired, fleet: WiredFleet) -> Response:
     """Counters, histograms and gauges of all workers together; nothing in it is one process' own.

@@ -14,14 +14,14 @@ MAX_BODY_BYTES = 1_000_000
 
 
 class UnsupportedMediaType(ArenaError):
-    """The body is not JSON."""
+    """The body is not plain JSON."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class BodyGate:
-    """Refuses bodies that are not JSON (415) or over ``max_bytes`` (413), of requests that a route would take.
+    """Refuses bodies that are not plain JSON (415) or over ``max_bytes`` (413), of requests that a route would take.
 
     Any other request is passed on, whatever its body is: the router has the right word for it, 404 or 405.
     """
@@ -45,6 +45,11 @@ class BodyGate:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_bytes:
             return self._too_large()
+        coding = headers.get("content-encoding", "").strip().lower()
+        if coding not in ("", "identity"):
+            return UnsupportedMediaType(
+                f"the body is compressed (Content-Encoding: {coding[:40]}), which is not taken; send it as it is"
+            )
         media = headers.get("content-type", "").split(";")[0].strip().lower()
         has_body = length not in ("", "0") or "transfer-encoding" in headers
         if has_body and media != "application/json" and not media.endswith("+json"):

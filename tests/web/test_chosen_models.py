@@ -1,0 +1,23 @@
+"""Which models are drawn from: those that were named, in any spelling that Ollama takes, by their listed names."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import InvalidInput
+from app.web.api.battles import chosen_models
+
+AT_HAND = ("qwen3:latest", "llama3.1:8b", "hf.co/someone/model:Q4")
+
+
+def test_a_name_without_a_tag_is_the_latest() -> None:
+    assert chosen_models(["qwen3", "LLAMA3.1:8b"], AT_HAND) == ["qwen3:latest", "llama3.1:8b"]
+
+
+def test_two_spellings_of_one_model_are_a_double() -> None:
+    with pytest.raises(InvalidInput, match="twice"):
+        chosen_models(["qwen3", "qwen3:latest"], AT_HAND)
+
+
+def test_without_names_all_at_hand_can_be_drawn() -> None:
+    assert chosen_models(None, AT_HAND) is AT_HAND
