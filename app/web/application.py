@@ -11,13 +11,13 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.web import documentation, legacy
 from app.web.api import battles, hosts
-from app.web.cors import letting_in
 from app.web.ops import health, metrics
 from app.web.page import routes as page
 from app.web.schemas.errors import ANY_ERROR
 from app.web.shared import errors
 from app.web.shared.bodies import BodyGate
 from app.web.shared.caching import NoStore
+from app.web.shared.cors import letting_in
 from app.web.shared.refusals import Refusals
 from app.web.shared.request_ids import RequestIds
 from app.web.shared.services import Services

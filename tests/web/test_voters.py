@@ -13,7 +13,7 @@ from starlette.requests import Request
 from app.errors import ConfigurationError
 from app.records.voters import secret_of, voter_key
 from app.settings.settings import Settings
-from app.web.ownership import Claim
+from app.web.shared.ownership import Claim
 from app.web.shared.voters import voter_of
 
 SERVICES: Any = SimpleNamespace(secret=b"secret")

@@ -98,7 +98,7 @@ async def test_the_admin_key_may_do_what_owners_may(home: Home, header: dict[str
 
 @pytest.fixture(scope="module")
 def open_to_all(_shared_home: Home) -> Iterator[Instance]:
-    instance = _shared_home.house.start("--no-lanes", ARENA_OPEN="true")
+    instance = _shared_home.house.start("--no-scheduler", ARENA_OPEN="true")
     yield instance
     instance.close()
 

@@ -14,7 +14,6 @@ from app.errors import Forbidden, InvalidInput, MessageTooLarge
 from app.hosts.names import did_you_mean, is_cloud, same_model
 from app.records.values import BattleSummary
 from app.web.api.host_views import rfc3339
-from app.web.ownership import NO_TOKENS, OwnersOnly, TokensHeader, battle_token, hand_over, owned_among
 from app.web.schemas.base import Responses, answered
 from app.web.schemas.battles import ENDED, LISTED, OPENED, READY, BattleList, BattleSnapshot, OpenedBattle
 from app.web.schemas.errors import (
@@ -32,6 +31,7 @@ from app.web.schemas.errors import (
 from app.web.shared.access import has_admin_key
 from app.web.shared.answering import DocumentedRoute, JsonBytes
 from app.web.shared.fields import BattleId, NativeBody, OptionalText, Text
+from app.web.shared.ownership import NO_TOKENS, OwnersOnly, TokensHeader, battle_token, hand_over, owned_among
 from app.web.shared.services import Services, Wired
 from app.web.shared.streams import event_stream
 from app.web.shared.voters import Sender

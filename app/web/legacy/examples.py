@@ -8,9 +8,9 @@ import orjson
 
 from app.web.api.leaderboard import ROW
 from app.web.legacy.schemas import LegacyExported, LegacyRefused, LegacyStatus, LegacyUnavailable
-from app.web.ownership import NOT_YOURS
 from app.web.schemas.base import Responses, Schema, answered
 from app.web.shared.access import OPERATORS_ONLY
+from app.web.shared.ownership import NOT_YOURS
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from app.errors import ArenaError, Conflict, InvalidInput
 from app.web.shared.answering import DocumentedRoute
 from app.web.shared.errors import error_response, redis_unavailable
-from app.web.validation import invalid_input
+from app.web.shared.validation import invalid_input
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

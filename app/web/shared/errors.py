@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from app.errors import ArenaError, Conflict, Unavailable
 from app.store_errors import redis_lost, redis_trouble
 from app.web.shared import refusals
-from app.web.validation import invalid_input
+from app.web.shared.validation import invalid_input
 
 
 def error_response(error: ArenaError) -> JSONResponse:

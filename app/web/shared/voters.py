@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.records.voters import Known, voter_key
-from app.web.ownership import Claim, Claimed
+from app.web.shared.ownership import Claim, Claimed
 
 #: Where browsers keep the session of the pages around ours.
 COOKIE = "session"

@@ -2,7 +2,7 @@
 
 A token is HMAC-SHA256 of the battle's id under ``ARENA_SECRET``, cut to 128 bits: every worker knows it, nothing is
 stored, and nothing that is stored gives it away. Browsers keep it as a cookie that is sent to that battle only and that
-no script reads; others send it in a header. See docs/decisions/0011.
+no script reads; others send it in a header. See docs/decisions/0014.
 """
 
 from __future__ import annotations
