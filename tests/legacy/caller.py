@@ -12,7 +12,7 @@ import httpx
 
 from tests.documented import check_answer
 from tests.legacy.parsers import Page
-from tests.whole.client import ADMIN_KEY, BATTLES
+from tests.whole.client import keep_token, show_token
 
 LIMIT_S = 30.0
 AnyPage = TypeVar("AnyPage", bound=Page)
@@ -31,6 +31,7 @@ class Caller:
         more: dict[str, Any] = {
             "timeout": limit,
             "trust_env": False,
+            "event_hooks": {"request": [show_token], "response": [keep_token]},
             "verify": False,
         }  # loading certificates takes 20 ms
         return httpx.AsyncClient(base_url=next(self._urls), headers=self._headers, **more)
@@ -38,8 +39,6 @@ class Caller:
     async def send(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One call, whatever comes of it."""
         async with self._http() as http:
-            if path.startswith(f"{BATTLES}/"):  # nobody has the token of a battle that an existing client opened
-                more["headers"] = {"X-Admin-Key": ADMIN_KEY}
             reply = await http.request(method, path, **more)
         check_answer(reply)
         return reply
