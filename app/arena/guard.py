@@ -7,6 +7,7 @@ text back, for as long as a name may stand at its end.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -31,7 +32,11 @@ class GuardedWriter:
         self._policy = policy
         self._job = job
         prompts = [message.content for message in pen.request.messages if message.role != "assistant"]
-        self._scanner = Scanner(pen.request.model, prompts, masking=policy == "mask")
+        self._scan: Callable[[], Scanner] = lambda: Scanner(pen.request.model, prompts, masking=policy == "mask")
+        self._begin()
+
+    def _begin(self) -> None:
+        self._scanner = self._scan()
         self._feed = self._scanner.feed
 
     def write(self, text: str) -> None:
@@ -40,6 +45,12 @@ class GuardedWriter:
         if self._scanner.leaks:
             self._mark()
         self._pen.write(shown)
+
+    def restart(self) -> None:
+        """Drop what was written, and what it named."""
+        self._pen.restart()
+        self._pen.leak = ""
+        self._begin()
 
     async def finish(self, finish: Finish) -> bool:
         """Send what is left and the end; True when it is stored, False when the attempt was over."""

@@ -140,7 +140,7 @@ class Begun:
 
 
 class Item(NamedTuple):
-    """What one answer adds in one ``write``; empty strings mean nothing to add."""
+    """What one answer adds in one ``write``; empty strings mean nothing to add. ``restart``: drop its text first."""
 
     battle: str
     name: str
@@ -154,6 +154,7 @@ class Item(NamedTuple):
     error: str = ""
     timing: str = ""
     leak: str = ""
+    restart: bool = False
 
 
 class Entry(NamedTuple):

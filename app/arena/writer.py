@@ -38,6 +38,7 @@ class AnswerWriter:
         self._writer = writer
         self._attempt = (battle, begun.name, answer, token)
         self._seq = 0
+        self._restart = False
         self._texts: list[str] = []
         self._finish: Finish | None = None
         self._stored: asyncio.Future[bool] | None = None
@@ -48,6 +49,13 @@ class AnswerWriter:
         if text and not self.over.is_set():
             self._texts.append(text)
             self._writer.due(self, at_once=self._seq == 0)
+
+    def restart(self) -> None:
+        """Drop what was written; the next item tells viewers, if they may have seen any of it."""
+        self._texts.clear()
+        self._restart = self._restart or self._seq > 0
+        if self._restart and not self.over.is_set():
+            self._writer.due(self, at_once=False)
 
     async def finish(self, finish: Finish) -> bool:
         """Send what is left and the end; True when it is stored, False when the attempt was over."""
@@ -65,11 +73,13 @@ class AnswerWriter:
 
     def take(self) -> Item | None:
         """The item to send now: the one that was not answered, else what has gathered."""
-        if self._unanswered is None and (self._texts or self._finish):
+        if self._unanswered is None and (self._texts or self._finish or self._restart):
             self._seq += 1
             text = "".join(self._texts)
             self._texts.clear()
-            self._unanswered = Item(*self._attempt, self._seq, text, "writing" if text else "", leak=self.leak)
+            state = "writing" if text else ""
+            self._unanswered = Item(*self._attempt, self._seq, text, state, leak=self.leak, restart=self._restart)
+            self._restart = False
             if self._finish is not None:
                 self._unanswered = _with_finish(self._unanswered, self._finish)
         return self._unanswered
@@ -83,7 +93,7 @@ class AnswerWriter:
             self._settle(False)
         elif sent is not None and sent.finish:
             self._settle(True)
-        elif self._texts or self._finish:
+        elif self._texts or self._finish or self._restart:
             self._writer.due(self, at_once=self._finish is not None)
 
     def _settle(self, stored: bool) -> None:

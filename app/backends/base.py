@@ -77,7 +77,8 @@ class Chunk:
 
     ``text`` may be empty (a thinking chunk, or the last one). Chunks that arrived together may be merged.
     ``tokens`` counts the content pieces merged into it. ``thinking`` says that the model was thinking, never
-    what. Only the last chunk has a ``finish_reason`` and the server's ``timing``.
+    what. Only the last chunk has a ``finish_reason`` and the server's ``timing``. With ``restart`` all text that was
+    given before turned out to be thinking: the answer begins with this chunk.
     """
 
     text: str = ""
@@ -85,6 +86,7 @@ class Chunk:
     thinking: bool = False
     finish_reason: FinishReason | None = None
     timing: ServerTiming | None = None
+    restart: bool = False
 
 
 class BackendError(Exception):

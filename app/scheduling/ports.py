@@ -43,6 +43,10 @@ class Attempt(Protocol):
         """Append to the answer. Never blocks: the first text is sent at once, later ones by the tick."""
         ...
 
+    def restart(self) -> None:
+        """Drop what was written: it was no part of the answer, which begins with the next ``write``."""
+        ...
+
     async def finish(self, finish: Finish) -> bool:
         """Send what is left and the end; True when it is stored, False when the attempt was over."""
         ...

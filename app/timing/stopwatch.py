@@ -120,6 +120,8 @@ class Stopwatch:
 
     def chunk(self, chunk: Chunk) -> None:
         """Note what came off the wire: thinking, text, or the end with the server's numbers."""
+        if chunk.restart:  # what had come was thinking
+            self._thought, self._wrote = self._wrote if self._thought is None else self._thought, None
         if chunk.thinking and self._thought is None and self._wrote is None:
             self._thought = self._clock()
         if chunk.text:

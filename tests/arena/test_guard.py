@@ -214,3 +214,32 @@ def test_a_mark_tells_its_policy() -> None:
     assert not is_leaked("")
     assert not is_leaked(None)
     assert not is_void(None)
+
+
+async def test_what_turned_out_to_be_thinking_is_taken_back_with_its_mark(redis, database):
+    async with house(redis, database) as home:
+        battle = await home.open_battle()
+        pen = await home.pen(battle, 0)
+        pen.write("I am Qwen, " + "and so " * 30)
+        await wait_until(lambda: home.marked(battle, "flag: name Qwen"))
+        pen.restart()
+        pen.write("Because.")
+        assert await pen.finish(STOP)
+        answer = (await home.store.look(battle, "all")).answers[0]
+        assert (answer.text, answer.leak, answer.state) == ("Because.", "", "done")
+        events = [entry.event for entry in await home.store.entries(battle, 0)]
+        assert events[-4:] == [b"reset", b"status", b"delta", b"answer"]
+        assert (await home.manager.snapshot(battle)).sides["a"].text == "Because."
+
+
+async def test_what_nobody_was_sent_is_taken_back_without_a_word(redis, database):
+    async with house(redis, database) as home:
+        battle = await home.open_battle()
+        pen = await home.pen(battle, 0)
+        pen.write("I am Qwen, " + "and so " * 30)
+        pen.restart()
+        pen.write("Because.")
+        assert await pen.finish(STOP)
+        answer = (await home.store.look(battle, "all")).answers[0]
+        assert (answer.text, answer.leak) == ("Because.", "")
+        assert b"reset" not in [entry.event for entry in await home.store.entries(battle, 0)]

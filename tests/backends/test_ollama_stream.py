@@ -135,3 +135,29 @@ async def test_an_answer_of_thinking_alone_is_empty_and_not_a_failure() -> None:
         chunks = await collect(wire.url)
     assert "".join(chunk.text for chunk in chunks) == ""
     assert chunks[-1].finish_reason == "stop"
+
+
+async def test_thinking_that_the_template_opened_is_taken_back_and_never_shown_again() -> None:
+    shown = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.ok()
+        await connection.token("Okay. ")
+        await shown.wait()
+        for piece in ("\n</think>\n\n", "Because."):
+            await connection.token(piece)
+        await connection.done()
+
+    async with playing(script) as wire:
+        model = backend(wire.url)
+        first: list[Chunk] = []
+        async for chunk in model.stream(GenerationRequest("m", ())):
+            first.append(chunk)
+            shown.set()
+        second = [chunk async for chunk in model.stream(GenerationRequest("m", ()))]
+    assert first[0].text == "Okay. "
+    assert [chunk.restart for chunk in first].count(True) == 1
+    begin = [chunk.restart for chunk in first].index(True)
+    assert "".join(chunk.text for chunk in first[begin:]) == "Because."
+    assert "".join(chunk.text for chunk in second) == "Because."
+    assert not any(chunk.restart for chunk in second)

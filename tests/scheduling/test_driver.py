@@ -90,9 +90,10 @@ async def test_viewers_are_told_while_the_model_is_being_loaded_and_not_over_and
     assert [state for state, _, _ in shared.sink.answer(one).shown] == ["loading"]
 
 
-async def test_an_answer_of_only_whitespace_is_failed(shared: SharedHost) -> None:
+@pytest.mark.parametrize("pieces", [(" \n", "\t"), ("\u200b",), ("\ufffd", " \ufffd")])
+async def test_an_answer_that_shows_nothing_is_failed(shared: SharedHost, pieces: tuple[str, ...]) -> None:
     one = job(1)
-    shared.open(ScriptedBackend({"a": [Script.of(" \n", "\t")]}, resident=["a"]))
+    shared.open(ScriptedBackend({"a": [Script.of(*pieces)]}, resident=["a"]))
     await shared.put(one)
     await wait_until(shared.ended(one))
     finish = shared.sink.answer(one).finish

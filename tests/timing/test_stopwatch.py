@@ -60,6 +60,20 @@ def test_thinking_is_life_but_not_the_first_token(hand: Hand) -> None:
     assert timing.thinking_s == pytest.approx(4)
 
 
+def test_text_that_turns_out_to_be_thinking_was_no_first_token(hand: Hand) -> None:
+    watch = Stopwatch(clock=hand)
+    watch.dispatched()
+    hand.now += 1
+    watch.chunk(Chunk(text="Okay. ", tokens=1))
+    hand.now += 4
+    watch.chunk(Chunk(thinking=True, restart=True))
+    hand.now += 1
+    watch.chunk(Chunk(text="Because.", tokens=1))
+    timing = watch.stop()
+    assert timing.ttft_s == pytest.approx(6)
+    assert timing.thinking_s == pytest.approx(5)
+
+
 def test_an_answer_that_only_thinks_has_no_first_token(hand: Hand) -> None:
     watch = Stopwatch(clock=hand)
     watch.dispatched()

@@ -1,5 +1,5 @@
 -- Everything that a worker's answers have gathered since the last tick, in one call.
--- ARGV: items (msgpack), ttl running ms. An item: {battle, name, answer, token, seq, text, state, extra, finish, error, timing, leak}
+-- ARGV: items (msgpack), ttl running ms. An item: {battle, name, answer, token, seq, text, state, extra, finish, error, timing, leak, restart}
 -- Token 0 tells only a state (queued, loading) of an answer that is not being written yet.
 -- Answers one status per item: ok | stale | ended | finished | gone. A seq that was seen is ok and changes nothing.
 local items, ttl_ms = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
@@ -47,10 +47,17 @@ local function store(b, battle, key, a, item)
   local stage, seq, text, state, finish, err = a[3], item[5], item[6], item[7], item[9], item[10]
   local length = tonumber(a[5])
   local there = true
+  if item[13] then
+    -- What was written turned out to be no part of the answer.
+    redis.call('SET', text_key(b, item[3]), '', 'PX', ttl_ms)
+    redis.call('HSET', key, 'state', 'waiting', 'extra', '', 'leak', '')
+    length, a[6] = 0, 'waiting'
+    if stage ~= '' then there = tell(b, battle, 'reset', place_of(stage) .. '}') end
+  end
   if #text > 0 and not grow(b, item[3], text, length) then return 'gone' end
   if state ~= '' and a[6] ~= state then
     redis.call('HSET', key, 'state', state, 'extra', '')
-    if stage ~= '' then there = tell(b, battle, 'status', status_data(stage, state, '')) end
+    if stage ~= '' then there = tell(b, battle, 'status', status_data(stage, state, '')) and there end
   end
   if #text > 0 and stage ~= '' then there = tell(b, battle, 'delta', delta_data(stage, text)) and there end
   if finish ~= '' then

@@ -70,6 +70,7 @@ class OllamaBackend:
         self._stall_s, self._total_s = limits.stall.total_seconds(), limits.total.total_seconds()
         self._ticks = Ticks(tick) if tick else None
         self._clock = clock
+        self._template_opens: set[tuple[str, bool | str | None]] = set()
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
         """Yield the answer as it is written; the last chunk has the ``finish_reason``.
@@ -77,7 +78,8 @@ class OllamaBackend:
         Raises:
             BackendError: before the first text any class; after it ``BackendBroken`` or a subclass.
         """
-        answer = Answer()
+        asked = (request.model, request.options.think)
+        answer = Answer(template_opens=asked in self._template_opens)
         exchange: Exchange | None = None
         try:
             exchange, chunk = await self._begin(request, answer)
@@ -86,7 +88,10 @@ class OllamaBackend:
             while chunk.finish_reason is None:
                 chunk = await self._following(exchange, answer, began)
                 yield chunk
+            self._template_opens.discard(asked)
         finally:
+            if answer.template_opens:
+                self._template_opens.add(asked)
             if exchange is not None:
                 exchange.close()
 

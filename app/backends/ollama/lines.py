@@ -7,6 +7,7 @@ Other servers that speak this API write null or ``12.0``: that is a figure like 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal, cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,7 +16,7 @@ from typing_extensions import TypedDict
 from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming, UpstreamFailed
 from app.backends.ollama.failures import by_text, error_text
 from app.backends.ollama.rows import positive, whole
-from app.backends.thinking import ThinkFilter
+from app.backends.thinking import Sifted, ThinkFilter
 
 MAX_LINE = 1024 * 1024
 _NS = 1e-9
@@ -67,18 +68,18 @@ class Answer:
 
     Content is gathered line by line and looked through for thinking once per ``feed``. ``started`` is true once text
     was given out: from then on every failure is a cut. ``failure`` is what ends the answer after the chunk that
-    ``feed`` returned.
+    ``feed`` returned. ``template_opens`` says that the model's template is known to open its thinking.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, template_opens: bool = False) -> None:
         self.started = False
         self.failure: BackendError | None = None
         self._tail = b""
-        self._thinking = ThinkFilter()
+        self._thinking = ThinkFilter(opened=template_opens)
         self._pieces: list[str] = []
         self._text = ""
         self._tokens = 0
-        self._thought = False
+        self._thought = self._restart = False
         self._last: Line | None = None
 
     def feed(self, data: bytes) -> Chunk | None:
@@ -128,16 +129,22 @@ class Answer:
             return
         self._last = line
 
+    @property
+    def template_opens(self) -> bool:
+        """Whether this answer has shown that the model's template opens its thinking."""
+        return self._thinking.template_opens
+
     def _chunk(self) -> Chunk | None:
         begun = self._settle()
-        text, tokens, thought = self._text, self._tokens, self._thought
-        self._text, self._tokens, self._thought = "", 0, False
         if self._last is not None:
-            text += self._thinking.finish()
+            self._add(self._thinking.finish())
+        chunk = Chunk(self._text, self._tokens, self._thought, restart=self._restart)
+        self._text, self._tokens, self._thought, self._restart = "", 0, False, False
+        if self._last is not None:
             reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
-            return Chunk(text, tokens, thought, reason, timing_of(self._last))
+            return replace(chunk, finish_reason=reason, timing=timing_of(self._last))
         self.started = begun
-        return Chunk(text, tokens, thought) if text or thought else None
+        return chunk if chunk.text or chunk.thinking else None
 
     def _settle(self) -> bool:
         """Take what was thought out of the gathered pieces; return whether the answer has begun to be seen."""
@@ -145,18 +152,19 @@ class Answer:
             pieces, self._pieces = self._pieces, []
             whole = "".join(pieces)
             if self._thinking.passes(whole):
-                self._text += self._thinking.feed(whole)[0]
-                self._tokens += len(pieces)
+                self._add(self._thinking.feed(whole), len(pieces))
             else:
-                self._sift(pieces)
+                for piece in pieces:
+                    self._add(self._thinking.feed(piece), 1)
         return self.started or bool(self._text)
 
-    def _sift(self, pieces: list[str]) -> None:
-        for piece in pieces:
-            text, thought = self._thinking.feed(piece)
-            self._text += text
-            self._tokens += bool(text)
-            self._thought = self._thought or thought
+    def _add(self, sifted: Sifted, tokens: int = 0) -> None:
+        if sifted.restart:
+            # What was not given out yet is simply dropped.
+            self._restart, self._text, self._tokens = self.started, "", 0
+        self._text += sifted.text
+        self._tokens += tokens if sifted.text else 0
+        self._thought = self._thought or sifted.thought
 
     def _reported(self, raw: bytes) -> None:
         """A line that is not one of an answer: an error in another form, or nonsense."""

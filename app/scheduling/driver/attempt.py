@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
+from app.backends.blank import is_blank
 from app.errors import Unavailable
 from app.hosts.host import Host
 from app.scheduling.driver.breaker import counts
@@ -215,20 +216,23 @@ class AttemptRunner:
                 BackendBroken.code, BackendBroken.public_code, "the stream ended without its last chunk"
             )
         if blank:
-            return self._failed("empty", "empty", "only whitespace")
+            return self._failed("empty", "empty", "nothing that can be seen")
         self.cause = last.finish_reason
         return Finish(last.finish_reason, self._watch.stop())
 
     async def _drained(self, attempt: Attempt) -> tuple[Chunk, bool]:
-        """Hand on each piece as it comes; return the last chunk and whether there was nothing but whitespace."""
+        """Hand on each piece as it comes; return the last chunk and whether there was nothing to be seen."""
         watch, write = self._watch, attempt.write
         chunk, blank = Chunk(), True
         watch.dispatched()
         async with aclosing(self._ports.backend.stream(attempt.request)) as chunks:
             async for chunk in chunks:
                 watch.chunk(chunk)
+                if chunk.restart:
+                    blank = True
+                    attempt.restart()
                 if chunk.text:
-                    blank = blank and chunk.text.isspace()
+                    blank = blank and is_blank(chunk.text)
                     write(chunk.text)
         return chunk, blank
 

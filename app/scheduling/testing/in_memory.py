@@ -193,6 +193,11 @@ class MemoryAttempt:
         if not self.over.is_set():
             self._answer.text += text
 
+    def restart(self) -> None:
+        """Drop what was written, unless the attempt is over."""
+        if not self.over.is_set():
+            self._answer.text = ""
+
     async def finish(self, finish: Finish) -> bool:
         """End the answer; False when the attempt is over."""
         if self.over.is_set():
