@@ -16,12 +16,12 @@ from app.backends.ollama.failures import by_status
 from app.backends.target import Target
 from app.database.address import parse, shown_database
 from app.doctor.diagnose import findings_of
-from app.doctor.probing.observation import DatabaseSeen, HostSeen, Observation, Reach, RedisSeen
+from app.doctor.probing.observation import Observation, ObservedDatabase, ObservedHost, ObservedRedis, Reach
 from app.errors import ConfigurationError
 from app.hosts.catalog import catalog
 from app.hosts.checking import checked
 from app.hosts.host import Host
-from app.hosts.probes import HostState
+from app.hosts.probes import ProbeResult
 from app.network.addresses import refuse_unescaped, shown
 from app.redis.client import commands_client
 from app.redis.connection import connection_options
@@ -122,13 +122,15 @@ def of_ollama(address: str) -> Iterator[str]:
 def of_host(host: Host, settings: Settings) -> Iterator[str]:
     yield repr(Target.of(host.url))
     yield json.dumps(full_host_view(host, None, 0.0))
-    down = HostState(False, error="HTTP 401")
+    down = ProbeResult(False, error="HTTP 401")
     yield str(catalog((), (host,), {host.name: down}).warnings())
     yield str(by_status(301, b"", host.url))
     for reach in get_args(Reach):
-        broken = HostSeen(host, reach, "why")
+        broken = ObservedHost(host, reach, "why")
         for one in (broken, replace(broken, instead="https://gpu:11434")):
-            seen = Observation(settings, 0.0, (one,), RedisSeen("redis://cache"), DatabaseSeen("postgresql://db/arena"))
+            seen = Observation(
+                settings, 0.0, (one,), ObservedRedis("redis://cache"), ObservedDatabase("postgresql://db/arena")
+            )
             yield str(findings_of(seen))
 
 
@@ -157,7 +159,9 @@ def test_whatever_the_user_and_the_password_nothing_that_is_said_has_it(
     user: str, password: str, escaped: bool, place: str
 ) -> None:
     login = ":".join(quote(part, safe="") if escaped else part for part in (user, password))
-    said = [shown(f"{scheme}{login}@{place}") for scheme in ("", "http://", "x y://", "redis://", "sqlite://")]
+    schemes = ["", "http://", "x y://", "redis://"]
+    schemes += [] if login.startswith("/") else ["sqlite://"]  # what follows sqlite:/// is a file's path, and no login
+    said = [shown(f"{scheme}{login}@{place}") for scheme in schemes]
     for scheme in ("", "http://", "https://", "ftp://", "://"):
         said += of_ollama(f"{scheme}{login}@{place}")
     for scheme in ("redis://", "rediss://", "unix://", "http://", ""):

@@ -1,7 +1,7 @@
-"""The examination: look at everything at once, and name what is wrong.
+"""Diagnose: observe everything at once, then check what was observed.
 
-It generates and loads nothing, leaves nothing behind, and is over within three seconds whatever hangs; who shows it to
-many people keeps it for some seconds.
+It generates and loads nothing, leaves nothing behind, and ends within three seconds whatever hangs. ``Checkup`` serves
+one result to many callers.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from datetime import UTC, datetime, timedelta
 from redis.asyncio import Redis
 
 from app.doctor.checks.addresses import on_addresses
-from app.doctor.checks.finding import Finding, worst_first
-from app.doctor.checks.fit_table import Table
-from app.doctor.checks.memory import on_memory, tables
+from app.doctor.checks.capacity import on_capacity, tables
+from app.doctor.checks.database import on_database
+from app.doctor.checks.fit_table import FitTable
+from app.doctor.checks.machine import on_clocks, on_settings
 from app.doctor.checks.models import on_models
+from app.doctor.checks.redis import on_redis
 from app.doctor.checks.residents import on_residents
-from app.doctor.checks.settings import on_settings
-from app.doctor.checks.stores import on_stores
 from app.doctor.checks.work import on_work
-from app.doctor.probing.observation import Observation, RedisSeen
+from app.doctor.finding import Finding, worst_first
+from app.doctor.probing.observation import Observation, ObservedRedis
 from app.doctor.probing.observe import observe
-from app.doctor.probing.probe import PATIENCE, Patience
+from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts
 from app.hosts.host import Host
 from app.scheduling.report import Reports
 from app.settings.settings import Settings
@@ -34,7 +35,7 @@ from app.settings.settings import Settings
 class Diagnosis:
     """What was found at ``at``, the worst first, in ``took_s`` seconds.
 
-    ``models`` are those that can enter battles now, ``memory`` weighs them against the cards that are configured.
+    ``models`` are those that can enter battles now, ``memory`` compares them with the cards that are configured.
     """
 
     at: datetime
@@ -42,11 +43,11 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     hosts: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-    memory: tuple[Table, ...] = ()
+    memory: tuple[FitTable, ...] = ()
 
     @property
     def can_battle(self) -> bool:
-        """Whether battles can run; warnings and notes don't keep them from it."""
+        """Whether battles can run: there is no error."""
         return not any(finding.severity == "error" for finding in self.findings)
 
     def to_dict(self) -> dict[str, object]:
@@ -66,24 +67,24 @@ async def diagnose(
     settings: Settings,
     hosts: Sequence[Host],
     *,
-    redis: Redis | RedisSeen,
+    redis: Redis | ObservedRedis,
     database: str,
     reports: Reports | None = None,
-    patience: Patience = PATIENCE,
+    timeouts: ProbeTimeouts = PROBE_TIMEOUTS,
     wake: timedelta | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Diagnosis:
-    """Examine the house; ``redis`` is a client (or why there is none), ``database`` a URL.
+    """Examine hosts, stores and settings; ``redis`` is a client (or why there is none), ``database`` a URL.
 
-    ``reports`` are read from ``redis`` unless given. Hosts that scale to zero are asked only if they get some time to
-    ``wake``. Never raises for anything that may be wrong outside.
+    ``reports`` are read from ``redis`` unless given. Hosts that scale to zero are probed only if ``wake`` gives them
+    time to start. Never raises for anything that may be wrong outside this process.
 
     Raises:
         ConfigurationError: the settings contradict themselves (as ``arena serve`` would say).
     """
     began = time.perf_counter()
     seen = await observe(
-        settings, hosts, redis=redis, database=database, reports=reports, patience=patience, wake=wake, wall=wall
+        settings, hosts, redis=redis, database=database, reports=reports, timeouts=timeouts, wake=wake, wall=wall
     )
     return Diagnosis(
         datetime.fromtimestamp(seen.now, UTC),
@@ -96,6 +97,18 @@ async def diagnose(
 
 
 def findings_of(seen: Observation) -> tuple[Finding, ...]:
-    """Everything that is to be said about what was seen, the worst first. Pure."""
-    rooms = (on_settings, on_stores, on_addresses, on_models, on_memory, on_residents, on_work)
-    return worst_first([finding for room in rooms for finding in room(seen)])
+    """The findings of all checks, the worst first. Pure."""
+    return worst_first([finding for check in CHECKS for finding in check(seen)])
+
+
+CHECKS = (
+    on_settings,
+    on_redis,
+    on_database,
+    on_clocks,
+    on_addresses,
+    on_models,
+    on_capacity,
+    on_residents,
+    on_work,
+)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.backends.base import InstalledModel
 from app.hosts.host import Host
 from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
-from app.hosts.probes import HostState
+from app.hosts.probes import ProbeResult
 from app.network.addresses import shown
 
 __all__ = [
@@ -92,7 +92,7 @@ def can_chat(model: InstalledModel) -> bool:
 def catalog(
     configured: Sequence[str],
     hosts: Sequence[Host],
-    states: Mapping[str, HostState],
+    states: Mapping[str, ProbeResult],
     remembered: Mapping[str, Sequence[InstalledModel]] | None = None,
 ) -> Catalog:
     """Match ``configured`` (ARENA_MODELS; empty: everything that can chat) with what the hosts' states show.
@@ -111,7 +111,7 @@ def catalog(
 
 def _of_no_fallback(
     hosts: Sequence[Host],
-    states: Mapping[str, HostState],
+    states: Mapping[str, ProbeResult],
     remembered: Mapping[str, Sequence[InstalledModel]],
     here: Mapping[str, Contender],
 ) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def _of_no_fallback(
     return tuple(name for name in here if name in own)
 
 
-def _served(host: Host, state: HostState) -> list[InstalledModel]:
+def _served(host: Host, state: ProbeResult) -> list[InstalledModel]:
     return _allowed(host, state.installed)
 
 
@@ -163,7 +163,7 @@ def _missing(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Miss
     return tuple(Missing(name, did_you_mean(name, names)) for name in absent)
 
 
-def _unreachable(hosts: Sequence[Host], states: Mapping[str, HostState]) -> tuple[Unreachable, ...]:
+def _unreachable(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> tuple[Unreachable, ...]:
     dead = [(host, state) for host in hosts if (state := states.get(host.name)) is not None and not state.reachable]
     return tuple(Unreachable(host.name, shown(host.url), state.error or "no answer") for host, state in dead)
 

@@ -9,7 +9,7 @@ from app.errors import ConfigurationError
 from app.hosts.address import base_url
 from app.hosts.kinds import DEFAULT_KIND, KINDS
 from app.network.addresses import shown
-from app.settings.settings import HostSettings, Settings
+from app.settings.settings import HostTable, Settings
 
 _GIB = 1024**3
 
@@ -57,7 +57,7 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
     return hosts
 
 
-def _host(row: HostSettings, pins: frozenset[str]) -> Host:
+def _host(row: HostTable, pins: frozenset[str]) -> Host:
     kind = KINDS.get(row.kind)
     if kind is None:
         raise ConfigurationError(f"[[hosts]] {row.name}: kind is {row.kind!r}; choose one of {', '.join(KINDS)}")

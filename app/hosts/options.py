@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from app.backends.base import GenerationOptions
 from app.hosts.names import same_model
-from app.settings.settings import ModelSettings, Settings
+from app.settings.settings import ModelTable, Settings
 
 _OURS = tuple(name for name in GenerationOptions.__dataclass_fields__ if name != "extra")
 
@@ -41,5 +41,5 @@ def system_for(settings: Settings, model: str, battle_system: str | None = None)
     return settings.arena_system if row is None or row.system is None else row.system
 
 
-def _row(settings: Settings, model: str) -> ModelSettings | None:
+def _row(settings: Settings, model: str) -> ModelTable | None:
     return next((row for row in settings.models if same_model(row.name, model)), None)

@@ -10,7 +10,7 @@ from app.backends.base import BackendError, InstalledModel, Inventory, LoadedMod
 
 
 @dataclass(frozen=True, slots=True)
-class HostState:
+class ProbeResult:
     """What a probe saw; ``error`` is the reason for the log when the host is not reachable."""
 
     reachable: bool
@@ -20,7 +20,7 @@ class HostState:
     error: str | None = None
 
 
-async def probe(server: Inventory, limit: timedelta = timedelta(seconds=3)) -> HostState:
+async def probe(server: Inventory, limit: timedelta = timedelta(seconds=3)) -> ProbeResult:
     """Ask for the version, what is installed and what is loaded, all at once; the caller keeps the answer for a while.
 
     A server that does not manage its memory (no ``ResidencyControl``) shows nothing as loaded. ``limit`` stands over
@@ -32,13 +32,13 @@ async def probe(server: Inventory, limit: timedelta = timedelta(seconds=3)) -> H
             installed = group.create_task(server.installed(), name="probe: installed")
             loaded = group.create_task(_loaded(server), name="probe: loaded")
     except TimeoutError:
-        return HostState(False, error=f"no answer within {limit.total_seconds():g} s")
+        return ProbeResult(False, error=f"no answer within {limit.total_seconds():g} s")
     except ExceptionGroup as errors:
         failures, others = errors.split(BackendError)
         if failures is None or others is not None:
             raise
-        return HostState(False, error=str(failures.exceptions[0]))
-    return HostState(True, version.result(), installed.result(), loaded.result())
+        return ProbeResult(False, error=str(failures.exceptions[0]))
+    return ProbeResult(True, version.result(), installed.result(), loaded.result())
 
 
 async def _loaded(server: Inventory) -> tuple[LoadedModel, ...]:

@@ -14,7 +14,7 @@ from app.errors import Unavailable
 from app.hosts.catalog import Catalog, catalog
 from app.hosts.host import Host
 from app.hosts.names import same_model
-from app.hosts.probes import HostState, probe
+from app.hosts.probes import ProbeResult, probe
 
 PROBE_EVERY = timedelta(seconds=30)
 #: While a host is in trouble it is looked at more often: it is cheap, and people wait for it.
@@ -52,7 +52,7 @@ class Roster:
         self._backends = backends
         self._configured = tuple(configured)
         self._clock = clock
-        self._states: dict[str, HostState] = {}
+        self._states: dict[str, ProbeResult] = {}
         self._probed = float("-inf")
         self._turn = asyncio.Lock()
         self._tell = told
@@ -85,11 +85,11 @@ class Roster:
                 self._tell(trouble)
         self._told, self._tell = self.troubles, warn
 
-    async def _state(self, host: Host) -> HostState:
+    async def _state(self, host: Host) -> ProbeResult:
         """Probe a host; one that scales to zero, or can't be asked, has the models that are configured."""
         server = None if host.scale_to_zero else inventory(self._backends[host.name])
         if server is None:
-            return HostState(True, installed=tuple(InstalledModel(name, 0) for name in host.models))
+            return ProbeResult(True, installed=tuple(InstalledModel(name, 0) for name in host.models))
         return await probe(server)
 
     def reaches(self, host: str) -> bool:

@@ -53,7 +53,7 @@ class Ignored:
     mistake: bool = False
 
 
-class HostSettings(BaseModel):
+class HostTable(BaseModel):
     """One ``[[hosts]]`` table of ``arena.toml``: a model server at one address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +71,7 @@ class HostSettings(BaseModel):
     warm_per_hour: int = Field(default=12, ge=0)
 
 
-class ModelSettings(BaseModel):
+class ModelTable(BaseModel):
     """One ``[[models]]`` table of ``arena.toml``: what differs for this model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -84,7 +84,7 @@ class ModelSettings(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _of_ollamas_types(self) -> ModelSettings:
+    def _of_ollamas_types(self) -> ModelTable:
         check_options(self.options)
         return self
 
@@ -137,8 +137,8 @@ class Settings(BaseSettings):
     arena_log_ttl: Duration = Field(default=timedelta(hours=1), gt=timedelta(0))
 
     # Tables of arena.toml only: the alias keeps a stray HOSTS or MODELS of the environment out.
-    hosts: tuple[HostSettings, ...] = Field(default=(), validation_alias="[[hosts]]")
-    models: tuple[ModelSettings, ...] = Field(default=(), validation_alias="[[models]]")
+    hosts: tuple[HostTable, ...] = Field(default=(), validation_alias="[[hosts]]")
+    models: tuple[ModelTable, ...] = Field(default=(), validation_alias="[[models]]")
 
     ignored: tuple[Ignored, ...] = Field(default=(), validation_alias="[ignored]")
 
@@ -177,7 +177,7 @@ class Settings(BaseSettings):
         return f"redis://{secret}{bracketed(host)}:{port or self.redis_port or 6379}/0"
 
 
-_TABLES: dict[str, type[BaseModel]] = {"hosts": HostSettings, "models": ModelSettings}
+_TABLES: dict[str, type[BaseModel]] = {"hosts": HostTable, "models": ModelTable}
 _OWN = frozenset(name.upper() for name in Settings.model_fields if name.startswith("arena_"))
 
 

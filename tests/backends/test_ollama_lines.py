@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.backends.base import BackendBroken, BackendUnavailable, Chunk, OutOfCapacity
-from app.backends.ollama.lines import Answer, Faulted
+from app.backends.ollama.lines import AnswerFold, Faulted
 from tests.backends.wire_server import line
 
 PIECES = st.lists(
@@ -17,7 +17,7 @@ ENDS = st.sampled_from([b"", b'{"error":"boom"}\n', line("", done=True, done_rea
 
 def folded(pieces: list[bytes]) -> tuple[str, int, str]:
     """The text, the tokens, and how it ended."""
-    answer, text, tokens = Answer(), "", 0
+    answer, text, tokens = AnswerFold(), "", 0
     for piece in pieces:
         chunk = answer.feed(piece)
         if chunk is not None:
@@ -43,27 +43,27 @@ def test_the_borders_of_the_reads_make_no_difference(texts: list[str], end: byte
 
 
 def test_text_that_came_with_its_failure_is_given_out_first() -> None:
-    answer = Answer()
+    answer = AnswerFold()
     assert answer.feed(line("Half") + b'{"error":"boom"}\n') == Chunk("Half", 1)
     assert isinstance(answer.failure, Faulted)
     assert isinstance(answer.failure, BackendBroken)
 
 
 def test_thoughts_alone_are_no_beginning() -> None:
-    answer = Answer()
+    answer = AnswerFold()
     assert answer.feed(line("<think>hm") + b'{"error":"unable to load full model"}\n') == Chunk(thinking=True)
     assert isinstance(answer.failure, OutOfCapacity)
-    thinking = Answer()
+    thinking = AnswerFold()
     assert thinking.feed(line("", thinking="hm")) == Chunk(thinking=True)
     thinking.end(None)
     assert isinstance(thinking.failure, BackendUnavailable)
 
 
 def test_lines_that_say_nothing_are_no_chunk() -> None:
-    assert Answer().feed(b"\n \r\n" + line("")) is None
+    assert AnswerFold().feed(b"\n \r\n" + line("")) is None
 
 
 def test_nothing_after_the_end_counts() -> None:
-    chunk = Answer().feed(line("Hi", done=True, done_reason="length") + line("more") + b"junk\n")
+    chunk = AnswerFold().feed(line("Hi", done=True, done_reason="length") + line("more") + b"junk\n")
     assert chunk is not None
     assert (chunk.text, chunk.finish_reason) == ("Hi", "length")

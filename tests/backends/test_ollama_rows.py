@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from app.backends.base import InstalledModel, LoadedModel, ServerTiming
 from app.backends.ollama.calls import InstalledReply, LoadedReply, OrderReply, VersionReply
-from app.backends.ollama.lines import Answer, Line
+from app.backends.ollama.lines import AnswerFold, Line
 from app.backends.ollama.rows import OddRow, decoded
 from app.doctor.probing.shapes import ShowReply
 from app.hosts.catalog import catalog
 from app.hosts.host import Host
-from app.hosts.probes import HostState
+from app.hosts.probes import ProbeResult
 
 TAG: dict[str, object] = {
     "name": "llama3.1:8b",
@@ -73,7 +73,7 @@ def test_a_null_counts_as_unknown_and_is_told_of(field: str) -> None:
 
 
 def test_unknown_capabilities_do_not_keep_a_model_out() -> None:
-    state = HostState(True, installed=tags(TAG | {"capabilities": None, "size": None, "details": None}).values())
+    state = ProbeResult(True, installed=tags(TAG | {"capabilities": None, "size": None, "details": None}).values())
     assert catalog((), [Host("gpu", "http://gpu")], {"gpu": state}).models == ("llama3.1:8b",)
 
 
@@ -101,7 +101,7 @@ def test_what_a_healthy_server_leaves_out_is_no_matter() -> None:
 
 
 def test_a_model_twice_in_a_list_has_its_host_once() -> None:
-    state = HostState(True, installed=tags(TAG, TAG | {"name": "LLAMA3.1:8B"}).values())
+    state = ProbeResult(True, installed=tags(TAG, TAG | {"name": "LLAMA3.1:8B"}).values())
     (contender,) = catalog((), [Host("gpu", "http://gpu")], {"gpu": state}).contenders
     assert contender.hosts == ("gpu",)
 
@@ -138,7 +138,7 @@ def test_no_value_of_an_installed_row_loses_another_row(field: str, value: objec
     for model in models:
         assert 0 <= model.size_bytes < 2**63
         json.dumps((*model.capabilities, model.name, model.digest, model.quantization), ensure_ascii=False).encode()
-    assert "mistral:7b" in catalog((), [Host("gpu", "http://gpu")], {"gpu": HostState(True, installed=models)}).models
+    assert "mistral:7b" in catalog((), [Host("gpu", "http://gpu")], {"gpu": ProbeResult(True, installed=models)}).models
 
 
 @settings(max_examples=300)
@@ -165,7 +165,7 @@ def test_any_row_at_all_is_survived(first: object, second: object) -> None:
 @given(st.sampled_from([name for name in get_type_hints(Line) if name.endswith(("_count", "_duration"))]), values)
 def test_no_value_of_a_figure_loses_an_answer(figure: str, value: object) -> None:
     last = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop", figure: value}
-    answer = Answer()
+    answer = AnswerFold()
     chunk = answer.feed(b'{"message":{"content":"Hi"}}\n' + json.dumps(last).encode() + b"\n")
     if answer.failure is not None:  # half a surrogate, which is no Unicode: the line is no JSON
         assert "\\ud" in json.dumps(value)
@@ -189,7 +189,7 @@ def test_no_value_of_a_figure_loses_an_answer(figure: str, value: object) -> Non
 )
 def test_odd_figures_of_an_answer_count_as_far_as_they_can(figures: Mapping[str, object], timing: ServerTiming) -> None:
     last = {"message": {"content": "Hi"}, "done": True, "done_reason": "stop", **figures}
-    chunk = Answer().feed(json.dumps(last).encode() + b"\n")
+    chunk = AnswerFold().feed(json.dumps(last).encode() + b"\n")
     assert chunk is not None
     assert chunk.timing == timing
 
@@ -200,7 +200,7 @@ def test_nulls_in_a_line_are_nothing() -> None:
         {"message": None},
         {"message": {"content": "Hi"}},
     ]
-    answer = Answer()
+    answer = AnswerFold()
     chunk = answer.feed(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     assert answer.failure is None
     assert chunk is not None

@@ -1,4 +1,4 @@
-"""A healthy house for each test; each has a folder and a database of its own."""
+"""A healthy deployment for each test; each has a folder and a database of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.doctor.house import House
+from tests.doctor.deployment import Deployment
 from tests.records.conftest import _migrated_file, _shared_url, postgres
 from tests.redis.server import RedisServer
 
@@ -25,13 +25,13 @@ def _lasting_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-async def house(
+async def deployment(
     _lasting_redis: RedisServer, _migrated_file: Path, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[House]:
-    """A house that is well; a test that spoils Redis itself takes ``redis_server`` too and puts it in."""
+) -> AsyncIterator[Deployment]:
+    """A deployment that is well; a test that spoils Redis itself takes ``redis_server`` too and puts it in."""
     _lasting_redis.flush()
     file = tmp_path / "arena.db"
     shutil.copy(_migrated_file, file)
     async with AsyncExitStack() as stack:
         server = partial(request.getfixturevalue, "postgres")
-        yield House(stack, _lasting_redis, f"sqlite:///{file}", postgres=server)
+        yield Deployment(stack, _lasting_redis, f"sqlite:///{file}", postgres=server)

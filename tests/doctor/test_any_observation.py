@@ -13,14 +13,23 @@ from rich.console import Console
 
 from app.backends.base import InstalledModel, LoadedModel
 from app.backends.ollama.rows import OddRow
-from app.doctor.checks.finding import CODES
-from app.doctor.checks.memory import tables
+from app.doctor.checks.capacity import tables
 from app.doctor.diagnose import Diagnosis, findings_of
-from app.doctor.probing.observation import AnswerSeen, DatabaseSeen, HostSeen, Observation, Reach, RedisSeen, Shape, key
+from app.doctor.finding import CODES
+from app.doctor.probing.observation import (
+    Observation,
+    ObservedAnswer,
+    ObservedDatabase,
+    ObservedHost,
+    ObservedRedis,
+    Reach,
+    Shape,
+    key,
+)
 from app.doctor.render import show
 from app.hosts.host import Host
 from app.scheduling.report import EventKind, HostEvent, HostReport, ResidentReport
-from tests.doctor.house import TRIO
+from tests.doctor.deployment import TRIO
 from tests.services import settings_with
 
 NOW = 1_800_000_000.0
@@ -58,7 +67,7 @@ hosts = st.builds(
     scale_to_zero=st.booleans(),
 )
 looks = st.builds(
-    HostSeen,
+    ObservedHost,
     hosts,
     st.sampled_from(get_args(Reach)),
     st.sampled_from(["", "why"]),
@@ -89,9 +98,9 @@ reports = st.builds(
     events=st.lists(events, max_size=5).map(tuple),
     failed_answers=st.integers(0, 9),
 )
-answers = st.builds(AnswerSeen, st.just("gpu"), MODELS, st.floats(0, 9), st.floats(0, 9), st.floats(0, 9))
+answers = st.builds(ObservedAnswer, st.just("gpu"), MODELS, st.floats(0, 9), st.floats(0, 9), st.floats(0, 9))
 redises = st.builds(
-    RedisSeen,
+    ObservedRedis,
     st.sampled_from(["redis://h:1/0", "unix:///tmp/x.sock", "embedded in .arena"]),
     st.sampled_from(["up", "idle", "away", "refused", "none", "folder"]),
     version=st.sampled_from(["", "6.0", "7.2"]),
@@ -103,7 +112,7 @@ redises = st.builds(
     skew_s=st.sampled_from([None, 0.0, 600.0]),
 )
 databases = st.builds(
-    DatabaseSeen,
+    ObservedDatabase,
     st.just("sqlite:///x"),
     st.sampled_from(["ready", "new", "empty", "behind", "newer", "away", "unusable", "folder"]),
     answers=st.lists(answers, max_size=8).map(tuple),

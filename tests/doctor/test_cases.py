@@ -7,13 +7,13 @@ import shlex
 import pytest
 
 from tests.doctor.cases import CASES, Case
-from tests.doctor.house import House
+from tests.doctor.deployment import Deployment
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.code}: {case.plant.__name__}")
-async def test_a_planted_trouble_is_named_with_its_remedy(case: Case, house: House) -> None:
-    await case.plant(house)
-    examination = await house.examined()
+async def test_a_planted_trouble_is_named_with_its_remedy(case: Case, deployment: Deployment) -> None:
+    await case.plant(deployment)
+    examination = await deployment.examined()
     told = [finding.to_dict() for finding in examination.findings]
     codes = {finding.code for finding in examination.findings}
     assert case.code in codes, told

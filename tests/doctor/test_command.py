@@ -13,24 +13,24 @@ import pytest
 import typer
 
 from app.cli.doctor import doctor
-from tests.doctor.house import TRIO, House
+from tests.doctor.deployment import TRIO, Deployment
 
 
 @pytest.fixture
 def typed(
-    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Any]:
-    """Type the command where the house is configured by the environment; gives the status and what was printed."""
+    """Type the command where the deployment is configured by the environment; gives the status and what was printed."""
 
     async def run(**options: bool) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COLUMNS", "400")
-        url = house.host["url"]
+        url = deployment.host["url"]
         environment = {
             "OLLAMA_HOST": url,
             "ARENA_MODELS": ",".join(TRIO),
-            "REDIS_URL": house.redis_server.url,
-            "DATABASE_URL": house.database,
+            "REDIS_URL": deployment.redis_server.url,
+            "DATABASE_URL": deployment.database,
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
@@ -41,19 +41,21 @@ def typed(
     return run
 
 
-async def test_a_healthy_house_ends_with_status_0_and_one_line(house: House, typed: Callable[..., Any]) -> None:
-    await house.start()
-    await house.report(host="local")
-    await house.redis.delete("arena:host:{gpu}:lease")
+async def test_a_healthy_deployment_ends_with_status_0_and_one_line(
+    deployment: Deployment, typed: Callable[..., Any]
+) -> None:
+    await deployment.start()
+    await deployment.report(host="local")
+    await deployment.redis.delete("arena:host:{gpu}:lease")
     assert await typed() == (0, "Battles can run (3 models on 1 host; nothing is wrong).\n")
 
 
 async def test_a_warning_leaves_the_status_at_0_and_is_told_with_its_command(
-    house: House, typed: Callable[..., Any]
+    deployment: Deployment, typed: Callable[..., Any]
 ) -> None:
-    await house.start()
-    await house.report(("load_hung", TRIO[0]), host="local")
-    await house.redis.delete("arena:host:{gpu}:lease")
+    await deployment.start()
+    await deployment.report(("load_hung", TRIO[0]), host="local")
+    await deployment.redis.delete("arena:host:{gpu}:lease")
     status, text = await typed()
     assert status == 0
     assert text.startswith("warning local loads_hang\n")
@@ -61,18 +63,18 @@ async def test_a_warning_leaves_the_status_at_0_and_is_told_with_its_command(
     assert text.endswith("Battles can run (3 models on 1 host; 1 finding).\n")
 
 
-async def test_an_error_ends_with_status_1(house: House, typed: Callable[..., Any]) -> None:
+async def test_an_error_ends_with_status_1(deployment: Deployment, typed: Callable[..., Any]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        house.host["url"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        deployment.host["url"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
         status, text = await typed()
     assert status == 1
     assert "refuses the connection" in text
     assert "Battles can't run (0 models on 1 host" in text
 
 
-async def test_json_has_findings_and_whether_battles_can_run(house: House, typed: Callable[..., Any]) -> None:
-    await house.start()
+async def test_json_has_findings_and_whether_battles_can_run(deployment: Deployment, typed: Callable[..., Any]) -> None:
+    await deployment.start()
     status, text = await typed(as_json=True)
     body = json.loads(text)
     assert status == 0
@@ -83,17 +85,17 @@ async def test_json_has_findings_and_whether_battles_can_run(house: House, typed
     assert set(body["findings"][0]) == {"code", "severity", "subject", "cause", "remedy", "command"}
 
 
-async def test_a_set_that_does_not_fit_is_shown_as_a_table(house: House) -> None:
+async def test_a_set_that_does_not_fit_is_shown_as_a_table(deployment: Deployment) -> None:
     from io import StringIO
 
     from rich.console import Console
 
     from app.doctor.render import show
 
-    house.settings["arena_num_ctx"], house.loaded = 32768, ()
-    await house.start()
+    deployment.settings["arena_num_ctx"], deployment.loaded = 32768, ()
+    await deployment.start()
     out = StringIO()
-    show(await house.examined(), Console(file=out, width=120))
+    show(await deployment.examined(), Console(file=out, width=120))
     text = out.getvalue()
     assert "gpu: 24.0 GiB" in text
     assert "all fit at" in text

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+import app.doctor
 from app.backends.base import InstalledModel, LoadedModel
-from app.doctor.checks.finding import CODES, Finding, worst_first
+from app.doctor import texts
 from app.doctor.diagnose import findings_of
-from app.doctor.probing.observation import DatabaseSeen, HostSeen, Observation, RedisSeen, Shape
+from app.doctor.finding import CODES, Finding, worst_first
+from app.doctor.probing.observation import Observation, ObservedDatabase, ObservedHost, ObservedRedis, Shape
 from app.hosts.host import Host
 from app.scheduling.report import HostReport, ResidentReport
 from tests.doctor.cases import CASES
-from tests.doctor.house import TRIO
+from tests.doctor.deployment import TRIO
 from tests.services import settings_with
 
 GIB = 1024**3
 NOW = 1_800_000_000.0
-REDIS = RedisSeen("redis://cache:6379/0", version="7.2.4", appends=True, saves="")
+REDIS = ObservedRedis("redis://cache:6379/0", version="7.2.4", appends=True, saves="")
 EIGHT_B = Shape("llama", 32, 8, 128, 131072)
 
 
-def seen(*hosts: HostSeen, **given: Any) -> Observation:
+def seen(*hosts: ObservedHost, **given: Any) -> Observation:
     settings = given.pop("settings", None) or settings_with(arena_models=TRIO)
     known: dict[str, Any] = {
         "settings": settings,
         "now": NOW,
         "hosts": hosts or (healthy(),),
         "redis": REDIS,
-        "database": DatabaseSeen("postgresql://db/arena"),
+        "database": ObservedDatabase("postgresql://db/arena"),
         "driven": {host.host.name: True for host in hosts or (healthy(),)},
     }
     return Observation(**{**known, **given})
 
 
-def healthy(**given: Any) -> HostSeen:
+def healthy(**given: Any) -> ObservedHost:
     host = Host("gpu", "http://10.0.0.5:11434", 24 * GIB)
     known: dict[str, Any] = {
         "addresses": ("10.0.0.5",),
@@ -49,7 +54,7 @@ def healthy(**given: Any) -> HostSeen:
         "loaded": tuple(LoadedModel(name, 6 * GIB, 6 * GIB, 4096, NOW + 250_000) for name in TRIO),
         "shapes": dict.fromkeys(TRIO, EIGHT_B),
     }
-    return HostSeen(**{"host": host, "reach": "ollama", **known, **given})
+    return ObservedHost(**{"host": host, "reach": "ollama", **known, **given})
 
 
 def codes(observation: Observation) -> list[tuple[str, str]]:
@@ -61,7 +66,7 @@ def test_a_healthy_observation_has_no_finding() -> None:
 
 
 def test_no_way_to_a_host() -> None:
-    broken = HostSeen(healthy().host, "unreachable", "No route to host", ("10.0.0.5",))
+    broken = ObservedHost(healthy().host, "unreachable", "No route to host", ("10.0.0.5",))
     (finding,) = findings_of(seen(broken))
     assert (finding.code, finding.severity) == ("host_unreachable", "error")
     assert "No route to host" in finding.cause
@@ -69,23 +74,23 @@ def test_no_way_to_a_host() -> None:
 
 
 def test_a_remote_host_that_refuses_may_listen_on_loopback_only() -> None:
-    (finding,) = findings_of(seen(HostSeen(healthy().host, "refused", "", ("10.0.0.5",))))
+    (finding,) = findings_of(seen(ObservedHost(healthy().host, "refused", "", ("10.0.0.5",))))
     assert "loopback only" in finding.cause
     assert "OLLAMA_HOST=0.0.0.0:11434" in finding.command
 
 
 def test_port_80_because_http_was_written() -> None:
     host = Host("local", "http://gpu1:80")
-    (finding,) = findings_of(seen(HostSeen(host, "refused", "nobody listens on port 80", (), "http://gpu1:11434")))
+    (finding,) = findings_of(seen(ObservedHost(host, "refused", "nobody listens on port 80", (), "http://gpu1:11434")))
     assert finding.code == "host_wrong_port"
     assert "http:// without a port means port 80" in finding.cause
     assert "11434 instead" in finding.cause
-    assert finding.remedy == "write http://gpu1:11434 in OLLAMA_HOST"
+    assert finding.remedy == "use http://gpu1:11434 in OLLAMA_HOST"
 
 
 def test_https_of_a_server_without_tls_and_without_another_scheme() -> None:
     host = Host("local", "https://gpu1:8443")
-    (finding,) = findings_of(seen(HostSeen(host, "not_tls", "WRONG_VERSION_NUMBER")))
+    (finding,) = findings_of(seen(ObservedHost(host, "not_tls", "WRONG_VERSION_NUMBER")))
     assert finding.code == "host_wrong_scheme"
     assert "Ollama itself has no TLS" in finding.remedy
 
@@ -98,7 +103,7 @@ def test_an_old_redis(version: str) -> None:
 
 
 def test_no_redis_to_bring_along() -> None:
-    missing = RedisSeen("embedded in .arena", "none", "no redis-server 6.2 or newer was found", embedded=True)
+    missing = ObservedRedis("embedded in .arena", "none", "no redis-server 6.2 or newer was found", embedded=True)
     assert codes(seen(redis=missing, driven={})) == [("redis_missing", "error")]
 
 
@@ -118,7 +123,7 @@ def test_a_model_that_only_embeds_and_one_that_is_run_elsewhere() -> None:
 
 def test_a_model_that_is_missing_on_a_host_that_answers_may_be_on_one_that_does_not() -> None:
     there = healthy(installed=healthy().installed[:2], loaded=())
-    dead = HostSeen(Host("b", "http://10.0.0.6:11434"), "no_connection", "no connection within 0.8 s")
+    dead = ObservedHost(Host("b", "http://10.0.0.6:11434"), "no_connection", "no connection within 0.8 s")
     assert codes(seen(there, dead)) == [("host_times_out", "warning"), ("fewer_than_num_models", "warning")]
 
 
@@ -161,7 +166,7 @@ def test_a_set_that_is_wholly_in_memory_fits_whatever_is_reckoned() -> None:
 
 
 def test_a_host_that_was_not_asked_has_what_is_configured_and_is_no_reason_to_call_models_missing() -> None:
-    asleep = HostSeen(Host("gpu", "https://gpu.example:443", scale_to_zero=True), "unasked")
+    asleep = ObservedHost(Host("gpu", "https://gpu.example:443", scale_to_zero=True), "unasked")
     assert codes(seen(asleep)) == [("host_asleep", "note")]
     assert codes(seen(asleep, settings=settings_with())) == [("host_asleep", "note")]
 
@@ -196,11 +201,11 @@ def test_one_server_under_two_addresses_is_one() -> None:
 
 
 def test_clocks_of_redis_and_of_the_database() -> None:
-    late = seen(redis=replace(REDIS, skew_s=-30.0), database=DatabaseSeen("postgresql://db/arena", skew_s=0.1))
+    late = seen(redis=replace(REDIS, skew_s=-30.0), database=ObservedDatabase("postgresql://db/arena", skew_s=0.1))
     (finding,) = findings_of(late)
     assert (finding.code, finding.subject) == ("clock_skew", "redis")
     assert "30 s behind" in finding.cause
-    ahead = seen(redis=replace(REDIS, skew_s=0.2), database=DatabaseSeen("postgresql://db/arena", skew_s=7.0))
+    ahead = seen(redis=replace(REDIS, skew_s=0.2), database=ObservedDatabase("postgresql://db/arena", skew_s=7.0))
     (finding,) = findings_of(ahead)
     assert (finding.subject, "7 s ahead" in finding.cause) == ("database", True)
 
@@ -213,12 +218,37 @@ def test_the_worst_comes_first_and_nothing_twice() -> None:
 
 PLANTED_HERE = frozenset(("host_unreachable", "host_wrong_port", "redis_too_old", "model_cannot_chat"))
 PLANTED_IN_WRITES = frozenset(("database_not_writing",))
+PLANTED_IN_CHECKUP = frozenset(("examination_slow",))
 PLANTED_IN_HEALTH = frozenset(("host_on_cpu", "redis_embedded_idle"))
 
 
 def test_every_code_is_planted_in_a_test() -> None:
-    planted = {case.code for case in CASES} | PLANTED_HERE | PLANTED_IN_HEALTH | PLANTED_IN_WRITES
+    planted = {case.code for case in CASES} | PLANTED_HERE | PLANTED_IN_CHECKUP | PLANTED_IN_HEALTH | PLANTED_IN_WRITES
     assert planted == set(CODES)
+
+
+def constructors() -> list[str]:
+    """The public functions of the catalogue that return a finding."""
+    modules = [import_module(f"app.doctor.texts.{found.name}") for found in iter_modules(texts.__path__)]
+    return [
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if isfunction(value) and value.__module__ == module.__name__ and not name.startswith("_")
+        if value.__annotations__["return"] == "Finding" and name != "but_its_driver_reports_it_up"
+    ]
+
+
+def test_every_code_has_a_constructor_of_its_name_in_the_catalogue() -> None:
+    functions = constructors()
+    assert set(CODES) <= set(functions)
+    assert [name for name in functions if not name.startswith(CODES)] == []
+    assert len(functions) == len(set(functions))
+
+
+def test_only_the_catalogue_makes_findings() -> None:
+    makers = {path for path in Path(app.doctor.__path__[0]).rglob("*.py") if "Finding(" in path.read_text()}
+    assert {path.parent.name for path in makers} == {"texts"}
 
 
 def test_every_code_has_its_line_in_the_docs() -> None:

@@ -1,4 +1,4 @@
-"""Houses in which nothing is wrong: no false alarm."""
+"""Healthy deployments: no false alarm."""
 
 from __future__ import annotations
 
@@ -11,92 +11,92 @@ from typing import Any
 import pytest
 
 from app.simulator.server.server import SimulatorConfig
-from tests.doctor.house import TRIO, House
+from tests.doctor.deployment import TRIO, Deployment
 from tests.doctor.servers import ollama, serving
 from tests.redis.server import RedisServer
 
-Plant = Callable[[House], Awaitable[None]]
+Plant = Callable[[Deployment], Awaitable[None]]
 
 
-async def three_models_that_fit(house: House) -> None:
-    await house.start()
+async def three_models_that_fit(deployment: Deployment) -> None:
+    await deployment.start()
 
 
-async def nothing_in_memory_yet(house: House) -> None:
-    house.loaded = ()
-    await house.start()
+async def nothing_in_memory_yet(deployment: Deployment) -> None:
+    deployment.loaded = ()
+    await deployment.start()
 
 
-async def a_card_of_unknown_size(house: House) -> None:
-    house.host = {"name": "gpu"}
-    await house.start()
+async def a_card_of_unknown_size(deployment: Deployment) -> None:
+    deployment.host = {"name": "gpu"}
+    await deployment.start()
 
 
-async def one_host_by_ollama_host(house: House) -> None:
-    await house.start()
-    house.settings["ollama_host"] = house.host["url"]
+async def one_host_by_ollama_host(deployment: Deployment) -> None:
+    await deployment.start()
+    deployment.settings["ollama_host"] = deployment.host["url"]
 
 
-async def names_in_another_spelling(house: House) -> None:
-    house.settings["arena_models"] = ("LLAMA3.1:8b", " mistral:7b", "registry.ollama.ai/library/qwen3:8b")
-    await house.start()
+async def names_in_another_spelling(deployment: Deployment) -> None:
+    deployment.settings["arena_models"] = ("LLAMA3.1:8b", " mistral:7b", "registry.ollama.ai/library/qwen3:8b")
+    await deployment.start()
 
 
-async def four_slots_as_told(house: House) -> None:
-    house.simulator = replace(house.simulator, num_parallel=4)
-    house.host["num_parallel"] = 4
-    await house.start()
+async def four_slots_as_told(deployment: Deployment) -> None:
+    deployment.simulator = replace(deployment.simulator, num_parallel=4)
+    deployment.host["num_parallel"] = 4
+    await deployment.start()
 
 
-async def a_model_is_being_loaded(house: House) -> None:
-    house.reports = False
-    house.simulator = replace(house.simulator, load_s=500.0)
-    house.loaded = ()
-    await house.start()
-    loading = asyncio.create_task(house.load(TRIO[2]))
-    house.stack.callback(loading.cancel)
-    await house.report(loading=TRIO[2], loading_since=house.wall() - 8, load_s={TRIO[2]: 9.0})
+async def a_model_is_being_loaded(deployment: Deployment) -> None:
+    deployment.reports = False
+    deployment.simulator = replace(deployment.simulator, load_s=500.0)
+    deployment.loaded = ()
+    await deployment.start()
+    loading = asyncio.create_task(deployment.load(TRIO[2]))
+    deployment.stack.callback(loading.cancel)
+    await deployment.report(loading=TRIO[2], loading_since=deployment.wall() - 8, load_s={TRIO[2]: 9.0})
 
 
-async def a_host_that_scales_to_zero(house: House) -> None:
-    house.loaded, house.wake = (), timedelta(seconds=5)
-    house.host |= {"scale_to_zero": True, "models": [*TRIO]}
-    house.settings["arena_keep_alive"] = "5m"
-    await house.start()
+async def a_host_that_scales_to_zero(deployment: Deployment) -> None:
+    deployment.loaded, deployment.wake = (), timedelta(seconds=5)
+    deployment.host |= {"scale_to_zero": True, "models": [*TRIO]}
+    deployment.settings["arena_keep_alive"] = "5m"
+    await deployment.start()
 
 
-async def six_models_spread_over_two_cards(house: House) -> None:
+async def six_models_spread_over_two_cards(deployment: Deployment) -> None:
     six = (*TRIO, "gemma2:9b", "biomistral:7b", "codellama:7b")
-    config = replace(house.simulator, models=six)
-    house.settings["arena_models"], house.simulator, house.loaded = six, config, TRIO
-    other = await house.simulated(config)
-    house.more_hosts = [{"name": "gpu2", "url": other.url, "memory_gb": 24}]
-    await house.start()
-    await house.report(host="gpu2")
+    config = replace(deployment.simulator, models=six)
+    deployment.settings["arena_models"], deployment.simulator, deployment.loaded = six, config, TRIO
+    other = await deployment.simulated(config)
+    deployment.more_hosts = [{"name": "gpu2", "url": other.url, "memory_gb": 24}]
+    await deployment.start()
+    await deployment.report(host="gpu2")
 
 
-async def a_second_host_as_fallback(house: House) -> None:
-    other = await house.simulated(house.simulator)
-    house.more_hosts = [{"name": "spare", "url": other.url, "fallback": True}]
-    await house.start()
-    await house.report(host="spare")
+async def a_second_host_as_fallback(deployment: Deployment) -> None:
+    other = await deployment.simulated(deployment.simulator)
+    deployment.more_hosts = [{"name": "spare", "url": other.url, "fallback": True}]
+    await deployment.start()
+    await deployment.report(host="spare")
 
 
-async def an_ollama_built_from_source(house: House) -> None:
-    house.simulator = replace(house.simulator, version="0.0.0")
-    await house.start()
+async def an_ollama_built_from_source(deployment: Deployment) -> None:
+    deployment.simulator = replace(deployment.simulator, version="0.0.0")
+    await deployment.start()
 
 
-async def an_ollama_that_tells_no_shapes(house: House) -> None:
-    house.host["url"] = f"http://127.0.0.1:{await house.serve(serving(ollama(models=TRIO)))}"
-    await house.start()
+async def an_ollama_that_tells_no_shapes(deployment: Deployment) -> None:
+    deployment.host["url"] = f"http://127.0.0.1:{await deployment.serve(serving(ollama(models=TRIO)))}"
+    await deployment.start()
 
 
-async def redis_that_forbids_config(house: House) -> None:
-    await house.start()
-    await house.redis.execute_command("ACL SETUSER plain on nopass ~* &* +@all -config")
-    house.redis = house.redis.from_url(f"{house.redis_server.url}?username=plain&password=x")
-    house.stack.push_async_callback(house.redis.aclose)
+async def redis_that_forbids_config(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.redis.execute_command("ACL SETUSER plain on nopass ~* &* +@all -config")
+    deployment.redis = deployment.redis.from_url(f"{deployment.redis_server.url}?username=plain&password=x")
+    deployment.stack.push_async_callback(deployment.redis.aclose)
 
 
 HEALTHY: tuple[Plant, ...] = (
@@ -117,50 +117,50 @@ HEALTHY: tuple[Plant, ...] = (
 
 
 @pytest.mark.parametrize("plant", HEALTHY, ids=lambda plant: plant.__name__)
-async def test_a_healthy_house_has_no_finding(plant: Plant, house: House) -> None:
-    await plant(house)
-    examination = await house.examined()
+async def test_a_healthy_deployment_has_no_finding(plant: Plant, deployment: Deployment) -> None:
+    await plant(deployment)
+    examination = await deployment.examined()
     assert [finding.to_dict() for finding in examination.findings] == []
     assert examination.can_battle
     assert len(examination.models) >= 3
 
 
-async def test_a_house_without_a_card_gets_a_note_and_no_more(house: House) -> None:
-    house.simulator = SimulatorConfig(speed=50, card="cpu", models=TRIO)
-    house.host = {"name": "gpu"}
-    await house.start()
-    examination = await house.examined()
+async def test_a_deployment_without_a_card_gets_a_note_and_no_more(deployment: Deployment) -> None:
+    deployment.simulator = SimulatorConfig(speed=50, card="cpu", models=TRIO)
+    deployment.host = {"name": "gpu"}
+    await deployment.start()
+    examination = await deployment.examined()
     assert [(finding.code, finding.severity) for finding in examination.findings] == [("host_on_cpu", "note")]
     assert examination.can_battle
 
 
-async def test_before_the_first_start_there_are_notes_only(house: House) -> None:
-    house.reports = False
-    await house.start()
-    examination = await house.examined()
+async def test_before_the_first_start_there_are_notes_only(deployment: Deployment) -> None:
+    deployment.reports = False
+    await deployment.start()
+    examination = await deployment.examined()
     assert [(finding.code, finding.severity) for finding in examination.findings] == [("nobody_drives", "note")]
     assert examination.can_battle
 
 
-async def test_nothing_is_loaded_or_generated_by_looking(house: House) -> None:
-    house.loaded = ()
-    await house.start()
-    assert house.sim is not None
+async def test_nothing_is_loaded_or_generated_by_looking(deployment: Deployment) -> None:
+    deployment.loaded = ()
+    await deployment.start()
+    assert deployment.sim is not None
     for _ in range(3):
-        await house.examined()
-    assert house.sim.machine.scheduler.loaded == {}
+        await deployment.examined()
+    assert deployment.sim.machine.scheduler.loaded == {}
 
 
 async def test_it_takes_less_than_three_seconds_though_everything_hangs(
-    house: House, redis_server: RedisServer
+    deployment: Deployment, redis_server: RedisServer
 ) -> None:
-    house.redis_server = redis_server
-    port = await house.serve(serving(None))
-    house.host["url"] = f"http://127.0.0.1:{port}"
-    await house.start()
+    deployment.redis_server = redis_server
+    port = await deployment.serve(serving(None))
+    deployment.host["url"] = f"http://127.0.0.1:{port}"
+    await deployment.start()
     redis_server.freeze()
     try:
-        examination = await house.examined()
+        examination = await deployment.examined()
     finally:
         redis_server.thaw()
     assert {"host_silent", "redis_missing"} <= {finding.code for finding in examination.findings}
@@ -168,9 +168,9 @@ async def test_it_takes_less_than_three_seconds_though_everything_hangs(
     assert not examination.can_battle
 
 
-async def test_figures_of_an_examination_are_plain_json(house: House) -> None:
-    await house.start()
-    body: dict[str, Any] = dict((await house.examined()).to_dict())
+async def test_figures_of_an_examination_are_plain_json(deployment: Deployment) -> None:
+    await deployment.start()
+    body: dict[str, Any] = dict((await deployment.examined()).to_dict())
     assert body["can_battle"] is True
     assert body["hosts"] == ["gpu"]
     assert body["models"] == list(TRIO)

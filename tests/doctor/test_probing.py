@@ -9,16 +9,16 @@ import pytest
 
 from app.doctor.checks.addresses import on_addresses
 from app.doctor.checks.models import on_models
-from app.doctor.probing.probe import Patience, probe_host
+from app.doctor.probing.probe import ProbeTimeouts, probe_host
 from app.hosts.host import Host
 from app.simulator.server.server import SimulatorConfig, running_simulator
-from tests.doctor.house import TRIO
+from tests.doctor.deployment import TRIO
 from tests.doctor.servers import free_port, http, ollama, server_tls, serving, website
 from tests.doctor.test_findings import seen as observed
 from tests.services import settings_with
 
 SOON = timedelta(seconds=0.3)
-FAST = Patience(SOON, SOON, SOON, SOON, whole=timedelta(seconds=1))
+FAST = ProbeTimeouts(SOON, SOON, SOON, SOON, whole=timedelta(seconds=1))
 
 
 @pytest.mark.parametrize("there", ["nobody", "a website"])
@@ -29,8 +29,8 @@ async def test_an_ollama_on_its_usual_port_is_found_where_another_port_was_writt
     assert seen.instead == sim.url
     (finding,) = on_addresses(observed(seen, settings=settings_with()))
     assert finding.code == "host_wrong_port"
-    assert f"Ollama answers on {sim.port} instead" in finding.cause
-    assert finding.remedy == f"write {sim.url} in OLLAMA_HOST"
+    assert f"Ollama answers on port {sim.port} instead" in finding.cause
+    assert finding.remedy == f"use {sim.url} in OLLAMA_HOST"
     assert finding.command == f"curl -sS -m 5 {sim.url}/api/version"
 
 
@@ -69,11 +69,11 @@ async def test_a_path_before_the_api_is_kept() -> None:
 
 
 @pytest.mark.parametrize("kind", ["silent", "silent tls", "no name"])
-async def test_nothing_takes_longer_than_the_whole_patience(kind: str) -> None:
+async def test_nothing_takes_longer_than_the_whole_timeouts(kind: str) -> None:
     async with serving(None, server_tls() if kind == "silent tls" else None) as port:
         address = {"silent": "http://127.0.0.1", "silent tls": "https://127.0.0.1", "no name": "http://nowhere.invalid"}
         began = time.perf_counter()
-        seen = await probe_host(Host("local", f"{address[kind]}:{port}"), patience=FAST, usual_port=free_port())
+        seen = await probe_host(Host("local", f"{address[kind]}:{port}"), timeouts=FAST, usual_port=free_port())
     assert time.perf_counter() - began < 2
     assert not seen.answers
 
@@ -91,7 +91,7 @@ async def test_any_body_of_the_lists_is_survived(body: bytes) -> None:
     async with serving(answer) as port:
         seen = await probe_host(Host("local", f"http://127.0.0.1:{port}"), usual_port=free_port())
     assert seen.reach == "slow"
-    assert "not in Ollama's words" in seen.detail
+    assert "not in Ollama's format" in seen.detail
 
 
 @pytest.mark.parametrize("version", ["null", "12", '""', "[1]"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from app.doctor.checks.slots import slots_seen
-from app.doctor.probing.observation import AnswerSeen
+from app.doctor.probing.observation import ObservedAnswer
 
 
-def answers(*spans: tuple[float, float, float], model: str = "m") -> list[AnswerSeen]:
-    return [AnswerSeen("gpu", model, *span) for span in spans]
+def answers(*spans: tuple[float, float, float], model: str = "m") -> list[ObservedAnswer]:
+    return [ObservedAnswer("gpu", model, *span) for span in spans]
 
 
 ONE_AFTER_ANOTHER = [(0, 0.3, 5), (0.1, 5.2, 9), (0.2, 9.2, 14), (0.3, 14.2, 18), (0.4, 18.2, 22)]

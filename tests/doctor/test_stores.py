@@ -13,14 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from app.database.database import Database
-from app.doctor.probing.observation import RedisSeen
+from app.doctor.probing.observation import ObservedRedis
 from app.doctor.probing.observe import redis_of
 from app.doctor.probing.stores import probe_database, probe_redis
 from app.records.ledger import Ledger
 from app.records.tables import answers
 from app.redis.embedded.server import embedded_redis
 from app.timing.stopwatch import Timing
-from tests.doctor.house import TRIO, House
+from tests.doctor.deployment import TRIO, Deployment
 from tests.records.builders import new_answer, new_battle
 from tests.records.postgres_server import PostgresServer
 from tests.services import settings_with
@@ -48,22 +48,22 @@ async def write_answers(url: str, slots: int) -> None:
     await database.aclose()
 
 
-async def parallel_findings(house: House, slots: int) -> list[str]:
-    house.simulator = replace(house.simulator, num_parallel=4)
-    house.host["num_parallel"] = 4
-    await write_answers(house.database, slots)
-    await house.start()
-    return [one.cause for one in (await house.examined()).findings if one.code == "num_parallel_too_large"]
+async def parallel_findings(deployment: Deployment, slots: int) -> list[str]:
+    deployment.simulator = replace(deployment.simulator, num_parallel=4)
+    deployment.host["num_parallel"] = 4
+    await write_answers(deployment.database, slots)
+    await deployment.start()
+    return [one.cause for one in (await deployment.examined()).findings if one.code == "num_parallel_too_large"]
 
 
 @pytest.mark.parametrize("slots", [1, 2])
-async def test_fewer_slots_than_told_show_in_the_times_of_past_answers(house: House, slots: int) -> None:
-    (cause,) = await parallel_findings(house, slots)
-    assert f"of up to 4 answers that were sent at once only {slots} were being written" in cause
+async def test_fewer_slots_than_told_show_in_the_times_of_past_answers(deployment: Deployment, slots: int) -> None:
+    (cause,) = await parallel_findings(deployment, slots)
+    assert f"of up to 4 answers sent at once only {slots} were generated at the same time" in cause
 
 
-async def test_as_many_slots_as_told_are_no_finding(house: House) -> None:
-    assert await parallel_findings(house, 4) == []
+async def test_as_many_slots_as_told_are_no_finding(deployment: Deployment) -> None:
+    assert await parallel_findings(deployment, 4) == []
 
 
 async def test_postgres_is_looked_at_the_same_way(_shared_url: str) -> None:
@@ -83,13 +83,13 @@ async def test_a_postgres_without_a_schema_is_not_migrated_and_one_that_refuses_
     assert (await probe_database(postgres.url(name))).state == "unusable"
 
 
-async def test_a_locked_sqlite_file_can_still_be_looked_at(house: House) -> None:
+async def test_a_locked_sqlite_file_can_still_be_looked_at(deployment: Deployment) -> None:
     import sqlite3
 
-    writer = sqlite3.connect(house.database.removeprefix("sqlite:///"), isolation_level=None)
+    writer = sqlite3.connect(deployment.database.removeprefix("sqlite:///"), isolation_level=None)
     writer.execute("BEGIN IMMEDIATE")
     try:
-        assert (await probe_database(house.database)).state == "ready"
+        assert (await probe_database(deployment.database)).state == "ready"
     finally:
         writer.close()
 
@@ -103,7 +103,7 @@ async def test_a_sqlite_file_that_is_not_there_yet_is_not_made(tmp_path: Path) -
 async def test_the_embedded_redis_of_a_running_arena_is_found_in_its_folder(tmp_path: Path) -> None:
     settings = settings_with(arena_data_dir=tmp_path)
     async with embedded_redis(tmp_path, keep=False), redis_of(settings) as redis:
-        assert not isinstance(redis, RedisSeen)
+        assert not isinstance(redis, ObservedRedis)
         seen = await probe_redis(redis, settings, ["local"])
         assert (seen.state, seen.embedded, seen.policy) == ("up", True, "noeviction")
 
@@ -111,12 +111,12 @@ async def test_the_embedded_redis_of_a_running_arena_is_found_in_its_folder(tmp_
 async def test_without_a_running_arena_the_embedded_redis_is_idle_and_nothing_is_made(tmp_path: Path) -> None:
     settings = settings_with(arena_data_dir=tmp_path / "data")
     async with redis_of(settings) as redis:
-        assert isinstance(redis, RedisSeen)
+        assert isinstance(redis, ObservedRedis)
         assert redis.state == "idle"
     assert not (tmp_path / "data").exists()
 
 
-async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(house: House, tmp_path: Path) -> None:
+async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(deployment: Deployment, tmp_path: Path) -> None:
     folder = tmp_path / "data" / "redis"
     folder.mkdir(parents=True)
     listening = await asyncio.start_unix_server(lambda reader, writer: None, folder / "redis.sock")
@@ -124,37 +124,37 @@ async def test_a_socket_that_a_killed_arena_left_behind_counts_as_idle(house: Ho
     await listening.wait_closed()
     settings = settings_with(arena_data_dir=tmp_path / "data")
     async with redis_of(settings) as redis:
-        house.settings = {"arena_models": TRIO, "arena_data_dir": tmp_path / "data", "redis_url": ""}
-        house.reports = False
-        await house.start()
-        house.redis = redis
-        codes = {finding.code for finding in (await house.examined()).findings}
+        deployment.settings = {"arena_models": TRIO, "arena_data_dir": tmp_path / "data", "redis_url": ""}
+        deployment.reports = False
+        await deployment.start()
+        deployment.redis = redis
+        codes = {finding.code for finding in (await deployment.examined()).findings}
     assert codes == {"redis_embedded_idle", "nobody_drives"}
 
 
-async def test_a_bad_redis_url_is_told_without_the_password(house: House) -> None:
-    house.settings |= {"redis_url": "redis//:secret@nowhere"}
-    await house.start()
-    async with redis_of(house.configured()) as redis:
-        house.redis = redis
-        (finding,) = [one for one in (await house.examined()).findings if one.code == "redis_missing"]
+async def test_a_bad_redis_url_is_told_without_the_password(deployment: Deployment) -> None:
+    deployment.settings |= {"redis_url": "redis//:secret@nowhere"}
+    await deployment.start()
+    async with redis_of(deployment.configured()) as redis:
+        deployment.redis = redis
+        (finding,) = [one for one in (await deployment.examined()).findings if one.code == "redis_missing"]
     assert "can't be understood" in finding.cause
     assert "secret" not in str(finding)
 
 
-async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(house: House) -> None:
-    house.settings |= {"redis_url": "redis://:hunter/2secret@nowhere"}
-    await house.start()
-    async with redis_of(house.configured()) as redis:
-        house.redis = redis
-        (finding,) = [one for one in (await house.examined()).findings if one.code == "redis_missing"]
+async def test_a_password_that_is_not_escaped_is_told_with_what_to_write(deployment: Deployment) -> None:
+    deployment.settings |= {"redis_url": "redis://:hunter/2secret@nowhere"}
+    await deployment.start()
+    async with redis_of(deployment.configured()) as redis:
+        deployment.redis = redis
+        (finding,) = [one for one in (await deployment.examined()).findings if one.code == "redis_missing"]
     assert "percent-encode" in finding.cause
     assert "secret" not in str(finding)
 
 
-async def test_redis_time_is_compared_with_ours(house: House) -> None:
-    await house.start()
-    settings = house.configured()
-    seen = await probe_redis(house.redis, settings, ["gpu"], wall=lambda: time.time() - 100)
+async def test_redis_time_is_compared_with_ours(deployment: Deployment) -> None:
+    await deployment.start()
+    settings = deployment.configured()
+    seen = await probe_redis(deployment.redis, settings, ["gpu"], wall=lambda: time.time() - 100)
     assert seen.skew_s is not None
     assert timedelta(seconds=99) < timedelta(seconds=seen.skew_s) < timedelta(seconds=101)

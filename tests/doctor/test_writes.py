@@ -21,7 +21,7 @@ LOOK = """
 import asyncio, os, sys
 from datetime import timedelta
 from app.doctor.probing import stores
-from app.doctor.checks.writes import database_refuses
+from app.doctor.checks.database import refused
 stores._known_revisions()
 if os.geteuid() == 0 and sys.argv[2] == "nobody":
     os.setgroups([])
@@ -30,7 +30,7 @@ if os.geteuid() == 0 and sys.argv[2] == "nobody":
 seen = asyncio.run(stores.probe_database(sys.argv[1], limit=timedelta(seconds=60)))
 print(seen.state, seen.detail, seen.refusal, sep="|")
 if seen.refusal:
-    print(database_refuses(seen.where, seen.refusal))
+    print(refused(seen, seen.refusal))
 """
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from app.backends.base import InstalledModel
 from app.hosts.catalog import Catalog, Contender, Missing, can_chat, catalog
 from app.hosts.host import Host
-from app.hosts.probes import HostState
+from app.hosts.probes import ProbeResult
 
 ONE = Host("one", "http://one:11434")
 TWO = Host("two", "http://two:11434")
 
 
-def having(*names: str) -> HostState:
-    return HostState(True, "0.33.3", tuple(InstalledModel(name, 5, capabilities=("completion",)) for name in names))
+def having(*names: str) -> ProbeResult:
+    return ProbeResult(True, "0.33.3", tuple(InstalledModel(name, 5, capabilities=("completion",)) for name in names))
 
 
 def test_configured_models_come_in_configured_order_under_the_servers_names() -> None:
@@ -44,7 +44,7 @@ def test_a_missing_model_without_a_likely_name_gets_the_command() -> None:
 
 
 def test_without_configured_models_everything_that_chats_here_enters() -> None:
-    state = HostState(
+    state = ProbeResult(
         True,
         "0.33.3",
         (
@@ -71,14 +71,16 @@ def test_a_configured_name_that_is_none_is_missing() -> None:
 
 
 def test_a_host_that_does_not_answer_gets_one_line() -> None:
-    made = catalog(["a:1"], [ONE, TWO], {"one": HostState(False, error="ConnectionRefusedError"), "two": having("b:1")})
+    made = catalog(
+        ["a:1"], [ONE, TWO], {"one": ProbeResult(False, error="ConnectionRefusedError"), "two": having("b:1")}
+    )
     (host_line,) = made.warnings()
     assert "one at http://one:11434 does not answer (ConnectionRefusedError)" in host_line
     assert made.missing == (Missing("a:1", None),)
 
 
 def test_a_slip_in_a_name_is_told_also_while_a_host_does_not_answer() -> None:
-    made = catalog(["b-1"], [ONE, TWO], {"one": HostState(False, error="refused"), "two": having("b:1")})
+    made = catalog(["b-1"], [ONE, TWO], {"one": ProbeResult(False, error="refused"), "two": having("b:1")})
     assert "did you mean b:1" in made.warnings()[1]
 
 
@@ -101,12 +103,12 @@ def test_a_host_serves_only_what_its_row_names() -> None:
 def test_a_name_that_ollama_would_not_take_is_no_contestant_and_stops_nothing() -> None:
     odd = InstalledModel("no name at all/!", 1)
     found = catalog(
-        (), [Host("gpu", "http://gpu:1")], {"gpu": HostState(True, installed=(odd, InstalledModel("a:1", 1)))}
+        (), [Host("gpu", "http://gpu:1")], {"gpu": ProbeResult(True, installed=(odd, InstalledModel("a:1", 1)))}
     )
     assert found.models == ("a:1",)
 
 
 def test_what_is_configured_already_is_not_suggested_for_another() -> None:
-    state = HostState(True, installed=(InstalledModel("llama3.1:8b", 1),))
+    state = ProbeResult(True, installed=(InstalledModel("llama3.1:8b", 1),))
     found = catalog(("llama3.1:8b", "llama3.2:3b"), [Host("gpu", "http://gpu:1")], {"gpu": state})
     assert [(missing.name, missing.suggestion) for missing in found.missing] == [("llama3.2:3b", None)]

@@ -6,7 +6,7 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.hosts.checking import checked
-from app.settings.settings import HostSettings, ModelSettings, Settings
+from app.settings.settings import HostTable, ModelTable, Settings
 from tests.services import settings_with
 
 
@@ -19,9 +19,9 @@ def settings(**values: object) -> Settings:
     [
         ({"arena_models": ("a", "b", "a")}, "ARENA_MODELS: a is there twice"),
         ({"arena_models": ("a", "A:latest")}, "ARENA_MODELS: A:latest and a are one model"),
-        ({"[[models]]": (ModelSettings(name="a:1"), ModelSettings(name="a:1"))}, r"\[\[models\]\]: a:1 is there twice"),
+        ({"[[models]]": (ModelTable(name="a:1"), ModelTable(name="a:1"))}, r"\[\[models\]\]: a:1 is there twice"),
         (
-            {"[[hosts]]": (HostSettings(name="gpu", url="x", models=("a", "library/a")),)},
+            {"[[hosts]]": (HostTable(name="gpu", url="x", models=("a", "library/a")),)},
             r"\[\[hosts\]\] gpu: models: library/a and a are one model",
         ),
     ],
@@ -38,8 +38,8 @@ def test_names_that_differ_are_different_models() -> None:
 
 def test_two_hosts_with_one_address_are_refused_without_their_passwords() -> None:
     rows = (
-        HostSettings(name="a", url="http://me:hunter2@gpu"),
-        HostSettings(name="b", url="http://you:swordfish@gpu"),
+        HostTable(name="a", url="http://me:hunter2@gpu"),
+        HostTable(name="b", url="http://you:swordfish@gpu"),
     )
     with pytest.raises(ConfigurationError, match="2 hosts have the url 'http://gpu:80'") as refused:
         checked(settings(**{"[[hosts]]": rows}))

@@ -10,7 +10,7 @@ from app.backends.scripted import GeneratingBackend
 from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
 from app.hosts.kinds import Kind
-from app.settings.settings import HostSettings, ModelSettings, Settings, load_settings
+from app.settings.settings import HostTable, ModelTable, Settings, load_settings
 from tests.services import settings_with
 
 GIB = 1024**3
@@ -27,10 +27,8 @@ def test_without_a_file_there_is_one_host_named_local() -> None:
 
 def test_the_hosts_of_the_file_replace_it() -> None:
     rows = (
-        HostSettings(
-            name="a", url="http://10.0.0.1:11434", memory_gb=24, num_parallel=2, max_loaded=3, models=("m:1",)
-        ),
-        HostSettings(name="b", url="10.0.0.2"),
+        HostTable(name="a", url="http://10.0.0.1:11434", memory_gb=24, num_parallel=2, max_loaded=3, models=("m:1",)),
+        HostTable(name="b", url="10.0.0.2"),
     )
     made = hosts_from(settings(**{"[[hosts]]": rows, "ollama_host": "ignored"}))
     assert made == (
@@ -48,7 +46,7 @@ def test_the_hosts_of_the_file_replace_it() -> None:
     ],
 )
 def test_hosts_that_can_not_be_told_apart_are_refused(rows: list[tuple[str, str]], said: str) -> None:
-    tables = tuple(HostSettings(name=name, url=url) for name, url in rows)
+    tables = tuple(HostTable(name=name, url=url) for name, url in rows)
     with pytest.raises(ConfigurationError, match=said):
         hosts_from(settings(**{"[[hosts]]": tables}))
 
@@ -90,7 +88,7 @@ def test_what_a_host_is_for_is_written_in_the_file(written: Path) -> None:
 
 
 def test_a_host_is_no_fallback_and_never_sleeps_unless_it_is_said() -> None:
-    (made,) = hosts_from(settings(**{"[[hosts]]": (HostSettings(name="a", url="x"),)}))
+    (made,) = hosts_from(settings(**{"[[hosts]]": (HostTable(name="a", url="x"),)}))
     assert (made.weight, made.fallback, made.scale_to_zero, made.warm_per_hour) == (1.0, False, False, 12)
 
 
@@ -124,27 +122,27 @@ def test_a_value_that_can_not_be_meant_is_named(written: Path, line: str, said: 
 @pytest.mark.parametrize("name", ["README.md", ".env.example"])
 def test_every_setting_of_a_host_and_of_a_model_is_written_down(name: str) -> None:
     text = (Path(__file__).parents[2] / name).read_text()
-    documented = {"name", "url", *HostSettings.model_fields, *ModelSettings.model_fields}
+    documented = {"name", "url", *HostTable.model_fields, *ModelTable.model_fields}
     if name == "README.md":
         documented -= {"system", "options"}
     assert [field for field in sorted(documented) if field not in text] == []
 
 
 def test_pins_of_models_hold_on_every_host() -> None:
-    rows = {"[[hosts]]": (HostSettings(name="a", url="10.0.0.1"), HostSettings(name="b", url="10.0.0.2"))}
-    models = {"[[models]]": (ModelSettings(name="m:1", pin=True), ModelSettings(name="n:1"))}
+    rows = {"[[hosts]]": (HostTable(name="a", url="10.0.0.1"), HostTable(name="b", url="10.0.0.2"))}
+    models = {"[[models]]": (ModelTable(name="m:1", pin=True), ModelTable(name="n:1"))}
     assert [host.pins for host in hosts_from(settings(**rows, **models))] == [frozenset({"m:1"})] * 2
     assert hosts_from(settings(**models))[0].pins == frozenset({"m:1"})
 
 
 def test_a_host_that_scales_to_zero_must_list_its_models() -> None:
-    row = HostSettings(name="cloud", url="10.0.0.1", scale_to_zero=True)
+    row = HostTable(name="cloud", url="10.0.0.1", scale_to_zero=True)
     with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: list its models"):
         hosts_from(settings(**{"[[hosts]]": (row,)}))
 
 
 def test_a_kind_that_nobody_knows_is_refused_with_those_that_are() -> None:
-    row = HostSettings(name="cloud", url="10.0.0.1", kind="vllm")
+    row = HostTable(name="cloud", url="10.0.0.1", kind="vllm")
     with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: kind is 'vllm'; choose one of ollama"):
         hosts_from(settings(**{"[[hosts]]": (row,)}))
 
@@ -152,7 +150,7 @@ def test_a_kind_that_nobody_knows_is_refused_with_those_that_are() -> None:
 def test_a_host_that_can_not_be_asked_what_it_has_must_list_its_models(monkeypatch: pytest.MonkeyPatch) -> None:
     kind = Kind(lambda url, settings: GeneratingBackend(), lists_models=False)
     monkeypatch.setattr("app.hosts.host.KINDS", {"plain": kind})
-    row = HostSettings(name="cloud", url="10.0.0.1", kind="plain")
+    row = HostTable(name="cloud", url="10.0.0.1", kind="plain")
     with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: list its models: a server of kind plain"):
         hosts_from(settings(**{"[[hosts]]": (row,)}))
     listed = row.model_copy(update={"models": ("m:1",)})

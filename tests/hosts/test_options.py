@@ -6,11 +6,11 @@ import pytest
 
 from app.backends.base import GenerationOptions
 from app.hosts.options import options_for, system_for
-from app.settings.settings import ModelSettings, Settings
+from app.settings.settings import ModelTable, Settings
 from tests.services import settings_with
 
 
-def settings(*rows: ModelSettings, **values: object) -> Settings:
+def settings(*rows: ModelTable, **values: object) -> Settings:
     return settings_with(**{"[[models]]": rows, **values})
 
 
@@ -20,7 +20,7 @@ def test_a_model_without_a_row_gets_the_arenas_options() -> None:
 
 
 def test_a_models_row_replaces_them_under_any_form_of_its_name() -> None:
-    row = ModelSettings(
+    row = ModelTable(
         name="Library/A:1",
         num_ctx=512,
         think="low",
@@ -33,8 +33,8 @@ def test_a_models_row_replaces_them_under_any_form_of_its_name() -> None:
 
 
 def test_a_rows_own_num_ctx_wins_over_its_options() -> None:
-    assert options_for(settings(ModelSettings(name="a", options={"num_ctx": 99})), "a").num_ctx == 99
-    assert options_for(settings(ModelSettings(name="a", num_ctx=8, options={"num_ctx": 99})), "a").num_ctx == 8
+    assert options_for(settings(ModelTable(name="a", options={"num_ctx": 99})), "a").num_ctx == 99
+    assert options_for(settings(ModelTable(name="a", num_ctx=8, options={"num_ctx": 99})), "a").num_ctx == 8
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,11 @@ def test_a_rows_own_num_ctx_wins_over_its_options() -> None:
 )
 def test_think_is_a_switch_or_a_level(value: bool | str, think: bool | str) -> None:
     assert options_for(settings(arena_think=value), "a").think == think
-    assert options_for(settings(ModelSettings(name="a", think=value)), "a:latest").think == think
+    assert options_for(settings(ModelTable(name="a", think=value)), "a:latest").think == think
 
 
 def test_the_battles_system_prompt_wins_then_the_models_then_the_arenas() -> None:
-    made = settings(
-        ModelSettings(name="a", system="Be A."), ModelSettings(name="b", system=""), arena_system="Be kind."
-    )
+    made = settings(ModelTable(name="a", system="Be A."), ModelTable(name="b", system=""), arena_system="Be kind.")
     assert system_for(made, "a", "Be this.") == "Be this."
     assert system_for(made, "a") == "Be A."
     assert system_for(made, "b") == ""

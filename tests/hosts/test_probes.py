@@ -9,12 +9,12 @@ import pytest
 
 from app.backends.base import BackendUnavailable, InstalledModel, LoadedModel
 from app.backends.scripted import ScriptedBackend
-from app.hosts.probes import HostState, probe
+from app.hosts.probes import ProbeResult, probe
 
 
 async def test_a_living_host_shows_what_it_has_and_nothing_is_generated() -> None:
     backend = ScriptedBackend(models=("a:1",), resident=["a:1"], size_bytes=7)
-    assert await probe(backend) == HostState(
+    assert await probe(backend) == ProbeResult(
         True, "scripted", (InstalledModel("a:1", 7, capabilities=("completion",)),), (LoadedModel("a:1", 7, 7),)
     )
     assert backend.calls == []
@@ -22,7 +22,7 @@ async def test_a_living_host_shows_what_it_has_and_nothing_is_generated() -> Non
 
 async def test_a_dead_host_is_a_state_and_not_an_exception() -> None:
     backend = ScriptedBackend(down=BackendUnavailable("ConnectionRefusedError"))
-    assert await probe(backend) == HostState(False, error="ConnectionRefusedError")
+    assert await probe(backend) == ProbeResult(False, error="ConnectionRefusedError")
 
 
 async def test_a_probe_ends_within_its_limit() -> None:
@@ -30,7 +30,7 @@ async def test_a_probe_ends_within_its_limit() -> None:
         await asyncio.Event().wait()
 
     state = await probe(ScriptedBackend(sleep=forever), timedelta(seconds=0.05))
-    assert state == HostState(False, error="no answer within 0.05 s")
+    assert state == ProbeResult(False, error="no answer within 0.05 s")
 
 
 async def test_a_bug_in_a_backend_is_not_taken_for_a_dead_host() -> None:
@@ -49,4 +49,4 @@ async def test_a_server_that_manages_its_own_memory_shows_what_it_has_and_nothin
         async def version(self) -> str:
             return "1"
 
-    assert await probe(Listed()) == HostState(True, "1", (InstalledModel("a:1", 7),))
+    assert await probe(Listed()) == ProbeResult(True, "1", (InstalledModel("a:1", 7),))

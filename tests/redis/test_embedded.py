@@ -22,12 +22,12 @@ from app.errors import ConfigurationError
 from app.redis.client import commands_client
 from app.redis.embedded.folder import LONGEST_SOCKET_PATH, RedisFolder
 from app.redis.embedded.process import RedisProgram, find_redis_server
-from app.redis.embedded.server import Patience, embedded_redis
+from app.redis.embedded.server import EmbeddedTimings, embedded_redis
 from tests.helpers import wait_until
 
 ROOT = Path(__file__).parents[2]
 SOON_S = 5.0  # what takes some tenths of a second on a quiet machine
-QUICK = Patience(alive=timedelta(seconds=0.05), lock=timedelta(seconds=0.05), former=timedelta(seconds=0.3))
+QUICK = EmbeddedTimings(alive=timedelta(seconds=0.05), lock=timedelta(seconds=0.05), former=timedelta(seconds=0.3))
 
 
 @dataclass
@@ -183,7 +183,7 @@ async def test_the_server_ends_with_its_owner_though_another_is_attached_and_com
 ) -> None:
     owner = arena(keep=True)
     url = str(owner.status()["url"])
-    async with embedded_redis(tmp_path, keep=True, patience=QUICK) as server:
+    async with embedded_redis(tmp_path, keep=True, timings=QUICK) as server:
         assert (server.url, server.owner) == (url, False)
         await put(url, "kept")
         owner.kill()
@@ -242,7 +242,7 @@ async def test_processes_that_start_together_run_one_server(arena: Callable[...,
 
 async def test_a_leftover_that_answers_is_adopted(tmp_path: Path, leftover: subprocess.Popen[bytes]) -> None:
     await wait_until((tmp_path / "redis" / "redis.sock").exists, SOON_S)
-    async with embedded_redis(tmp_path, keep=True, patience=QUICK) as server:
+    async with embedded_redis(tmp_path, keep=True, timings=QUICK) as server:
         assert server.owner
         assert await pid_of(server.url) == leftover.pid
         async with commands_client(server.url) as client:
@@ -264,7 +264,7 @@ async def test_an_adopted_leftover_ends_when_its_new_owner_is_killed(
 
 async def test_an_adopted_leftover_that_dies_is_replaced(tmp_path: Path, leftover: subprocess.Popen[bytes]) -> None:
     await wait_until((tmp_path / "redis" / "redis.sock").exists, SOON_S)
-    async with embedded_redis(tmp_path, keep=False, patience=QUICK) as server:
+    async with embedded_redis(tmp_path, keep=False, timings=QUICK) as server:
         leftover.kill()
         leftover.wait()
         await wait_until(lambda: pid_of(server.url), SOON_S)
@@ -275,7 +275,7 @@ async def test_a_leftover_that_does_not_answer_is_named(tmp_path: Path, leftover
     await wait_until((tmp_path / "redis" / "redis.pid").exists, SOON_S)
     leftover.send_signal(signal.SIGSTOP)
     with pytest.raises(ConfigurationError, match=f"process {leftover.pid}.*kill -9 {leftover.pid}"):
-        async with embedded_redis(tmp_path, keep=False, patience=QUICK):
+        async with embedded_redis(tmp_path, keep=False, timings=QUICK):
             pass
 
 
@@ -315,7 +315,7 @@ async def test_a_path_too_long_for_a_socket_is_replaced_and_found_by_later_proce
     short = Path(url.removeprefix("unix://"))
     try:
         assert len(os.fsencode(short)) <= LONGEST_SOCKET_PATH
-        async with embedded_redis(deep, keep=False, patience=QUICK) as server:
+        async with embedded_redis(deep, keep=False, timings=QUICK) as server:
             assert (server.url, server.owner) == (url, False)
             owner.kill()
             await wait_until(lambda: server.owner, SOON_S)
@@ -372,7 +372,7 @@ async def test_a_server_that_never_answers_is_not_waited_for_without_limit(tmp_p
     assert holder is not None
     try:
         with pytest.raises(ConfigurationError, match="another arena process holds"):
-            async with embedded_redis(tmp_path, keep=False, patience=Patience(start=timedelta(seconds=0.1))):
+            async with embedded_redis(tmp_path, keep=False, timings=EmbeddedTimings(start=timedelta(seconds=0.1))):
                 pass
     finally:
         os.close(holder)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.simulator.engine.clock import Clock, rfc3339, run_virtual
-from app.simulator.engine.devices import Engine, Job
+from app.simulator.engine.devices import DeviceJob, Engine
 
 
 def test_times_have_up_to_nine_digits_without_trailing_zeros() -> None:
@@ -54,8 +54,8 @@ def test_a_paused_job_leaves_its_share_to_the_others() -> None:
         engine = Engine(clock)
         ends: list[float] = []
         steps = iter([math.inf])
-        pausing = Job("one", ("gpu",), lambda due: next(steps), prefill=False)
-        other = Job("two", ("gpu",), ends.append, prefill=False)
+        pausing = DeviceJob("one", ("gpu",), lambda due: next(steps), prefill=False)
+        other = DeviceJob("two", ("gpu",), ends.append, prefill=False)
         engine.start(pausing, 1.0)
         engine.start(other, 2.0)
         await clock.sleep(10)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
@@ -13,6 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.backends.base import InstalledModel
+from app.doctor.diagnose import Diagnosis
+from app.doctor.finding import Finding
 from app.hosts.catalog import Contender
 from app.hosts.roster import Roster
 from app.redis.client import commands_client
@@ -20,30 +21,18 @@ from app.scheduling.report import HostReport
 from app.web.api import host_examples
 from app.web.api.host_views import model_view, rfc3339
 from app.web.openapi import document
-from app.web.shared.fleet import Checkup, Fleet, troubles
+from app.web.shared.fleet import Fleet, troubles
 from tests.redis.server import RedisServer
 from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
 
 HOSTS, MODELS, WARM = "/api/arena/hosts", "/api/arena/models", "/api/arena/warm"
 
 
-@dataclass(frozen=True)
-class Found:
-    code: str = "version_old"
-    severity: str = "warning"
-    subject: str = "gpu-1"
-    cause: str = "It is old."
-    remedy: str = "Update it."
-    command: str = ""
+FOUND = Finding("version_too_old", "warning", "gpu-1", "It is old.", "Update it.")
 
 
-@dataclass(frozen=True)
-class Examined:
-    findings: tuple[Found, ...] = (Found(),)
-
-
-async def doctor() -> Examined:
-    return Examined()
+async def doctor() -> Diagnosis:
+    return Diagnosis(datetime.fromtimestamp(NOW, UTC), 0.1, (FOUND,))
 
 
 async def get(fleet: Fleet, path: str = HOSTS, **more: Any) -> dict[str, Any]:
@@ -222,31 +211,6 @@ async def test_a_process_without_hosts_says_so() -> None:
     assert (reply.status_code, reply.json()["code"]) == (503, "no_hosts")
 
 
-async def test_the_hosts_are_examined_once_for_all_who_ask_in_a_while() -> None:
-    asked, now = [], [0.0]
-
-    async def examine() -> Examined:
-        asked.append(1)
-        await asyncio.sleep(0)
-        return Examined()
-
-    checkup = Checkup(examine, clock=lambda: now[0])
-    await asyncio.gather(*(checkup.findings() for _ in range(5)))
-    assert len(asked) == 1
-    now[0] = 60.0
-    assert await checkup.findings() == (Found(),)
-    assert len(asked) == 2
-
-
-async def test_an_examination_without_end_is_told_instead_of_waited_for() -> None:
-    async def endless() -> Examined:
-        return await asyncio.Future[Examined]()
-
-    checkup = Checkup(endless, limit=timedelta(milliseconds=20))
-    (slow,) = await checkup.findings()
-    assert (slow.code, slow.command) == ("examination_slow", "arena doctor")
-
-
 def test_the_troubles_of_hosts_are_named() -> None:
     reports = {
         "gpu-1": HostReport("gpu-1", NOW, health="down", why="unavailable"),
@@ -255,8 +219,8 @@ def test_the_troubles_of_hosts_are_named() -> None:
     }
     assert troubles(reports, (ONE, TWO, GONE), ["gpu-3"]) == (
         "host gpu-1 does not answer (unavailable)",
-        "host gpu-2 was in trouble and is tried with one answer",
-        "nobody drives host gpu-3 at the moment",
+        "host gpu-2 failed and is on trial: it gets one answer",
+        "no process drives host gpu-3 at the moment",
         "host gpu-3 does not answer",
     )
     assert troubles(reports, (replace(ONE, name="gpu-4"),)) == (

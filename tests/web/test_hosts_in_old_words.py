@@ -16,7 +16,7 @@ from app.redis.client import commands_client
 from app.scheduling.dispatch.router import Router
 from app.scheduling.report import HostReport
 from app.scheduling.testing.in_memory import MemoryQueue, MemoryReports
-from app.settings.settings import HostSettings
+from app.settings.settings import HostTable
 from app.web.legacy.status import ollama_status
 from app.web.shared.fleet import Fleet
 from tests.redis.server import RedisServer
@@ -24,8 +24,8 @@ from tests.services import services_with, settings_with
 from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of, roster_of
 
 HOSTS = (
-    HostSettings(name="gpu-1", url="http://someone:secret@10.0.0.5:11434"),
-    HostSettings(name="gpu-2", url="10.0.0.6"),
+    HostTable(name="gpu-1", url="http://someone:secret@10.0.0.5:11434"),
+    HostTable(name="gpu-2", url="10.0.0.6"),
 )
 
 
@@ -33,7 +33,7 @@ async def status(
     fleet: Fleet | None,
     models: tuple[str, ...] = (ZIRCON, QUOKKA),
     wanted: tuple[str, ...] = (ZIRCON, QUOKKA),
-    hosts: tuple[HostSettings, ...] = HOSTS,
+    hosts: tuple[HostTable, ...] = HOSTS,
 ) -> dict[str, Any]:
     async def at_hand() -> tuple[str, ...]:
         if len(models) < 2:

@@ -29,7 +29,7 @@ async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_ans
     web = house.start("--no-scheduler")
     ready = await readyz(web)
     assert (ready["status"], ready["degraded"]) == ("ok", True)
-    assert ready["trouble"] == [f"nobody drives host {name} at the moment" for name in (GRANITE, BASALT)]
+    assert ready["trouble"] == [f"no process drives host {name} at the moment" for name in (GRANITE, BASALT)]
     opened = await open_battle(web.url)
     async with watching(web.url, opened["battle_id"]) as (watched, viewer):
         drivers = await asyncio.to_thread(house.drivers, ARENA_DRAIN="20")

@@ -37,7 +37,7 @@ from app.backends.ollama.calls import (
     keep_alive_form,
 )
 from app.backends.ollama.failures import by_status
-from app.backends.ollama.lines import Answer
+from app.backends.ollama.lines import AnswerFold
 from app.backends.ollama.ticks import Ticks
 from app.backends.server import LARGEST_ERROR, ModelServer, body_of, refuse_compressed
 from app.backends.timeouts import DEFAULT_LIMITS, Timeouts
@@ -79,7 +79,7 @@ class OllamaBackend:
             BackendError: before the first text any class; after it ``BackendBroken`` or a subclass.
         """
         asked = (request.model, request.options.think)
-        answer = Answer(template_opens=asked in self._template_opens)
+        answer = AnswerFold(template_opens=asked in self._template_opens)
         exchange: Exchange | None = None
         try:
             exchange, chunk = await self._begin(request, answer)
@@ -125,7 +125,7 @@ class OllamaBackend:
     async def aclose(self) -> None:
         """Nothing is kept: each call closes its own connection."""
 
-    async def _begin(self, request: GenerationRequest, answer: Answer) -> tuple[Exchange, Chunk]:
+    async def _begin(self, request: GenerationRequest, answer: AnswerFold) -> tuple[Exchange, Chunk]:
         """Connect, ask, and wait for the first chunk; what fails here leaves no connection."""
         body = orjson.dumps(chat_body(request.model, request.messages, request.options, stream=True))
         limit_s = self._limits.first_token.total_seconds()
@@ -143,7 +143,7 @@ class OllamaBackend:
                 raise LoadTimedOut(f"no first token within {limit_s:g} s") from None
             raise
 
-    async def _following(self, exchange: Exchange, answer: Answer, began: float) -> Chunk:
+    async def _following(self, exchange: Exchange, answer: AnswerFold, began: float) -> Chunk:
         """The next chunk within the limits; once text has come, whatever gathered in a tick."""
         if answer.failure is not None:
             raise answer.failure
@@ -183,7 +183,7 @@ async def _expect_ok(exchange: Exchange) -> None:
         raise by_status(exchange.status, await body_of(exchange, LARGEST_ERROR), exchange.location)
 
 
-async def _next(exchange: Exchange, answer: Answer) -> Chunk:
+async def _next(exchange: Exchange, answer: AnswerFold) -> Chunk:
     """Read until there is something to yield."""
     while True:
         chunk = _fold(exchange, answer, await exchange.read())
@@ -191,7 +191,7 @@ async def _next(exchange: Exchange, answer: Answer) -> Chunk:
             return chunk
 
 
-def _fold(exchange: Exchange, answer: Answer, data: bytes) -> Chunk | None:
+def _fold(exchange: Exchange, answer: AnswerFold, data: bytes) -> Chunk | None:
     """Fold ``data`` in; raise the answer's failure when nothing can be yielded before it."""
     chunk = answer.feed(data) if data else None
     if chunk is None and exchange.ended and not data and answer.failure is None:

@@ -52,7 +52,7 @@ class _Inner(BaseModel):
     message: str
 
 
-class _Reply(BaseModel):
+class _ErrorReply(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     error: str | _Inner
@@ -64,7 +64,7 @@ def error_text(body: bytes | str) -> str | None:
     inside = body
     for _ in range(3):
         try:
-            error = _Reply.model_validate_json(inside).error
+            error = _ErrorReply.model_validate_json(inside).error
         except ValidationError:
             break
         found = inside = error.message if isinstance(error, _Inner) else error

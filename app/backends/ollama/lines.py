@@ -63,7 +63,7 @@ class Faulted(BackendBroken):
     code = "upstream_error"
 
 
-class Answer:
+class AnswerFold:
     """Folds the bytes of one answer into chunks.
 
     Content is gathered line by line and looked through for thinking once per ``feed``. ``started`` is true once text

@@ -1,10 +1,10 @@
-"""Whether a set of models fits on a card, by the test that Ollama makes before it loads one beside others. Pure.
+"""Whether a set of models fits on a card, by Ollama's own test before it loads a model beside others. Pure.
 
 Predicted size (Ollama 0.30 and later, server/sched.go and llm/llama_server.go): the file, plus keys and values as
-``2 * layers * kv_heads * head_dim * num_ctx * num_parallel * 2`` bytes (always reckoned as f16, whatever
-OLLAMA_KV_CACHE_TYPE says), plus a surcharge for the batch that is chosen by itself: nothing up to a context of 4096,
-768 MiB up to 32768, 2 GiB above. A model goes beside others only if that is at most 80 % of what they leave free; an
-empty card takes any model, partly in main memory if need be. Of all orders, the largest first is the one in which
+``2 * layers * kv_heads * head_dim * num_ctx * num_parallel * 2`` bytes (always computed for f16, whatever
+OLLAMA_KV_CACHE_TYPE says), plus a surcharge for the automatic batch size: nothing up to a context of 4096,
+768 MiB up to 32768, 2 GiB above. A model is loaded beside others only if that is at most 80 % of what they leave
+free; an empty card takes any model, partly in main memory if needed. Loading the largest first is the order in which
 most fits.
 """
 
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from app.doctor.probing.observation import UNKNOWN_SHAPE, Shape
+from app.doctor.texts.units import GIB, MIB
 from app.scheduling.planning.budget import FREE_SHARE
 
-MIB, GIB = 1024**2, 1024**3
 CONTEXTS = (262144, 131072, 65536, 49152, 32768, 24576, 16384, 12288, 8192, 6144, 4096, 3072, 2048, 1024)
 OLLAMAS_MAX_MODELS = 3
 """OLLAMA_MAX_LOADED_MODELS where it isn't set: three for each card."""
@@ -28,7 +28,7 @@ _GUESS_FACTOR, _GUESS_EXTRA = 1.1, 768 * MIB  # as drivers guess a model that wa
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A model with what its size follows from. ``batch_is_set``: its options name num_batch, so nothing is added."""
+    """A model with what determines its size. ``batch_is_set``: its options name num_batch, so there is no surcharge."""
 
     model: str
     file_bytes: int
@@ -52,7 +52,7 @@ class Sized:
 
     @property
     def predicted_bytes(self) -> int:
-        """What Ollama believes that it takes; a rough guess when the shape is unknown."""
+        """Ollama's own prediction; a rough guess when the shape is unknown."""
         if not self.shape.known:
             return int(self.file_bytes * _GUESS_FACTOR) + _GUESS_EXTRA
         return self.file_bytes + self.cache_bytes + self.surcharge_bytes
@@ -64,11 +64,11 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """The wished models of a host against its card, the largest first.
+class FitTable:
+    """The contestants of a host against its card, the largest first.
 
-    ``fits``: all at once. Where they don't, ``drop`` are the fewest that would have to go, and ``num_ctx`` the largest
-    context with which all would fit, None if none does.
+    ``fits``: all at once. If not, ``drop`` are the fewest to leave out so that the rest fits, and ``num_ctx`` is the
+    largest context with which all fit, None if there is none.
     """
 
     host: str
@@ -118,19 +118,19 @@ def fits(sizes: Iterable[int], memory_bytes: int) -> bool:
     return True
 
 
-def table(host: str, memory_bytes: int, models: Sequence[Sized]) -> Table:
-    """Weigh ``models`` against a card of ``memory_bytes``."""
+def table(host: str, memory_bytes: int, models: Sequence[Sized]) -> FitTable:
+    """Compare ``models`` with a card of ``memory_bytes``."""
     rows = tuple(sorted(models, key=lambda row: (-row.predicted_bytes, row.model)))
     if fits((row.predicted_bytes for row in rows), memory_bytes):
-        return Table(host, memory_bytes, rows, fits=True)
-    return Table(host, memory_bytes, rows, False, _to_drop(rows, memory_bytes), _context(rows, memory_bytes))
+        return FitTable(host, memory_bytes, rows, fits=True)
+    return FitTable(host, memory_bytes, rows, False, _to_drop(rows, memory_bytes), _context(rows, memory_bytes))
 
 
 def spread(models: Mapping[str, Mapping[str, int]], memory: Mapping[str, int | None], most: Mapping[str, int]) -> bool:
     """Whether every model finds room on some host, the largest first.
 
-    ``models`` are predicted sizes by host and model, ``memory`` a host's card (None: unknown), ``most`` the models
-    that it holds at once.
+    ``models`` are predicted sizes by host and model, ``memory`` the card of each host (None: unknown), ``most`` how
+    many models it holds at once.
     """
     sizes: dict[str, int] = {}
     for known in models.values():
@@ -154,7 +154,7 @@ def _takes(placed: Sequence[int], size: int, memory_bytes: int | None, most: int
 
 
 def _to_drop(rows: Sequence[Sized], memory_bytes: int) -> tuple[str, ...]:
-    """The fewest models without which the rest fits; of several choices the one that gives least away."""
+    """The fewest models without which the rest fits; of several choices the one that drops the fewest bytes."""
     if len(rows) > _MOST_TO_TRY:  # too many to try all sets: the largest go first
         for count in range(1, len(rows)):
             if fits((row.predicted_bytes for row in rows[count:]), memory_bytes):

@@ -1,8 +1,8 @@
-"""How many answers a model really writes at once, seen from the times of past answers. Pure.
+"""How many answers of a model a server really generates at once, from the times of past answers. Pure.
 
-OLLAMA_NUM_PARALLEL can't be asked for. Who asks for more answers at once than there are slots waits inside the
-server: sent, but without a token until another answer ends. So where several answers of one model were under way at
-once, again and again, and never as many were being written, the server has fewer slots than it was told to have.
+No call returns OLLAMA_NUM_PARALLEL. A request beyond the number of slots waits inside the server: it was sent, but it
+gets no token until another answer ends. So where several answers of one model were repeatedly under way at once, and
+never as many were being generated, the server has fewer slots than configured.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.doctor.probing.observation import AnswerSeen
+from app.doctor.probing.observation import ObservedAnswer
 
 SURE = 3
-"""So many answers must have waited before it is called more than chance."""
+"""So many answers must have waited before it counts as more than chance."""
 
 WAITED_S = 1.0
-"""A first token that comes later than this, and only after another answer has ended, was waited for."""
+"""A request waited for a slot when its first token came later than this and only after another answer had ended."""
 
-_EDGE_S = 0.25  # ends are known by when they were written down
+_EDGE_S = 0.25  # an end is known by the time of its row in SQL
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """At most ``under_way`` answers of ``model`` were sent and unfinished, ``writing`` were being written.
+    """At most ``under_way`` answers of ``model`` were sent and unfinished, ``writing`` were being generated.
 
     ``waited`` is how many had their first token late.
     """
@@ -34,9 +34,9 @@ class Slots:
     waited: int
 
 
-def slots_seen(answers: Iterable[AnswerSeen]) -> tuple[Slots, ...]:
-    """What the answers of one host tell, for each model with answers that had to wait for a slot."""
-    by_model: dict[str, list[AnswerSeen]] = {}
+def slots_seen(answers: Iterable[ObservedAnswer]) -> tuple[Slots, ...]:
+    """The slots of one host, for each model with answers that had to wait for one."""
+    by_model: dict[str, list[ObservedAnswer]] = {}
     for answer in answers:
         by_model.setdefault(answer.model, []).append(answer)
     seen = []
@@ -49,7 +49,7 @@ def slots_seen(answers: Iterable[AnswerSeen]) -> tuple[Slots, ...]:
     return tuple(seen)
 
 
-def _waited(answer: AnswerSeen, others: Sequence[AnswerSeen]) -> bool:
+def _waited(answer: ObservedAnswer, others: Sequence[ObservedAnswer]) -> bool:
     """Whether its first token came late, and after the end of one that was under way when it was sent."""
     return answer.first - answer.sent > WAITED_S and any(
         other.sent <= answer.sent < other.ended and other.ended - _EDGE_S <= answer.first

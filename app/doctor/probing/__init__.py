@@ -1,1 +1,1 @@
-"""The probes: read-only looks at hosts, Redis and the database."""
+"""The probes of hosts, Redis and the database: what they see becomes an ``Observation``."""

@@ -1,4 +1,4 @@
-"""What was seen, as plain values: everything that findings are made of, and nothing else."""
+"""What was observed, as plain values: all that the checks know."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.hosts.catalog import Catalog, catalog
 from app.hosts.host import Host
 from app.hosts.names import canonical, same_model
 from app.hosts.options import options_for
-from app.hosts.probes import HostState
+from app.hosts.probes import ProbeResult
 from app.scheduling.report import HostReport
 from app.settings.settings import Settings
 from app.store_errors import Trouble
 
 Reach = Literal[
     "ollama",  # /api/version answers
-    "slow",  # /api/version answers, the lists do not in time
+    "slow",  # /api/version answers, the lists do not come in time
     "dns",
     "refused",
     "unreachable",
@@ -31,13 +31,13 @@ Reach = Literal[
     "forbidden",
     "login",
     "other",
-    "unasked",  # it scales to zero, and looking would wake it
+    "unasked",  # it scales to zero, and a probe would wake it
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a model's size in memory follows from (``POST /api/show``); 0 or empty is unknown.
+    """What determines a model's size in memory (``POST /api/show``); 0 or empty is unknown.
 
     ``trained_ctx`` is the context it was trained for, ``blob`` the digest of its weights.
     """
@@ -51,7 +51,7 @@ class Shape:
 
     @property
     def known(self) -> bool:
-        """Whether the cache's size can be told."""
+        """Whether the size of the cache can be computed."""
         return min(self.layers, self.kv_heads, self.head_dim) > 0
 
 
@@ -59,11 +59,11 @@ UNKNOWN_SHAPE = Shape()
 
 
 @dataclass(frozen=True, slots=True)
-class HostSeen:
-    """One host as this machine sees it. ``instead`` is an address where an Ollama answers though the given one fails.
+class ObservedHost:
+    """One host as this machine sees it. ``instead`` is an address where Ollama answers though the given one fails.
 
-    ``skew_s`` is its clock less ours, known to about a second; ``shapes`` are by canonical name. ``odd`` are the rows
-    of its lists that are not as Ollama writes them, by path.
+    ``skew_s`` is its clock minus ours, known to about a second; ``shapes`` are by canonical name. ``odd`` are the rows
+    of its lists that are not in Ollama's format, by path.
     """
 
     host: Host
@@ -80,24 +80,24 @@ class HostSeen:
 
     @property
     def answers(self) -> bool:
-        """Whether an Ollama is there."""
+        """Whether Ollama answers there."""
         return self.reach in ("ollama", "slow")
 
     def installed_as(self, model: str) -> InstalledModel | None:
-        """The entry of ``/api/tags`` that ``model`` means."""
+        """The entry of ``/api/tags`` for ``model``."""
         return next((one for one in self.installed if same_model(one.name, model)), None)
 
     def shape(self, model: str) -> Shape:
-        """The shape of ``model``; an unknown one when it wasn't asked for."""
+        """The shape of ``model``; ``UNKNOWN_SHAPE`` when it was not requested."""
         return self.shapes.get(key(model), UNKNOWN_SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
-class RedisSeen:
-    """Redis as INFO and CONFIG tell; ``fsync`` and ``saves`` are None where CONFIG is forbidden.
+class ObservedRedis:
+    """Redis according to INFO and CONFIG; ``fsync`` and ``saves`` are None where CONFIG is forbidden.
 
-    ``idle``: the embedded one does not run, since no process of the arena does. ``refusal``: why it took no write of
-    ours. ``strangers`` are hosts that are driven by this Redis and that this configuration does not know.
+    ``idle``: the embedded one does not run, because no process of the arena does. ``refusal``: why it refused our
+    write. ``unknown_hosts`` have drivers in this Redis and are not in this configuration.
     """
 
     where: str
@@ -114,11 +114,11 @@ class RedisSeen:
     fsync: str | None = None
     saves: str | None = None
     skew_s: float | None = None
-    strangers: tuple[str, ...] = ()
+    unknown_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerSeen:
+class ObservedAnswer:
     """One answer of the recent battles, on its host: Unix times of dispatch, first token and end."""
 
     host: str
@@ -129,18 +129,18 @@ class AnswerSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseSeen:
-    """The database; ``new`` is a SQLite file that is not there yet and that ``arena serve`` makes.
+class ObservedDatabase:
+    """The database; ``new`` is a SQLite file that does not exist yet and that ``arena serve`` creates.
 
-    ``refusal``: why it took no write of ours, though its schema is as it should be. ``readable``: every user of this
-    machine can read SQLite's file.
+    ``refusal``: why it refused our write, though its schema is current. ``readable``: every user of this machine can
+    read SQLite's file.
     """
 
     where: str
     state: Literal["ready", "new", "empty", "behind", "newer", "away", "unusable", "folder"] = "ready"
     detail: str = ""
     skew_s: float | None = None
-    answers: tuple[AnswerSeen, ...] = ()
+    answers: tuple[ObservedAnswer, ...] = ()
     refusal: Trouble | None = None
     readable: bool = False
 
@@ -149,63 +149,69 @@ class DatabaseSeen:
 class Observation:
     """Everything at the Unix time ``now``. ``driven`` and ``waiting`` (jobs in the queue) are by host.
 
-    Both are empty while Redis can't be asked, as are ``reports``.
+    Both are empty while Redis is unavailable, as are ``reports``.
     """
 
     settings: Settings
     now: float
-    hosts: tuple[HostSeen, ...]
-    redis: RedisSeen
-    database: DatabaseSeen
+    hosts: tuple[ObservedHost, ...]
+    redis: ObservedRedis
+    database: ObservedDatabase
     reports: Mapping[str, HostReport] = field(default_factory=dict)
     driven: Mapping[str, bool] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def catalog(self) -> Catalog:
-        """What can be drawn, by the rules of the house; of a host that only its driver reaches, what that tells."""
+        """What can be drawn, by the arena's rules; for a host that only its driver reaches, what the driver reports."""
         states = {seen.host.name: self._state(seen) for seen in self.hosts}
         return catalog(self.settings.arena_models, [seen.host for seen in self.hosts], states)
 
-    def _state(self, seen: HostSeen) -> HostState:
+    def _state(self, seen: ObservedHost) -> ProbeResult:
+        """As ``_listed``, without invalid names."""
         state = self._listed(seen)
         return replace(state, installed=tuple(model for model in state.installed if same_model(model.name, model.name)))
 
-    def _listed(self, seen: HostSeen) -> HostState:
-        """What the host has, by itself, by its driver, or by the configuration; some names may be none."""
+    def _listed(self, seen: ObservedHost) -> ProbeResult:
+        """What the host has according to itself, its driver or the configuration; names may be invalid."""
         if seen.reach == "unasked":
-            return HostState(True, installed=tuple(InstalledModel(name, 0) for name in self.taken_for_granted(seen)))
+            return ProbeResult(True, installed=tuple(InstalledModel(name, 0) for name in self.taken_for_granted(seen)))
         report = self.reports.get(seen.host.name)
         listed = bool(seen.installed) or seen.reach == "ollama"
-        if listed or report is None or report.health != "up":
-            return HostState(listed, seen.version, seen.installed, seen.loaded, seen.detail or None)
-        names = dict.fromkeys([*report.planned, *(resident.model for resident in report.residents if resident.ours)])
-        return HostState(True, report.version, tuple(InstalledModel(name, 0) for name in names))
+        if not listed and report is not None and report.health == "up":
+            return _reported(report)
+        return ProbeResult(listed, seen.version, seen.installed, seen.loaded, seen.detail or None)
 
-    def taken_for_granted(self, seen: HostSeen) -> tuple[str, ...]:
-        """The models of a host that wasn't asked: those of its list, else those that are configured."""
+    def taken_for_granted(self, seen: ObservedHost) -> tuple[str, ...]:
+        """The models of a host that was not probed: those of its own list, else ARENA_MODELS."""
         return seen.host.models or self.settings.arena_models
 
     @property
-    def wished(self) -> dict[str, tuple[str, ...]]:
-        """By host, the contestants that it has."""
+    def contestants(self) -> dict[str, tuple[str, ...]]:
+        """By host, the possible contestants that it has."""
         contenders = self.catalog.contenders
         return {
             seen.host.name: tuple(one.model for one in contenders if seen.host.name in one.hosts) for seen in self.hosts
         }
 
-    def answers_of(self, host: str) -> tuple[AnswerSeen, ...]:
+    def answers_of(self, host: str) -> tuple[ObservedAnswer, ...]:
         """The recent answers that ``host`` wrote."""
         return tuple(answer for answer in self.database.answers if answer.host == host)
 
     def options(self, model: str) -> GenerationOptions:
-        """What ``model`` is asked with."""
+        """The options that the arena sends for ``model``."""
         return options_for(self.settings, model)
 
 
 def key(name: str) -> str:
-    """The canonical name; one that Ollama would not take as it is."""
+    """The canonical name; an invalid name is returned unchanged."""
     try:
         return canonical(name)
     except ValueError:
         return name
+
+
+def _reported(report: HostReport) -> ProbeResult:
+    """What its driver reports of a host."""
+    names = dict.fromkeys([*report.planned, *(resident.model for resident in report.residents if resident.ours)])
+    return ProbeResult(True, report.version, tuple(InstalledModel(name, 0) for name in names))

@@ -1,4 +1,4 @@
-"""Sees everything at once: hosts, Redis, database and what the drivers of the hosts report. Nothing is left behind."""
+"""Observes everything at once: hosts, Redis, the database and the drivers' reports. Leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.doctor.probing.observation import HostSeen, Observation, RedisSeen
-from app.doctor.probing.probe import PATIENCE, Patience, probe_host
+from app.doctor.probing.observation import Observation, ObservedHost, ObservedRedis
+from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts, probe_host
 from app.doctor.probing.stores import embedded_socket, idle_redis, probe_database, probe_redis
 from app.errors import ConfigurationError
 from app.hosts.host import Host
@@ -29,7 +29,7 @@ LIMIT = timedelta(seconds=2.3)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What Redis has about the hosts: reports, who is driven, how many jobs there are."""
+    """What Redis has about the hosts: reports, which are driven, how many jobs each has."""
 
     reports: Mapping[str, HostReport] = field(default_factory=dict)
     driven: Mapping[str, bool] = field(default_factory=dict)
@@ -40,36 +40,38 @@ async def observe(
     settings: Settings,
     hosts: Sequence[Host],
     *,
-    redis: Redis | RedisSeen,
+    redis: Redis | ObservedRedis,
     database: str,
     reports: Reports | None = None,
-    patience: Patience = PATIENCE,
+    timeouts: ProbeTimeouts = PROBE_TIMEOUTS,
     wake: timedelta | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Observation:
-    """Everything there is to see, within three seconds; ``redis`` is a client, or why there is none.
+    """Observe hosts and stores within three seconds; ``redis`` is a client, or why there is none.
 
-    Hosts that scale to zero get ``wake`` to start and answer; without it they are not asked, for that would wake them.
+    Hosts that scale to zero get the time ``wake`` to start and answer; without it they are not probed, because a probe
+    would wake them.
     """
     names = [host.name for host in hosts]
     async with asyncio.TaskGroup() as group:
-        looks = [
-            group.create_task(_look(host, _wished(settings, host), patience, wake, wall), name=f"doctor: {host.name}")
+        probes = [
+            group.create_task(_probed(host, models, timeouts, wake, wall), name=f"doctor: {host.name}")
             for host in hosts
+            for models in [settings.arena_models or host.models]
         ]
         stored = group.create_task(probe_database(database, wall), name="doctor: database")
         seen = group.create_task(_redis(redis, settings, names, wall), name="doctor: redis")
         work = group.create_task(_work(redis, names, reports), name="doctor: reports")
     known = work.result()
-    hosts_seen = tuple(look.result() for look in looks)
+    hosts_seen = tuple(probe.result() for probe in probes)
     return Observation(
         settings, wall(), hosts_seen, seen.result(), stored.result(), known.reports, known.driven, known.waiting
     )
 
 
 @asynccontextmanager
-async def redis_of(settings: Settings) -> AsyncGenerator[Redis | RedisSeen]:
-    """A client of the Redis that is configured, or of the embedded one of an arena that runs, or why there is none."""
+async def redis_of(settings: Settings) -> AsyncGenerator[Redis | ObservedRedis]:
+    """A client of the configured Redis, or of the embedded one of a running arena, or why there is none."""
     url = settings.redis_address
     try:
         if not url:
@@ -77,7 +79,7 @@ async def redis_of(settings: Settings) -> AsyncGenerator[Redis | RedisSeen]:
             url = "" if socket is None else f"unix://{quote(str(socket))}"
         client = commands_client(url) if url else None
     except ConfigurationError as error:
-        yield RedisSeen("REDIS_URL" if settings.redis_address else "embedded", "none", error.sentence)
+        yield ObservedRedis("REDIS_URL" if settings.redis_address else "embedded", "none", error.sentence)
         return
     if client is None:
         yield await idle_redis(settings)
@@ -88,24 +90,20 @@ async def redis_of(settings: Settings) -> AsyncGenerator[Redis | RedisSeen]:
         await client.aclose()
 
 
-async def _look(
-    host: Host, wished: Sequence[str], patience: Patience, wake: timedelta | None, wall: Callable[[], float]
-) -> HostSeen:
+async def _probed(
+    host: Host, models: Sequence[str], timeouts: ProbeTimeouts, wake: timedelta | None, wall: Callable[[], float]
+) -> ObservedHost:
     if not host.scale_to_zero:
-        return await probe_host(host, wished, patience, wall)
+        return await probe_host(host, models, timeouts, wall)
     if wake is None:
-        return HostSeen(host, "unasked")
-    return await probe_host(host, wished, replace(patience, connect=wake, ask=wake, whole=wake + patience.whole), wall)
-
-
-def _wished(settings: Settings, host: Host) -> tuple[str, ...]:
-    return settings.arena_models or host.models
+        return ObservedHost(host, "unasked")
+    return await probe_host(host, models, replace(timeouts, connect=wake, ask=wake, whole=wake + timeouts.whole), wall)
 
 
 async def _redis(
-    redis: Redis | RedisSeen, settings: Settings, names: Sequence[str], wall: Callable[[], float]
-) -> RedisSeen:
-    if isinstance(redis, RedisSeen):
+    redis: Redis | ObservedRedis, settings: Settings, names: Sequence[str], wall: Callable[[], float]
+) -> ObservedRedis:
+    if isinstance(redis, ObservedRedis):
         return redis
     seen = await probe_redis(redis, settings, names, wall)
     left_behind = "refused" in seen.detail or "No such file" in seen.detail  # by an arena that was killed
@@ -114,14 +112,14 @@ async def _redis(
     return seen
 
 
-async def _work(redis: Redis | RedisSeen, names: Sequence[str], reports: Reports | None) -> _Work:
-    if isinstance(redis, RedisSeen):
+async def _work(redis: Redis | ObservedRedis, names: Sequence[str], reports: Reports | None) -> _Work:
+    if isinstance(redis, ObservedRedis):
         return _Work() if reports is None else _Work(await reports.read())
     try:
         async with asyncio.timeout(LIMIT.total_seconds()):
-            told = await (reports or HostReports(redis, names)).read()
+            known = await (reports or HostReports(redis, names)).read()
             driven = {name: await HostLease(redis, name).taken() for name in names}
             waiting = {name: await HostQueue(redis, name).length() for name in names}
     except (RedisError, OSError, TimeoutError):
         return _Work()
-    return _Work(told, driven, waiting)
+    return _Work(known, driven, waiting)

@@ -1,7 +1,7 @@
-"""Looks at one model server, without ever making it generate or load anything.
+"""Probes one model server, without making it generate or load anything.
 
-Asked are its name (DNS), its port (TCP), ``/api/version``, ``/api/tags``, ``/api/ps`` and ``/api/show``, and where that
-fails ``/``, the other scheme on the same port, and Ollama's own port. Each step has a limit of its own.
+The steps: its name (DNS), its port (TCP), ``/api/version``, ``/api/tags``, ``/api/ps`` and ``/api/show``; where they
+fail ``/``, the other scheme on the same port, and Ollama's default port. Each step has a limit of its own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from datetime import timedelta
 from app.backends.ollama.calls import InstalledReply, LoadedReply, VersionReply
 from app.backends.ollama.rows import OddRow
 from app.backends.target import Target
-from app.doctor.probing.observation import HostSeen, Reach, Shape, key
+from app.doctor.probing.observation import ObservedHost, Reach, Shape, key
 from app.doctor.probing.shapes import ShowReply
-from app.doctor.probing.wire import Answer, NotReached, addresses_of, broken, exchanged, listed, parsed
+from app.doctor.probing.wire import HttpResponse, NotReached, addresses_of, broken, exchanged, listed, parsed
 from app.hosts.host import Host
 from app.hosts.names import same_model
 from app.network.addresses import shown
@@ -30,7 +30,7 @@ _MOST_SHOWN = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class ProbeTimeouts:
     """How long each step may take; together they stay under three seconds."""
 
     name: timedelta = timedelta(seconds=0.8)
@@ -40,45 +40,45 @@ class Patience:
     whole: timedelta = timedelta(seconds=2.5)
 
 
-PATIENCE = Patience()
+PROBE_TIMEOUTS = ProbeTimeouts()
 
 
 async def probe_host(
     host: Host,
-    wished: Sequence[str] = (),
-    patience: Patience = PATIENCE,
+    models: Sequence[str] = (),
+    timeouts: ProbeTimeouts = PROBE_TIMEOUTS,
     wall: Callable[[], float] = time.time,
     usual_port: int = _OLLAMAS_PORT,
-) -> HostSeen:
-    """What is to be seen of ``host``; ``wished`` are the names whose shapes matter (none: all installed ones).
+) -> ObservedHost:
+    """Probe ``host``; ``models`` are the names whose shapes matter (none: all installed ones).
 
-    Where its address fails, an Ollama is looked for at the ``usual_port``, too.
-    Never raises for a server in whatever state; over within ``patience.whole``.
+    Where its address fails, ``usual_port`` is tried too. Never raises, whatever state the server is in; ends within
+    ``timeouts.whole``.
     """
-    seen = HostSeen(host, "silent", f"no answer within {patience.whole.total_seconds():g} s")
+    seen = ObservedHost(host, "silent", f"no answer within {timeouts.whole.total_seconds():g} s")
     with suppress(TimeoutError):
-        async with asyncio.timeout(patience.whole.total_seconds()):
-            seen = await _Look(host, patience, wall, usual_port).all(wished)
+        async with asyncio.timeout(timeouts.whole.total_seconds()):
+            seen = await _Probe(host, timeouts, wall, usual_port).run(models)
     return seen
 
 
-class _Look:
-    """One look at one server."""
+class _Probe:
+    """One probe of one server."""
 
     def __init__(
         self,
         host: Host,
-        patience: Patience,
+        timeouts: ProbeTimeouts,
         wall: Callable[[], float],
         usual_port: int,
     ) -> None:
-        self._host, self._patience, self._wall, self._usual = host, patience, wall, usual_port
+        self._host, self._timeouts, self._wall, self._usual = host, timeouts, wall, usual_port
         self._target = Target.of(host.url)
         self._tls = self._target.tls is not None
         self._name, self._port = self._target.host, self._target.port
 
-    async def all(self, wished: Sequence[str]) -> HostSeen:
-        """From the name to the models, or as far as it goes."""
+    async def run(self, models: Sequence[str]) -> ObservedHost:
+        """From the name to the models, or as far as it gets."""
         addresses: tuple[str, ...] = ()
         try:
             addresses = await self._resolved()
@@ -87,43 +87,43 @@ class _Look:
             version = self._version(answer)
         except NotReached as stop:
             if stop.reach == "dns":
-                return HostSeen(self._host, stop.reach, stop.detail)
+                return ObservedHost(self._host, stop.reach, stop.detail)
             instead, words = await asyncio.gather(self._instead(), self._first_words(stop.reach))
             if words:
                 stop = NotReached("other", f"not HTTP: {words}")
-            return HostSeen(self._host, stop.reach, stop.detail, addresses, instead)
-        seen = HostSeen(self._host, "ollama", addresses=addresses, version=version, skew_s=answer.skew_s)
+            return ObservedHost(self._host, stop.reach, stop.detail, addresses, instead)
+        seen = ObservedHost(self._host, "ollama", addresses=addresses, version=version, skew_s=answer.skew_s)
         if not version:
-            seen = replace(seen, odd={"/api/version": (OddRow(1, "", ("version is empty or no string",)),)})
-        return await self._with_models(seen, wished)
+            seen = replace(seen, odd={"/api/version": (OddRow(1, "", ("version is empty or not a string",)),)})
+        return await self._with_models(seen, models)
 
     async def _resolved(self) -> tuple[str, ...]:
         try:
-            async with asyncio.timeout(self._patience.name.total_seconds()):
+            async with asyncio.timeout(self._timeouts.name.total_seconds()):
                 found = await addresses_of(self._name, self._port)
         except TimeoutError:
-            raise NotReached("dns", f"no answer within {self._patience.name.total_seconds():g} s") from None
+            raise NotReached("dns", f"no answer within {self._timeouts.name.total_seconds():g} s") from None
         except (OSError, UnicodeError) as error:
             raise NotReached("dns", getattr(error, "strerror", None) or str(error)) from None
         return found
 
     async def _connected(self) -> None:
-        limit_s = self._patience.connect.total_seconds()
+        limit_s = self._timeouts.connect.total_seconds()
         try:
             async with asyncio.timeout(limit_s):
                 taken = await connected(self._name, self._port)
         except TimeoutError:
             raise NotReached("no_connection", f"no connection within {limit_s:g} s") from None
         except ConnectionRefusedError:
-            raise NotReached("refused", f"nobody listens on port {self._port}") from None
+            raise NotReached("refused", f"nothing listens on port {self._port}") from None
         except OSError as error:
             refused = "refused" in str(error).lower()  # several addresses, each with an error of its own
             raise NotReached("refused" if refused else "unreachable", error.strerror or str(error)) from None
         taken.close()
 
-    async def _ask(self, path: str, body: dict[str, str] | None = None) -> Answer:
-        """Ask once; NotReached when nothing like HTTP comes back in time."""
-        limit_s = self._patience.ask.total_seconds()
+    async def _ask(self, path: str, body: dict[str, str] | None = None) -> HttpResponse:
+        """Send one request; NotReached when no HTTP response comes back in time."""
+        limit_s = self._timeouts.ask.total_seconds()
         try:
             return await exchanged(self._target, path, body, limit_s, self._wall)
         except TimeoutError:
@@ -131,7 +131,7 @@ class _Look:
         except (OSError, ValueError) as error:
             raise NotReached(*broken(error)) from None
 
-    def _version(self, answer: Answer) -> str:
+    def _version(self, answer: HttpResponse) -> str:
         if answer.status == 200 and (reply := parsed(answer.body, VersionReply)) is not None:
             return reply.version
         if answer.status == 403 and not answer.body:
@@ -142,26 +142,29 @@ class _Look:
         where = f", redirected to {shown(answer.location)[:120]}" if answer.location else ""
         raise NotReached("other", f"HTTP {answer.status}{where}: {words}" if words else f"HTTP {answer.status}{where}")
 
-    async def _with_models(self, seen: HostSeen, wished: Sequence[str]) -> HostSeen:
+    async def _with_models(self, seen: ObservedHost, models: Sequence[str]) -> ObservedHost:
         tags, ps = await asyncio.gather(self._ask("/api/tags"), self._ask("/api/ps"), return_exceptions=True)
-        installed = listed(tags, InstalledReply)
-        models = () if installed is None else installed.values()
-        loaded = listed(ps, LoadedReply)
-        rows = {
-            "/api/tags": () if installed is None else installed.odd(),
-            "/api/ps": () if loaded is None else loaded.odd(),
-        }
-        seen = replace(seen, odd={**seen.odd, **{path: odd for path, odd in rows.items() if odd}})
+        installed, loaded = listed(tags, InstalledReply), listed(ps, LoadedReply)
+        odd = {"/api/tags": installed.odd() if installed else (), "/api/ps": loaded.odd() if loaded else ()}
+        seen = replace(
+            seen,
+            installed=installed.values() if installed else (),
+            odd={**seen.odd, **{path: rows for path, rows in odd.items() if rows}},
+        )
         if installed is None or loaded is None:
             late = [str(answer) for answer in (tags, ps) if isinstance(answer, NotReached)]
-            return replace(seen, reach="slow", detail="; ".join(late) or "not in Ollama's words", installed=models)
-        asked = [model.name for model in models if not wished or any(same_model(model.name, name) for name in wished)]
-        seen = replace(seen, installed=models, loaded=loaded.values())
-        shapes = await asyncio.gather(*(self._shape(name) for name in asked[:_MOST_SHOWN]))
-        return replace(seen, shapes={key(name): shape for name, shape in zip(asked, shapes, strict=False) if shape})
+            return replace(seen, reach="slow", detail="; ".join(late) or "not in Ollama's format")
+        return replace(seen, loaded=loaded.values(), shapes=await self._shapes(seen, models))
+
+    async def _shapes(self, seen: ObservedHost, models: Sequence[str]) -> dict[str, Shape]:
+        """By canonical name, the shapes of the installed ones of ``models`` (none: of all)."""
+        names = [one.name for one in seen.installed if not models or any(same_model(one.name, name) for name in models)]
+        names = names[:_MOST_SHOWN]
+        shapes = await asyncio.gather(*(self._shape(name) for name in names))
+        return {key(name): shape for name, shape in zip(names, shapes, strict=True) if shape}
 
     async def _shape(self, model: str) -> Shape | None:
-        """The shape of a model; None when the server does not tell it in time, which is no trouble of its own."""
+        """The shape of a model; None when it does not come in time, which is no finding by itself."""
         try:
             answer = await self._ask("/api/show", {"model": model})
         except NotReached:
@@ -170,7 +173,7 @@ class _Look:
         return None if reply is None else reply.shape()
 
     async def _instead(self) -> str:
-        """Another address on the same machine at which an Ollama answers; empty if there is none."""
+        """Another address on the same machine where Ollama answers; empty if there is none."""
         name = f"[{self._name}]" if ":" in self._name else self._name
         other = "http" if self._tls else "https"
         candidates = [f"{other}://{name}:{self._port}"]
@@ -180,11 +183,11 @@ class _Look:
         return next((url for url, is_one in zip(candidates, found, strict=True) if is_one), "")
 
     async def _first_words(self, reach: Reach) -> str:
-        """What a server says that does not speak HTTP (SSH, SMTP, a database); empty for one that is just silent."""
+        """The greeting of a server that does not speak HTTP (SSH, SMTP, a database); empty if there is none."""
         if self._tls or reach not in ("silent", "reset"):
             return ""
         with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(self._patience.other_address.total_seconds()):
+            async with asyncio.timeout(self._timeouts.other_address.total_seconds()):
                 reader, writer = await asyncio.open_connection(sock=await connected(self._name, self._port))
                 try:
                     writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -196,8 +199,8 @@ class _Look:
         return ""
 
     async def _is_ollama(self, url: str) -> bool:
-        limit_s = self._patience.other_address.total_seconds()
-        unchecked = ssl.create_default_context()  # the question carries no secret, and nothing of the answer is kept
+        limit_s = self._timeouts.other_address.total_seconds()
+        unchecked = ssl.create_default_context()  # the request carries no secret, and nothing of the response is kept
         unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
         with suppress(OSError, ValueError):
             answer = await exchanged(Target.of(url, unchecked), "/api/version", None, limit_s, self._wall)

@@ -1,7 +1,7 @@
-"""What ``POST /api/show`` tells of a model's shape: the figures from which its size in memory follows.
+"""A model's shape in ``POST /api/show``: the figures that determine its size in memory.
 
 ``model_info`` is the GGUF file's header: ``general.architecture`` names the prefix of the others. A model whose layers
-differ has a list for ``attention.head_count_kv``; Ollama reckons with the smallest. ``modelfile`` names the weights
+differ has a list for ``attention.head_count_kv``; Ollama computes with the smallest. ``modelfile`` names the weights
 in its FROM line.
 """
 
@@ -18,7 +18,7 @@ _BLOB = re.compile(r"^FROM\s+\S*sha256[-:]([0-9a-f]{12,64})\s*$", re.MULTILINE)
 
 
 class ShowReply(BaseModel):
-    """``POST /api/show``, as far as it matters here; whatever is not as Ollama writes it counts as unknown."""
+    """The fields of ``POST /api/show`` that matter here; whatever is not in Ollama's format counts as unknown."""
 
     model_config = ConfigDict(extra="ignore", protected_namespaces=())
 

@@ -1,7 +1,7 @@
-"""Looks at Redis and the database, each within a limit, and whether they take writes (``app.readiness.write_probe``).
+"""Probes Redis and the database, each within a limit, and whether they take writes (``app.readiness.write_probe``).
 
-Redis is asked with INFO, TIME, CONFIG GET (which may be forbidden) and a bounded SCAN for the leases of hosts; the
-database for its revision, its clock and the times of the newest battles' answers.
+Redis gets INFO, TIME, CONFIG GET (which may be forbidden) and a bounded SCAN for the leases of hosts; from the database
+come its revision, its clock and the times of the newest battles' answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection
 
 from app.database.database import Database, revisions
 from app.database.engines import parse, shown_database, sqlite_file, unusable
-from app.doctor.probing.observation import AnswerSeen, DatabaseSeen, RedisSeen
+from app.doctor.probing.observation import ObservedAnswer, ObservedDatabase, ObservedRedis
 from app.errors import ConfigurationError, Unavailable
 from app.network.addresses import shown
 from app.readiness.write_probe import database_refusal, redis_refusal
@@ -41,28 +41,28 @@ _BATTLES = 60
 
 
 def embedded_socket(settings: Settings) -> Path | None:
-    """The socket of the embedded Redis of a running arena; None when there is none. Makes no folder."""
+    """The socket of the embedded Redis of a running arena; None when there is none. Creates no folder."""
     if not (settings.arena_data_dir / "redis").is_dir():
         return None
     found = RedisFolder(settings.arena_data_dir).socket()
     return found if found is not None and found.exists() else None
 
 
-async def idle_redis(settings: Settings) -> RedisSeen:
-    """The embedded Redis of an arena that does not run: whether it could."""
+async def idle_redis(settings: Settings) -> ObservedRedis:
+    """The embedded Redis of an arena that does not run: whether it could start."""
     where = f"embedded in {settings.arena_data_dir}"
     blocked = unwritable(settings.arena_data_dir)
     if blocked is not None:
-        return RedisSeen(where, "folder", str(blocked), embedded=True)
+        return ObservedRedis(where, "folder", str(blocked), embedded=True)
     try:
         await asyncio.to_thread(find_redis_server)
     except ConfigurationError as error:
-        return RedisSeen(where, "none", error.sentence, embedded=True)
-    return RedisSeen(where, "idle", embedded=True)
+        return ObservedRedis(where, "none", error.sentence, embedded=True)
+    return ObservedRedis(where, "idle", embedded=True)
 
 
 def unwritable(folder: Path) -> Path | None:
-    """The folder, of ``folder`` and those above it that exist, that this user can't write; None if all is well."""
+    """The nearest existing folder at or above ``folder``, if this user can't write to it; else None."""
     near = folder.absolute()
     while not near.exists() and near != near.parent:
         near = near.parent
@@ -70,7 +70,7 @@ def unwritable(folder: Path) -> Path | None:
 
 
 def readable_by_all(file: Path) -> bool:
-    """Whether every user of this machine may read ``file``, as far as it and its folder say."""
+    """Whether every user of this machine may read ``file``, by its mode and that of its folder."""
     return bool(file.stat().st_mode & stat.S_IROTH and file.parent.stat().st_mode & stat.S_IXOTH)
 
 
@@ -80,32 +80,32 @@ async def probe_redis(
     hosts: Sequence[str],
     wall: Callable[[], float] = time.time,
     limit: timedelta = LIMIT,
-) -> RedisSeen:
-    """What the server tells of itself; never raises for one in whatever state."""
+) -> ObservedRedis:
+    """Probe Redis; never raises, whatever state the server is in."""
     embedded = not settings.redis_address
     where = f"embedded in {settings.arena_data_dir}" if embedded else shown(settings.redis_address)
     try:
         async with asyncio.timeout(limit.total_seconds()):
             return await _redis_up(redis, where, embedded, hosts, wall)
     except TimeoutError:
-        return RedisSeen(where, "away", f"no answer within {limit.total_seconds():g} s", embedded)
+        return ObservedRedis(where, "away", f"no answer within {limit.total_seconds():g} s", embedded)
     except (RedisError, OSError) as error:
         refused = isinstance(error, NoPermissionError | ResponseError) or is_refusal(error)
-        return RedisSeen(where, "refused" if refused else "away", str(error) or type(error).__name__, embedded)
+        return ObservedRedis(where, "refused" if refused else "away", str(error) or type(error).__name__, embedded)
 
 
 async def _redis_up(
     redis: Redis, where: str, embedded: bool, hosts: Sequence[str], wall: Callable[[], float]
-) -> RedisSeen:
+) -> ObservedRedis:
     info: dict[str, Any] = await redis.info("everything")
     began = wall()
     seconds, micros = await redis.time()
     skew_s = seconds + micros / 1e6 - (began + wall()) / 2
     refusal = await redis_refusal(redis)
     if refusal is not None and refusal.kind in ("away", "forbidden"):
-        return RedisSeen(where, "away" if refusal.kind == "away" else "refused", refusal.reason, embedded)
+        return ObservedRedis(where, "away" if refusal.kind == "away" else "refused", refusal.reason, embedded)
     config = await _config(redis)
-    return RedisSeen(
+    return ObservedRedis(
         where,
         embedded=embedded,
         version=str(info.get("redis_version", "")),
@@ -118,12 +118,12 @@ async def _redis_up(
         fsync=config.get("appendfsync"),
         saves=config.get("save"),
         skew_s=skew_s,
-        strangers=await _strangers(redis, hosts),
+        unknown_hosts=await _unknown_hosts(redis, hosts),
     )
 
 
 async def _config(redis: Redis) -> dict[str, str]:
-    """The settings that INFO does not tell; none where CONFIG is forbidden or renamed (hosted servers)."""
+    """The settings that INFO does not have; none where CONFIG is forbidden or renamed (hosted servers)."""
     names = ("appendfsync", "save")
     found: dict[str, str] = {}
     try:
@@ -139,8 +139,8 @@ def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-async def _strangers(redis: Redis, hosts: Sequence[str]) -> tuple[str, ...]:
-    """Hosts that are driven by this Redis and aren't ours; of a very full one, those that were met in a while."""
+async def _unknown_hosts(redis: Redis, hosts: Sequence[str]) -> tuple[str, ...]:
+    """Hosts that have drivers in this Redis and are not ours; the SCAN is bounded, so a very full one may hide some."""
     cursor, found = 0, set()
     for _ in range(_SCAN_ROUNDS):
         cursor, keys = await redis.scan(cursor, match=f"{_LEASE}*{_AFTER}", count=_SCAN_COUNT)
@@ -150,55 +150,55 @@ async def _strangers(redis: Redis, hosts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(found - set(hosts)))
 
 
-async def probe_database(url: str, wall: Callable[[], float] = time.time, limit: timedelta = LIMIT) -> DatabaseSeen:
-    """The state of the database at ``url``; never raises for one in whatever state."""
+async def probe_database(url: str, wall: Callable[[], float] = time.time, limit: timedelta = LIMIT) -> ObservedDatabase:
+    """Probe the database at ``url``; never raises, whatever state it is in."""
     try:
         where = parse(url)
     except ConfigurationError as error:
-        return DatabaseSeen("DATABASE_URL", "unusable", error.sentence.removeprefix("DATABASE_URL: "))
+        return ObservedDatabase("DATABASE_URL", "unusable", error.sentence.removeprefix("DATABASE_URL: "))
     file = sqlite_file(where)
     name = shown_database(where)
     if file is not None and (not file.exists() or not file.stat().st_size):
         blocked = unwritable(file.parent)
-        return DatabaseSeen(name, "new") if blocked is None else DatabaseSeen(name, "folder", str(blocked))
+        return ObservedDatabase(name, "new") if blocked is None else ObservedDatabase(name, "folder", str(blocked))
     database = Database(url, busy=limit * 0.8, pool_size=1)
     try:
         async with asyncio.timeout(limit.total_seconds()):
             seen = await _database_up(database, name, is_file=file is not None, wall=wall)
             return replace(seen, readable=file is not None and readable_by_all(file))
     except TimeoutError:
-        return DatabaseSeen(name, "away", f"no answer within {limit.total_seconds():g} s")
+        return ObservedDatabase(name, "away", f"no answer within {limit.total_seconds():g} s")
     except (Unavailable, sa.exc.SQLAlchemyError) as error:
         blocked = None if file is None else unwritable(file.parent)
-        return _database_down(name, error) if blocked is None else DatabaseSeen(name, "folder", str(blocked))
+        return _database_down(name, error) if blocked is None else ObservedDatabase(name, "folder", str(blocked))
     finally:
         await database.aclose()
 
 
-async def _database_up(database: Database, name: str, *, is_file: bool, wall: Callable[[], float]) -> DatabaseSeen:
+async def _database_up(database: Database, name: str, *, is_file: bool, wall: Callable[[], float]) -> ObservedDatabase:
     began = wall()
     at, clock = await database.read(functools.partial(_revision_and_clock, is_file=is_file))
     skew_s = None if clock is None else clock - (began + wall()) / 2
     known = await asyncio.to_thread(_known_revisions)
     if at is None:
-        return DatabaseSeen(name, "empty", skew_s=skew_s)
+        return ObservedDatabase(name, "empty", skew_s=skew_s)
     if at not in known:
-        return DatabaseSeen(name, "newer", f"{at}, and this version knows {known[0]}", skew_s)
+        return ObservedDatabase(name, "newer", f"{at}, and this version knows {known[0]}", skew_s)
     if at != known[0]:
-        return DatabaseSeen(name, "behind", f"{at}, and this version needs {known[0]}", skew_s)
+        return ObservedDatabase(name, "behind", f"{at}, and this version needs {known[0]}", skew_s)
     answers_seen = await database.read(_newest_answers)
-    return DatabaseSeen(name, skew_s=skew_s, answers=answers_seen, refusal=await database_refusal(database))
+    return ObservedDatabase(name, skew_s=skew_s, answers=answers_seen, refusal=await database_refusal(database))
 
 
-def _database_down(name: str, error: Exception) -> DatabaseSeen:
-    """Waiting heals a database that is unavailable, but not a file that is none or a password that is wrong."""
+def _database_down(name: str, error: Exception) -> ObservedDatabase:
+    """Retrying helps with a database that is unavailable, but not with a wrong file or a wrong password."""
     beneath = error.__cause__ or error
     original = getattr(beneath, "orig", None) or beneath
     lines = str(original).splitlines()
     refused = unusable(error)
     why = refused or (lines[0] if lines else type(original).__name__)
     hopeless = refused is not None or "not a database" in why or "malformed" in why
-    return DatabaseSeen(name, "unusable" if hopeless else "away", why)
+    return ObservedDatabase(name, "unusable" if hopeless else "away", why)
 
 
 def _revision_and_clock(connection: Connection, *, is_file: bool) -> tuple[str | None, float | None]:
@@ -213,8 +213,8 @@ def _known_revisions() -> tuple[str, ...]:
     return revisions()
 
 
-def _newest_answers(connection: Connection) -> tuple[AnswerSeen, ...]:
-    """The warm answers of the newest battles, with the times at which they were under way."""
+def _newest_answers(connection: Connection) -> tuple[ObservedAnswer, ...]:
+    """The warm answers of the newest battles, with the times between which each was under way."""
     newest = (
         sa.select(battles.c.id)
         .where(battles.c.forgotten_at.is_(None))  # as the index has it
@@ -235,6 +235,6 @@ def _newest_answers(connection: Connection) -> tuple[AnswerSeen, ...]:
     return tuple(_answer(*row) for row in rows)
 
 
-def _answer(host: str, model: str, at: datetime, ttft_s: float, decode_s: float) -> AnswerSeen:
+def _answer(host: str, model: str, at: datetime, ttft_s: float, decode_s: float) -> ObservedAnswer:
     ended = at.timestamp()
-    return AnswerSeen(host, model, ended - decode_s - ttft_s, ended - decode_s, ended)
+    return ObservedAnswer(host, model, ended - decode_s - ttft_s, ended - decode_s, ended)

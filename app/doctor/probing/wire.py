@@ -1,4 +1,4 @@
-"""One question to a server, and what its failure means: names, sockets, TLS and HTTP, before anything of Ollama."""
+"""One request to a server, and what its failure means: names, sockets, TLS and HTTP, below Ollama's own format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class NotReached(Exception):
-    """How far it got, and what was in the way."""
+    """How far the probe got, and why it stopped."""
 
     def __init__(self, reach: Reach, detail: str = "") -> None:
         super().__init__(detail)
@@ -31,8 +31,8 @@ class NotReached(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, and the server's clock less ours by its Date header (known to about a second)."""
+class HttpResponse:
+    """A response, and the server's clock minus ours by its Date header (known to about a second)."""
 
     status: int
     body: bytes
@@ -42,8 +42,8 @@ class Answer:
 
 async def exchanged(
     target: Target, path: str, body: dict[str, str] | None, limit_s: float, wall: Callable[[], float]
-) -> Answer:
-    """GET ``path``, or POST ``body`` there, as a backend does; of a very long answer the first 8 MB.
+) -> HttpResponse:
+    """GET ``path``, or POST ``body`` there, as a backend does; only the first 8 MB of the response are read.
 
     Raises:
         OSError: no connection, no TLS, or no whole response; TimeoutError after ``limit_s`` seconds.
@@ -60,7 +60,7 @@ async def exchanged(
         finally:
             exchange.close()
     _refuse_broken(exchange, len(read) > LARGEST_REPLY)
-    return Answer(exchange.status, read, exchange.location, _skew_s(exchange.date, middle))
+    return HttpResponse(exchange.status, read, exchange.location, _skew_s(exchange.date, middle))
 
 
 def _refuse_broken(exchange: Exchange, left_off: bool) -> None:
@@ -83,16 +83,16 @@ def _skew_s(date: str, now: float) -> float | None:
 
 
 def parsed(body: bytes, reply: type[M]) -> M | None:
-    """``body`` as a ``reply``; None when it is none."""
+    """``body`` as a ``reply``; None when it is not valid."""
     try:
         return reply.model_validate(decoded(body))
     except ValueError:
         return None
 
 
-def listed(answer: Answer | BaseException, reply: type[M]) -> M | None:
-    """A list that was asked for; None when it did not come."""
-    if isinstance(answer, Answer):
+def listed(answer: HttpResponse | BaseException, reply: type[M]) -> M | None:
+    """The list in a response; None when it did not come or is not valid."""
+    if isinstance(answer, HttpResponse):
         return parsed(answer.body, reply)
     if isinstance(answer, NotReached):
         return None
@@ -109,5 +109,5 @@ def broken(error: OSError | ValueError) -> tuple[Reach, str]:
 
 
 async def addresses_of(name: str, port: int) -> tuple[str, ...]:
-    """The addresses of ``name`` in figures, the best first; raises OSError or UnicodeError when it has none."""
+    """The IP addresses of ``name``, the best first; raises OSError or UnicodeError when it has none."""
     return tuple(dict.fromkeys(str(address[4][0]) for address in await resolved(name, port)))

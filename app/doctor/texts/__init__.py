@@ -1,1 +1,1 @@
-"""What findings say: sentences and the commands that fix them."""
+"""The catalogue of findings: a constructor for each code, with its sentences and the command that fixes it."""

@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 from app.network.addresses import shown
 
+THIS_MACHINE = "this machine"
+
 
 def is_here(url: str) -> bool:
-    """Whether an address is this machine by its name."""
+    """Whether the host name of an address is this machine."""
     name = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -20,7 +22,7 @@ def is_here(url: str) -> bool:
 
 
 def has_no_name(url: str) -> bool:
-    """Whether an address is numbers only, so that nothing behind it can go by its name."""
+    """Whether an address is an IP address, so that no proxy behind it can go by its name."""
     try:
         ipaddress.ip_address(urlsplit(url).hostname or "")
     except ValueError:
@@ -29,12 +31,12 @@ def has_no_name(url: str) -> bool:
 
 
 def machine_of(url: str) -> str:
-    """Where a command for the server at ``url`` has to be typed."""
-    return "this machine" if is_here(url) else f"the machine {urlsplit(url).hostname}"
+    """Where a command for the server at ``url`` has to be run."""
+    return THIS_MACHINE if is_here(url) else f"the machine {urlsplit(url).hostname}"
 
 
 def server_setting(name: str, value: str) -> str:
-    """Set one of Ollama's environment variables where systemd runs it, and start it again."""
+    """Set one of Ollama's environment variables where systemd runs it, and restart it."""
     folder = "/etc/systemd/system/ollama.service.d"
     lines = quote(f"[Service]\\nEnvironment={name}={value}\\n")
     file = f"{folder}/{name.lower().replace('_', '-')}.conf"
@@ -45,17 +47,17 @@ RESTART = "sudo systemctl daemon-reload && sudo systemctl restart ollama"
 
 
 def ollama(url: str, *words: str) -> str:
-    """Ollama's own client, asked to talk to the server at ``url``."""
+    """Ollama's own client, for the server at ``url``."""
     return f"OLLAMA_HOST={quote(shown(url))} ollama {' '.join(map(quote, words))}"
 
 
 def curl(url: str, path: str) -> str:
-    """Ask the server at ``url`` by hand."""
+    """Request ``path`` of the server at ``url`` by hand."""
     return f"curl -sS -m 5 {quote(shown(url).rstrip('/') + path)}"
 
 
 def chat(url: str, model: str) -> str:
-    """Ask the server at ``url`` for an answer by hand, as the arena does."""
+    """Request an answer of the server at ``url`` by hand, as the arena does."""
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]})
     return f"curl -sS -m 200 {quote(shown(url).rstrip('/') + '/api/chat')} -d {quote(body)}"
 

@@ -37,7 +37,7 @@ _ANSWER_S = 1.0
 
 
 @dataclass(frozen=True)
-class Patience:
+class EmbeddedTimings:
     """How long an embedded Redis waits for things."""
 
     start: timedelta = timedelta(seconds=60)
@@ -60,7 +60,7 @@ class _Answer:
 
 @asynccontextmanager
 async def embedded_redis(
-    data_dir: Path, *, keep: bool, patience: Patience = Patience()
+    data_dir: Path, *, keep: bool, timings: EmbeddedTimings = EmbeddedTimings()
 ) -> AsyncIterator[EmbeddedRedis]:
     """Run, or attach to, the Redis of ``data_dir``; its data outlive it only if ``keep``.
 
@@ -70,7 +70,7 @@ async def embedded_redis(
     Raises:
         ConfigurationError: no redis-server, a folder that can't be written, or data that can't be read.
     """
-    server = EmbeddedRedis(RedisFolder(data_dir), keep=keep, patience=patience)
+    server = EmbeddedRedis(RedisFolder(data_dir), keep=keep, timings=timings)
     try:
         await server.start()
         supervisor = asyncio.create_task(server.supervise(), name="embedded-redis")
@@ -85,10 +85,10 @@ async def embedded_redis(
 class EmbeddedRedis:
     """One process' share in the server of a folder: its owner, or attached to it."""
 
-    def __init__(self, folder: RedisFolder, *, keep: bool, patience: Patience) -> None:
+    def __init__(self, folder: RedisFolder, *, keep: bool, timings: EmbeddedTimings) -> None:
         self._folder = folder
         self._keep = keep
-        self._patience = patience
+        self._timings = timings
         self._made_in = os.getpid()
         self._lock: int | None = None
         self._process: RedisProcess | None = None
@@ -110,7 +110,7 @@ class EmbeddedRedis:
         Raises:
             ConfigurationError: see ``embedded_redis``.
         """
-        deadline = _deadline(self._patience.start)
+        deadline = _deadline(self._timings.start)
         while not await self._take_over() and not await self._attach():
             if _now() > deadline:
                 raise ConfigurationError(
@@ -130,7 +130,7 @@ class EmbeddedRedis:
             except Exception as error:
                 # Nobody waits for this task, and what is wrong (a full disk, a damaged file) may be fixed meanwhile.
                 log.error("the embedded Redis can't be started, trying again: %s", error)
-                pause = self._patience.fix
+                pause = self._timings.fix
 
     def stop(self) -> None:
         """End the server if this process owns it, and give the folder free; blocks for some milliseconds."""
@@ -144,7 +144,7 @@ class EmbeddedRedis:
         self._lock = None
 
     def _pause(self) -> timedelta:
-        return self._patience.alive if self.owner else self._patience.lock
+        return self._timings.alive if self.owner else self._timings.lock
 
     async def _take_over(self) -> bool:
         lock = self._folder.try_lock()
@@ -201,7 +201,7 @@ class EmbeddedRedis:
 
         Two servers must never write one file, so one that neither answers nor ends is left to a person.
         """
-        deadline = _deadline(self._patience.former)
+        deadline = _deadline(self._timings.former)
         while True:
             try:
                 return (await _ask(socket)).pid
@@ -232,7 +232,7 @@ class EmbeddedRedis:
         self._process = process
 
     async def _until_it_answers(self, process: RedisProcess, socket: Path) -> None:
-        deadline = _deadline(self._patience.start)
+        deadline = _deadline(self._timings.start)
         while True:
             with contextlib.suppress(RedisError):
                 if not (await _ask(socket)).loading:
@@ -241,7 +241,7 @@ class EmbeddedRedis:
                 raise self._folder.failure()
             if _now() > deadline:
                 raise ConfigurationError(
-                    f"the embedded Redis did not answer within {self._patience.start.total_seconds():g} s; "
+                    f"the embedded Redis did not answer within {self._timings.start.total_seconds():g} s; "
                     f"see {self._folder.log}"
                 )
             await asyncio.sleep(_PAUSE_S)

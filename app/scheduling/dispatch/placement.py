@@ -17,7 +17,7 @@ from app.timing.history import FIRST_ANSWER_S, FIRST_LOAD_S
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Candidate:
     """A host as the router knows it: ``jobs`` it has, waiting and running, and its newest report, if it has one.
 
     ``alive`` is false when this process could not reach it either. ``room`` is how many more jobs it takes.
@@ -44,32 +44,32 @@ class Place:
         """Whether it is being tried with an answer already."""
         return self.report is not None and self.report.health == "trying" and self.jobs > 0
 
-    def with_more(self, jobs: int = 1) -> Place:
-        """The same place once that many jobs more were sent there."""
+    def with_more(self, jobs: int = 1) -> Candidate:
+        """The same candidate once that many jobs more were sent there."""
         return replace(self, jobs=self.jobs + jobs, room=self.room - jobs)
 
 
-def ranked(model: str, places: Iterable[Place], tried: Collection[str] = ()) -> list[Place]:
-    """Order the usable ``places`` for ``model``, best first: those that are no fallback, with room, not on trial.
+def ranked(model: str, candidates: Iterable[Candidate], tried: Collection[str] = ()) -> list[Candidate]:
+    """Order the usable ``candidates`` for ``model``, best first: those that are no fallback, with room, not on trial.
 
     What has been ``tried`` is left out. An empty list: no host can take it now.
     """
-    able = [place for place in places if place.usable and place.host not in tried]
-    able = [place for place in able if not place.fallback] or able
+    able = [candidate for candidate in candidates if candidate.usable and candidate.host not in tried]
+    able = [candidate for candidate in able if not candidate.fallback] or able
 
-    def order(place: Place) -> tuple[bool, bool, float, int]:
-        return place.room < 1, place.on_trial, begins_in_s(model, place), _turn(model, place.host)
+    def order(candidate: Candidate) -> tuple[bool, bool, float, int]:
+        return candidate.room < 1, candidate.on_trial, begins_in_s(model, candidate), _turn(model, candidate.host)
 
     return sorted(able, key=order)
 
 
-def begins_in_s(model: str, place: Place) -> float:
-    """Estimate when ``place`` would begin to write an answer of ``model`` that it were given now."""
-    report = place.report
+def begins_in_s(model: str, candidate: Candidate) -> float:
+    """Estimate when ``candidate`` would begin to write an answer of ``model`` that it were given now."""
+    report = candidate.report
     if report is None:
-        return FIRST_LOAD_S + place.jobs * FIRST_ANSWER_S / (place.slots * place.weight)
+        return FIRST_LOAD_S + candidate.jobs * FIRST_ANSWER_S / (candidate.slots * candidate.weight)
     answer_s = _figure(report.answer_s, model, FIRST_ANSWER_S)
-    return _load_s(model, report) + place.jobs * answer_s / (place.slots * place.weight)
+    return _load_s(model, report) + candidate.jobs * answer_s / (candidate.slots * candidate.weight)
 
 
 def _load_s(model: str, report: HostReport) -> float:

@@ -12,7 +12,7 @@ from app.hosts.host import Host
 from app.hosts.names import key_of
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import Assignments, MemoryAssignments
-from app.scheduling.dispatch.placement import Place, ranked
+from app.scheduling.dispatch.placement import Candidate, ranked
 from app.scheduling.dispatch.queue import queue_full
 from app.scheduling.job import Job
 from app.scheduling.ports import Queue
@@ -55,7 +55,7 @@ class Router:
         self._alive = alive
         self._counters = counters or Counters()
         self._time = time or Time()
-        self._states: dict[str, Place] = {}
+        self._states: dict[str, Candidate] = {}
         self._states_at = float("-inf")
 
     def hosts_of(self, model: str) -> list[str]:
@@ -74,8 +74,8 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        places = await self._places()
-        return tuple(model for model in models if ranked(model, [places[host] for host in self.hosts_of(model)]))
+        candidates = await self._candidates()
+        return tuple(model for model in models if ranked(model, [candidates[host] for host in self.hosts_of(model)]))
 
     async def room(self, models: Iterable[str]) -> None:
         """Look whether all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
@@ -84,12 +84,12 @@ class Router:
             QueueFull: the hosts have no room for them.
             Unavailable: no host has one of them, or none that has it works.
         """
-        places = dict(await self._places())
+        candidates = dict(await self._candidates())
         for model in models:
-            best = self._best(model, places)
+            best = self._best(model, candidates)
             if best.room < 1:
                 raise queue_full()
-            places[best.host] = best.with_more()
+            candidates[best.host] = best.with_more()
 
     async def enqueue(self, jobs: Iterable[Job]) -> None:
         """Put each job into a host's queue; to repeat it is harmless, also after it half succeeded.
@@ -100,17 +100,17 @@ class Router:
         """
         by_host: dict[str, list[Job]] = {}
         nowhere: Unavailable | None = None
-        places = dict(await self._places())
+        candidates = dict(await self._candidates())
         wanted: dict[str, str] = {}
         todo = list(jobs)
         for job in todo:
             try:
-                host = self._destination(job.model, places)
+                host = self._destination(job.model, candidates)
             except Unavailable as error:
                 nowhere = error
                 continue
             wanted[job.id] = host
-            places[host] = places[host].with_more()
+            candidates[host] = candidates[host].with_more()
         hosts = wanted if self._single else await self._assigned(wanted)
         for job in todo:
             if hosts.get(job.id) in self._queues:
@@ -130,11 +130,11 @@ class Router:
         """
         if self._single:
             return None
-        places = await self._places()
-        able = [places[host] for host in self.hosts_of(job.model)]
+        candidates = await self._candidates()
+        able = [candidates[host] for host in self.hosts_of(job.model)]
         tried = (*job.tried, origin) if begun else job.tried
         best = ranked(job.model, able, (*tried, origin)) or ([] if begun else ranked(job.model, able, (origin,)))
-        target = next((place.host for place in best if place.room > 0), None)
+        target = next((candidate.host for candidate in best if candidate.room > 0), None)
         if target is None:
             return None
         target = await self._assignments.move(job.id, origin, target)
@@ -183,10 +183,10 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        places = dict(await self._places())
+        candidates = dict(await self._candidates())
         requests: dict[str, list[str]] = {}
         for model in models:
-            able = [places[host] for host in self.hosts_of(model)]
+            able = [candidates[host] for host in self.hosts_of(model)]
             best = next(iter(ranked(model, able)), None)
             if best is not None:
                 requests.setdefault(best.host, []).append(model)
@@ -218,8 +218,8 @@ class Router:
         if host in self._states:
             self._states[host] = self._states[host].with_more(jobs)
 
-    def _best(self, model: str, places: Mapping[str, Place]) -> Place:
-        """The place that would write ``model``.
+    def _best(self, model: str, candidates: Mapping[str, Candidate]) -> Candidate:
+        """The candidate that would write ``model``.
 
         Raises:
             Unavailable: no host has it, or none that has it works.
@@ -227,12 +227,12 @@ class Router:
         names = self.hosts_of(model)
         if not names:
             raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
-        able = ranked(model, [places[name] for name in names])
+        able = ranked(model, [candidates[name] for name in names])
         if not able:
             raise Unavailable("No host of one of the models works now; try again in a few seconds", retry_after_s=5)
         return able[0]
 
-    def _destination(self, model: str, places: Mapping[str, Place]) -> str:
+    def _destination(self, model: str, candidates: Mapping[str, Candidate]) -> str:
         """The host that writes ``model``, or the one that finds out that it can't be written now.
 
         A model may be deleted while its battle runs, and a host may die. Once every host has said what it has, the
@@ -242,7 +242,7 @@ class Router:
             Unavailable: no host has it, but one has not said yet.
         """
         names = self.hosts_of(model)
-        able = ranked(model, [places[name] for name in names])
+        able = ranked(model, [candidates[name] for name in names])
         if able:
             return able[0].host
         if names:
@@ -251,21 +251,21 @@ class Router:
             raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
         return next(iter(self._queues))
 
-    async def _places(self) -> Mapping[str, Place]:
+    async def _candidates(self) -> Mapping[str, Candidate]:
         """All hosts as they were seen a moment ago; near its bound a queue is looked at anew."""
-        full = any(2 * place.room < self._bound for place in self._states.values())
+        full = any(2 * candidate.room < self._bound for candidate in self._states.values())
         if full or self._time.monotonic() - self._states_at > LOOK_AGAIN_S:
             counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))
             reports, lengths = await asyncio.gather(self._reports.read(), counting)
             self._states = {
-                name: self._place(host, reports.get(name), length)
+                name: self._candidate(host, reports.get(name), length)
                 for (name, host), length in zip(self._hosts.items(), lengths, strict=True)
             }
             self._states_at = self._time.monotonic()
         return self._states
 
-    def _place(self, host: Host, report: HostReport | None, jobs: int) -> Place:
-        return Place(
+    def _candidate(self, host: Host, report: HostReport | None, jobs: int) -> Candidate:
+        return Candidate(
             host.name,
             host.num_parallel,
             host.weight,

@@ -47,17 +47,17 @@ def _find(machine: Machine, name: ModelName, called: str) -> Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Unload:
+class UnloadAsk:
     """A request that only asks for the model to go."""
 
     model: Model
 
 
-def chat_ask(machine: Machine, body: Body) -> Ask | Unload:
+def chat_ask(machine: Machine, body: Body) -> Ask | UnloadAsk:
     """Check a chat; raises ServerError."""
     model = find_for_chat(machine, body.model)
     if not body.messages and body.keep_alive_s == 0:
-        return Unload(model)
+        return UnloadAsk(model)
     if body.tools and "tools" not in model.capabilities:
         raise ServerError(400, f"{ModelName.parse(model.name).full} does not support tools")
     contents = [message.content for message in body.messages]
@@ -70,11 +70,11 @@ def chat_ask(machine: Machine, body: Body) -> Ask | Unload:
     return dataclasses.replace(ask, tool_call=tools.call(body.tools, question))
 
 
-def generate_ask(machine: Machine, body: Body) -> Ask | Unload:
+def generate_ask(machine: Machine, body: Body) -> Ask | UnloadAsk:
     """Check a generate; raises ServerError."""
     model = find_for_generate(machine, body.model)
     if not body.prompt and body.keep_alive_s == 0:
-        return Unload(model)
+        return UnloadAsk(model)
     if body.raw and (body.template or body.system or body.context):
         raise ServerError(400, "raw mode does not support template, system, or context")
     if body.suffix and "insert" not in model.capabilities:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 from app.simulator.api import wire
-from app.simulator.api.asking import Unload, chat_ask, generate_ask
+from app.simulator.api.asking import UnloadAsk, chat_ask, generate_ask
 from app.simulator.api.bodies import Body, read_body
 from app.simulator.api.wire import go_json, go_string
 from app.simulator.engine.machine import Ask, Ended, Machine
@@ -44,10 +44,10 @@ class Native:
         body = read_body(request.body, "GenerateRequest")
         await self._serve("generate", body, generate_ask(self._machine, body), response)
 
-    async def _serve(self, kind: Kind, body: Body, ask: Ask | Unload, response: Response) -> None:
+    async def _serve(self, kind: Kind, body: Body, ask: Ask | UnloadAsk, response: Response) -> None:
         figures = wire.odd_metrics if self._machine.faults.odd_figures else wire.metrics
         lines = Lines(kind, body, self.stamp, figures)
-        if isinstance(ask, Unload):
+        if isinstance(ask, UnloadAsk):
             self._machine.scheduler.expire(ask.model)
             response.send(200, wire.JSON, lines.only("unload"), SIMULATED)
         elif not ask.prompt:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from app.simulator.api import wire
-from app.simulator.api.asking import Unload, chat_ask
+from app.simulator.api.asking import UnloadAsk, chat_ask
 from app.simulator.api.bodies import Body, ChatMessage, read_think
 from app.simulator.api.library import Library
 from app.simulator.api.native import SIMULATED, Collected
@@ -87,7 +87,7 @@ class OpenAi:
             return
         try:
             ask = chat_ask(self._machine, wanted.body)
-            assert not isinstance(ask, Unload)  # there is no keep_alive here
+            assert not isinstance(ask, UnloadAsk)  # there is no keep_alive here
             await (self._stream if wanted.body.stream else self._collect)(wanted, ask, response)
         except ServerError as error:
             response.send(error.status, wire.PLAIN_JSON, error_body(error.status, error.text) + b"\n", SIMULATED)

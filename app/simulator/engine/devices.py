@@ -23,7 +23,7 @@ BATCH_PENALTY: Final = 0.12
 _GRID_S: Final = 0.002
 
 
-class Job:
+class DeviceJob:
     """One request's work on a runner's devices; ``step`` is called at each step's end and returns the next one's work.
 
     ``step`` gets the nominal time and returns None when nothing is left, or ``math.inf`` to pause until ``resume``.
@@ -52,7 +52,7 @@ class Engine:
         self._clock = clock
         self._penalty = batch_penalty
         self._grid = 0.0 if clock.is_virtual else _GRID_S * clock.speed
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, DeviceJob] = {}
         self._heap: list[tuple[float, int]] = []
         self._ids = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
@@ -61,7 +61,7 @@ class Engine:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def start(self, job: Job, work: float) -> None:
+    def start(self, job: DeviceJob, work: float) -> None:
         """Begin with a first step of that much work."""
         job.id = next(self._ids)
         job.work = work
@@ -69,12 +69,12 @@ class Engine:
         self._jobs[job.id] = job
         self._share_again()
 
-    def stop(self, job: Job) -> None:
+    def stop(self, job: DeviceJob) -> None:
         """Take a job away; safe to call twice."""
         if self._jobs.pop(job.id, None) is not None:
             self._share_again()
 
-    def resume(self, job: Job, work: float) -> None:
+    def resume(self, job: DeviceJob, work: float) -> None:
         """Go on with a job that had paused."""
         if job.id in self._jobs:
             job.work = work
@@ -97,12 +97,12 @@ class Engine:
                 self._schedule(job)
         self._arm()
 
-    def _settle(self, job: Job, now: float) -> None:
+    def _settle(self, job: DeviceJob, now: float) -> None:
         if job.slowdown != math.inf and job.work != math.inf:
             job.work -= (now - job.updated) / job.slowdown
         job.updated = now
 
-    def _schedule(self, job: Job) -> None:
+    def _schedule(self, job: DeviceJob) -> None:
         if job.slowdown == math.inf or job.work == math.inf:
             job.due = math.inf
             return
@@ -139,7 +139,7 @@ class Engine:
                 self._end_step(self._jobs[entry[1]])
         self._arm()
 
-    def _end_step(self, job: Job) -> None:
+    def _end_step(self, job: DeviceJob) -> None:
         due = job.due
         job.due = math.inf
         work = job.step(due)
@@ -166,7 +166,7 @@ class _Shares:
         for job in jobs:  # type: ignore[attr-defined]
             self._count(job)
 
-    def _count(self, job: Job) -> None:
+    def _count(self, job: DeviceJob) -> None:
         if job.prefill:
             for device in job.devices:
                 self._prefills[device] = self._prefills.get(device, 0) + 1
@@ -177,7 +177,7 @@ class _Shares:
         for device in job.devices:
             self._owners.setdefault(device, set()).add(job.owner)
 
-    def slowdown(self, job: Job) -> float:
+    def slowdown(self, job: DeviceJob) -> float:
         """How many times longer than alone its step takes; infinite while it is stalled."""
         if job.prefill:
             return float(max(self._prefills[device] for device in job.devices))

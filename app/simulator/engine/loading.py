@@ -19,7 +19,7 @@ Attempt = Literal["alone", "beside_others", "after_eviction"]
 """Whether anything else is loaded, and whether all others were just evicted for this load."""
 
 
-class Loader:
+class RunnerStarter:
     """Starts runners on one machine."""
 
     def __init__(self, config: SimulatorConfig, clock: Clock, faults: Faults, chance: random.Random) -> None:
@@ -90,6 +90,6 @@ class Loader:
         assert place is not None  # it is only None when a full placement is required
         speed = rates.rates(self._config.gpu, model, place.gpu_share)
         if self._config.tokens_per_s is not None:
-            speed = rates.Rates(speed.prefill, self._config.tokens_per_s)
+            speed = rates.TokenRates(speed.prefill, self._config.tokens_per_s)
         slots = model.slots(self._config.num_parallel)
         return Runner(model, options, num_ctx, slots, place, speed, self._clock, keep_alive_s=0.0)

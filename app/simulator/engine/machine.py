@@ -18,12 +18,12 @@ from typing import NoReturn, Self
 
 from app.simulator.engine.clock import Clock
 from app.simulator.engine.config import SimulatorConfig
-from app.simulator.engine.devices import Engine, Job
+from app.simulator.engine.devices import DeviceJob, Engine
 from app.simulator.engine.faults import ScriptedFault
 from app.simulator.engine.rates import Jitter, warm_overhead_seconds
 from app.simulator.engine.runner import Runner, RunnerOptions
 from app.simulator.engine.scheduler import Scheduler
-from app.simulator.engine.writing import DoneReason, Sink, WriteLimits, Writing, script
+from app.simulator.engine.writing import DoneReason, Generation, Sink, WriteLimits, write_plan
 from app.simulator.models.catalog import MODELS, Model
 from app.simulator.models.text import Writer
 from app.simulator.protocol.errors import Broken, ImagesUnsupported, PromptTooLong, ServerBusy, ServerError
@@ -95,7 +95,7 @@ class Machine:
         self._jitter = Jitter(config.seed)
         self._chance = random.Random(f"{config.seed} requests")
         self._requests = 0
-        self._writings: dict[Writing, Runner] = {}
+        self._writings: dict[Generation, Runner] = {}
         self._asking: set[asyncio.Task[object]] = set()
         for place, model in enumerate(config.catalogue, start=1):
             self.install(model, clock.utc() - timedelta(hours=place))
@@ -103,10 +103,10 @@ class Machine:
     @classmethod
     @asynccontextmanager
     async def running(cls, config: SimulatorConfig, clock: Clock | None = None) -> AsyncGenerator[Machine]:
-        """A machine whose scheduler and fault script run until the end of the block."""
+        """A machine whose scheduler and fault write_plan run until the end of the block."""
         machine = cls(config, clock or Clock(config.speed))
         machine.scheduler.start()
-        script_task = asyncio.create_task(machine._play(config.scripted), name="simulator fault script")
+        script_task = asyncio.create_task(machine._play(config.scripted), name="simulator fault write_plan")
         try:
             yield machine
         finally:
@@ -218,14 +218,14 @@ class Machine:
         await self.clock.sleep(self.config.gpu.base_prompt_s * self._chance.uniform(1.02, 1.35))
         new = ask.prompt_tokens - runner.cached_tokens(ask.prompt, ask.prompt_tokens)
         read = asyncio.Event()
-        job = Job(runner, runner.devices, lambda _due: read.set(), prefill=True)
+        job = DeviceJob(runner, runner.devices, lambda _due: read.set(), prefill=True)
         self.engine.start(job, new / runner.rates.prefill)
         try:
             await read.wait()
         finally:
             self.engine.stop(job)
 
-    def _plan(self, ask: Ask, runner: Runner, sink: Sink) -> Writing:
+    def _plan(self, ask: Ask, runner: Runner, sink: Sink) -> Generation:
         self._requests += 1
         repeatable = ask.seed is not None or ask.temperature == 0
         variant = f"seed {ask.seed}" if repeatable else f"request {self._requests}"
@@ -238,9 +238,9 @@ class Machine:
             answer = self._writer.write(
                 model.name, ask.question, variant, limit=limit, scale=model.answer_scale, think=ask.think
             )
-        plan = script(answer, WriteLimits(limit, ask.stop), self.faults)
+        plan = write_plan(answer, WriteLimits(limit, ask.stop), self.faults)
         offset = zlib.crc32(f"{variant} {ask.question}".encode())
-        return Writing(plan, self._jitter, offset, 1 / runner.rates.decode, sink, ask.grain)
+        return Generation(plan, self._jitter, offset, 1 / runner.rates.decode, sink, ask.grain)
 
     @staticmethod
     def _token_limit(ask: Ask, runner: Runner) -> int:
@@ -248,8 +248,8 @@ class Machine:
         bound = 10 * runner.num_ctx if ask.options.shift else runner.num_ctx - ask.prompt_tokens
         return bound if ask.num_predict < 0 else min(max(1, ask.num_predict), bound)
 
-    async def _write(self, writing: Writing, runner: Runner, slot: Slot) -> None:
-        job = Job(runner, runner.devices, writing.step, prefill=False)
+    async def _write(self, writing: Generation, runner: Runner, slot: Slot) -> None:
+        job = DeviceJob(runner, runner.devices, writing.step, prefill=False)
         self._writings[writing] = runner
         self.engine.start(job, writing.first())
         try:

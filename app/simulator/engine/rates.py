@@ -20,20 +20,20 @@ _PAUSE_SHARE: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class TokenRates:
     """Tokens per second of one model alone on one placement."""
 
     prefill: float
     decode: float
 
 
-def rates(card: Card, model: Model, gpu_share: float) -> Rates:
+def rates(card: Card, model: Model, gpu_share: float) -> TokenRates:
     """Partly offloaded layers run one after the other: 1 / (f / gpu + (1 - f) / cpu)."""
     scale = EIGHT_B_BYTES / model.file_bytes * model.speed
     slow_decode = card.cpu_decode_gb_s * 1e9 / model.file_bytes * model.speed
     slow_prefill = card.cpu_prefill_tokens_s * scale
     fast_decode = card.decode_gb_s * 1e9 / model.file_bytes * model.speed
-    return Rates(
+    return TokenRates(
         _blend(card.prefill_tokens_s * scale, slow_prefill, gpu_share), _blend(fast_decode, slow_decode, gpu_share)
     )
 

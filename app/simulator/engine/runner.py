@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from app.simulator.engine.clock import Clock
 from app.simulator.engine.memory import Placement
-from app.simulator.engine.rates import Rates
+from app.simulator.engine.rates import TokenRates
 from app.simulator.models.catalog import Model
 from app.simulator.protocol.keepalive import FOREVER
 
@@ -54,7 +54,7 @@ class Runner:
     num_ctx: int
     parallel: int
     placement: Placement
-    rates: Rates
+    rates: TokenRates
     clock: Clock
     keep_alive_s: float
     slots: asyncio.Semaphore = field(init=False)

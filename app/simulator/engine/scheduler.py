@@ -19,7 +19,7 @@ from app.simulator.engine import memory
 from app.simulator.engine.clock import Clock
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.faults import Faults
-from app.simulator.engine.loading import Attempt, Loader
+from app.simulator.engine.loading import Attempt, RunnerStarter
 from app.simulator.engine.rates import KILL_S, recovery_seconds
 from app.simulator.engine.runner import Runner, RunnerOptions
 from app.simulator.models.catalog import Model
@@ -50,7 +50,7 @@ class Scheduler:
         self._clock = clock
         self._faults = faults
         self._chance = random.Random(f"{config.seed} scheduler")
-        self._loader = Loader(config, clock, faults, self._chance)
+        self._loader = RunnerStarter(config, clock, faults, self._chance)
         self._queue: deque[_Pending] = deque()
         self._wake = asyncio.Event()
         self._idle = True

@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 
 from app.simulator.engine.faults import Faults
 from app.simulator.engine.rates import Jitter
-from app.simulator.models.text import Answer
+from app.simulator.models.text import AnswerText
 from app.simulator.protocol.errors import Broken
 
 DoneReason = Literal["stop", "length", "load", "unload"]
@@ -30,7 +30,7 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class WritePlan:
     """The pieces of an answer and how it ends; ``eval_count`` counts the tokens that were sampled."""
 
     pieces: tuple[str, ...]
@@ -51,7 +51,7 @@ class WriteLimits:
     stop: tuple[str, ...] = field(default=())
 
 
-def script(answer: Answer, limits: WriteLimits, faults: Faults) -> Script:
+def write_plan(answer: AnswerText, limits: WriteLimits, faults: Faults) -> WritePlan:
     """What will happen, decided before the first token."""
     if faults.token_repeat is not None:
         return _repeating(answer, faults.token_repeat)
@@ -60,7 +60,7 @@ def script(answer: Answer, limits: WriteLimits, faults: Faults) -> Script:
     count = len(pieces) + 1  # the end token, or the one that completed the stop sequence
     if limits.tokens is not None and len(pieces) >= limits.tokens:
         pieces, reason, count = pieces[: limits.tokens], "length", limits.tokens
-    return _with_faults(Script(pieces, min(len(answer.thinking), len(pieces)), reason, count), faults)
+    return _with_faults(WritePlan(pieces, min(len(answer.thinking), len(pieces)), reason, count), faults)
 
 
 def _until_stop(content: tuple[str, ...], stops: tuple[str, ...]) -> tuple[str, ...]:
@@ -77,14 +77,14 @@ def _until_stop(content: tuple[str, ...], stops: tuple[str, ...]) -> tuple[str, 
     return tuple(kept)
 
 
-def _repeating(answer: Answer, flavour: str) -> Script:
+def _repeating(answer: AnswerText, flavour: str) -> WritePlan:
     word = next((piece for piece in answer.content if piece.strip()), "x")
     count = 30 if flavour == "old" else 100
     text = None if flavour == "old" else "prediction aborted, token repeat limit reached"
-    return Script((word,) * count, 0, "stop", count, count, Broken(text))
+    return WritePlan((word,) * count, 0, "stop", count, count, Broken(text))
 
 
-def _with_faults(made: Script, faults: Faults) -> Script:
+def _with_faults(made: WritePlan, faults: Faults) -> WritePlan:
     """The earliest break of those that are switched on; an answer that is too short for one breaks at its end."""
     running = "an error was encountered while running the model: "
     breaks = [
@@ -105,13 +105,13 @@ def _with_faults(made: Script, faults: Faults) -> Script:
     return made
 
 
-class Writing:
-    """Plays a script as steps of work; ``grain`` tokens go out together, but the first is always alone.
+class Generation:
+    """Plays a write plan as steps of work; ``grain`` tokens go out together, but the first is always alone.
 
     A slow reader pauses it.
     """
 
-    def __init__(self, plan: Script, jitter: Jitter, offset: int, token_s: float, sink: Sink, grain: int) -> None:
+    def __init__(self, plan: WritePlan, jitter: Jitter, offset: int, token_s: float, sink: Sink, grain: int) -> None:
         self.plan = plan
         self.broken: Broken | None = None
         self.ended_at = 0.0

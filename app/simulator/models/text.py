@@ -97,7 +97,7 @@ _PIECES: Final = re.compile(r"\n+|[ ]?[^\s\w]|[ ]?\w{1,8}|[ ]")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class AnswerText:
     """What a model will say, token by token, unless a limit or a stop sequence comes first."""
 
     thinking: tuple[str, ...]
@@ -137,7 +137,7 @@ class Writer:
 
     def write(
         self, model: str, prompt: str, variant: str, *, limit: int, scale: float = 1.0, think: bool = False
-    ) -> Answer:
+    ) -> AnswerText:
         """The answer of a model to a prompt; another ``variant`` (sampling seed) gives another one.
 
         What lies beyond ``limit`` tokens is not made up: it will not be read.
@@ -149,19 +149,19 @@ class Writer:
             1, round(self._mean * scale * habits.length * chance.lognormvariate(-(self._spread**2) / 2, self._spread))
         )
         thinking = _pieces_of(_thoughts(chance, topics), max(8, length // 2), chance) if think else ()
-        return Answer(thinking, _content(chance, habits, topics, length, limit))
+        return AnswerText(thinking, _content(chance, habits, topics, length, limit))
 
-    def write_json(self, model: str, prompt: str, variant: str) -> Answer:
+    def write_json(self, model: str, prompt: str, variant: str) -> AnswerText:
         """An answer for ``format``: one JSON object."""
         chance = random.Random(f"{self._seed} {model} {variant} {prompt}")
         topic = chance.choice(_topics(prompt))
         text = f'{{"topic": "{topic}", "answer": "{chance.choice(_NOUNS)}", "score": {chance.randint(1, 10)}}}'
-        return Answer((), tuple(_PIECES.findall(text)))
+        return AnswerText((), tuple(_PIECES.findall(text)))
 
     @staticmethod
-    def write_arguments(arguments: Mapping[str, object]) -> Answer:
+    def write_arguments(arguments: Mapping[str, object]) -> AnswerText:
         """The tokens of a tool call."""
-        return Answer((), tuple(_PIECES.findall(json.dumps(dict(arguments)))))
+        return AnswerText((), tuple(_PIECES.findall(json.dumps(dict(arguments)))))
 
 
 def _topics(prompt: str) -> tuple[str, ...]:

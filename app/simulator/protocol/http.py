@@ -50,7 +50,7 @@ Handler = Callable[[Request, "Response"], Awaitable[None]]
 class Response:
     """The answer to one request: either ``send``, or ``start`` and then ``write`` until ``end``."""
 
-    def __init__(self, connection: Connection, request: Request) -> None:
+    def __init__(self, connection: HttpConnection, request: Request) -> None:
         self._connection = connection
         self._request = request
         self._head = b""
@@ -114,7 +114,7 @@ class Response:
         self.ended = True
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """One client's connection: requests one after the other; when it is lost, the running one is cancelled."""
 
     def __init__(self, handler: Handler, tasks: set[asyncio.Task[None]]) -> None:

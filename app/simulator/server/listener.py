@@ -15,7 +15,7 @@ from typing import Final, cast
 
 from app.errors import ConfigurationError
 from app.simulator.engine.faults import Faults
-from app.simulator.protocol.http import Connection
+from app.simulator.protocol.http import HttpConnection
 from app.tasks import cancel_and_wait
 
 _STREAMING_FROM: Final = 3
@@ -25,7 +25,7 @@ _HIGH_WATER: Final = 32 * 1024
 class Listener:
     """One address; ``inner`` makes the protocol that gets the bytes."""
 
-    def __init__(self, host: str, port: int, faults: Faults, inner: Callable[[], Connection]) -> None:
+    def __init__(self, host: str, port: int, faults: Faults, inner: Callable[[], HttpConnection]) -> None:
         self._address = (host, port)
         self._faults = faults
         self._inner = inner
@@ -112,7 +112,7 @@ def _bound(address: tuple[str, int]) -> socket.socket:
 class Wire(asyncio.Protocol):
     """One accepted connection between the client and the HTTP server."""
 
-    def __init__(self, faults: Faults, inner: Connection, wires: set[Wire]) -> None:
+    def __init__(self, faults: Faults, inner: HttpConnection, wires: set[Wire]) -> None:
         self._faults = faults
         self._inner = inner
         self._wires = wires

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.faults import Faults
 from app.simulator.engine.machine import Machine
-from app.simulator.protocol.http import Connection
+from app.simulator.protocol.http import HttpConnection
 from app.simulator.server.listener import Listener
 from app.simulator.server.routes import Application
 from app.tasks import cancel_and_wait
@@ -58,7 +58,7 @@ async def running_simulator(config: SimulatorConfig | None = None) -> AsyncGener
 @asynccontextmanager
 async def _listening(host: str, port: int, faults: Faults, application: Application) -> AsyncGenerator[Listener]:
     tasks: set[asyncio.Task[None]] = set()
-    listener = Listener(host, port, faults, lambda: Connection(application, tasks))
+    listener = Listener(host, port, faults, lambda: HttpConnection(application, tasks))
     await listener.open()
     try:
         yield listener

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from app.doctor.finding import Finding
 from app.hosts.catalog import Contender, Missing
 from app.hosts.host import Host
 from app.hosts.names import is_cloud, same_model
 from app.hosts.roster import Roster
 from app.network.addresses import shown
 from app.scheduling.report import HostEvent, HostReport, ResidentReport, UnloadReport
-from app.web.shared.fleet import Finding
 
 Json = dict[str, Any]
 

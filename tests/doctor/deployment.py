@@ -1,4 +1,4 @@
-"""A healthy house over real sockets, into which a test plants its trouble."""
+"""A healthy deployment over real sockets, in which a test plants a fault."""
 
 from __future__ import annotations
 
@@ -33,11 +33,10 @@ HEALTHY = SimulatorConfig(speed=50, card="a10g", models=TRIO, load_s=0.5)
 
 
 @dataclass
-class House:
+class Deployment:
     """One host ``gpu`` with a 24 GB card and three models, a Redis that keeps its data, a migrated database.
 
-    ``start`` brings up what a test has not put another way before; ``examined`` looks at it. ``settings`` and ``host``
-    are changed by assigning to them.
+    A test changes ``settings``, ``host`` and the other fields, then calls ``start``; ``examined`` runs the doctor.
     """
 
     stack: AsyncExitStack

@@ -1,7 +1,10 @@
-"""A finding: what is wrong, with whom, why, what helps, and the command to run.
+"""A finding: what is wrong, what it affects, why, what helps, and the command to run.
 
-``error``: battles can't run because of it. ``warning``: they run, but slower, fewer or unfair. ``note``: nothing is
-wrong, but good to know. A ``code`` is for programs and stays as it is; docs/doctor.md has a line for each.
+``error``: battles can't run because of it. ``warning``: battles run, but slower, fewer or unfairly. ``note``: nothing
+is wrong, but it is good to know. Programs branch on ``code``, so codes never change.
+
+Each code has a constructor of the same name in ``app/doctor/texts/``, which holds its sentences. A check calls it, and
+docs/doctor.md has a line for it: searching for the code finds all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from typing import Literal, get_args
 
 Severity = Literal["error", "warning", "note"]
 
-AddressCode = Literal[
+Code = Literal[
+    # texts/addresses.py
     "host_dns_fails",
     "host_refuses",
     "host_times_out",
@@ -28,8 +32,7 @@ AddressCode = Literal[
     "host_asleep",
     "same_server_twice",
     "version_too_old",
-]
-ModelCode = Literal[
+    # texts/models.py
     "too_few_models",
     "fewer_than_num_models",
     "model_missing",
@@ -42,23 +45,22 @@ ModelCode = Literal[
     "host_odd_rows",
     "num_ctx_over_training",
     "num_predict_over_num_ctx",
-]
-MemoryCode = Literal[
-    "model_on_cpu",
-    "model_partly_offloaded",
-    "host_on_cpu",
+    # texts/capacity.py
     "model_too_large",
     "set_does_not_fit",
     "pins_do_not_fit",
     "max_loaded_too_small",
     "num_parallel_too_large",
     "one_slot_family",
+    # texts/residents.py
+    "model_on_cpu",
+    "model_partly_offloaded",
+    "host_on_cpu",
     "context_shrunk",
     "default_context_too_large",
     "keep_alive_too_short",
     "model_stuck",
-]
-WorkCode = Literal[
+    # texts/work.py
     "host_shared",
     "two_arenas",
     "server_restarted",
@@ -70,8 +72,7 @@ WorkCode = Literal[
     "queue_nearly_full",
     "nobody_drives",
     "only_fallback_hosts",
-]
-StoreCode = Literal[
+    # texts/redis.py
     "redis_missing",
     "redis_refuses",
     "redis_embedded_idle",
@@ -83,7 +84,7 @@ StoreCode = Literal[
     "redis_syncs_always",
     "redis_keeps_nothing",
     "redis_shared",
-    "data_folder_unwritable",
+    # texts/database.py
     "database_unreachable",
     "database_unusable",
     "database_not_migrated",
@@ -93,22 +94,22 @@ StoreCode = Literal[
     "database_not_writing",
     "database_locked",
     "database_readable",
+    # texts/machine.py
+    "data_folder_unwritable",
     "clock_skew",
+    "setting_ignored",
+    "examination_slow",
 ]
-SettingCode = Literal["setting_ignored"]
-Code = AddressCode | ModelCode | MemoryCode | WorkCode | StoreCode | SettingCode
 
-CODES: tuple[str, ...] = tuple(
-    code for room in (AddressCode, ModelCode, MemoryCode, WorkCode, StoreCode, SettingCode) for code in get_args(room)
-)
-_ORDER: dict[str, int] = {"error": 0, "warning": 1, "note": 2}
+CODES: tuple[Code, ...] = get_args(Code)
+_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One trouble. ``subject`` is a host, a model, ``model on host``, ``redis``, ``database`` or a setting's name.
+    """One problem. ``subject`` is a host, a model, ``model on host``, ``redis``, ``database`` or a setting's name.
 
-    ``command`` is for a shell, on the machine that ``remedy`` names; empty where only an edit helps.
+    ``command`` is for a shell, on the machine that ``remedy`` names; it is empty where only an edit helps.
     """
 
     code: Code
@@ -124,5 +125,5 @@ class Finding:
 
 
 def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Errors, then warnings, then notes; within each as they came, none twice."""
+    """Errors, then warnings, then notes; within each in the order they were found, without repeats."""
     return tuple(sorted(dict.fromkeys(findings), key=lambda finding: _ORDER[finding.severity]))

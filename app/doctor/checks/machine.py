@@ -1,0 +1,44 @@
+"""Checks of the clocks, and of settings that have no effect. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from app.database.address import ignored_words
+from app.doctor.finding import Finding
+from app.doctor.probing.observation import Observation
+from app.doctor.texts import machine as texts
+from app.doctor.texts.commands import THIS_MACHINE, machine_of
+
+SKEW_S = 5.0
+"""Clocks may differ by this much: a Date header is cut to seconds, and the round trip takes its time."""
+
+
+def on_settings(seen: Observation) -> Iterator[Finding]:
+    """Settings that have no effect."""
+    for ignored in (*seen.settings.ignored, *ignored_words(seen.settings.database_url)):
+        yield texts.setting_ignored(ignored)
+
+
+def on_clocks(seen: Observation) -> Iterator[Finding]:
+    """Clocks that differ from ours; if all do by as much, ours is wrong."""
+    skews = _skews(seen)
+    wrong = {name: skew_s for name, skew_s in skews.items() if abs(skew_s) > SKEW_S}
+    if len(wrong) > 1 and _is_ours(wrong, skews):
+        yield texts.clock_skew(THIS_MACHINE, THIS_MACHINE, -next(iter(wrong.values())))
+        return
+    urls = {host.host.name: host.host.url for host in seen.hosts}
+    for name, skew_s in wrong.items():
+        machine = machine_of(urls[name]) if name in urls else f"the machine of {name}"
+        yield texts.clock_skew(name, machine, skew_s)
+
+
+def _skews(seen: Observation) -> dict[str, float]:
+    """By subject: the hosts, Redis and the database, as far as their clocks are known."""
+    known = {host.host.name: host.skew_s for host in seen.hosts}
+    known |= {"redis": seen.redis.skew_s, "database": seen.database.skew_s}
+    return {name: skew_s for name, skew_s in known.items() if skew_s is not None}
+
+
+def _is_ours(wrong: Mapping[str, float], skews: Mapping[str, float]) -> bool:
+    return len(wrong) == len(skews) and max(wrong.values()) - min(wrong.values()) < 2 * SKEW_S
