@@ -1,4 +1,4 @@
-"""A pen that looks at what it writes: whether the answer names its own model or maker.
+"""A writer that checks what it writes: whether the answer names its own model or maker.
 
 The mark goes with the text to Redis and from there to SQL; nothing of it is logged for viewers. Only masking holds
 text back, for as long as a name may stand at its end.
@@ -23,16 +23,16 @@ log = structlog.get_logger(__name__)
 
 
 class GuardedWriter:
-    """One attempt at an answer, as ``app.scheduling.ports.Attempt`` describes it, over the pen that writes it."""
+    """One attempt at an answer, as ``app.scheduling.ports.Attempt`` describes it, round the writer that sends it."""
 
-    def __init__(self, pen: AnswerWriter, policy: Policy, job: Job) -> None:
-        self.request: GenerationRequest = pen.request
-        self.over = pen.over
-        self._pen = pen
+    def __init__(self, writer: AnswerWriter, policy: Policy, job: Job) -> None:
+        self.request: GenerationRequest = writer.request
+        self.over = writer.over
+        self._writer = writer
         self._policy = policy
         self._job = job
-        prompts = [message.content for message in pen.request.messages if message.role != "assistant"]
-        self._scan: Callable[[], Scanner] = lambda: Scanner(pen.request.model, prompts, masking=policy == "mask")
+        prompts = [message.content for message in writer.request.messages if message.role != "assistant"]
+        self._scan: Callable[[], Scanner] = lambda: Scanner(writer.request.model, prompts, masking=policy == "mask")
         self._begin()
 
     def _begin(self) -> None:
@@ -44,12 +44,12 @@ class GuardedWriter:
         shown = self._feed(text)
         if self._scanner.leaks:
             self._mark()
-        self._pen.write(shown)
+        self._writer.write(shown)
 
     def restart(self) -> None:
         """Drop what was written, and what it named."""
-        self._pen.restart()
-        self._pen.leak = ""
+        self._writer.restart()
+        self._writer.leak = ""
         self._begin()
 
     async def finish(self, finish: Finish) -> bool:
@@ -57,26 +57,26 @@ class GuardedWriter:
         rest = self._scanner.finish()
         if self._scanner.leaks:
             self._mark()
-        self._pen.write(rest)
-        return await self._pen.finish(finish)
+        self._writer.write(rest)
+        return await self._writer.finish(finish)
 
     def _mark(self) -> None:
-        if not self._pen.leak:
-            job, self._pen.leak = self._job, mark_of(self._policy, self._scanner.leaks[0])
-            log.info("answer_leaked", battle=job.battle, answer=job.answer, model=job.model, mark=self._pen.leak)
+        if not self._writer.leak:
+            job, self._writer.leak = self._job, mark_of(self._policy, self._scanner.leaks[0])
+            log.info("answer_leaked", battle=job.battle, answer=job.answer, model=job.model, mark=self._writer.leak)
 
 
 class Guard:
-    """Puts a guard before each pen."""
+    """Puts a guard round each writer."""
 
     def __init__(self, policy: Policy = "flag") -> None:
         self._policy: Policy = policy
         self._known: set[str] = set()
 
-    async def over(self, pen: AnswerWriter, job: Job) -> GuardedWriter:
-        """``pen``, guarded. A model's names are compiled once, beside the event loop: it takes up to 0.1 s."""
-        model = pen.request.model
+    async def wrap(self, writer: AnswerWriter, job: Job) -> GuardedWriter:
+        """``writer``, guarded. A model's names are compiled once, in a thread: it takes up to 0.1 s."""
+        model = writer.request.model
         if model not in self._known:
             await asyncio.to_thread(names_of, model)
             self._known.add(model)
-        return GuardedWriter(pen, self._policy, job)
+        return GuardedWriter(writer, self._policy, job)

@@ -1,8 +1,8 @@
 """What viewers read: one subscription per worker, one ring of encoded frames per battle, a cursor per viewer.
 
-Subscribe first, then read the log. News with number last+1 is taken, older news is dropped; a number skipped, a
-new connection of the subscription, or two seconds of silence on a battle that somebody watches means reading the
-log from the last number on. So lost news is only latency. Another name of the log empties the ring: the battle
+Subscribe first, then read the log. A published entry with number last+1 is added, an older one is dropped; a number
+skipped, a new connection of the subscription, or two seconds of silence on a battle that has viewers means reading the
+log from the last number on. So a lost message only costs time. Another name of the log empties the ring: the battle
 was rebuilt, and every viewer gets a snapshot. A viewer holds a place in the shared ring and no queue, so a slow
 one costs no memory.
 """
@@ -26,10 +26,10 @@ from app.store_errors import reason_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NEWS = "arena:news"
+CHANNEL = "arena:news"
 SILENCE_S = 2.0
-LOOK_AROUND_S = 0.5
-#: Events after which a battle may stand differently; deltas and statuses are not among them.
+REFRESH_EVERY_S = 0.5
+#: Events that change what a battle waits for; deltas and statuses do not.
 _MILESTONES = frozenset({b"round", b"ready", b"vote", b"unvote", b"end", b"answer"})
 
 log = structlog.get_logger(__name__)
@@ -42,20 +42,24 @@ def frame_of(name: bytes, n: int, event: bytes, data: bytes) -> bytes:
 
 
 class Feed:
-    """One battle as the viewers of this worker see it: the frames of its log, from number 1 on."""
+    """One battle as the viewers of this worker see it: the frames of its log, from number 1 on.
+
+    ``stale``: entries may be missing, read the log. ``lost``: Redis has no such battle. ``disconnected``: the
+    subscription has no connection.
+    """
 
     def __init__(self, battle: str, clock: Callable[[], float]) -> None:
         self.battle = battle
         self._name = b""
         self.frames: list[bytes] = []
         self.ended = False
-        self.gone = False
+        self.lost = False
         self.milestones = 0
         self.viewers = 0
-        self.behind = True
-        self.away = False
+        self.stale = True
+        self.disconnected = False
         self.reading: asyncio.Task[None] | None = None
-        self.heard = clock()
+        self.last_entry_at = clock()
         self._clock = clock
         self._waiting: list[asyncio.Future[None]] = []
         self._woken = False
@@ -77,7 +81,7 @@ class Feed:
         await waiter
 
     def wake(self) -> None:
-        """Let everybody who waits look again; what was added in one piece of news wakes once."""
+        """Wake all who wait for a change, once for all entries that were added together."""
         self._woken = False
         waiting, self._waiting = self._waiting, []
         for waiter in waiting:
@@ -85,18 +89,18 @@ class Feed:
                 waiter.set_result(None)
 
     def take(self, name: bytes, entries: Iterable[tuple[int, bytes, bytes]]) -> None:
-        """Add what is next; a gap or another name means that the log must be read."""
-        self.heard = self._clock()
+        """Add the entries that follow; a gap or another name means that the log must be read."""
+        self.last_entry_at = self._clock()
         for n, event, data in entries:
             if name != self._name or n > len(self.frames) + 1:
-                self.behind = True
+                self.stale = True
                 return
             if n == len(self.frames) + 1:
                 self._add(n, event, data)
 
     def rename(self, name: str | None) -> None:
-        """Start from an empty ring under another name; None: Redis has lost the battle."""
-        self._name, self.gone = (name or "").encode(), name is None
+        """Start with an empty ring under another name; None: Redis has lost the battle."""
+        self._name, self.lost = (name or "").encode(), name is None
         self.frames, self.ended = [], False
         self.wake()
 
@@ -111,7 +115,7 @@ class Feed:
 
 
 class Hub:
-    """Every battle that this worker's viewers watch. ``run`` and ``look_around`` are its tasks."""
+    """Every battle that this worker's viewers watch. ``run`` and ``refresh_stale`` are its tasks."""
 
     def __init__(self, store: Store, subscriber: Redis, clock: Callable[[], float] = monotonic) -> None:
         self._store = store
@@ -136,26 +140,26 @@ class Hub:
     async def catch_up(self, feed: Feed) -> None:
         """Read the log from the feed's last number on, until nothing is missing.
 
-        Who comes while it is being read waits for that read: half a log looks like another one.
+        A second caller waits for the read that is under way: two at once would take a part of the log for another log.
 
         Raises:
             redis.RedisError: Redis is unavailable; the feed stays behind.
         """
-        while feed.reading is not None or (feed.behind and not feed.gone):
-            stood = (feed.name, feed.last)
+        while feed.reading is not None or (feed.stale and not feed.lost):
+            before = (feed.name, feed.last)
             if feed.reading is None:
                 feed.reading = asyncio.create_task(self._read_once(feed), name=f"read the log of {feed.battle}")
             await asyncio.shield(feed.reading)
-            if feed.behind and (feed.name, feed.last) == stood and feed.name:
-                return  # a log with a gap: somebody looks around for it later
+            if feed.stale and (feed.name, feed.last) == before and feed.name:
+                return  # a log with a gap: ``refresh_stale`` reads it again later
 
     async def _read_once(self, feed: Feed) -> None:
-        feed.behind = False
+        feed.stale = False
         try:
             await self._read_log(feed)
-            feed.away = False
+            feed.disconnected = False
         except BaseException:
-            feed.behind = True
+            feed.stale = True
             raise
         finally:
             feed.reading = None
@@ -165,14 +169,14 @@ class Hub:
         if name != feed.name or name is None:
             read_from = feed.last
             feed.rename(name)
-            if read_from:  # that was a part of another log: this one is read from its beginning
-                feed.behind = True
+            if read_from:  # what was read continues another log: read this one from its beginning
+                feed.stale = True
                 return
         if name is not None:
             feed.take(name.encode(), entries)
 
     async def run(self) -> None:
-        """Follow the news until cancelled, through every loss of the connection."""
+        """Receive what is published until cancelled, through every loss of the connection."""
         while True:
             reason = "the subscription ended"
             try:
@@ -182,43 +186,43 @@ class Hub:
             if not self._lost:
                 log.warning("hub_lost_redis", reason=reason)
             self._lost = True
-            self._tell_away()
-            await asyncio.sleep(LOOK_AROUND_S)
+            self._mark_disconnected()
+            await asyncio.sleep(REFRESH_EVERY_S)
 
     async def _follow(self) -> None:
         async with self._subscriber.pubsub() as pubsub:
-            await pubsub.subscribe(NEWS)
+            await pubsub.subscribe(CHANNEL)
             async for message in pubsub.listen():
                 if message["type"] == "subscribe":
                     self._lost = False
-                    self._all_behind()
+                    self._mark_all_stale()
                 elif message["type"] == "message":
-                    self._hear(message["data"])
+                    self._deliver(message["data"])
 
-    def _tell_away(self) -> None:
-        """Let viewers of silent battles know, too: nothing else would wake them."""
+    def _mark_disconnected(self) -> None:
+        """Wake the viewers of silent battles, too: nothing else would."""
         for feed in self._feeds.values():
-            feed.behind = feed.away = True
+            feed.stale = feed.disconnected = True
             feed.wake()
 
-    def _all_behind(self) -> None:
+    def _mark_all_stale(self) -> None:
         for feed in self._feeds.values():
-            feed.behind = True
+            feed.stale = True
 
-    def _hear(self, packed: bytes) -> None:
+    def _deliver(self, packed: bytes) -> None:
         for battle, name, n, event, data in msgpack.unpackb(packed, raw=True):
             feed = self._feeds.get(battle)
             if feed is not None:
                 feed.take(name, ((n, event, data),))
 
-    async def look_around(self) -> None:
+    async def refresh_stale(self) -> None:
         """Read the logs of feeds that are behind or have been silent for long, until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_AROUND_S)
+            await asyncio.sleep(REFRESH_EVERY_S)
             for feed in list(self._feeds.values()):
-                silent = self._clock() - feed.heard > SILENCE_S
-                if (feed.behind or silent) and not (feed.ended or feed.gone):
-                    feed.behind, feed.heard = True, self._clock()
+                silent = self._clock() - feed.last_entry_at > SILENCE_S
+                if (feed.stale or silent) and not (feed.ended or feed.lost):
+                    feed.stale, feed.last_entry_at = True, self._clock()
                     with suppress(RedisError, OSError):
                         await self.catch_up(feed)
 
@@ -231,16 +235,16 @@ async def follow(feed: Feed, name: str, after: int) -> AsyncGenerator[tuple[byte
     Ends after the battle's end, or when the log is no longer the one named (rebuilt or lost).
 
     Raises:
-        ConnectionError: the news has stopped; read the log again.
+        ConnectionError: the subscription was lost; read the log again.
     """
-    while feed.name == name and not feed.gone:
+    while feed.name == name and not feed.lost:
         if feed.last > after:
             ready = feed.frames[after:]
             after += len(ready)
             yield (ready[0] if len(ready) == 1 else b"".join(ready)), after
         elif feed.ended:
             return
-        elif feed.away:
-            raise ConnectionError("the news has stopped")
+        elif feed.disconnected:
+            raise ConnectionError("the subscription was lost")
         else:
             await feed.change()

@@ -1,4 +1,4 @@
-"""Which battle is meant, and who entered it: SQL tells, and Redis for as long as the database is unavailable."""
+"""Finds battles and their contestants: in SQL, and in Redis for as long as the database is unavailable."""
 
 from __future__ import annotations
 
@@ -13,11 +13,25 @@ from app.records.ledger import Ledger
 from app.records.values import BattleRecord
 
 
+class UnknownBattle(NotFound):
+    """No battle has that id; its sentence comes from the contract that is asked."""
+
+    def __init__(self, battle_id: str) -> None:
+        super().__init__(f"there is no battle {battle_id!r}")
+
+
+class UnknownSession(NotFound):
+    """No battle and no session has that id; its sentence comes from the contract that is asked."""
+
+    def __init__(self, battle_or_session: str) -> None:
+        super().__init__(f"there is no battle and no session {battle_or_session!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Entered:
     """The models of a battle in entry order, and its votes.
 
-    ``voted_at`` and the ``options`` that it was opened with are empty where only Redis was asked.
+    ``voted_at`` and the ``options`` that it was opened with are empty where only Redis could be read.
     """
 
     contestants: tuple[str, ...]
@@ -41,11 +55,11 @@ class Lookup:
         """
         record = await self._ledger.battle(battle_id)
         if record is None:
-            raise NotFound(f"there is no battle {battle_id!r}; open one with POST /api/arena/battles")
+            raise UnknownBattle(battle_id)
         return record
 
     async def entered(self, battle_id: str) -> Entered:
-        """Who entered and the votes that stand; while the database is unavailable, as Redis holds them.
+        """The contestants and the votes that stand; while the database is unavailable, as Redis holds them.
 
         Raises:
             NotFound: there is no such battle.
@@ -54,20 +68,20 @@ class Lookup:
         try:
             record = await self.record(battle_id)
         except Unavailable:
-            look = await self._store.look(battle_id)
-            if look is None:
+            state = await self._store.state(battle_id)
+            if state is None:
                 raise
-            battle = look.document.battle
+            battle = state.document.battle
             return Entered(tuple(contestant.model for contestant in battle.contestants), battle.votes)
         return Entered(record.contestants, record.votes, record.voted_at, record.options)
 
     async def resolve(self, battle_or_session: str) -> str:
         """A battle's id from itself or from the session whose newest battle is meant.
 
-        While the database is unavailable only battles can be told, by Redis.
+        While the database is unavailable only battles can be found, in Redis.
 
         Raises:
-            NotFound: neither is known.
+            UnknownSession: neither is known.
         """
         try:
             return await self._resolved(battle_or_session)
@@ -81,5 +95,5 @@ class Lookup:
             return battle_or_session
         newest = await self._ledger.newest_of_session(battle_or_session)
         if newest is None:
-            raise NotFound("Battle session not found: start one with POST /api/arena/start_progressive")
+            raise UnknownSession(battle_or_session)
         return newest

@@ -1,12 +1,13 @@
-"""The moves of a battle: open it, look at it, judge it, stop it.
+"""The calls on a battle: open it, read it, judge it, stop it.
 
-Every move is committed to SQL first and told through ``reconcile`` afterwards, so a caller who got an answer is right
-about it whatever dies next.
+Every change is committed to SQL first and logged by ``reconcile`` afterwards, so what a caller was answered stays true
+whatever dies next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 
@@ -15,7 +16,7 @@ import structlog
 from app.arena.archive import Archive
 from app.arena.document import Document
 from app.arena.lookup import Lookup
-from app.arena.reconcile import Reconciler, is_opening, opening
+from app.arena.reconcile import Reconciler, is_opening, opening_steps
 from app.arena.replies import Replies
 from app.arena.requests import OpenRequest, VoteRequest, new_battle_id
 from app.arena.store import Store, new_name
@@ -32,8 +33,18 @@ from app.records.values import BattleCounts, BattleRecord, LastVote
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """A round that is to be judged: the vote that stands for it, and the entries whose answers have failed."""
+
+    battle: Battle
+    number: int
+    vote: Vote | None
+    failed: frozenset[int] = frozenset()
+
+
 class ArenaManager(Lookup):
-    """Every move of every battle; safe to call from any worker."""
+    """Every call on every battle; safe from any worker. ``events_path`` gives the path of a battle's event stream."""
 
     def __init__(
         self,
@@ -45,9 +56,11 @@ class ArenaManager(Lookup):
         rng: Random | None = None,
         new_id: Callable[[], str] = new_battle_id,
         counters: Counters | None = None,
+        events_path: Callable[[str], str] = lambda battle_id: "",  # noqa: ARG005 - where nobody reads events
     ) -> None:
         super().__init__(store, ledger)
         self.archive = Archive(store, ledger)
+        self._events_path = events_path
         self._reconciler = reconciler
         self._named = named
         self._rng = rng or SystemRandom()
@@ -71,14 +84,14 @@ class ArenaManager(Lookup):
         return await self._begin(Document(battle, record.system, self._named, request_id=request_id))
 
     async def _begin(self, document: Document) -> Snapshot:
-        """Write the log's first events and queue the first answers; the snapshot needs no look at Redis."""
-        battle, name, steps = document.battle, new_name(), opening(document.battle)
+        """Write the log's first events and queue the first answers; the snapshot is made without reading them back."""
+        battle, name, steps = document.battle, new_name(), opening_steps(document.battle)
         if await self._store.advance(name, 0, document, steps) != "applied":
             return await self.snapshot(battle.id)
         log.info("battle_opened", battle=battle.id, contestants=len(battle.contestants))
         self._counters.opened()
-        await self._reconciler.ask(battle)
-        return opened_snapshot(document, f"{name}-{len(steps)}")
+        await self._reconciler.request_answers(battle)
+        return self._addressed(opened_snapshot(document, f"{name}-{len(steps)}"))
 
     async def opened_with(self, key: str, body_hash: str) -> Snapshot | None:
         """The battle that the same request has opened under this idempotency key before; else None.
@@ -95,24 +108,27 @@ class ArenaManager(Lookup):
         return running and await self._store.name_of(record.id) is None
 
     async def snapshot(self, battle_id: str) -> Snapshot:
-        """The battle as it is now; after the TTL, as SQL tells it.
+        """The battle as it is now; after the TTL, as SQL holds it.
 
         Raises:
             NotFound: there is no such battle.
         """
-        look = await self._store.look(battle_id)
-        if look is not None:
-            return snapshot_of(look)
+        state = await self._store.state(battle_id)
+        if state is not None:
+            return self._addressed(snapshot_of(state))
         record = await self.record(battle_id)
         if is_opening(record) and await self._never_opened(record):
-            # Whoever comes first to Redis opens it; the other one finds it open.
+            # Whichever worker reaches Redis first opens it; the other finds it open.
             return await self._begin(Document(_opened(record), record.system, self._named))
         if record.status is Status.RUNNING:
             await self._reconciler.reconcile(battle_id)
-            if (look := await self._store.look(battle_id)) is not None:
-                return snapshot_of(look)
+            if (state := await self._store.state(battle_id)) is not None:
+                return self._addressed(snapshot_of(state))
             record = await self.record(battle_id)
-        return snapshot_from_records(record, await self._ledger.answers(battle_id), self._named)
+        return self._addressed(snapshot_from_records(record, await self._ledger.answers(battle_id), self._named))
+
+    def _addressed(self, snapshot: Snapshot) -> Snapshot:
+        return replace(snapshot, events=self._events_path(snapshot.battle_id))
 
     async def counts(self) -> BattleCounts:
         """How many battles there are, and how many were judged to their end."""
@@ -124,16 +140,16 @@ class ArenaManager(Lookup):
         Raises:
             NotFound: there is no such battle.
         """
-        look = await self._store.look(battle_id, "all")
-        if look is not None:
-            return {entry: answer.complete for entry, answer in enumerate(look.answers) if answer.finish}
+        state = await self._store.state(battle_id, "all")
+        if state is not None:
+            return {entry: answer.complete for entry, answer in enumerate(state.answers) if answer.finish}
         await self.record(battle_id)
         stored = await self._ledger.answers(battle_id)
         return {entry: answer.finish_reason in ("stop", "length") for entry, answer in stored.items()}
 
     @property
     def replies(self) -> Replies:
-        """Whose verdict still waits for its reply."""
+        """Which verdicts still wait for their reply."""
         return self._store.replies
 
     async def last_vote(self, battle_id: str) -> LastVote | None:
@@ -155,67 +171,74 @@ class ArenaManager(Lookup):
 
         ``is_last``: the battle ends with this verdict, whoever is left to challenge.
 
-        ``request_hash`` is kept with the vote, for ``last_vote``; ``voter`` is a keyed hash of who votes (never an
-        address or an id as it is) and ``client_at`` the time that his clock shows.
+        ``request_hash`` is kept with the vote, for ``last_vote``; ``voter`` is a keyed hash of the voter (never an
+        address or an id as it is) and ``client_at`` the time on the client's clock.
 
         Raises:
             NotFound: there is no such battle.
             Conflict: another verdict stands, the round is not ready or not on stage, the battle is over, or the key
                 was used for another vote or for one that was taken back.
         """
-        battle, standing, failed = await self._standing(battle_id, round_number)
-        if standing is not None:
-            # Redis tells it, but SQL judges: who took it back may have died before that was told.
+        judged = await self._round(battle_id, round_number)
+        if judged.vote is not None:
+            # Redis has it, but SQL decides: a worker that took it back may have died before that was logged.
             await self._reconciler.reconcile(battle_id)
-            battle, standing, failed = await self._standing(battle_id, round_number)
-        if standing is not None:
+            judged = await self._round(battle_id, round_number)
+        if judged.vote is not None:
             await self._ledger.check_key(battle_id, round_number, verdict, key)
+            standing = judged.vote
         else:
-            ballot = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
-            standing = await self._cast(battle, round_number, ballot, failed)
+            request = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
+            standing = await self._cast(judged, request)
         if standing.verdict is not verdict:
-            await self._reconciler.reconcile(battle_id)  # who gave it may have died before it was told
+            await self._reconciler.reconcile(battle_id)  # the worker that took it may have died before it was logged
             raise Conflict(
                 f"round {round_number} was already judged as {standing.verdict.value!r}; that verdict stands",
                 code="already_judged",
-                vote=vote_data(battle, standing, self._named),
+                vote=vote_data(judged.battle, standing, self._named),
             )
         await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
 
-    async def _standing(self, battle_id: str, round_number: int) -> tuple[Battle, Vote | None, frozenset[int]]:
-        """The battle, the verdict that stands for the round, and whose answers have failed."""
-        look = await self._store.look(battle_id)
-        if look is None:
+    async def _round(self, battle_id: str, round_number: int) -> _Round:
+        """A round that is to be judged.
+
+        Raises:
+            NotFound: there is no such battle.
+            Conflict: the battle is over and the round was not judged.
+        """
+        state = await self._store.state(battle_id)
+        if state is None:
             record = await self.record(battle_id)
             await self._reconciler.reconcile(battle_id)
-            look = await self._store.look(battle_id)
-        if look is None:
+            state = await self._store.state(battle_id)
+        if state is None:
             vote = next((vote for vote in record.votes if vote.round == round_number), None)
             if vote is None:
                 raise Conflict("the battle is over; start a new one", code="battle_over")
-            return _opened(record), vote, frozenset()
-        battle = look.document.battle
-        failed = frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
-        return battle, next((vote for vote in battle.votes if vote.round == round_number), None), failed
+            return _Round(_opened(record), round_number, vote)
+        battle = state.document.battle
+        failed = frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
+        vote = next((vote for vote in battle.votes if vote.round == round_number), None)
+        return _Round(battle, round_number, vote, failed)
 
-    async def _cast(self, battle: Battle, round_number: int, ballot: VoteRequest, failed: frozenset[int]) -> Vote:
+    async def _cast(self, judged: _Round, request: VoteRequest) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
-        verdict = ballot.verdict
+        battle, round_number, verdict = judged.battle, judged.number, request.verdict
         try:
-            after = rules.cast_vote(battle, round_number, verdict, failed, is_last=ballot.is_last)
-        except IllegalMove as move:
-            raise Conflict(f"{move}; read the battle for what it waits for", code=move.code) from None
+            after = rules.cast_vote(battle, round_number, verdict, judged.failed, is_last=request.is_last)
+        except IllegalMove as illegal:
+            raise Conflict(f"{illegal}; read the battle for what it waits for", code=illegal.code) from None
         cast = await self._ledger.cast_vote(
             battle.id,
             round_number,
             verdict,
             battle.pair,
             outcome=after.status,
-            key=ballot.key,
-            request_hash=ballot.request_hash,
-            voter=ballot.voter,
-            client_at=ballot.client_at,
+            key=request.key,
+            request_hash=request.request_hash,
+            voter=request.voter,
+            client_at=request.client_at,
         )
         if cast.counted or cast.repeated:
             log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
@@ -225,7 +248,7 @@ class ArenaManager(Lookup):
         if cast.standing is not None:
             return cast.standing
         await self._reconciler.reconcile(battle.id)
-        if cast.status is Status.RUNNING:  # the verdict before this one was taken back, which was not told yet
+        if cast.status is Status.RUNNING:  # the verdict before this one was taken back, and that is not logged yet
             raise Conflict(f"round {round_number} is not on stage; read the battle again", code="not_this_round")
         raise Conflict(f"the battle is over ({cast.status.value}); start a new one", code="battle_over")
 
@@ -240,7 +263,9 @@ class ArenaManager(Lookup):
         if record.status is not Status.RUNNING:
             raise Conflict("the battle is over and its names were revealed; verdicts stand now", code="battle_over")
         if round_number not in {vote.round for vote in record.votes}:
-            await self._reconciler.reconcile(battle_id)  # who took it back may have died before that was told
+            await self._reconciler.reconcile(
+                battle_id
+            )  # the worker that took it back may have died before that was logged
             why = "is not the newest that was judged" if record.votes else "has no verdict"
             raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
         if self._named:

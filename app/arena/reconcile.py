@@ -1,8 +1,9 @@
-"""What is due in a battle, computed from SQL, the document and all its answers, and done by one ``advance`` at a time.
+"""The transitions of a battle, computed from SQL, the document and all answers, and made by one ``advance`` each.
 
-``reconcile`` takes the battle, not the answer. It runs after every answer's end, after every move, on a repeated vote,
-when Redis has lost the battle, and by the sweeper; run twice, the second finds nothing due. So no crash between two
-steps leaves a battle stuck. What an event rests on is committed to SQL before the event is logged.
+``reconcile`` takes the battle, not the answer. It runs after every answer's end, after every call that changes the
+battle, on a repeated vote, when Redis has lost the battle, and by the sweeper; run twice, the second finds nothing to
+do. So no crash between two steps leaves a battle stuck. What an event rests on is committed to SQL before the event is
+logged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from app.arena.document import Document
-from app.arena.store import BattleState, End, Restore, Show, Step, Store, Tell, new_name
+from app.arena.store import BattleState, EndBattle, LogEvent, RestoreAnswer, ShowSide, Step, Store, new_name
 from app.arena.views import Performance, replay, reveal_of
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status
@@ -32,18 +33,18 @@ from app.timing.stopwatch import Timing
 
 #: A battle younger than this that Redis does not have is being opened by somebody else.
 OPENING = timedelta(seconds=1)
-#: A settle that finds something due this often in a row has met a bug, not a battle.
-MOST_STEPS = 50
+#: So many transitions of one battle in a row are a bug.
+MAX_TRANSITIONS = 50
 
 log = structlog.get_logger(__name__)
 
 
-#: Who a model of that name is on a host, and what it is asked with: (document, model, host) -> Asked.
+#: What a model on a host is, and what it was asked with: (document, model, host) -> Provenance.
 Describe = Callable[[Document, str, str], Provenance | None]
 
 
 class Dispatcher(Protocol):
-    """Where jobs go: the drivers' router, or the tests'."""
+    """Takes jobs for the drivers: their router, or a double."""
 
     async def enqueue(self, jobs: list[Job]) -> None:
         """Add jobs to the queues of the hosts that will write them."""
@@ -56,49 +57,49 @@ class Dispatcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A due change: the battle after it and what is to be logged."""
+    """A change that is due: the battle after it and the steps that log it."""
 
     battle: Battle
-    told: tuple[Step, ...]
+    steps: tuple[Step, ...]
 
 
-def next_transition(look: BattleState, record: BattleRecord) -> Transition | None:
+def next_transition(state: BattleState, record: BattleRecord) -> Transition | None:
     """The next change that is due, or None. Pure."""
-    battle = look.document.battle
-    if look.ended or not battle.running:
+    battle = state.document.battle
+    if state.ended or not battle.running:
         return None
     if battle.votes and battle.votes[-1] not in record.votes:
         after = rules.undo(battle)
         taken_back = Event(EventName.UNVOTE, {"round": after.round})
-        return Transition(after, (Tell(taken_back), *_stage(after), Tell(ready_event(after))))
+        return Transition(after, (LogEvent(taken_back), *_stage(after), LogEvent(ready_event(after))))
     judged = next((vote for vote in record.votes if vote.round == battle.round), None)
     if judged is not None:
         ready = battle if battle.ready else rules.mark_ready(battle)
-        after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(look), is_last=record.ended_with(judged))
-        vote = Event(EventName.VOTE, vote_data(after, judged, look.document.named))
-        return Transition(after, (Tell(vote), *_stage(after)))
+        after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(state), is_last=record.ended_with(judged))
+        vote = Event(EventName.VOTE, vote_data(after, judged, state.document.named))
+        return Transition(after, (LogEvent(vote), *_stage(after)))
     if record.status is Status.STOPPED:
         return Transition(rules.stop(battle), ())
     if record.status is Status.FAILED:
         return Transition(rules.fail(battle), ())
-    if {battle.pair.a, battle.pair.b} & _failed(look):
-        after = rules.forfeit(battle, _failed(look))
+    if {battle.pair.a, battle.pair.b} & _failed(state):
+        after = rules.forfeit(battle, _failed(state))
         return Transition(after, _stage(after))
-    if not battle.ready and all(look.answers[battle.pair.on(side)].complete for side in Side):
-        return Transition(rules.mark_ready(battle), (Tell(ready_event(battle)),))
+    if not battle.ready and all(state.answers[battle.pair.on(side)].complete for side in Side):
+        return Transition(rules.mark_ready(battle), (LogEvent(ready_event(battle)),))
     return None
 
 
-def _failed(look: BattleState) -> frozenset[int]:
-    return frozenset(entry for entry, answer in enumerate(look.answers) if answer.failed)
+def _failed(state: BattleState) -> frozenset[int]:
+    return frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
 
 
 def _stage(battle: Battle) -> tuple[Step, ...]:
     """The round on stage: its event, then what each side already has; nothing when the battle has ended."""
     if not battle.running:
         return ()
-    shows = (Show(battle.pair.on(side), battle.round, side) for side in Side)
-    return (Tell(round_event(battle)), *shows)
+    shows = (ShowSide(battle.pair.on(side), battle.round, side) for side in Side)
+    return (LogEvent(round_event(battle)), *shows)
 
 
 def is_opening(record: BattleRecord) -> bool:
@@ -106,13 +107,13 @@ def is_opening(record: BattleRecord) -> bool:
     return record.status is Status.RUNNING and datetime.now(UTC) - record.created_at < OPENING
 
 
-def opening(battle: Battle) -> tuple[Step, ...]:
+def opening_steps(battle: Battle) -> tuple[Step, ...]:
     """The steps that open a battle's log."""
     return _stage(battle)
 
 
 class Reconciler:
-    """Does what is due, until nothing is."""
+    """Makes the transitions that are due, until none is."""
 
     def __init__(
         self,
@@ -124,8 +125,8 @@ class Reconciler:
         named: bool = False,
         battle_ttl: timedelta = timedelta(hours=24),
         clock: Callable[[], float] = time.time,
-        describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - where nobody knows
-        is_fallback: Callable[[str], bool] = lambda host: False,  # noqa: ARG005 - where there is none
+        describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - nothing is known
+        is_fallback: Callable[[str], bool] = lambda host: False,  # noqa: ARG005 - there is none
         counters: Counters | None = None,
     ) -> None:
         self._store = store
@@ -141,24 +142,24 @@ class Reconciler:
 
     async def reconcile(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
-        for _ in range(MOST_STEPS):
-            look = await self._store.look(battle_id, "all")
+        for _ in range(MAX_TRANSITIONS):
+            state = await self._store.state(battle_id, "all")
             record = await self._ledger.battle(battle_id)
             if record is None:
                 return
-            if look is None:
+            if state is None:
                 if not await self._restored(record):
                     return
                 continue
-            move = next_transition(look, record)
-            if move is None:
-                finished = [entry for entry, answer in enumerate(look.answers) if answer.finish]
-                await self.ask(look.document.battle, finished)
+            transition = next_transition(state, record)
+            if transition is None:
+                finished = [entry for entry, answer in enumerate(state.answers) if answer.finish]
+                await self.request_answers(state.document.battle, finished)
                 return
-            await self._make(look, move)
+            await self._apply(state, transition)
         log.error("settle_does_not_end", battle=battle_id)
 
-    async def ask(self, battle: Battle, finished: Collection[int] = ()) -> None:
+    async def request_answers(self, battle: Battle, finished: Collection[int] = ()) -> None:
         """Ask the drivers for the answers that a battle needs now, except those that are ``finished``."""
         wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
         wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[: self._prefetch]]
@@ -166,7 +167,7 @@ class Reconciler:
         if not jobs or not battle.running:
             return
         if not await self._enqueued(battle, jobs):
-            # Nobody waits for what is only prefetched: a queue without room for it may have room for the pair.
+            # No viewer waits for what is prefetched: a queue without room for it may have room for the pair.
             await self._enqueued(battle, [job for job in jobs if job.priority is not Priority.PREFETCH])
 
     async def _enqueued(self, battle: Battle, jobs: list[Job]) -> bool:
@@ -177,36 +178,36 @@ class Reconciler:
             return False
         return True
 
-    async def _make(self, look: BattleState, move: Transition) -> None:
-        battle = move.battle
+    async def _apply(self, state: BattleState, transition: Transition) -> None:
+        battle = transition.battle
         await self._ledger.save_answers(
-            battle.id, self._ended_answers(look, battle), _rounds(look.document.battle, battle)
+            battle.id, self._ended_answers(state, battle), _rounds(state.document.battle, battle)
         )
-        steps, document = move.told, replace(look.document, battle=battle)
+        steps, document = transition.steps, replace(state.document, battle=battle)
         if not battle.running:
-            # SQL decides: a stop that came first stands, whatever was due.
+            # SQL decides: a stop that came first stands.
             battle = replace(battle, status=await self._ledger.end_battle(battle.id, battle.status))
             document = replace(document, battle=battle)
-            reveal = reveal_of(battle, lambda entry: self._performance(look, entry))
+            reveal = reveal_of(battle, lambda entry: self._performance(state, entry))
             document = replace(document, reveal=reveal)
-            steps = (*steps, End(Event(EventName.END, {"status": battle.status.value, "reveal": reveal})))
-        reply = await self._store.advance(look.name, look.version, document, steps)
+            steps = (*steps, EndBattle(Event(EventName.END, {"status": battle.status.value, "reveal": reveal})))
+        reply = await self._store.advance(state.name, state.version, document, steps)
         if reply == "applied":
             log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
             if not battle.running:
                 self._counters.ended(battle.status.value)
-                await self.tidy(battle.id)
+                await self.clean_up(battle.id)
 
-    async def tidy(self, battle_id: str) -> None:
+    async def clean_up(self, battle_id: str) -> None:
         """After the end: keep what was written of the cancelled answers, and take the jobs back."""
-        look = await self._store.look(battle_id, "all")
-        if look is not None and look.ended:
-            await self._ledger.save_answers(battle_id, self._ended_answers(look, look.document.battle))
-            await self._dispatcher.cancel([_job(look.document.battle, e, 0.0) for e in range(len(look.answers))])
+        state = await self._store.state(battle_id, "all")
+        if state is not None and state.ended:
+            await self._ledger.save_answers(battle_id, self._ended_answers(state, state.document.battle))
+            await self._dispatcher.cancel([_job(state.document.battle, e, 0.0) for e in range(len(state.answers))])
 
-    def _ended_answers(self, look: BattleState, after: Battle) -> list[AnswerRecord]:
-        """The answers that have ended; ``after`` is the battle as it is about to be, with who steps in now."""
-        document = look.document
+    def _ended_answers(self, state: BattleState, after: Battle) -> list[AnswerRecord]:
+        """The answers that have ended; ``after`` is the battle after the transition, with its pair."""
+        document = state.document
         pairs = (after.pair, document.battle.pair)
         return [
             AnswerRecord(
@@ -224,20 +225,20 @@ class Reconciler:
                 leaked=is_leaked(answer.leak),
                 leak=answer.leak or None,
             )
-            for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, look.answers, strict=True))
+            for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, state.answers, strict=True))
             if answer.finish
         ]
 
     def _described(self, document: Document, model: str, host: str) -> Provenance | None:
-        """Who a model is, for the records; a battle does not wait for them."""
+        """What a model is, for the records; a battle goes on without that."""
         try:
             return self._describe(document, model, host)
         except Exception as error:
             log.exception("model_not_described", battle=document.battle.id, model=model, exc_info=error)
             return None
 
-    def _performance(self, look: BattleState, entry: int) -> Performance:
-        answer = look.answers[entry]
+    def _performance(self, state: BattleState, entry: int) -> Performance:
+        answer = state.answers[entry]
         return Performance(answer.host or None, answer.timing, self._is_fallback(answer.host or ""))
 
     async def _restored(self, record: BattleRecord) -> bool:
@@ -266,9 +267,9 @@ class Reconciler:
         return True
 
 
-def _restore(answer: AnswerRecord) -> Restore:
+def _restore(answer: AnswerRecord) -> RestoreAnswer:
     kept = (answer.text, answer.finish_reason, answer.error_code, answer.timing, answer.host or "", answer.leak or "")
-    return Restore(answer.entry, *kept)
+    return RestoreAnswer(answer.entry, *kept)
 
 
 def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.INTERACTIVE) -> Job:
@@ -276,7 +277,7 @@ def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.I
 
 
 def _rounds(before: Battle, after: Battle) -> list[RoundRecord]:
-    """The rounds that a move is about: the one that was on stage, and the one that comes."""
+    """The rounds of a transition: the one that was on stage, and the one that comes."""
     same_pair = (after.round, after.pair) == (before.round, before.pair)
     judged = len(after.votes) > len(before.votes)
     shown = RoundRecord(before.round, before.pair, before.ready or judged or (same_pair and after.ready))

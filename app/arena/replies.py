@@ -1,4 +1,4 @@
-"""Whose verdict still waits for its reply, for callers who can't say which round they judge.
+"""Which verdicts still wait for their reply, for callers that can't say which round they judge.
 
 Such a verdict is about what its sender had seen. Until the reply to a verdict was sent, nobody has seen the round that
 it opened; and a moment after it, the same verdict again is a click that was on its way.

@@ -1,4 +1,4 @@
-"""What the arena is asked for: to open a battle, to judge a round."""
+"""Requests to the arena: to open a battle, to judge a round."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def new_battle_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request for a battle; ``models`` is who may be drawn, ``count`` how many are, ``options`` are kept with it."""
+    """A request for a battle; ``models`` may be drawn, ``count`` of them are, ``options`` are kept with it."""
 
     message: str
     models: Sequence[str]

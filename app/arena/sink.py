@@ -1,4 +1,4 @@
-"""Where drivers hand in answers: ``app.scheduling.ports.AnswerSink`` over the store."""
+"""Where drivers write answers: ``app.scheduling.ports.AnswerSink`` over the store."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ RequestOf = Callable[[Document, str], GenerationRequest]
 
 
 class ArenaSink:
-    """Begins answers, tells why they wait, and settles their battles when they ended."""
+    """Begins answers, shows why they wait, and reconciles their battles when they have ended."""
 
     def __init__(
         self,
         store: Store,
         writer: BatchWriter,
         request_of: RequestOf,
-        settle: Callable[[str], Awaitable[None]],
+        reconcile: Callable[[str], Awaitable[None]],
         guard: Guard | None = None,
     ) -> None:
         self._store = store
         self._writer = writer
         self._request_of = request_of
-        self._settle = settle
+        self._reconcile = reconcile
         self._guard = guard or Guard()
 
     async def begin(self, job: Job, token: int, host: str) -> AnswerWriter | GuardedWriter | None:
-        """Open an attempt; None when nothing is to be written (finished, ended or gone: settle it)."""
+        """Open an attempt; None when nothing is to be written (finished, ended or gone: reconcile it)."""
         begun = await self._store.begin(job.battle, job.answer, token, host)
         log.debug("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
         if begun.status == "stale":
@@ -50,33 +50,35 @@ class ArenaSink:
         # The driver writes each answer in a task of its own: its lines bear the id of the request that asked for it.
         structlog.contextvars.bind_contextvars(request_id=begun.document.request_id)
         request = self._request_of(begun.document, job.model)
-        return await self._guard.over(AnswerWriter(self._writer, job.battle, job.answer, token, begun, request), job)
+        return await self._guard.wrap(AnswerWriter(self._writer, job.battle, job.answer, token, begun, request), job)
 
     def _fenced_off(self, job: Job, token: int, begun: Begun) -> AnswerWriter:
         """A newer owner writes this answer: the job is its own, so this attempt is over and nothing is removed."""
-        pen = AnswerWriter(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
-        pen.over.set()
-        return pen
+        writer = self._without_request(job, token, begun)
+        writer.over.set()
+        return writer
 
     async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:
         """End an answer that can't be begun: without its request and its guard, which may be what is wrong."""
         begun = await self._store.begin(job.battle, job.answer, token, host)
         if begun.document is not None:
-            pen = AnswerWriter(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
-            await pen.finish(finish)
+            await self._without_request(job, token, begun).finish(finish)
+
+    def _without_request(self, job: Job, token: int, begun: Begun) -> AnswerWriter:
+        return AnswerWriter(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
-        """Tell viewers why the answer is not being written yet."""
-        self._writer.tell(job.battle, job.answer, state, place, eta_s)
+        """Show viewers why the answer is not being written yet."""
+        self._writer.show_state(job.battle, job.answer, state, place, eta_s)
 
     async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
         """Whether the battle would end without a verdict if this answer failed, beside the ``condemned`` ones."""
-        look = await self._store.look(job.battle)
-        if look is None or look.ended:
+        state = await self._store.state(job.battle)
+        if state is None or state.ended:
             return False
-        failed = {entry for entry, answer in enumerate(look.answers) if answer.finish == "error"}
-        return lost_without(look.document.battle, {*failed, *condemned, job.answer})
+        failed = {entry for entry, answer in enumerate(state.answers) if answer.finish == "error"}
+        return lost_without(state.document.battle, {*failed, *condemned, job.answer})
 
     async def ended(self, job: Job) -> None:
-        """Settle the job's battle."""
-        await self._settle(job.battle)
+        """Reconcile the job's battle."""
+        await self._reconcile(job.battle)

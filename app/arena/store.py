@@ -19,7 +19,7 @@ another name, or a key of the battle missing, answers ``gone``.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from importlib import resources
@@ -48,14 +48,14 @@ def new_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class LogEvent:
     """Log an event as it is. A ``round`` takes every answer off stage first."""
 
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
+class ShowSide:
     """Put an answer on stage and log what it already has."""
 
     answer: int
@@ -64,14 +64,14 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EndBattle:
     """Cancel what is unfinished and log the end; nothing is ever logged after it."""
 
     event: Event
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class RestoreAnswer:
     """Put an answer back that had ended, with a battle that is created; ``error`` is a public code."""
 
     answer: int
@@ -83,7 +83,7 @@ class Restore:
     leak: str = ""
 
 
-Step = Tell | Show | Restore | End
+Step = LogEvent | ShowSide | RestoreAnswer | EndBattle
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,11 @@ class Begun:
     attempt: int = 0
 
 
-class Item(NamedTuple):
-    """What one answer adds in one ``write``; empty strings mean nothing to add. ``restart``: drop its text first."""
+class AnswerUpdate(NamedTuple):
+    """What one answer adds in one ``write``, in the order of the packed list; empty strings mean nothing to add.
+
+    ``restart``: drop the answer's text first.
+    """
 
     battle: str
     name: str
@@ -166,9 +169,16 @@ class Entry(NamedTuple):
 
 
 def _script(name: str) -> str:
+    """A script with what all share before it, and before that the names that Python and Lua have in common."""
     folder = resources.files("app.arena") / "scripts"
-    body = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    return (folder / "prelude.lua").read_text(encoding="utf-8") + body
+    prelude, body = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
+    places = ",".join(f"{field}={place}" for place, field in enumerate(AnswerUpdate._fields, 1))
+    fields = ",".join(f"'{field}'" for field in _STORED)
+    return f"local UPDATE = {{{places}}}\nlocal ANSWER = {{{fields}}}\n{prelude}{body}"
+
+
+#: What ``read`` gives of an answer, beside its text.
+_STORED = ("token", "state", "attempts", "finish", "error", "timing", "host", "stage", "leak")
 
 
 def error_json(code: str) -> str:
@@ -176,15 +186,30 @@ def error_json(code: str) -> str:
     return orjson.dumps(error_data(code)).decode()
 
 
-def _packed_step(step: Step) -> tuple[object, ...]:
-    if isinstance(step, Show):
-        return ("show", step.answer, step.round, step.side.value)
-    if isinstance(step, Restore):
-        error = error_json(step.error) if step.error else ""
-        timing = orjson.dumps(step.timing.to_dict())
-        return ("restore", step.answer, step.text, step.finish, error, timing, step.host, step.leak)
-    data = orjson.dumps(dict(step.event.data))
-    return ("end", data) if isinstance(step, End) else ("event", step.event.name, data)
+def _packed_step(step: Step) -> dict[str, object]:
+    match step:
+        case ShowSide(answer, number, side):
+            return {"step": "show", "answer": answer, "round": number, "side": side.value}
+        case RestoreAnswer():
+            return {
+                "step": "restore",
+                "answer": step.answer,
+                "text": step.text,
+                "finish": step.finish,
+                "error": error_json(step.error) if step.error else "",
+                "timing": orjson.dumps(step.timing.to_dict()),
+                "host": step.host,
+                "leak": step.leak,
+            }
+        case EndBattle(event):
+            return {"step": "end", "data": orjson.dumps(dict(event.data))}
+        case LogEvent(event):
+            return {"step": "log", "event": event.name, "data": orjson.dumps(dict(event.data))}
+
+
+def _packed(**call: object) -> list[bytes]:
+    """What a script is called with, by name."""
+    return [msgpack.packb(call, use_bin_type=False)]
 
 
 class Store:
@@ -206,51 +231,62 @@ class Store:
         self._advance = redis.register_script(_script("advance"))
         self._begin = redis.register_script(_script("begin"))
         self._write = redis.register_script(_script("write"))
-        self._look = redis.register_script(_script("look"))
+        self._read = redis.register_script(_script("read"))
 
     async def advance(
         self, name: str, version: int, document: Document, steps: Sequence[Step], change: str | None = None
     ) -> AdvanceReply:
         """Replace the document at ``version`` and log ``steps`` in order; version 0 creates the battle."""
         battle = document.battle
-        reply = await self._advance(
-            args=[
-                battle.id,
-                name,
-                version,
-                change or self._change_id(),
-                encode(document),
-                msgpack.packb([_packed_step(step) for step in steps], use_bin_type=False),
-                self._running_ms,
-                self._ended_ms,
-                len(battle.contestants),
-                error_json("cancelled"),
-            ]
+        args = _packed(
+            battle=battle.id,
+            name=name,
+            version=version,
+            change=change or self._change_id(),
+            document=encode(document),
+            steps=[_packed_step(step) for step in steps],
+            running_ms=self._running_ms,
+            ended_ms=self._ended_ms,
+            answers=len(battle.contestants),
+            cancelled=error_json("cancelled"),
         )
-        return cast(AdvanceReply, reply.decode())
+        return cast(AdvanceReply, (await self._advance(args=args)).decode())
 
     async def begin(self, battle: str, answer: int, token: int, host: str) -> Begun:
         """Open an attempt at an answer, fenced by ``token``."""
-        args: list[Any] = [battle, answer, token, host, self._running_ms, error_json("interrupted"), MOST_ATTEMPTS]
-        status, *rest = await self._begin(args=args)
-        begun = Begun(status.decode())
-        if not rest:
+        args = _packed(
+            battle=battle,
+            answer=answer,
+            token=token,
+            host=host,
+            ttl_ms=self._running_ms,
+            interrupted=error_json("interrupted"),
+            max_attempts=MOST_ATTEMPTS,
+        )
+        reply = _unpacked(await self._begin(args=args))
+        begun = Begun(reply["status"].decode())
+        if "attempt" not in reply:
             return begun
-        return replace(begun, name=rest[0].decode(), document=decode(rest[1]), attempt=int(rest[2]))
+        return replace(begun, name=reply["name"].decode(), document=decode(reply["document"]), attempt=reply["attempt"])
 
-    async def write(self, items: Sequence[Item]) -> list[WriteReply]:
-        """Add to answers, in one call for all of them; one reply per item, in order."""
-        packed = msgpack.packb(list(items), use_bin_type=False)
+    async def write(self, updates: Sequence[AnswerUpdate]) -> list[WriteReply]:
+        """Add to answers, in one call for all of them; one reply per update, in order."""
+        packed = msgpack.packb(list(updates), use_bin_type=False)
         return [reply.decode() for reply in await self._write(args=[packed, self._running_ms])]
 
-    async def look(self, battle: str, texts: Literal["all", "stage"] = "stage") -> BattleState | None:
+    async def state(self, battle: str, texts: Literal["all", "stage"] = "stage") -> BattleState | None:
         """The battle as it is now, in one piece; None when Redis has no such battle."""
-        found = await self._look(args=[battle, texts])
-        if found is None:
+        packed = await self._read(args=_packed(battle=battle, texts=texts))
+        if packed is None:
             return None
-        name, version, n, ended, document, answers = found
+        found = _unpacked(packed)
         return BattleState(
-            name.decode(), int(version), int(n), ended == b"1", decode(document), tuple(map(_answer_state, answers))
+            name=found["name"].decode(),
+            version=int(found["version"]),
+            n=int(found["n"]),
+            ended=found["ended"] == b"1",
+            document=decode(found["document"]),
+            answers=tuple(map(_answer_state, found["answers"])),
         )
 
     async def entries(self, battle: str, after: int) -> list[Entry]:
@@ -267,7 +303,7 @@ class Store:
         return (None if name is None else name.decode()), entries
 
     async def drop(self, battle: str) -> None:
-        """Delete all keys of a battle that has ended; SQL tells of it from now on."""
+        """Delete all keys of a battle that has ended; only SQL has it from now on."""
         count = cast("bytes | None", await self._redis.hget(f"arena:{{{battle}}}", "answers"))
         parts = [f"arena:{{{battle}}}:{kind}:{n}" for n in range(int(count or 0)) for kind in ("answer", "text")]
         await self._redis.delete(f"arena:{{{battle}}}", f"arena:{{{battle}}}:log", *parts)
@@ -278,17 +314,26 @@ class Store:
         return None if name is None else name.decode()
 
 
-def _answer_state(row: Sequence[bytes]) -> AnswerState:
-    token, state, attempts, finish, error, timing, host, stage, text, leak = row
+def _unpacked(packed: bytes) -> dict[str, Any]:
+    """What a script answers, by name; its values are bytes or numbers, and an answer is such a mapping again."""
+    return cast("dict[str, Any]", msgpack.unpackb(packed, raw=True, object_pairs_hook=_named))
+
+
+def _named(pairs: Iterable[tuple[bytes, Any]]) -> dict[str, Any]:
+    return {name.decode(): value for name, value in pairs}
+
+
+def _answer_state(answer: Mapping[str, bytes]) -> AnswerState:
+    error, timing = answer["error"], answer["timing"]
     return AnswerState(
-        token=int(token),
-        state=state.decode(),
-        attempts=int(attempts),
-        finish=finish.decode(),
+        token=int(answer["token"]),
+        state=answer["state"].decode(),
+        attempts=int(answer["attempts"]),
+        finish=answer["finish"].decode(),
         error=orjson.loads(error) if error else None,
         timing=Timing.from_dict(orjson.loads(timing)) if timing else None,
-        host=host.decode(),
-        stage=bool(stage),
-        text=text.decode(),
-        leak=(leak or b"").decode(),
+        host=answer["host"].decode(),
+        stage=bool(answer["stage"]),
+        text=answer["text"].decode(),
+        leak=(answer["leak"] or b"").decode(),
     )

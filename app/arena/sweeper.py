@@ -1,11 +1,11 @@
-"""Finds battles that got stuck between two steps (a worker died there, Redis was unavailable) and settles them.
+"""Finds battles that got stuck between two steps (a worker died, Redis was unavailable) and reconciles them.
 
 ======================= ====== =============================================== ============ ==========================
 key                     type   holds                                           written by   bound
 ======================= ====== =============================================== ============ ==========================
 ``arena:sweeper``       string a lock, so that one worker sweeps at a time     here         10 s
 ``arena:sweeper:open``  set    battles that were seen running in SQL and whose here         24 h after the last sweep;
-                               end Redis has not been seen to tell                          a battle leaves at its end
+                               log was not seen to have its end                             a battle leaves at its end
 ======================= ====== =============================================== ============ ==========================
 """
 
@@ -35,21 +35,21 @@ NO_PROGRESS = timedelta(seconds=10)
 LOCK_TTL_S = 10.0
 OPEN_KEY = "arena:sweeper:open"
 OPEN_TTL = timedelta(hours=24)
-#: How many battles one sweep looks at; the next one goes on behind them.
-AT_ONCE = 1000
-#: What goes for all battles, and for no longer than Redis or the database is unavailable.
-AWAY_NOW = (*AWAY, OSError, Unavailable)
-#: The place in the log of a battle that Redis does not have.
-NOWHERE = -1
+#: How many battles one sweep checks; the next one goes on after them.
+PAGE_SIZE = 1000
+#: Errors that concern all battles, for as long as Redis or the database is unavailable.
+STORES_UNAVAILABLE = (*AWAY, OSError, Unavailable)
+#: Stands for the last number of the log of a battle that Redis does not have.
+NO_LOG = -1
 
 log = structlog.get_logger(__name__)
 
 
 class Sweeper:
-    """Settles battles that should move and whose log did not grow for ``NO_PROGRESS``.
+    """Reconciles battles that should move and whose log did not grow for ``NO_PROGRESS``.
 
-    Those are battles with answers outstanding, with a verdict in SQL that was not told, with an end in SQL that was
-    not told, and battles that Redis does not have. One that can't be settled holds up no other.
+    Those are battles with answers outstanding, with a verdict or an end in SQL that is not in their log, and battles
+    that Redis does not have. One that can't be reconciled does not hold up the others.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Sweeper:
         ledger: Ledger,
         reconciler: Reconciler,
         clock: Callable[[], float] = monotonic,
-        at_once: int = AT_ONCE,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self._redis = redis
         self._lock = redis.lock("arena:sweeper", timeout=LOCK_TTL_S, blocking=False)
@@ -67,16 +67,16 @@ class Sweeper:
         self._ledger = ledger
         self._reconciler = reconciler
         self._clock = clock
-        self._at_once = at_once
-        self._reached = BEFORE_ALL
+        self._page_size = page_size
+        self._swept_to = BEFORE_ALL
         self._before: dict[str, tuple[int, float]] = {}
         self._seen: dict[str, tuple[int, float]] = {}
-        self._troubled: set[str] = set()
+        self._failed: set[str] = set()
 
     async def run(self) -> None:
         """Sweep until cancelled; whoever gets the lock sweeps."""
         while True:
-            with suppress(RedisError, *AWAY_NOW):
+            with suppress(RedisError, *STORES_UNAVAILABLE):
                 if await self._lock.acquire():
                     try:
                         await self.sweep()
@@ -86,17 +86,17 @@ class Sweeper:
             await asyncio.sleep(SWEEP_EVERY.total_seconds())
 
     async def sweep(self) -> None:
-        """Look at the battles that run, the oldest first, from where the last sweep came to.
+        """Check the battles that run, the oldest first, from where the last sweep stopped.
 
         After the youngest come those that SQL has ended meanwhile.
         """
-        page = await self._ledger.unended(timedelta(0), self._at_once, self._reached)
+        page = await self._ledger.unended(timedelta(0), self._page_size, self._swept_to)
         await self._remember(page)
         for battle in page:
-            await self._alone(battle.id, self._look_after(battle))
-        self._reached = page[-1] if len(page) == self._at_once else BEFORE_ALL
-        if self._reached is BEFORE_ALL:
-            await self._look_after_ended()
+            await self._isolated(battle.id, self._sweep_battle(battle))
+        self._swept_to = page[-1] if len(page) == self._page_size else BEFORE_ALL
+        if self._swept_to is BEFORE_ALL:
+            await self._sweep_ended()
             self._before, self._seen = self._seen, {}
 
     async def _remember(self, battles: Iterable[Unended]) -> None:
@@ -107,33 +107,33 @@ class Sweeper:
             pipeline.expire(OPEN_KEY, OPEN_TTL)
             await pipeline.execute()
 
-    async def _alone(self, battle: str, work: Awaitable[None]) -> None:
+    async def _isolated(self, battle: str, work: Awaitable[None]) -> None:
         try:
             await work
         except Exception as error:
-            if isinstance(error, AWAY_NOW) and getattr(error, "code", "") != "foreign_document":
+            if isinstance(error, STORES_UNAVAILABLE) and getattr(error, "code", "") != "foreign_document":
                 raise
-            if battle not in self._troubled:
+            if battle not in self._failed:
                 log.exception("battle_not_settled", battle=battle, exc_info=error)
-            self._troubled.add(battle)
+            self._failed.add(battle)
 
-    async def _look_after(self, battle: Unended) -> None:
-        look = await self._store.look(battle.id)
-        if self._is_still(battle.id, NOWHERE if look is None else look.n) and _should_move(battle, look):
-            log.warning("battle_swept", battle=battle.id, gone=look is None)
+    async def _sweep_battle(self, battle: Unended) -> None:
+        state = await self._store.state(battle.id)
+        if self._is_still(battle.id, NO_LOG if state is None else state.n) and _should_move(battle, state):
+            log.warning("battle_swept", battle=battle.id, gone=state is None)
             await self._reconciler.reconcile(battle.id)
 
-    async def _look_after_ended(self) -> None:
-        """See to it that the end is told of those that were seen running and run no more, in SQL."""
+    async def _sweep_ended(self) -> None:
+        """Log the end of battles that were seen running and that SQL has ended since."""
         known = await cast("Awaitable[set[Any]]", self._redis.smembers(OPEN_KEY))
         for battle in {raw.decode() for raw in known} - set(self._seen):
-            await self._alone(battle, self._look_after_end(battle))
+            await self._isolated(battle, self._sweep_end(battle))
 
-    async def _look_after_end(self, battle: str) -> None:
-        look = await self._store.look(battle)
-        if look is None or look.ended:
+    async def _sweep_end(self, battle: str) -> None:
+        state = await self._store.state(battle)
+        if state is None or state.ended:
             await self._redis.srem(OPEN_KEY, battle)
-        elif self._is_still(battle, look.n):
+        elif self._is_still(battle, state.n):
             log.warning("battle_swept", battle=battle, gone=False)
             await self._reconciler.reconcile(battle)
 
@@ -146,15 +146,15 @@ class Sweeper:
         return self._clock() - since >= NO_PROGRESS.total_seconds()
 
 
-def _should_move(battle: Unended, look: BattleState | None) -> bool:
+def _should_move(battle: Unended, state: BattleState | None) -> bool:
     """True unless the battle only waits for a verdict and has nothing left to prefetch."""
-    if look is None:
+    if state is None:
         return True
-    if look.ended:
+    if state.ended:
         return False
-    if look.document.battle.round != battle.round:
+    if state.document.battle.round != battle.round:
         return True
-    told = look.document.battle
-    prefetched = all(look.answers[entry].finish for entry in told.waiting[:1])
-    complete = all(look.answers[told.pair.on(side)].complete for side in Side)
-    return not (told.ready and complete and prefetched)
+    shown = state.document.battle
+    prefetched = all(state.answers[entry].finish for entry in shown.waiting[:1])
+    complete = all(state.answers[shown.pair.on(side)].complete for side in Side)
+    return not (shown.ready and complete and prefetched)

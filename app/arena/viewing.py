@@ -21,10 +21,10 @@ from app.errors import NotFound, Unavailable
 
 #: How long an event stream waits between two tries while Redis is unavailable, or the database where only it has the
 #: battle.
-AWAY_PAUSE_S = 0.5
+REDIS_PAUSE_S = 0.5
 DATABASE_PAUSE_S = 2.0
-#: What a client is told to wait before it connects again, should the stream break meanwhile.
-AWAY_FRAME = b"retry: 3000\n\n"
+#: How long a client waits before it connects again, should the stream break meanwhile.
+RETRY_FRAME = b"retry: 3000\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +78,41 @@ class Viewing:
         """Yield the battle as SSE frames after ``cursor`` (None: from its first event), until its end.
 
         A cursor that can't be continued gets a ``snapshot`` first. While Redis is unavailable, or the database when
-        Redis has lost the battle, the stream stays open, tells the client how long to wait should the connection break,
-        and goes on where it was. It ends at once if there turns out to be no such battle: the client comes again and is
-        told.
+        Redis has lost the battle, the stream stays open, sends how long to wait should the connection break, and
+        goes on where it was. It ends at once if there turns out to be no such battle: the client connects again and
+        gets a 404.
         """
-        told_away = False
+        retry_sent = False
         while True:
             try:
                 async with aclosing(self._frames(battle_id, cursor)) as frames:
                     async for frame, reached in frames:
-                        told_away, cursor = False, reached
+                        retry_sent, cursor = False, reached
                         yield frame
                 return
             except NotFound:
                 return
-            except (RedisError, OSError, Unavailable) as away:
-                if not told_away:
-                    yield AWAY_FRAME
-                told_away = True
-                await asyncio.sleep(DATABASE_PAUSE_S if isinstance(away, Unavailable) else AWAY_PAUSE_S)
+            except (RedisError, OSError, Unavailable) as error:
+                if not retry_sent:
+                    yield RETRY_FRAME
+                retry_sent = True
+                await asyncio.sleep(DATABASE_PAUSE_S if isinstance(error, Unavailable) else REDIS_PAUSE_S)
 
     async def _frames(self, battle_id: str, cursor: Cursor | None) -> AsyncGenerator[tuple[bytes, Cursor]]:
         with self._hub.watching(battle_id) as feed:
             while True:
                 await self._hub.catch_up(feed)
                 if cursor is not None and cursor.name == feed.name and cursor.n > feed.last:
-                    feed.behind = True  # another worker was faster: the news is still on its way to this one
+                    feed.stale = True  # another worker was faster: the entry is still on its way to this one
                     await self._hub.catch_up(feed)
-                if feed.gone or (cursor is not None and (cursor.name != feed.name or cursor.n > feed.last)):
+                if feed.lost or (cursor is not None and (cursor.name != feed.name or cursor.n > feed.last)):
                     snapshot = await self._snapshot(battle_id)
                     cursor = parse_cursor(snapshot.cursor)[0]
                     yield _snapshot_frame(snapshot), cursor
                     if snapshot.status != Status.RUNNING:
                         yield _end_frame(snapshot), cursor
                         return
-                    feed.behind, feed.gone = True, False
+                    feed.stale, feed.lost = True, False
                     await self._hub.catch_up(feed)
                 cursor = cursor or Cursor(feed.name, 0)
                 async for frame, n in follow(feed, cursor.name, cursor.n):
@@ -126,7 +126,7 @@ async def _milestone(feed: Feed, seen: int, deadline: float) -> bool:
     """Wait until the feed has passed more milestones than ``seen`` or was lost; False when the deadline came."""
     try:
         async with asyncio.timeout_at(deadline):
-            while feed.milestones == seen and not feed.gone:
+            while feed.milestones == seen and not feed.lost:
                 await feed.change()
     except TimeoutError:
         return False

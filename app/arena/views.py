@@ -17,18 +17,18 @@ from app.timing.stopwatch import Timing
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """What the reveal tells of one answer."""
+    """What the reveal says of one answer."""
 
     host: str | None = None
     timing: Timing | None = None
     fallback: bool = False
 
 
-def snapshot_of(look: BattleState) -> Snapshot:
+def snapshot_of(state: BattleState) -> Snapshot:
     """The battle as it stands in Redis."""
-    battle = look.document.battle
-    sides = {side: _side_view(battle.contestant(side).alias, look.answers[battle.pair.on(side)]) for side in Side}
-    return _snapshot(look.document, sides, look.cursor)
+    battle = state.document.battle
+    sides = {side: _side_view(battle.contestant(side).alias, state.answers[battle.pair.on(side)]) for side in Side}
+    return _snapshot(state.document, sides, state.cursor)
 
 
 def opened_snapshot(document: Document, cursor: str) -> Snapshot:
@@ -78,7 +78,7 @@ def _line(battle: Battle, place: rules.Place, performance_of: Callable[[int], Pe
 
 
 def snapshot_from_records(record: BattleRecord, answers: Mapping[int, AnswerRecord], named: bool) -> Snapshot:
-    """The battle as SQL tells it, for when Redis has forgotten it; the cursor is at its end."""
+    """The battle as SQL holds it, for when Redis no longer does; the cursor is at its end."""
     battle = replay(record, frozenset(entry for entry, answer in answers.items() if answer.finish_reason == "error"))
 
     def performance_of(entry: int) -> Performance:

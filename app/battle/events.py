@@ -1,4 +1,4 @@
-"""What viewers are told, in one order for everybody, and how it folds into a snapshot.
+"""What viewers are sent, in one order for everybody, and how it folds into a snapshot.
 
 Events are named and shaped as the native API says; ``fold`` is its "fold" word for word: start from the
 snapshot of the opened battle, apply every event, and at every cut the result is the snapshot of that place.
@@ -9,7 +9,7 @@ model, a host or a measured timing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -78,7 +78,10 @@ class SideView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A battle as a viewer may see it now; ``cursor`` is the id of the last event that it holds."""
+    """A battle as a viewer may see it now.
+
+    ``cursor`` is the id of the last event that it holds, ``events`` where its events can be read from there on.
+    """
 
     battle_id: str
     status: str
@@ -90,7 +93,7 @@ class Snapshot:
     can_vote: bool = False
     cursor: str = ""
     reveal: Mapping[str, Any] | None = None
-    events: str = field(default="")
+    events: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The snapshot as the native API's JSON."""
@@ -103,7 +106,7 @@ class Snapshot:
             "sides": {side.value: self.sides[side].to_dict() for side in Side},
             "votes": [dict(vote) for vote in self.votes],
             "can_vote": self.can_vote,
-            "events": self.events or f"/api/arena/battles/{self.battle_id}/events",
+            "events": self.events,
             "cursor": self.cursor,
             "reveal": self.reveal,
         }

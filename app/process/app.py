@@ -54,6 +54,7 @@ from app.tasks import Supervisor
 from app.web import application
 from app.web.shared.fleet import fleet_on, troubles
 from app.web.shared.services import Readiness, Services
+from app.web.shared.streams import events_path
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +184,12 @@ class ArenaProcess:
         )
         named = settings.arena_reveal != "end"
         self._manager = ArenaManager(
-            self._store, ledger, self._reconciler, named=named, counters=self._hosting.counters
+            self._store,
+            ledger,
+            self._reconciler,
+            named=named,
+            counters=self._hosting.counters,
+            events_path=events_path,
         )
         self._boards = LeaderboardCache(redis, database, self._may_be_drawn)
         self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
@@ -229,7 +235,7 @@ class ArenaProcess:
     def start_serving(self, supervisor: Supervisor) -> None:
         """Start the tasks of a process that people call."""
         supervisor.keep("hub", self._hub.run)
-        supervisor.keep("hub-look-around", self._hub.look_around)
+        supervisor.keep("hub-refresh", self._hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
         if self._settings.arena_retention is not None:
             supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)

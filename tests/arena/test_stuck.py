@@ -21,8 +21,7 @@ from app.database.database import Database, migrate
 from app.errors import Conflict
 from app.records.ledger import Ledger
 from app.records.values import NewBattle
-from tests.arena.test_log import MODELS
-from tests.arena.test_log import House as Rooms
+from tests.arena.arena_on_redis import MODELS, ArenaOnRedis
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -40,8 +39,8 @@ class Clock:
         return self.now
 
 
-class House(Rooms):
-    """The arena's inner rooms with real SQL and a sweeper, whose every sweep comes long after the last."""
+class ArenaWithSql(ArenaOnRedis):
+    """The arena with real SQL and a sweeper, each of whose sweeps comes long after the last."""
 
     def __init__(self, redis: Redis, database: Database) -> None:
         super().__init__(redis)
@@ -51,8 +50,8 @@ class House(Rooms):
         self.clock = Clock()
         self.sweeper = self.another_sweeper(redis)
 
-    def another_sweeper(self, redis: Redis, at_once: int = 1000) -> Sweeper:
-        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, at_once)
+    def another_sweeper(self, redis: Redis, page_size: int = 1000) -> Sweeper:
+        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, page_size)
 
     async def sweep(self, times: int = 2) -> None:
         for _ in range(times):
@@ -66,171 +65,175 @@ class House(Rooms):
         return battle
 
     async def committed(self, battle: str, round_number: int, pair: Pair, outcome: Status) -> None:
-        """What SQL holds of a vote whose caller died before it was told."""
+        """What SQL holds of a vote whose worker died before it was logged."""
         await self.ledger.cast_vote(battle, round_number, Verdict.B, pair, outcome=outcome, key=None)
 
 
 @pytest.fixture
-async def house(redis: Redis, tmp_path: Path) -> AsyncIterator[House]:
+async def arena(redis: Redis, tmp_path: Path) -> AsyncIterator[ArenaWithSql]:
     url = f"sqlite:///{tmp_path}/arena.db"
     await migrate(url)
     database = Database(url)
-    yield House(redis, database)
+    yield ArenaWithSql(redis, database)
     await database.aclose()
 
 
-async def test_a_committed_vote_that_was_not_told_is_told_by_the_sweeper(house: House) -> None:
-    battle = await house.ready()
-    await house.committed(battle, 1, Pair(0, 1), Status.RUNNING)
+async def test_a_committed_vote_that_was_not_logged_is_logged_by_the_sweeper(arena: ArenaWithSql) -> None:
+    battle = await arena.ready()
+    await arena.committed(battle, 1, Pair(0, 1), Status.RUNNING)
 
-    await house.sweep()
+    await arena.sweep()
 
-    now = await house.manager.snapshot(battle)
+    now = await arena.manager.snapshot(battle)
     assert (now.round, now.can_vote) == (2, True)
 
 
-async def test_a_last_vote_that_was_not_told_ends_the_battle_by_the_sweeper(house: House, redis: Redis) -> None:
-    battle = await house.ready(2)
-    await house.sweep(1)
-    await house.committed(battle, 1, Pair(0, 1), Status.FINISHED)
-
-    await house.sweep(3)
-
-    now = await house.manager.snapshot(battle)
-    assert (now.status, now.reveal is not None) == ("finished", True)
-    assert not await redis.exists(OPEN_KEY), "a battle whose end was told is remembered no longer"
-
-
-async def test_a_vote_that_ended_its_battle_early_is_told_as_its_end_from_redis_and_from_sql(
-    house: House, redis: Redis
+async def test_a_last_vote_that_was_not_logged_ends_the_battle_by_the_sweeper(
+    arena: ArenaWithSql, redis: Redis
 ) -> None:
-    battle = await house.ready(3)
-    await house.sweep(1)
-    await house.committed(battle, 1, Pair(0, 1), Status.FINISHED)
-    await house.sweep(3)
-    told = await house.manager.snapshot(battle)
-    assert (told.status, told.round, len(told.votes)) == ("finished", 1, 1)
-    assert told.reveal is not None
-    assert [line["place"] for line in told.reveal["ranking"]] == [1, 2, None]
+    battle = await arena.ready(2)
+    await arena.sweep(1)
+    await arena.committed(battle, 1, Pair(0, 1), Status.FINISHED)
+
+    await arena.sweep(3)
+
+    now = await arena.manager.snapshot(battle)
+    assert (now.status, now.reveal is not None) == ("finished", True)
+    assert not await redis.exists(OPEN_KEY), "a battle whose end was logged is forgotten"
+
+
+async def test_a_vote_that_ended_its_battle_early_is_shown_as_its_end_from_redis_and_from_sql(
+    arena: ArenaWithSql, redis: Redis
+) -> None:
+    battle = await arena.ready(3)
+    await arena.sweep(1)
+    await arena.committed(battle, 1, Pair(0, 1), Status.FINISHED)
+    await arena.sweep(3)
+    shown = await arena.manager.snapshot(battle)
+    assert (shown.status, shown.round, len(shown.votes)) == ("finished", 1, 1)
+    assert shown.reveal is not None
+    assert [line["place"] for line in shown.reveal["ranking"]] == [1, 2, None]
     await redis.flushdb()
-    kept = await house.manager.snapshot(battle)
-    assert (kept.status, kept.round, kept.votes, kept.sides) == (told.status, told.round, told.votes, told.sides)
+    kept = await arena.manager.snapshot(battle)
+    assert (kept.status, kept.round, kept.votes, kept.sides) == (shown.status, shown.round, shown.votes, shown.sides)
     assert kept.reveal is not None
     assert [(line["place"], line["model"]) for line in kept.reveal["ranking"]] == [
-        (line["place"], line["model"]) for line in told.reveal["ranking"]
+        (line["place"], line["model"]) for line in shown.reveal["ranking"]
     ]
 
 
-async def test_a_stop_that_was_not_told_is_told_by_the_sweeper_of_another_worker(house: House, redis: Redis) -> None:
-    battle = await house.ready(2)
-    await house.sweep(1)
-    await house.ledger.end_battle(battle, Status.STOPPED)
-    house.sweeper = house.another_sweeper(redis)  # it has never seen the battle run
+async def test_a_stop_that_was_not_logged_is_logged_by_the_sweeper_of_another_worker(
+    arena: ArenaWithSql, redis: Redis
+) -> None:
+    battle = await arena.ready(2)
+    await arena.sweep(1)
+    await arena.ledger.end_battle(battle, Status.STOPPED)
+    arena.sweeper = arena.another_sweeper(redis)  # it has never seen the battle run
 
-    await house.sweep(2)
+    await arena.sweep(2)
 
-    assert (await house.manager.snapshot(battle)).status == "stopped"
-
-
-async def test_a_battle_that_only_waits_for_a_verdict_is_left_alone(house: House) -> None:
-    battle = await house.ready()
-    before = await house.store.look(battle)
-    house.dispatcher.jobs.clear()
-
-    await house.sweep(3)
-
-    assert await house.store.look(battle) == before
-    assert not house.dispatcher.jobs
+    assert (await arena.manager.snapshot(battle)).status == "stopped"
 
 
-async def test_another_verdict_for_a_round_whose_vote_was_not_told_tells_it(house: House) -> None:
-    battle = await house.ready()
-    await house.committed(battle, 1, Pair(0, 1), Status.RUNNING)
+async def test_a_battle_that_only_waits_for_a_verdict_is_left_alone(arena: ArenaWithSql) -> None:
+    battle = await arena.ready()
+    before = await arena.store.state(battle)
+    arena.dispatcher.jobs.clear()
+
+    await arena.sweep(3)
+
+    assert await arena.store.state(battle) == before
+    assert not arena.dispatcher.jobs
+
+
+async def test_another_verdict_for_a_round_whose_vote_was_not_told_tells_it(arena: ArenaWithSql) -> None:
+    battle = await arena.ready()
+    await arena.committed(battle, 1, Pair(0, 1), Status.RUNNING)
 
     with pytest.raises(Conflict, match="already judged as 'b'"):
-        await house.manager.vote(battle, 1, Verdict.A)
+        await arena.manager.vote(battle, 1, Verdict.A)
 
-    assert (await house.manager.snapshot(battle)).round == 2
+    assert (await arena.manager.snapshot(battle)).round == 2
 
 
-async def test_a_vote_that_was_taken_back_is_not_told_to_stand_because_redis_has_it_still(house: House) -> None:
-    battle = await house.ready()
-    await house.manager.vote(battle, 1, Verdict.A, "first")
-    assert await house.ledger.retract_vote(battle, 1, timedelta(seconds=30))  # and the caller died
+async def test_a_vote_that_was_taken_back_is_not_told_to_stand_because_redis_has_it_still(arena: ArenaWithSql) -> None:
+    battle = await arena.ready()
+    await arena.manager.vote(battle, 1, Verdict.A, "first")
+    assert await arena.ledger.retract_vote(battle, 1, timedelta(seconds=30))  # and the caller died
 
     with pytest.raises(Conflict, match="taken back"):
-        await house.manager.vote(battle, 1, Verdict.A, "first")
-    now = await house.manager.vote(battle, 1, Verdict.A, "second")
+        await arena.manager.vote(battle, 1, Verdict.A, "first")
+    now = await arena.manager.vote(battle, 1, Verdict.A, "second")
 
     assert [(vote["round"], vote["verdict"]) for vote in now.votes] == [(1, "a")]
     with pytest.raises(Conflict, match="taken back"):
-        await house.manager.vote(battle, 1, Verdict.A, "first")
+        await arena.manager.vote(battle, 1, Verdict.A, "first")
 
 
-async def test_taking_back_again_what_was_taken_back_tells_it(house: House) -> None:
-    battle = await house.ready()
-    await house.manager.vote(battle, 1, Verdict.A)
-    assert await house.ledger.retract_vote(battle, 1, timedelta(seconds=30))
+async def test_taking_back_again_what_was_taken_back_tells_it(arena: ArenaWithSql) -> None:
+    battle = await arena.ready()
+    await arena.manager.vote(battle, 1, Verdict.A)
+    assert await arena.ledger.retract_vote(battle, 1, timedelta(seconds=30))
 
     with pytest.raises(Conflict, match="has no verdict"):
-        await house.manager.undo(battle, 1, timedelta(seconds=30))
+        await arena.manager.undo(battle, 1, timedelta(seconds=30))
 
-    now = await house.manager.snapshot(battle)
+    now = await arena.manager.snapshot(battle)
     assert (now.round, now.can_vote, now.votes) == (1, True, ())
 
 
-async def test_a_vote_on_a_round_that_an_untold_undo_took_off_stage_is_told_to_read_again(house: House) -> None:
-    battle = await house.ready()
-    await house.manager.vote(battle, 1, Verdict.A)
-    assert await house.ledger.retract_vote(battle, 1, timedelta(seconds=30))
+async def test_a_vote_on_a_round_that_an_untold_undo_took_off_stage_is_told_to_read_again(arena: ArenaWithSql) -> None:
+    battle = await arena.ready()
+    await arena.manager.vote(battle, 1, Verdict.A)
+    assert await arena.ledger.retract_vote(battle, 1, timedelta(seconds=30))
 
     with pytest.raises(Conflict, match="not on stage") as refused:
-        await house.manager.vote(battle, 2, Verdict.A)
+        await arena.manager.vote(battle, 2, Verdict.A)
 
     assert refused.value.code == "not_this_round"
-    assert (await house.manager.snapshot(battle)).round == 1
+    assert (await arena.manager.snapshot(battle)).round == 1
 
 
-async def test_a_battle_that_cannot_be_settled_holds_up_no_other(house: House, redis: Redis) -> None:
-    broken, foreign, battle = await house.ready(), await house.ready(), await house.ready()
+async def test_a_battle_that_cannot_be_settled_holds_up_no_other(arena: ArenaWithSql, redis: Redis) -> None:
+    broken, foreign, battle = await arena.ready(), await arena.ready(), await arena.ready()
     await redis.delete(f"arena:{{{broken}}}:answer:0")
     await redis.set(f"arena:{{{broken}}}:answer:0", "not a hash", ex=60)
     await redis.hset(f"arena:{{{foreign}}}", "document", "{}")
-    await house.committed(battle, 1, Pair(0, 1), Status.RUNNING)
+    await arena.committed(battle, 1, Pair(0, 1), Status.RUNNING)
 
-    await house.sweep()
+    await arena.sweep()
 
-    assert (await house.manager.snapshot(battle)).round == 2
-
-
-async def test_battles_beyond_what_one_sweep_takes_have_their_turn(house: House, redis: Redis) -> None:
-    house.sweeper = house.another_sweeper(redis, at_once=2)
-    battles = [await house.ready() for _ in range(5)]
-    await house.committed(battles[-1], 1, Pair(0, 1), Status.RUNNING)
-
-    await house.sweep(6)
-
-    assert (await house.manager.snapshot(battles[-1])).round == 2
+    assert (await arena.manager.snapshot(battle)).round == 2
 
 
-async def test_who_asks_for_a_battle_while_it_is_being_opened_does_not_end_it(house: House) -> None:
-    await house.ledger.open_battle(NewBattle("young", "Why?", tuple(MODELS[:3])))
+async def test_battles_beyond_what_one_sweep_takes_have_their_turn(arena: ArenaWithSql, redis: Redis) -> None:
+    arena.sweeper = arena.another_sweeper(redis, page_size=2)
+    battles = [await arena.ready() for _ in range(5)]
+    await arena.committed(battles[-1], 1, Pair(0, 1), Status.RUNNING)
 
-    await house.reconciler.reconcile("young")
-    seen = await house.manager.snapshot("young")
+    await arena.sweep(6)
 
-    assert (seen.status, seen.round, seen.cursor) == ("running", 1, (await house.manager.snapshot("young")).cursor)
-    assert house.dispatcher.jobs
+    assert (await arena.manager.snapshot(battles[-1])).round == 2
 
 
-async def test_waiting_in_vain_gives_the_text_of_the_end_of_the_wait(redis: Redis, house: House) -> None:
-    battle = (await house.open()).battle_id
-    await house.begin(battle, 0)
-    viewing = Viewing(Hub(house.store, redis), house.manager.snapshot)
+async def test_who_asks_for_a_battle_while_it_is_being_opened_does_not_end_it(arena: ArenaWithSql) -> None:
+    await arena.ledger.open_battle(NewBattle("young", "Why?", tuple(MODELS[:3])))
+
+    await arena.reconciler.reconcile("young")
+    seen = await arena.manager.snapshot("young")
+
+    assert (seen.status, seen.round, seen.cursor) == ("running", 1, (await arena.manager.snapshot("young")).cursor)
+    assert arena.dispatcher.jobs
+
+
+async def test_waiting_in_vain_gives_the_text_of_the_end_of_the_wait(redis: Redis, arena: ArenaWithSql) -> None:
+    battle = (await arena.open()).battle_id
+    await arena.begin(battle, 0)
+    viewing = Viewing(Hub(arena.store, redis), arena.manager.snapshot)
 
     waiting = asyncio.create_task(viewing.wait(battle, timedelta(seconds=0.5), lambda now: now.can_vote))
     await asyncio.sleep(0.1)
-    await house.write(battle, 0, "so far")
+    await arena.write(battle, 0, "so far")
     now = await waiting
 
     assert [side.text for side in now.sides.values()] == ["so far", ""]

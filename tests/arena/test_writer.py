@@ -9,19 +9,19 @@ from datetime import timedelta
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.arena.store import Item, WriteReply
+from app.arena.store import AnswerUpdate, WriteReply
 from app.arena.writer import BatchWriter
 
 
-class AwayOnce:
-    """A store that refuses the first call, and tells ``refused`` of it before it does."""
+class StoreUnavailableOnce:
+    """A store that refuses the first call, and sets ``refused`` before it does."""
 
     def __init__(self) -> None:
-        self.written: list[Item] = []
+        self.written: list[AnswerUpdate] = []
         self.refused = asyncio.Event()
         self.stored = asyncio.Event()
 
-    async def write(self, items: Sequence[Item]) -> list[WriteReply]:
+    async def write(self, items: Sequence[AnswerUpdate]) -> list[WriteReply]:
         if not self.refused.is_set():
             self.refused.set()
             raise RedisConnectionError("away")
@@ -31,8 +31,8 @@ class AwayOnce:
 
 
 @pytest.fixture
-async def away() -> AsyncIterator[tuple[AwayOnce, BatchWriter]]:
-    store = AwayOnce()
+async def unavailable() -> AsyncIterator[tuple[StoreUnavailableOnce, BatchWriter]]:
+    store = StoreUnavailableOnce()
     writer = BatchWriter(store, timedelta(milliseconds=1))  # type: ignore[arg-type]
     task = asyncio.create_task(writer.run(), name="writer")
     yield store, writer
@@ -40,9 +40,11 @@ async def away() -> AsyncIterator[tuple[AwayOnce, BatchWriter]]:
     await asyncio.wait({task})
 
 
-async def test_why_an_answer_waits_is_told_again_when_redis_is_back(away: tuple[AwayOnce, BatchWriter]) -> None:
-    store, writer = away
-    writer.tell("b", 0, "loading", None, 7)
+async def test_why_an_answer_waits_is_sent_again_when_redis_is_back(
+    unavailable: tuple[StoreUnavailableOnce, BatchWriter],
+) -> None:
+    store, writer = unavailable
+    writer.show_state("b", 0, "loading", None, 7)
     async with asyncio.timeout(10):
         await store.stored.wait()
     assert [(item.battle, item.answer, item.state, item.extra) for item in store.written] == [
@@ -51,12 +53,12 @@ async def test_why_an_answer_waits_is_told_again_when_redis_is_back(away: tuple[
 
 
 async def test_the_newest_reason_to_wait_wins_over_the_one_that_was_not_sent(
-    away: tuple[AwayOnce, BatchWriter],
+    unavailable: tuple[StoreUnavailableOnce, BatchWriter],
 ) -> None:
-    store, writer = away
-    writer.tell("b", 0, "queued", 2, None)
+    store, writer = unavailable
+    writer.show_state("b", 0, "queued", 2, None)
     async with asyncio.timeout(10):
         await store.refused.wait()
-        writer.tell("b", 0, "loading", None, None)
+        writer.show_state("b", 0, "loading", None, None)
         await store.stored.wait()
     assert [item.state for item in store.written] == ["loading"]

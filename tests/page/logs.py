@@ -15,30 +15,30 @@ from typing import Any
 
 import orjson
 
-from app.arena.store import Item
+from app.arena.store import AnswerUpdate
 from app.battle.battle import Verdict
 from app.battle.events import Event, Snapshot, fold
 from app.redis.client import commands_client
-from tests.arena.test_log import House
+from tests.arena.arena_on_redis import ArenaOnRedis
 from tests.redis.server import RedisServer
 
 FILE = Path(__file__).parents[2] / "page" / "test" / "data" / "logs.json"
 WINDOW = timedelta(seconds=30)
 
-Story = Callable[[House, str], Awaitable[None]]
+Story = Callable[[ArenaOnRedis, str], Awaitable[None]]
 
 
-async def whole(house: House, b: str) -> None:
+async def whole(house: ArenaOnRedis, b: str) -> None:
     """Three models, two verdicts, and waits that are told."""
-    await house.store.write([Item(b, "", 1, 0, 0, state="queued", extra=',"place":2,"eta_s":12')])
-    await house.store.write([Item(b, "", 1, 0, 0, state="loading", extra=',"eta_s":7.5')])
+    await house.store.write([AnswerUpdate(b, "", 1, 0, 0, state="queued", extra=',"place":2,"eta_s":12')])
+    await house.store.write([AnswerUpdate(b, "", 1, 0, 0, state="loading", extra=',"eta_s":7.5')])
     for answer in (0, 1, 2):
         await house.answer(b, answer, f"**Answer** {answer}: Grüße, 你好 👋")
     await house.manager.vote(b, 1, Verdict.B)
     await house.manager.vote(b, 2, Verdict.TIE)
 
 
-async def failed_side(house: House, b: str) -> None:
+async def failed_side(house: ArenaOnRedis, b: str) -> None:
     """A side breaks off in mid-answer, and the next model takes its place."""
     await house.begin(b, 0)
     await house.write(b, 0, "half an ans")
@@ -49,7 +49,7 @@ async def failed_side(house: House, b: str) -> None:
     await house.manager.vote(b, 1, Verdict.BOTH_BAD)
 
 
-async def taken_over(house: House, b: str) -> None:
+async def taken_over(house: ArenaOnRedis, b: str) -> None:
     """The driver of a host dies: the answer is written again from its start."""
     await house.begin(b, 0)
     await house.write(b, 0, "first text")
@@ -62,7 +62,7 @@ async def taken_over(house: House, b: str) -> None:
     await house.manager.vote(b, 2, Verdict.B)
 
 
-async def undone(house: House, b: str) -> None:
+async def undone(house: ArenaOnRedis, b: str) -> None:
     """A verdict is taken back and given otherwise."""
     for answer in (0, 1, 2):
         await house.answer(b, answer, f"text {answer}")
@@ -72,14 +72,14 @@ async def undone(house: House, b: str) -> None:
     await house.manager.vote(b, 2, Verdict.B)
 
 
-async def stopped(house: House, b: str) -> None:
+async def stopped(house: ArenaOnRedis, b: str) -> None:
     """Stopped while both sides are being written."""
     await house.begin(b, 0)
     await house.write(b, 0, "some")
     await house.manager.stop(b)
 
 
-async def lost(house: House, b: str) -> None:
+async def lost(house: ArenaOnRedis, b: str) -> None:
     """Two of three models fail: nobody is left to compare."""
     for answer in (0, 1):
         await house.begin(b, answer)
@@ -90,7 +90,7 @@ async def lost(house: House, b: str) -> None:
 STORIES: tuple[Story, ...] = (whole, failed_side, taken_over, undone, stopped, lost)
 
 
-async def recorded(house: House, story: Story) -> dict[str, Any]:
+async def recorded(house: ArenaOnRedis, story: Story) -> dict[str, Any]:
     """Play a story and tell its log."""
     opened = await house.open(3)
     start = int(opened.cursor.split("-")[1])
@@ -113,7 +113,7 @@ async def record(url: str) -> list[dict[str, Any]]:
     """All stories, on the Redis at ``url``."""
     redis = commands_client(url)
     try:
-        return [await recorded(House(redis), story) for story in STORIES]
+        return [await recorded(ArenaOnRedis(redis), story) for story in STORIES]
     finally:
         await redis.aclose()
 

@@ -1,17 +1,18 @@
--- Compare-and-set of the battle document, with the events that tell of it.
--- ARGV: battle, name, version, change, document, steps (msgpack), ttl running ms, ttl ended ms, answers, cancelled error
--- Steps, in order: {'restore', answer, text, finish, error, timing, host, leak} | {'event', name, data} |
--- {'show', answer, round, side} | {'end', data}.
--- Version 0 creates the battle, also in the place of one of which a key is missing. Answers: applied | conflict | ended | gone | exists.
-local b, name, version, change, document = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local steps, run_ms, end_ms = cmsgpack.unpack(ARGV[6]), ARGV[7], ARGV[8]
-local answers, cancelled = tonumber(ARGV[9]), ARGV[10]
+-- Compare-and-set of the battle document, with the steps that log the change.
+-- ARGV: {battle, name, version, change, document, steps, running_ms, ended_ms, answers, cancelled} (msgpack).
+-- answers: how many there are; cancelled: that error as JSON. Steps, in order, each with its name in `step`:
+-- {restore, answer, text, finish, error, timing, host, leak} | {log, event, data} | {show, answer, round, side} |
+-- {end, data}.
+-- Version 0 creates the battle, also in the place of one of which a key is missing.
+-- Answers: applied | conflict | ended | gone | exists.
+local call = cmsgpack.unpack(ARGV[1])
+local b, name, answers = call.battle, call.name, call.answers
 local key = battle_key(b)
-local now = redis.call('HMGET', key, 'name', 'version', 'change', 'ended')
+local now = read_hash(key, {'name', 'version', 'change', 'ended'})
 
-if now[1] == name and now[3] == change then return 'applied' end
-if version == 0 then
-  if now[1] and is_whole(b, answers) then return 'exists' end
+if now.name == name and now.change == call.change then return 'applied' end
+if call.version == 0 then
+  if now.name and is_whole(b, answers) then return 'exists' end
   redis.call('DEL', unpack(all_keys(b, answers)))
   redis.call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers)
   for n = 0, answers - 1 do
@@ -20,63 +21,68 @@ if version == 0 then
     redis.call('SET', text_key(b, n), '')
   end
 else
-  if now[1] ~= name or not is_whole(b, answers) then return 'gone' end
-  if now[4] == '1' then return 'ended' end
-  if tonumber(now[2]) ~= version then return 'conflict' end
+  if now.name ~= name or not is_whole(b, answers) then return 'gone' end
+  if now.ended == '1' then return 'ended' end
+  if tonumber(now.version) ~= call.version then return 'conflict' end
 end
 
-redis.call('HSET', key, 'version', version + 1, 'change', change, 'document', document)
+redis.call('HSET', key, 'version', call.version + 1, 'change', call.change, 'document', call.document)
 
 local function leave_stage()
   for n = 0, answers - 1 do redis.call('HSET', answer_key(b, n), 'stage', '') end
 end
 
-local function show(n, round, side)
-  local stage = round .. ':' .. side
-  local a = redis.call('HMGET', answer_key(b, n), 'state', 'extra', 'finish', 'error')
-  local state, extra, finish, err = a[1], a[2], a[3], a[4]
-  if state == 'waiting' then state = 'queued' end
-  redis.call('HSET', answer_key(b, n), 'stage', stage, 'state', state)
-  if finish == '' then append_event(b, name, 'status', status_data(stage, state, extra)) end
-  local text = redis.call('GET', text_key(b, n))
-  if #text > 0 then append_event(b, name, 'delta', delta_data(stage, text)) end
-  if finish ~= '' then append_event(b, name, 'answer', answer_data(stage, finish, err)) end
-end
-
--- Put back an answer that had ended, as SQL has it.
-local function restore(n, text, finish, err, timing, host, leak)
-  local reached = (finish == 'stop' or finish == 'length') and 'done' or 'failed'
-  redis.call('SET', text_key(b, n), text)
-  redis.call('HSET', answer_key(b, n), 'state', reached, 'finish', finish, 'error', err, 'timing', timing,
-    'host', host, 'leak', leak or '', 'len', #text)
-end
-
 local function finish_all()
   for n = 0, answers - 1 do
-    local a = redis.call('HMGET', answer_key(b, n), 'finish', 'stage')
-    if a[1] == '' then
-      redis.call('HSET', answer_key(b, n), 'finish', 'cancelled', 'error', cancelled, 'state', 'failed')
-      if a[2] ~= '' then append_event(b, name, 'answer', answer_data(a[2], 'cancelled', cancelled)) end
+    local answer = read_hash(answer_key(b, n), {'finish', 'stage'})
+    if answer.finish == '' then
+      redis.call('HSET', answer_key(b, n), 'finish', 'cancelled', 'error', call.cancelled, 'state', 'failed')
+      if answer.stage ~= '' then
+        append_event(b, name, 'answer', answer_data(answer.stage, 'cancelled', call.cancelled))
+      end
     end
   end
 end
 
-local ttl = run_ms
-for _, step in ipairs(steps) do
-  if step[1] == 'event' then
-    if step[2] == 'round' then leave_stage() end
-    append_event(b, name, step[2], step[3], true)
-  elseif step[1] == 'restore' then
-    restore(step[2], step[3], step[4], step[5], step[6], step[7], step[8])
-  elseif step[1] == 'show' then
-    show(step[2], step[3], step[4])
-  else
-    finish_all()
-    redis.call('HSET', key, 'ended', '1')
-    append_event(b, name, 'end', step[2])
-    ttl = end_ms
-  end
+local ttl_ms = call.running_ms
+local perform = {}
+
+-- Log an event as it is; the log itself is created by the first one.
+function perform.log(step)
+  if step.event == 'round' then leave_stage() end
+  append_event(b, name, step.event, step.data, true)
 end
-renew(b, answers, ttl)
+
+-- Put an answer on stage and log what it already has.
+function perform.show(step)
+  local n, stage = step.answer, step.round .. ':' .. step.side
+  local answer = read_hash(answer_key(b, n), {'state', 'extra', 'finish', 'error'})
+  local state, finish = answer.state, answer.finish
+  if state == 'waiting' then state = 'queued' end
+  redis.call('HSET', answer_key(b, n), 'stage', stage, 'state', state)
+  if finish == '' then append_event(b, name, 'status', status_data(stage, state, answer.extra)) end
+  local text = redis.call('GET', text_key(b, n))
+  if #text > 0 then append_event(b, name, 'delta', delta_data(stage, text)) end
+  if finish ~= '' then append_event(b, name, 'answer', answer_data(stage, finish, answer.error)) end
+end
+
+-- Put back an answer that had ended, as SQL has it.
+function perform.restore(step)
+  local reached = (step.finish == 'stop' or step.finish == 'length') and 'done' or 'failed'
+  redis.call('SET', text_key(b, step.answer), step.text)
+  redis.call('HSET', answer_key(b, step.answer), 'state', reached, 'finish', step.finish, 'error', step.error,
+    'timing', step.timing, 'host', step.host, 'leak', step.leak, 'len', #step.text)
+end
+
+-- Cancel what is unfinished and log the end.
+perform['end'] = function(step)
+  finish_all()
+  redis.call('HSET', key, 'ended', '1')
+  append_event(b, name, 'end', step.data)
+  ttl_ms = call.ended_ms
+end
+
+for _, step in ipairs(call.steps) do perform[step.step](step) end
+renew(b, answers, ttl_ms)
 publish_news()
 return 'applied'

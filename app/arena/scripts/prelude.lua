@@ -1,4 +1,6 @@
--- Shared by every script: the keys of one battle, its log, and the news about it.
+-- Shared by every script: the keys of one battle, its log, and what is published of it.
+-- Before it stand, written by app/arena/store.py: UPDATE, the places of the fields in an update of `write`, and ANSWER,
+-- the fields of an answer that `read` gives.
 -- `news` gathers {battle, log name, number, event, data} for one PUBLISH at the end of the call.
 local news = {}
 
@@ -6,6 +8,13 @@ local function battle_key(b) return 'arena:{' .. b .. '}' end
 local function answer_key(b, n) return 'arena:{' .. b .. '}:answer:' .. n end
 local function text_key(b, n) return 'arena:{' .. b .. '}:text:' .. n end
 local function log_key(b) return 'arena:{' .. b .. '}:log' end
+
+-- The fields of a hash by their names; one that is missing is false.
+local function read_hash(key, names)
+  local values, hash = redis.call('HMGET', key, unpack(names)), {}
+  for i, name in ipairs(names) do hash[name] = values[i] end
+  return hash
+end
 
 -- Append one event under the next number; false when the log is missing (the battle is gone).
 local function append_event(b, name, event, data, create)

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from app.arena.lookup import UnknownBattle, UnknownSession
 from app.errors import ArenaError, Conflict, Unavailable
 from app.store_errors import redis_lost, redis_trouble
 from app.web.shared import refusals
@@ -25,13 +26,22 @@ from app.web.shared.validation import invalid_input
 def error_response(error: ArenaError) -> JSONResponse:
     """Render an error of the arena; the log gets what the answer does not tell."""
     refusals.note(error)
-    body: dict[str, Any] = {"error": error.sentence, "code": error.code}
+    body: dict[str, Any] = {"error": _sentence(error), "code": error.code}
     if error.field is not None:
         body["field"] = error.field
     if isinstance(error, Conflict) and error.vote is not None:
         body["vote"] = error.vote
     headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, Unavailable) else None
     return JSONResponse(body, error.status, headers)
+
+
+def _sentence(error: ArenaError) -> str:
+    """The error's own sentence; the remedy of an unknown id is a call of the contract that was asked."""
+    if isinstance(error, UnknownBattle):
+        return f"{error.sentence}; open one with POST /api/arena/battles"
+    if isinstance(error, UnknownSession):
+        return "Battle session not found: start one with POST /api/arena/start_progressive"
+    return error.sentence
 
 
 def redis_unavailable(error: RedisError) -> Unavailable:

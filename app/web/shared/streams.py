@@ -74,6 +74,11 @@ def heartbeat() -> ServerSentEvent:
     return ServerSentEvent(comment="ping", sep="\n")
 
 
+def events_path(battle_id: str) -> str:
+    """Where a battle's events are read; snapshots have it."""
+    return f"/api/arena/battles/{battle_id}/events"
+
+
 async def event_stream(services: Services, battle_id: str, request: Request, after: str | None) -> Response:
     """The battle as SSE from the cursor on; 204 when the cursor is the end's.
 
