@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 import orjson
 
 from app.ranking.clusters import Clustering
+from app.ranking.consistency import OrderWarning
 from app.ranking.effects import Effect
 from app.ranking.gauge import Bounds
+from app.ranking.head_to_head import PairRecord
 from app.ranking.likelihoods import Ties
 from app.ranking.positions import EntryPosition
 from app.ranking.standing import Provisional
@@ -181,6 +183,8 @@ class Leaderboard:
     counts: Counts
     finding: Conclusion
     positions: tuple[EntryPosition, ...]
+    head_to_head: tuple[PairRecord, ...]
+    warnings: tuple[OrderWarning, ...]
 
     def to_bytes(self) -> bytes:
         """JSON with sorted keys: the same bytes for the same votes."""

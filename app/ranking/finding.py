@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.ranking.board import Conclusion, ModelCard
+from app.ranking.consistency import describe_circle
 from app.ranking.counts import figure
 from app.ranking.fragility import Flips
 from app.ranking.standing import Provisional, Standing
@@ -27,6 +28,7 @@ def find_first(
     standing: Standing,
     firmness: Firmness,
     missing: Sequence[int],
+    circles: Sequence[Sequence[int]],
 ) -> Conclusion:
     """Say who is first, and how sure that is; ``missing`` are the votes that each model lacks of the least number."""
 
@@ -41,7 +43,11 @@ def find_first(
         return Conclusion("not_enough_data", _doubt(name(standing.contender), name(first), missing[standing.contender]))
     to_separate, flips = firmness.to_separate, firmness.flips
     sentence = _sentence(name(first), name(second), to_separate)
-    if Provisional.FEW_VOTES in standing.reasons[first]:
+    circle = next((circle for circle in circles if first in circle), None)
+    if circle is not None and not standing.is_clear:
+        to_separate = None
+        sentence = f"{describe_circle(circle, [name(n) for n in range(len(models))])}."
+    elif Provisional.FEW_VOTES in standing.reasons[first]:
         to_separate = missing[first]
         sentence = f"{name(first)} leads, but lacks {_votes(to_separate)} for that to be called clear."
     return Conclusion(

@@ -12,9 +12,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from app.ranking.board import BoardRow, Conclusion, Leaderboard, ModelCard, Rules
+from app.ranking.consistency import OrderWarning, warn_of_circles, warn_of_misfit
 from app.ranking.counts import ModelCounts, figure, tally_votes
 from app.ranking.finding import NO_DATA, find_first
 from app.ranking.gauge import Bounds
+from app.ranking.head_to_head import list_records
 from app.ranking.likelihoods import shares
 from app.ranking.method import counts_of, method_of
 from app.ranking.positions import entry_positions
@@ -53,7 +55,17 @@ def board_of(table: VoteTable, rules: Rules, cards: Iterable[ModelCard] = ()) ->
         counts=counts_of(table, rated),
         finding=_finding(table, rated, known),
         positions=entry_positions(table),
+        head_to_head=list_records(table, [row.model for row in ranked], None if rated is None else rated.meetings),
+        warnings=_warnings(table, rated, known),
     )
+
+
+def _warnings(table: VoteTable, rated: Rated | None, known: dict[str, ModelCard]) -> tuple[OrderWarning, ...]:
+    if rated is None:
+        return ()
+    names = [_card(known, model).display_name for model in table.models]
+    misfit = warn_of_misfit(rated.meetings, table.models, names)
+    return (*warn_of_circles(rated.circles, table.models, names), *([misfit] if misfit else []))
 
 
 def _rows(table: VoteTable, rated: Rated, known: dict[str, ModelCard], tally: ModelCounts) -> list[BoardRow]:
@@ -149,4 +161,4 @@ def _card(known: dict[str, ModelCard], model: str) -> ModelCard:
 def _finding(table: VoteTable, rated: Rated | None, known: dict[str, ModelCard]) -> Conclusion:
     if rated is None:
         return NO_DATA
-    return find_first(table.models, known, rated.standing, rated.firmness, rated.missing)
+    return find_first(table.models, known, rated.standing, rated.firmness, rated.missing, rated.circles)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from app.ranking.board import Rules
 from app.ranking.bradley_terry import Fit, fit
 from app.ranking.clusters import widened
+from app.ranking.consistency import find_circles
 from app.ranking.finding import Firmness
 from app.ranking.fragility import flips_to_change_first, votes_to_separate
 from app.ranking.gauge import Scale, put_on_scale
+from app.ranking.head_to_head import Meetings, meet
 from app.ranking.intervals import Uncertainty, uncertainty, vote_weights
 from app.ranking.one_sided import evidence_across
 from app.ranking.standing import Standing, stand, votes_of_each
@@ -27,6 +29,8 @@ class Rated:
     firmness: Firmness
     missing: tuple[int, ...]
     clustered_by: tuple[str, ...]
+    meetings: Meetings
+    circles: tuple[tuple[int, ...], ...]
     rules: Rules
 
 
@@ -51,6 +55,7 @@ def rate(table: VoteTable, rules: Rules) -> Rated:
         draws=rules.draws,
     )
     anchor = _anchor(table, fitted, rules)
+    meetings = meet(cells, fitted, sure.dispersion)
     return Rated(
         fit=fitted,
         sure=sure,
@@ -61,6 +66,8 @@ def rate(table: VoteTable, rules: Rules) -> Rated:
         firmness=Firmness(votes_to_separate(fitted, sure, standing), flips_to_change_first(cells, fitted, standing)),
         missing=tuple(max(rules.minimum_votes - int(votes), 0) for votes in votes_of_each(cells)),
         clustered_by=("battle", *kept),
+        meetings=meetings,
+        circles=find_circles(meetings, cells.models, rules.level),
         rules=rules,
     )
 
