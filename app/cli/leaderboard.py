@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from app.cli.leaderboard_tables import show_board, show_pairs, show_speed
 from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -24,6 +23,11 @@ Include = Annotated[str, typer.Option(help="Let marked votes in: a list of fallb
 Ties = Annotated[str, typer.Option(help="How ties count: half_win, davidson or rao_kupper.")]
 Anchor = Annotated[str, typer.Option(help="The model whose rating is 1000; without it, the mean is.")]
 BothBad = Annotated[str, typer.Option(help="A verdict that both are bad: drop, or tie as public boards count it.")]
+Effects = Annotated[str, typer.Option(help="Fit what seats are worth, too: all, or a list of side,champion.")]
+Cluster = Annotated[str, typer.Option(help="Which votes err together: auto, battle or voter.")]
+Since = Annotated[str, typer.Option(help="Only votes since a day (2026-08-31), or of so many days (30d).")]
+Pairs = Annotated[bool, typer.Option("--pairs", help="Who did what against whom, instead.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Say in one line each what the figures mean.")]
 Speed = Annotated[bool, typer.Option("--speed", help="How fast each model writes on each host, instead.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The body that GET /api/arena/leaderboard answers.")]
 
@@ -36,19 +40,29 @@ def board(
     ties: Ties = "",
     anchor: Anchor = "",
     both_bad: BothBad = "",
+    effects: Effects = "",
+    cluster: Cluster = "",
+    since: Since = "",
+    pairs: Pairs = False,
+    explain: Explain = False,
     speed: Speed = False,
     as_json: AsJson = False,
 ) -> None:
     """Show who is best, and how sure that is, from the votes of ended battles."""
     from app.leaderboard.query import LeaderboardQuery  # numpy takes a while, and other commands don't need it
 
-    query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad)
+    query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     body = asyncio.run(_body(load_settings(), query, speed=speed))
     if as_json:
         sys.stdout.write(f"{body.decode()}\n")
         return
     shown = orjson.loads(body)
-    (_show_speed if speed else _show_board)(Console(), shown)
+    if speed:
+        show_speed(Console(), shown)
+    elif pairs:
+        show_pairs(Console(), shown)
+    else:
+        show_board(Console(), shown, explain=explain)
 
 
 async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> bytes:
@@ -66,63 +80,3 @@ async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> 
         await database.aclose()
     facts_of(gathered).check_anchor(query)
     return accepted(bodies_of(gathered, [query])[SPEED if speed else query.key])
-
-
-def _show_board(console: Console, body: dict[str, Any]) -> None:
-    if not body["leaderboard"]:
-        console.print("No votes of ended battles yet.")
-        return
-    table = Table("rank", "model", caption=escape(_caption(body)), caption_justify="left")
-    for heading in ("rating", "interval", "P(best)", "battles", "votes", "wins", "notes"):
-        table.add_column(heading, justify="left" if heading == "notes" else "right")
-    for row in body["leaderboard"]:
-        table.add_row(*_cells(row), style="dim" if row["provisional"] else "")
-    console.print(table)
-
-
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    low, high = row["rank_low"], row["rank_high"]
-    rank = str(low) if low == high else f"{low} to {high}"
-    lower, upper = row["rating_lower"], row["rating_upper"]
-    interval = " … ".join("" if end is None else f"{end:.0f}" for end in (lower, upper)).strip()
-    return (
-        "" if row["provisional"] else rank,
-        escape(row["display_name"]),
-        f"{row['elo_rating']:.0f}",
-        "" if lower is None and upper is None else interval,
-        "" if row["p_best"] is None else f"{row['p_best']:.0%}",
-        str(row["battles_fought"]),
-        str(row["votes"]),
-        f"{row['win_rate']:.0f} %",
-        ", ".join([*(reason.replace("_", " ") for reason in row["reasons"]), *(["retired"] if row["retired"] else [])]),
-    )
-
-
-def _caption(body: dict[str, Any]) -> str:
-    method, counts, finding = body["method"], body["counts"], body["finding"]
-    gauge = f"{method['anchor']} is {method['gauge_at']:.0f}" if method["anchor"] else f"mean {method['gauge_at']:.0f}"
-    left_out = ", ".join(f"{number} {reason.replace('_', ' ')}" for reason, number in counts["left_out"].items())
-    flips = f" {finding['flips']} flipped votes would put another first." if finding["flips"] else ""
-    return (
-        f"{finding['sentence']}{flips}\n{counts['votes']} votes of ended battles"
-        f"{f' (left out: {left_out})' if left_out else ''}; {method['level']:.0%} intervals; {gauge}"
-    )
-
-
-def _show_speed(console: Console, body: dict[str, Any]) -> None:
-    if not body["speed"]:
-        console.print("No answers of ended battles yet.")
-        return
-    table = Table("model", "host", caption="seconds to the first token; tokens a second", caption_justify="left")
-    for heading in ("answers", "cold", "ttft p50", "ttft p95", "warm p50", "warm p95", "tok/s p50", "tok/s p95"):
-        table.add_column(heading, justify="right")
-    for row in body["speed"]:
-        ttft = (row[f"{which}ttft_s_{share}"] for which in ("", "warm_") for share in ("p50", "p95"))
-        pace = (row["tokens_per_s_p50"], row["tokens_per_s_p95"])
-        numbers = (*(_number(figure, 2) for figure in ttft), *(_number(figure, 1) for figure in pace))
-        table.add_row(escape(row["model"]), row["host"], str(row["answers"]), str(row["cold_answers"]), *numbers)
-    console.print(table)
-
-
-def _number(figure: float | None, digits: int) -> str:
-    return "" if figure is None else f"{figure:.{digits}f}"

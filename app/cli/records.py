@@ -139,7 +139,7 @@ def _tell(done: Imported) -> None:
 
 
 def forget(session: Session = "", older_than: Older = "") -> None:
-    """Erase prompts, texts and voters for good; verdicts, models and timings stay, so the board does not change."""
+    """Erase prompts, texts and voters for good; verdicts, models and timings stay, so the ratings do not change."""
     from app.records.erasure import Forgotten, forget_older, forget_session
     from app.records.ledger import utc_now
     from app.records.voters import secret_of, voter_key

@@ -90,6 +90,8 @@ def board_body(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRo
             "counts": board.counts,
             "finding": board.finding,
             "positions": board.positions,
+            "head_to_head": board.head_to_head,
+            "warnings": board.warnings,
             "contestants": {row.model: gathered.contestants[row.model] for row in board.leaderboard},
             "categories": sorted(gathered.categories),
             "languages": sorted(gathered.languages),

@@ -17,7 +17,7 @@ from app.hosts.names import same_model
 from app.ranking.board import ModelCard
 from app.ranking.speed import AnswerTiming
 from app.ranking.votes import JudgedPair, Mark
-from app.records.ended import WrittenAnswer, ended_votes, identities, written_answers
+from app.records.ended import WrittenAnswer, ended_votes, identities, repeated_prompts, written_answers
 from app.records.identity import ModelIdentity
 from app.records.imported import ImportedVotes, imported_sums
 from app.records.style import AnswerStyle
@@ -68,7 +68,7 @@ async def gather(database: Database, current: Current, *, with_style: bool) -> G
     Raises:
         Unavailable: the database is unavailable.
     """
-    known, gathering = await identities(database), _Gathering(with_style)
+    known, gathering = await identities(database), _Gathering(with_style, await repeated_prompts(database))
     async with aclosing(written_answers(database)) as chunks:
         async for answers in chunks:
             await asyncio.to_thread(gathering.add_answers, answers)
@@ -94,8 +94,9 @@ class _Kind(NamedTuple):
 class _Gathering:
     """What was read so far. All answers come before the votes, so that it is known which names mean several models."""
 
-    def __init__(self, with_style: bool) -> None:
+    def __init__(self, with_style: bool, prompts: Mapping[str, str]) -> None:
         self._with_style = with_style
+        self._prompts = prompts
         self._bearers: dict[str, set[str | None]] = defaultdict(set)
         self._judged: dict[str, tuple[str, str | None]] = {}
         self._timings: list[AnswerTiming] = []
@@ -182,6 +183,8 @@ class _Gathering:
             style_b=vote.style_b if self._with_style else None,
             at_s=vote.created_at.timestamp(),
             void=vote.void,
+            voter=None if vote.voter is None else intern(vote.voter),
+            prompt=self._prompts.get(vote.battle_id, vote.battle_id),
         )
 
     def _imported_row(

@@ -1,14 +1,18 @@
-"""What a board may be asked for: a category, a language, style set aside, marked votes let in, ties, an anchor."""
+"""What a board may be asked for: which votes count, what is set aside, how ties count, an anchor, and clusters."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Self, TypeVar
 
 import orjson
 
 from app.errors import InvalidInput
 from app.ranking.board import Gauge, Rules
+from app.ranking.clusters import Clustering
+from app.ranking.effects import ALL_EFFECTS, Effect
 from app.ranking.likelihoods import Ties
 from app.ranking.style import ALL_FEATURES, StyleFeature
 from app.ranking.votes import Mark, Selection
@@ -19,7 +23,8 @@ LONGEST = 64
 LONGEST_MODEL = 200
 """Characters of a model's name."""
 
-_Word = TypeVar("_Word", StyleFeature, Mark)
+_Word = TypeVar("_Word", StyleFeature, Mark, Effect)
+_DAYS = re.compile(r"(\d{1,5})d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,8 @@ class LeaderboardQuery:
     """One board among those that can be made of the same votes; the default is of all votes without a mark.
 
     ``ties`` is the model of ties; ``both_bad_ties``: a verdict that both are bad counts as a tie and not for neither;
-    ``anchor`` names the model whose rating is fixed, None centres the board.
+    ``anchor`` names the model whose rating is fixed, None centres the board. ``effects`` of seats are fitted beside the
+    ratings. ``since`` is the first day (UTC) whose votes count.
     """
 
     category: str | None = None
@@ -37,6 +43,9 @@ class LeaderboardQuery:
     ties: Ties = Ties.HALF_WIN
     anchor: str | None = None
     both_bad_ties: bool = False
+    effects: tuple[Effect, ...] = ()
+    clustering: Clustering = Clustering.AUTO
+    since: date | None = None
 
     @classmethod
     def of(
@@ -48,13 +57,20 @@ class LeaderboardQuery:
         ties: str = "",
         anchor: str = "",
         both_bad: str = "",
+        effects: str = "",
+        cluster: str = "",
+        since: str = "",
+        today: date | None = None,
     ) -> Self:
-        """Read the words of a URL or a command line; empty is none. ``style`` may be ``all``.
+        """Read the words of a URL or a command line; empty is none. ``style`` and ``effects`` may be ``all``.
+
+        ``since`` is a day, or a number of days before ``today`` (of UTC).
 
         Raises:
             InvalidInput: a word that means nothing here; its field is named.
         """
         features = ALL_FEATURES if style == "all" else _words(style, "style", StyleFeature)
+        chosen = ALL_EFFECTS if effects == "all" else _words(effects, "effects", Effect)
         return cls(
             category=_name(category, "category", LONGEST),
             language=_name(language, "language", LONGEST),
@@ -63,15 +79,30 @@ class LeaderboardQuery:
             ties=_ties(ties),
             anchor=_name(anchor, "anchor", LONGEST_MODEL),
             both_bad_ties=_both_bad(both_bad),
+            effects=tuple(effect for effect in ALL_EFFECTS if effect in chosen),
+            clustering=_clustering(cluster),
+            since=_day(since, today or datetime.now(UTC).date()),
         )
 
     @classmethod
     def from_key(cls, key: str) -> Self | None:
         """The query whose ``key`` it is; None for what a worker of another version wrote."""
         try:
-            category, language, features, admitted, ties, anchor, both_bad_ties = orjson.loads(key)
-            styles, marks = tuple(map(StyleFeature, features)), frozenset(map(Mark, admitted))
-            return cls(category, language, styles, marks, Ties(ties), anchor, bool(both_bad_ties))
+            category, language, features, admitted, ties, anchor, both_bad_ties, effects, cluster, since = orjson.loads(
+                key
+            )
+            return cls(
+                category=category,
+                language=language,
+                features=tuple(map(StyleFeature, features)),
+                admitted=frozenset(map(Mark, admitted)),
+                ties=Ties(ties),
+                anchor=anchor,
+                both_bad_ties=bool(both_bad_ties),
+                effects=tuple(map(Effect, effects)),
+                clustering=Clustering(cluster),
+                since=None if since is None else date.fromisoformat(since),
+            )
         except (ValueError, TypeError):
             return None
 
@@ -79,13 +110,22 @@ class LeaderboardQuery:
     def key(self) -> str:
         """The same for the same board, and different for another."""
         votes = (self.category, self.language, self.features, sorted(self.admitted))
-        return orjson.dumps([*votes, self.ties, self.anchor, self.both_bad_ties]).decode()
+        figures = (self.ties, self.anchor, self.both_bad_ties, self.effects, self.clustering, self.since)
+        return orjson.dumps([*votes, *figures]).decode()
 
     @property
     def rules(self) -> Rules:
         """How such a board is ranked."""
-        selection = Selection(self.category, self.language, self.admitted)
-        return Rules(self.ties, Gauge(anchor=self.anchor), self.features, selection)
+        since = None if self.since is None else datetime(*self.since.timetuple()[:3], tzinfo=UTC).timestamp()
+        selection = Selection(self.category, self.language, self.admitted, since)
+        return Rules(
+            self.ties,
+            Gauge(anchor=self.anchor),
+            self.features,
+            selection,
+            effects=self.effects,
+            clustering=self.clustering,
+        )
 
 
 def _name(text: str, field: str, longest: int) -> str | None:
@@ -108,6 +148,26 @@ def _both_bad(text: str) -> bool:
     if word not in ("tie", "drop"):
         raise InvalidInput(f"both_bad is tie or drop; {text[:LONGEST]!r} is neither", field="both_bad")
     return word == "tie"
+
+
+def _clustering(text: str) -> Clustering:
+    try:
+        return Clustering(text.strip() or Clustering.AUTO)
+    except ValueError:
+        known = ", ".join(Clustering)
+        raise InvalidInput(f"cluster is one of {known}; {text[:LONGEST]!r} is none", field="cluster") from None
+
+
+def _day(text: str, today: date) -> date | None:
+    word = text.strip()
+    days = _DAYS.fullmatch(word)
+    try:
+        return today - timedelta(days=int(days[1])) if days else date.fromisoformat(word) if word else None
+    except (ValueError, OverflowError):
+        told = f"{text[:LONGEST]!r} is neither"
+        raise InvalidInput(
+            f"since is a day such as 2026-08-31 or a number of days such as 30d; {told}", field="since"
+        ) from None
 
 
 def _words(text: str, field: str, kind: type[_Word]) -> tuple[_Word, ...]:

@@ -96,7 +96,7 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class EffectSize:
-    """What a seat is worth in Elo points, with its interval; without votes nothing is known, and the ends are None."""
+    """What a seat is worth in Elo points, with its interval; the ends are None where the votes don't tell it."""
 
     elo: float
     lower: float | None
@@ -135,8 +135,9 @@ class Method:
 class Counts:
     """The votes behind the board: ``votes`` counted, ``rated`` of them compare, ``left_out`` by reason.
 
-    ``a_wins`` far from ``b_wins`` tells of voters who prefer a side. ``voters`` and ``prompts`` are those known of
-    rated votes; the shares are of all rated votes, None where nobody is known.
+    ``a_wins`` far from ``b_wins`` tells of voters who prefer a side. ``voters`` are those known of rated
+    votes, ``prompts`` the different ones where some repeat (else None). The shares are of all rated votes, None where
+    nobody is known.
     """
 
     votes: int = 0
@@ -150,7 +151,7 @@ class Counts:
     left_out: dict[str, int] = field(default_factory=dict)
     voters: int = 0
     largest_voter_share: float | None = None
-    prompts: int = 0
+    prompts: int | None = None
     largest_prompt_share: float | None = None
 
 

@@ -7,9 +7,9 @@ from statistics import NormalDist
 import numpy as np
 
 from app.ranking.board import Counts, EffectSize, Method, Rules
-from app.ranking.bradley_terry import ELO
+from app.ranking.bradley_terry import ELO, STYLE_RIDGE, Fit
 from app.ranking.counts import figure
-from app.ranking.graph import Ints
+from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats
 from app.ranking.one_sided import PRIOR_ELO
 from app.ranking.rated import Rated
@@ -52,14 +52,25 @@ def _worth(rules: Rules, rated: Rated | None) -> dict[str, EffectSize]:
     if rated is None:
         return dict.fromkeys(names, EffectSize(0.0, None, None))
     half = NormalDist().inv_cdf(0.5 + rules.level / 2) * ELO * np.sqrt(np.maximum(np.diag(rated.sure.style), 0.0))
-    sizes = zip(names, ELO * rated.fit.beta, half, strict=True)
-    return {name: EffectSize(figure(size), figure(size - off), figure(size + off)) for name, size, off in sizes}
+    sizes = zip(names, ELO * rated.fit.beta, half, _informed(rated.fit), strict=True)
+    return {
+        name: EffectSize(figure(size), *((figure(size - off), figure(size + off)) if known else (None, None)))
+        for name, size, off, known in sizes
+    }
+
+
+def _informed(fit: Fit) -> Bools:
+    """Which covariates the votes say more of than the ridge does: a model that always sits on side a says nothing."""
+    first = len(fit.theta)
+    variance = np.diag(fit.spread)[first : first + len(fit.beta)]
+    return np.asarray(1.0 / np.maximum(variance, 1e-12) - STYLE_RIDGE > STYLE_RIDGE)
 
 
 def counts_of(table: VoteTable, rated: Rated | None) -> Counts:
     """The votes of the table; ``rated`` is None without any that compare."""
     islands, compare = 0, table.verdict != BOTH_BAD
     weight = table.weight[compare].astype(np.float64)
+    repeat = rated is not None and "prompt" in rated.clustered_by
     of_verdict = np.bincount(table.verdict, weights=table.weight, minlength=BOTH_BAD + 1).astype(int).tolist()
     if rated is not None:
         compared = [Provisional.NO_VOTES not in why for why in rated.standing.reasons]
@@ -76,8 +87,8 @@ def counts_of(table: VoteTable, rated: Rated | None) -> Counts:
         left_out=dict(table.left_out),
         voters=_distinct(table.voter[compare]),
         largest_voter_share=_largest_share(table.voter[compare], weight),
-        prompts=_distinct(table.prompt[compare]),
-        largest_prompt_share=_largest_share(table.prompt[compare], weight),
+        prompts=_distinct(table.prompt[compare]) if repeat else None,
+        largest_prompt_share=_largest_share(table.prompt[compare], weight) if repeat else None,
     )
 
 

@@ -54,6 +54,16 @@ _UNDECIDED = (
     .where(battles.c.status == sa.literal_column("'running'"), battles.c.round > 1)
     .order_by(battles.c.id)
 )
+_SAME_PROMPT = (
+    sa.select(
+        battles.c.id,
+        sa.func.min(battles.c.id).over(partition_by=battles.c.message).label("first"),
+        sa.func.count().over(partition_by=battles.c.message).label("battles"),
+    )
+    .where(_ENDED, battles.c.message != "")
+    .subquery()
+)
+_REPEATED = sa.select(_SAME_PROMPT.c.id, _SAME_PROMPT.c.first).where(_SAME_PROMPT.c.battles > 1)
 _TIMES = (
     sa.select(*answers.c["battle_id", "entry", "model", "contestant_id", "host", "ttft_s", "tokens_per_s", "cold"])
     .select_from(answers.join(battles, battles.c.id == answers.c.battle_id))
@@ -97,6 +107,14 @@ async def written_answers(database: Database, chunk: int = CHUNK) -> AsyncGenera
         if len(read) < chunk:
             return
         battle, entry = read[-1].battle_id, read[-1].entry
+
+
+async def repeated_prompts(database: Database) -> dict[str, str]:
+    """The ended battles whose prompt is another's, too, word for word: by id, the lowest id of those that have it.
+
+    A forgotten battle has no prompt left.
+    """
+    return dict(await database.read(_reading(_REPEATED, {}, lambda row: (row["id"], row["first"]))))
 
 
 async def identities(database: Database) -> dict[str, ModelIdentity]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ async def test_it_shows_ranks_intervals_and_what_can_be_said_of_the_first_place(
     text = await shown(capsys)
     assert "1 to 2" in text
     assert "x leads, but is not clearly better than y" in text
-    assert "18 votes of ended battles; 95% intervals; mean 1000" in text
+    assert "18 votes of ended battles." in text
+    assert "ties are half a win; the mean is 1000; 95 % intervals, clustered by battle." in text
 
 
 async def test_it_shows_the_speed_of_each_model_on_each_host(
@@ -72,6 +74,13 @@ async def test_ties_are_counted_as_asked_for_and_a_model_may_be_the_anchor(
         await shown(capsys, ties="coin")
 
 
+async def test_it_explains_the_figures_and_shows_the_pairs(played: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "P(best)  the chance to be the best" in await shown(capsys, explain=True)
+    pairs = await shown(capsys, pairs=True)
+    assert re.search(r"x +y +12 +6 +0 +0 +67 %", pairs)
+
+
 async def test_it_takes_the_same_filters(played: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(await shown(capsys, language="fr", as_json=True))["counts"]["votes"] == 18
+    assert json.loads(await shown(capsys, since="2999-01-01", as_json=True))["counts"]["left_out"] == {"since": 18}
     assert await shown(capsys, category="poetry") == "No votes of ended battles yet.\n"

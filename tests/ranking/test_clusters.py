@@ -133,6 +133,7 @@ def test_prompts_that_repeat_count_as_one_cluster() -> None:
     repeated = [replace(row, prompt=f"{row.verdict}{n % 5}") for n, row in enumerate(rows)]
     apart, together = build_leaderboard(unique), build_leaderboard(repeated)
     assert apart.method.clustered_by == ("battle",)
+    assert (apart.counts.prompts, apart.counts.largest_prompt_share) == (None, None)
     assert together.method.clustered_by == ("battle", "prompt")
     assert (together.counts.prompts, together.counts.largest_prompt_share) == (10, 0.1)
     # The square root of 40 votes for each prompt, and Student's quantile for nine degrees of freedom.
@@ -190,6 +191,11 @@ def test_without_such_effects_their_intervals_hold_zero() -> None:
     assert size.upper is not None
     assert size.lower < 0 < size.upper
     assert build_leaderboard(leaning(0.0, 0.0)).method.effects == {}
+
+
+def test_a_side_that_is_always_the_same_models_is_not_known() -> None:
+    size = build_leaderboard(votes("a b 20 12 4"), Rules(effects=(Effect.SIDE,))).method.effects["side"]
+    assert (size.lower, size.upper) == (None, None)
 
 
 def test_effects_of_seats_are_fitted_to_pairs_as_to_single_votes() -> None:

@@ -95,8 +95,8 @@ _LEADERBOARD: dict[str, Any] = {
         "left_out": {},
         "voters": 6,
         "largest_voter_share": 0.3102,
-        "prompts": 94,
-        "largest_prompt_share": 0.0241,
+        "prompts": None,
+        "largest_prompt_share": None,
     },
     "finding": {
         "state": "open",
@@ -109,6 +109,20 @@ _LEADERBOARD: dict[str, Any] = {
         "flips_to": "qwen3:8b",
     },
     "positions": [{"entry": 0, "votes": 97, "win_rate": 0.4896, "battles": 97, "battles_won_share": 0.2577}],
+    "head_to_head": [
+        {
+            "model": "llama3.1:8b",
+            "opponent": "qwen3:8b",
+            "wins": 31,
+            "losses": 24,
+            "ties": 9,
+            "both_bad": 2,
+            "share": 0.5547,
+            "expected": 0.5442,
+            "surprise": 0.19,
+        }
+    ],
+    "warnings": [],
     "contestants": {
         "llama3.1:8b": {
             "name": "llama3.1:8b",
@@ -141,6 +155,9 @@ async def leaderboard(
     ties: Word = "",
     anchor: Word = "",
     both_bad: Word = "",
+    effects: Word = "",
+    cluster: Word = "",
+    since: Word = "",
     board: Literal["quality", "speed"] = "quality",
 ) -> Response:
     """Who is best, and how sure that is; ``board=speed``: how fast each model writes on each host.
@@ -149,8 +166,10 @@ async def leaderboard(
     aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, or that named their model,
     count only if ``include`` lists fallback, leaked. A category or language without votes has an empty board. ``ties``
     is half_win, davidson or rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is.
-    ``both_bad`` is drop, or tie to count the verdict that both are bad as a tie.
+    ``both_bad`` is drop, or tie to count the verdict that both are bad as a tie. ``effects`` fits what seats are worth
+    beside the models: ``all`` or a list of side, champion. ``cluster`` is auto, battle or voter: which votes err
+    together. ``since`` is a day (2026-08-31) or a number of days (30d): only votes since then count.
     """
-    query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad)
+    query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
     return Response(body, media_type="application/json", headers={HEADER: BOARD})

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
+from app.ranking.consistency import Trouble
 from app.ranking.effects import Effect
 from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import Ties
@@ -50,7 +51,7 @@ class LeaderboardEffect(Schema):
     """What a seat is worth in Elo points, with its interval."""
 
     elo: float
-    lower: float | None = Field(description="Null without votes.")
+    lower: float | None = Field(description="Null where the votes don't tell.")
     upper: float | None
 
 
@@ -92,7 +93,7 @@ class LeaderboardCounts(Schema):
     left_out: dict[str, int]
     voters: int = Field(description="Those that are known of rated votes.")
     largest_voter_share: float | None = Field(description="Of rated votes; null where no voter is known.")
-    prompts: int
+    prompts: int | None = Field(description="Different prompts, where some repeat; else null.")
     largest_prompt_share: float | None
 
 
@@ -117,6 +118,28 @@ class LeaderboardPosition(Schema):
     win_rate: float | None
     battles: int
     battles_won_share: float | None
+
+
+class LeaderboardPair(Schema):
+    """The votes between two models, as ``model`` saw them; it stands above ``opponent`` on the board."""
+
+    model: str
+    opponent: str
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+    share: float | None = Field(description="Of the votes that compare; a tie is half. Null without any.")
+    expected: float | None = Field(description="What the ratings expect of it.")
+    surprise: float | None = Field(description="The difference in standard errors.")
+
+
+class LeaderboardWarning(Schema):
+    """A doubt about the order of some models."""
+
+    kind: Trouble
+    sentence: str
+    models: list[str]
 
 
 class LeaderboardContestant(Schema):
@@ -153,6 +176,8 @@ class QualityBoard(Schema):
     counts: LeaderboardCounts
     finding: LeaderboardFinding
     positions: list[LeaderboardPosition]
+    head_to_head: list[LeaderboardPair] = Field(description="Pairs among the first 40 rows.")
+    warnings: list[LeaderboardWarning]
     contestants: dict[str, LeaderboardContestant]
     categories: list[str]
     languages: list[str]

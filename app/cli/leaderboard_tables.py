@@ -1,0 +1,295 @@
+"""The leaderboard as tables for a terminal of any width: names are folded and never cut.
+
+Names are shown as they are if every character can be seen; others (blanks at the ends, line breaks, overrides of the
+direction of writing) are shown as escapes, for a name must not pass for another or draw over the board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+WIDE = 110
+"""Columns of a terminal from which on the board shows bars, battles, wins and notes of their own."""
+
+_BAR = 25
+_NARROWEST_BAR = 8
+_LONGEST_NAME = 28
+_TAKEN, _TAKEN_WIDE = 52, 84
+"""Columns that everything but names and bars takes."""
+
+EXPLAINED = {
+    "rank": "the places that the votes leave open; none without votes enough",
+    "rating": "Bradley-Terry, Elo scale: 100 points more win 64 of 100 votes",
+    "interval": "95 % sure; who never lost has at least, who never won at most",
+    "P(best)": "the chance to be the best of the ranked; from 97.5 % on clear",
+    "battles": "battles in which the model was judged",
+    "votes": "verdicts in these battles",
+    "wins": "wins and half the ties; depends on who was met, ranks nobody",
+    "notes": "why a rating is not to be believed as it stands",
+}
+"""What each column means."""
+
+Body = dict[str, Any]
+Row = dict[str, Any]
+
+
+def visible(name: str) -> str:
+    """The name with what can't be seen as escapes, in quotes where blanks would mislead."""
+    seen = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+    return seen if seen and seen == seen.strip() and "  " not in seen else f'"{seen}"'
+
+
+def show_board(console: Console, body: Body, *, explain: bool) -> None:
+    """Print what can be said of the first place, the rows, and how they came about."""
+    if not body["leaderboard"]:
+        console.print("No votes of ended battles yet.")
+        return
+    for line in (_conclusion(body["finding"]), *(warning["sentence"] for warning in body["warnings"])):
+        console.print(escape(_line(line)), highlight=False)
+    console.print(_table(body["leaderboard"], console.width))
+    for line in _provenance(body):
+        console.print(escape(line), highlight=False)
+    if explain:
+        for name, meaning in EXPLAINED.items():
+            console.print(escape(f"{name:<9}{meaning}"), highlight=False)
+
+
+def _line(sentence: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in sentence)
+
+
+def _conclusion(finding: Mapping[str, Any]) -> str:
+    flips = finding["flips"]
+    if not flips:
+        return str(finding["sentence"])
+    votes = "1 flipped vote" if flips == 1 else f"{flips:,} flipped votes"
+    return f"{finding['sentence']} {votes} would put {finding['flips_to']} first."
+
+
+def _table(rows: Sequence[Row], width: int) -> Table:
+    wide, bar = width >= WIDE, _bar_width(rows, width)
+    table = Table(box=box.SIMPLE, padding=(0, 1), collapse_padding=True)
+    table.add_column("rank", no_wrap=True)
+    table.add_column("model", overflow="fold", min_width=16)
+    for heading in ("rating", "interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if bar:
+        table.add_column("", no_wrap=True)
+    for heading in ("P(best)", *(("battles",) if wide else ()), "votes", *(("wins",) if wide else ())):
+        table.add_column(heading, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("notes", overflow="fold")
+    scale = _Scale.of(rows, bar)
+    for row in rows:
+        table.add_row(*_cells(row, scale, wide=wide), style="dim" if row["provisional"] else "")
+    return table
+
+
+def _bar_width(rows: Sequence[Row], width: int) -> int:
+    """What is left for bars beside names of usual length; 0 where that is too little to see anything."""
+    longest = min(max(len(visible(row["display_name"])) for row in rows), _LONGEST_NAME)
+    left = min(width - longest - (_TAKEN_WIDE if width >= WIDE else _TAKEN), _BAR)
+    return left if left >= _NARROWEST_BAR else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Where ratings lie on a bar of ``width`` characters."""
+
+    lowest: float
+    highest: float
+    width: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], width: int) -> _Scale:
+        """From the lowest end to the highest."""
+        ends = [row[name] for row in rows for name in ("rating_lower", "rating_upper", "elo_rating")]
+        told = [end for end in ends if end is not None]
+        return cls(min(told), max(told), width)
+
+    def place(self, value: float) -> int:
+        """The character that ``value`` is at; the first and the last are for arrows."""
+        return 1 + round((value - self.lowest) / max(self.highest - self.lowest, 1e-9) * (self.width - 3))
+
+
+def _cells(row: Row, scale: _Scale, *, wide: bool) -> list[str]:
+    name, notes = escape(visible(row["display_name"])), ", ".join(_notes(row))
+    if not wide and notes:
+        name = f"{name}\n[dim]{escape(notes)}[/dim]"
+    rated = row["wins"] + row["losses"] + row["ties"]
+    cells = [_rank(row), name, f"{row['elo_rating']:.0f}", _interval(row)]
+    return [
+        *cells,
+        *([_bar(row, scale)] if scale.width else []),
+        _chance(row["p_best"]),
+        *([str(row["battles_fought"])] if wide else []),
+        str(row["votes"]),
+        *([f"{row['win_rate']:.0f} %" if rated else "", escape(notes)] if wide else []),
+    ]
+
+
+def _rank(row: Row) -> str:
+    if row["provisional"]:
+        return ""
+    low, high = row["rank_low"], row["rank_high"]
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _interval(row: Row) -> str:
+    lower, upper = row["rating_lower"], row["rating_upper"]
+    if lower is not None and upper is not None:
+        return f"{lower:.0f} … {upper:.0f}"
+    if lower is not None:
+        return f"at least {lower:.0f}"
+    if upper is not None:
+        return f"at most {upper:.0f}"
+    return {"fixed": "fixed", "open": "unknown"}.get(row["bounds"], "")
+
+
+def _chance(chance: float | None) -> str:
+    """Per cent; what draws can't tell from certainty is not called certain."""
+    if chance is None:
+        return ""
+    return ">99 %" if chance >= 0.995 else "<1 %" if chance < 0.005 else f"{chance:.0%}".replace("%", " %")
+
+
+def _bar(row: Row, scale: _Scale) -> str:
+    """The interval as a line with the rating on it; an end that is open goes to the edge with an arrow."""
+    lower, upper, rating = row["rating_lower"], row["rating_upper"], scale.place(row["elo_rating"])
+    if row["bounds"] == "unknown":
+        return ""
+    if row["bounds"] == "fixed":
+        lower = upper = row["elo_rating"]
+    start = 0 if lower is None else scale.place(lower)
+    end = scale.width - 1 if upper is None else scale.place(upper)
+    drawn = [" "] * start + ["─"] * (end + 1 - start)
+    drawn[0 if lower is None else start] = "←" if lower is None else "─"
+    drawn[-1] = "→" if upper is None else "─"
+    drawn[rating] = "●"
+    return "".join(drawn)
+
+
+def _notes(row: Row) -> list[str]:
+    return [*(reason.replace("_", " ") for reason in row["reasons"]), *(["retired"] if row["retired"] else [])]
+
+
+def _provenance(body: Body) -> list[str]:
+    """Which votes these are, and what was made of them."""
+    method, counts = body["method"], body["counts"]
+    return [
+        f"{_number(counts['votes'], 'vote')} of ended battles{_who(counts)}{_left_out(counts)}.",
+        f"{_filters(method)}{_style(method)}{_ties(method)}; {_gauge(method)}; "
+        f"{method['level']:.0%} intervals, clustered by {' and '.join(method['clustered_by'])}.".replace("%", " %", 1),
+        *(f"Prior: {prior}." for prior in [method["prior"]] if prior),
+        *(_effect(name, size) for name, size in method["effects"].items()),
+    ]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _who(counts: Mapping[str, Any]) -> str:
+    if not counts["voters"]:
+        return ""
+    most = f", the most of one {counts['largest_voter_share']:.0%}".replace("%", " %") if counts["voters"] > 1 else ""
+    return f" by {_number(counts['voters'], 'voter')}{most}"
+
+
+def _left_out(counts: Mapping[str, Any]) -> str:
+    parts = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in counts["left_out"].items()]
+    return f"; left out: {', '.join(parts)}" if parts else ""
+
+
+def _filters(method: Mapping[str, Any]) -> str:
+    since = method["since"]
+    told = {
+        "category": method["category"],
+        "language": method["language"],
+        "with": " and ".join(method["admitted"]),
+        "since": None if since is None else f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d}",
+    }
+    parts = [f"{name} {_line(value)}" for name, value in told.items() if value]
+    return f"Only {', '.join(parts)}; " if parts else "All votes; "
+
+
+def _style(method: Mapping[str, Any]) -> str:
+    parts = [f"{feature} ({points:+.0f} points)" for feature, points in method["style"].items()]
+    return f"set aside: {', '.join(parts)}; " if parts else ""
+
+
+def _ties(method: Mapping[str, Any]) -> str:
+    ties = {
+        "half_win": "are half a win",
+        "davidson": "are Davidson's",
+        "rao_kupper": "are Rao and Kupper's",
+    }
+    both_bad = ", and both bad is a tie" if method["both_bad"] == "tie" else ""
+    return f"ties {ties[method['ties']]}{both_bad}"
+
+
+def _gauge(method: Mapping[str, Any]) -> str:
+    who = "the mean" if method["anchor"] is None else visible(method["anchor"])
+    return f"{who} is {method['gauge_at']:.0f}"
+
+
+def _effect(name: str, size: Mapping[str, Any]) -> str:
+    seat = {"side": "Side a over side b", "champion": "The champion over its challenger"}[name]
+    if size["lower"] is None:
+        return f"{seat}: unknown."
+    return f"{seat}: {size['elo']:+.0f} points ({size['lower']:+.0f} … {size['upper']:+.0f})."
+
+
+def show_pairs(console: Console, body: Body) -> None:
+    """Print the record of each pair, and what the ratings expect of it."""
+    if not body["head_to_head"]:
+        console.print("No votes of ended battles yet.")
+        return
+    for warning in body["warnings"]:
+        console.print(escape(_line(warning["sentence"])), highlight=False)
+    table = Table(box=box.SIMPLE, padding=(0, 1), collapse_padding=True)
+    for heading in ("model", "against"):
+        table.add_column(heading, overflow="fold", min_width=10)
+    for heading in ("won", "lost", "tied", "bad", "share", "expected", "off"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for pair in body["head_to_head"]:
+        table.add_row(*(escape(visible(pair[side])) for side in ("model", "opponent")), *_figures(pair))
+    console.print(table)
+    console.print("share: wins and half the ties; off: its distance from what the ratings expect, in standard errors")
+
+
+def _figures(pair: Mapping[str, Any]) -> list[str]:
+    counts = [str(pair[name]) for name in ("wins", "losses", "ties", "both_bad")]
+    shares = ["" if pair[name] is None else f"{100 * pair[name]:.0f} %" for name in ("share", "expected")]
+    return [*counts, *shares, "" if pair["surprise"] is None else f"{pair['surprise']:+.1f}"]
+
+
+def show_speed(console: Console, body: Body) -> None:
+    """Print how fast each model writes on each host."""
+    if not body["speed"]:
+        console.print("No answers of ended battles yet.")
+        return
+    table = Table("model", "host", caption="seconds to the first token; tokens a second", caption_justify="left")
+    for column in table.columns:
+        column.overflow = "fold"
+    for heading in ("answers", "cold", "ttft p50", "ttft p95", "warm p50", "warm p95", "tok/s p50", "tok/s p95"):
+        table.add_column(heading, justify="right")
+    for row in body["speed"]:
+        ttft = (row[f"{which}ttft_s_{share}"] for which in ("", "warm_") for share in ("p50", "p95"))
+        pace = (row["tokens_per_s_p50"], row["tokens_per_s_p95"])
+        numbers = (*(_measured(figure, 2) for figure in ttft), *(_measured(figure, 1) for figure in pace))
+        names = (escape(visible(row["model"])), escape(visible(row["host"])))
+        table.add_row(*names, str(row["answers"]), str(row["cold_answers"]), *numbers)
+    console.print(table)
+
+
+def _measured(figure: float | None, digits: int) -> str:
+    return "" if figure is None else f"{figure:.{digits}f}"
