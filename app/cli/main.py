@@ -106,6 +106,7 @@ def demo(
 
 def main() -> None:
     """Run a command; an error on purpose is one line on stderr and status 2."""
+    from app.cli.battles import battles
     from app.cli.config import config
     from app.cli.doctor import doctor
     from app.cli.leaderboard import board
@@ -115,6 +116,7 @@ def main() -> None:
     app.command("board")(board)
     app.command("doctor")(doctor)
     app.command("config")(config)
+    app.add_typer(battles, name="battles")
     records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
     for run in records:
         app.command(run.__name__.rstrip("_"))(run)

@@ -83,7 +83,7 @@ def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = Fa
             if output != _STANDARD:
                 to_disk(sink)
 
-    _on_database(settings, work)
+    on_database(settings, work)
 
 
 def import_(
@@ -106,7 +106,7 @@ def import_(
         with _read(file) as lines:
             return await import_lines(database, lines, taking=taking)
 
-    _tell(_on_database(load_settings(), work))
+    _tell(on_database(load_settings(), work))
 
 
 async def _known_already(database: Database, file: Path, taking: Taking) -> Imported | None:
@@ -153,7 +153,7 @@ def forget(session: Session = "", older_than: Older = "") -> None:
             return await forget_older(database, _before(older_than, utc_now()))
         return await forget_session(database, session, voter_key(secret_of(settings), "session", session))
 
-    done = _on_database(settings, work)
+    done = on_database(settings, work)
     _say(f"{done.battles} battles were erased, and the voter of {done.votes} votes in others.")
     if done.in_log:
         raise ConfigurationError(
@@ -175,7 +175,7 @@ def _before(older_than: str, now: datetime) -> datetime:
         raise InvalidInput(f"--older-than: {older_than!r} {error}") from None
 
 
-def _on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+def on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run ``work`` on the configured database, whose schema must be this version's."""
     from app.database.database import Database, database_url
     from app.database.schema import ready

@@ -197,3 +197,40 @@ def test_an_export_that_does_not_fit_is_one_line(books: Path, tmp_path: Path, ou
     assert refused.returncode == 2
     assert refused.stderr.count(b"\n") == 1
     assert b"can't be written (No space left on device)" in refused.stderr
+
+
+def test_the_newest_battles_are_listed(arena: Arena, books: Path) -> None:
+    listed = json.loads(arena("battles", "list", "--json").stdout)
+    assert len(listed) == 1
+    (battle,) = listed
+    assert battle["status"] == "finished"
+    line = arena("battles", "list").stdout.decode()
+    assert line.startswith(battle["id"])
+    assert battle["message"] in line
+    assert json.loads(arena("battles", "list", "--json", "--since", "0s").stdout) == []
+
+
+def test_one_battle_is_shown_whole(arena: Arena, books: Path) -> None:
+    (battle,) = json.loads(arena("battles", "list", "--json").stdout)
+    shown = json.loads(arena("battles", "show", battle["id"], "--json").stdout)
+    assert shown["votes"]
+    assert {answer["model"] for answer in shown["answers"]} <= set(shown["contestants"])
+    words = arena("battles", "show", battle["id"]).stdout.decode()
+    assert f"prompt: {battle['message']}" in words
+    assert "round 1: " in words
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("show", "nothing"), b"There is no battle 'nothing'"),
+        (("list", "--since", "soon"), b"--since: 'soon' is no duration"),
+    ],
+)
+def test_what_can_not_be_shown_is_said_in_one_line(
+    arena: Arena, books: Path, words: tuple[str, ...], said: bytes
+) -> None:
+    left = arena("battles", *words)
+    assert left.returncode == 2
+    assert said in left.stderr
+    assert left.stderr.count(b"\n") == 1

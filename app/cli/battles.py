@@ -1,0 +1,136 @@
+"""``arena battles``: the newest battles, and one of them whole, from the database itself; no server needs to run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+
+from app.cli.records import on_database
+from app.errors import InvalidInput, NotFound
+from app.settings.forms import parse_duration
+from app.settings.settings import load_settings
+
+if TYPE_CHECKING:
+    from app.database.database import Database
+    from app.records.values import AnswerRecord, BattleRecord, BattleSummary
+
+battles = typer.Typer(help="Show battles that were played here.", no_args_is_help=True)
+
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")]
+Since = Annotated[str, typer.Option(help="Only those opened since: 24h, 30m.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
+
+_SHOWN_OF_A_PROMPT = 60
+
+
+@battles.command("list")
+def list_(limit: Limit = 20, since: Since = "", as_json: AsJson = False) -> None:
+    """List the newest battles: when, status, round, prompt."""
+    age = _age(since) if since else None
+
+    async def work(database: Database) -> list[BattleSummary]:
+        from app.records.ledger import Ledger, utc_now
+
+        first = None if age is None else utc_now() - age
+        found = await Ledger(database).newest(limit)
+        return [battle for battle in found if first is None or battle.created_at >= first]
+
+    found = on_database(load_settings(), work)
+    if as_json:
+        _write_json([asdict(battle) for battle in found])
+        return
+    for battle in found:
+        prompt = "(erased)" if battle.erased else " ".join(battle.message.split())[:_SHOWN_OF_A_PROMPT]
+        _write(
+            f"{battle.id}  {battle.created_at:%Y-%m-%d %H:%M}  {battle.status.value:<8}  round {battle.round}  {prompt}"
+        )
+    if not found:
+        _write("No battle was opened in that time.")
+
+
+@battles.command("show")
+def show(battle: Annotated[str, typer.Argument(help="A battle's id.")], as_json: AsJson = False) -> None:
+    """Show one battle: its prompt, its votes, and each answer with its model, host and times."""
+
+    async def work(database: Database) -> tuple[BattleRecord | None, dict[int, AnswerRecord]]:
+        from app.records.ledger import Ledger
+
+        ledger = Ledger(database)
+        return await ledger.battle(battle), await ledger.answers(battle)
+
+    record, answers = on_database(load_settings(), work)
+    if record is None:
+        raise NotFound(f"There is no battle {battle!r}; arena battles list shows those that there are")
+    if as_json:
+        _write_json(_summary(record) | {"answers": [_answer(one) for _, one in sorted(answers.items())]})
+        return
+    for line in _story(record, answers):
+        _write(line)
+
+
+def _age(since: str) -> timedelta:
+    try:
+        age = parse_duration(since)
+        assert isinstance(age, timedelta)
+    except (ValueError, AssertionError):
+        raise InvalidInput(f"--since: {since!r} is no duration; write 24h or 30m") from None
+    if age < timedelta(0):
+        raise InvalidInput(f"--since: {since!r} lies in the future; write how long ago")
+    return min(age, timedelta(days=36_500))
+
+
+def _summary(battle: BattleRecord) -> dict[str, Any]:
+    return {
+        "battle_id": battle.id,
+        "created_at": battle.created_at,
+        "ended_at": battle.ended_at,
+        "status": battle.status.value,
+        "message": battle.message,
+        "contestants": list(battle.contestants),
+        "votes": [{"round": vote.round, "verdict": vote.verdict.value} for vote in battle.votes],
+    }
+
+
+def _answer(answer: AnswerRecord) -> Mapping[str, Any]:
+    return {
+        "entry": answer.entry,
+        "model": answer.model,
+        "host": answer.host,
+        "finish_reason": answer.finish_reason,
+        "error_code": answer.error_code,
+        "attempts": answer.attempts,
+        "fallback": answer.fallback,
+        "timing": answer.timing.to_dict(),
+        "text": answer.text,
+    }
+
+
+def _story(battle: BattleRecord, answers: Mapping[int, AnswerRecord]) -> Iterator[str]:
+    yield f"battle {battle.id}, {battle.status.value}, opened {battle.created_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"prompt: {battle.message}"
+    for vote in battle.votes:
+        a, b = battle.contestants[vote.pair.a], battle.contestants[vote.pair.b]
+        yield f"round {vote.round}: {a} against {b}: {vote.verdict.value}"
+    for _, answer in sorted(answers.items()):
+        times = ", ".join(
+            f"{name} {value:.2f}"
+            for name, value in answer.timing.to_dict().items()
+            if isinstance(value, float) and value
+        )
+        end = answer.error_code or answer.finish_reason
+        yield f"\n{answer.model} on {answer.host or 'no host'}: {end}, {answer.attempts} attempts; {times}"
+        yield answer.text
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _write_json(value: object) -> None:
+    sys.stdout.write(f"{orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()}\n")
