@@ -10,7 +10,8 @@ from datetime import timedelta
 class Timeouts:
     """The limits of one model server.
 
-    ``first_token`` covers connecting, the server's queue, a cold load and the prompt; a load has the same limit.
+    ``first_token`` covers connecting, the server's queue, a cold load and the prompt. ``load`` is a bound for loads
+    that nobody else limits (the driver does: ``app.scheduling.driver.load_limit``).
     ``stall`` is the longest silence after it, ``total`` the longest answer counted from it. ``probe`` is for the
     short questions (what is loaded, what is installed, which version, unload).
     """
@@ -20,6 +21,7 @@ class Timeouts:
     stall: timedelta = timedelta(seconds=20)
     total: timedelta = timedelta(seconds=300)
     probe: timedelta = timedelta(seconds=2)
+    load: timedelta = timedelta(hours=24)
 
 
 DEFAULT_LIMITS = Timeouts()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.backends.base import Backend
 from app.backends.ollama.backend import OllamaBackend
+from app.backends.timeouts import Timeouts
 from app.settings.settings import Settings
 
 
@@ -23,7 +24,12 @@ class Kind:
 
 
 def _ollama(url: str, settings: Settings) -> Backend:
-    return OllamaBackend(url, keep_alive=settings.arena_keep_alive, tick=settings.arena_tick)
+    limits = Timeouts(
+        first_token=settings.arena_first_token_limit,
+        stall=settings.arena_stall_limit,
+        total=settings.arena_answer_limit,
+    )
+    return OllamaBackend(url, keep_alive=settings.arena_keep_alive, limits=limits, tick=settings.arena_tick)
 
 
 DEFAULT_KIND = "ollama"

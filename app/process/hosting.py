@@ -89,6 +89,7 @@ class HostsWiring:
         policy = Policy(
             options=lambda model: options_for(self._settings, model),
             keep=self._kept_on(host),
+            load_limit=self._settings.arena_load_limit,
             intervals=Intervals(probe_every=self._settings.arena_probe),
         )
         return Driver(host, ports, policy)

@@ -131,6 +131,10 @@ class Settings(BaseSettings):
     arena_prewarm: bool = True
     arena_probe: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
     arena_drain: Duration = Field(default=timedelta(seconds=15), ge=timedelta(0))
+    arena_load_limit: Duration = Field(default=timedelta(seconds=180), gt=timedelta(0))
+    arena_first_token_limit: Duration = Field(default=timedelta(seconds=180), gt=timedelta(0))
+    arena_stall_limit: Duration = Field(default=timedelta(seconds=20), gt=timedelta(0))
+    arena_answer_limit: Duration = Field(default=timedelta(seconds=300), gt=timedelta(0))
     arena_keep_alive: KeepAlive = Field(default=timedelta(hours=72), gt=timedelta(0))
     arena_max_message: int = Field(default=32_000, ge=1)
     arena_battle_ttl: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))

@@ -234,7 +234,7 @@ async def test_every_call_ends_within_its_limit_and_leaves_no_connection() -> No
     async def silent(connection: Connection) -> None:
         await connection.left.wait()
 
-    limits = Timeouts(first_token=timedelta(seconds=0.2), probe=timedelta(seconds=0.1))
+    limits = Timeouts(load=timedelta(seconds=0.2), probe=timedelta(seconds=0.1))
     async with playing(silent) as wire:
         backend = OllamaBackend(wire.url, limits=limits)
         with pytest.raises(LoadTimedOut):

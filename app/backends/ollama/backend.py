@@ -100,7 +100,7 @@ class OllamaBackend:
         body = chat_body(model, (), options, stream=False)
         body["keep_alive"] = keep_alive_form(self._keep_alive)
         started = self._clock()
-        reply = await self._calls.post(_CHAT, body, OrderReply, self._limits.first_token, late=LoadTimedOut)
+        reply = await self._calls.post(_CHAT, body, OrderReply, self._limits.load, late=LoadTimedOut)
         if not reply.done or reply.done_reason != "load":
             raise UpstreamFailed(f"a load was answered with done_reason {reply.done_reason!r}")
         return self._clock() - started

@@ -19,6 +19,7 @@ from app.scheduling.driver.answers import RunningAnswers
 from app.scheduling.driver.attempt import STORE_UNAVAILABLE, AttemptRunner
 from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.jobs import JobTable
+from app.scheduling.driver.load_limit import LoadLimits
 from app.scheduling.driver.loader import Loader, NothingToLoad
 from app.scheduling.driver.policy import Policy
 from app.scheduling.driver.rerouter import Rerouter
@@ -59,6 +60,7 @@ class Executor:
             state.events,
             now=time.now,
             recovery=policy.intervals.recovery,
+            limits=LoadLimits(policy.load_limit),
         )
         self._tasks = DriverTasks(host.name, changed)
         self._rerouter = Rerouter(

@@ -21,6 +21,7 @@ import structlog
 
 from app.backends.base import BackendError, GenerationOptions, LoadedModel, LoadTimedOut, ResidencyControl
 from app.scheduling.driver.events import HostEvents
+from app.scheduling.driver.load_limit import LoadLimits
 from app.scheduling.driver.residency import Residency
 from app.scheduling.planning.planner import Unload
 from app.timing.history import History
@@ -77,12 +78,14 @@ class Loader:
         poll: timedelta = POLL_EVERY,
         unload_limit: timedelta = UNLOAD_LIMIT,
         recovery: timedelta = RECOVERY,
+        limits: LoadLimits | None = None,
     ) -> None:
         self._control = control
         self._residency = residency
         self._options = options
         self._history = history
         self._events = events
+        self._limits = limits or LoadLimits(timedelta(minutes=3))
         self._now = now
         self._poll = poll.total_seconds()
         self._unload_limit = unload_limit.total_seconds()
@@ -106,16 +109,19 @@ class Loader:
         began = residency.loading_since
         self._log.info("model_loading", model=model)
         try:
-            seconds = await self._control.load(model, self._options(model))
+            seconds = await self._within_limit(model)
             flaws = await self._verified(model)
         except BackendError as error:
             hung = isinstance(error, LoadTimedOut)
+            if hung:
+                self._limits.timed_out(model)
             self._events.record("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
             raise
         finally:
             residency.end_load()
         self._windows[model] = LoadWindow(began, self._now())
         self._history.loaded(model, seconds)
+        self._limits.loaded(model)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
         return seconds
 
@@ -143,6 +149,18 @@ class Loader:
         finally:
             residency.leaving.discard(model)
 
+    async def _within_limit(self, model: str) -> float:
+        """Load; LoadTimedOut after the limit, which closes the connection and so ends the load on the server."""
+        usual_s = self._history.loads().get(model, 0.0)
+        limit = self._limits.of(model, self._residency.sizes.get(model, 0), usual_s)
+        try:
+            async with asyncio.timeout(limit.total_seconds()) as timeout:
+                return await self._control.load(model, self._options(model))
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise LoadTimedOut(f"not loaded within {limit.total_seconds():.0f} s") from None
+
     async def _gone(self, model: str) -> None:
         while True:
             if await self._residency.refresh() and not self._residency.has(model):
@@ -157,7 +175,7 @@ class Loader:
         if "offloaded" in flaws:
             # Asked with the same options, the server would keep it where it is.
             await self.unload(Unload(model, "offloaded"))
-        await self._control.load(model, self._options(model))
+        await self._within_limit(model)
         flaws = await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
             self._events.record("offloaded", model, "also after a second load: taken as it is")

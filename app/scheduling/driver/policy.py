@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from app.backends.base import GenerationOptions
 from app.scheduling.driver.intervals import Intervals
@@ -15,8 +16,10 @@ class Policy:
 
     ``options`` gives the options of a model's battles, for its loads, and must have an answer for any name. ``keep``
     gives the models that the host should hold while nobody waits, the most wanted first; None keeps none.
+    ``load_limit`` is the least that a load may take before it counts as hung.
     """
 
     options: Callable[[str], GenerationOptions]
     keep: Callable[[], Sequence[str]] | None = None
+    load_limit: timedelta = timedelta(seconds=180)
     intervals: Intervals = field(default_factory=Intervals)
