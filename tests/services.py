@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from secrets import token_bytes
 from typing import Any, NoReturn
 
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from app.settings.settings import Settings
 from app.web import application
 from app.web.shared.services import Services
 
-ROOMS = ("manager", "viewing", "boards", "contestants", "readiness")
+ROOMS = ("manager", "viewing", "boards", "contestants", "readiness", "comparisons")
 
 
 class Absent:
@@ -31,8 +32,8 @@ def settings_with(**known: Any) -> Settings:
 
 def services_with(settings: Settings | None = None, **rooms: Any) -> Services:
     """The services that a test gives by their fields' names; the other rooms are absent."""
-    given: dict[str, Any] = {name: Absent(name) for name in ROOMS} | rooms
-    return Services(settings or settings_with(), **given)
+    given: dict[str, Any] = {name: Absent(name) for name in ROOMS} | {"secret": token_bytes(32), "fleet": None} | rooms
+    return Services(settings=settings or settings_with(), **given)
 
 
 def app_with(services: object) -> FastAPI:

@@ -17,9 +17,9 @@ from app.hosts.names import same_model
 from app.hosts.probes import ProbeResult, probe
 
 PROBE_EVERY = timedelta(seconds=30)
-#: While a host is in trouble it is looked at more often: it is cheap, and people wait for it.
+#: While a host is in trouble it is probed more often: that is cheap, and people wait for it.
 TROUBLE_EVERY = timedelta(seconds=5)
-#: A question on demand is not put to the hosts more often than this.
+#: A probe on demand is not made more often than this.
 ASK_AGAIN = timedelta(seconds=1)
 
 log = structlog.get_logger(__name__)
@@ -30,14 +30,14 @@ def warn(trouble: str) -> None:
     log.warning("host_trouble", trouble=trouble)
 
 
-def tell_nobody(_: str) -> None:
-    """For a worker whose parent has told it."""
+def ignore(_: str) -> None:
+    """For a worker whose parent has logged the trouble."""
 
 
 class Roster:
     """The catalog of now. ``run`` keeps it true; a dead host delays nobody, its probe is time-boxed and cached.
 
-    ``told`` gets each trouble of the first probe; what is new later goes to the log.
+    ``on_trouble`` gets each trouble of the first probe; what is new later is logged.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Roster:
         backends: Mapping[str, Backend],
         configured: Sequence[str],
         clock: Callable[[], float] = monotonic,
-        told: Callable[[str], None] = warn,
+        on_trouble: Callable[[str], None] = warn,
     ) -> None:
         self._hosts = tuple(hosts)
         self._backends = backends
@@ -55,8 +55,8 @@ class Roster:
         self._states: dict[str, ProbeResult] = {}
         self._probed = float("-inf")
         self._turn = asyncio.Lock()
-        self._tell = told
-        self._told: tuple[str, ...] = ()
+        self._on_trouble = on_trouble
+        self._known_troubles: tuple[str, ...] = ()
         self.catalog = Catalog()
         #: What each host has, live; of a host that does not answer, what it had when it last did.
         self.models_by_host: dict[str, tuple[str, ...]] = {}
@@ -68,7 +68,7 @@ class Roster:
         return self.catalog.warnings()
 
     async def refresh(self) -> None:
-        """Probe all hosts at once; tell the log what is new in their trouble."""
+        """Probe all hosts at once; log what is new in their trouble."""
         async with self._turn:
             if self._clock() - self._probed < ASK_AGAIN.total_seconds():
                 return
@@ -81,9 +81,9 @@ class Roster:
             self.catalog = catalog(self._configured, self._hosts, self._states, self._installed)
             self._probed = self._clock()
         for trouble in self.troubles:
-            if trouble not in self._told:
-                self._tell(trouble)
-        self._told, self._tell = self.troubles, warn
+            if trouble not in self._known_troubles:
+                self._on_trouble(trouble)
+        self._known_troubles, self._on_trouble = self.troubles, warn
 
     async def _state(self, host: Host) -> ProbeResult:
         """Probe a host; one that scales to zero, or can't be asked, has the models that are configured."""

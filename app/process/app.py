@@ -37,7 +37,7 @@ from app.hosts.roster import Roster
 from app.leaderboard.cache import LeaderboardCache
 from app.logs import configuration
 from app.logs.repeats import Losses
-from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nobody_to_tell
+from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
 from app.process.hosting import HostsWiring, backends_of
 from app.readiness.readiness import Stores
 from app.records.comparisons import comparisons
@@ -70,7 +70,7 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 
 async def check(settings: Settings) -> None:
-    """Find what no worker could start with, while it can still be told in one line; create SQLite's file.
+    """Find what no worker could start with, while one line can still say so; create SQLite's file.
 
     Raises:
         ConfigurationError: the line.
@@ -79,8 +79,8 @@ async def check(settings: Settings) -> None:
     checked(settings)
     url = database_url(settings)
     for one in (*settings.ignored, *ignored_words(url)):
-        tell = log.warning if one.mistake else log.info
-        tell("setting_ignored", setting=one.setting, why=one.why, remedy=one.remedy)
+        write = log.warning if one.mistake else log.info
+        write("setting_ignored", setting=one.setting, why=one.why, remedy=one.remedy)
     await ready(url)
     if settings.redis_address:
         redis = commands_client(settings.redis_address)
@@ -91,14 +91,14 @@ async def check(settings: Settings) -> None:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Services]:
-    """Everything that a process which people call needs, running; closed in reverse order."""
+    """Everything that a serving process needs, running; closed in reverse order."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(built(settings))
+        process = await stack.enter_async_context(built(settings))
         supervisor = await stack.enter_async_context(Supervisor())
-        house.start_serving(supervisor)
-        drain = await stack.enter_async_context(house.driving(supervisor))
-        services = house.services()
-        # What lives for ever is taken out of the collector's sight: a full collection would stop the loop for 50 ms.
+        process.start_serving(supervisor)
+        drain = await stack.enter_async_context(process.driving(supervisor))
+        services = process.services()
+        # What lives for ever is frozen: a full collection would stop the loop for 50 ms.
         gc.collect()
         gc.freeze()
         with drained_at_sigterm(drain, on_begin=services.start_draining, on_end=services.end_streams):
@@ -113,9 +113,9 @@ async def built(settings: Settings) -> AsyncIterator[ArenaProcess]:
         database = await _database(settings, stack)
         hosts = hosts_from(settings)
         backends = backends_of(settings, hosts, stack)
-        house = ArenaProcess(settings, redis, subscriber, database, hosts, backends)
-        stack.push_async_callback(house.aclose)
-        yield house
+        process = ArenaProcess(settings, redis, subscriber, database, hosts, backends)
+        stack.push_async_callback(process.aclose)
+        yield process
 
 
 async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redis]:
@@ -178,7 +178,7 @@ class ArenaProcess:
             prefetch=settings.arena_prefetch,
             named=settings.arena_reveal != "end",
             battle_ttl=settings.arena_battle_ttl,
-            describe=self._asked,
+            describe=self._provenance,
             is_fallback=self._hosting.is_fallback,
             counters=self._hosting.counters,
         )
@@ -191,7 +191,7 @@ class ArenaProcess:
             counters=self._hosting.counters,
             events_path=events_path,
         )
-        self._boards = LeaderboardCache(redis, database, self._may_be_drawn)
+        self._boards = LeaderboardCache(redis, database, self._contestants)
         self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
         sink = ArenaSink(
             self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
@@ -200,17 +200,17 @@ class ArenaProcess:
 
     def _request_of(self, document: Document, model: str) -> GenerationRequest:
         system = system_for(self._settings, model, document.system)
-        told = (Message("system", system),) if system else ()
-        question = Message("user", document.battle.message)
-        return GenerationRequest(model, (*told, question), options_for(self._settings, model))
+        instructions = (Message("system", system),) if system else ()
+        prompt = Message("user", document.battle.message)
+        return GenerationRequest(model, (*instructions, prompt), options_for(self._settings, model))
 
-    def _asked(self, document: Document, model: str, host: str) -> Provenance:
+    def _provenance(self, document: Document, model: str, host: str) -> Provenance:
         found = self.roster.installed(host, model) or InstalledModel(model, 0)
         options = as_sent(options_for(self._settings, model))
         system = system_for(self._settings, model, document.system)
         return Provenance(ModelIdentity(model, found.digest, found.quantization, options), system or None)
 
-    def _may_be_drawn(self) -> tuple[str, ...]:
+    def _contestants(self) -> tuple[str, ...]:
         """The configured models, else all that a host had when it last answered."""
         return self._settings.arena_models or tuple({n for names in self.roster.models_by_host.values() for n in names})
 
@@ -223,17 +223,17 @@ class ArenaProcess:
         supervisor.keep("metrics", self._hosting.counters.run)
         supervisor.keep("parent-watch", end_with_parent)
         await self.roster.refresh()
-        leaving = nobody_to_tell
+        leave = nothing_to_leave
         if self.drivers:
             with suppress(RedisError, OSError):  # shares are known a moment later
-                await self._hosting.fair_share.look()
-            supervisor.keep("spread", self._hosting.fair_share.run)
-            leaving = self._hosting.fair_share.leave
-        async with drivers_running(self.drivers, supervisor, self._settings.arena_drain, leaving) as drain:
+                await self._hosting.fair_share.refresh()
+            supervisor.keep("fair-share", self._hosting.fair_share.run)
+            leave = self._hosting.fair_share.leave
+        async with drivers_running(self.drivers, supervisor, self._settings.arena_drain, leave) as drain:
             yield drain
 
     def start_serving(self, supervisor: Supervisor) -> None:
-        """Start the tasks of a process that people call."""
+        """Start the tasks of a serving process."""
         supervisor.keep("hub", self._hub.run)
         supervisor.keep("hub-refresh", self._hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
@@ -242,16 +242,21 @@ class ArenaProcess:
 
     def services(self) -> Services:
         """What the routes work with."""
-        viewing = Viewing(self._hub, self._manager.snapshot)
-        contestants = AtHand(self.roster, self._hosting.router)
-        secret = secret_of(self._settings)
         hosting = self._hosting
         fleet = fleet_on(
-            self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm, doctor=self._examined
+            self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm, doctor=self._diagnose
         )
-        wired = (self._settings, self._manager, viewing, self._boards, contestants, self.readiness, secret)
-        votes = partial(comparisons, self._database, EXPORT_CHUNK)
-        return Services(*wired, fleet=fleet, comparisons=votes)
+        return Services(
+            settings=self._settings,
+            manager=self._manager,
+            viewing=Viewing(self._hub, self._manager.snapshot),
+            boards=self._boards,
+            contestants=AvailableModels(self.roster, hosting.router),
+            readiness=self.readiness,
+            secret=secret_of(self._settings),
+            fleet=fleet,
+            comparisons=partial(comparisons, self._database, EXPORT_CHUNK),
+        )
 
     async def readiness(self) -> Readiness:
         """What is missing for battles, and what is in trouble but no reason to leave."""
@@ -260,7 +265,7 @@ class ArenaProcess:
             return Readiness(missing)
         reports = await self._hosting.reports.read()
         # A report outlives its driver for a while, the lease does not.
-        driven = {host: told for host, told in reports.items() if await HostLease(self._redis, host).taken()}
+        driven = {host: report for host, report in reports.items() if await HostLease(self._redis, host).taken()}
         silent = [host.host for host in self.roster.catalog.unreachable]
         return Readiness(degraded=troubles(driven, self._hosts, silent))
 
@@ -268,8 +273,8 @@ class ArenaProcess:
         """End what a call may have begun."""
         await self._stores.aclose()
 
-    async def _examined(self) -> Diagnosis:
-        """What the doctor finds, for those who run the arena."""
+    async def _diagnose(self) -> Diagnosis:
+        """What the doctor finds, for operators."""
         return await diagnose(
             self._settings,
             self._hosts,
@@ -280,7 +285,7 @@ class ArenaProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class AtHand:
+class AvailableModels:
     """``app.web.shared.services.Contestants`` over the roster and the router."""
 
     roster: Roster
@@ -295,7 +300,7 @@ class AtHand:
         listed = await self.roster.at_hand()
         try:
             there = await self.router.written(listed)
-        except RedisError:  # who opens a battle is told so by ``room_for``; others only ask
+        except RedisError:  # to open a battle, ``room_for`` needs Redis and fails; others only read the list
             return listed
         if len(there) < 2:
             why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"

@@ -16,27 +16,27 @@ import structlog
 from app.scheduling.driver.driver import Driver
 from app.tasks import Supervisor
 
-#: How often a worker looks whether its parent lives.
+#: How often a worker checks whether its parent lives.
 PARENT_CHECK_S = 1.0
 
 log = structlog.get_logger(__name__)
 
 
-def nobody_to_tell() -> None:
-    """For drivers that share their hosts with nobody."""
+def nothing_to_leave() -> None:
+    """For drivers that don't share their hosts with other processes."""
 
 
 @asynccontextmanager
 async def drivers_running(
-    drivers: Sequence[Driver], supervisor: Supervisor, drain: timedelta, leaving: Callable[[], None] = nobody_to_tell
+    drivers: Sequence[Driver], supervisor: Supervisor, drain: timedelta, leave: Callable[[], None] = nothing_to_leave
 ) -> AsyncIterator[Drain]:
     """Run the drivers; the yielded drain stops them early, the end of the block at the latest.
 
-    ``leaving`` is told once, when the drain begins.
+    ``leave`` is called once, when the drain begins.
     """
     for driver in drivers:
         supervisor.keep(f"driver {driver.host.name}", driver.run)
-    draining = Drain(drivers, drain, leaving)
+    draining = Drain(drivers, drain, leave)
     try:
         yield draining
     finally:
@@ -47,18 +47,18 @@ class Drain:
     """Stops the drivers once: they admit nothing more, finish what they can, and release their leases."""
 
     def __init__(
-        self, drivers: Sequence[Driver], limit: timedelta, leaving: Callable[[], None] = nobody_to_tell
+        self, drivers: Sequence[Driver], limit: timedelta, leave: Callable[[], None] = nothing_to_leave
     ) -> None:
-        self._lanes = drivers
+        self._drivers = drivers
         self._limit = limit
-        self._leaving = leaving
+        self._leave = leave
         self._done: asyncio.Future[list[BaseException | None]] | None = None
 
     def begin(self) -> None:
         """Start draining; a second call changes nothing."""
         if self._done is None:
-            self._leaving()
-            stops = (driver.stop(self._limit) for driver in self._lanes)
+            self._leave()
+            stops = (driver.stop(self._limit) for driver in self._drivers)
             self._done = asyncio.ensure_future(asyncio.gather(*stops, return_exceptions=True))
 
     async def done(self) -> None:
@@ -70,7 +70,7 @@ class Drain:
 
 @contextmanager
 def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Callable[[], None]) -> Iterator[None]:
-    """Drain at the signal, and let uvicorn have it afterwards: until then load balancers can ask and are told 503.
+    """Drain at the signal, and pass it to uvicorn afterwards: until then load balancers are answered 503.
 
     At Ctrl-C, or a second signal, uvicorn has it at once; what the drivers still need follows with the lifespan's end.
     """
@@ -109,7 +109,7 @@ def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Calla
 
 
 async def end_with_parent() -> None:
-    """End this worker when the process that started it is gone: nobody would restart or stop it."""
+    """End this worker when the process that started it is gone: nothing would restart or stop it."""
     parent = parent_process()
     if parent is None:
         return

@@ -1,4 +1,4 @@
-"""Runs drivers and nothing else: ``arena scheduler``, for when those who serve shall not drive, or elsewhere.
+"""Runs drivers and nothing else: ``arena scheduler``, where the serving processes should not drive.
 
 With one worker this process drives; with more it watches over children that do, and starts those anew that die.
 """
@@ -27,12 +27,12 @@ from app.process.serve import redis_of_this_process
 from app.settings.settings import Settings
 from app.tasks import Supervisor
 
-LOOK_EVERY_S = 0.1
+CHECK_EVERY_S = 0.1
 #: A worker that died is started again after this pause.
 RESTART_PAUSE_S = 1.0
 #: What a worker needs to end, beside its drain.
 END_LIMIT_S = 15.0
-#: What to know when drivers and those who serve meet in the private Redis of a folder.
+#: The remedy when a scheduler would use the private Redis of a folder.
 PRIVATE = "only an arena serve with this ARENA_DATA_DIR on this machine is driven for; set REDIS_URL for all others"
 
 log = structlog.get_logger(__name__)
@@ -67,10 +67,10 @@ def announce(settings: Settings) -> None:
 def run_scheduler(settings: Settings, ready: Callable[[], None]) -> None:
     """Be one process with drivers until a signal ends it; ``ready`` is called once they run. For the main thread."""
     with suppress(KeyboardInterrupt):
-        asyncio.run(_until_told(settings, ready))
+        asyncio.run(_until_signal(settings, ready))
 
 
-async def _until_told(settings: Settings, ready: Callable[[], None]) -> None:
+async def _until_signal(settings: Settings, ready: Callable[[], None]) -> None:
     end = asyncio.Event()
     async with opened_scheduler(settings, end.set):
         ready()
@@ -81,9 +81,9 @@ async def _until_told(settings: Settings, ready: Callable[[], None]) -> None:
 async def opened_scheduler(settings: Settings, on_end: Callable[[], None]) -> AsyncIterator[None]:
     """Everything that drivers need, running; ``on_end`` is called when a signal has drained them or cuts them off."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(built(settings))
+        process = await stack.enter_async_context(built(settings))
         supervisor = await stack.enter_async_context(Supervisor())
-        drain = await stack.enter_async_context(house.driving(supervisor))
+        drain = await stack.enter_async_context(process.driving(supervisor))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(
                 number, signal.SIG_IGN
@@ -101,7 +101,7 @@ class SchedulerProcess:
         self._up: dict[BaseProcess, Event] = {}
         self._workers: list[BaseProcess] = []
         self._count = workers
-        self._told = 0
+        self._signal = 0
 
     def run(self) -> None:
         """Keep the workers alive until a signal comes, then end them.
@@ -110,19 +110,19 @@ class SchedulerProcess:
             ConfigurationError: a worker ended before it drove anything; its own line is on stderr.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._tell)
+            signal.signal(number, self._forward)
         try:
             for _ in range(self._count):
                 self._start()
             self._wait_until_up()
-            while not self._told:
+            while not self._signal:
                 self._revive()
-                sleep(LOOK_EVERY_S)
+                sleep(CHECK_EVERY_S)
         finally:
             self._end()
 
-    def _tell(self, number: int, _: object) -> None:
-        self._told = number
+    def _forward(self, number: int, _: object) -> None:
+        self._signal = number
         for worker in self._workers:
             if worker.pid is not None and worker.is_alive():
                 os.kill(worker.pid, number)
@@ -135,11 +135,11 @@ class SchedulerProcess:
         self._workers.append(worker)
 
     def _wait_until_up(self) -> None:
-        while not self._told and not all(up.is_set() for up in self._up.values()):
+        while not self._signal and not all(up.is_set() for up in self._up.values()):
             if not all(worker.is_alive() for worker in self._workers):
                 raise ConfigurationError("a worker could not start; see the log above")
-            sleep(LOOK_EVERY_S)
-        if not self._told:
+            sleep(CHECK_EVERY_S)
+        if not self._signal:
             announce(self._settings)
 
     def _revive(self) -> None:
@@ -150,13 +150,13 @@ class SchedulerProcess:
             del self._up[worker]
         if dead:
             sleep(RESTART_PAUSE_S)
-        while not self._told and len(self._workers) < self._count:
+        while not self._signal and len(self._workers) < self._count:
             self._start()
 
     def _end(self) -> None:
         """Wait for the workers to drain, and end those that don't."""
-        if not self._told:
-            self._tell(signal.SIGTERM, None)
+        if not self._signal:
+            self._forward(signal.SIGTERM, None)
         deadline = monotonic() + self._settings.arena_drain.total_seconds() + END_LIMIT_S
         for worker in self._workers:
             worker.join(max(deadline - monotonic(), 0.0))

@@ -13,7 +13,7 @@ from app.backends.retrying import retrying
 from app.hosts.host import Host
 from app.hosts.kinds import KINDS
 from app.hosts.options import options_for
-from app.hosts.roster import Roster, tell_nobody, warn
+from app.hosts.roster import Roster, ignore, warn
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import HostAssignments
 from app.scheduling.dispatch.queue import HostQueue
@@ -51,9 +51,9 @@ class HostsWiring:
         self.counters = Counters(redis)
         self.reports = HostReports(redis, [host.name for host in hosts])
         self.fair_share = FairShare(redis, [host.name for host in hosts])
-        # One line for each trouble, not one from each worker: the parent looked before it started them.
-        told = warn if parent_process() is None else tell_nobody
-        self.roster = Roster(hosts, backends, settings.arena_models, told=told)
+        # One line for each trouble, not one from each worker: the parent has probed before it started them.
+        on_trouble = warn if parent_process() is None else ignore
+        self.roster = Roster(hosts, backends, settings.arena_models, on_trouble=on_trouble)
         self._settings, self._redis, self._backends = settings, redis, backends
         self._queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
         self.router = Router(
@@ -95,7 +95,7 @@ class HostsWiring:
         return Driver(host, ports, policy)
 
     def _kept_on(self, host: Host) -> Callable[[], Sequence[str]] | None:
-        """What a host should hold while nobody waits; a fallback nothing, for nobody is to be sent there."""
+        """What a host should hold while nothing waits; a fallback nothing: it is only the last resort."""
         if not self._settings.arena_prewarm or host.fallback:
             return None
         return lambda: self.roster.kept_on(host.name)

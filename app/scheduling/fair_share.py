@@ -19,7 +19,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-LOOK_EVERY = timedelta(milliseconds=250)
+REFRESH_EVERY = timedelta(milliseconds=250)
 ALIVE = timedelta(seconds=2)
 """A process that announced itself no later than this is alive: shorter than a lease, so that those who are to take a
 dead one's hosts know it before its leases end."""
@@ -37,7 +37,7 @@ AT_ONCE = timedelta(milliseconds=1500)
 # KEYS: drivers, then the hosts' leases. ARGV: member, ms after which a member is dead, "stay" or "leave".
 # The score is Redis' clock, so that those of the machines don't matter. Returns the living members, and for each lease
 # whether somebody has it.
-_LOOK = """
+_ANNOUNCE = """
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 if ARGV[3] == 'stay' then redis.call('ZADD', KEYS[1], ms, ARGV[1]) else redis.call('ZREM', KEYS[1], ARGV[1]) end
@@ -108,7 +108,7 @@ class FairShare:
 
     A fair share is the number of hosts divided by that of living processes, rounded up. Below its share a process
     asks for hosts that nobody drives, each process for other ones first; from its share on, only for one that nobody
-    took for ``GRACE``. Above its share it gives up hosts, as they become idle. ``run`` it as a task, after ``look``;
+    took for ``GRACE``. Above its share it gives up hosts, as they become idle. ``run`` it as a task, after ``refresh``;
     ``clock`` is monotonic, ``member`` this process' id.
     """
 
@@ -118,7 +118,7 @@ class FairShare:
         self._hosts = tuple(hosts)
         self._clock = clock
         self._member = member or token_hex(8)
-        self._look = redis.register_script(_LOOK)
+        self._announce = redis.register_script(_ANNOUNCE)
         self._keys = ["arena:drivers", *(f"arena:host:{{{host}}}:lease" for host in self._hosts)]
         self._drivers: frozenset[str] = frozenset()
         self._seen = clock()
@@ -178,7 +178,7 @@ class FairShare:
         self._leaving = True
         self._left.set()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Say that this process lives (or leaves), and see who else does and which hosts nobody drives.
 
         Raises:
@@ -197,11 +197,11 @@ class FairShare:
         self._free = {host: self._free.get(host, now) for host in free}
 
     async def run(self) -> None:
-        """Look ``LOOK_EVERY`` until ``leave``; without Redis what was seen last holds for ``BLIND``."""
+        """Look ``REFRESH_EVERY`` until ``leave``; without Redis what was seen last holds for ``BLIND``."""
         while not self._leaving:
             await self._look_or_not()
             try:
-                async with asyncio.timeout(LOOK_EVERY.total_seconds()):
+                async with asyncio.timeout(REFRESH_EVERY.total_seconds()):
                     await self._left.wait()
             except TimeoutError:
                 continue
@@ -210,12 +210,12 @@ class FairShare:
     async def _look_or_not(self) -> None:
         try:
             async with asyncio.timeout(ALIVE.total_seconds() / 2):
-                await self.look()
+                await self.refresh()
         except (RedisError, OSError):
             return
 
     async def _look_once(self, args: list[Any]) -> tuple[list[bytes], list[int]]:
-        members, held = await self._look(keys=self._keys, args=args)
+        members, held = await self._announce(keys=self._keys, args=args)
         return members, held
 
     def _preferred(self) -> list[str]:

@@ -10,7 +10,7 @@ from app.backends.base import BackendUnavailable
 from app.backends.scripted import GeneratingBackend, ScriptedBackend
 from app.errors import Unavailable
 from app.hosts.host import Host
-from app.hosts.roster import ASK_AGAIN, Roster, tell_nobody
+from app.hosts.roster import ASK_AGAIN, Roster, ignore
 
 ONE, TWO, THREE = (Host(name, f"http://{name}:11434") for name in ("one", "two", "three"))
 CLOUD = Host("cloud", "http://cloud:11434", fallback=True)
@@ -55,7 +55,7 @@ class Fleet:
 def fleet(having: dict[Host, tuple[str, ...]], configured: tuple[str, ...] = ()) -> Fleet:
     servers = {host.name: Asked(models=models) for host, models in having.items()}
     clock = Clock()
-    return Fleet(servers, Roster(tuple(having), servers, configured, clock, told=tell_nobody), clock)
+    return Fleet(servers, Roster(tuple(having), servers, configured, clock, on_trouble=ignore), clock)
 
 
 async def test_what_the_hosts_have_can_be_drawn() -> None:

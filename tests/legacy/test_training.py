@@ -21,10 +21,10 @@ from app.records.values import NewBattle
 from app.settings.settings import Settings
 from app.web import application
 from app.web.legacy import training
-from app.web.shared.services import Services
 from tests.leaderboard.playing import BOTH_BAD, TIE, A, B, Player
 from tests.legacy.test_contract import check_shape
 from tests.records.conftest import _migrated_file, database, ledger, url
+from tests.services import services_with
 
 __all__ = ["_migrated_file", "database", "ledger", "url"]
 
@@ -45,7 +45,7 @@ class Operator:
         self.folder, self.exports = folder, folder / "exports"
         self.app = application.create(lambda: None)
         known = Settings(_env_file=None, arena_data_dir=folder, **settings)
-        self.app.state.services = Services(known, None, None, None, None, None, comparisons=read)
+        self.app.state.services = services_with(known, comparisons=read)
 
     async def ask(self, address="127.0.0.1", headers=None, **query):
         transport = httpx.ASGITransport(self.app, client=(address, 4711))

@@ -1,4 +1,4 @@
-"""Hosts spread over processes: a fair share each, nobody waits for the dead, nothing swings to and fro."""
+"""Hosts fair_share over processes: a fair share each, nobody waits for the dead, nothing swings to and fro."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ class Process:
 
     def __init__(self, redis: Redis, hosts: Sequence[str] = HOSTS, clock: Clock | None = None, name: str = "") -> None:
         self.clock = clock or Clock()
-        self.spread = FairShare(redis, hosts, clock=self.clock, member=name)
+        self.fair_share = FairShare(redis, hosts, clock=self.clock, member=name)
         self.leases = {host: HostLease(redis, host) for host in hosts}
         self.held: set[str] = set()
         self.busy: set[str] = set()
         self.asked: list[str] = []
 
     async def step(self) -> None:
-        await self.spread.look()
+        await self.fair_share.refresh()
         for host, lease in self.leases.items():
             if host in self.held:
                 await self._stay(host, lease)
-            elif self.spread.may_ask(host):
+            elif self.fair_share.may_ask(host):
                 self.asked.append(host)
                 if await lease.acquire():
                     self.held.add(host)
-                    self.spread.taken(host)
+                    self.fair_share.taken(host)
 
     async def _stay(self, host: str, lease: HostLease) -> None:
-        if host not in self.busy and self.spread.should_give_up(host):
+        if host not in self.busy and self.fair_share.should_give_up(host):
             self.held.remove(host)
-            self.spread.lost(host)
+            self.fair_share.lost(host)
             await lease.release()
         else:
             await lease.renew()
@@ -81,7 +81,7 @@ async def turns(*processes: Process, times: int = 3, each_s: float = 0.25) -> No
 
 
 async def test_a_process_that_is_alone_drives_all_hosts_at_once(first: Process) -> None:
-    assert not first.spread.may_ask("one"), "nothing is known before the first look"
+    assert not first.fair_share.may_ask("one"), "nothing is known before the first look"
     await first.step()
     assert first.held == set(HOSTS)
 
@@ -124,7 +124,7 @@ async def test_who_has_its_share_asks_for_more_when_nobody_took_it_for_some_time
     (host, _) = second.held
     await second.leases[host].release()
     second.held.remove(host)
-    assert second.spread.drivers == 2, "it lives, but does not ask"
+    assert second.fair_share.drivers == 2, "it lives, but does not ask"
     await first.step()
     assert host not in first.held
     first.clock.now += 0.5
@@ -141,7 +141,7 @@ async def test_the_hosts_of_a_dead_process_are_asked_for_as_soon_as_they_are_fre
     await turns(first)
     await turns(first, second, times=10)
     left = set(second.held)
-    await redis.zrem("arena:drivers", second.spread._member)
+    await redis.zrem("arena:drivers", second.fair_share._member)
     await first.step()
     assert not left & first.held, "its leases are not over yet"
     for host in left:
@@ -165,10 +165,10 @@ async def test_a_host_that_nobody_takes_does_not_swing_to_and_fro(redis: Redis, 
 
 async def test_while_a_host_is_left_to_others_it_is_not_asked_for(first: Process, second: Process) -> None:
     await turns(first)
-    await second.spread.look()
+    await second.fair_share.refresh()
     await turns(first, times=2)
     (given, other) = set(HOSTS) - first.held
-    assert not first.spread.may_ask(given)
+    assert not first.fair_share.may_ask(given)
     await turns(first, times=5)
     assert not {given, other} & first.held
     await turns(first, times=8)
@@ -178,42 +178,42 @@ async def test_while_a_host_is_left_to_others_it_is_not_asked_for(first: Process
 async def test_who_leaves_does_not_count_and_asks_no_more(first: Process, second: Process) -> None:
     await turns(first)
     await turns(first, second)
-    second.spread.leave()
-    await second.spread.run()
-    await first.spread.look()
-    assert first.spread.drivers == 1
-    assert not any(second.spread.may_ask(host) for host in HOSTS)
-    assert not any(second.spread.should_give_up(host) for host in HOSTS)
+    second.fair_share.leave()
+    await second.fair_share.run()
+    await first.fair_share.refresh()
+    assert first.fair_share.drivers == 1
+    assert not any(second.fair_share.may_ask(host) for host in HOSTS)
+    assert not any(second.fair_share.should_give_up(host) for host in HOSTS)
 
 
 async def test_who_is_silent_for_two_seconds_does_not_count(redis: Redis, first: Process, second: Process) -> None:
-    await second.spread.look()
-    await first.spread.look()
-    assert first.spread.drivers == 2
+    await second.fair_share.refresh()
+    await first.fair_share.refresh()
+    assert first.fair_share.drivers == 2
     seconds, micros = await redis.time()
-    await redis.zadd("arena:drivers", {second.spread._member: seconds * 1000 + micros // 1000 - 2100})
-    await first.spread.look()
-    assert first.spread.drivers == 1
+    await redis.zadd("arena:drivers", {second.fair_share._member: seconds * 1000 + micros // 1000 - 2100})
+    await first.fair_share.refresh()
+    assert first.fair_share.drivers == 1
 
 
 async def test_without_redis_for_three_seconds_everybody_may_ask(first: Process, second: Process) -> None:
-    await second.spread.look()
+    await second.fair_share.refresh()
     await first.step()
     assert len(first.held) == 2
     (host, *_) = set(HOSTS) - first.held
     first.clock.now += 3.1
-    assert first.spread.may_ask(host), "the lease decides"
-    assert not any(first.spread.should_give_up(host) for host in HOSTS)
-    await first.spread.look()
-    assert first.spread.drivers == 2
+    assert first.fair_share.may_ask(host), "the lease decides"
+    assert not any(first.fair_share.should_give_up(host) for host in HOSTS)
+    await first.fair_share.refresh()
+    assert first.fair_share.drivers == 2
 
 
 async def test_different_processes_want_different_hosts_first(redis: Redis) -> None:
     hosts = tuple(f"host-{n}" for n in range(40))
     pair = [Process(redis, hosts, name=f"process {n}") for n in range(2)]
     for process in (*pair, *pair):
-        await process.spread.look()
-    wanted = [{host for host in hosts if process.spread.may_ask(host)} for process in pair]
+        await process.fair_share.refresh()
+    wanted = [{host for host in hosts if process.fair_share.may_ask(host)} for process in pair]
     assert [len(some) for some in wanted] == [20, 20]
     assert wanted[0] != wanted[1]
 
@@ -221,40 +221,40 @@ async def test_different_processes_want_different_hosts_first(redis: Redis) -> N
 @pytest.fixture
 async def running(redis_url: str) -> AsyncIterator[tuple[FairShare, asyncio.Task[None]]]:
     client = commands_client(redis_url)
-    spread = FairShare(client, HOSTS)
-    task = asyncio.create_task(spread.run(), name="spread")
-    yield spread, task
+    fair_share = FairShare(client, HOSTS)
+    task = asyncio.create_task(fair_share.run(), name="fair_share")
+    yield fair_share, task
     task.cancel()
     await asyncio.wait({task})
     await client.aclose()
 
 
 async def test_it_runs_until_it_is_to_leave(redis: Redis, running: tuple[FairShare, asyncio.Task[None]]) -> None:
-    spread, task = running
+    fair_share, task = running
 
     async def announced() -> bool:
         return await redis.zcard("arena:drivers") == 1
 
     await wait_until(announced)
     assert await redis.pttl("arena:drivers") > 0
-    await wait_until(lambda: spread.drivers == 1)
-    spread.leave()
+    await wait_until(lambda: fair_share.drivers == 1)
+    fair_share.leave()
     await asyncio.wait_for(task, 5)
     assert not await announced()
 
 
 async def test_an_outage_ends_nothing(redis_server, redis: Redis) -> None:
     client = commands_client(redis_server.url)
-    spread = FairShare(client, HOSTS)
-    task = asyncio.create_task(spread.run(), name="spread")
-    await wait_until(lambda: spread.drivers == 1)
+    fair_share = FairShare(client, HOSTS)
+    task = asyncio.create_task(fair_share.run(), name="fair_share")
+    await wait_until(lambda: fair_share.drivers == 1)
     redis_server.kill()
     await asyncio.sleep(0.6)
     assert not task.done()
     await asyncio.to_thread(redis_server.start)
-    spread._drivers = frozenset()
-    await wait_until(lambda: spread.drivers == 1)
-    spread.leave()
+    fair_share._drivers = frozenset()
+    await wait_until(lambda: fair_share.drivers == 1)
+    fair_share.leave()
     await asyncio.wait_for(task, 5)
     await client.aclose()
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from app.backends.base import BackendUnavailable
 from app.backends.scripted import ScriptedBackend
 from app.hosts.host import Host
-from app.hosts.roster import Roster, tell_nobody
+from app.hosts.roster import Roster, ignore
 from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport, UnloadReport
 from app.web.shared.fleet import Fleet, fleet_on
 from tests.services import app_with, services_with, settings_with
@@ -71,7 +71,7 @@ async def roster_of(configured: Sequence[str] = (ZIRCON, QUOKKA, "okapi-8b")) ->
         TWO.name: ScriptedBackend(models=(QUOKKA, OKAPI)),
         GONE.name: ScriptedBackend(models=(), down=BackendUnavailable("refused at 10.0.0.7")),
     }
-    roster = Roster((ONE, TWO, GONE), backends, configured, told=tell_nobody)
+    roster = Roster((ONE, TWO, GONE), backends, configured, on_trouble=ignore)
     await roster.refresh()
     return roster
 

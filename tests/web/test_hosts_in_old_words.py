@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import Unavailable
 from app.hosts.host import Host
-from app.process.app import AtHand
+from app.process.app import AvailableModels
 from app.redis.client import commands_client
 from app.scheduling.dispatch.router import Router
 from app.scheduling.report import HostReport
@@ -86,7 +86,7 @@ async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away() -> None:
     roster = await roster_of()
     queues = {host: MemoryQueue() for host in roster.models_by_host}
     destinations = [Host(host, f"http://{host}") for host in queues]
-    hand = AtHand(roster, Router(destinations, queues, roster.models_by_host, 10, Away()))
+    hand = AvailableModels(roster, Router(destinations, queues, roster.models_by_host, 10, Away()))
     assert await hand.at_hand() == await roster.at_hand()
     with pytest.raises(RedisConnectionError):
         await hand.room_for([ZIRCON, QUOKKA])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from secrets import token_bytes
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -41,19 +40,13 @@ class Contestants(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What ``/readyz`` tells: ``missing`` takes this process out, ``degraded`` does not."""
+    """What ``/readyz`` answers: ``missing`` takes this process out, ``degraded`` does not."""
 
     missing: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
 
 
-async def no_comparisons() -> AsyncGenerator[list[Comparison]]:
-    """The votes of an arena without records."""
-    for chunk in list[list[Comparison]]():
-        yield chunk
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Services:
     """The rooms below, wired; ``secret`` is what voters' keys are made with, ``comparisons`` reads all votes."""
 
@@ -63,9 +56,9 @@ class Services:
     boards: LeaderboardCache
     contestants: Contestants
     readiness: Callable[[], Awaitable[Readiness]]
-    secret: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
-    fleet: Fleet | None = None
-    comparisons: Callable[[], AsyncGenerator[list[Comparison]]] = no_comparisons
+    secret: bytes = field(repr=False)
+    fleet: Fleet | None
+    comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -74,7 +67,7 @@ class Services:
         return self.ending.is_set()
 
     def start_draining(self) -> None:
-        """Tell load balancers to send nothing more here, and answer who waits."""
+        """Have load balancers send nothing more here, and answer the requests that wait."""
         self.ending.set()
 
     def end_streams(self) -> None:
