@@ -80,19 +80,22 @@ local function store(battle, key, answer, update)
   return logged and 'ok' or 'gone'
 end
 
-local WRITTEN = {'token', 'seq', 'stage', 'finish', 'len', 'state'}
+-- What `write` needs of an answer. Spelled out, for a loop over the names is measurably slower here.
+local function read_answer(key)
+  local v = redis.call('HMGET', key, 'token', 'seq', 'stage', 'finish', 'len', 'state')
+  return {token = tonumber(v[1] or ''), seq = tonumber(v[2] or ''), stage = v[3], finish = v[4], len = v[5], state = v[6]}
+end
 
 local function write(update)
   local name, token = update[UPDATE.name], update[UPDATE.token]
   local battle, key = battle_of(update[UPDATE.battle]), answer_key(update[UPDATE.battle], update[UPDATE.answer])
   if not battle.name or (name ~= '' and battle.name ~= name) then return 'gone' end
-  local answer = read_hash(key, WRITTEN)
+  local answer = read_answer(key)
   if not answer.token then return 'gone' end
-  local stored = tonumber(answer.token)
-  if token > 0 and stored == token and update[UPDATE.seq] <= tonumber(answer.seq) then return 'ok' end
+  if token > 0 and answer.token == token and update[UPDATE.seq] <= answer.seq then return 'ok' end
   if battle.ended == '1' then return 'ended' end
   if token == 0 then return set_state(battle, key, answer, update) end
-  if stored ~= token then return 'stale' end
+  if answer.token ~= token then return 'stale' end
   if answer.finish ~= '' then return 'finished' end
   return store(battle, key, answer, update)
 end
