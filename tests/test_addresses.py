@@ -109,7 +109,7 @@ def of_ollama(address: str) -> Iterator[str]:
     settings = settings_with(ollama_host=address)
     twice = [{"name": name, "url": address} for name in "ab"]
     yield repr(settings)
-    yield said_by(lambda: checked(settings_with(**{"[[hosts]]": twice})))  # type: ignore[arg-type]
+    yield said_by(lambda: checked(settings_with(**{"[[hosts]]": twice})))
     try:
         (host,) = checked(settings)
     except ConfigurationError as error:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.backends.base import (
+    Backend,
     BackendBroken,
     BackendError,
     BackendOverloaded,
@@ -132,7 +133,7 @@ def test_retries_hide_nothing_that_a_server_offers_and_add_nothing() -> None:
         async def version(self) -> str:
             return "1"
 
-    servers = [GeneratingBackend(), Listed(), ScriptedBackend()]
+    servers: list[Backend] = [GeneratingBackend(), Listed(), ScriptedBackend()]
     wrapped = [retrying(server) for server in servers]
     assert [type(backend) for backend in wrapped] == [RetryingBackend, RetryingListedBackend, RetryingManagedBackend]
     for server, backend in zip(servers, wrapped, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -134,7 +135,7 @@ def test_who_failed_off_stage_is_ranked_as_failed_by_every_last_verdict(is_last:
         (lambda b: rules.cast_vote(rules.fail(b), 1, Verdict.A), "battle_over"),
     ],
 )
-def test_illegal_moves_are_named(move, code) -> None:
+def test_illegal_moves_are_named(move: Callable[[Battle], Battle], code: str) -> None:
     with pytest.raises(IllegalMove) as caught:
         move(opened(3))
     assert caught.value.code == code

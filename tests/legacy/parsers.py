@@ -58,7 +58,7 @@ class OldChatPage(Page):
     starts = 0
 
     def take(self, event: dict[str, Any]) -> None:
-        needed = [event.get(key) for key in ("battle_id", "model_a", "model_b", "response_a", "response_b")]
+        needed: list[Any] = [event.get(key) for key in ("battle_id", "model_a", "model_b", "response_a", "response_b")]
         if event.get("arena_mode") and all(needed):
             self.starts += 1
             self.battle, *self.names = needed[:3]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.web.legacy.battles import _ratings
 from tests.legacy.caller import Caller
-from tests.legacy.conftest import MODELS
+from tests.legacy.conftest import MODELS, Home
 
 ARENA = "/api/arena"
 NUMBER = (int, float)
@@ -153,15 +155,15 @@ REFUSED = [
 ]
 
 
-def filled(body, battle):
+def filled(body: dict[str, Any], battle: str) -> dict[str, Any]:
     return {key: battle if value == "{battle}" else value for key, value in body.items()}
 
 
-def path_of(call):
+def path_of(call: str) -> str:
     return {"../vote_arena": "/api/vote_arena"}.get(call, f"{ARENA}/{call}").replace(f"{ARENA}/../..", "")
 
 
-def check_shape(body, shape):
+def check_shape(body: dict[str, Any], shape: dict[str, Any]) -> None:
     for name, wanted in shape.items():
         is_kind = isinstance(wanted, type | tuple)
         assert isinstance(body[name], wanted) if is_kind else body[name] == wanted, (name, body.get(name))
@@ -169,31 +171,41 @@ def check_shape(body, shape):
 
 
 @pytest.mark.parametrize(("call", "body", "shape"), ANSWERED)
-async def test_a_call_is_answered_as_its_clients_know_it(home, battle_of, call, body, shape):
+async def test_a_call_is_answered_as_its_clients_know_it(
+    home: Home, battle_of: Callable[..., Any], call: str, body: dict[str, Any], shape: dict[str, Any]
+) -> None:
     battle = await battle_of() if "battle_id" in body else ""
     check_shape(await home.caller().post(path_of(call), **filled(body, battle)), shape)
 
 
 @pytest.fixture
-def battle_of(home):
+def battle_of(home: Home) -> Callable[..., Any]:
     """Starts a battle of three and waits for its first pair."""
 
-    async def start():
+    async def start() -> str:
         caller = home.caller()
         started = await caller.post(f"{ARENA}/start_battle", message="Why?", num_models=3)
         await caller.post(f"{ARENA}/get_responses", battle_id=started["battle_id"])
-        return started["battle_id"]
+        return str(started["battle_id"])
 
     return start
 
 
 @pytest.fixture(scope="session")
-def _one_battle():
+def _one_battle() -> dict[Any, Any]:
     return {}
 
 
 @pytest.mark.parametrize(("call", "body", "status", "told"), REFUSED)
-async def test_a_call_is_refused_in_the_contracts_form(home, battle_of, _one_battle, call, body, status, told):
+async def test_a_call_is_refused_in_the_contracts_form(
+    home: Home,
+    battle_of: Callable[..., Any],
+    _one_battle: dict[str, str],
+    call: str,
+    body: dict[str, Any],
+    status: int,
+    told: dict[str, Any],
+) -> None:
     if "id" not in _one_battle:
         _one_battle["id"] = await battle_of()
     refused = await home.caller().refused(path_of(call), status, **filled(body, _one_battle["id"]))
@@ -201,7 +213,7 @@ async def test_a_call_is_refused_in_the_contracts_form(home, battle_of, _one_bat
     assert set(refused) <= {"error", "code", "field", "success"}
 
 
-async def test_nothing_that_was_refused_was_recorded(home, battle_of):
+async def test_nothing_that_was_refused_was_recorded(home: Home, battle_of: Callable[..., Any]) -> None:
     battle, caller = await battle_of(), home.caller()
     for word in ("maybe", "", *MODELS):
         await caller.refused(f"{ARENA}/vote", 400, battle_id=battle, vote=word)
@@ -213,7 +225,7 @@ async def test_nothing_that_was_refused_was_recorded(home, battle_of):
 @pytest.mark.parametrize(
     "path", [f"{ARENA}/vote", f"{ARENA}/start_battle", "/api/vote_arena", "/send_message_streaming"]
 )
-async def test_a_body_that_is_no_object_is_refused(home, path, content):
+async def test_a_body_that_is_no_object_is_refused(home: Home, path: str, content: bytes) -> None:
     reply = await home.caller().send("POST", path, content=content, headers={"Content-Type": "application/json"})
     assert reply.status_code == 400
     assert isinstance(reply.json()["error"], str)
@@ -231,30 +243,30 @@ GETS = [
 
 
 @pytest.mark.parametrize(("path", "shape"), GETS)
-async def test_a_question_is_answered(home, path, shape):
+async def test_a_question_is_answered(home: Home, path: str, shape: dict[str, Any]) -> None:
     body = await home.caller().get(path)
     check_shape(body, shape)
     assert "error" not in body
 
 
-async def test_the_storage_is_redis_for_those_who_look_for_that_word(home):
+async def test_the_storage_is_redis_for_those_who_look_for_that_word(home: Home) -> None:
     assert "Redis" in (await home.caller().get(f"{ARENA}/status"))["storage_status"]
 
 
 @pytest.mark.parametrize("call", ["get_all_responses", "compare", "vote_stream", "debug/health"])
-async def test_what_was_never_there_is_not_there(home, call):
+async def test_what_was_never_there_is_not_there(home: Home, call: str) -> None:
     reply = await home.caller().send("GET", f"{ARENA}/{call}")
     assert reply.status_code == 404
     assert isinstance(reply.json()["error"], str)
 
 
-async def test_asking_for_the_stream_without_a_body_fails_so_that_the_oldest_page_falls_back(home):
+async def test_asking_for_the_stream_without_a_body_fails_so_that_the_oldest_page_falls_back(home: Home) -> None:
     reply = await home.caller().send("GET", f"{ARENA}/get_responses_streaming?battle_id=x")
     assert 400 <= reply.status_code < 500
     assert isinstance(reply.json()["error"], str)
 
 
-async def test_loading_status_lists_aliases_until_the_end(home, battle_of):
+async def test_loading_status_lists_aliases_until_the_end(home: Home, battle_of: Callable[..., Any]) -> None:
     battle, caller = await battle_of(), home.caller()
     before = await caller.get(f"{ARENA}/loading_status/{battle}")
     assert {"Model A", "Model B"} <= set(before["loaded_models"])
@@ -269,12 +281,12 @@ async def test_loading_status_lists_aliases_until_the_end(home, battle_of):
 
 
 @pytest.mark.parametrize("battle", ["nobody", "%00", "x" * 201, "a%20b", "%ff"])
-async def test_the_loading_of_no_battle_is_not_found(home, battle):
+async def test_the_loading_of_no_battle_is_not_found(home: Home, battle: str) -> None:
     missing = await home.caller().send("GET", f"{ARENA}/loading_status/{battle}")
     assert (missing.status_code, type(missing.json()["error"])) == (404, str)
 
 
-async def test_the_session_of_the_header_is_taken_where_the_body_has_none(home):
+async def test_the_session_of_the_header_is_taken_where_the_body_has_none(home: Home) -> None:
     caller = Caller([home.one.url, home.two.url], headers={"X-Session-ID": "from-axios"})
     started = await caller.post(f"{ARENA}/start_battle", message="Why?")
     pair = await caller.post(f"{ARENA}/get_responses", battle_id="from-axios")
@@ -284,7 +296,7 @@ async def test_the_session_of_the_header_is_taken_where_the_body_has_none(home):
     assert (await caller.get("/session_info"))["session_id"] == "from-axios"
 
 
-async def test_names_are_given_back_to_old_pages_where_that_is_wished(home):
+async def test_names_are_given_back_to_old_pages_where_that_is_wished(home: Home) -> None:
     caller = Caller([home.named.url])
     started = await caller.post(f"{ARENA}/start_battle", message="Why?")
     battle = started["battle_id"]
@@ -297,15 +309,15 @@ async def test_names_are_given_back_to_old_pages_where_that_is_wished(home):
     assert (voted["latency_a"], voted["latency_b"]) == (0, 0), "timings are no names"
 
 
-async def test_names_are_given_with_the_ratings_of_the_board(home):
+async def test_names_are_given_with_the_ratings_of_the_board(home: Home) -> None:
     caller = home.caller()
 
-    async def revealed():
+    async def revealed() -> dict[str, float]:
         battle = (await caller.post(f"{ARENA}/start_battle", message="Why?", num_models=2))["battle_id"]
         voted = await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
         return {model["name"]: model["rating"] for model in voted["models_revealed"].values()}
 
-    async def rated():
+    async def rated() -> dict[str, float]:
         rows = (await caller.get(f"{ARENA}/leaderboard"))["leaderboard"]
         return {row["model"]: row["elo_rating"] for row in rows}
 
@@ -319,22 +331,22 @@ async def test_names_are_given_with_the_ratings_of_the_board(home):
 class Board:
     """Services whose board has the ratings of two builds of a model; or which is unavailable with Redis."""
 
-    def __init__(self, *ratings):
+    def __init__(self, *ratings: tuple[str, float]) -> None:
         self.boards = self
         self._ratings = ratings
 
-    async def leaders(self, _):
+    async def leaders(self, _: int) -> list[dict[str, Any]]:
         if not self._ratings:
             raise RedisConnectionError("refused")
         return [{"model": model, "elo_rating": rating} for model, rating in self._ratings]
 
 
-async def test_a_rating_of_several_builds_is_that_of_the_best():
+async def test_a_rating_of_several_builds_is_that_of_the_best() -> None:
     assert (await _ratings(Board(("x@1234", 1100.0), ("y", 1050.0), ("x@5678", 900.0))))["x"] == 1100.0
     assert await _ratings(Board()) == {}, "a verdict is answered, whatever becomes of the board"
 
 
-async def test_an_empty_chat_message_is_answered_with_one_event(home):
+async def test_an_empty_chat_message_is_answered_with_one_event(home: Home) -> None:
     for body in ({}, {"message": ""}, {"message": "  "}):
         async with home.caller().stream("/send_message_streaming", **body) as response:
             text = (await response.aread()).decode()

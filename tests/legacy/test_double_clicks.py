@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
 
 from app.battle.battle import Pair, Verdict, Vote
-from app.records.values import LastVote
+from app.battle.events import Snapshot
+from app.records.values import BattleRecord, LastVote
 from app.settings.settings import Settings
 from app.web import application
 from app.web.legacy.answers import CLICKED_AGAIN, DO_NOT_JUDGE, UNFINISHED
@@ -17,18 +21,18 @@ from tests.helpers import wait_until
 from tests.legacy.builders import READY, done, record_of, stage
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
-from tests.legacy.conftest import SPEED
+from tests.legacy.conftest import SPEED, Home
 
 NOT_READY = "Both answers must be complete before you vote; try again in a moment."
 
 
-async def ready(caller, models=3):
+async def ready(caller: Caller, models: int = 3) -> str:
     started = await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=models)
     await caller.post(f"{ARENA}/get_responses", battle_id=started["battle_id"])
     return started["battle_id"]
 
 
-async def votes_of(caller, battle):
+async def votes_of(caller: Caller, battle: str) -> list[str]:
     return [vote["verdict"] for vote in (await caller.get(f"{ARENA}/battles/{battle}"))["votes"]]
 
 
@@ -36,7 +40,9 @@ async def votes_of(caller, battle):
     ("call", "key", "word"),
     [("vote", "vote", "a"), ("submit_progressive_choice", "choice", "right"), ("../vote_arena", "vote", "tie")],
 )
-async def test_a_double_click_gets_the_first_ones_answer_on_either_worker(home, call, key, word):
+async def test_a_double_click_gets_the_first_ones_answer_on_either_worker(
+    home: Home, call: str, key: str, word: str
+) -> None:
     caller = home.caller()
     battle = await ready(caller)
     path = f"{ARENA}/{call}".replace("/arena/..", "")
@@ -47,7 +53,7 @@ async def test_a_double_click_gets_the_first_ones_answer_on_either_worker(home, 
 
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", "/api/vote_arena"])
-async def test_of_clicks_at_once_one_counts_on_either_worker(home, path):
+async def test_of_clicks_at_once_one_counts_on_either_worker(home: Home, path: str) -> None:
     caller = home.caller()
     battle = await ready(caller)
     answers = await asyncio.gather(*(caller.post(path, battle_id=battle, vote="tie") for _ in range(5)))
@@ -57,7 +63,9 @@ async def test_of_clicks_at_once_one_counts_on_either_worker(home, path):
 
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", "/api/vote_arena"])
-async def test_the_same_click_just_after_the_reply_gets_its_answer_and_is_told_that_it_did_not_count(home, path):
+async def test_the_same_click_just_after_the_reply_gets_its_answer_and_is_told_that_it_did_not_count(
+    home: Home, path: str
+) -> None:
     caller = home.caller()
     battle = await ready(caller)
     first = await caller.post(path, battle_id=battle, vote="a")
@@ -76,7 +84,7 @@ async def test_the_same_click_just_after_the_reply_gets_its_answer_and_is_told_t
         ("submit_progressive_choice", "vote", ["a", "a"]),
     ],
 )
-async def test_a_script_is_heard_as_soon_as_it_has_its_reply(home, call, key, words):
+async def test_a_script_is_heard_as_soon_as_it_has_its_reply(home: Home, call: str, key: str, words: list[str]) -> None:
     caller = home.caller()
     battle = await ready(caller)
     for word in words:
@@ -91,7 +99,7 @@ class Told:
 
     secret = b"of the house"
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.cast = []
         self.replied = []
         self.manager = self.viewing = self.replies = self
@@ -100,34 +108,34 @@ class Told:
         self.before = READY
         self.after = replace(stage(READY, b=done("Model C", "three")), round=2, votes=({"round": 1, "verdict": "a"},))
 
-    async def resolve(self, battle_id):
+    async def resolve(self, battle_id: str) -> str:
         return battle_id
 
-    async def snapshot(self, _):
+    async def snapshot(self, _: str) -> Snapshot:
         return self.after if self.cast else self.before
 
-    async def entered(self, _):
+    async def entered(self, _: str) -> BattleRecord:
         return record_of(READY, (Verdict.A, 0, 1))
 
     record = entered
 
-    async def last_vote(self, battle_id):
+    async def last_vote(self, battle_id: str) -> LastVote:
         return LastVote(Vote(1, Verdict.A, Pair(0, 1)), "of the first one")
 
-    async def state(self, battle_id, round_number, request):
+    async def state(self, battle_id: str, round_number: int, request: str) -> str:
         return "owed" if request == "of the first one" else None
 
-    async def send(self, *reply):
+    async def send(self, *reply: str | int) -> None:
         self.replied.append(reply)
 
-    async def vote(self, battle_id, round_number, verdict, **_):
+    async def vote(self, battle_id: str, round_number: int, verdict: Verdict, **_: Any) -> None:
         self.cast.append((round_number, verdict))
 
-    async def wait(self, battle_id, limit, done):
+    async def wait(self, battle_id: str, limit: timedelta, done: Callable[..., Any]) -> Snapshot:
         return await self.snapshot(battle_id)
 
 
-async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_though_nobody_was_told_yet():
+async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_though_nobody_was_told_yet() -> None:
     app = application.create(lambda: None)
     app.state.services = services = Told()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
@@ -137,7 +145,7 @@ async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_
     assert reply.json()["round"] == 2
 
 
-async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home):
+async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home: Home) -> None:
     caller = home.caller()
     first, last = await ready(caller), await ready(caller, 2)
     assert (await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["round"] == 2
@@ -145,14 +153,14 @@ async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home
     again = await caller.post(f"{ARENA}/vote", battle_id=last, vote="a")
     assert again == end | {"preference_recorded": False, "message": CLICKED_AGAIN}
 
-    async def counts():
+    async def counts() -> bool:
         return (await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["preference_recorded"]
 
     await wait_until(counts)
     assert (await caller.get(f"{ARENA}/battles/{first}"))["status"] == "finished"
     assert await votes_of(caller, first) == ["a", "a"]
 
-    async def is_refused():
+    async def is_refused() -> bool:
         return (await caller.reply(f"{ARENA}/vote", battle_id=last, vote="a")).status_code == 400
 
     await wait_until(is_refused)
@@ -161,7 +169,7 @@ async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home
     assert await votes_of(caller, last) == ["a"]
 
 
-async def test_another_body_is_no_double_click(home):
+async def test_another_body_is_no_double_click(home: Home) -> None:
     caller = home.caller()
     battle = await ready(caller)
     await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
@@ -170,7 +178,7 @@ async def test_another_body_is_no_double_click(home):
     assert await votes_of(caller, battle) == ["a", "a"]
 
 
-async def test_a_verdict_that_came_by_another_way_is_not_doubled(home):
+async def test_a_verdict_that_came_by_another_way_is_not_doubled(home: Home) -> None:
     caller = home.caller()
     battle = await ready(caller)
     reply = await caller.reply(f"{ARENA}/battles/{battle}/votes", round=1, verdict="a")
@@ -179,7 +187,7 @@ async def test_a_verdict_that_came_by_another_way_is_not_doubled(home):
     assert (await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a"))["continue"] is False
 
 
-async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_comes(home):
+async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_comes(home: Home) -> None:
     caller = home.caller()
     battle = await ready(caller)
     for _ in range(3):
@@ -190,7 +198,7 @@ async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_c
     assert await votes_of(caller, battle) == ["a", "a"]
 
 
-async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(home):
+async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(home: Home) -> None:
     caller = home.caller()
     slow_end = await ready(caller, 4)
     home.set(stall_s=SPEED * 11, stall_after=6)
@@ -217,7 +225,7 @@ async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(ho
     assert (await caller.post(f"{ARENA}/vote", battle_id=early, vote="a"))["round"] == 2
 
 
-async def test_who_asks_for_texts_that_take_too_long_gets_what_there_is_and_is_told_so(home):
+async def test_who_asks_for_texts_that_take_too_long_gets_what_there_is_and_is_told_so(home: Home) -> None:
     home.set(stall_s=SPEED * 2, stall_after=6)
     impatient = Caller([home.named.url])
     battle = (await impatient.post(f"{ARENA}/start_battle", message=QUESTION))["battle_id"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import httpx
 import pytest
@@ -13,32 +14,32 @@ from app.settings.settings import Settings
 from app.web import application
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
-from tests.legacy.conftest import MODELS, SPEED
+from tests.legacy.conftest import MODELS, SPEED, Home
 from tests.legacy.parsers import ChatPage, RoundPage
 
 
-async def start(caller, models=3, **more):
-    return (await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=models, **more))["battle_id"]
+async def start(caller: Caller, models: int = 3, **more: Any) -> str:
+    return str((await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=models, **more))["battle_id"])
 
 
-async def ready(caller, models=3):
+async def ready(caller: Caller, models: int = 3) -> tuple[str, dict[str, Any]]:
     battle = await start(caller, models)
     pair = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
     return battle, pair
 
 
-async def vote(caller, battle, verdict, **more):
+async def vote(caller: Caller, battle: str, verdict: str, **more: Any) -> dict[str, Any]:
     return await caller.post(f"{ARENA}/vote", battle_id=battle, vote=verdict, **more)
 
 
-async def play(caller, battle, verdicts):
+async def play(caller: Caller, battle: str, verdicts: str | list[str]) -> dict[str, Any]:
     for verdict in verdicts:
         end = await vote(caller, battle, verdict)
     return end
 
 
 @pytest.mark.parametrize("verdict", ["tie", "bad"])
-async def test_01_a_tie_is_no_toss_up_and_the_history_can_be_played_again(home, verdict):
+async def test_01_a_tie_is_no_toss_up_and_the_history_can_be_played_again(home: Home, verdict: str) -> None:
     caller = home.caller()
     battles = [await start(caller) for _ in range(4)]
     ends = await asyncio.gather(*(play(caller, battle, [verdict, "b"]) for battle in battles))
@@ -50,14 +51,14 @@ async def test_01_a_tie_is_no_toss_up_and_the_history_can_be_played_again(home, 
         assert end["final_ranking"] == [second["model_b"], second["model_a"], first["model_b"]]
 
 
-async def test_02_the_winner_is_who_won_last(home):
+async def test_02_the_winner_is_who_won_last(home: Home) -> None:
     caller = home.caller()
     end = await play(caller, await start(caller), "ab")
     assert end["winner"] == end["final_ranking"][0] == end["comparison_history"][-1]["model_b"]
     assert end["winner"] != end["winner_chain"][0]
 
 
-async def test_03_a_verdict_is_kept_with_the_pair_that_was_judged(home):
+async def test_03_a_verdict_is_kept_with_the_pair_that_was_judged(home: Home) -> None:
     caller = home.caller()
     battle, _ = await ready(caller, 4)
     stages = [await home.names(battle)]
@@ -69,7 +70,7 @@ async def test_03_a_verdict_is_kept_with_the_pair_that_was_judged(home):
     assert judged == stages
 
 
-async def test_04_counts_are_those_of_all_workers(home):
+async def test_04_counts_are_those_of_all_workers(home: Home) -> None:
     one, two = Caller([home.one.url]), Caller([home.two.url])
     before = await two.get(f"{ARENA}/status")
     await play(one, await start(one), "ab")
@@ -79,7 +80,7 @@ async def test_04_counts_are_those_of_all_workers(home):
         assert after["completed_battles"] == before["completed_battles"] + 1
 
 
-async def test_05_a_verdict_after_the_end_changes_nothing(home):
+async def test_05_a_verdict_after_the_end_changes_nothing(home: Home) -> None:
     caller = home.caller()
     battle = await start(caller, 4)
     end = await play(caller, battle, "aba")
@@ -90,7 +91,7 @@ async def test_05_a_verdict_after_the_end_changes_nothing(home):
     assert Counter(after["final_ranking"]) == Counter(MODELS)
 
 
-async def test_06_no_name_is_told_before_the_end(home):
+async def test_06_no_name_is_told_before_the_end(home: Home) -> None:
     caller, told = home.caller(), b""
     for call, body in (
         ("/api/arena/start_battle", {"message": QUESTION, "session_id": "blind"}),
@@ -111,7 +112,7 @@ async def test_06_no_name_is_told_before_the_end(home):
     assert set(end["final_ranking"]) < set(MODELS)
 
 
-async def test_07_an_error_is_no_answer_and_never_judged(home):
+async def test_07_an_error_is_no_answer_and_never_judged(home: Home) -> None:
     home.set(mid_stream_error=8)
     caller = home.caller()
     battle = await start(caller)
@@ -123,7 +124,7 @@ async def test_07_an_error_is_no_answer_and_never_judged(home):
     assert after.json()["comparison_history"] == []
 
 
-async def test_08_the_stream_of_a_later_round_has_its_texts(home):
+async def test_08_the_stream_of_a_later_round_has_its_texts(home: Home) -> None:
     caller = home.caller()
     battle = await start(caller)
     voted = await vote(caller, battle, "b")
@@ -132,7 +133,7 @@ async def test_08_the_stream_of_a_later_round_has_its_texts(home):
     assert all(page.texts.values())
 
 
-async def test_09_a_slow_model_keeps_its_side_and_holds_nobody_up(home):
+async def test_09_a_slow_model_keeps_its_side_and_holds_nobody_up(home: Home) -> None:
     caller = home.caller()
     home.servers[MODELS[0]].set(slow_headers_s=SPEED)
     battle = await start(caller, 4)
@@ -147,7 +148,7 @@ async def test_09_a_slow_model_keeps_its_side_and_holds_nobody_up(home):
     assert set(end["final_ranking"]) == set(MODELS), "nobody was dropped"
 
 
-async def test_10_what_was_judged_is_what_is_shown_later(home):
+async def test_10_what_was_judged_is_what_is_shown_later(home: Home) -> None:
     caller = home.caller()
     battle, first = await ready(caller)
     again = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
@@ -158,7 +159,7 @@ async def test_10_what_was_judged_is_what_is_shown_later(home):
         assert later["response_b"] == first["response_b"]
 
 
-async def test_11_of_verdicts_that_come_at_once_one_counts(home):
+async def test_11_of_verdicts_that_come_at_once_one_counts(home: Home) -> None:
     caller = home.caller()
     battle, _ = await ready(caller)
     words = ["a", "b", "tie", "bad", "left", "right"]
@@ -172,7 +173,7 @@ async def test_11_of_verdicts_that_come_at_once_one_counts(home):
     assert set(kept) == spoken
 
 
-async def test_12_every_worker_knows_every_battle(home):
+async def test_12_every_worker_knows_every_battle(home: Home) -> None:
     one, two = Caller([home.one.url]), Caller([home.two.url])
     battle = await start(one)
     pair = await two.post(f"{ARENA}/get_responses", battle_id=battle)
@@ -186,12 +187,12 @@ class Away:
 
     class manager:
         @staticmethod
-        async def resolve(_):
+        async def resolve(_: str) -> None:
             raise RedisConnectionError("refused")
 
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", f"{ARENA}/get_responses", "/api/vote_arena"])
-async def test_12_without_redis_every_call_says_so(path):
+async def test_12_without_redis_every_call_says_so(path: str) -> None:
     app = application.create(lambda: None)
     app.state.services = Away
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
@@ -201,7 +202,7 @@ async def test_12_without_redis_every_call_says_so(path):
     assert "retry-after" in reply.headers
 
 
-async def test_13_the_status_survives_a_progressive_battle(home):
+async def test_13_the_status_survives_a_progressive_battle(home: Home) -> None:
     caller = home.caller()
     started = await caller.post(f"{ARENA}/start_progressive", message=QUESTION)
     before = await caller.get(f"{ARENA}/status")
@@ -211,11 +212,11 @@ async def test_13_the_status_survives_a_progressive_battle(home):
     assert after["completed_battles"] == before["completed_battles"] + 1
 
 
-def test_14_the_port_of_redis_is_the_configured_one():
+def test_14_the_port_of_redis_is_the_configured_one() -> None:
     assert Settings(redis_host="cache", redis_port=6400, _env_file=None).redis_address == "redis://cache:6400/0"
 
 
-async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(home):
+async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(home: Home) -> None:
     caller = home.caller()
     first, second = await start(caller, session_id="mine"), await start(caller, session_id="mine")
     assert len({first, second, "mine"}) == 3
@@ -225,7 +226,7 @@ async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(home)
 
 
 @pytest.mark.parametrize("key", ["vote", "preference", "choice", "winner"])
-async def test_15_every_spelling_under_every_key_is_counted(home, key):
+async def test_15_every_spelling_under_every_key_is_counted(home: Home, key: str) -> None:
     caller = home.caller()
     words = ["a", "b", "left", "right", "tie", "bad", "both_bad", "A", "Model A"]
     battles = [await start(caller, 2) for _ in words]
@@ -235,7 +236,7 @@ async def test_15_every_spelling_under_every_key_is_counted(home, key):
     assert choices == ["left", "right", "left", "right", "tie", "both_bad", "both_bad", "left", "left"]
 
 
-async def test_16_the_comparisons_that_remain_are_counted_and_always_told(home):
+async def test_16_the_comparisons_that_remain_are_counted_and_always_told(home: Home) -> None:
     caller = home.caller()
     battle, _ = await ready(caller, 4)
     told = []
@@ -248,7 +249,7 @@ async def test_16_the_comparisons_that_remain_are_counted_and_always_told(home):
     assert told == [3, 3, 2, 2, 2, 1, 1, 1, 0]
 
 
-async def test_17_a_model_is_asked_the_same_way_whoever_asks(home):
+async def test_17_a_model_is_asked_the_same_way_whoever_asks(home: Home) -> None:
     caller = home.caller()
     started = await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=4)
     progressive = await caller.post(f"{ARENA}/start_progressive", message=QUESTION, num_models=4)
@@ -264,7 +265,7 @@ async def test_17_a_model_is_asked_the_same_way_whoever_asks(home):
         assert said == {direct}
 
 
-async def test_18_a_battle_that_is_over_says_so_wherever_it_is_asked(home):
+async def test_18_a_battle_that_is_over_says_so_wherever_it_is_asked(home: Home) -> None:
     caller = home.caller()
     battle = await start(caller)
     end = await play(caller, battle, "ab")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ def told(reader: Reader, *snapshots: Snapshot) -> list[dict]:
     return events + telling.final(snapshots[-1])
 
 
-def shown(page, events):
+def shown(page: ChatPage | OldChatPage | RoundPage, events: list[dict[str, Any]]) -> ChatPage | OldChatPage | RoundPage:
     for event in events:
         page.read(frame(event))
     return page
@@ -47,14 +48,16 @@ WRITTEN = (
 
 @pytest.mark.parametrize("snapshots", [WRITTEN, (READY, READY), (EMPTY, READY)])
 @pytest.mark.parametrize(("reader", "page"), [(Reader.CHAT, ChatPage), (Reader.PAGE, RoundPage)])
-def test_every_page_shows_each_text_once(reader, page, snapshots):
+def test_every_page_shows_each_text_once(
+    reader: Reader, page: type[ChatPage] | type[RoundPage], snapshots: tuple[Snapshot, ...]
+) -> None:
     seen = shown(page(), told(reader, *snapshots))
     assert seen.texts == {"a": "one", "b": "two"}
     assert seen.done
     assert shown(OldChatPage(), told(reader, *snapshots)).texts == {"a": "one", "b": "two"}
 
 
-def test_only_init_and_the_final_event_bear_names():
+def test_only_init_and_the_final_event_bear_names() -> None:
     init, *deltas, final = told(Reader.PAGE, *WRITTEN)
     assert [event["done"] for event in (init, *deltas, final)] == [False] * (1 + len(deltas)) + [True]
     assert (init["model_a"], init["model_b"], init["response_a"], init["response_b"]) == ("Model A", "Model B", "", "")
@@ -72,7 +75,9 @@ REPLACED = stage(READY, b=done("Model C", "three"))
 
 
 @pytest.mark.parametrize("between", [(STEPS_IN,), (SHOWN_AGAIN,), (SHOWN_AGAIN, STEPS_IN), ()])
-def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_told(between):
+def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_told(
+    between: tuple[Snapshot, ...],
+) -> None:
     events = told(Reader.PAGE, EMPTY, LEFT, *between, REPLACED)
     page = shown(RoundPage(), events)
     (again,) = [event for event in events[1:-1] if "model_a" in event]
@@ -84,7 +89,7 @@ def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_
 
 
 @pytest.mark.parametrize("between", [(STEPS_IN,), (SHOWN_AGAIN,), (SHOWN_AGAIN, STEPS_IN), ()])
-def test_a_page_that_can_only_append_is_told_that_another_one_answers(between):
+def test_a_page_that_can_only_append_is_told_that_another_one_answers(between: tuple[Snapshot, ...]) -> None:
     events = told(Reader.CHAT, EMPTY, LEFT, *between, REPLACED)
     assert shown(ChatPage(), events).texts == {"a": "one", "b": f"half{STEPPED_IN}three"}
     assert shown(OldChatPage(), events).texts == {"a": "one", "b": "three"}
@@ -100,14 +105,14 @@ SECOND = [
 THIRD_READY = later(stage(READY, b=done("Model C", "three")))
 
 
-def test_in_a_later_round_init_has_the_champions_whole_text_and_deltas_only_what_is_missing():
+def test_in_a_later_round_init_has_the_champions_whole_text_and_deltas_only_what_is_missing() -> None:
     init, *deltas, final = told(Reader.PAGE, *SECOND, THIRD_READY)
     assert (init["response_a"], init["response_b"]) == ("one", "")
     assert [event["side"] + event["delta"] for event in deltas] == ["bth", "bree"]
     assert (final["response_a"], final["response_b"]) == ("one", "three")
 
 
-def test_who_comes_in_the_middle_of_a_later_round_gets_what_is_written_at_once():
+def test_who_comes_in_the_middle_of_a_later_round_gets_what_is_written_at_once() -> None:
     init, delta, _ = told(Reader.PAGE, SECOND[1], THIRD_READY)
     assert (init["response_a"], init["response_b"]) == ("one", "th")
     assert (delta["side"], delta["delta"]) == ("b", "ree")
@@ -115,12 +120,12 @@ def test_who_comes_in_the_middle_of_a_later_round_gets_what_is_written_at_once()
     assert (whole["response_a"], whole["response_b"], final["done"]) == ("one", "three", True)
 
 
-def test_the_chats_init_is_empty_in_every_round():
+def test_the_chats_init_is_empty_in_every_round() -> None:
     init = told(Reader.CHAT, *SECOND, THIRD_READY)[0]
     assert (init["response_a"], init["response_b"]) == ("", "")
 
 
-def test_the_losers_text_never_stands_beside_the_challengers_name():
+def test_the_losers_text_never_stands_beside_the_challengers_name() -> None:
     page, texts = RoundPage(), []
     page.texts = {"a": "one", "b": "two"}
     for event in told(Reader.PAGE, *SECOND, THIRD_READY):
@@ -129,26 +134,26 @@ def test_the_losers_text_never_stands_beside_the_challengers_name():
     assert texts == [{"a": "one", "b": text} for text in ("", "th", "three", "three")]
 
 
-def test_a_champion_that_is_shown_again_while_its_challenger_is_replaced_is_not_blanked():
+def test_a_champion_that_is_shown_again_while_its_challenger_is_replaced_is_not_blanked() -> None:
     gone = later(stage(EMPTY, a=SideView("Model A"), b=SideView("Model D")))
     inits = [event for event in told(Reader.PAGE, *SECOND, gone, later(REPLACED_BY_D)) if "model_a" in event]
     assert [(event["model_b"], event["response_a"]) for event in inits[:2]] == [("Model C", "one"), ("Model D", "one")]
 
 
-def test_who_steps_in_for_a_model_without_a_word_needs_no_mark():
+def test_who_steps_in_for_a_model_without_a_word_needs_no_mark() -> None:
     silent = stage(LEFT, b=SideView("Model B", "loading"))
     events = told(Reader.CHAT, EMPTY, silent, STEPS_IN, REPLACED)
     assert shown(ChatPage(), events).texts == {"a": "one", "b": "three"}
 
 
-def test_an_answer_that_begins_again_with_the_same_words_goes_on():
+def test_an_answer_that_begins_again_with_the_same_words_goes_on() -> None:
     again = [stage(LEFT, b=writing("Model B", text)) for text in ("", "ha", "half", "half a")]
     last = stage(READY, b=done("Model B", "half a loaf"))
     for reader, page in ((Reader.CHAT, ChatPage), (Reader.PAGE, RoundPage)):
         assert shown(page(), told(reader, EMPTY, LEFT, *again, last)).texts["b"] == "half a loaf"
 
 
-def test_an_answer_that_begins_again_with_other_words_is_told_as_that():
+def test_an_answer_that_begins_again_with_other_words_is_told_as_that() -> None:
     again = [stage(LEFT, b=writing("Model B", text)) for text in ("", "no")]
     last = stage(READY, b=done("Model B", "none"))
     assert shown(ChatPage(), told(Reader.CHAT, EMPTY, LEFT, *again, last)).texts["b"] == f"half{BEGINS_AGAIN}none"
@@ -157,14 +162,16 @@ def test_an_answer_that_begins_again_with_other_words_is_told_as_that():
 
 @pytest.mark.parametrize("page", [ChatPage, RoundPage, OldChatPage])
 @pytest.mark.parametrize("words", ["", "half"])
-def test_the_reason_of_a_failed_side_is_shown_by_every_page(page, words):
+def test_the_reason_of_a_failed_side_is_shown_by_every_page(
+    page: type[ChatPage] | type[RoundPage] | type[OldChatPage], words: str
+) -> None:
     last = replace(stage(LEFT, b=failed("Model B", words)), status="failed")
     reader = Reader.PAGE if page is RoundPage else Reader.CHAT
     before = stage(EMPTY, b=writing("Model B", words))
     assert shown(page(), told(reader, before, last)).texts["b"].endswith("the model leaves the battle.")
 
 
-def test_a_side_without_a_word_when_the_stream_must_end_says_that_it_is_still_written():
+def test_a_side_without_a_word_when_the_stream_must_end_says_that_it_is_still_written() -> None:
     events = told(Reader.CHAT, EMPTY, EMPTY)
     assert shown(ChatPage(), events).texts == {"a": STILL_WRITTEN, "b": STILL_WRITTEN}
     assert events[-1]["responses_ready"] is False
@@ -174,11 +181,11 @@ def test_a_side_without_a_word_when_the_stream_must_end_says_that_it_is_still_wr
     ("changes", "over"),
     [({}, False), ({"can_vote": True}, True), ({"status": "stopped"}, True), ({"round": 2}, True)],
 )
-def test_a_round_is_over_when_nothing_more_is_written_in_it(changes, over):
+def test_a_round_is_over_when_nothing_more_is_written_in_it(changes: dict[str, Any], over: bool) -> None:
     assert is_over(replace(EMPTY, **changes), 1) is over
 
 
-def test_the_native_stream_is_read_in_pieces_of_any_number_of_events():
+def test_the_native_stream_is_read_in_pieces_of_any_number_of_events() -> None:
     chunk = b'id: x-1\nevent: delta\ndata: {"round":1,"side":"a","text":": "}\n\n: ping\n\nretry: 3000\n\n'
     (event,) = events_of(chunk)
     assert (event.name, event.data) == ("delta", {"round": 1, "side": "a", "text": ": "})
@@ -186,7 +193,7 @@ def test_the_native_stream_is_read_in_pieces_of_any_number_of_events():
     assert events_of(b"") == []
 
 
-def test_every_event_is_one_line():
+def test_every_event_is_one_line() -> None:
     line = frame({"delta": "a\nb\r\n\u2028\u2029", "side": Side.A.value})
     assert line.startswith(b"data: {")
     assert line.endswith(b"}\n\n")
@@ -194,7 +201,7 @@ def test_every_event_is_one_line():
     assert b"\r" not in line
 
 
-def test_heartbeats_are_comments_that_no_page_reads():
+def test_heartbeats_are_comments_that_no_page_reads() -> None:
     response = single_event({"done": True})
     assert response.ping_interval == 10
     beat = response.ping_message_factory().encode()
@@ -211,7 +218,9 @@ MOVES = st.lists(
 
 
 @given(MOVES, st.sampled_from(["", "."]), st.sampled_from([1, 2]))
-def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(moves, end, number):
+def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(
+    moves: list[tuple[str, str, str]], end: str, number: int
+) -> None:
     """Answers grow, begin again, are shown again after a round event, and models leave, in any order."""
     now, seats, next_entry, snapshots = EMPTY, {"a": "Model A", "b": "Model B"}, 2, [EMPTY]
     for move, side, text in moves:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from app.web import application
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
+from tests.legacy.conftest import Home
 from tests.legacy.parsers import ChatPage, RoundPage
 
 OLD, NATIVE = "existing clients", "battles"
@@ -36,17 +38,18 @@ CALLS = {
 
 
 @pytest.fixture(scope="module")
-def operations():
+def operations() -> dict[str, dict[str, Any]]:
     document = application.create(lambda: None).openapi()
     return {path: operation for path, verbs in document["paths"].items() for operation in verbs.values()}
 
 
-def example(operations, path, status="200"):
+def example(operations: dict[str, dict[str, Any]], path: str, status: str = "200") -> str | dict[str, Any]:
     (content,) = operations[path]["responses"][status]["content"].values()
-    return content["example"]
+    found: str | dict[str, Any] = content["example"]
+    return found
 
 
-def test_every_call_is_there_and_tagged_apart_from_the_native_api(operations):
+def test_every_call_is_there_and_tagged_apart_from_the_native_api(operations: dict[str, dict[str, Any]]) -> None:
     assert {path for path, operation in operations.items() if operation.get("tags") == [OLD]} >= CALLS
     assert all(operations[path]["tags"] == [OLD] for path in CALLS)
     assert operations["/api/arena/battles"]["tags"] == [NATIVE]
@@ -55,12 +58,12 @@ def test_every_call_is_there_and_tagged_apart_from_the_native_api(operations):
     assert set(operations[f"{ARENA}/leaderboard"]["tags"]) == {OLD, "leaderboard"}
 
 
-def test_no_refusal_is_told_that_is_never_sent(operations):
+def test_no_refusal_is_told_that_is_never_sent(operations: dict[str, dict[str, Any]]) -> None:
     assert all("422" not in operation["responses"] for operation in operations.values())
 
 
 @pytest.mark.parametrize("path", sorted(CALLS))
-def test_every_call_has_examples(operations, path):
+def test_every_call_has_examples(operations: dict[str, dict[str, Any]], path: str) -> None:
     operation = operations[path]
     assert example(operations, path)
     for status in ("400", "404", "503"):
@@ -68,24 +71,24 @@ def test_every_call_has_examples(operations, path):
     assert operation["description"]
 
 
-def test_every_body_has_an_example():
+def test_every_body_has_an_example() -> None:
     schemas = application.create(lambda: None).openapi()["components"]["schemas"]
     bodies = [schema for name, schema in schemas.items() if name.endswith("Body")]
     assert len(bodies) > 5
     assert all(schema["examples"] for schema in bodies)
 
 
-def check_alike(shown, answered):
+def check_alike(shown: dict[str, Any], answered: dict[str, Any]) -> None:
     assert list(shown) == list(answered), "the same fields in the same order"
     for name, value in shown.items():
         kinds = (int, float) if isinstance(value, float | int) and not isinstance(value, bool) else type(value)
         assert isinstance(answered[name], kinds), name
 
 
-async def test_the_examples_are_what_is_answered(home, operations):
+async def test_the_examples_are_what_is_answered(home: Home, operations: dict[str, dict[str, Any]]) -> None:
     caller = home.caller()
 
-    async def alike(path, **body):
+    async def alike(path: str, **body: Any) -> dict[str, Any]:
         answered = await caller.post(path, **body)
         check_alike(example(operations, path), answered)
         return answered
@@ -109,11 +112,11 @@ async def test_the_examples_are_what_is_answered(home, operations):
     check_alike(loading, await caller.get(f"{ARENA}/loading_status/{battles[0]}"))
 
 
-def events_of(text):
+def events_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line]
 
 
-async def test_the_examples_of_streams_are_what_is_told(home, operations):
+async def test_the_examples_of_streams_are_what_is_told(home: Home, operations: dict[str, dict[str, Any]]) -> None:
     caller: Caller = home.caller()
     page = await caller.read(ChatPage(), "/send_message_streaming", message=QUESTION)
     later = await caller.read(RoundPage(), f"{ARENA}/get_responses_streaming", battle_id=page.battle)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from redis.asyncio import Redis
 
 from app.arena.replies import OWED_FOR, Replies
 from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database.database import Database, migrate
 from app.records.ledger import Ledger
-from app.records.values import NewBattle
+from app.records.values import CastVote, NewBattle
 from app.web.legacy.judging import PAGES
 from tests.helpers import wait_until
 from tests.records.conftest import _migrated_file, _shared_url, empty_url, kind, postgres, url
@@ -30,7 +32,7 @@ class Clock:
 
 
 @asynccontextmanager
-async def one_battle(url):
+async def one_battle(url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
     """A database with one battle, and a clock that stands still."""
     database, clock = Database(url), Clock()
     ledger = Ledger(database, clock)
@@ -40,26 +42,32 @@ async def one_battle(url):
 
 
 @pytest.fixture
-async def house(url):
+async def house(url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
     """One battle on either database."""
     async with one_battle(url) as house:
         yield house
 
 
 @pytest.fixture
-async def own_house(empty_url):
+async def own_house(empty_url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
     """One battle on a database whose schema may be changed."""
     await migrate(empty_url)
     async with one_battle(empty_url) as house:
         yield house
 
 
-async def cast(ledger, round_number=1, verdict=Verdict.A, request="r1", outcome=Status.RUNNING):
+async def cast(
+    ledger: Ledger,
+    round_number: int = 1,
+    verdict: Verdict = Verdict.A,
+    request: str | None = "r1",
+    outcome: Status = Status.RUNNING,
+) -> CastVote:
     pair = Pair(0, round_number)
     return await ledger.cast_vote("b1", round_number, verdict, pair, outcome=outcome, key=None, request_hash=request)
 
 
-async def test_the_last_vote_is_told_with_the_request_that_it_came_by(house):
+async def test_the_last_vote_is_told_with_the_request_that_it_came_by(house: tuple[str, Ledger, Clock]) -> None:
     _, ledger, _ = house
     assert await ledger.last_vote("b1") is None
     await cast(ledger)
@@ -71,7 +79,7 @@ async def test_the_last_vote_is_told_with_the_request_that_it_came_by(house):
     assert (last.vote.round, last.request_hash) == (2, "r2")
 
 
-async def test_a_vote_that_was_taken_back_is_not_the_last_one(house):
+async def test_a_vote_that_was_taken_back_is_not_the_last_one(house: tuple[str, Ledger, Clock]) -> None:
     _, ledger, _ = house
     await cast(ledger, request=None)
     assert (await ledger.last_vote("b1")).request_hash is None
@@ -79,7 +87,7 @@ async def test_a_vote_that_was_taken_back_is_not_the_last_one(house):
     assert await ledger.last_vote("b1") is None
 
 
-async def test_battles_are_counted_with_those_that_were_judged_to_their_end(house):
+async def test_battles_are_counted_with_those_that_were_judged_to_their_end(house: tuple[str, Ledger, Clock]) -> None:
     _, ledger, _ = house
     counts = await ledger.counts()
     assert (counts.opened, counts.finished) == (1, 0)
@@ -90,7 +98,7 @@ async def test_battles_are_counted_with_those_that_were_judged_to_their_end(hous
     assert (counts.opened, counts.finished) == (2, 1)
 
 
-async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(own_house):
+async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(own_house: tuple[str, Ledger, Clock]) -> None:
     url, ledger, _ = own_house
     await cast(ledger)
     await migrate(url, "0001")
@@ -103,7 +111,9 @@ async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(own_house):
     assert (await ledger.battle("b1")).votes[0].verdict is Verdict.A
 
 
-async def test_a_reply_is_owed_until_it_is_sent_and_remembered_for_a_moment(redis, no_key_without_ttl):
+async def test_a_reply_is_owed_until_it_is_sent_and_remembered_for_a_moment(
+    redis: Redis, no_key_without_ttl: None
+) -> None:
     replies = Replies(redis)
     assert await replies.state("b1", 1, "r1") is None
     await replies.owe("b1", 1, "r1")
@@ -113,12 +123,14 @@ async def test_a_reply_is_owed_until_it_is_sent_and_remembered_for_a_moment(redi
     assert await replies.state("b1", 1, "r1") == "sent"
 
 
-async def test_what_was_sent_is_forgotten_and_what_a_dead_worker_owed_is_owed_no_longer_than_a_call_takes(redis):
+async def test_what_was_sent_is_forgotten_and_what_a_dead_worker_owed_is_owed_no_longer_than_a_call_takes(
+    redis: Redis,
+) -> None:
     replies = Replies(redis, owed_for=timedelta(milliseconds=1), keep_for=timedelta(milliseconds=1))
     await replies.owe("b1", 1, "r1")
     await replies.send("b1", 2, "r2")
 
-    async def forgotten():
+    async def forgotten() -> bool:
         return [await replies.state("b1", number, f"r{number}") for number in (1, 2)] == [None, None]
 
     await wait_until(forgotten)

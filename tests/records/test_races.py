@@ -99,9 +99,9 @@ async def test_a_vote_against_a_stop_ends_as_one_of_the_two(ledger: Ledger) -> N
     for number in range(20):
         name = f"b{number}"
         await ledger.open_battle(new_battle(name))
-        calls = [vote(ledger, battle=name, outcome=Status.FINISHED), ledger.end_battle(name, Status.STOPPED)]
+        voting = vote(ledger, battle=name, outcome=Status.FINISHED)
 
-        cast, status = await asyncio.gather(*calls)
+        cast, status = await asyncio.gather(voting, ledger.end_battle(name, Status.STOPPED))
 
         read = await ledger.battle(name)
         assert read is not None

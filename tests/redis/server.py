@@ -26,7 +26,16 @@ class RedisServer:
         self.folder = Path(tempfile.mkdtemp(prefix="arena-test-"))
         self.socket = self.folder / "redis.sock"
         self.url = f"unix://{quote(str(self.socket))}"
-        self._arguments = ["--port", "0", "--unixsocket", self.socket, "--dir", self.folder, "--save", ""]
+        self._arguments: list[str | Path] = [
+            "--port",
+            "0",
+            "--unixsocket",
+            self.socket,
+            "--dir",
+            self.folder,
+            "--save",
+            "",
+        ]
         self._arguments += ["--appendonly", "yes" if persistent else "no"]
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None

@@ -75,7 +75,7 @@ async def test_a_task_that_is_cancelled_in_a_command_ends_at_whatever_moment(red
         async with commands_client(redis_url) as client:
             if connected:
                 await client.ping()
-            task = asyncio.create_task(client.set("key", "value"), name="command")
+            task = asyncio.ensure_future(client.set("key", "value"))
             for _ in range(steps):
                 await asyncio.sleep(0)
             if task.done():
@@ -203,7 +203,7 @@ async def test_a_server_that_is_away_is_unavailable_and_may_come_back(redis_serv
 )
 def test_every_kind_of_url_gets_connections_with_limits(url: str, kind: type[Connection]) -> None:
     for client in (commands_client(url), subscriber_client(url)):
-        connection = client.connection_pool.make_connection()
+        connection = client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
         assert isinstance(connection, kind)
         assert type(connection) is not kind
         assert connection.socket_timeout is None  # or redis-py adds its own, which swallows cancellations

@@ -78,7 +78,7 @@ def leftover(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server in the data folder whose owner and shell are gone."""
     folder = tmp_path / "redis"
     folder.mkdir()
-    files = ["--pidfile", folder / "redis.pid", "--dir", folder]
+    files: list[str | Path] = ["--pidfile", folder / "redis.pid", "--dir", folder]
     process = subprocess.Popen(
         [find_redis_server().path, "--port", "0", "--unixsocket", folder / "redis.sock", "--save", "", *files],
         stdout=subprocess.DEVNULL,

@@ -24,7 +24,9 @@ from tests.scheduling.several_hosts import SeveralHosts
 class Sink(MemorySink):
     """A sink that fails for the answers of ``bad``: in ``begin`` the first ``times`` times, or in ``ended``."""
 
-    def __init__(self, bad: Job, *, begin: Exception | None = None, ended: Exception | None = None, times: int = 99):
+    def __init__(
+        self, bad: Job, *, begin: Exception | None = None, ended: Exception | None = None, times: int = 99
+    ) -> None:
         super().__init__()
         self.bad, self.times = bad, times
         self._begin, self._ended = begin, ended

@@ -1,11 +1,24 @@
+from __future__ import annotations
+
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.backends.base import BackendUnavailable, GenerationOptions, LoadedModel, OutOfCapacity, ServerTiming, Stalled
+from app.backends.base import (
+    BackendUnavailable,
+    Chunk,
+    GenerationOptions,
+    GenerationRequest,
+    LoadedModel,
+    OutOfCapacity,
+    ServerTiming,
+    Stalled,
+)
 from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.scheduling.job import Priority
@@ -113,9 +126,9 @@ async def test_a_backends_failure_ends_the_answer_with_its_public_code(shared: S
 
 async def test_a_crash_in_a_backend_is_an_end_and_not_a_hang(shared: SharedHost) -> None:
     class Crashing(ScriptedBackend):
-        async def stream(self, request):  # type: ignore[no-untyped-def,override]
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
             raise ValueError("a bug")
-            yield
+            yield Chunk()
 
     one = job(1)
     shared.open(Crashing(resident=["a"]))
@@ -128,7 +141,7 @@ async def test_a_crash_in_a_backend_is_an_end_and_not_a_hang(shared: SharedHost)
 
 async def test_a_crash_in_a_backends_loads_is_an_end_and_not_a_loop(shared: SharedHost) -> None:
     class Crashing(ScriptedBackend):
-        async def load(self, model, options):  # type: ignore[no-untyped-def,override]
+        async def load(self, model: str, options: GenerationOptions) -> float:
             await super().unload(model)
             raise ValueError("a bug")
 
@@ -144,10 +157,11 @@ async def test_a_crash_in_a_backends_loads_is_an_end_and_not_a_loop(shared: Shar
 
 async def test_a_stream_without_its_last_chunk_is_cut_off(shared: SharedHost) -> None:
     class Endless(ScriptedBackend):
-        async def stream(self, request):  # type: ignore[no-untyped-def,override]
-            async for chunk in super().stream(request):
-                if chunk.finish_reason is None:
-                    yield chunk
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
+            async with aclosing(super().stream(request)) as chunks:
+                async for chunk in chunks:
+                    if chunk.finish_reason is None:
+                        yield chunk
 
     one = job(1)
     shared.open(Endless(resident=["a"]))
@@ -348,7 +362,7 @@ async def test_another_driver_writes_anew_what_a_dead_owner_left(shared: SharedH
 
 
 async def test_a_driver_that_hung_and_lost_its_lease_is_fenced_off(shared: SharedHost) -> None:
-    slow = ScriptedBackend({"a": [Script.of("old", timedelta(seconds=0.8), " old", timedelta(seconds=30))]}, ["a"])
+    slow = ScriptedBackend({"a": [Script.of("old", timedelta(seconds=0.8), " old", timedelta(seconds=30))]})
     slow.resident = ["a"]
     hung = shared.open(slow)
     one = job(1)

@@ -12,6 +12,7 @@ from app.redis.client import commands_client
 from app.scheduling.fair_share import Everything, FairShare, Share
 from app.scheduling.lease import HostLease
 from tests.helpers import wait_until
+from tests.redis.server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 HOSTS = ("one", "two", "three", "four")
@@ -243,7 +244,7 @@ async def test_it_runs_until_it_is_to_leave(redis: Redis, running: tuple[FairSha
     assert not await announced()
 
 
-async def test_an_outage_ends_nothing(redis_server, redis: Redis) -> None:
+async def test_an_outage_ends_nothing(redis_server: RedisServer, redis: Redis) -> None:
     client = commands_client(redis_server.url)
     fair_share = FairShare(client, HOSTS)
     task = asyncio.create_task(fair_share.run(), name="fair_share")

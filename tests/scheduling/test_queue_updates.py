@@ -66,7 +66,7 @@ async def test_what_could_not_be_told_is_told_the_next_time() -> None:
     class Failing(MemorySink):
         tries = 0
 
-        async def show(self, job: Job, *what: object) -> None:  # type: ignore[override]
+        async def show(self, job: Job, *what: object) -> None:
             self.tries += 1
             if self.tries == 1:
                 raise ConnectionError("Redis is unavailable")

@@ -279,7 +279,7 @@ async def test_an_answer_that_began_while_the_host_was_being_cleared_is_not_take
             await go_on.wait()
         return await move(one, origin, begun=begun)
 
-    hosts.router.move = slow  # type: ignore[method-assign]
+    hosts.router.move = slow  # type: ignore[assignment,method-assign]
     hosts.open("one", one_server, intervals=PATIENT)
     first, second = job(1, at=1.0), job(2, at=2.0)
     await hosts.put("one", first, second)

@@ -33,7 +33,8 @@ def test_the_first_token_is_counted_from_dispatch(hand: Hand) -> None:
     assert timing.queue_s == pytest.approx(2.0)
     assert timing.ttft_s == pytest.approx(0.3)
     assert timing.total_s == pytest.approx(3.3)
-    assert (timing.tokens, timing.decode_s, timing.tokens_per_s) == (5, pytest.approx(1.0), pytest.approx(5.0))
+    assert timing.tokens == 5
+    assert (timing.decode_s, timing.tokens_per_s) == pytest.approx((1.0, 5.0))
     assert (timing.load_s, timing.cold, timing.prompt_s) == (0.0, False, None)
 
 

@@ -174,7 +174,9 @@ async def snapshot(url: str, battle: str) -> dict[str, Any]:
     return dict(reply.json())
 
 
-async def until_snapshot(url: str, battle: str, true: Callable[[dict[str, Any]], bool], limit_s: float = LIMIT_S):
+async def until_snapshot(
+    url: str, battle: str, true: Callable[[dict[str, Any]], bool], limit_s: float = LIMIT_S
+) -> dict[str, Any]:
     """Poll the snapshot until ``true`` of it."""
     deadline = monotonic() + limit_s
     while not true(now := await snapshot(url, battle)):
@@ -183,7 +185,9 @@ async def until_snapshot(url: str, battle: str, true: Callable[[dict[str, Any]],
     return now
 
 
-async def until_ready(url: str, battle: str, round_number: int | None = None, limit_s: float = LIMIT_S):
+async def until_ready(
+    url: str, battle: str, round_number: int | None = None, limit_s: float = LIMIT_S
+) -> dict[str, Any]:
     """The snapshot in which the round can be judged, or in which the battle has ended."""
 
     def ready(now: dict[str, Any]) -> bool:
