@@ -216,7 +216,7 @@ def test_a_mark_tells_its_policy() -> None:
     assert not is_void(None)
 
 
-async def test_what_turned_out_to_be_thinking_is_taken_back_with_its_mark(redis, database):
+async def test_what_turned_out_to_be_thinking_is_taken_back_with_its_mark(redis: Redis, database: Database) -> None:
     async with guarded(redis, database) as arena:
         battle = await arena.open_battle()
         writer = await arena.writer_of(battle, 0)
@@ -225,14 +225,14 @@ async def test_what_turned_out_to_be_thinking_is_taken_back_with_its_mark(redis,
         writer.restart()
         writer.write("Because.")
         assert await writer.finish(STOP)
-        answer = (await arena.store.state(battle, "all")).answers[0]
+        answer = known(await arena.store.state(battle, "all")).answers[0]
         assert (answer.text, answer.leak, answer.state) == ("Because.", "", "done")
         events = [entry.event for entry in await arena.store.entries(battle, 0)]
         assert events[-4:] == [b"reset", b"status", b"delta", b"answer"]
-        assert (await arena.manager.snapshot(battle)).sides["a"].text == "Because."
+        assert (await arena.manager.snapshot(battle)).sides[Side.A].text == "Because."
 
 
-async def test_what_nobody_was_sent_is_taken_back_without_a_word(redis, database):
+async def test_what_nobody_was_sent_is_taken_back_without_a_word(redis: Redis, database: Database) -> None:
     async with guarded(redis, database) as arena:
         battle = await arena.open_battle()
         writer = await arena.writer_of(battle, 0)
@@ -240,6 +240,6 @@ async def test_what_nobody_was_sent_is_taken_back_without_a_word(redis, database
         writer.restart()
         writer.write("Because.")
         assert await writer.finish(STOP)
-        answer = (await arena.store.state(battle, "all")).answers[0]
+        answer = known(await arena.store.state(battle, "all")).answers[0]
         assert (answer.text, answer.leak) == ("Because.", "")
         assert b"reset" not in [entry.event for entry in await arena.store.entries(battle, 0)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.doctor.checks.fit_table import GIB, MIB, Sized, fits, spread, table
+from app.doctor.checks.fit_table import Sized, fits, spread, table
 from app.doctor.probing.observation import Shape
+from app.doctor.texts.units import GIB, MIB
 
 CARD = int(23.5 * GIB)
 SMALL = ("llama3.2:3b", 2_020_000_000, Shape("llama", 28, 8, 128))

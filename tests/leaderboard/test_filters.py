@@ -26,7 +26,7 @@ def wins(board: dict[str, Any]) -> dict[str, int]:
     return {row["model"]: row["wins"] for row in board["leaderboard"]}
 
 
-async def gathered_board(database: Database, **query: str) -> dict[str, Any]:
+async def gathered_board(database: Database, **query: Any) -> dict[str, Any]:
     """A board of the votes as they are now."""
     return dict(json.loads(board_body(await gather(database, tuple, with_style=True), LeaderboardQuery.of(**query))))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
+from typing import Any
 
 import orjson
 import pytest
@@ -20,7 +21,7 @@ ONE, OTHER = "llama3.1:8b-instruct-q4_K_M-of-somebody", "llama3.1:8b-instruct-q5
 
 
 def printed(
-    rows: list[JudgedPair], width: int = 80, *, explain: bool = False, pairs: bool = False, **query: str
+    rows: list[JudgedPair], width: int = 80, *, explain: bool = False, pairs: bool = False, **query: Any
 ) -> str:
     """What a terminal of ``width`` columns shows."""
     names = {name for row in rows for name in (row.model_a, row.model_b)}
@@ -113,7 +114,8 @@ def test_each_figure_is_explained_in_one_line() -> None:
 def test_the_caption_names_filter_style_ties_and_who_voted() -> None:
     rows = [
         JudgedPair(
-            *("ab" if n % 5 else "ba"),
+            "a" if n % 5 else "b",
+            "b" if n % 5 else "a",
             row.verdict,
             f"b{n}",
             language="fr",

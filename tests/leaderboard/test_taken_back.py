@@ -146,17 +146,22 @@ async def test_answers_that_nobody_judged_are_missed_by_the_speed_board_only(
 WINNERS = ("model_a", "model_b", "tie", "tie (bothbad)")
 
 
-def foreign_votes(count: int) -> list[dict[str, object]]:
+def foreign_votes(count: int) -> list[dict[str, Any]]:
     random = Random(5)
-    votes: list[dict[str, object]] = []
+    votes: list[dict[str, Any]] = []
     for number in range(count):
         a, b = random.sample(["w", "x", "y", "z"], 2)
-        vote = {"model_a": a, "model_b": b, "winner": random.choices(WINNERS, [5, 3, 2, 1])[0], "tstamp": number}
+        vote: dict[str, Any] = {
+            "model_a": a,
+            "model_b": b,
+            "winner": random.choices(WINNERS, [5, 3, 2, 1])[0],
+            "tstamp": number,
+        }
         votes.append(vote | {"language": random.choice(["English", "French", None])})
     return votes
 
 
-async def test_a_board_of_imported_votes_is_that_of_the_votes_one_by_one(database):
+async def test_a_board_of_imported_votes_is_that_of_the_votes_one_by_one(database: Database) -> None:
     votes = foreign_votes(400)
     await import_lines(database, [orjson.dumps(vote) for vote in votes], chunk=70)
 
@@ -167,7 +172,7 @@ async def test_a_board_of_imported_votes_is_that_of_the_votes_one_by_one(databas
             vote["model_a"],
             vote["model_b"],
             Verdict(dict(zip(WINNERS, Verdict, strict=True))[vote["winner"]]),
-            language={"English": "en", "French": "fr", None: None}[vote["language"]],
+            language={"English": "en", "French": "fr"}.get(vote["language"]),
             at_s=float(vote["tstamp"]),
         )
         for vote in votes
@@ -181,9 +186,9 @@ async def test_a_board_of_imported_votes_is_that_of_the_votes_one_by_one(databas
     assert facts.languages == Counter(row.language for row in rows if row.language)
 
 
-async def test_public_votes_have_a_styled_board_where_their_set_tells_the_looks(database):
+async def test_public_votes_have_a_styled_board_where_their_set_tells_the_looks(database: Database) -> None:
     def looks(a: int, b: int) -> dict[str, object]:
-        counts = {f"{kind}_count_{side}": {} for kind in ("header", "list", "bold") for side in "ab"}
+        counts: dict[str, object] = {f"{kind}_count_{side}": {} for kind in ("header", "list", "bold") for side in "ab"}
         counts = {name: {"any": 0} for name in counts}
         return {"conv_metadata": {"sum_assistant_a_tokens": a, "sum_assistant_b_tokens": b, **counts}}
 
@@ -203,7 +208,7 @@ async def test_public_votes_have_a_styled_board_where_their_set_tells_the_looks(
     assert board["method"]["style"]["length"] != 0
 
 
-async def test_an_import_is_on_the_board_at_once(database, emptied):
+async def test_an_import_is_on_the_board_at_once(database: Database) -> None:
     mark = await ended_mark(database)
     await import_lines(database, [orjson.dumps({"model_a": "x", "model_b": "y", "winner": "tie"})])
     assert await ended_mark(database) != mark

@@ -120,8 +120,13 @@ def test_files_of_like_votes_are_other_votes_and_the_same_lines_in_another_order
 
 def test_an_import_tells_what_it_refused_and_left_out(arena: Arena, tmp_path: Path) -> None:
     arena("migrate")
-    votes = [{"winner": "model_a"}, {"winner": "model_b", "anony": False}, {"winner": "tie (bothbad)"}, {"winner": "x"}]
-    lines = "".join(f"{json.dumps({'model_a': 'x', 'model_b': 'y'} | vote)}\n" for vote in votes)
+    votes: list[dict[str, object]] = [
+        {"winner": "model_a"},
+        {"winner": "model_b", "anony": False},
+        {"winner": "tie (bothbad)"},
+        {"winner": "x"},
+    ]
+    lines = "".join(f"{json.dumps({'model_a': 'x', 'model_b': 'y', **vote})}\n" for vote in votes)
     (tmp_path / "votes.jsonl").write_text(lines)
 
     refused = arena("import", "votes.jsonl", "--both-bad", "drop")

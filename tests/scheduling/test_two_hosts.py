@@ -396,8 +396,8 @@ async def test_what_a_host_that_fails_every_answer_would_write_goes_to_the_other
     later = [job(number) for number in range(4)]
 
     async def known() -> bool:
-        places = await hosts.router._places()
-        return not places["one"].usable
+        candidates = await hosts.router._candidates()
+        return not candidates["one"].usable
 
     await wait_until(known)
     await hosts.router.enqueue(later)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.simulator.engine.machine import Machine
-from app.simulator.protocol.http import Connection, Request, Response
+from app.simulator.protocol.http import HttpConnection, Request, Response
 from app.simulator.server.routes import Application
 from tests.simulator.asking import virtually
 
@@ -68,7 +68,7 @@ def test_any_body_gets_an_answer(path: str) -> None:
         async def main(machine: Machine) -> None:
             application, kept = Application(machine, checks_host=False), Kept()
             request = Request("POST", path, {}, json.dumps(body).encode())
-            await application(request, Response(cast(Connection, kept), request))
+            await application(request, Response(cast(HttpConnection, kept), request))
             assert kept.sent.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 4", b"HTTP/1.1 500 ", b"HTTP/1.1 503 "))
             await application.control.aclose()
 
