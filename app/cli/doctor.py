@@ -1,4 +1,4 @@
-"""``arena doctor``: what is wrong, and the command that helps; no server needs to run."""
+"""``arena doctor``: what is wrong, and the command that helps; the arena need not run."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from app.settings.settings import Settings, load_settings
 if TYPE_CHECKING:
     from app.doctor.diagnose import Diagnosis
 
-Wake = Annotated[bool, typer.Option("--wake", help="Ask hosts that scale to zero, too; it may take 90 s.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of words.")]
+Wake = Annotated[bool, typer.Option("--wake", help="Probe hosts that scale to zero, too; it may take 90 s.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 WAKES_WITHIN = timedelta(seconds=90)
 
 
 def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
-    """Look at the hosts, Redis, the database and the settings; name what is wrong, why, and the command that helps.
+    """Examine the hosts, Redis, the database and the settings; print what is wrong, why, and the command that helps.
 
-    No model is loaded, nothing is generated, and the one small write to each store leaves nothing behind. Ends with
-    status 0 if battles can run, warnings or not, and with 1 if they can't.
+    It loads no model and generates nothing; the one small write to each store leaves nothing behind. Exit status 0:
+    battles can run, with or without warnings; 1: they can't.
     """
-    examination = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
+    diagnosis = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
     if as_json:
-        sys.stdout.write(f"{orjson.dumps(examination.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n")
+        sys.stdout.write(f"{orjson.dumps(diagnosis.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n")
     else:
         from rich.console import Console
 
         from app.doctor.render import show
 
-        show(examination, Console())
-    raise typer.Exit(0 if examination.can_battle else 1)
+        show(diagnosis, Console())
+    raise typer.Exit(0 if diagnosis.can_battle else 1)
 
 
 async def diagnosed(settings: Settings, wake: timedelta | None = None) -> Diagnosis:

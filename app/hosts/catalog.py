@@ -34,7 +34,7 @@ class Missing:
 
     @property
     def explained(self) -> bool:
-        """True when its name tells why: a slip of the pen, or a model of a cloud."""
+        """Whether its name explains it: a misspelling, or a cloud model."""
         return self.suggestion is not None or is_cloud(self.name)
 
 
@@ -74,9 +74,9 @@ class Catalog:
         return next((contender for contender in self.contenders if same_model(contender.model, name)), None)
 
     def warnings(self) -> tuple[str, ...]:
-        """One line for each host that does not answer and each model that is surely nowhere.
+        """One line for each host that does not answer and each model that certainly no host has.
 
-        A model that may be on a host which does not answer is not in trouble of its own.
+        A model that may be on a host that does not answer gets no line of its own.
         """
         sure = [missing for missing in self.missing if missing.explained or not self.unreachable]
         return tuple(map(_host_warning, self.unreachable)) + tuple(map(_model_warning, sure))
@@ -189,5 +189,5 @@ def _model_warning(missing: Missing) -> str:
     if is_cloud(missing.name):
         return f"model {missing.name} runs in Ollama's cloud and never enters a battle: take it out of ARENA_MODELS"
     if missing.suggestion:
-        return f"model {missing.name} is on no host: did you mean {missing.suggestion}? Mend ARENA_MODELS"
+        return f"model {missing.name} is on no host: did you mean {missing.suggestion}? Correct ARENA_MODELS"
     return f"model {missing.name} is on no host: run ollama pull {missing.name} there, or take it out of ARENA_MODELS"

@@ -1,4 +1,4 @@
-"""Who can be drawn now: the hosts are probed every so often, and what they have is matched with the configuration."""
+"""Which models can be drawn now: hosts are probed at intervals, and their models are matched with the configuration."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def ignore(_: str) -> None:
 
 
 class Roster:
-    """The catalog of now. ``run`` keeps it true; a dead host delays nobody, its probe is time-boxed and cached.
+    """The current catalog. ``run`` keeps it up to date; a host that is down delays no caller, its probe is cached.
 
     ``on_trouble`` gets each trouble of the first probe; what is new later is logged.
     """
@@ -58,13 +58,13 @@ class Roster:
         self._on_trouble = on_trouble
         self._known_troubles: tuple[str, ...] = ()
         self.catalog = Catalog()
-        #: What each host has, live; of a host that does not answer, what it had when it last did.
+        #: The models of each host; for a host that does not answer, those of its last answer.
         self.models_by_host: dict[str, tuple[str, ...]] = {}
         self._installed: dict[str, tuple[InstalledModel, ...]] = {}
 
     @property
     def troubles(self) -> tuple[str, ...]:
-        """Sentences for hosts that do not answer and models that are nowhere."""
+        """Sentences for hosts that do not answer and models that no host has."""
         return self.catalog.warnings()
 
     async def refresh(self) -> None:
@@ -93,13 +93,13 @@ class Roster:
         return await probe(server)
 
     def reaches(self, host: str) -> bool:
-        """Whether ``host`` answered when it was asked last, or was never asked."""
+        """Whether ``host`` answered the last probe, or was never probed."""
         return host not in self._states or self._states[host].reachable
 
     def kept_on(self, host: str) -> tuple[str, ...]:
-        """The contestants that ``host`` has, those that it is the first home of before the others.
+        """The contestants that ``host`` has, beginning with those it should keep before other hosts do.
 
-        Of several hosts with the same models each is the first home of some, so that together they hold many.
+        Of several hosts with the same models each comes first for some, so that together they hold many.
         """
         fallbacks = {known.name for known in self._hosts if known.fallback}
         kept = []

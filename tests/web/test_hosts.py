@@ -123,7 +123,7 @@ async def test_models_tell_where_they_are_and_which_are_missing(redis: Redis) ->
     assert zircon["size_bytes"] > 0
     assert quokka["same_everywhere"]
     assert seen["missing"] == [
-        {"model": "okapi-8b", "suggestion": OKAPI, "remedy": f"Did you mean {OKAPI}? Mend ARENA_MODELS."}
+        {"model": "okapi-8b", "suggestion": OKAPI, "remedy": f"Did you mean {OKAPI}? Correct ARENA_MODELS."}
     ]
 
 

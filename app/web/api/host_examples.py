@@ -94,7 +94,7 @@ MODELS_VIEW: Json = {
         }
     ],
     "missing": [
-        {"model": "mistral-7b", "suggestion": "mistral:7b", "remedy": "Did you mean mistral:7b? Mend ARENA_MODELS."}
+        {"model": "mistral-7b", "suggestion": "mistral:7b", "remedy": "Did you mean mistral:7b? Correct ARENA_MODELS."}
     ],
 }
 

@@ -160,7 +160,7 @@ def _remedy(missing: Missing, silent: Sequence[str]) -> str:
     if is_cloud(missing.name):
         return "It runs in Ollama's cloud and never enters a battle: take it out of ARENA_MODELS."
     if missing.suggestion:
-        return f"Did you mean {missing.suggestion}? Mend ARENA_MODELS."
+        return f"Did you mean {missing.suggestion}? Correct ARENA_MODELS."
     if silent:
         return f"It may be on {', '.join(silent)}, which can't be reached: start Ollama there."
     return f"Run ollama pull {missing.name} on a host, or take it out of ARENA_MODELS."
