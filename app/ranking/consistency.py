@@ -23,7 +23,7 @@ _LEAST_VARIANCE = 1.0
 _MOST_CIRCLES = 3
 
 
-class Trouble(StrEnum):
+class Inconsistency(StrEnum):
     """What is wrong with an order."""
 
     CIRCLE = "circle"
@@ -34,7 +34,7 @@ class Trouble(StrEnum):
 class OrderWarning:
     """A doubt about the order of ``models``, in words."""
 
-    kind: Trouble
+    kind: Inconsistency
     sentence: str
     models: tuple[str, ...]
 
@@ -81,7 +81,7 @@ def warn_of_circles(
 ) -> list[OrderWarning]:
     """A warning for each circle."""
     return [
-        OrderWarning(Trouble.CIRCLE, f"{describe_circle(circle, names)}.", tuple(models[n] for n in circle))
+        OrderWarning(Inconsistency.CIRCLE, f"{describe_circle(circle, names)}.", tuple(models[n] for n in circle))
         for circle in circles
     ]
 
@@ -106,7 +106,7 @@ def warn_of_misfit(meetings: Meetings, models: Sequence[str], names: Sequence[st
     low, high = int(meetings.low[worst]), int(meetings.high[worst])
     points, votes, expected = (float(part[worst]) for part in (meetings.points, meetings.votes, meetings.expected))
     return OrderWarning(
-        Trouble.LACK_OF_FIT,
+        Inconsistency.LACK_OF_FIT,
         f"The votes of {len(used)} pairs fit no ratings (chi-square {chi2:.0f}, {freedom} degrees of freedom): most of "
         f"all {names[low]} has {points:g} of {votes:g} points against {names[high]}, and {expected:.1f} are expected.",
         (models[low], models[high]),

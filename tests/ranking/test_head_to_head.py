@@ -10,7 +10,7 @@ import pytest
 from app.battle.battle import Verdict
 from app.ranking import head_to_head
 from app.ranking.board import Rules
-from app.ranking.consistency import Trouble
+from app.ranking.consistency import Inconsistency
 from app.ranking.head_to_head import PairRecord
 from app.ranking.leaderboard import board_of, build_leaderboard
 from app.ranking.likelihoods import Ties
@@ -48,7 +48,7 @@ def test_expected_shares_are_those_of_the_ratings_for_every_model_of_ties(ties: 
 
 def test_a_circle_is_called_a_circle() -> None:
     snapshot = build_leaderboard(votes("a b 12", "b c 12", "c a 12"))
-    assert [warning.kind for warning in snapshot.warnings] == [Trouble.CIRCLE, Trouble.LACK_OF_FIT]
+    assert [warning.kind for warning in snapshot.warnings] == [Inconsistency.CIRCLE, Inconsistency.LACK_OF_FIT]
     assert snapshot.warnings[0].sentence == CIRCLE
     assert set(snapshot.warnings[0].models) == {"a", "b", "c"}
     assert (snapshot.finding.state, snapshot.finding.sentence) == ("open", CIRCLE)
@@ -75,7 +75,7 @@ def test_a_circle_of_a_few_votes_may_be_chance() -> None:
 def test_a_pair_that_goes_another_way_than_its_ratings_is_named() -> None:
     snapshot = build_leaderboard(votes("a b 60 40", "b c 60 40", "c d 60 40", "a c 70 30", "b d 70 30", "a d 30 70"))
     (warning,) = snapshot.warnings
-    assert warning.kind is Trouble.LACK_OF_FIT
+    assert warning.kind is Inconsistency.LACK_OF_FIT
     assert set(warning.models) == {"a", "d"}
     assert "a has 30 of 100 points against d" in warning.sentence
 

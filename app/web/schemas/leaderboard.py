@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
-from app.ranking.consistency import Trouble
+from app.ranking.consistency import Inconsistency
 from app.ranking.effects import Effect
 from app.ranking.gauge import Bounds
 from app.ranking.likelihoods import Ties
@@ -137,7 +137,7 @@ class LeaderboardPair(Schema):
 class LeaderboardWarning(Schema):
     """A doubt about the order of some models."""
 
-    kind: Trouble
+    kind: Inconsistency
     sentence: str
     models: list[str]
 
