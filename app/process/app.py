@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -37,6 +36,7 @@ from app.hosts.roster import Roster
 from app.leaderboard.cache import LeaderboardCache
 from app.logs import configuration
 from app.logs.repeats import Losses
+from app.process.contestants import AvailableModels
 from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
 from app.process.hosting import HostsWiring, backends_of
 from app.readiness.readiness import Stores
@@ -47,7 +47,6 @@ from app.records.ledger import Ledger
 from app.records.voters import secret_of
 from app.redis.client import check_redis, commands_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
-from app.scheduling.dispatch.router import Router
 from app.scheduling.lease import HostLease
 from app.settings.settings import Settings, load_settings
 from app.tasks import Supervisor
@@ -282,31 +281,3 @@ class ArenaProcess:
             database=database_url(self._settings),
             reports=self._hosting.reports,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class AvailableModels:
-    """``app.web.shared.services.Contestants`` over the roster and the router."""
-
-    roster: Roster
-    router: Router
-
-    async def at_hand(self) -> tuple[str, ...]:
-        """Names of the models that can be drawn now; while Redis is unavailable, by what this process saw.
-
-        Raises:
-            Unavailable: fewer than two; the sentence says why.
-        """
-        listed = await self.roster.at_hand()
-        try:
-            there = await self.router.written(listed)
-        except RedisError:  # to open a battle, ``room_for`` needs Redis and fails; others only read the list
-            return listed
-        if len(there) < 2:
-            why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
-            raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
-        return there
-
-    async def room_for(self, models: Sequence[str]) -> None:
-        """Make sure that the hosts' queues would take one answer of each model."""
-        await self.router.room(models)

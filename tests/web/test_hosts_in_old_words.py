@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import Unavailable
 from app.hosts.host import Host
-from app.process.app import AvailableModels
+from app.process.contestants import AvailableModels
 from app.redis.client import commands_client
 from app.scheduling.dispatch.router import Router
 from app.scheduling.report import HostReport

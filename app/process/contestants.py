@@ -1,0 +1,40 @@
+"""Which models can be drawn now, by the roster and the router."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from app.errors import Unavailable
+from app.hosts.roster import Roster
+from app.scheduling.dispatch.router import Router
+
+
+@dataclass(frozen=True, slots=True)
+class AvailableModels:
+    """``app.web.shared.services.Contestants`` over the roster and the router."""
+
+    roster: Roster
+    router: Router
+
+    async def at_hand(self) -> tuple[str, ...]:
+        """Names of the models that can be drawn now; while Redis is unavailable, by what this process saw.
+
+        Raises:
+            Unavailable: fewer than two; the sentence says why.
+        """
+        listed = await self.roster.at_hand()
+        try:
+            there = await self.router.written(listed)
+        except RedisError:  # to open a battle, ``room_for`` needs Redis and fails; others only read the list
+            return listed
+        if len(there) < 2:
+            why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
+            raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
+        return there
+
+    async def room_for(self, models: Sequence[str]) -> None:
+        """Make sure that the hosts' queues would take one answer of each model."""
+        await self.router.room(models)
