@@ -7,6 +7,7 @@
     ├── LoadTimedOut                  no         timeout       no first token within the limit
     ├── ModelNotFound                 no         unavailable   the server has no such model
     ├── BadRequest                    no         unavailable   the server refuses the request as it is
+    │   └── PromptTooLong             no         unavailable   the prompt has more tokens than the model's context
     ├── OutOfCapacity                 no         unavailable   the model can't be loaded there
     ├── UpstreamFailed                no         unavailable   any other error the server reports before the first token
     └── BackendBroken                 no         cut_off       ended after the first token and before its end
@@ -136,6 +137,12 @@ class BadRequest(BackendError):
     """The server refuses the request as it is (4xx)."""
 
     code = "bad_request"
+
+
+class PromptTooLong(BadRequest):
+    """The prompt has more tokens than the model's context."""
+
+    code = "prompt_too_long"
 
 
 class OutOfCapacity(BackendError):

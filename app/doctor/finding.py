@@ -45,6 +45,7 @@ Code = Literal[
     "host_odd_rows",
     "num_ctx_over_training",
     "num_predict_over_num_ctx",
+    "max_message_over_num_ctx",
     # texts/capacity.py
     "model_too_large",
     "set_does_not_fit",

@@ -333,6 +333,12 @@ async def answers_longer_than_the_context(deployment: Deployment) -> None:
     await deployment.start()
 
 
+@case("max_message_over_num_ctx", "note", "prompt_too_long", "ARENA_MAX_MESSAGE=8192")
+async def messages_longer_than_the_context(deployment: Deployment) -> None:
+    deployment.settings["arena_num_ctx"], deployment.settings["arena_max_message"] = 2048, 32_000
+    await deployment.start()
+
+
 # Memory
 
 

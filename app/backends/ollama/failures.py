@@ -17,6 +17,7 @@ from app.backends.base import (
     LoadTimedOut,
     ModelNotFound,
     OutOfCapacity,
+    PromptTooLong,
     RunnerStopped,
     UpstreamFailed,
 )
@@ -34,7 +35,8 @@ _PHRASES: tuple[tuple[str, type[BackendError]], ...] = (
     ("out of memory", OutOfCapacity),
     ("maximum pending requests exceeded", BackendOverloaded),
     ("must be of type", BadRequest),
-    ("exceeds the available context size", BadRequest),
+    ("exceeds the available context size", PromptTooLong),
+    ("longer than the context length", PromptTooLong),
 )
 
 _STATUSES: dict[int, type[BackendError]] = {
@@ -94,7 +96,8 @@ def by_status(status: int, body: bytes, location: str = "") -> BackendError:
         return _not_ollama(status, body)
     if status == 404:
         return ModelNotFound(text)
-    return BadRequest(text) if status < 500 else by_text(text)
+    found = by_text(text)
+    return BadRequest(text) if status < 500 and not isinstance(found, BadRequest) else found
 
 
 def _not_ollama(status: int, body: bytes) -> BackendError:

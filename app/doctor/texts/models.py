@@ -197,3 +197,16 @@ def num_predict_over_num_ctx(model: str, num_predict: int, num_ctx: int) -> Find
         remedy="set ARENA_NUM_PREDICT to at most half of num_ctx",
         command=environment("ARENA_NUM_PREDICT", str(max(num_ctx // 2, 1))),
     )
+
+
+def max_message_over_num_ctx(model: str, max_message: int, num_ctx: int, characters: int) -> Finding:
+    """The configured longest message is longer than the model's context."""
+    return Finding(
+        "max_message_over_num_ctx",
+        "note",
+        model,
+        cause=f"messages may have {max_message} characters, but {num_ctx} tokens hold about {characters}: longer ones "
+        "are refused as prompt_too_long",
+        remedy="raise ARENA_NUM_CTX if the card has room, or lower ARENA_MAX_MESSAGE",
+        command=environment("ARENA_MAX_MESSAGE", str(characters)),
+    )

@@ -21,5 +21,5 @@ class Policy:
 
     options: Callable[[str], GenerationOptions]
     keep: Callable[[], Sequence[str]] | None = None
-    load_limit: timedelta = timedelta(seconds=180)
     intervals: Intervals = field(default_factory=Intervals)
+    load_limit: timedelta = timedelta(seconds=180)

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 from app.arena.requests import NATIVE, OPENED_BY, OpenRequest, body_hash
 from app.battle.battle import Verdict
 from app.errors import Forbidden, InvalidInput, MessageTooLarge
+from app.hosts.context import fitting
 from app.hosts.names import did_you_mean, is_cloud, same_model
 from app.records.values import BattleSummary
 from app.web.api.host_views import rfc3339
@@ -134,6 +135,7 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
     models = chosen_models(body.models, await services.contestants.at_hand())
     if len(models) < 2:
         raise InvalidInput("models must name at least two models", field="models")
+    models = fitting(services.settings, models, body.message, body.system, all_of_them=body.models is not None)
     asked = body.num_models if body.num_models is not None or body.models is None else len(models)
     count = count_of(asked, services.settings.arena_num_models, models)
     await services.contestants.room_for(models[:count])

@@ -9,6 +9,7 @@ from app.arena.requests import OpenRequest, body_hash
 from app.battle.battle import Status
 from app.battle.events import Snapshot
 from app.errors import InvalidInput, Unavailable
+from app.hosts.context import fitting
 from app.web.api.battles import check_length
 from app.web.legacy.answers import FAILED
 from app.web.legacy.history import BattleHistory, history_of
@@ -32,7 +33,7 @@ async def open_battle(
         Unavailable: fewer than two are at hand, or a queue is full.
     """
     check_length(services.settings.arena_max_message, message=message)
-    models = await services.contestants.at_hand()
+    models = fitting(services.settings, await services.contestants.at_hand(), message)
     wanted = services.settings.arena_num_models if asked is None else asked
     if wanted < 2:
         raise InvalidInput("num_models must be at least 2", field="num_models")
