@@ -149,6 +149,14 @@ async def test_a_prompt_over_its_limit_is_too_large_whether_the_body_is_or_not(h
     await send(home, path, json.dumps({"message": LONG}).encode(), 413)
 
 
+@pytest.mark.parametrize("path", [START, OPEN])
+async def test_a_prompt_that_no_context_can_hold_is_refused_before_its_battle(home, path):
+    message = ("The sky is blue because light scatters. " * 800)[:30_800]
+    refused = await send(home, path, json.dumps({"message": message}).encode(), 413)
+    assert (refused["code"], refused["field"]) == ("prompt_too_long", "message")
+    assert "4,096 tokens" in refused["error"]
+
+
 @pytest.mark.parametrize("path", NEEDED)
 async def test_a_body_over_a_megabyte_is_too_large_also_without_a_length(home, running, path):
     async def pieces():
