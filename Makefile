@@ -8,7 +8,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo serve dev test race takeover check clients-check openapi format lock install clean
-.PHONY: page page-test screenshots page-logs
+.PHONY: stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -53,6 +53,10 @@ screenshots: dev page ## draw every view anew for docs/screenshots
 
 page-logs: dev ## write the event logs anew that both folds are tested with
 	$(BIN)/python -m tests.page.logs
+
+stress-test: dev page ## all tests, three times, beside busy processes on all cores
+	$(BIN)/python -m tests.page.chromium
+	$(BIN)/python -m tests.stress --times 3
 
 race: dev ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
 	$(BIN)/python -m tests.race.command --votes 10000 --database sqlite

@@ -199,7 +199,7 @@ class House:
             reroute=self.router,
         )
         keep = (lambda: config.models) if self.setup.prewarm else None
-        policy = Policy(lambda _model: self.setup.options, keep, self.setup.intervals)
+        policy = Policy(lambda _model: self.setup.options, keep, intervals=self.setup.intervals)
         return Driver(host, ports, policy, Time(self.wall, self.clock.now))
 
     def wall(self) -> float:

@@ -81,7 +81,7 @@ class SeveralHosts:
                 reroute=self.router,
                 counters=self.counters,
             ),
-            Policy(lambda _: OPTIONS, keep, intervals),
+            Policy(lambda _: OPTIONS, keep, intervals=intervals),
         )
         self.drivers[host] = (driver, asyncio.create_task(driver.run(), name=f"driver of {host}"))
         return driver
