@@ -89,7 +89,7 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         stack.callback(lambda: [instance.close() for instance in house.instances])
         started = house.launch(), house.launch(), house.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
         workers = [instance.wait_for_address() for instance in started]
-        wait_for(lambda: len(_driven(workers)) == len(MODELS), 20)
+        wait_for(lambda: len(_driven(workers)) == len(MODELS))
         yield Home(house, servers, *workers)
 
 

@@ -40,7 +40,7 @@ def home(_shared_home: Home) -> Iterator[Home]:
     servers = (_shared_home.house.granite, _shared_home.house.basalt)
     if any(server.troubled for server in servers):
         sleep(0.4)  # what a driver has just seen is told within 0.25 s
-        wait_for(lambda: _nothing_is_down(_shared_home), 20)
+        wait_for(lambda: _nothing_is_down(_shared_home))
     for server in servers:
         server.troubled = False
     yield _shared_home

@@ -235,7 +235,7 @@ class House:
     def driver(self, *flags: str, **settings: str) -> Instance:
         """Start the first instance: it has the drivers of all hosts."""
         instance = self.start(*flags, **settings)
-        wait_for(lambda: len(instance.logged("lease_taken")) == 2, 10)
+        wait_for(lambda: len(instance.logged("lease_taken")) == 2)
         return instance
 
 
@@ -274,7 +274,7 @@ def _settings(folder: Path, redis_url: str, granite: str, basalt: str, parallel:
     }
 
 
-def wait_for(predicate: Callable[[], object], limit_s: float = 10.0, pause_s: float = 0.02) -> None:
+def wait_for(predicate: Callable[[], object], limit_s: float = 100.0, pause_s: float = 0.02) -> None:
     """Wait in this thread until ``predicate`` is true."""
     deadline = monotonic() + limit_s
     while not predicate():

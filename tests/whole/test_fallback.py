@@ -60,7 +60,7 @@ async def played(url):
 async def test_a_battle_goes_on_when_one_of_two_hosts_dies(start):
     started, own, spare = start
     url = started("")
-    await wait_until(lambda: none_down(url), 20)
+    await wait_until(lambda: none_down(url), 100)
     await played(url)
     for dead, alive in ((own, "spare"), (spare, "own")):
         dead.set(connection_refused=True)
@@ -76,7 +76,7 @@ async def test_a_battle_goes_on_when_one_of_two_hosts_dies(start):
 async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_everywhere(start):
     started, own, _ = start
     url = started("fallback = true")
-    await wait_until(lambda: none_down(url), 20)
+    await wait_until(lambda: none_down(url), 100)
     assert {(line["host"], line["fallback"]) for line in await played(url)} == {("own", False)}
     assert (await hosts_of(url))["spare"]["residents"] == [], "nothing is kept warm where nobody is to be sent"
     own.set(connection_refused=True)
@@ -92,7 +92,7 @@ async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_every
         votes = [sum(row["battles_fought"] for row in board["leaderboard"]) for board in (plain, every)]
         return votes[0] and votes[1] > votes[0] and votes
 
-    votes = await wait_until(counted, 30, interval=0.5)
+    votes = await wait_until(counted, 100, interval=0.5)
     assert votes[1] == 2 * votes[0], "one battle counts by default, the other only if it is asked for"
 
     async def metric():
