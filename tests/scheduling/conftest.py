@@ -24,6 +24,8 @@ from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQu
 
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
+LONG_TERM = timedelta(minutes=1)
+"""For tests that are not about losing a lease: a loop that stands still on a busy machine loses none of this length."""
 SHORT_INTERVALS = Intervals(
     recovery=timedelta(milliseconds=5),
     ask_every=timedelta(milliseconds=40),
@@ -65,6 +67,7 @@ class SharedHost:
     queue: Queue = field(default_factory=MemoryQueue)
     sink: MemorySink = field(default_factory=MemorySink)
     leases: MemoryLeases = field(default_factory=MemoryLeases)
+    term: timedelta = TERM
     drivers: list[tuple[Driver, asyncio.Task[None]]] = field(default_factory=list)
 
     def open(
@@ -83,7 +86,7 @@ class SharedHost:
             Ports(
                 backend=backend or ScriptedBackend(),
                 queue=self.queue,
-                lease=lease or MemoryLease(self.leases, term=TERM),
+                lease=lease or MemoryLease(self.leases, term=self.term),
                 sink=self.sink,
                 reports=MemoryReports(),
                 share=share or Everything(),

@@ -23,7 +23,7 @@ from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.scheduling.job import Priority
 from tests.helpers import wait_until
-from tests.scheduling.conftest import SHORT_INTERVALS, SharedHost, job
+from tests.scheduling.conftest import LONG_TERM, SHORT_INTERVALS, SharedHost, job
 
 LONG = Script.of("so", timedelta(seconds=30), "on")
 SHORT = Script.of("one", timedelta(milliseconds=60), " two")
@@ -96,7 +96,7 @@ async def test_viewers_of_a_waiting_answer_are_told_their_place(shared: SharedHo
 
 
 async def test_viewers_are_told_while_the_model_is_being_loaded_and_not_over_and_over(shared: SharedHost) -> None:
-    one = job(1)
+    one, shared.term = job(1), LONG_TERM
     shared.open(ScriptedBackend(load_time=timedelta(milliseconds=600)))
     await shared.put(one)
     await wait_until(shared.ended(one))
