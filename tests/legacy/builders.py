@@ -35,7 +35,7 @@ def votes(*cast: tuple[Verdict, int, int]) -> tuple[Vote, ...]:
     return tuple(Vote(number, verdict, Pair(a, b)) for number, (verdict, a, b) in enumerate(cast, 1))
 
 
-def course(
+def history(
     snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int = 3, reveal: Reveal = "end"
 ) -> BattleHistory:
     """The battle at ``snapshot``, in which the verdicts ``cast`` were given: (verdict, entry on a, entry on b)."""

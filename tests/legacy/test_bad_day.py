@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from app.web.legacy.answers import CLICKED_AGAIN, DO_NOT_JUDGE, UNFINISHED
+from app.web.legacy.answers import DO_NOT_JUDGE, UNFINISHED
+from app.web.legacy.verdict_answers import CLICKED_AGAIN
 from tests.helpers import wait_until
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION, shown_by_the_oldest_page, toast

@@ -16,7 +16,8 @@ from app.battle.events import Snapshot
 from app.records.values import BattleRecord, LastVote
 from app.settings.settings import Settings
 from app.web import application
-from app.web.legacy.answers import CLICKED_AGAIN, DO_NOT_JUDGE, UNFINISHED
+from app.web.legacy.answers import DO_NOT_JUDGE, UNFINISHED
+from app.web.legacy.verdict_answers import CLICKED_AGAIN
 from tests.helpers import wait_until
 from tests.legacy.builders import READY, done, record_of, stage
 from tests.legacy.caller import Caller

@@ -13,7 +13,7 @@ from app.battle.battle import Side
 from app.battle.events import SideView, Snapshot
 from app.web.legacy.encoder import BEGINS_AGAIN, STEPPED_IN, STILL_WRITTEN, Reader, RoundEncoder, frame, is_over
 from app.web.legacy.streams import events_of, single_event
-from tests.legacy.builders import READY, course, done, failed, stage
+from tests.legacy.builders import READY, done, failed, history, stage
 from tests.legacy.parsers import ChatPage, OldChatPage, RoundPage
 
 EMPTY = replace(stage(READY, a=SideView("Model A", "queued"), b=SideView("Model B", "queued")), can_vote=False)
@@ -25,7 +25,7 @@ def writing(alias: str, text: str) -> SideView:
 
 def told(reader: Reader, *snapshots: Snapshot) -> list[dict]:
     """All events of a round that went through ``snapshots``."""
-    telling = RoundEncoder(lambda now: course(now, models=4), reader)
+    telling = RoundEncoder(lambda now: history(now, models=4), reader)
     events = [telling.init(snapshots[0])]
     for now in snapshots[:-1]:
         events += telling.news(now)

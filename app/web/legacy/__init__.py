@@ -1,6 +1,6 @@
 """The calls that existing clients make, translated to our verbs; nothing inward learns their words.
 
-- ``bodies``, ``words``: what they send. ``answers``: what they read, made of a ``course``.
+- ``bodies``, ``words``: what they send. ``answers``: what they read, made of a ``history``.
 - ``opening``, ``judging``: their moves. ``telling``, ``streams``: a round as their parsers read it.
 - ``waiting``: how long a call waits for a battle.
 - ``progressive``, ``battles``, ``chat``, ``status``, ``records``: the routes; ``routes``: how they refuse.

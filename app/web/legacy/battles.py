@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
 from app.errors import InvalidInput, Unavailable
-from app.web.legacy import answers, examples, schemas
+from app.web.legacy import answers, examples, schemas, status_schemas, verdict_answers
 from app.web.legacy.bodies import AskBody, BattleBody, LegacyVoteBody, SessionHeader, StartBody, session_of
 from app.web.legacy.encoder import Reader
 from app.web.legacy.history import TWO_STEP
@@ -81,18 +81,18 @@ async def get_next_responses(body: BattleBody, services: Wired) -> Response:
     Raises:
         InvalidInput: the battle is over.
     """
-    course = await history_now(services, await services.manager.resolve(body.battle_id))
-    if not playable(course).running:
+    history = await history_now(services, await services.manager.resolve(body.battle_id))
+    if not playable(history).running:
         raise InvalidInput("No current matchup: the battle is over. Start a new one.", code="battle_over")
-    return await patient_json(_next_pair(services, course.snapshot.battle_id))
+    return await patient_json(_next_pair(services, history.snapshot.battle_id))
 
 
 async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
     limit = min(NEXT_RESPONSES_WAIT, services.settings.arena_wait)
-    course = playable(await waited_for(services, battle_id, limit))
-    if course.running and not course.snapshot.can_vote:
+    history = playable(await waited_for(services, battle_id, limit))
+    if history.running and not history.snapshot.can_vote:
         raise Unavailable("The answers are still being written; ask again in a moment.", code="not_ready")
-    return answers.next_responses(course)
+    return answers.next_responses(history)
 
 
 @router.post("/vote", responses=examples.answers(schemas.LegacyVoted, examples.VOTED))
@@ -108,9 +108,9 @@ async def vote(body: LegacyVoteBody, services: Wired, sender: Sender) -> Respons
 
 
 async def _voted(services: Services, judged: Judged) -> dict[str, Any]:
-    course = await judged.next_pair()
-    ratings = await _ratings(services) if course.judged_are_shown else {}
-    return answers.voted(course, ratings, counted=judged.counted)
+    history = await judged.next_pair()
+    ratings = await _ratings(services) if history.judged_are_shown else {}
+    return verdict_answers.voted(history, ratings, counted=judged.counted)
 
 
 async def _ratings(services: Services) -> dict[str, float]:
@@ -129,10 +129,10 @@ async def vote_arena(body: LegacyVoteBody, services: Wired, sender: Sender) -> R
 
 
 async def _arena_voted(judged: Judged) -> dict[str, Any]:
-    return answers.arena_voted(await judged.next_pair(), counted=judged.counted)
+    return verdict_answers.arena_voted(await judged.next_pair(), counted=judged.counted)
 
 
-@router.post("/check_routing", responses=examples.answers(schemas.LegacyRouting, examples.ROUTING))
+@router.post("/check_routing", responses=examples.answers(status_schemas.LegacyRouting, examples.ROUTING))
 async def check_routing(body: AskBody) -> dict[str, Any]:  # noqa: ARG001 - its form is checked
     """Whether the arena answers a message: it answers every one."""
     return examples.ROUTING

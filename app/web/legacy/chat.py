@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.errors import InvalidInput
-from app.web.legacy import answers, examples, schemas
+from app.web.legacy import answers, examples, schemas, status_schemas
 from app.web.legacy.battles import RESPONSES_WAIT
 from app.web.legacy.bodies import ChatBody, SessionHeader, session_of
 from app.web.legacy.encoder import Reader
@@ -46,13 +46,13 @@ async def send_message(body: ChatBody, services: Wired, session: SessionHeader =
     return answers.sent(playable(await waited_for(services, snapshot.battle_id, limit)))
 
 
-@router.get("/ping", responses=examples.answers(schemas.LegacyPong, examples.PONG))
+@router.get("/ping", responses=examples.answers(status_schemas.LegacyPong, examples.PONG))
 async def ping() -> dict[str, str]:
     """The process answers."""
     return examples.PONG
 
 
-@router.get("/session_info", responses=examples.answers(schemas.LegacySession, examples.SESSION))
+@router.get("/session_info", responses=examples.answers(status_schemas.LegacySession, examples.SESSION))
 async def session_info(session: SessionHeader = None) -> dict[str, str]:
     """The caller's session: that of ``X-Session-ID``, else a new one."""
     return {"status": "success", "session_id": session_of(None, session) or secrets.token_hex(16)}

@@ -65,8 +65,8 @@ class RoundEncoder:
         """Who sits where, with the texts so far where an init replaces what a page shows, else with empty ones."""
         self._told = {side: self._at_once(snapshot, side) for side in Side}
         self._aliases = {side: snapshot.sides[side].alias for side in Side}
-        course = self._course_at(snapshot)
-        names = {f"model_{side.value}": course.name(course.seated(side).entry) for side in Side}
+        history = self._course_at(snapshot)
+        names = {f"model_{side.value}": history.name(history.seated(side).entry) for side in Side}
         texts = {f"response_{side.value}": self._told[side] for side in Side}
         return self._head(snapshot) | names | texts | {"round": snapshot.round, "done": False}
 
@@ -84,10 +84,10 @@ class RoundEncoder:
 
     def final(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """The last events: what is still lacking, a failed side's reason, then the final event with all of it."""
-        course = self._course_at(snapshot)
+        history = self._course_at(snapshot)
         texts = {side: _last_text(snapshot.sides[side]) for side in Side}
-        whole = pair(course) | {f"response_{side.value}": text for side, text in texts.items()}
-        last = {"arena_complete": True, **whole, **standings(course), "round": snapshot.round}
+        whole = pair(history) | {f"response_{side.value}": text for side, text in texts.items()}
+        last = {"arena_complete": True, **whole, **standings(history), "round": snapshot.round}
         last |= {"responses_ready": snapshot.can_vote, "done": True}
         return [*self._grown(snapshot, texts), self._head(snapshot) | last]
 

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from app.web.api.leaderboard import ROW
-from app.web.legacy.schemas import LegacyExported, LegacyRefused, LegacyStatus, LegacyUnavailable
+from app.web.legacy.schemas import LegacyRefused
+from app.web.legacy.status_schemas import LegacyExported, LegacyStatus, LegacyUnavailable
 from app.web.schemas.base import Responses, Schema, answered
 from app.web.shared.access import OPERATORS_ONLY
 from app.web.shared.ownership import NOT_YOURS

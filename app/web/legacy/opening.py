@@ -55,12 +55,12 @@ async def opened_history(
     return history_of(snapshot, record, services.settings.arena_reveal)
 
 
-def playable(course: BattleHistory) -> BattleHistory:
-    """The course of a battle that did not fail.
+def playable(history: BattleHistory) -> BattleHistory:
+    """The history of a battle that did not fail.
 
     Raises:
         Unavailable: it did.
     """
-    if course.snapshot.status == Status.FAILED:
+    if history.snapshot.status == Status.FAILED:
         raise Unavailable(FAILED, code="battle_failed")
-    return course
+    return history

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.web.legacy import answers, examples, schemas
+from app.web.legacy import answers, examples, schemas, verdict_answers
 from app.web.legacy.bodies import BattleBody, ChoiceBody, SessionHeader, StartBody, session_of
 from app.web.legacy.judging import judge
 from app.web.legacy.opening import opened_history
@@ -50,4 +50,4 @@ async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
 async def submit_progressive_choice(body: ChoiceBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
     judged = await judge(services, body, sender)
-    return answers.choice_made(await judged.next_pair())
+    return verdict_answers.choice_made(await judged.next_pair())

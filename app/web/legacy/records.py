@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from app.errors import InvalidInput, Unavailable
 from app.leaderboard.bodies import VOTES_OF
-from app.web.legacy import examples, schemas
+from app.web.legacy import examples, status_schemas
 from app.web.legacy.routes import ContractRoute
 from app.web.legacy.status import STORAGE
 from app.web.legacy.training import ExportType, FileFormat, export_to_file
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 Kind = TypeVar("Kind", ExportType, FileFormat)
 
 
-@router.get("/statistics", responses=examples.answers(schemas.LegacyStatistics, examples.STATISTICS))
+@router.get("/statistics", responses=examples.answers(status_schemas.LegacyStatistics, examples.STATISTICS))
 async def statistics(services: Wired) -> dict[str, Any]:
     """How much was played and how it was judged.
 

@@ -15,7 +15,7 @@ from app.hosts.names import same_model
 from app.network.addresses import shown
 from app.scheduling.report import HostReport
 from app.web.api.host_views import health_of
-from app.web.legacy import examples, schemas
+from app.web.legacy import examples, status_schemas
 from app.web.legacy.bodies import BattleOrSession
 from app.web.legacy.history import BattleHistory
 from app.web.legacy.routes import ContractRoute
@@ -55,7 +55,7 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     }
 
 
-@router.get("/ollama-status", responses=examples.answers(schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
+@router.get("/ollama-status", responses=examples.answers(status_schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
 async def ollama_status(services: Wired) -> dict[str, Any]:
     """Which models the hosts have; 200 also when they have too few. Several hosts are told with commas."""
     base_url = ", ".join(shown(host.url) for host in hosts_from(services.settings))
@@ -96,20 +96,20 @@ def _recommendation(absent: list[str], dead: list[str]) -> str:
     return " ".join(parts) or "All models are there; nothing to do."
 
 
-@router.get("/loading_status/{battle_id}", responses=examples.answers(schemas.LegacyLoading, examples.LOADING))
+@router.get("/loading_status/{battle_id}", responses=examples.answers(status_schemas.LegacyLoading, examples.LOADING))
 async def loading_status(battle_id: BattleOrSession, services: Wired) -> dict[str, Any]:
     """Whose answers are there and whose are still to come, by alias until names are shown."""
-    course = await history_now(services, await services.manager.resolve(battle_id))
-    return await _loading(services, course)
+    history = await history_now(services, await services.manager.resolve(battle_id))
+    return await _loading(services, history)
 
 
-async def _loading(services: Services, course: BattleHistory) -> dict[str, Any]:
-    ended = await services.manager.answered(course.snapshot.battle_id)
-    entries = tuple(contestant.entry for contestant in course.contestants)
-    pending = tuple(entry for entry in entries if entry not in ended) if course.running else ()
+async def _loading(services: Services, history: BattleHistory) -> dict[str, Any]:
+    ended = await services.manager.answered(history.snapshot.battle_id)
+    entries = tuple(contestant.entry for contestant in history.contestants)
+    pending = tuple(entry for entry in entries if entry not in ended) if history.running else ()
     return {
-        "loaded_models": course.names(tuple(entry for entry in entries if ended.get(entry))),
-        "pending_models": course.names(pending),
+        "loaded_models": history.names(tuple(entry for entry in entries if ended.get(entry))),
+        "pending_models": history.names(pending),
         "total_models": len(entries),
         "progress_percentage": round(100.0 * (len(entries) - len(pending)) / len(entries), 1),
         "all_loaded": not pending,

@@ -29,7 +29,7 @@ CHOICES: Mapping[Verdict, str] = {
 SIDES: Mapping[Side, str] = {Side.A: "left", Side.B: "right"}
 
 
-def verdict_of(word: str, course: BattleHistory, field: str = "choice") -> Verdict:
+def verdict_of(word: str, history: BattleHistory, field: str = "choice") -> Verdict:
     """A verdict in any spelling, or as who sits on a side: by its alias, and by its name once that is shown.
 
     A model's real name is not taken before: whether it is accepted would tell who sits where.
@@ -41,7 +41,7 @@ def verdict_of(word: str, course: BattleHistory, field: str = "choice") -> Verdi
     if plain in SPELLINGS:
         return SPELLINGS[plain]
     for side in Side:
-        seated = course.seated(side)
-        if plain in (seated.alias.lower(), course.name(seated.entry).lower()):
+        seated = history.seated(side)
+        if plain in (seated.alias.lower(), history.name(seated.entry).lower()):
             return Verdict(side.value)
     raise InvalidInput(f"{field} must be left, right, tie, both_bad or one of the two aliases on stage", field=field)

@@ -17,7 +17,7 @@ def can_be_judged(snapshot: Snapshot) -> bool:
 
 
 async def history_now(services: Services, battle_id: str, snapshot: Snapshot | None = None) -> BattleHistory:
-    """The battle's course at ``snapshot``, by default now.
+    """The battle's history at ``snapshot``, by default now.
 
     Raises:
         NotFound: there is no such battle.
@@ -41,5 +41,5 @@ async def seen_when(
 
 
 async def waited_for(services: Services, battle_id: str, limit: timedelta) -> BattleHistory:
-    """The course once the pair on stage can be judged; what ends a wait is told at ``seen_when``."""
+    """The history once the pair on stage can be judged; what ends a wait is told at ``seen_when``."""
     return await history_now(services, battle_id, await seen_when(services, battle_id, limit))
