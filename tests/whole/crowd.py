@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from time import monotonic
@@ -90,7 +90,7 @@ class Viewer:
 
 
 @asynccontextmanager
-async def viewing(*viewers: Viewer):
+async def viewing(*viewers: Viewer) -> AsyncIterator[list[asyncio.Task[Any]]]:
     """Let them view in the background; the block's end waits for nobody."""
     tasks = [asyncio.create_task(viewer.run(), name="viewer") for viewer in viewers]
     try:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import httpx
+
 from tests.whole.client import post
+from tests.whole.harness import Instance
 
 START = "/api/arena/start_progressive"
 NUMBER = (int, float)
@@ -24,27 +29,27 @@ RANKING = {"final_ranking": list, "winner": str, "total_rounds": int, "compariso
 CHOICE = PAIR | {"eliminated_model": str, "eliminated_side": str}
 
 
-def arena(instance, verb):
+def arena(instance: Instance, verb: str) -> str:
     return f"{instance.url}/api/arena/{verb}"
 
 
-async def start(instance, **body):
+async def start(instance: Instance, **body: Any) -> dict[str, Any]:
     reply = await post(arena(instance, "start_progressive"), {"message": "Why do rivers bend?", **body})
     assert reply.status_code == 200, reply.text
     return reply.json()
 
 
-async def get(instance, battle):
+async def get(instance: Instance, battle: str) -> dict[str, Any]:
     reply = await post(arena(instance, "get_progressive_responses"), {"battle_id": battle})
     assert reply.status_code == 200, reply.text
     return reply.json()
 
 
-async def submit(instance, battle, word, key="choice", **more):
+async def submit(instance: Instance, battle: str, word: str, key: str = "choice", **more: Any) -> httpx.Response:
     return await post(arena(instance, "submit_progressive_choice"), {"battle_id": battle, key: word, **more})
 
 
-def check_types(body, fields):
+def check_types(body: dict[str, Any], fields: dict[str, Any]) -> None:
     for name, kind in fields.items():
         assert isinstance(body[name], kind), (name, body.get(name))
         assert kind is not int or not isinstance(body[name], bool), name

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.helpers import wait_until
-from tests.whole.client import BATTLES, call, client, open_battle, post, vote, watch, watching
+from tests.whole.client import BATTLES, Sse, Watched, call, client, open_battle, post, vote, watch, watching
+from tests.whole.conftest import Home
 from tests.whole.harness import BASALT, GRANITE, MODELS, OKAPI, QUOKKA, ZIRCON
 from tests.whole.older import arena
 
@@ -16,7 +19,7 @@ TIMING = re.compile(rb"_s\"|ttft|tokens|duration|timing|decode|prefill|cold")
 FAULT_WORDS = re.compile(rb"llama|errno|httpx|aiohttp|traceback|exception|terminated|CUDA", re.IGNORECASE)
 
 
-def secrets(home):
+def secrets(home: Home) -> list[bytes]:
     """What must not leave: models and their families, hosts and their addresses."""
     servers = (home.house.granite, home.house.basalt)
     addresses = [server.url.removeprefix("http://") for server in servers]
@@ -24,7 +27,7 @@ def secrets(home):
     return [text.encode() for text in (*families, GRANITE, BASALT, *addresses)]
 
 
-def check_blind(home, sent: bytes):
+def check_blind(home: Home, sent: bytes) -> None:
     for secret in secrets(home):
         assert secret.lower() not in sent.lower(), (secret, sent)
     without_estimates = sent.replace(b'"eta_s"', b"")
@@ -35,26 +38,26 @@ def check_blind(home, sent: bytes):
 class Tap:
     """Calls the arena and keeps every byte that comes back, headers included."""
 
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         self._url = url
         self.sent = b""
 
-    async def call(self, method, path, body=None, **more):
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None, **more: Any) -> httpx.Response:
         async with client() as http:
             reply = await http.request(method, self._url + path, json=body, **more)
         self.sent += _bytes_of(reply.headers) + reply.content
         return reply
 
-    def heard(self, watched, until_end=True):
+    def heard(self, watched: Watched, until_end: bool = True) -> None:
         """The stream's bytes up to its end event."""
         self.sent += _bytes_of(watched.headers) + re.split(rb"id: \S+-end\n", watched.raw)[0]
 
 
-def _bytes_of(headers):
+def _bytes_of(headers: httpx.Headers) -> bytes:
     return b"\n".join(name + b": " + value for name, value in headers.raw)
 
 
-async def play_to_the_last_verdict(tap, battle):
+async def play_to_the_last_verdict(tap: Tap, battle: str) -> dict[str, Any]:
     """Both ways of asking and wrong guesses, in every round; ends before the last verdict is given."""
     opened = await tap.call("POST", "/api/arena/get_progressive_responses", {"battle_id": battle})
     assert opened.json()["status"] == "ready"
@@ -67,7 +70,7 @@ async def play_to_the_last_verdict(tap, battle):
     return now
 
 
-async def test_a_battle_is_blind_until_its_end_and_then_tells_everything(home):
+async def test_a_battle_is_blind_until_its_end_and_then_tells_everything(home: Home) -> None:
     tap = Tap(home.one.url)
     body = {"message": "Why do rivers bend?", "models": list(MODELS)}
     battle = (await tap.call("POST", BATTLES, body)).json()["battle_id"]
@@ -86,7 +89,7 @@ async def test_a_battle_is_blind_until_its_end_and_then_tells_everything(home):
     assert watched.events[-1].data == {"status": "finished", "reveal": end["reveal"]}
 
 
-def check_reveal(reveal, failed):
+def check_reveal(reveal: dict[str, Any], failed: set[str]) -> None:
     ranking = reveal["ranking"]
     assert sorted(line["model"] for line in ranking) == sorted(MODELS)
     assert {line["model"] for line in ranking if line["failed"]} == failed
@@ -116,30 +119,30 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_failing_model_leaves_without_a_name_and_never_costs_the_battle(home, fault):
+async def test_a_failing_model_leaves_without_a_name_and_never_costs_the_battle(home: Home, fault: str) -> None:
     if fault == "a load that fails":
         await unload_okapi(home)
     home.house.basalt.set(**FAULTS[fault])
     await check_that_okapi_leaves(home)
 
 
-async def unload_okapi(home):
+async def unload_okapi(home: Home) -> None:
     async with client() as http:  # no call of the arena, so its document says nothing of the answer
         reply = await http.post(f"{home.house.basalt.url}/api/generate", json={"model": OKAPI, "keep_alive": 0})
     assert reply.json()["done_reason"] == "unload"
 
 
-async def test_a_server_that_refuses_connections_never_costs_the_battle(home):
+async def test_a_server_that_refuses_connections_never_costs_the_battle(home: Home) -> None:
     home.house.basalt.set(connection_refused=True)
     await check_that_okapi_leaves(home)
 
 
-async def test_a_model_that_was_removed_never_costs_the_battle(home):
+async def test_a_model_that_was_removed_never_costs_the_battle(home: Home) -> None:
     with home.house.basalt.without(OKAPI):
         await check_that_okapi_leaves(home)
 
 
-async def check_that_okapi_leaves(home):
+async def check_that_okapi_leaves(home: Home) -> None:
     tap = Tap(home.one.url)
     body = {"message": "Why do rivers bend?", "models": list(MODELS)}
     reply = await tap.call("POST", BATTLES, body)
@@ -160,7 +163,7 @@ async def check_that_okapi_leaves(home):
     check_replacement(watched.events)
 
 
-async def judge_until_it_ends(tap, battle):
+async def judge_until_it_ends(tap: Tap, battle: str) -> dict[str, Any]:
     for _ in range(400):
         now = (await tap.call("GET", f"{BATTLES}/{battle}")).json()
         if now["status"] != "running":
@@ -175,7 +178,7 @@ async def judge_until_it_ends(tap, battle):
     raise AssertionError("the battle does not end")
 
 
-def check_replacement(events):
+def check_replacement(events: list[Sse]) -> None:
     """Whoever failed on stage was replaced: the round came again with the same number and one round less."""
     answers = [event for event in events if event.event == "answer" and event.data["finish_reason"] == "error"]
     rounds = [event for event in events if event.event == "round"]
@@ -193,7 +196,7 @@ def check_replacement(events):
     assert second.data["sides"][side] == {"alias": "Model C"}
 
 
-async def test_with_two_models_one_that_fails_ends_the_battle_as_failed(home):
+async def test_with_two_models_one_that_fails_ends_the_battle_as_failed(home: Home) -> None:
     home.house.basalt.set(mid_stream_error=5)
     battle = (await open_battle(home.one.url, models=[ZIRCON, OKAPI]))["battle_id"]
     watched = await watch(home.two.url, battle)
@@ -208,7 +211,7 @@ async def test_with_two_models_one_that_fails_ends_the_battle_as_failed(home):
     assert refused.status_code == 409
 
 
-async def test_an_answer_that_failed_cannot_be_voted_on(home):
+async def test_an_answer_that_failed_cannot_be_voted_on(home: Home) -> None:
     home.house.basalt.set(stall_s=1.0, stall_after=5, mid_stream_error=8)
     battle = (await open_battle(home.one.url, models=[QUOKKA, OKAPI]))["battle_id"]
     await watch(home.one.url, battle, until=lambda event: event.event == "delta")
@@ -219,7 +222,7 @@ async def test_an_answer_that_failed_cannot_be_voted_on(home):
     assert late.status_code == 409
 
 
-async def test_stopping_frees_the_model_server_within_a_second_and_ends_the_stream(home):
+async def test_stopping_frees_the_model_server_within_a_second_and_ends_the_stream(home: Home) -> None:
     for server in (home.house.granite, home.house.basalt):
         server.set(stall_s=20.0, stall_after=5)
     battle = (await open_battle(home.one.url, models=list(MODELS)))["battle_id"]

@@ -7,25 +7,30 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.helpers import wait_until
 from tests.whole.client import call, folded, open_battle, play, watching
-from tests.whole.harness import BASALT, GRANITE, environment, running_house, wait_for
+from tests.whole.harness import BASALT, GRANITE, House, Instance, environment, running_house, wait_for
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path: Path) -> Iterator[House]:
     with running_house(tmp_path, tokens_per_s=60.0) as house:
         yield house
 
 
-async def readyz(worker):
+async def readyz(worker: Instance) -> dict[str, Any]:
     return (await call("GET", f"{worker.url}/readyz")).json()
 
 
-async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_answers_finish_at_their_end(house):
+async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_answers_finish_at_their_end(
+    house: House,
+) -> None:
     web = house.start("--no-scheduler")
     ready = await readyz(web)
     assert (ready["status"], ready["degraded"]) == ("ok", True)
@@ -51,7 +56,7 @@ async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_ans
     assert (await readyz(web))["degraded"] is True
 
 
-async def test_workers_of_drivers_that_die_are_started_again(house):
+async def test_workers_of_drivers_that_die_are_started_again(house: House) -> None:
     web = house.start("--no-scheduler")
     drivers = house.drivers("--workers", "2")
     wait_for(lambda: len(drivers.logged("lease_taken")) >= 2)
@@ -74,7 +79,7 @@ def children_of(pid):
     return [int(child) for child, parent, command in rows if int(parent) == pid and "spawn_main" in command]
 
 
-async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house):
+async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house: House) -> None:
     private = {"REDIS_URL": ""}
     web = await asyncio.to_thread(house.start, "--no-scheduler", **private)
     drivers = await asyncio.to_thread(house.drivers, **private)
@@ -87,7 +92,7 @@ async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house):
     assert await asyncio.to_thread(drivers.process.wait, 20) == 0
 
 
-def test_drivers_with_bad_settings_say_so_in_one_line(house):
+def test_drivers_with_bad_settings_say_so_in_one_line(house: House) -> None:
     settings = environment(house.settings | {"REDIS_URL": "redos://nowhere"})
     command = [sys.executable, "-m", "app.cli", "scheduler"]
     ended = subprocess.run(command, cwd=house.folder, env=settings, capture_output=True, text=True, timeout=60)

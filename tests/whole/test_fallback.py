@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +16,7 @@ from tests.whole.harness import MODELS, ModelServer, serve
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path: Path) -> Iterator[tuple[Callable[..., Any], ModelServer, ModelServer]]:
     """Give a function that starts an arena over two hosts, ``own`` and ``spare``; it returns its address."""
     with ExitStack() as stack:
         own, spare = ModelServer(MODELS), ModelServer(MODELS)
@@ -40,16 +43,16 @@ def start(tmp_path):
         yield started, own, spare
 
 
-async def hosts_of(url):
+async def hosts_of(url: str) -> dict[str, dict[str, Any]]:
     shown = (await call("GET", f"{url}/api/arena/hosts")).json()["hosts"]
     return {host["name"]: host for host in shown}
 
 
-async def none_down(url):
+async def none_down(url: str) -> bool:
     return all(host["health"] in ("up", "trying") and host["driven"] for host in (await hosts_of(url)).values())
 
 
-async def played(url):
+async def played(url: str) -> list[dict[str, Any]]:
     """Play a battle to its end; return the lines of its ranking."""
     battle = (await open_battle(url))["battle_id"]
     end = await play(url, battle, ["a", "b"])
@@ -57,7 +60,9 @@ async def played(url):
     return end["reveal"]["ranking"]
 
 
-async def test_a_battle_goes_on_when_one_of_two_hosts_dies(start):
+async def test_a_battle_goes_on_when_one_of_two_hosts_dies(
+    start: tuple[Callable[..., Any], ModelServer, ModelServer],
+) -> None:
     started, own, spare = start
     url = started("")
     await wait_until(lambda: none_down(url), 100)
@@ -73,7 +78,9 @@ async def test_a_battle_goes_on_when_one_of_two_hosts_dies(start):
         await wait_until(lambda: none_down(url), 60)
 
 
-async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_everywhere(start):
+async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_everywhere(
+    start: tuple[Callable[..., Any], ModelServer, ModelServer],
+) -> None:
     started, own, _ = start
     url = started("fallback = true")
     await wait_until(lambda: none_down(url), 100)
@@ -82,12 +89,12 @@ async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_every
     own.set(connection_refused=True)
     assert {(line["host"], line["fallback"]) for line in await played(url)} == {("spare", True)}
 
-    async def boards():
+    async def boards() -> tuple[dict[str, Any], dict[str, Any]]:
         plain = (await call("GET", f"{url}/api/arena/leaderboard")).json()
         every = (await call("GET", f"{url}/api/arena/leaderboard?include=fallback")).json()
         return plain, every
 
-    async def counted():
+    async def counted() -> list[int]:
         plain, every = await boards()
         votes = [sum(row["battles_fought"] for row in board["leaderboard"]) for board in (plain, every)]
         return votes[0] and votes[1] > votes[0] and votes
@@ -95,7 +102,7 @@ async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_every
     votes = await wait_until(counted, 100, interval=0.5)
     assert votes[1] == 2 * votes[0], "one battle counts by default, the other only if it is asked for"
 
-    async def metric():
+    async def metric() -> bool:
         text = (await call("GET", f"{url}/metrics")).text
         lines = (line.split() for line in text.splitlines() if line.startswith("arena_fallback_answers_total{"))
         return sum(float(value) for _, value in lines) == len(MODELS)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from tests.helpers import wait_until
 from tests.whole.client import folded, open_battle, play, snapshot, text_of, until_ready, vote, watching
-from tests.whole.harness import running_house
+from tests.whole.harness import House, running_house
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory):
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with running_house(tmp_path_factory.mktemp("flushed")) as house:
         house.driver()
         house.start()
         yield house
 
 
-async def test_a_battle_goes_on_after_a_flush_in_mid_answer(house):
+async def test_a_battle_goes_on_after_a_flush_in_mid_answer(house: House) -> None:
     one, two = house.instances
     for server in (house.granite, house.basalt):
         server.set(stall_s=3.0, stall_after=10)
@@ -39,7 +40,7 @@ async def test_a_battle_goes_on_after_a_flush_in_mid_answer(house):
     assert folded(opened, watched.events) | {"cursor": ""} == end | {"cursor": ""}
 
 
-async def test_votes_and_finished_answers_stay_after_a_flush(house):
+async def test_votes_and_finished_answers_stay_after_a_flush(house: House) -> None:
     one, two = house.instances
     battle = (await open_battle(one.url))["battle_id"]
     await until_ready(one.url, battle, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from time import time
 
 from tests.helpers import wait_until
@@ -13,14 +14,14 @@ from tests.whole.rolling import rolling
 from tests.whole.takeover import HOSTS, TAKEOVER_LIMIT_S, Report, Workers, judge, takeovers
 
 
-async def test_owners_killed_in_mid_answer_lose_and_double_nothing(tmp_path):
+async def test_owners_killed_in_mid_answer_lose_and_double_nothing(tmp_path: Path) -> None:
     report = await takeovers(tmp_path, kills=3)
     assert report.troubles == []
     assert report.kills == 3
     assert max(report.takeovers_s) <= TAKEOVER_LIMIT_S, report.takeovers_s
 
 
-async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_up(tmp_path):
+async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_up(tmp_path: Path) -> None:
     report = Report()
     truth = await asyncio.to_thread(Truth)
     with running_house(tmp_path, tokens_per_s=15.0) as house:
@@ -51,7 +52,7 @@ async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_
     assert report.resets == len(lost)
 
 
-async def test_instances_restarted_one_by_one_under_load_are_no_more_than_a_pause(tmp_path):
+async def test_instances_restarted_one_by_one_under_load_are_no_more_than_a_pause(tmp_path: Path) -> None:
     report = await rolling(tmp_path, battles=8, pause_s=0.2)
     assert report.troubles == []
     assert report.restarts == 3

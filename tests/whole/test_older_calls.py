@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 
 from tests.whole.client import BATTLES, call, client, open_battle, play, until_ready, watch
+from tests.whole.conftest import Home
 from tests.whole.harness import MODELS
 from tests.whole.older import CHOICE, PAIR, RANKING, arena, check_types, get, start, submit
 
 
-async def curl(*arguments):
+async def curl(*arguments: str) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         shutil.which("curl") or "curl",
         "--silent",
@@ -29,8 +32,8 @@ async def curl(*arguments):
     return json.loads(out)
 
 
-async def test_both_documented_curl_lines_work_as_written(home):
-    def documented(verb, body):
+async def test_both_documented_curl_lines_work_as_written(home: Home) -> None:
+    def documented(verb: str, body: str) -> Awaitable[Any]:
         return curl("-X", "POST", arena(home.one, verb), "-H", "Content-Type: application/json", "-d", body)
 
     started = await documented("start_progressive", '{"message": "Your question", "session_id": "test-123"}')
@@ -42,7 +45,7 @@ async def test_both_documented_curl_lines_work_as_written(home):
     assert pair["response_b"]
 
 
-async def test_a_session_means_its_newest_battle(home):
+async def test_a_session_means_its_newest_battle(home: Home) -> None:
     first = await start(home.one, session_id="session-of-two")
     second = await start(home.two, session_id="session-of-two", message="Why is it dark at night?")
     pair = await get(home.one, "session-of-two")
@@ -51,7 +54,7 @@ async def test_a_session_means_its_newest_battle(home):
     assert voted["battle_id"] == second["battle_id"]
 
 
-async def test_a_whole_battle_by_the_older_calls(home):
+async def test_a_whole_battle_by_the_older_calls(home: Home) -> None:
     started = await start(home.one)
     assert started == {
         "battle_id": started["battle_id"],
@@ -107,7 +110,7 @@ async def test_a_whole_battle_by_the_older_calls(home):
     assert completed["latency_b"] > 0
 
 
-async def test_waiting_in_vain_gives_the_text_so_far(home):
+async def test_waiting_in_vain_gives_the_text_so_far(home: Home) -> None:
     home.house.granite.set(stall_s=2.0, stall_after=8)
     home.house.basalt.set(stall_s=2.0, stall_after=8)
     battle = (await start(home.one))["battle_id"]
@@ -122,7 +125,7 @@ async def test_waiting_in_vain_gives_the_text_so_far(home):
     await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
 
 
-async def test_a_stopped_battle_is_completed_without_a_winner(home):
+async def test_a_stopped_battle_is_completed_without_a_winner(home: Home) -> None:
     battle = (await start(home.one))["battle_id"]
     await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
     pair = await get(home.one, battle)
@@ -130,7 +133,7 @@ async def test_a_stopped_battle_is_completed_without_a_winner(home):
     assert (pair["status"], pair["winner"], pair["total_rounds"]) == ("completed", "", 0)
 
 
-async def test_both_ways_to_play_are_one_battle(home):
+async def test_both_ways_to_play_are_one_battle(home: Home) -> None:
     battle = (await start(home.one))["battle_id"]
     end = await play(home.two.url, battle, ["tie", "a"])
     assert end["status"] == "finished"
@@ -140,7 +143,7 @@ async def test_both_ways_to_play_are_one_battle(home):
     assert [line["choice"] for line in pair["comparison_history"]] == ["tie", "left"]
 
 
-async def test_num_models_above_what_there_is_means_all(home):
+async def test_num_models_above_what_there_is_means_all(home: Home) -> None:
     assert (await start(home.one, num_models=1000))["total_models"] == 3
     assert (await start(home.one, num_models=2))["total_models"] == 2
 
@@ -160,7 +163,7 @@ WORDS = [
 
 
 @pytest.fixture
-async def pair_on_stage(home):
+async def pair_on_stage(home: Home) -> str:
     """A battle of two models that waits for its verdict."""
     battle = (await open_battle(home.one.url, num_models=2))["battle_id"]
     await until_ready(home.one.url, battle)
@@ -168,7 +171,9 @@ async def pair_on_stage(home):
 
 
 @pytest.mark.parametrize(("key", "word", "verdict"), WORDS)
-async def test_a_verdict_is_understood_in_every_spelling(home, pair_on_stage, key, word, verdict):
+async def test_a_verdict_is_understood_in_every_spelling(
+    home: Home, pair_on_stage: str, key: str, word: str, verdict: str
+) -> None:
     reply = await submit(home.one, pair_on_stage, word, key)
     assert reply.status_code == 200, reply.text
     body = reply.json()
@@ -181,7 +186,9 @@ async def test_a_verdict_is_understood_in_every_spelling(home, pair_on_stage, ke
 
 
 @pytest.mark.parametrize("word", [*MODELS, "Model C", "maybe", "", "c", "leftt"])
-async def test_what_is_no_verdict_is_refused_and_a_models_name_tells_nothing(home, pair_on_stage, word):
+async def test_what_is_no_verdict_is_refused_and_a_models_name_tells_nothing(
+    home: Home, pair_on_stage: str, word: str
+) -> None:
     reply = await submit(home.one, pair_on_stage, word)
     assert reply.status_code == 400
     assert isinstance(reply.json()["error"], str)
@@ -190,7 +197,7 @@ async def test_what_is_no_verdict_is_refused_and_a_models_name_tells_nothing(hom
     await call("POST", f"{home.one.url}{BATTLES}/{pair_on_stage}/stop")
 
 
-async def test_a_round_guards_against_judging_the_next_one(home):
+async def test_a_round_guards_against_judging_the_next_one(home: Home) -> None:
     battle = (await start(home.one))["battle_id"]
     await get(home.one, battle)
     assert (await submit(home.one, battle, "left", round=1)).json()["current_round"] == 1
@@ -203,7 +210,7 @@ async def test_a_round_guards_against_judging_the_next_one(home):
     assert (await get(home.one, battle))["current_round"] == 1
 
 
-async def test_a_vote_that_waits_is_counted_as_soon_as_the_answers_are_there(home):
+async def test_a_vote_that_waits_is_counted_as_soon_as_the_answers_are_there(home: Home) -> None:
     home.house.granite.set(stall_s=1.0, stall_after=8)
     battle = (await start(home.one))["battle_id"]
     reply = await submit(home.two, battle, "left")
@@ -212,7 +219,9 @@ async def test_a_vote_that_waits_is_counted_as_soon_as_the_answers_are_there(hom
 
 
 @pytest.mark.parametrize("accept", ["text/event-stream", "application/json;q=0.5, text/event-stream"])
-async def test_asking_for_an_event_stream_gives_the_bytes_of_the_battles_events(home, ended, accept):
+async def test_asking_for_an_event_stream_gives_the_bytes_of_the_battles_events(
+    home: Home, ended: str, accept: str
+) -> None:
     whole = await watch(home.two.url, ended)
     async with client() as http:
         address = arena(home.one, "get_progressive_responses")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from time import monotonic
 
 import pytest
@@ -23,19 +24,19 @@ from tests.whole.client import (
     watch,
     watching,
 )
-from tests.whole.harness import running_house
+from tests.whole.harness import House, Instance, running_house
 from tests.whole.older import START, get
 
 
 @pytest.fixture(scope="module")
-def _home(tmp_path_factory):
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Instance, Instance]]:
     with running_house(tmp_path_factory.mktemp("outages"), persistent=True) as house:
         one = house.driver()
         yield house, one, house.start()
 
 
 @pytest.fixture
-def house(_home):
+def house(_home: tuple[House, Instance, Instance]) -> Iterator[House]:
     house, _, _ = _home
     yield house
     house.granite.clear()
@@ -43,15 +44,17 @@ def house(_home):
 
 
 @pytest.fixture
-def workers(_home):
+def workers(_home: tuple[House, Instance, Instance]) -> tuple[Instance, Instance]:
     return _home[1:]
 
 
-async def readyz(worker):
+async def readyz(worker: Instance) -> int:
     return (await call("GET", f"{worker.url}/readyz")).status_code
 
 
-async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_go_on(house, workers):
+async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_go_on(
+    house: House, workers: tuple[Instance, Instance]
+) -> None:
     one, two = workers
     opened = await open_battle(one.url)
     battle = opened["battle_id"]
@@ -79,11 +82,11 @@ async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_
     assert (stopped.status_code, stopped.json()["status"]) == (200, "stopped"), "what was refused can be asked again"
 
 
-async def recovered(worker):
+async def recovered(worker: Instance) -> bool:
     return await readyz(worker) == 200
 
 
-async def check_everything_is_503(worker, battle, another):
+async def check_everything_is_503(worker: Instance, battle: str, another: str) -> None:
     pairs = (
         ("GET", f"{BATTLES}/{battle}", None),
         ("POST", BATTLES, {"message": "Hi"}),
@@ -102,7 +105,9 @@ async def check_everything_is_503(worker, battle, another):
     assert (await call("GET", f"{worker.url}/healthz")).status_code == 200
 
 
-async def test_a_battle_that_was_being_written_goes_on_where_it_was(house, workers):
+async def test_a_battle_that_was_being_written_goes_on_where_it_was(
+    house: House, workers: tuple[Instance, Instance]
+) -> None:
     for server in (house.granite, house.basalt):
         server.set(stall_s=2.0, stall_after=10)
     opened = await open_battle(workers[0].url)
@@ -129,7 +134,9 @@ async def test_a_battle_that_was_being_written_goes_on_where_it_was(house, worke
         assert text_of(watched.events, side, 1) == server.answer_of(model, opened["message"])
 
 
-async def test_a_battle_goes_on_after_redis_came_back_empty_before_its_vote(house, workers):
+async def test_a_battle_goes_on_after_redis_came_back_empty_before_its_vote(
+    house: House, workers: tuple[Instance, Instance]
+) -> None:
     one, two = workers
     opened = await open_battle(one.url)
     battle = opened["battle_id"]
@@ -148,7 +155,9 @@ async def test_a_battle_goes_on_after_redis_came_back_empty_before_its_vote(hous
     assert watched.events[-1].event == "end"
 
 
-async def test_a_battle_goes_on_after_redis_came_back_empty_in_mid_answer(house, workers):
+async def test_a_battle_goes_on_after_redis_came_back_empty_in_mid_answer(
+    house: House, workers: tuple[Instance, Instance]
+) -> None:
     one, two = workers
     for server in (house.granite, house.basalt):
         server.set(stall_s=3.0, stall_after=10)
@@ -166,7 +175,9 @@ async def test_a_battle_goes_on_after_redis_came_back_empty_in_mid_answer(house,
         await asyncio.wait_for(whole, 20)
 
 
-async def test_a_redis_that_hangs_is_told_within_the_patience_of_a_load_balancer(house, workers):
+async def test_a_redis_that_hangs_is_told_within_the_patience_of_a_load_balancer(
+    house: House, workers: tuple[Instance, Instance]
+) -> None:
     house.redis.freeze()
     try:
         began = monotonic()
@@ -178,7 +189,9 @@ async def test_a_redis_that_hangs_is_told_within_the_patience_of_a_load_balancer
     await wait_until(lambda: recovered(workers[0]), 15)
 
 
-async def test_the_log_of_an_outage_has_no_stack_traces_and_no_prompts(house, workers):
+async def test_the_log_of_an_outage_has_no_stack_traces_and_no_prompts(
+    house: House, workers: tuple[Instance, Instance]
+) -> None:
     for worker in workers:
         lines = worker.logged()
         assert not [line for line in lines if line["level"] in ("error", "critical")], lines

@@ -10,11 +10,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.whole.client import BATTLES, LIMIT_S, Watched, call, client, open_battle, snapshot, until_snapshot, watch
+from tests.whole.conftest import Home
 from tests.whole.harness import QUOKKA, ZIRCON
 from tests.whole.older import CHOICE, PAIR, arena, check_types, submit
 
@@ -34,7 +36,7 @@ class Timed:
     def body(self) -> bytes:
         return b"".join(piece for _, piece in self.pieces)
 
-    def json(self):
+    def json(self) -> dict[str, Any]:
         return json.loads(self.body)
 
 
@@ -49,7 +51,7 @@ class Evening:
     pair: dict[str, object]
 
 
-async def timed(url, body):
+async def timed(url: str, body: dict[str, str]) -> Timed:
     seen, began = Timed(), monotonic()
     async with client() as http, http.stream("POST", url, json=body) as response:
         seen.status, seen.headers = response.status_code, response.headers
@@ -59,7 +61,7 @@ async def timed(url, body):
     return seen
 
 
-async def battle_whose_challenger_is_on_basalt(home):
+async def battle_whose_challenger_is_on_basalt(home: Home) -> str:
     """Only okapi lives there; whoever draws it into the first pair is stopped."""
     for _ in range(40):
         battle = (await open_battle(home.one.url))["battle_id"]
@@ -69,13 +71,13 @@ async def battle_whose_challenger_is_on_basalt(home):
     raise AssertionError("the draw is not random")
 
 
-def _is_decided(now):
+def _is_decided(now: dict[str, Any]) -> bool:
     sides = now["sides"].values()
     someone_is_silent = any(side["state"] == "done" for side in sides) and any(not side["text"] for side in sides)
     return now["can_vote"] or someone_is_silent
 
 
-async def spend(home) -> Evening:
+async def spend(home: Home) -> Evening:
     home.house.basalt.set(slow_headers_s=30.0)
     fast = await battle_whose_challenger_is_on_basalt(home)
     home.house.granite.set(slow_headers_s=SILENT_S)
@@ -93,23 +95,23 @@ async def spend(home) -> Evening:
 
 
 @pytest.fixture(scope="module")
-def _evening(_shared_home) -> Iterator[Evening]:
+def _evening(_shared_home: Home) -> Iterator[Evening]:
     yield asyncio.run(asyncio.wait_for(spend(_shared_home), 3 * LIMIT_S))
     _shared_home.house.granite.clear()
     _shared_home.house.basalt.clear()
 
 
 @pytest.fixture
-def evening(_evening) -> Evening:
+def evening(_evening: Evening) -> Evening:
     return _evening
 
 
-async def test_a_silent_stream_has_a_heartbeat_every_ten_seconds(evening):
+async def test_a_silent_stream_has_a_heartbeat_every_ten_seconds(evening: Evening) -> None:
     assert b": ping" in evening.viewer.raw.split(b"event: delta")[0]
     assert [comment.strip() for comment in evening.viewer.comments] == [b"ping"] * len(evening.viewer.comments)
 
 
-async def test_whitespace_comes_from_the_ninth_second_on_and_the_body_is_still_json(evening):
+async def test_whitespace_comes_from_the_ninth_second_on_and_the_body_is_still_json(evening: Evening) -> None:
     came_s, first = evening.patient.pieces[0]
     assert 8.5 < came_s < 10.5
     assert first == b" "
@@ -123,14 +125,14 @@ async def test_whitespace_comes_from_the_ninth_second_on_and_the_body_is_still_j
     assert body["response_b"] == evening.pair["sides"]["b"]["text"]
 
 
-async def test_a_vote_for_answers_that_are_not_there_waits_and_is_then_refused(evening):
+async def test_a_vote_for_answers_that_are_not_there_waits_and_is_then_refused(evening: Evening) -> None:
     assert 5 < evening.early_vote.took_s < 9.9, "existing clients give up after 10 s"
     assert evening.early_vote.status == 400
     error = "Both answers must be complete before you vote; try again in a moment."
     assert evening.early_vote.json() == {"error": error, "code": "not_ready"}
 
 
-async def test_a_next_text_that_is_not_ready_is_told_within_the_clients_patience(evening):
+async def test_a_next_text_that_is_not_ready_is_told_within_the_clients_patience(evening: Evening) -> None:
     assert evening.fast_vote.took_s < 9.9
     assert evening.fast_vote.status == 200
     body = evening.fast_vote.json()
@@ -142,7 +144,7 @@ async def test_a_next_text_that_is_not_ready_is_told_within_the_clients_patience
     assert (body["eliminated_model"], body["eliminated_side"]) == ("Model B", "right")
 
 
-async def test_a_vote_over_the_native_calls_never_waits(home, evening):
+async def test_a_vote_over_the_native_calls_never_waits(home: Home, evening: Evening) -> None:
     home.house.granite.set(slow_headers_s=5.0)
     battle = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
     asked = monotonic()

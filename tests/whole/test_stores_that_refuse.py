@@ -180,7 +180,9 @@ async def on_postgres(
     postgres.drop(name)
 
 
-async def test_a_postgres_that_is_read_only(on_postgres) -> None:  # type: ignore[no-untyped-def]
+async def test_a_postgres_that_is_read_only(
+    on_postgres: tuple[Instance, str, Callable[[str], Awaitable[None]]],
+) -> None:  # type: ignore[no-untyped-def]
     worker, name, run = on_postgres
     await run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.whole.client import (
     BATTLES,
+    Sse,
     call,
     folded,
     open_battle,
@@ -19,14 +20,15 @@ from tests.whole.client import (
     watch,
     watching,
 )
+from tests.whole.conftest import Home
 
 
-async def test_a_reader_cut_off_on_one_worker_resumes_on_another_with_exactly_the_missing_events(home):
+async def test_a_reader_cut_off_on_one_worker_resumes_on_another_with_exactly_the_missing_events(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     whole = asyncio.create_task(watch(home.one.url, battle))
     texts = 0
 
-    def third_text(event):
+    def third_text(event: Sse) -> bool:
         nonlocal texts
         texts += event.event == "delta"
         return texts == 3
@@ -48,7 +50,7 @@ async def test_a_reader_cut_off_on_one_worker_resumes_on_another_with_exactly_th
     assert len({event.id.split("-")[0] for event in everything.events}) == 1
 
 
-async def test_two_tabs_on_two_workers_see_the_same_bytes(home):
+async def test_two_tabs_on_two_workers_see_the_same_bytes(home: Home) -> None:
     battle = (await open_battle(home.two.url))["battle_id"]
     one = asyncio.create_task(watch(home.one.url, battle))
     two = asyncio.create_task(watch(home.two.url, battle))
@@ -58,7 +60,7 @@ async def test_two_tabs_on_two_workers_see_the_same_bytes(home):
     assert b"event: end" in first.raw
 
 
-async def test_folding_the_events_gives_the_snapshot_at_every_cut(home):
+async def test_folding_the_events_gives_the_snapshot_at_every_cut(home: Home) -> None:
     opened = await open_battle(home.one.url)
     del opened["token"]  # which no snapshot has
     battle, cuts = opened["battle_id"], []
@@ -79,7 +81,7 @@ async def test_folding_the_events_gives_the_snapshot_at_every_cut(home):
     assert folded(opened, from_the_body.events) == cuts[-1]
 
 
-async def test_the_header_of_a_reconnecting_browser_wins_over_its_old_url(home):
+async def test_the_header_of_a_reconnecting_browser_wins_over_its_old_url(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await play(home.one.url, battle, ["a", "a"])
     whole = await watch(home.one.url, battle)
@@ -88,7 +90,7 @@ async def test_the_header_of_a_reconnecting_browser_wins_over_its_old_url(home):
 
 
 @pytest.mark.parametrize("cursor", ["other-3", "{name}-99999"], ids=["another log's name", "beyond the newest"])
-async def test_a_cursor_that_cannot_be_continued_gets_a_snapshot_first(home, cursor):
+async def test_a_cursor_that_cannot_be_continued_gets_a_snapshot_first(home: Home, cursor: str) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     now = await until_ready(home.one.url, battle)
     name = now["cursor"].split("-")[0]
@@ -101,7 +103,7 @@ async def test_a_cursor_that_cannot_be_continued_gets_a_snapshot_first(home, cur
     assert rest[-1].event == "end"
 
 
-async def test_a_cursor_of_another_log_on_an_ended_battle_gets_the_snapshot_and_the_end(home):
+async def test_a_cursor_of_another_log_on_an_ended_battle_gets_the_snapshot_and_the_end(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
     watched = await watch(home.two.url, battle, after="other-3")
@@ -112,7 +114,7 @@ async def test_a_cursor_of_another_log_on_an_ended_battle_gets_the_snapshot_and_
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "a-b", "a-1-stop", "-1", "a--1", "é-1", "a-1-end-end", "a" * 80 + "-1"])
-async def test_a_malformed_cursor_is_refused(home, ended, cursor):
+async def test_a_malformed_cursor_is_refused(home: Home, ended: str, cursor: str) -> None:
     for field, more in (
         ("after", {"params": {"after": cursor}}),
         ("Last-Event-ID", {"headers": {"Last-Event-ID": cursor.encode()}}),
@@ -122,7 +124,7 @@ async def test_a_malformed_cursor_is_refused(home, ended, cursor):
         assert reply.json()["field"] == field
 
 
-async def test_the_end_cursor_gets_nothing_more(home, ended):
+async def test_the_end_cursor_gets_nothing_more(home: Home, ended: str) -> None:
     end = (await watch(home.one.url, ended)).ids[-1]
     assert end == (await snapshot(home.one.url, ended))["cursor"]
     for more in ({"params": {"after": end}}, {"headers": {"Last-Event-ID": end}}):
@@ -130,13 +132,13 @@ async def test_the_end_cursor_gets_nothing_more(home, ended):
         assert (reply.status_code, reply.content) == (204, b"")
 
 
-async def test_an_unknown_battle_has_no_events(home):
+async def test_an_unknown_battle_has_no_events(home: Home) -> None:
     reply = await call("GET", f"{home.one.url}{BATTLES}/{'0' * 32}/events")
     assert reply.status_code == 404
     assert set(reply.json()) == {"error", "code"}
 
 
-async def test_a_stream_tells_proxies_to_leave_it_alone(home, ended):
+async def test_a_stream_tells_proxies_to_leave_it_alone(home: Home, ended: str) -> None:
     watched = await watch(home.one.url, ended)
     assert watched.status == 200
     assert watched.headers["content-type"].startswith("text/event-stream")
@@ -145,7 +147,7 @@ async def test_a_stream_tells_proxies_to_leave_it_alone(home, ended):
     assert "content-encoding" not in watched.headers
 
 
-async def test_the_events_come_in_the_order_that_always_holds(home):
+async def test_the_events_come_in_the_order_that_always_holds(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await play(home.one.url, battle, ["b", "a"])
     events = (await watch(home.one.url, battle)).events
@@ -157,7 +159,7 @@ async def test_the_events_come_in_the_order_that_always_holds(home):
     assert second[0].data["sides"] == {"a": {"alias": "Model C"}, "b": {"alias": "Model B"}}
 
 
-async def test_every_answer_arrives_as_the_model_wrote_it(home):
+async def test_every_answer_arrives_as_the_model_wrote_it(home: Home) -> None:
     message = "Why do leaves turn red?"
     battle = (await open_battle(home.one.url, message))["battle_id"]
     await play(home.one.url, battle, ["a", "a"])
@@ -169,7 +171,7 @@ async def test_every_answer_arrives_as_the_model_wrote_it(home):
         assert text_of(events, side, number) == server.answer_of(model, message)
 
 
-async def test_a_battle_can_be_watched_while_it_is_written(home):
+async def test_a_battle_can_be_watched_while_it_is_written(home: Home) -> None:
     home.house.granite.set(stall_s=1.0, stall_after=10)
     home.house.basalt.set(stall_s=1.0, stall_after=10)
     battle = (await open_battle(home.one.url))["battle_id"]
@@ -183,7 +185,7 @@ async def test_a_battle_can_be_watched_while_it_is_written(home):
     await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
 
 
-async def test_viewers_who_come_at_the_same_moment_are_no_surprise_to_each_other(home):
+async def test_viewers_who_come_at_the_same_moment_are_no_surprise_to_each_other(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     crowd = [asyncio.create_task(watch(worker.url, battle)) for worker in (home.one, home.two) * 6]
     seen = await watch(home.one.url, battle, until=lambda event: event.event == "delta")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
 from tests.helpers import wait_until
-from tests.whole.client import BATTLES, call, folded, open_battle, play, text_of, vote, watch, watching
-from tests.whole.harness import MODELS, OKAPI, running_house
+from tests.whole.client import BATTLES, Watched, call, folded, open_battle, play, text_of, vote, watch, watching
+from tests.whole.harness import MODELS, OKAPI, House, running_house
 from tests.whole.older import get
 
 #: Slow enough to be interrupted in the middle: two seconds or more for an answer.
@@ -20,12 +23,12 @@ ROUND_ONE = (("Model A", "a"), ("Model B", "b"))
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path: Path) -> Iterator[House]:
     with running_house(tmp_path, **SLOW) as house:
         yield house
 
 
-def check_texts(house, opened, watched):
+def check_texts(house: House, opened: dict[str, Any], watched: Watched) -> None:
     """Both answers of round one are what the models really say, whole and unmixed."""
     ranking = watched.events[-1].data["reveal"]["ranking"]
     models = {line["alias"]: line["model"] for line in ranking}
@@ -34,11 +37,11 @@ def check_texts(house, opened, watched):
         assert text_of(watched.events, side, 1) == server.answer_of(models[alias], opened["message"]), side
 
 
-def both_are_writing(watched):
+def both_are_writing(watched: Watched) -> bool:
     return len({event.data["side"] for event in watched.named("delta")}) == 2 and len(watched.named("delta")) > 8
 
 
-async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
+async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house: House) -> None:
     driver = house.driver(ARENA_DRAIN="1")
     other = house.start()
     opened = await open_battle(other.url)
@@ -72,7 +75,7 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house):
     assert driver.rest_of_stdout() == ""
 
 
-async def test_a_second_signal_ends_the_streams_at_once(house):
+async def test_a_second_signal_ends_the_streams_at_once(house: House) -> None:
     worker = house.driver(ARENA_DRAIN="30")
     battle = (await open_battle(worker.url))["battle_id"]
     async with watching(worker.url, battle) as (watched, reader):
@@ -86,7 +89,7 @@ async def test_a_second_signal_ends_the_streams_at_once(house):
     assert await asyncio.to_thread(worker.process.wait, 20) in (0, -signal.SIGINT, -signal.SIGTERM)
 
 
-async def test_two_workers_behind_one_address_play_one_battle(house):
+async def test_two_workers_behind_one_address_play_one_battle(house: House) -> None:
     house.granite.clear()
     both = house.start("--workers", "2", ARENA_NUM_PREDICT="12")
     opened = await open_battle(both.url)
@@ -122,7 +125,7 @@ TIMING = {
 }
 
 
-async def test_each_answer_is_one_log_line_and_no_line_has_a_prompt_or_an_answer(house):
+async def test_each_answer_is_one_log_line_and_no_line_has_a_prompt_or_an_answer(house: House) -> None:
     house.basalt.set(mid_stream_error=5)
     worker = house.driver(ARENA_NUM_PREDICT="12")
     battle = (await open_battle(worker.url, CANARY, system="canary-system"))["battle_id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.whole.client import BATTLES, check_refusal, open_battle, play, post, snapshot, until_ready, vote
+from tests.whole.conftest import Home
 from tests.whole.harness import MODELS
 
 OPEN = BATTLES
@@ -12,7 +13,7 @@ OPENING = {"a": "Model A", "b": "Model B"}
 SUBMIT = "/api/arena/submit_progressive_choice"
 
 
-async def test_the_same_key_and_body_open_the_same_battle_on_any_worker(home):
+async def test_the_same_key_and_body_open_the_same_battle_on_any_worker(home: Home) -> None:
     key, body = {"Idempotency-Key": "open-once"}, {"message": "Hi", "num_models": 2}
     replies = await asyncio.gather(
         *(post(worker.url + OPEN, body, headers=key) for worker in (home.one, home.two, home.one))
@@ -23,7 +24,7 @@ async def test_the_same_key_and_body_open_the_same_battle_on_any_worker(home):
     check_refusal(other, 409)
 
 
-async def test_a_double_click_is_counted_once_and_another_verdict_is_a_conflict(home):
+async def test_a_double_click_is_counted_once_and_another_verdict_is_a_conflict(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await until_ready(home.one.url, battle)
     replies = await asyncio.gather(*(vote(worker.url, battle, 1, "a") for worker in (home.one, home.two) * 4))
@@ -42,7 +43,7 @@ async def test_a_double_click_is_counted_once_and_another_verdict_is_a_conflict(
     assert len((await snapshot(home.two.url, battle))["votes"]) == 2
 
 
-async def test_a_key_that_was_used_for_another_vote_is_a_conflict(home):
+async def test_a_key_that_was_used_for_another_vote_is_a_conflict(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await until_ready(home.one.url, battle)
     key = {"Idempotency-Key": "vote-key-once"}
@@ -52,7 +53,7 @@ async def test_a_key_that_was_used_for_another_vote_is_a_conflict(home):
     assert len((await snapshot(home.one.url, battle))["votes"]) == 1
 
 
-async def test_opposite_verdicts_at_the_same_moment_leave_one_that_stands(home):
+async def test_opposite_verdicts_at_the_same_moment_leave_one_that_stands(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await until_ready(home.one.url, battle)
     pairs = ((home.one, "a"), (home.two, "b"), (home.two, "tie"), (home.one, "both_bad"))
@@ -62,7 +63,7 @@ async def test_opposite_verdicts_at_the_same_moment_leave_one_that_stands(home):
     assert (await snapshot(home.one.url, battle))["votes"] == [{"round": 1, "verdict": counted, "aliases": OPENING}]
 
 
-async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home, ended):
+async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home: Home, ended: str) -> None:
     before = await snapshot(home.one.url, ended)
     check_refusal(await vote(home.one.url, ended, 3, "a"), 409)
     check_refusal(await vote(home.one.url, ended, 2, "tie"), 409)
@@ -73,7 +74,7 @@ async def test_a_vote_after_the_end_is_a_conflict_in_both_ways_of_asking(home, e
     assert await snapshot(home.two.url, ended) == before
 
 
-async def test_a_vote_after_a_stop_is_a_conflict(home):
+async def test_a_vote_after_a_stop_is_a_conflict(home: Home) -> None:
     battle = (await open_battle(home.one.url))["battle_id"]
     await until_ready(home.one.url, battle)
     stopped = (await post(f"{home.two.url}{BATTLES}/{battle}/stop")).json()
@@ -84,7 +85,7 @@ async def test_a_vote_after_a_stop_is_a_conflict(home):
     assert (await play(home.one.url, battle, []))["status"] == "stopped"
 
 
-async def test_a_repeated_opening_is_answered_also_when_no_model_is_left(home):
+async def test_a_repeated_opening_is_answered_also_when_no_model_is_left(home: Home) -> None:
     key, body = {"Idempotency-Key": "opened-before"}, {"message": "Again?"}
     first = await post(home.one.url + OPEN, body, headers=key)
     for server in (home.house.granite, home.house.basalt):
