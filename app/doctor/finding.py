@@ -46,6 +46,7 @@ Code = Literal[
     "num_ctx_over_training",
     "num_predict_over_num_ctx",
     "max_message_over_num_ctx",
+    "model_cannot_think",
     # texts/capacity.py
     "model_too_large",
     "set_does_not_fit",
@@ -67,6 +68,7 @@ Code = Literal[
     "server_restarted",
     "loads_hang",
     "loads_fail",
+    "requests_refused",
     "answers_fail",
     "model_slow",
     "queue_full",

@@ -89,6 +89,11 @@ def can_chat(model: InstalledModel) -> bool:
     return not model.capabilities or "completion" in model.capabilities
 
 
+def can_think(model: InstalledModel) -> bool:
+    """Whether a model may be asked to think; one whose server does not tell may."""
+    return not model.capabilities or "thinking" in model.capabilities
+
+
 def catalog(
     configured: Sequence[str],
     hosts: Sequence[Host],

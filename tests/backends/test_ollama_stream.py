@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import cast
 
+import orjson
 import pytest
 
 from app.backends.base import Chunk, GenerationOptions, GenerationRequest, Message
@@ -49,7 +50,7 @@ async def test_the_request_names_every_option_and_no_keep_alive() -> None:
 async def test_think_and_seed_are_left_out_when_they_are_left_to_the_server() -> None:
     options = GenerationOptions(think=None, seed=None)
     async with playing(hello) as wire:
-        async for _ in backend(wire.url).stream(GenerationRequest("m", (), options)):
+        async for _ in backend(wire.url).stream(GenerationRequest("m", (Message("user", "Hi"),), options)):
             pass
     assert "think" not in wire.seen[0].body
     assert "seed" not in cast(dict[str, object], wire.seen[0].body["options"])
@@ -162,3 +163,28 @@ async def test_thinking_that_the_template_opened_is_taken_back_and_never_shown_a
     assert "".join(chunk.text for chunk in first[begin:]) == "Because."
     assert "".join(chunk.text for chunk in second) == "Because."
     assert not any(chunk.restart for chunk in second)
+
+
+@pytest.mark.parametrize(("model", "sent"), [("plain", False), ("thinker:1b", "high"), ("unknown:1b", "high")])
+async def test_a_model_that_is_known_not_to_think_is_not_asked_to(model: str, sent: bool | str) -> None:
+    tags = {
+        "models": [
+            {"name": "plain:latest", "capabilities": ["completion"]},
+            {"name": "thinker:1b", "capabilities": ["completion", "thinking"]},
+            {"name": "unknown:1b"},
+        ]
+    }
+
+    async def script(connection: Connection) -> None:
+        if "/api/tags" in connection.head:
+            await connection.plain("200 OK", orjson.dumps(tags))
+        else:
+            await hello(connection)
+
+    request = GenerationRequest(model, (Message("user", "Hi"),), GenerationOptions(think="high"))
+    async with playing(script) as wire:
+        server = backend(wire.url)
+        await server.installed()
+        async for _ in server.stream(request):
+            pass
+        assert wire.seen[-1].body["think"] == sent

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from app.scheduling.report import HostEvent
 from app.settings.settings import Ignored
 from tests.doctor.deployment import HEALTHY, TRIO, Deployment
 from tests.doctor.servers import free_port, full_backlog, http, ollama, server_tls, serving, website
@@ -333,6 +335,12 @@ async def answers_longer_than_the_context(deployment: Deployment) -> None:
     await deployment.start()
 
 
+@case("model_cannot_think", "note", "think = true", "ollama show llama3.1:8b")
+async def a_model_that_cannot_think_is_configured_to(deployment: Deployment) -> None:
+    deployment.settings["arena_think"] = True
+    await deployment.start()
+
+
 @case("max_message_over_num_ctx", "note", "prompt_too_long", "ARENA_MAX_MESSAGE=8192")
 async def messages_longer_than_the_context(deployment: Deployment) -> None:
     deployment.settings["arena_num_ctx"], deployment.settings["arena_max_message"] = 2048, 32_000
@@ -543,6 +551,14 @@ async def loads_fail(deployment: Deployment) -> None:
     deployment.loaded = TRIO[1:]
     await deployment.start()
     await deployment.report(("load_failed", FIRST), ("load_failed", FIRST))
+
+
+@case("requests_refused", "warning", "refuses the requests for llama3.1:8b", "does not support thinking", "curl")
+async def loads_are_refused_as_they_are_asked(deployment: Deployment) -> None:
+    deployment.loaded = TRIO[1:]
+    await deployment.start()
+    why = f'bad_request: "{FIRST}" does not support thinking'
+    await deployment.report(events=(HostEvent(time.time() - 60, "load_failed", FIRST, why),))
 
 
 @case("model_slow", "warning", "slower than usual", "nvidia-smi")

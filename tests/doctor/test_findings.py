@@ -19,7 +19,7 @@ from app.doctor.diagnose import findings_of
 from app.doctor.finding import CODES, Finding, worst_first
 from app.doctor.probing.observation import Observation, ObservedDatabase, ObservedHost, ObservedRedis, Shape
 from app.hosts.host import Host
-from app.scheduling.report import HostReport, ResidentReport
+from app.scheduling.report import HostEvent, HostReport, ResidentReport
 from tests.doctor.cases import CASES
 from tests.doctor.deployment import TRIO
 from tests.services import settings_with
@@ -254,3 +254,25 @@ def test_only_the_catalogue_makes_findings() -> None:
 def test_every_code_has_its_line_in_the_docs() -> None:
     text = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
     assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", text, re.MULTILINE)) == set(CODES)
+
+
+def test_a_load_that_was_refused_as_it_was_asked_is_no_matter_of_memory() -> None:
+    events = (
+        HostEvent(NOW - 5, "load_failed", TRIO[0], 'bad_request: "llama" does not support thinking'),
+        HostEvent(NOW - 5, "load_failed", TRIO[1], "capacity: out of memory"),
+    )
+    found = findings_of(seen(reports={"gpu": HostReport("gpu", NOW, events=events)}))
+    assert [finding.code for finding in found] == ["requests_refused", "loads_fail"]
+    assert "does not support thinking" in found[0].cause
+    assert TRIO[0] not in found[1].cause
+
+
+def test_a_model_that_is_configured_to_think_and_cannot_is_noted() -> None:
+    installed = tuple(replace(model, capabilities=("completion",)) for model in healthy().installed)
+    thinking = replace(installed[0], capabilities=("completion", "thinking"))
+    settings = settings_with(arena_models=TRIO, arena_think=True)
+    found = findings_of(seen(healthy(installed=(thinking, *installed[1:])), settings=settings))
+    assert [(finding.code, finding.subject) for finding in found] == [
+        ("model_cannot_think", TRIO[1]),
+        ("model_cannot_think", TRIO[2]),
+    ]

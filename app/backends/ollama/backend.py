@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -50,7 +51,8 @@ class OllamaBackend:
     """One Ollama server at ``url`` (see ``app.hosts.address``).
 
     After the first token an answer is read once a ``tick``, everything that has gathered as one chunk; zero reads
-    it as it comes. ``keep_alive`` goes with loads only. ``resolve`` finds the addresses of the server's name.
+    it as it comes. ``keep_alive`` goes with loads only. Who has asked what is installed knows which models can't think:
+    asked to, the server would refuse, so they are not. ``resolve`` finds the addresses of the server's name.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class OllamaBackend:
         self._stall_s, self._total_s = limits.stall.total_seconds(), limits.total.total_seconds()
         self._ticks = Ticks(tick) if tick else None
         self._clock = clock
+        self._without_thinking: frozenset[str] = frozenset()
         self._template_opens: set[tuple[str, bool | str | None]] = set()
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
@@ -116,7 +119,11 @@ class OllamaBackend:
 
     async def installed(self) -> tuple[InstalledModel, ...]:
         """What could be loaded, newest first."""
-        return (await self._calls.get("/api/tags", InstalledReply, self._limits.probe)).values()
+        models = (await self._calls.get("/api/tags", InstalledReply, self._limits.probe)).values()
+        self._without_thinking = frozenset(
+            _key(model.name) for model in models if model.capabilities and "thinking" not in model.capabilities
+        )
+        return models
 
     async def version(self) -> str:
         """The server's version; a build from source calls itself 0.0.0."""
@@ -127,7 +134,10 @@ class OllamaBackend:
 
     async def _begin(self, request: GenerationRequest, answer: AnswerFold) -> tuple[Exchange, Chunk]:
         """Connect, ask, and wait for the first chunk; what fails here leaves no connection."""
-        body = orjson.dumps(chat_body(request.model, request.messages, request.options, stream=True))
+        options = request.options
+        if options.think and _key(request.model) in self._without_thinking:
+            options = replace(options, think=False)
+        body = orjson.dumps(chat_body(request.model, request.messages, options, stream=True))
         limit_s = self._limits.first_token.total_seconds()
         exchange: Exchange | None = None
         try:
@@ -165,6 +175,11 @@ class OllamaBackend:
                 return chunk
             now = self._clock()
             heard = now if data else heard
+
+
+def _key(name: str) -> str:
+    """A model's name as Ollama compares it."""
+    return name.casefold().removesuffix(":latest")
 
 
 async def _soon(exchange: Exchange, limit_s: float) -> bytes:

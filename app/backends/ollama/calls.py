@@ -93,7 +93,7 @@ def chat_body(
         "stream": stream,
         "options": _options(options),
     }
-    if options.think is not None:
+    if options.think is False or (options.think and messages):  # a load that asks for thinking may be refused
         body["think"] = options.think
     return body
 

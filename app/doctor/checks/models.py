@@ -8,7 +8,7 @@ from app.backends.base import InstalledModel
 from app.doctor.finding import Finding
 from app.doctor.probing.observation import Observation, ObservedHost, key
 from app.doctor.texts import models as texts
-from app.hosts.catalog import Missing, can_chat
+from app.hosts.catalog import Missing, can_chat, can_think
 from app.hosts.context import longest_that_fits
 from app.hosts.names import did_you_mean, is_cloud, same_model
 
@@ -105,6 +105,9 @@ def _contexts(seen: Observation) -> Iterator[Finding]:
             yield texts.num_ctx_over_training(model, options.num_ctx, trained)
         if options.num_predict >= options.num_ctx:
             yield texts.num_predict_over_num_ctx(model, options.num_predict, options.num_ctx)
+        installed = [copy for host in seen.hosts if (copy := host.installed_as(model)) is not None]
+        if options.think and installed and not any(can_think(copy) for copy in installed):
+            yield texts.model_cannot_think(model, options.think)
         # The default suits every context: only a limit that somebody set is a promise.
         limit, fits = seen.settings.arena_max_message, longest_that_fits(options.num_ctx)
         if "arena_max_message" in seen.settings.model_fields_set and limit > fits:

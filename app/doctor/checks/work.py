@@ -12,10 +12,13 @@ from app.doctor.texts import work as texts
 from app.scheduling.report import HostEvent, HostReport
 
 LOAD_LIMIT_S = 180.0
-"""A load that takes longer hangs; the backend gives up on it then, too."""
+"""A load that takes longer is taken to hang, unless longer is usual; its driver may give a large one more time."""
 
 LOAD_FACTOR = 3.0
 """A load also hangs when it takes so many times what it usually takes on its host (and over half a minute)."""
+
+REFUSED = ("bad_request:", "prompt_too_long:")
+"""How the detail of a load begins that the server refused as it was asked."""
 
 NEARLY_FULL = 0.8
 _SHORTEST_HANG_S = 30.0
@@ -68,6 +71,10 @@ def _loads(host: ObservedHost, report: HostReport, seen: Observation) -> Iterato
     elif (for_s := _hangs_for_s(report, seen.now)) is not None:
         yield texts.loads_hang(host, texts.load_under_way(report.loading, for_s))
     failed = [event for event in events if event.kind == "load_failed"]
+    refused = [event for event in failed if event.detail.startswith(REFUSED)]
+    if refused:
+        yield texts.requests_refused(host, models_of(refused), refused[-1].detail)
+        failed = [event for event in failed if event not in refused]
     if failed:
         last = failed[-1]
         yield texts.loads_fail(host, models_of(failed), len(failed), last=last.detail, model=last.model)

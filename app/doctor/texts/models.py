@@ -210,3 +210,16 @@ def max_message_over_num_ctx(model: str, max_message: int, num_ctx: int, charact
         remedy="raise ARENA_NUM_CTX if the card has room, or lower ARENA_MAX_MESSAGE",
         command=environment("ARENA_MAX_MESSAGE", str(characters)),
     )
+
+
+def model_cannot_think(model: str, think: bool | str) -> Finding:
+    """It is configured to think and can't."""
+    return Finding(
+        "model_cannot_think",
+        "note",
+        model,
+        cause=f"it is configured with think = {str(think).lower()}, but its capabilities don't have thinking: it is "
+        "asked to answer without",
+        remedy="nothing, or set think = false in its [[models]] table; beside models that think, it is another contest",
+        command="ollama show " + quote(model),
+    )

@@ -205,6 +205,18 @@ def loads_fail(host: ObservedHost, models: str, times: int, *, last: str, model:
     )
 
 
+def requests_refused(host: ObservedHost, models: str, last: str) -> Finding:
+    """The server refuses what it is asked (4xx): it is reached, and nothing is wrong with its memory."""
+    return Finding(
+        "requests_refused",
+        "warning",
+        host.host.name,
+        cause=f"the server refuses the requests for {models} as they are: {last}",
+        remedy="correct the model's options (ARENA_THINK, [[models]]), or the proxy in front that refuses",
+        command=curl(host.host.url, "/api/version"),
+    )
+
+
 def answers_fail(host: ObservedHost, severity: Severity, *, failed: int, failure: str, model: str) -> Finding:
     """It answers its probes and fails its answers."""
     url = host.host.url
