@@ -21,8 +21,8 @@ from app.records.style import AnswerStyle
 from app.records.tables import STYLES, import_labels, imported_votes
 from app.records.values import AnswerRecord, BattleRecord
 
-RANGE = 100_000
-"""Ids in one sum: a tenth of a second of SQL."""
+RANGE = 500_000
+"""Ids in one sum: half a second of SQL, and a tenth as many values as votes where these are alike."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from app.errors import InvalidInput
 from app.records.column_types import storable
 from app.records.imports.arena_lines import ArenaLine, Raw, VoteLine, parsed, read_vote
 from app.records.imports.identity import Identities, Identity, key_before, key_in, total
-from app.records.imports.plain_votes import Numbered, PlainVotes, is_plain, known_of
+from app.records.imports.plain_votes import Numbered, PlainVotes, any_imported_battle, is_plain, known_of
 from app.records.imports.played_votes import PlayedVote, store_played
 from app.records.imports.sources import add_contents
 from app.records.ledger import utc_now
@@ -82,7 +82,7 @@ async def import_lines(
         InvalidInput: these are no JSON lines, but one JSON array.
         Unavailable: the database is unavailable; start again, nothing is stored twice.
     """
-    reading = _Reading(taking or Taking())
+    reading = _Reading(taking or Taking(), before=await database.read(any_imported_battle))
     storing = _Storing(database, reading.taking.source, clock)
     for vote in reading.votes(lines):
         storing.take(vote)
@@ -99,7 +99,7 @@ def contents_of(lines: Iterable[bytes], taking: Taking) -> tuple[str, Imported]:
     Raises:
         InvalidInput: these are no JSON lines, but one JSON array.
     """
-    reading, sum_so_far, count = _Reading(taking), total([]), 0
+    reading, sum_so_far, count = _Reading(taking, before=False), total([]), 0
     for count, vote in enumerate(reading.votes(lines), 1):  # noqa: B007 - the last is how many there are
         if vote.identity is None:
             return "", Imported()
@@ -117,11 +117,12 @@ class _Read:
 
 
 class _Reading:
-    """Reads lines into votes and counts those that are none."""
+    """Reads lines into votes and counts those that are none; ``before``: ids of earlier versions are told, too."""
 
-    def __init__(self, taking: Taking) -> None:
+    def __init__(self, taking: Taking, *, before: bool) -> None:
         self.taking = replace(taking, source=storable(taking.source))
         self.left_out = Imported()
+        self._before = before
         self._identities = Identities(self.taking.source)
 
     def votes(self, lines: Iterable[bytes]) -> Iterator[_Read]:
@@ -145,7 +146,7 @@ class _Reading:
         if vote.verdict is Verdict.BOTH_BAD and self.taking.both_bad is BothBad.TIE:
             vote = vote.model_copy(update={"verdict": Verdict.TIE})
         if vote.battle_id is None:
-            return _Read(vote, self._identities.of(raw), key_before(line, number))
+            return _Read(vote, self._identities.of(raw), key_before(line, number) if self._before else None)
         key = key_in(vote.battle_id)
         return _Read(vote, None if key is None or not is_plain(vote) else Identity(key, 0))
 

@@ -62,10 +62,15 @@ def is_plain(vote: VoteLine) -> bool:
     return bare and not any(told) and (vote.round, vote.entry_a, vote.entry_b) == (1, 0, 1)
 
 
+def any_imported_battle(connection: Connection) -> bool:
+    """Whether there is a battle whose id an import made up."""
+    return connection.execute(_ANY_BATTLE).first() is not None
+
+
 def known_of(connection: Connection, votes: Sequence[Numbered]) -> set[bytes]:
     """The keys among those of ``votes`` that are stored already, as a row or as a battle."""
     known: set[bytes] = set()
-    any_battle = connection.execute(_ANY_BATTLE).first() is not None
+    any_battle = any_imported_battle(connection)
     for part in _parts(votes, LOOKED_UP):
         known |= set(connection.execute(_KNOWN_KEYS, {"keys": [one.identity.key for one in part]}).scalars())
         if any_battle:
