@@ -69,14 +69,14 @@ async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> 
     from app.database.database import Database, database_url
     from app.database.schema import ready
     from app.leaderboard.bodies import SPEED, accepted, bodies_of, facts_of
-    from app.leaderboard.gather import gather
+    from app.leaderboard.gather import gather_for
 
     url = database_url(settings)
     await ready(url)
     database = Database(url)
     try:
-        gathered = await gather(database, lambda: settings.arena_models, with_style=bool(query.features))
+        gathered = await gather_for(database, lambda: settings.arena_models, [query])
     finally:
         await database.aclose()
-    facts_of(gathered).check_anchor(query)
+    facts_of(gathered).check(query)
     return accepted(bodies_of(gathered, [query])[SPEED if speed else query.key])

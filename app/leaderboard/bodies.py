@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 
 import orjson
+import structlog
 
 from app.battle.battle import Verdict
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Unavailable
 from app.leaderboard.gather import Gathered
 from app.leaderboard.query import LeaderboardQuery
 from app.ranking.board import BoardRow
@@ -16,16 +17,22 @@ from app.ranking.leaderboard import board_of
 from app.ranking.speed import SpeedRow, speed_board
 from app.ranking.votes import VoteTable, tabulate
 
+log = structlog.get_logger(__name__)
+
 FACTS, SPEED = "facts", "speed"
 """The names of the two bodies that are no leaderboards."""
 DEFAULT = LeaderboardQuery()
 UNMEASURED = "unmeasured"
 """Why a vote is left out where style is set aside: the look of one of its answers is not known."""
 _REFUSED = b"refused: "
+FAILED = b"failed"
+"""In the place of a board that can't be made: the others are made nevertheless."""
 _NO_STYLE = (
     "style can't be set aside: the looks of both answers are known for none of the {votes} votes that would count; "
     "leave style out"
 )
+MOST_LISTED = 50
+"""Names in an error that lists those that are known."""
 VOTES_OF = "ended battles"
 """Which votes are behind every figure; those of running ones would tell who sits where."""
 
@@ -45,31 +52,44 @@ class Facts:
         """Read what ``facts_of`` gave."""
         return cls(**orjson.loads(body))
 
-    def check_anchor(self, query: LeaderboardQuery) -> None:
-        """Refuse a query whose anchor was never judged, so that nobody has boards made of names that he makes up.
+    def check(self, query: LeaderboardQuery, categories: Collection[str] = ()) -> None:
+        """Refuse a query of names that no vote knows, so that nobody has boards made of names that he makes up.
+
+        ``categories`` are those that questions may have, besides those that they had.
 
         Raises:
-            InvalidInput: it was not.
+            InvalidInput: its category, its language or its anchor is not known; the sentence has those that are.
         """
+        _check_name("category", query.category, {*self.categories, *categories})
+        _check_name("language", query.language, self.languages)
         anchor = query.anchor
         if anchor is not None and not {anchor, anchor.rpartition("@")[0]} & self.usage.keys():
             raise InvalidInput("anchor is the name of a model on the board", field="anchor")
 
-    def empty_board(self, query: LeaderboardQuery) -> bytes:
-        """The board of a category or language that nobody voted in."""
-        return board_body(Gathered(categories=self.categories, languages=self.languages), query)
 
-    def has(self, query: LeaderboardQuery) -> bool:
-        """Whether there is any vote of the query's category and any of its language."""
-        in_category = query.category is None or query.category in self.categories
-        return in_category and (query.language is None or query.language in self.languages)
+def _check_name(field: str, name: str | None, known: Collection[str]) -> None:
+    if name is not None and name not in known:
+        listed = ", ".join(sorted(known)[:MOST_LISTED]) or "none yet"
+        more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+        raise InvalidInput(f"no vote has the {field} {name!r}; known are {listed}{more}", field=field)
 
 
 def bodies_of(gathered: Gathered, queries: Iterable[LeaderboardQuery]) -> dict[str, bytes]:
     """The bodies of the boards that ``queries`` ask for, of the speed board and of the facts, by key."""
     speed = speed_board(gathered.timings)
-    boards = {query.key: board_body(gathered, query, speed) for query in {DEFAULT, *queries}}
+    boards = {query.key: _body_or_failed(gathered, query, speed) for query in {DEFAULT, *queries}}
     return {**boards, SPEED: _dumped({"speed": speed, "answers_of": VOTES_OF}), FACTS: _dumped(facts_of(gathered))}
+
+
+def _body_or_failed(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRow, ...]) -> bytes:
+    """One board; a fault in one that somebody asked for must not take the others from everybody."""
+    try:
+        return board_body(gathered, query, speed)
+    except Exception:
+        if query == DEFAULT:
+            raise
+        log.exception("board_failed", board=query.key)
+        return FAILED
 
 
 def board_body(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRow, ...] = ()) -> bytes:
@@ -106,7 +126,10 @@ def accepted(body: bytes) -> bytes:
 
     Raises:
         InvalidInput: it is the refusal to make one.
+        Unavailable: it could not be made.
     """
+    if body == FAILED:
+        raise Unavailable("this board can't be made; the log says why", code="board_failed")
     if body.startswith(_REFUSED):
         raise InvalidInput(body.removeprefix(_REFUSED).decode(), field="style")
     return body

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 from time import monotonic
 
 import orjson
@@ -16,21 +18,28 @@ from redis.exceptions import RedisError
 from app.database.database import Database
 from app.errors import Unavailable
 from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodies_of
-from app.leaderboard.gather import Current, gather
+from app.leaderboard.gather import Current, gather_for
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.refit_turn import RefitTurn
-from app.leaderboard.store import BoardStore
+from app.leaderboard.store import BoardStore, Head
 from app.records.ended import ended_mark
 
 EVERY = timedelta(seconds=2)
 """How often votes are looked for, and the shortest pause between two fits, whoever makes them."""
 SHARE = 4
-"""A pause is at least so many times as long as the fit before it took."""
+"""New votes are fitted after at least so many times as long as the fit before took."""
 PATIENCE = timedelta(seconds=15)
 """How long a request waits for a board that has to be made first."""
 LOOK_AGAIN_S = 0.1
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BeingMade:
+    """A board is being made; it should be there in so many seconds."""
+
+    retry_after_s: int
 
 
 class LeaderboardCache:
@@ -48,7 +57,9 @@ class LeaderboardCache:
         *,
         every: timedelta = EVERY,
         patience: timedelta = PATIENCE,
+        categories: Collection[str] = (),
     ) -> None:
+        self._categories = categories
         self._database = database
         self._current = current
         self._snapshots = BoardStore(redis)
@@ -77,7 +88,7 @@ class LeaderboardCache:
         mark = await ended_mark(self._database)
         head = await self._snapshots.head()
         wanted = {key: query for key in await self._snapshots.wanted() if (query := LeaderboardQuery.from_key(key))}
-        if head is not None and head.mark == mark and {DEFAULT.key, *wanted} <= head.keys:
+        if head is not None and {DEFAULT.key, *wanted} <= head.keys and (head.mark == mark or not self._rested(head)):
             return False
         if not await self._turn.take():
             return False
@@ -87,28 +98,35 @@ class LeaderboardCache:
                 await self._make(mark, [wanted[key] for key in sorted(wanted)])
         finally:
             took = timedelta(seconds=monotonic() - began)
-            await self._turn.pause(max(self._every, SHARE * took))
+            await self._turn.pause(max(self._every, took))
         return True
 
-    async def board(self, query: LeaderboardQuery = DEFAULT) -> bytes:
-        """The body of a leaderboard.
+    def _rested(self, head: Head) -> bool:
+        """Whether new votes are worth another snapshot by now; a board that somebody asks for waits for less."""
+        return self._snapshots.since_made_s(head) >= SHARE * head.took_s
+
+    async def board(self, query: LeaderboardQuery = DEFAULT) -> bytes | BeingMade:
+        """The body of a leaderboard; for one with filters that was not asked for lately, when to ask again.
 
         Raises:
-            InvalidInput: its anchor names no model that was judged, or style was measured for no vote of it.
-            Unavailable: it is still being made; try again.
+            InvalidInput: a name that is not on the board, or style was measured for no vote of it.
+            Unavailable: no board was made yet; try again.
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        if query != DEFAULT:
-            body, facts = await self._snapshots.bodies(query.key, FACTS)
-            if facts is not None:
-                known = Facts.from_bytes(facts)
-                known.check_anchor(query)
-                if not known.has(query):
-                    return known.empty_board(query)
-            await self._snapshots.want(query.key)
-            if body is not None:
-                return accepted(body)
-        (body,) = await self._bodies(query.key)
+        if query == DEFAULT:
+            return accepted(*await self._bodies(query.key))
+        Facts.from_bytes(*await self._bodies(FACTS)).check(query, self._categories)
+        await self._snapshots.want(query.key)
+        (body,) = await self._snapshots.bodies(query.key)
+        if body is not None:
+            return accepted(body)
+        head = await self._snapshots.head()
+        if head is not None and head.took_s > self._patience_s:
+            return BeingMade(ceil(2 * head.took_s))
+        try:
+            (body,) = await self._bodies(query.key)
+        except Unavailable:
+            return BeingMade(ceil(max(self._every.total_seconds(), 1.0)))
         return accepted(body)
 
     async def leaders(self, count: int) -> list[dict[str, object]]:
@@ -141,8 +159,9 @@ class LeaderboardCache:
 
     async def _make(self, mark: str, queries: Sequence[LeaderboardQuery]) -> None:
         began = monotonic()
-        with_style = any(query.features for query in queries)
-        gathered = await gather(self._database, self._current, with_style=with_style)
+        gathered = await gather_for(self._database, self._current, queries)
         bodies = await asyncio.to_thread(bodies_of, gathered, queries)
-        await self._snapshots.replace(mark, bodies)
-        log.info("board_made", votes=len(gathered.rows), boards=len(bodies) - 2, took_s=round(monotonic() - began, 3))
+        took_s = round(monotonic() - began, 3)
+        await self._snapshots.replace(mark, bodies, took_s)
+        votes = sum(row.count for row in gathered.rows)
+        log.info("board_made", votes=votes, boards=len(bodies) - 2, took_s=took_s)

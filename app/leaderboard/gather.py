@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,12 +14,14 @@ from typing import NamedTuple
 from app.battle.battle import Verdict
 from app.database.database import Database
 from app.hosts.names import same_model
+from app.leaderboard.query import LeaderboardQuery
 from app.ranking.board import ModelCard
+from app.ranking.clusters import Clustering
 from app.ranking.speed import AnswerTiming
 from app.ranking.votes import JudgedPair, Mark
 from app.records.ended import WrittenAnswer, ended_votes, identities, repeated_prompts, written_answers
 from app.records.identity import ModelIdentity
-from app.records.imported import ImportedVotes, imported_sums
+from app.records.imported import Apart, ImportedVotes, imported_sums
 from app.records.style import AnswerStyle
 from app.records.votes import JudgedVote
 
@@ -62,8 +64,18 @@ class Gathered:
     languages: Mapping[str, int] = field(default_factory=dict)
 
 
-async def gather(database: Database, current: Current, *, with_style: bool) -> Gathered:
+async def gather(
+    database: Database,
+    current: Current,
+    *,
+    with_style: bool,
+    with_voters: bool = False,
+    since: Sequence[datetime] = (),
+) -> Gathered:
     """Read what boards are made of; looks of answers are taken in only ``with_style``.
+
+    Imported votes are summed up, those before and after a moment of ``since`` apart. Voters of these are told only
+    where they are few, or ``with_voters``.
 
     Raises:
         Unavailable: the database is unavailable.
@@ -75,7 +87,7 @@ async def gather(database: Database, current: Current, *, with_style: bool) -> G
     async with aclosing(ended_votes(database)) as rows:
         async for votes in rows:
             await asyncio.to_thread(gathering.add_votes, votes)
-    async with aclosing(imported_sums(database, with_style=with_style)) as sums:
+    async with aclosing(imported_sums(database, Apart(with_style, with_voters, tuple(since)))) as sums:
         async for imported in sums:
             await asyncio.to_thread(gathering.add_imported, imported)
     return gathering.whole(known, tuple(current()))
@@ -89,6 +101,8 @@ class _Kind(NamedTuple):
     verdict: Verdict
     language: str | None
     categories: tuple[str, ...] | None
+    voter: str | None
+    period: int
 
 
 class _Gathering:
@@ -124,7 +138,8 @@ class _Gathering:
     def add_imported(self, sums: Iterable[ImportedVotes]) -> None:
         """Take in votes that were imported without a battle. Like ones of several ranges become one row."""
         for alike in sums:
-            kind = _Kind(alike.model_a, alike.model_b, alike.verdict, alike.language, alike.categories)
+            names = (alike.model_a, alike.model_b, alike.verdict, alike.language, alike.categories)
+            kind = _Kind(*names, alike.voter, alike.period)
             if alike.style_a is None or alike.style_b is None:
                 count, newest = self._imported.get(kind, (0, alike.newest))
                 self._imported[kind] = count + alike.count, max(newest, alike.newest)
@@ -205,6 +220,7 @@ class _Gathering:
             style_b=style_b,
             at_s=newest.timestamp(),
             count=count,
+            voter=kind.voter,
         )
 
     def _label(self, name: str, contestant: str | None) -> str:
@@ -224,3 +240,18 @@ def _contestant(name: str, contestant: str | None, known: Mapping[str, ModelIden
 
 def _retired(name: str, current: tuple[str, ...]) -> bool:
     return bool(current) and not any(same_model(name, model) for model in current)
+
+
+async def gather_for(database: Database, current: Current, queries: Sequence[LeaderboardQuery]) -> Gathered:
+    """Read what the boards of ``queries`` are made of.
+
+    Raises:
+        Unavailable: the database is unavailable.
+    """
+    return await gather(
+        database,
+        current,
+        with_style=any(query.features for query in queries),
+        with_voters=any(query.clustering is Clustering.VOTER for query in queries),
+        since=sorted({query.begins_at for query in queries if query.begins_at is not None}),
+    )

@@ -114,9 +114,14 @@ class LeaderboardQuery:
         return orjson.dumps([*votes, *figures]).decode()
 
     @property
+    def begins_at(self) -> datetime | None:
+        """From when on votes count."""
+        return None if self.since is None else datetime(*self.since.timetuple()[:3], tzinfo=UTC)
+
+    @property
     def rules(self) -> Rules:
         """How such a board is ranked."""
-        since = None if self.since is None else datetime(*self.since.timetuple()[:3], tzinfo=UTC).timestamp()
+        since = None if self.begins_at is None else self.begins_at.timestamp()
         selection = Selection(self.category, self.language, self.admitted, since)
         return Rules(
             self.ties,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from time import time
 from typing import Any, cast
 
+import orjson
 from redis.asyncio import Redis
 
 KEEP = timedelta(hours=1)
@@ -17,15 +18,17 @@ MOST_WANTED = 24
 
 _BOARDS = "arena:board"
 _WANTED = "arena:board:wanted"
-_MARK = "mark"
+_MARK, _MADE = "mark", "made"
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Which snapshot there is: the mark of its votes, and the keys of its bodies."""
+    """Which snapshot there is: the mark of its votes, the keys of its bodies, when it was made and how long it took."""
 
     mark: str
     keys: frozenset[str]
+    made_at: float = 0.0
+    took_s: float = 0.0
 
 
 class BoardStore:
@@ -34,8 +37,9 @@ class BoardStore:
     ======================= ====== ====================================================== =========== =============
     key                     type   holds                                                  written by  bound
     ======================= ====== ====================================================== =========== =============
-    ``arena:board``         hash   ``mark``, how far the votes went; ``facts``, ``speed`` here, at    1 h; made anew
-                                   and each board's body by its query's key               once        after 55 min
+    ``arena:board``         hash   ``mark``, how far the votes went; ``made``, when and in here, at    1 h; made anew
+                                   how long; ``facts``, ``speed`` and each board's body   once        after 55 min
+                                   by its query's key
     ``arena:board:wanted``  zset   keys of boards by when they were last asked for        here        10 min, 24
     ``arena:board:turn``    string whose turn it is to make them (``refit_turn``)         refit_turn  10 s, renewed
     ======================= ====== ====================================================== =========== =============
@@ -50,28 +54,33 @@ class BoardStore:
     async def head(self) -> Head | None:
         """The snapshot that stands, unless there is none or it is about to expire."""
         pipeline = self._redis.pipeline()
-        pipeline.hget(_BOARDS, _MARK)
+        pipeline.hmget(_BOARDS, [_MARK, _MADE])
         pipeline.hkeys(_BOARDS)
         pipeline.pttl(_BOARDS)
-        mark, keys, left_ms = await pipeline.execute()
+        (mark, made), keys, left_ms = await pipeline.execute()
         if mark is None or left_ms < (KEEP - STALE) / timedelta(milliseconds=1):
             return None
-        return Head(mark.decode(), frozenset(key.decode() for key in keys) - {_MARK})
+        made_at, took_s = orjson.loads(made) if made is not None else (0.0, 0.0)
+        return Head(mark.decode(), frozenset(key.decode() for key in keys) - {_MARK, _MADE}, made_at, took_s)
 
     async def bodies(self, *keys: str) -> tuple[bytes | None, ...]:
         """The bodies under ``keys``, all of one snapshot; None for what it has not."""
         found = await cast("Awaitable[list[Any]]", self._redis.hmget(_BOARDS, list(keys)))
         return tuple(found)
 
-    async def replace(self, mark: str, bodies: Mapping[str, bytes]) -> None:
-        """Put a new snapshot in the place of the old one, in one step."""
+    async def replace(self, mark: str, bodies: Mapping[str, bytes], took_s: float) -> None:
+        """Put a new snapshot in the place of the old one, in one step; ``took_s`` is how long it took to make."""
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(_BOARDS)
-        pipeline.hset(_BOARDS, _MARK, mark)
+        pipeline.hset(_BOARDS, mapping={_MARK: mark, _MADE: orjson.dumps([self._clock(), took_s])})
         for key, body in bodies.items():
             pipeline.hset(_BOARDS, key, body)
         pipeline.expire(_BOARDS, KEEP)
         await pipeline.execute()
+
+    def since_made_s(self, head: Head) -> float:
+        """How many seconds ago a snapshot was made, by the clock that dated it."""
+        return self._clock() - head.made_at
 
     async def want(self, key: str) -> None:
         """Say that somebody looks at the board ``key``."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,11 +24,29 @@ from app.records.values import AnswerRecord, BattleRecord
 
 RANGE = 500_000
 """Ids in one sum: half a second of SQL, and a tenth as many values as votes where these are alike."""
+FEW_VOTERS = 100
+"""So many voters are told apart at no cost; boards want to know them while they are fewer than 30."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What votes must have in common to be summed up, beside models, verdict, language and categories.
+
+    ``style``: the looks of their answers. ``voters``: who voted; so it is, too, while there are few voters. ``since``:
+    moments between which they were given, for boards of votes since one of them.
+    """
+
+    style: bool = False
+    voters: bool = False
+    since: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedVotes:
-    """So many votes that are alike, each a battle of its own; ``newest`` is when the last was given."""
+    """So many votes that are alike, each a battle of its own; ``newest`` is when the last was given.
+
+    ``voter`` is None where it is not known, or where votes of several were summed up.
+    """
 
     model_a: str
     model_b: str
@@ -36,6 +55,8 @@ class ImportedVotes:
     categories: tuple[str, ...] | None
     style_a: AnswerStyle | None
     style_b: AnswerStyle | None
+    voter: str | None
+    period: int
     count: int
     newest: datetime
 
@@ -55,13 +76,8 @@ class ImportedVote:
 _V = imported_votes.c
 _ALIKE = (_V.model_a, _V.model_b, _V.verdict, _V.language, _V.categories)
 _LOOKS = {side: tuple(_V[f"{name}_{side}"].label(f"style_{name}_{side}") for name in STYLES) for side in Side}
-_SUMMED = (
-    sa.select(*_ALIKE, sa.func.count().label("count"), sa.func.max(_V.voted_at).label("newest"))
-    .where(_V.id > sa.bindparam("after"), _V.id <= sa.bindparam("last"))
-    .group_by(*_ALIKE)
-)
-_SUMMED_BY_LOOKS = _SUMMED.add_columns(*_LOOKS[Side.A], *_LOOKS[Side.B]).group_by(
-    *(_V[f"{name}_{side}"] for side in Side for name in STYLES)
+_VOTERS = sa.select(sa.func.count()).select_from(
+    sa.select(_V.voter).where(_V.voter.is_not(None)).distinct().limit(FEW_VOTERS + 1).subquery()
 )
 _NEWEST = sa.select(sa.func.coalesce(sa.func.max(_V.id), 0))
 _LABELS = sa.select(import_labels.c.id, import_labels.c.label)
@@ -74,18 +90,36 @@ _EACH = (
 
 
 async def imported_sums(
-    database: Database, *, with_style: bool, size: int = RANGE
+    database: Database, apart: Apart | None = None, size: int = RANGE
 ) -> AsyncGenerator[Sequence[ImportedVotes]]:
-    """Yield like votes with their number, for each range of ids; ``with_style``, only those of like looks are alike.
+    """Yield like votes with their number, for each range of ids; those of two ranges may be alike.
 
     Raises:
         Unavailable: the database is unavailable.
     """
-    statement = _SUMMED_BY_LOOKS if with_style else _SUMMED
     last = await database.read(lambda c: int(c.execute(_NEWEST).scalar_one()))
-    names = await _names(database) if last else {}
+    if not last:
+        return
+    names, apart = await _names(database), apart or Apart()
+    by_voter = apart.voters or await database.read(lambda c: int(c.execute(_VOTERS).scalar_one())) <= FEW_VOTERS
+    statement = _summed(apart, by_voter=by_voter)
     for after in range(0, last, size):
         yield await database.read(_sums(statement, after, min(after + size, last), names))
+
+
+def _summed(apart: Apart, *, by_voter: bool) -> sa.Select[tuple[Any, ...]]:
+    """The sums of a range of ids; how many of ``since`` a vote is not older than is its ``period``."""
+    period = sum((sa.case((_V.voted_at >= moment, 1), else_=0) for moment in apart.since), start=sa.literal(0))
+    columns = [*_ALIKE, *((_V.voter,) if by_voter else ())]
+    columns += [*_LOOKS[Side.A], *_LOOKS[Side.B]] if apart.style else []
+    grouped = [column.element if isinstance(column, sa.Label) else column for column in columns]
+    return (
+        sa.select(
+            *columns, period.label("period"), sa.func.count().label("count"), sa.func.max(_V.voted_at).label("newest")
+        )
+        .where(_V.id > sa.bindparam("after"), _V.id <= sa.bindparam("last"))
+        .group_by(*grouped, sa.literal_column("period"))
+    )
 
 
 async def imported_one_by_one(database: Database, chunk: int) -> AsyncGenerator[Sequence[ImportedVote]]:
@@ -113,7 +147,7 @@ def _rows(after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
 
 
 def _sums(
-    statement: sa.Select[tuple[object, ...]], after: int, last: int, names: dict[int, str]
+    statement: sa.Select[tuple[Any, ...]], after: int, last: int, names: dict[int, str]
 ) -> Callable[[Connection], list[ImportedVotes]]:
     """Values are made where the rows are read: with SQLite, in a thread."""
 
@@ -133,6 +167,8 @@ def _sum(row: Row, names: dict[int, str]) -> ImportedVotes:
         categories=_categories(row, names),
         style_a=_style(row, Side.A),
         style_b=_style(row, Side.B),
+        voter=row.get("voter"),
+        period=row["period"],
         count=row["count"],
         newest=row["newest"],
     )

@@ -15,6 +15,7 @@ from app.leaderboard.bodies import board_body
 from app.leaderboard.gather import gather
 from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
+from tests.helpers import wait_until
 from tests.leaderboard.conftest import Worker
 from tests.leaderboard.playing import BOTH_BAD, TIE, TIMED, A, B, Player
 
@@ -42,16 +43,23 @@ async def test_a_category_and_a_language_have_boards_of_their_own(start: Callabl
     assert (await worker.board(category="code"))["method"]["category"] == "code"
 
 
-async def test_a_category_without_votes_has_an_empty_board_that_nobody_has_to_make(
+async def test_a_name_that_no_vote_has_is_refused_with_those_that_are_known(
     start: Callable[..., Worker], player: Player
 ) -> None:
-    await player.battles(A)
-    worker = start()
-    await worker.board()
-    began = worker.boards.began
-    board = await worker.board(category="poetry")
-    assert (board["leaderboard"], board["method"]["category"]) == ([], "poetry")
-    assert worker.boards.began == began == 1
+    worker = start(categories=("planned",))
+    await player.battles(A, categories=("math", "code"), language="en")
+    await wait_until(lambda: has_votes(worker))
+
+    for field, known in (("category", "code, math, planned"), ("language", "en")):
+        response = await worker.get(**{field: "poetry"})
+        assert (response.status_code, response.json()["field"]) == (400, field)
+        assert response.json()["error"] == f"no vote has the {field} 'poetry'; known are {known}"
+    board = await worker.board(category="planned")
+    assert (board["leaderboard"], board["method"]["category"]) == ([], "planned")
+
+
+async def has_votes(worker: Worker) -> bool:
+    return bool((await worker.board())["counts"]["votes"])
 
 
 async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(

@@ -11,8 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from app.battle.battle import Status
-from app.leaderboard import cache
+from app.leaderboard import bodies, cache
+from app.leaderboard.gather import Gathered
+from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.refit_turn import KEY as TURN
+from app.ranking.speed import SpeedRow
 from tests.helpers import wait_until
 from tests.leaderboard.conftest import Worker
 from tests.leaderboard.playing import A, B, Player
@@ -74,18 +77,69 @@ async def test_however_many_votes_come_the_boards_are_made_once_in_a_while(
         assert not await two.boards.refresh()
     assert await redis.pttl(TURN) > 30_000
     await redis.delete(TURN)
-    assert await two.boards.refresh()
+    await wait_until(two.boards.refresh)  # four times as long as the fit before took
     assert await votes_on(one) == 4
 
 
-async def test_a_long_fit_is_followed_by_a_longer_pause(
-    start: Callable[..., Worker], player: Player, redis: Redis, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock is 30 s later."""
+    times = iter(range(0, 10_000, 30))
+    monkeypatch.setattr(cache, "monotonic", lambda: float(next(times)))
+
+
+async def test_after_a_long_fit_new_votes_wait_for_long_and_who_looks_at_a_board_does_not(
+    start: Callable[..., Worker], player: Player, redis: Redis, slow: None
 ) -> None:
-    times = iter(range(0, 1000, 30))
-    monkeypatch.setattr(cache, "monotonic", lambda: float(next(times)))  # every look at the clock is 30 s later
     worker = start(running=False)
+    await player.battles(A, B, language="fr")
+    assert await worker.boards.refresh()
+    assert 25_000 < await redis.pttl(TURN) <= 120_000
+    await redis.delete(TURN)
+    await player.battle(B)
+    assert not await worker.boards.refresh()
+
+    response = await worker.get(language="fr")
+
+    assert (response.status_code, response.json()["leaderboard"]) == (202, [])
+    assert int(response.headers["Retry-After"]) == response.json()["retry_after_s"] == 60
+    assert await worker.boards.refresh()
+    assert (await worker.board(language="fr"))["counts"]["votes"] == 2
+    assert await votes_on(worker) == 3
+
+
+async def test_a_board_with_filters_that_is_not_there_in_time_is_promised(
+    start: Callable[..., Worker], player: Player, redis: Redis
+) -> None:
+    await player.battles(A, B, language="fr")
+    worker = start(running=False, patience=timedelta(seconds=0.2))
     await worker.boards.refresh()
-    assert await redis.pttl(TURN) > 110_000
+    response = await worker.get(language="fr")
+    assert (response.status_code, response.json()["state"]) == (202, "being_made")
+    assert response.headers["Retry-After"] == "1"
+    await redis.delete(TURN)
+    assert await worker.boards.refresh()
+    assert (await worker.board(language="fr"))["method"]["language"] == "fr"
+
+
+async def test_a_board_that_cannot_be_made_takes_no_other_from_anybody(
+    start: Callable[..., Worker], player: Player, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bodies.board_body
+
+    def broken(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRow, ...] = ()) -> bytes:
+        if query.language == "fr":
+            raise ZeroDivisionError
+        return made(gathered, query, speed)
+
+    monkeypatch.setattr(bodies, "board_body", broken)
+    await player.battles(A, B, language="fr")
+    worker = start()
+    response = await worker.get(language="fr")
+    assert (response.status_code, response.json()["code"]) == (503, "board_failed")
+    assert await votes_on(worker) == 2
+    await player.battles(A)
+    await wait_until(lambda: votes_of_three(worker))
 
 
 async def test_verdicts_of_a_running_battle_move_nothing_until_it_ends(
@@ -143,12 +197,12 @@ async def test_boards_that_nobody_looks_at_any_more_are_no_longer_made(
     await player.battles(A, categories=("code",))
     worker = start()
     await worker.board(category="code")
-    assert len(await redis.hkeys("arena:board")) == 5
+    assert len(await redis.hkeys("arena:board")) == 6
     await redis.delete("arena:board:wanted")
     made = worker.boards.made
     await player.battles(B)
     await wait_until(lambda: worker.boards.made > made)
-    assert len(await redis.hkeys("arena:board")) == 4
+    assert len(await redis.hkeys("arena:board")) == 5
 
 
 async def test_what_another_version_left_in_redis_is_made_anew(

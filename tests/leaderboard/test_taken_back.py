@@ -16,7 +16,7 @@ import pytest
 from app.battle.battle import Pair, Side, Status, Verdict
 from app.database.database import Database, migrate
 from app.leaderboard.bodies import SPEED, board_body, bodies_of, facts_of
-from app.leaderboard.gather import gather
+from app.leaderboard.gather import gather, gather_for
 from app.leaderboard.query import LeaderboardQuery
 from app.ranking.votes import JudgedPair
 from app.records.ended import ended_mark
@@ -212,3 +212,29 @@ async def test_an_import_is_on_the_board_at_once(database: Database) -> None:
     mark = await ended_mark(database)
     await import_lines(database, [orjson.dumps({"model_a": "x", "model_b": "y", "winner": "tie"})])
     assert await ended_mark(database) != mark
+
+
+async def test_imported_votes_since_a_day_are_those_since_then(database: Database) -> None:
+    days = [{"model_a": "x", "model_b": "y", "winner": "model_a", "tstamp": 86400.0 * n} for n in range(20)]
+    await import_lines(database, [orjson.dumps(day) for day in days])
+    queries = [LeaderboardQuery.of(since=day) for day in ("", "1970-01-05", "1970-01-16", "1999-01-01")]
+
+    gathered = await gather_for(database, tuple, queries)
+
+    assert len(gathered.rows) == 3
+    counts = [orjson.loads(board_body(gathered, query))["counts"] for query in queries]
+    assert [count["votes"] for count in counts] == [20, 16, 5, 0]
+    assert [count["left_out"].get("since", 0) for count in counts] == [0, 4, 15, 20]
+
+
+@pytest.mark.parametrize(("voters", "asked", "told"), [(3, "", True), (101, "", False), (101, "voter", True)])
+async def test_imported_voters_are_told_apart_where_they_are_few_or_asked_for(
+    database: Database, voters: int, asked: str, told: bool
+) -> None:
+    votes = [{"model_a": "x", "model_b": "y", "winner": WINNERS[n % 3], "judge": f"j{n % voters}"} for n in range(202)]
+    await import_lines(database, [orjson.dumps(vote) for vote in votes])
+
+    gathered = await gather_for(database, tuple, [LeaderboardQuery.of(cluster=asked)])
+
+    assert {row.voter for row in gathered.rows} == ({f"j{n}" for n in range(voters)} if told else {None})
+    assert sum(row.count for row in gathered.rows) == 202

@@ -83,4 +83,5 @@ async def test_it_explains_the_figures_and_shows_the_pairs(played: None, capsys:
 async def test_it_takes_the_same_filters(played: None, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(await shown(capsys, language="fr", as_json=True))["counts"]["votes"] == 18
     assert json.loads(await shown(capsys, since="2999-01-01", as_json=True))["counts"]["left_out"] == {"since": 18}
-    assert await shown(capsys, category="poetry") == "No votes of ended battles yet.\n"
+    with pytest.raises(InvalidInput, match="no vote has the category 'poetry'; known are none yet"):
+        await shown(capsys, category="poetry")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
 
 from app.leaderboard.bodies import VOTES_OF
+from app.leaderboard.cache import BeingMade
 from app.leaderboard.query import LeaderboardQuery
 from app.web.schemas.base import answered
 from app.web.schemas.errors import AWAY, INVALID
-from app.web.schemas.leaderboard import Boards
+from app.web.schemas.leaderboard import Boards, LeaderboardBeingMade
 from app.web.shared.answering import DocumentedRoute
 from app.web.shared.caching import BOARD, HEADER
 from app.web.shared.services import Wired
@@ -137,8 +139,10 @@ _LEADERBOARD: dict[str, Any] = {
     "votes_of": VOTES_OF,
 }
 _SPEED_BOARD: dict[str, Any] = {"speed": [SPEED_ROW], "answers_of": VOTES_OF}
+_BEING_MADE: dict[str, Any] = {"state": "being_made", "retry_after_s": 9, "leaderboard": [], "last_updated": 0.0}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: answered(Boards, "The board", _LEADERBOARD, _SPEED_BOARD),
+    202: answered(LeaderboardBeingMade, "The board is being made; ask again after Retry-After", _BEING_MADE),
     **INVALID,
     **AWAY,
 }
@@ -164,12 +168,18 @@ async def leaderboard(
 
     Votes of running battles count when these end, so that the board never tells who sits where. ``style`` sets looks
     aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, or that named their model,
-    count only if ``include`` lists fallback, leaked. A category or language without votes has an empty board. ``ties``
-    is half_win, davidson or rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is.
-    ``both_bad`` is drop, or tie to count the verdict that both are bad as a tie. ``effects`` fits what seats are worth
-    beside the models: ``all`` or a list of side, champion. ``cluster`` is auto, battle or voter: which votes err
-    together. ``since`` is a day (2026-08-31) or a number of days (30d): only votes since then count.
+    count only if ``include`` lists fallback, leaked. A category or language that no vote has is an error that lists the
+    known ones. ``ties`` is half_win, davidson or rao_kupper; ``anchor`` the model whose rating is 1000, where without
+    it the mean is. ``both_bad`` is drop, or tie to count the verdict that both are bad as a tie. ``effects`` fits what
+    seats are worth beside the models: ``all`` or a list of side, champion. ``cluster`` is auto, battle or voter: which
+    votes err together. ``since`` is a day (2026-08-31) or a number of days (30d): only votes since then count.
+
+    A board with filters that nobody asked for lately may have to be made first: then 202, and ``Retry-After`` says when
+    to ask again.
     """
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
+    if isinstance(body, BeingMade):
+        told = {**_BEING_MADE, "retry_after_s": body.retry_after_s}
+        return JSONResponse(told, 202, headers={HEADER: BOARD, "Retry-After": str(body.retry_after_s)})
     return Response(body, media_type="application/json", headers={HEADER: BOARD})

@@ -192,5 +192,14 @@ class SpeedBoard(Schema):
     answers_of: str
 
 
+class LeaderboardBeingMade(Schema):
+    """A board that is being made; the first fields of a leaderboard are there, and empty."""
+
+    state: Literal["being_made"]
+    retry_after_s: int
+    leaderboard: list[LeaderboardRow] = Field(max_length=0)
+    last_updated: float
+
+
 class Boards(RootModel[QualityBoard | SpeedBoard]):
     """The leaderboard, or the speed board where that was asked for."""
