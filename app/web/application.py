@@ -13,6 +13,7 @@ from app.web import documentation, legacy
 from app.web.api import battles, hosts
 from app.web.ops import health, metrics
 from app.web.page import routes as page
+from app.web.reference import routes as reference
 from app.web.schemas.errors import ANY_ERROR
 from app.web.shared import errors
 from app.web.shared.bodies import BodyGate
@@ -53,10 +54,12 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,  # the framework's pages load their scripts from elsewhere: app.web.reference is ours
+        redoc_url=None,
         generate_unique_id_function=documentation.operation_id,
     )
     app.cors_origins = cors_origins
-    for room in (battles, legacy, hosts, metrics, health, page):
+    for room in (battles, legacy, hosts, metrics, health, page, reference):
         app.include_router(room.router, responses=ANY_ERROR)
     documentation.install(app)
     errors.install(app)

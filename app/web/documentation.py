@@ -22,18 +22,27 @@ def operation_id(route: APIRoute) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Add to FastAPI's document what it leaves out: the data of events, and nulls in examples."""
+    """Add to FastAPI's document what it leaves out, and take out what is for programmers."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document: dict[str, Any] = _with_nulls(plain())
+            _without_python(document)
             known = document["components"]["schemas"]
             known.update({name: schema for name, schema in _events().items() if name not in known})
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+
+
+def _without_python(document: dict[str, Any]) -> None:
+    """Cut what a docstring tells programmers only: what is raised is documented as answers."""
+    for verbs in document["paths"].values():
+        for operation in verbs.values():
+            told = operation.get("description", "")
+            operation["description"] = told.split("\n\nRaises:")[0]
 
 
 def _with_nulls(part: Any) -> Any:

@@ -1,0 +1,25 @@
+"""The API's reference in a browser: styled under its strict policy, readable by everybody, on any width."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.page.conftest import Tabs
+from tests.page.house import House
+from tests.page.test_access import violations
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+def test_the_reference_is_styled_and_axe_finds_nothing(tabs: Tabs, house: House, scheme: Any, width: int) -> None:
+    with tabs(house.url, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto("/docs")
+        assert page.evaluate("getComputedStyle(document.body).display") == ("grid" if width > 800 else "block")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing is wider than the window"
+        assert violations(page) == []
+        page.get_by_role("link", name="OpenedBattle").first.click()
+        assert page.url.endswith("#schema-OpenedBattle")
+        assert {url.removeprefix(house.url) for url in asked} <= {"/docs", "/docs/reference.css", "/favicon.ico"}
