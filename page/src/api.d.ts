@@ -324,6 +324,15 @@ export interface components {
             weight: number;
             why: string;
         };
+        /** @enum {string} */
+        Inconsistency: "circle" | "lack_of_fit";
+        LeaderboardBeingMade: {
+            last_updated: number;
+            leaderboard: components["schemas"]["LeaderboardRow"][];
+            retry_after_s: number;
+            /** @constant */
+            state: "being_made";
+        };
         LeaderboardContestant: {
             contestant: string | null;
             digest: string | null;
@@ -341,7 +350,7 @@ export interface components {
             left_out: {
                 [key: string]: number;
             };
-            prompts: number;
+            prompts: number | null;
             rated: number;
             ties: number;
             voters: number;
@@ -388,6 +397,17 @@ export interface components {
             tie_parameter: number | null;
             ties: components["schemas"]["Ties"];
         };
+        LeaderboardPair: {
+            both_bad: number;
+            expected: number | null;
+            losses: number;
+            model: string;
+            opponent: string;
+            share: number | null;
+            surprise: number | null;
+            ties: number;
+            wins: number;
+        };
         LeaderboardPosition: {
             battles: number;
             battles_won_share: number | null;
@@ -421,6 +441,11 @@ export interface components {
             win_rate: number;
             win_share: number;
             wins: number;
+        };
+        LeaderboardWarning: {
+            kind: components["schemas"]["Inconsistency"];
+            models: string[];
+            sentence: string;
         };
         /** @enum {string} */
         Mark: "fallback" | "leaked";
@@ -469,6 +494,7 @@ export interface components {
             };
             counts: components["schemas"]["LeaderboardCounts"];
             finding: components["schemas"]["LeaderboardFinding"];
+            head_to_head: components["schemas"]["LeaderboardPair"][];
             languages: string[];
             last_updated: number;
             leaderboard: components["schemas"]["LeaderboardRow"][];
@@ -476,6 +502,7 @@ export interface components {
             positions: components["schemas"]["LeaderboardPosition"][];
             speed: components["schemas"]["SpeedRow"][];
             votes_of: string;
+            warnings: components["schemas"]["LeaderboardWarning"][];
         };
         RankingLine: {
             alias: string;
@@ -1013,8 +1040,11 @@ export interface operations {
                 board?: "quality" | "speed";
                 both_bad?: string;
                 category?: string;
+                cluster?: string;
+                effects?: string;
                 include?: string;
                 language?: string;
+                since?: string;
                 style?: string;
                 ties?: string;
             };
@@ -1030,6 +1060,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Boards"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeaderboardBeingMade"];
                 };
             };
             400: {
