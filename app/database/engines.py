@@ -29,7 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.database.address import database_url, parse, shown_database, sqlite_file
 from app.database.postgres import connect_by
-from app.database.postgres_words import connect_args, place_of
+from app.database.postgres_words import connect_args, place_of, through_pgbouncer
 from app.network.connecting import Resolve, resolved
 from app.store_errors import Trouble, database_lost, database_trouble
 
@@ -232,8 +232,11 @@ def postgres_engine(url: URL, busy: timedelta, *, pool_size: int = 5, resolve: R
         "idle_in_transaction_session_timeout": milliseconds,
         "jit": "off",
     }
+    pooled = through_pgbouncer(url)
     engine = create_async_engine(
         place_of(url),
+        # Without start-up parameters each transaction says so itself.
+        **({"isolation_level": "READ COMMITTED"} if pooled else {}),
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_timeout=limit,

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from sqlalchemy.engine import URL
 
@@ -44,7 +45,8 @@ _NUMBERS = ("connect_timeout", "statement_cache_size", "prepared_statement_cache
 # The server's own settings, which go along when a connection begins.
 _SETTINGS = ("application_name", "options", "search_path")
 _PLACES = ("host", "port")
-_KNOWN = (*_IN_DSN, *_NUMBERS, *_SETTINGS, *_PLACES)
+_KNOWN = (*_IN_DSN, *_NUMBERS, *_SETTINGS, *_PLACES, "pgbouncer")
+_BOOLEANS = {"true": True, "1": True, "on": True, "false": False, "0": False, "off": False}
 
 # Another name for one of the above.
 _SAME: Mapping[str, str] = {
@@ -71,7 +73,6 @@ _IGNORED = (
     "min_protocol_version",
     "max_protocol_version",
     # of tools that write addresses for other clients
-    "pgbouncer",
     "connection_limit",
     "pool_timeout",
     "socket_timeout",
@@ -146,6 +147,8 @@ def _refuse_value(name: str, value: str) -> None:
         raise ConfigurationError(f"DATABASE_URL: {name} is none of {', '.join(allowed)}{why} (got {value!r})")
     if name in _NUMBERS and not (value.isascii() and value.isdigit()):
         raise ConfigurationError(f"DATABASE_URL: {name} is no whole number (got {value!r})")
+    if name == "pgbouncer" and value.lower() not in _BOOLEANS:
+        raise ConfigurationError(f"DATABASE_URL: pgbouncer is neither true nor false (got {value!r})")
     if name in _FILES and not os.access(_file(name, value), os.R_OK):
         raise ConfigurationError(f"DATABASE_URL: {name}: {value} can't be read")
 
@@ -163,6 +166,25 @@ def place_of(url: URL) -> URL:
     return url.set(query={name: url.query[name] for name in _PLACES if name in url.query})
 
 
+def through_pgbouncer(url: URL) -> bool:
+    """Whether the address says that a PgBouncer hands each transaction to another connection (``pgbouncer=true``)."""
+    written = url.query.get("pgbouncer", "false")
+    return isinstance(written, str) and _BOOLEANS.get(written.lower(), False)
+
+
+def _for_pgbouncer() -> dict[str, Any]:
+    """What keeps a connection free of state on the server: the next transaction may run in another one.
+
+    Statements are prepared again each time, under names that no other client has: PgBouncer before 1.21 hands them out
+    with the server's connection. (Source: SQLAlchemy's manual of its asyncpg dialect.)
+    """
+    return {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": lambda: f"__arena_{uuid4().hex}__",
+    }
+
+
 def connect_args(url: URL, limit_s: float, settings: Mapping[str, str]) -> dict[str, Any]:
     """What asyncpg is to be told beside ``place_of``, for a ``url`` that ``read_words`` made.
 
@@ -176,5 +198,9 @@ def connect_args(url: URL, limit_s: float, settings: Mapping[str, str]) -> dict[
     if in_dsn:
         args["dsn"] = f"postgresql://?{urlencode(in_dsn)}"
     args |= {name: int(words[name]) for name in _NUMBERS[1:] if name in words}
+    if through_pgbouncer(url):
+        # PgBouncer refuses start-up parameters that it does not follow itself; the time limits are the client's then.
+        args |= _for_pgbouncer()
+        settings = {name: value for name, value in settings.items() if name == "application_name"}
     args["server_settings"] = {**settings, **{name: words[name] for name in _SETTINGS if name in words}}
     return args

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 
 from app.database.address import ignored_words, parse
 from app.database.database import Database, migrate, revision
+from app.database.postgres_words import connect_args
 from app.doctor.probing.stores import probe_database
 from app.errors import ConfigurationError, Unavailable
 from tests.records.postgres_server import PostgresServer
 
+LIMITS = {"application_name": "arena", "statement_timeout": "5000"}
 CERTIFICATE = Path(__file__).parents[1] / "backends" / "data" / "loopback.crt"
 EVERYDAY = (
     "sslmode=prefer&channel_binding=prefer",
@@ -158,6 +160,7 @@ async def test_of_several_hosts_the_one_that_answers_is_taken(place: str) -> Non
         ("require_auth=scram-sha-256", "require_auth: "),
         ("service=main", "service: service files are not read"),
         ("aplication_name=x", "knows no aplication_name; did you mean application_name?"),
+        ("pgbouncer=perhaps", "pgbouncer is neither true nor false (got 'perhaps')"),
         ("qwertz=1", "knows no qwertz; take it out"),
     ],
 )
@@ -173,8 +176,8 @@ async def test_a_word_that_can_not_be_meant_is_named(postgres: PostgresServer, w
 
 
 def test_words_without_effect_are_told_by_name() -> None:
-    told = ignored_words("postgresql://db/arena?keepalives=1&channel_binding=prefer&sslmode=require&pgbouncer=true")
-    assert [one.why.split()[0] for one in told] == ["keepalives", "channel_binding", "pgbouncer"]
+    told = ignored_words("postgresql://db/arena?keepalives=1&channel_binding=prefer&sslmode=require&pool_timeout=3")
+    assert [one.why.split()[0] for one in told] == ["keepalives", "channel_binding", "pool_timeout"]
     assert {one.setting for one in told} == {"DATABASE_URL"}
     assert ignored_words("sqlite:////data/arena.db") == ignored_words("nonsense") == ()
 
@@ -238,3 +241,45 @@ async def test_a_short_connect_timeout_shortens_the_wait_and_a_long_one_does_not
         with pytest.raises(Unavailable):
             await asked(f"postgresql://db/arena?{words}", "SELECT 1")
     assert waits == [2.0, 5.0, 5.0, 5.0]
+
+
+@pytest.mark.parametrize("written", ["", "?pgbouncer=false"])
+def test_a_connection_of_ones_own_begins_with_its_limits(written: str) -> None:
+    args = connect_args(parse(f"postgresql://db/arena{written}"), 5, LIMITS)
+    assert args["server_settings"] == LIMITS
+    assert "statement_cache_size" not in args
+
+
+def test_behind_a_pgbouncer_nothing_is_kept_on_the_server() -> None:
+    url = parse("postgresql://db/arena?pgbouncer=true&statement_cache_size=100")
+    args = connect_args(url, 5, LIMITS)
+    assert args["server_settings"] == {"application_name": "arena"}
+    assert (args["statement_cache_size"], args["prepared_statement_cache_size"]) == (0, 0)
+    assert len({args["prepared_statement_name_func"]() for _ in range(100)}) == 100
+
+
+async def test_behind_a_pgbouncer_transactions_say_their_isolation_and_name_their_statements(
+    postgres: PostgresServer,
+) -> None:
+    """A real server whose roles default to another isolation, as a pool's connections may come along."""
+    name = postgres.create()
+    url = f"{postgres.url(name)}&pgbouncer=true"
+    database = Database(url)
+
+    def asked(connection: sa.Connection) -> tuple[str, list[str]]:
+        isolation = connection.scalar(sa.text("SHOW transaction_isolation"))
+        names = connection.scalars(sa.text("SELECT name FROM pg_prepared_statements")).all()
+        return isolation, [one for one in names if not one.startswith("__arena_")]
+
+    def default_to_serializable(connection: sa.Connection) -> None:
+        connection.execute(sa.text(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"))
+
+    try:
+        await database.transaction(default_to_serializable)
+    finally:
+        await database.aclose()
+    database = Database(url)
+    try:
+        assert await database.transaction(asked) == ("read committed", [])
+    finally:
+        await database.aclose()
