@@ -25,6 +25,8 @@ from app.web.connection import Connection
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
 KEEP_ALIVE_S = 130
+#: A worker that does not answer its parent for this long is replaced. uvicorn's own 5 s end one that is only starting.
+WORKER_CHECK_S = 60
 #: What does not end by itself has this long when the drivers have drained (whole seconds).
 GRACEFUL_SHUTDOWN_S = 5
 READY_LIMIT_S = 60.0
@@ -95,6 +97,7 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
+        timeout_worker_healthcheck=WORKER_CHECK_S,
     )
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listening])

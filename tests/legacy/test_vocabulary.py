@@ -122,7 +122,7 @@ def test_responses_are_needed_while_the_battle_runs_and_the_texts_come_all_the_s
 def test_a_click_too_many_is_told_that_it_did_not_count(told: Callable[..., Any]) -> None:
     one, again = (told(history(SECOND, (Verdict.A, 0, 1)), counted=counted) for counted in (True, False))
     assert one["preference_recorded"] is True
-    assert again == one | {"preference_recorded": False, "message": answers.CLICKED_AGAIN}
+    assert again == one | {"preference_recorded": False, "message": verdict_answers.CLICKED_AGAIN}
 
 
 def test_the_models_that_are_revealed_are_those_that_were_judged() -> None:
