@@ -21,14 +21,14 @@ def folded(pieces: list[bytes]) -> tuple[str, int, str]:
     for piece in pieces:
         chunk = answer.feed(piece)
         if chunk is not None:
-            text, tokens = ("" if chunk.restart else text) + chunk.text, tokens + chunk.tokens
+            text, tokens = (chunk.text, chunk.tokens) if chunk.restart else (text + chunk.text, tokens + chunk.tokens)
             if chunk.finish_reason:
                 return text, tokens, chunk.finish_reason
         if answer.failure is not None:
             return text, tokens, type(answer.failure).__name__
     chunk = answer.end(None)
     if chunk is not None:
-        text, tokens = ("" if chunk.restart else text) + chunk.text, tokens + chunk.tokens
+        text, tokens = (chunk.text, chunk.tokens) if chunk.restart else (text + chunk.text, tokens + chunk.tokens)
     return text, tokens, type(answer.failure).__name__
 
 
