@@ -265,6 +265,7 @@ class PostgresConnections:
 
     def __init__(self, url: URL, busy: timedelta, pool_size: int, resolve: Resolve = resolved) -> None:
         self._transactions = postgres_engine(url, busy, pool_size=pool_size, resolve=resolve)
+        self._pooled = through_pgbouncer(url)
         self._autocommit = self._transactions.execution_options(isolation_level="AUTOCOMMIT")
         # First come, first served: in the pool's own queue whoever comes anew overtakes those who wait, some for ever.
         self._turns = asyncio.Semaphore(2 * pool_size)
@@ -275,7 +276,12 @@ class PostgresConnections:
         return await self.autocommit(work)
 
     async def autocommit(self, work: Work[T]) -> T:
-        """Run ``work``, committing statement by statement."""
+        """Run ``work``, committing statement by statement; behind a PgBouncer in one transaction.
+
+        It may hand the preparation of a statement and its execution to two connections, unless they are in one.
+        """
+        if self._pooled:
+            return await self.transaction(work)
         with away_is_unavailable():
             async with self._turn(), self._autocommit.connect() as connection:
                 return await connection.run_sync(work)

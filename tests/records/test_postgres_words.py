@@ -283,3 +283,17 @@ async def test_behind_a_pgbouncer_transactions_say_their_isolation_and_name_thei
         assert await database.transaction(asked) == ("read committed", [])
     finally:
         await database.aclose()
+
+
+@pytest.mark.parametrize(("words", "one"), [("", False), ("&pgbouncer=true", True)])
+async def test_behind_a_pgbouncer_reads_are_transactions(postgres: PostgresServer, words: str, one: bool) -> None:
+    """Else a statement may be prepared in one connection and executed in another."""
+    database = Database(f"{postgres.url()}{words}")
+
+    def starts(connection: sa.Connection) -> set[object]:
+        return {connection.scalar(sa.text("SELECT transaction_timestamp()")) for _ in range(3)}
+
+    try:
+        assert (len(await database.read(starts)) == 1) is one
+    finally:
+        await database.aclose()
