@@ -120,8 +120,8 @@ class Sweeper:
     async def _sweep_battle(self, battle: Unended) -> None:
         state = await self._store.state(battle.id)
         if self._is_still(battle.id, NO_LOG if state is None else state.n) and _should_move(battle, state):
-            log.warning("battle_swept", battle=battle.id, gone=state is None)
             await self._reconciler.reconcile(battle.id)
+            await self._tell_if_moved(battle.id, state)
 
     async def _sweep_ended(self) -> None:
         """Log the end of battles that were seen running and that SQL has ended since."""
@@ -134,8 +134,14 @@ class Sweeper:
         if state is None or state.ended:
             await self._redis.srem(OPEN_KEY, battle)
         elif self._is_still(battle, state.n):
-            log.warning("battle_swept", battle=battle, gone=False)
             await self._reconciler.reconcile(battle)
+            await self._tell_if_moved(battle, state)
+
+    async def _tell_if_moved(self, battle: str, before: BattleState | None) -> None:
+        """Warn of a battle that only the sweeper moved; one whose answer simply takes long stays as it was."""
+        after = await self._store.state(battle)
+        if before is None or after is None or after.n != before.n:
+            log.warning("battle_swept", battle=battle, gone=before is None)
 
     def _is_still(self, battle: str, n: int) -> bool:
         """True when the log was at ``n`` already ``NO_PROGRESS`` ago."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from app.arena.hub import Hub
@@ -237,3 +238,20 @@ async def test_waiting_in_vain_gives_the_text_of_the_end_of_the_wait(redis: Redi
     now = await waiting
 
     assert [side.text for side in now.sides.values()] == ["so far", ""]
+
+
+async def test_an_answer_that_simply_takes_long_is_no_warning_and_a_battle_that_only_the_sweeper_moved_is(
+    arena: ArenaWithSql,
+) -> None:
+    slow = (await arena.open()).battle_id
+    await arena.begin(slow, 0)
+    with structlog.testing.capture_logs() as lines:
+        await arena.sweep(6)
+    assert [line for line in lines if line["event"] == "battle_swept"] == []
+
+    stuck = await arena.ready()
+    await arena.committed(stuck, 1, Pair(0, 1), Status.RUNNING)
+    with structlog.testing.capture_logs() as lines:
+        await arena.sweep(6)
+    swept = [(line["battle"], line["log_level"]) for line in lines if line["event"] == "battle_swept"]
+    assert swept == [(stuck, "warning")]

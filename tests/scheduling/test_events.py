@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from structlog.testing import capture_logs
 
 from app.metrics.counters import Counters
@@ -62,3 +63,11 @@ def test_a_long_past_does_not_push_out_the_present(clock: Clock) -> None:
     journal.inherit([HostEvent(float(n), "slow", "a") for n in range(KEPT)])
     assert len(journal.newest) == KEPT
     assert journal.newest[-1].kind == "host_up"
+
+
+def test_trouble_is_a_warning_and_its_end_is_not() -> None:
+    with structlog.testing.capture_logs() as lines:
+        events = HostEvents("gpu")
+        events.record("host_down", detail="unavailable")
+        events.record("host_up")
+    assert [(line["event"], line["log_level"]) for line in lines] == [("host_down", "warning"), ("host_up", "info")]

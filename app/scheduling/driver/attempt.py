@@ -238,7 +238,7 @@ class AttemptRunner:
 
     def _failed(self, cause: str, public_code: str, why: str) -> Finish:
         self.cause = cause
-        self._log.info("answer_failed", cause=cause, why=why[:300])
+        self._log.warning("answer_failed", cause=cause, why=why[:300])
         return Finish("error", self._watch.stop(), PUBLIC.get(public_code, "unavailable"))
 
     async def _completed(self, attempt: Attempt, finish: Finish) -> bool:

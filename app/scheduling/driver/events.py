@@ -44,8 +44,7 @@ class HostEvents:
     def record(self, kind: EventKind, model: str = "", detail: str = "") -> None:
         """Something happened: one line in the log, one count, one event."""
         self._events.append(HostEvent(self._now(), kind, model, detail))
-        # That a host is down is warned of by those who probe the hosts, one line for each trouble.
-        log = self._log.info if kind in ("host_down", "host_up") else self._log.warning
+        log = self._log.info if kind == "host_up" else self._log.warning
         log(kind, model=model or None, detail=detail or None)
         self._counters.happened(self._host, kind)
 
