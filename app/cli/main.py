@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -104,8 +105,16 @@ def demo(
     run_demo(host, port, workers, message)
 
 
+def _replace_what_cannot_be_written() -> None:
+    """On a terminal of another encoding (PYTHONIOENCODING=ascii) a sign becomes ``?``, and never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def main() -> None:
     """Run a command; an error on purpose is one line on stderr and status 2."""
+    _replace_what_cannot_be_written()
     from app.cli.battles import battles
     from app.cli.config import config
     from app.cli.doctor import doctor
