@@ -157,6 +157,10 @@ def test_hosts_and_models_come_from_the_file_that_is_named(folder: Path, monkeyp
         ("[[hosts]]\nname = 'a b'\nurl = 'http://a'\n", "name"),
         ("[[hosts]]\nname = 'one'\nurl = 'http://a'\nkind = 3\n", "kind"),
         ("[[machines]]\nname = 'one'\n", "machines"),
+        ("[[categories]]\nname = 'Two words'\n", "name"),
+        ("[[categories]]\nname = 'code'\nwords = 'python'\n", "words"),
+        ("[[categories]]\nname = 'code'\nwords = [' ']\n", "words"),
+        ("[[categories]]\nname = 'code'\npattern = 'x'\n", "pattern"),
         ("hosts = 3\n", "hosts"),
         ("[[hosts\n", "ARENA_CONFIG"),
         ("\udcff", "ARENA_CONFIG"),
@@ -183,7 +187,7 @@ def test_settings_cannot_be_changed_later() -> None:
 
 def test_every_setting_is_documented() -> None:
     documented = (Path(__file__).parents[1] / ".env.example").read_text()
-    tables = {"hosts", "models", "ignored"}
+    tables = {"hosts", "models", "categories", "ignored"}
     missing = [name.upper() for name in Settings.model_fields if name not in tables and name.upper() not in documented]
     assert not missing
 

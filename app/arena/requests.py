@@ -24,7 +24,10 @@ def new_battle_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A request for a battle; ``models`` may be drawn, ``count`` of them are, ``options`` are kept with it."""
+    """A request for a battle; ``models`` may be drawn, ``count`` of them are, ``options`` are kept with it.
+
+    ``language`` and ``categories`` are those of the message, None where the opener does not say.
+    """
 
     message: str
     models: Sequence[str]
@@ -34,6 +37,8 @@ class OpenRequest:
     idempotency_key: str | None = None
     body_hash: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+    language: str | None = None
+    categories: tuple[str, ...] | None = None
 
     def battle(self, battle_id: str, contestants: Sequence[Contestant]) -> NewBattle:
         """The battle as it is stored when it opens, with those who were drawn."""
@@ -46,6 +51,8 @@ class OpenRequest:
             idempotency_key=self.idempotency_key,
             request_hash=self.body_hash,
             options=self.options,
+            language=self.language,
+            categories=self.categories,
         )
 
 

@@ -39,7 +39,7 @@ def config(as_json: AsJson = False) -> None:
 def rows_of(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Name, value as it is written in ``.env``, and source of each setting; then the tables of ``arena.toml``."""
     for field in Settings.model_fields:
-        if field not in ("hosts", "models", "ignored"):
+        if field not in ("hosts", "models", "categories", "ignored"):
             yield field.upper(), _value(field, getattr(settings, field)), source_of(field.upper())
     file = str(settings.arena_config)
     for host in settings.hosts:
@@ -49,6 +49,8 @@ def rows_of(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for model in settings.models:
         given = model.model_dump(exclude={"name"}, exclude_defaults=True)
         yield f"[[models]] {model.name}", " ".join(f"{name}={value}" for name, value in given.items()), file
+    for category in settings.categories:
+        yield f"[[categories]] {category.name}", f"words={','.join(category.words)}", file
 
 
 def _value(field: str, value: object) -> str:

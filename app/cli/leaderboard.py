@@ -78,5 +78,5 @@ async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> 
         gathered = await gather_for(database, lambda: settings.arena_models, [query])
     finally:
         await database.aclose()
-    facts_of(gathered).check(query)
+    facts_of(gathered).check(query, [table.name for table in settings.categories])
     return accepted(bodies_of(gathered, [query])[SPEED if speed else query.key])

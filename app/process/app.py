@@ -44,6 +44,7 @@ from app.records.comparisons import comparisons
 from app.records.erasure import Retention
 from app.records.identity import ModelIdentity, Provenance
 from app.records.ledger import Ledger
+from app.records.tagging import Categories, Tagger
 from app.records.voters import secret_of
 from app.redis.client import check_redis, commands_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
@@ -190,7 +191,8 @@ class ArenaProcess:
             counters=self._hosting.counters,
             events_path=events_path,
         )
-        self._boards = LeaderboardCache(redis, database, self._contestants)
+        names = [table.name for table in settings.categories]
+        self._boards = LeaderboardCache(redis, database, self._contestants, categories=names)
         self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
         sink = ArenaSink(
             self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
@@ -236,6 +238,8 @@ class ArenaProcess:
         supervisor.keep("hub", self._hub.run)
         supervisor.keep("hub-refresh", self._hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
+        words = {table.name: table.words for table in self._settings.categories}
+        supervisor.keep("tagger", Tagger(self._database, Categories.of(words)).run)
         if self._settings.arena_retention is not None:
             supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)
 

@@ -64,6 +64,9 @@ _SAME_PROMPT = (
     .subquery()
 )
 _REPEATED = sa.select(_SAME_PROMPT.c.id, _SAME_PROMPT.c.first).where(_SAME_PROMPT.c.battles > 1)
+_UNTAGGED = sa.select(sa.func.count()).select_from(
+    sa.select(battles.c.id).where(battles.c.tagged_at.is_(None), _ENDED).limit(LATE).subquery()
+)
 _TIMES = (
     sa.select(*answers.c["battle_id", "entry", "model", "contestant_id", "host", "ttft_s", "tokens_per_s", "cold"])
     .select_from(answers.join(battles, battles.c.id == answers.c.battle_id))
@@ -125,8 +128,8 @@ async def identities(database: Database) -> dict[str, ModelIdentity]:
 async def ended_mark(database: Database) -> str:
     """How far the books of ended battles are: it differs whenever votes came to count since, and at times without.
 
-    Votes come to count when their battle ends. So it is the newest vote and the running battles that have votes, and
-    how many votes were imported without a battle. Among
+    Votes come to count when their battle ends. So it is the newest vote and the running battles that have votes, how
+    many votes were imported without a battle, and how many ended battles wait for their language and categories. Among
     the last ids votes are counted, too: PostgreSQL may commit a lower one later. All this is read from indexes.
     """
 
@@ -135,8 +138,9 @@ async def ended_mark(database: Database) -> str:
         newest = connection.execute(_NEWEST).scalar_one()
         recent = connection.execute(_RECENT, {"since": newest - LATE}).scalar_one()
         imported = connection.execute(IMPORTED).scalar_one()
+        untagged = connection.execute(_UNTAGGED).scalar_one()
         undecided = "\n".join(connection.execute(_UNDECIDED).scalars())
-        return f"{newest}-{recent}-{imported}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
+        return f"{newest}-{recent}-{imported}-{untagged}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
 
     return await database.read(read)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from dotenv import dotenv_values
@@ -89,6 +89,15 @@ class ModelTable(BaseModel):
         return self
 
 
+class CategoryTable(BaseModel):
+    """One ``[[categories]]`` table of ``arena.toml``: a prompt in which one of the words stands is of this category."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    words: tuple[Annotated[str, Field(min_length=1, pattern=r"\S")], ...] = ()
+
+
 class Settings(BaseSettings):
     """All settings, validated once at start; see ``.env.example`` for what each one does."""
 
@@ -144,6 +153,8 @@ class Settings(BaseSettings):
     hosts: tuple[HostTable, ...] = Field(default=(), validation_alias="[[hosts]]")
     models: tuple[ModelTable, ...] = Field(default=(), validation_alias="[[models]]")
 
+    categories: tuple[CategoryTable, ...] = Field(default=(), validation_alias="[[categories]]")
+
     ignored: tuple[Ignored, ...] = Field(default=(), validation_alias="[ignored]")
 
     _blank = field_validator("arena_seed", "arena_config", "arena_retention", mode="before")(empty_is_none)
@@ -181,7 +192,7 @@ class Settings(BaseSettings):
         return f"redis://{secret}{bracketed(host)}:{port or self.redis_port or 6379}/0"
 
 
-_TABLES: dict[str, type[BaseModel]] = {"hosts": HostTable, "models": ModelTable}
+_TABLES: dict[str, type[BaseModel]] = {"hosts": HostTable, "models": ModelTable, "categories": CategoryTable}
 _OWN = frozenset(name.upper() for name in Settings.model_fields if name.startswith("arena_"))
 
 
@@ -216,7 +227,7 @@ def _tables(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"ARENA_CONFIG: {path} can't be read: {error}") from None
     unknown = sorted(set(tables) - set(_TABLES))
     if unknown:
-        raise ConfigurationError(f"{path}: unknown table {unknown[0]!r}; use [[hosts]] and [[models]]")
+        raise ConfigurationError(f"{path}: unknown table {unknown[0]!r}; use [[hosts]], [[models]] and [[categories]]")
     return {f"[[{name}]]": rows for name, rows in tables.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,11 +38,15 @@ def test_each_setting_tells_where_its_value_came_from(folder: Path, monkeypatch:
 
 def test_the_files_that_were_read_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     toml = folder / "arena.toml"
-    toml.write_text('[[hosts]]\nname = "gpu1"\nurl = "http://me:secret@10.0.0.5"\nmemory_gb = 24\n')
+    toml.write_text(
+        '[[hosts]]\nname = "gpu1"\nurl = "http://me:secret@10.0.0.5"\nmemory_gb = 24\n'
+        '[[categories]]\nname = "code"\nwords = ["python", "sql"]\n'
+    )
     monkeypatch.setenv("ARENA_CONFIG", str(toml))
     printed = CliRunner().invoke(app, ["config"]).stdout
     assert f"{folder / '.env'}: not there" in printed
     assert f"{toml}: read" in printed
+    assert re.search(r"\[\[categories\]\] code +words=python,sql +\[.*arena\.toml\]", printed)
     assert "http://10.0.0.5 memory_gb=24.0" in printed
 
 

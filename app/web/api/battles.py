@@ -15,6 +15,7 @@ from app.hosts.context import fitting
 from app.hosts.names import did_you_mean, is_cloud, same_model
 from app.records.values import BattleSummary
 from app.web.api.host_views import rfc3339
+from app.web.api.tags import checked_categories, checked_language
 from app.web.schemas.base import Responses, answered
 from app.web.schemas.battles import ENDED, LISTED, OPENED, READY, BattleList, BattleSnapshot, OpenedBattle
 from app.web.schemas.errors import (
@@ -64,6 +65,8 @@ class OpenBody(NativeBody):
     models: list[Text] | None = Field(default=None, max_length=100)
     system: OptionalText = None
     session_id: OptionalText = Field(default=None, max_length=200)
+    language: OptionalText = Field(default=None, max_length=64, description="Of the message; else it is found.")
+    categories: list[Text] | None = Field(default=None, max_length=20, description="Of the message; else by rules.")
 
 
 class VoteBody(NativeBody):
@@ -148,6 +151,8 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
         idempotency_key=key,
         body_hash=body_hash(body.model_dump()),
         options={OPENED_BY: NATIVE},
+        language=checked_language(body.language),
+        categories=checked_categories(body.categories, [table.name for table in services.settings.categories]),
     )
 
 
