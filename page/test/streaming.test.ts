@@ -45,6 +45,8 @@ const shown: [string, string, string][] = [
   ["and for all of that line", "text\n\n| a | b |\n|--", "text\n\n"],
   ["a table shows from its second line", "| a | b |\n|---|---|", "| a | b |\n|---|---|"],
   ["inside a fence all is as it is", "```\n**x\n-", "```\n**x\n-"],
+  ["the line that may close a fence waits", "```\nx = 1\n``", "```\nx = 1\n"],
+  ["a tilde fence waits as well", "~~~\nx = 1\n  ~", "~~~\nx = 1\n"],
   ["multiplication stays", "2 * 3 = 6", "2 * 3 = 6"],
   ["whole text stays", "All **good** and `well`.", "All **good** and `well`."],
 ];

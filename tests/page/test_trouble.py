@@ -138,7 +138,7 @@ def test_a_full_service_keeps_the_question_and_tries_again(tab: Page) -> None:
     assert len(tries) == 2
 
 
-def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, tmp_path: Path) -> None:
+def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, house: House, tmp_path: Path) -> None:
     battle = ask(tab, "Remember me?")
     until_ready(tab)
     tab.get_by_role("button", name="Stop").click()
@@ -156,8 +156,9 @@ def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, tmp_p
     assert kept["battles"][0]["battle"]["status"] == "stopped"
     tab.on("dialog", lambda dialog: dialog.accept())
     tab.get_by_role("button", name="Erase all").click()
-    expect(tab.locator(".mine .said")).not_to_be_empty()
+    expect(tab.locator(".mine .said")).to_have_text("Erased.")
     expect(row).to_have_count(0)
+    assert house.call("GET", f"battles/{battle}")["message"] == "", "the server has no word of it any more"
     tab.reload()
     expect(row).to_have_count(0)
 

@@ -58,6 +58,9 @@ const UNDECIDED = [
   /\n {0,3}\d{1,9}[.)]?[ \t]*$/, // the number of a list
 ];
 
+/** In a code block: the beginning of the line that may close it, which would be one more line of code for a moment. */
+const HALF_A_FENCE = /\n {0,3}(?:`{1,2}|~{1,2})$/;
+
 /** A table's head waits for the line below it, which is what makes it a table. */
 const HEAD_OF_TABLE = /(?<=^|\n)\|[^\n]*(?:\n[|:\- \t]*)?$/;
 
@@ -66,7 +69,7 @@ const HEAD_OF_TABLE = /(?<=^|\n)\|[^\n]*(?:\n[|:\- \t]*)?$/;
  * The text that is shown in the end is never changed by this.
  */
 export function whileWritten(text: string): string {
-  if ((text.match(/^ {0,3}(?:```|~~~)/gm) ?? []).length % 2 === 1) return text;
+  if ((text.match(/^ {0,3}(?:```|~~~)/gm) ?? []).length % 2 === 1) return text.replace(HALF_A_FENCE, "\n");
   let shown = text;
   for (const pattern of UNDECIDED) shown = shown.replace(pattern, "\n");
   const head = HEAD_OF_TABLE.exec(shown);
