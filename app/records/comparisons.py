@@ -16,8 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Verdict
+from app.battle.feedback import NOTHING_SAID, Feedback
 from app.database.database import Database
 from app.leaks.policy import is_void
+from app.records.feedback import NO_FEEDBACK, feedback_value
 from app.records.imported import ImportedVote, imported_one_by_one
 from app.records.rows import Row, answer_value, battle_value
 from app.records.tables import answers, battles, votes
@@ -27,6 +29,7 @@ CHUNK = 250
 """Votes in a chunk: a few megabytes with the longest answers."""
 
 _VOTE = ("id", "round", "verdict", "entry_a", "entry_b", "leaked_a", "leaked_b", "voter", "client_at", "created_at")
+_FEEDBACK = tuple(NO_FEEDBACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Comparison:
     client_at: datetime | None
     created_at: datetime
     battle: BattleRecord
+    feedback: Feedback = NOTHING_SAID
 
     @property
     def pair(self) -> Pair:
@@ -56,7 +60,7 @@ class Comparison:
 
 
 _AFTER = (
-    sa.select(*(votes.c[name].label(f"vote_{name}") for name in _VOTE), battles)
+    sa.select(*(votes.c[name].label(f"vote_{name}") for name in _VOTE), *votes.c[_FEEDBACK], battles)
     .select_from(votes.join(battles, battles.c.id == votes.c.battle_id))
     .where(votes.c.retracted_at.is_(None), votes.c.id > sa.bindparam("after"))
     .order_by(votes.c.id)
@@ -131,4 +135,5 @@ def _comparison(row: Row, written: _Answers) -> Comparison:
         client_at=vote["client_at"],
         created_at=vote["created_at"],
         battle=battle,
+        feedback=feedback_value(row),
     )

@@ -19,6 +19,7 @@ from app.database.database import Database
 from app.records import statements
 from app.records.conflicts import moving, no_such_battle, read_battle, reused, same_request, standing_vote, unsaved
 from app.records.erasing import erase, left_in_log
+from app.records.feedback import FeedbackBook
 from app.records.rows import (
     answer_row,
     answer_value,
@@ -55,6 +56,7 @@ class Ledger:
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
         self._clock = clock
+        self.feedback = FeedbackBook(database)
 
     async def open_battle(self, battle: NewBattle) -> BattleRecord:
         """Store a battle that begins now, in round 1.

@@ -213,9 +213,9 @@ RETRACT = (
         votes.c.retracted_at.is_(None),
         votes.c.created_at >= sa.bindparam("since"),
     )
-    .values(retracted_at=sa.bindparam("now"))
+    .values(retracted_at=sa.bindparam("now"), **dict.fromkeys(("reasons_a", "reasons_b", "comment"), sa.null()))
 )
-"""Take a vote back that is not older than ``since``; the row stays."""
+"""Take a vote back that is not older than ``since``; the row stays, what was said of it goes."""
 
 MOVE_BACK = sa.update(battles).where(_RUNNING, battles.c.round == sa.bindparam("next")).values(round=sa.bindparam("at"))
 """Bring a running battle from the round ``next`` back to the one before."""

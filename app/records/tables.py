@@ -4,9 +4,10 @@
 what a contestant wrote, with what it was asked and how long it took, ``contestants`` the models that wrote
 (``ModelIdentity``: another digest, quantisation or option is another contestant), ``votes`` the verdicts. A vote is
 never deleted: taking it back sets ``retracted_at``, and only one vote without it may stand for a round, which a
-partial unique index holds on both databases. ``forgotten_at`` says that a battle's words and voters were erased on
-purpose, ``imported_at`` that another arena played it, ``tagged_at`` that its language and categories were looked for.
-The four counts ``style_*`` of an answer are kept when its text is erased.
+partial unique index holds on both databases; ``reasons_*`` and ``comment`` are what the voter says of his verdict.
+``forgotten_at`` says that a battle's words and voters were erased on purpose, ``imported_at`` that another arena
+played it, ``tagged_at`` that its language and categories were looked for. The four counts ``style_*`` of an answer
+are kept when its text is erased.
 
 ``imported_votes`` are votes of which nothing is known but the models, the verdict and who voted when: published data
 sets have millions, so such a vote is one narrow row, without a battle, a round or answers. Names that come again and
@@ -170,6 +171,9 @@ votes = sa.Table(
     sa.Column("client_at", UtcTime),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("retracted_at", UtcTime),
+    sa.Column("reasons_a", CleanJson),
+    sa.Column("reasons_b", CleanJson),
+    sa.Column("comment", CleanText),
     sa.UniqueConstraint("battle_id", "idempotency_key"),
     _one_of("verdict", "a", "b", "tie", "both_bad"),
     sa.CheckConstraint("entry_a <> entry_b", name="entries"),

@@ -65,6 +65,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/arena/battles/{battle_id}/votes/{round_number}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["read_feedback"];
+        put: operations["keep_feedback"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/arena/hosts": {
         parameters: {
             query?: never;
@@ -234,6 +250,10 @@ export interface components {
             error: string;
             field?: string;
             vote?: components["schemas"]["RoundVote"];
+        };
+        FeedbackBody: {
+            comment?: string | null;
+            reasons?: components["schemas"]["ReasonsBody"];
         };
         FullHosts: {
             findings: components["schemas"]["DoctorFinding"][];
@@ -516,6 +536,12 @@ export interface components {
         ReadyEvent: {
             round: number;
         };
+        /** @enum {string} */
+        Reason: "useful" | "complete" | "creative" | "clear" | "incorrect" | "superficial" | "instructions_not_followed";
+        ReasonsBody: {
+            a?: components["schemas"]["Reason"][];
+            b?: components["schemas"]["Reason"][];
+        };
         ResetEvent: {
             round: number;
             /** @enum {string} */
@@ -569,6 +595,10 @@ export interface components {
         SideModels: {
             a: string;
             b: string;
+        };
+        SideReasons: {
+            a: components["schemas"]["Reason"][];
+            b: components["schemas"]["Reason"][];
         };
         SnapshotEvent: {
             battle_id: string;
@@ -632,6 +662,12 @@ export interface components {
         VoteEvent: {
             aliases: components["schemas"]["SideAliases"];
             models?: components["schemas"]["SideModels"];
+            round: number;
+            verdict: components["schemas"]["Verdict"];
+        };
+        VoteFeedback: {
+            comment: string | null;
+            reasons: components["schemas"]["SideReasons"];
             round: number;
             verdict: components["schemas"]["Verdict"];
         };
@@ -930,6 +966,170 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BattleSnapshot"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_feedback: {
+        parameters: {
+            query?: never;
+            header?: {
+                "X-Battle-Token"?: string | null;
+            };
+            path: {
+                battle_id: string;
+                round_number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoteFeedback"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    keep_feedback: {
+        parameters: {
+            query?: never;
+            header?: {
+                "X-Battle-Token"?: string | null;
+            };
+            path: {
+                battle_id: string;
+                round_number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoteFeedback"];
                 };
             };
             400: {

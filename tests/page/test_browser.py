@@ -10,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.page.conftest import Tabs
 from tests.page.house import MODELS, House
 from tests.page.steps import answer, ask, pane, until_ready, until_written, votes
+from tests.page.test_access import violations
 
 
 def plain(text: str) -> str:
@@ -46,6 +47,49 @@ def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
     expect(lines.first).to_contain_text("tokens/s")
     expect(lines.first).to_contain_text(re.compile("was in memory|had to be loaded"))
     expect(tab.locator(".verdicts")).to_be_hidden()
+
+
+def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_on(tab: Page, house: House) -> None:
+    ask(tab)
+    until_ready(tab)
+    why = tab.get_by_role("button", name="Why? (optional)")
+    expect(why).to_be_hidden()
+    tab.keyboard.press("1")
+    expect(tab.locator(".round")).to_have_text("Round 2 of 2")
+    why.focus()
+    tab.keyboard.press("Enter")
+    left, right = tab.get_by_role("group", name="Model A"), tab.get_by_role("group", name="Model B")
+    left.get_by_role("button", name="Clear").focus()
+    tab.keyboard.press("Space")
+    right.get_by_role("button", name="Superficial").click()
+    tab.get_by_label("Comment").focus()
+    tab.keyboard.type("The left one has 2 examples.")
+    expect(tab.locator(".why .said")).to_have_text("Saved")
+    expect(tab.locator(".round")).to_have_text("Round 2 of 2")
+    assert violations(tab) == []
+    kept = {"a": ["clear"], "b": ["superficial"]}
+    assert feedback(tab, 1) == {"round": 1, "verdict": "a", "reasons": kept, "comment": "The left one has 2 examples."}
+    until_ready(tab)
+    tab.reload()
+    why.click()
+    expect(left.get_by_role("button", name="Clear")).to_have_attribute("aria-pressed", "true")
+    expect(tab.get_by_label("Comment")).to_have_value("The left one has 2 examples.")
+    until_ready(tab)
+    tab.get_by_role("button", name="Tie").click()
+    expect(tab.locator(".ranking > li")).to_have_count(3)
+    why.click()
+    tab.get_by_role("group", name="Model C").get_by_role("button", name="Creative").click()
+    expect(tab.locator(".why .said")).to_have_text("Saved")
+    assert feedback(tab, 2)["reasons"] == {"a": [], "b": ["creative"]}
+
+
+def feedback(page: Page, round_number: int) -> dict[str, object]:
+    """What the service keeps of this tab's battle, asked with its cookie."""
+    battle = page.url.rsplit("/", 1)[1]
+    reply = page.request.get(f"/api/arena/battles/{battle}/votes/{round_number}/feedback")
+    assert reply.ok, reply.text()
+    told: dict[str, object] = reply.json()
+    return told
 
 
 def test_a_whole_battle_with_keys_only(tab: Page, house: House) -> None:

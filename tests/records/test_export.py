@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Verdict
+from app.battle.feedback import Feedback, Reason
 from app.database.database import Database
 from app.leaks.policy import Policy, is_leaked, mark_of
 from app.leaks.scanner import Leak
@@ -213,6 +214,21 @@ async def test_ten_times_the_votes_need_no_more_memory(ledger: Ledger, database:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.5 * peaks[0]
+
+
+async def test_what_was_said_of_a_verdict_is_in_the_arenas_own_format(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, verdicts=(Verdict.A, Verdict.B))
+    said = Feedback((Reason.USEFUL, Reason.CLEAR), (Reason.INCORRECT,), SECRET)
+    await ledger.feedback.keep("b1", 1, said)
+
+    first, second = await rows(database, Format.ARENA)
+    hidden, _ = await rows(database, Format.ARENA, redact=redactor(b"key"))
+
+    told = [(row["reasons_a"], row["reasons_b"], row["comment"]) for row in (first, second)]
+    assert told == [(["useful", "clear"], ["incorrect"], SECRET), ([], [], None)]
+    assert (hidden["reasons_a"], hidden["comment"]) == (["useful", "clear"], redactor(b"key")(SECRET))
+    for form in (Format.DPO, Format.RLHF, Format.CSV):
+        assert "sister" not in await whole(database, form)
 
 
 async def test_the_documentation_names_every_field(ledger: Ledger, database: Database) -> None:

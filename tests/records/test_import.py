@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Pair, Side, Status, Verdict
+from app.battle.feedback import Feedback, Reason
 from app.database.database import Database, migrate
 from app.errors import InvalidInput
 from app.records.export.formats import Format
@@ -39,6 +40,7 @@ async def other(tmp_path: Path) -> AsyncIterator[Database]:
     ledger = Ledger(database)
     marked = new_answer(2, model="z", leaked=True, leak="I am Z", fallback=True, side=Side.B)
     await judged_battle(ledger, "b1", (Verdict.A, Verdict.TIE), (marked,), language="fr", categories=("code",))
+    await ledger.feedback.keep("b1", 2, Feedback((Reason.CLEAR,), (), "So it is."))
     await judged_battle(ledger, "b2", (Verdict.BOTH_BAD,), system="Be kind.", options={"k": 1})
     yield database
     await database.aclose()
@@ -58,6 +60,28 @@ async def test_an_export_taken_back_exports_the_same_bytes(other: Database, data
     assert await import_lines(database, lines) == Imported(added=3, known=0)
 
     assert await lines_of(database) == lines
+
+
+async def test_lines_of_an_arena_without_reasons_come_in_as_before(other: Database, database: Database) -> None:
+    lines = [json.loads(line) for line in await lines_of(other)]
+    for line in lines:
+        for name in ("reasons_a", "reasons_b", "comment"):
+            del line[name]
+
+    assert await import_lines(database, jsonl(*lines)) == Imported(added=3, known=0)
+
+    again = [json.loads(line) for line in await lines_of(database)]
+    assert [(line["reasons_a"], line["reasons_b"], line["comment"]) for line in again] == [([], [], None)] * 3
+
+
+async def test_a_reason_that_nobody_knows_is_named(other: Database, database: Database) -> None:
+    lines = [json.loads(line) for line in await lines_of(other)]
+    lines[1]["reasons_b"] = ["nice"]
+
+    taken = await import_lines(database, jsonl(*lines))
+
+    assert (taken.added, taken.refused) == (2, 1)
+    assert re.search(r"line 2: reasons_b\.0: .*'useful'", taken.faults[0])
 
 
 async def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it(other: Database, database: Database) -> None:

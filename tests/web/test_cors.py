@@ -44,7 +44,7 @@ async def test_a_page_that_is_let_in_calls_with_the_headers_of_ours_and_without_
         reply = await http.get("/healthz", headers={"Origin": PAGE})
     assert asked.status_code == 200
     assert asked.headers["access-control-allow-origin"] in (PAGE, "*")
-    assert {"GET", "POST", "DELETE"} <= set(asked.headers["access-control-allow-methods"].split(", "))
+    assert {"GET", "POST", "PUT", "DELETE"} <= set(asked.headers["access-control-allow-methods"].split(", "))
     assert "access-control-allow-credentials" not in asked.headers
     assert reply.headers["access-control-allow-origin"] in (PAGE, "*")
     assert set(reply.headers["access-control-expose-headers"].split(", ")) == {

@@ -28,7 +28,7 @@ from app.records.comparisons import Comparison
 from app.records.values import AnswerRecord
 
 Redact = Callable[[str], str]
-"""Makes of a prompt what may be shown of it."""
+"""Makes of a prompt or a comment what may be shown of it."""
 
 WINNERS = {Verdict.A: "model_a", Verdict.B: "model_b", Verdict.TIE: "tie", Verdict.BOTH_BAD: "tie (bothbad)"}
 """Verdicts as the field's published data sets spell them."""
@@ -180,6 +180,9 @@ def _arena(vote: Comparison, redact: Redact) -> dict[str, Any]:
         "voter": vote.voter,
         "voted_at": vote.created_at,
         "client_at": vote.client_at,
+        "reasons_a": vote.feedback.a,
+        "reasons_b": vote.feedback.b,
+        "comment": redact(vote.feedback.comment) if vote.feedback.comment else None,
         "answer_a": _arena_answer(vote.a, vote.leaked_a, redact),
         "answer_b": _arena_answer(vote.b, vote.leaked_b, redact),
         "battle": {

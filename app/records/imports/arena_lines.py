@@ -14,6 +14,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from app.battle.battle import Verdict
+from app.battle.feedback import Feedback, Reason, in_order
 from app.errors import InvalidInput
 from app.records.export.formats import WINNERS
 from app.records.languages import language_code
@@ -31,7 +32,14 @@ def _no_text_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _nothing_is_empty(value: object) -> object:
+    return () if value is None else value
+
+
 Text = Annotated[str | None, BeforeValidator(_no_text_is_none)]
+
+
+Reasons = Annotated[tuple[Reason, ...], BeforeValidator(_nothing_is_empty)]
 
 
 class _Part(BaseModel):
@@ -136,6 +144,9 @@ class ArenaLine(VoteLine):
     prompt: Text = None
     system: Text = None
     client_at: Moment = None
+    reasons_a: Reasons = ()
+    reasons_b: Reasons = ()
+    comment: Text = None
     battle: BattlePart = BattlePart()
 
     @model_validator(mode="after")
@@ -143,6 +154,11 @@ class ArenaLine(VoteLine):
         if self.entry_a == self.entry_b:
             raise ValueError("the two sides must be two entries and two models")
         return self
+
+    @property
+    def feedback(self) -> Feedback:
+        """What the voter said of his verdict."""
+        return Feedback(in_order(self.reasons_a), in_order(self.reasons_b), self.comment)
 
     @property
     def contestants(self) -> tuple[str, ...]:

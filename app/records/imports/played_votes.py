@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Side, Status
 from app.records import statements
+from app.records.feedback import feedback_row
 from app.records.identity import ModelIdentity, Provenance
 from app.records.imports.arena_lines import AnswerPart, ArenaLine
 from app.records.rows import answer_row, battle_row, contestant_row, round_row
@@ -125,4 +126,5 @@ def _vote_row(battle_id: str, line: ArenaLine, now: datetime) -> dict[str, Any]:
         "leaked_b": line.answer_b.leaked,
         "client_at": line.client_at,
         "created_at": line.moment(now),
+        **feedback_row(line.feedback),
     }

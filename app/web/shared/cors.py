@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-METHODS = ("GET", "HEAD", "POST", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 #: What pages may send beside what every page may, and what they may read of an answer.
 SENT = (
     *("Content-Type", "Idempotency-Key", "Last-Event-ID"),

@@ -26,7 +26,7 @@ def invalid_input(error: RequestValidationError) -> ArenaError:
         return InvalidInput('the body is not valid JSON; send an object such as {"message": "…"}', code="invalid_json")
     if kind == UNKNOWN_FIELD:
         return InvalidInput(first["ctx"]["sentence"], code=UNKNOWN_FIELD, field=first["ctx"]["field"])
-    if not path or kind == "model_attributes_type":
+    if not path:
         return InvalidInput("the body must be a JSON object with the fields of this call", code="invalid_body")
     name = ".".join(path)
     if kind == "missing":
@@ -63,6 +63,7 @@ _SENTENCES: Mapping[str, Callable[[Found], str]] = {
     "int_from_float": lambda _: "must be a whole number",
     "int_parsing_size": lambda _: "is too large a number",
     "list_type": lambda _: "must be a list",
+    "model_attributes_type": lambda _: "must be an object",
     "too_long": _longest,
     "string_too_long": _longest,
     "too_short": _shortest,

@@ -129,6 +129,22 @@ export const de: Texts = {
     stopNo: "Weiter",
     unread: (alias) => `${alias} haben Sie noch nicht angesehen. Drücken Sie noch einmal, wenn Sie sicher sind.`,
   },
+  why: {
+    open: "Warum? (freiwillig)",
+    label: "Warum Sie so geurteilt haben",
+    comment: "Kommentar",
+    saved: "Gespeichert",
+    lost: "Nicht gespeichert.",
+    reasons: {
+      useful: "Nützlich",
+      complete: "Vollständig",
+      creative: "Kreativ",
+      clear: "Klar",
+      incorrect: "Falsch",
+      superficial: "Oberflächlich",
+      instructions_not_followed: "Vorgaben nicht befolgt",
+    },
+  },
   reveal: {
     heading: { finished: "Die Namen", stopped: "Abgebrochen: die Namen", failed: "Dieses Duell konnte nicht beendet werden" },
     champion: (model) => `${model} gewinnt`,

@@ -1,5 +1,7 @@
 /** English, and the list of all texts: other languages have the same keys, which TypeScript checks. */
 
+import type { Reason } from "../store/types.ts";
+
 const plural = (count: number, one: string, many: string): string => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
 const ENDINGS: Record<string, string> = { one: "st", two: "nd", few: "rd", other: "th" };
@@ -128,6 +130,22 @@ export const en = {
     stopYes: "Stop the battle",
     stopNo: "Go on",
     unread: (alias: string) => `You have not looked at ${alias} yet. Press again if you are sure.`,
+  },
+  why: {
+    open: "Why? (optional)",
+    label: "Why you judged so",
+    comment: "Comment",
+    saved: "Saved",
+    lost: "Not saved.",
+    reasons: {
+      useful: "Useful",
+      complete: "Complete",
+      creative: "Creative",
+      clear: "Clear",
+      incorrect: "Incorrect",
+      superficial: "Superficial",
+      instructions_not_followed: "Instructions not followed",
+    } satisfies Record<Reason, string>,
   },
   reveal: {
     heading: { finished: "The names", stopped: "Stopped: the names", failed: "This battle could not be finished" } as Record<string, string>,

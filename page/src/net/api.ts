@@ -1,6 +1,6 @@
 /** The native API's calls. Every refusal is `{error, code, field?}`; what never arrived is code `offline`. */
 
-import type { Snapshot, Verdict, Vote } from "../store/types.ts";
+import type { Feedback, FeedbackBody, Snapshot, Verdict, Vote } from "../store/types.ts";
 
 const ROOT = "/api/arena";
 
@@ -77,6 +77,12 @@ export const sendVote = (id: string, round: number, verdict: Verdict, key: strin
   call("POST", `${battle(id)}/votes`, { round, verdict }, { "Idempotency-Key": key });
 
 export const undoVote = (id: string, round: number): Promise<Snapshot> => call("DELETE", `${battle(id)}/votes/${round}`);
+
+const feedback = (id: string, round: number): string => `${battle(id)}/votes/${round}/feedback`;
+
+export const readFeedback = (id: string, round: number): Promise<Feedback> => call("GET", feedback(id, round));
+
+export const keepFeedback = (id: string, round: number, said: FeedbackBody): Promise<Feedback> => call("PUT", feedback(id, round), said);
 
 export const stopBattle = (id: string): Promise<Snapshot> => call("POST", `${battle(id)}/stop`);
 

@@ -15,6 +15,7 @@ import { Pacer } from "./pacer.ts";
 import { reveal } from "./reveal.ts";
 import { Switch } from "./switch.ts";
 import { VerdictBar } from "./verdicts.ts";
+import { Why } from "./why.ts";
 
 export async function battle(context: Context, id: string): Promise<View> {
   const words = context.texts.battle;
@@ -37,6 +38,7 @@ class BattleView implements View {
   private readonly ladder: Ladder;
   private readonly bar: VerdictBar;
   private readonly switch: Switch;
+  private readonly why: Why;
   private readonly round = h("p.round");
   private readonly trouble = h("div.trouble.link", { hidden: true });
   private readonly after = h("div.after");
@@ -65,6 +67,8 @@ class BattleView implements View {
     this.ladder = new Ladder(context);
     this.bar = new VerdictBar(context, { vote: (one) => void this.vote(one), undo: () => void this.undo(), stop: () => void this.stop() });
     this.switch = new Switch(context, this.pair, this.panes);
+    this.why = new Why(context, this.id);
+    this.bar.element.prepend(this.why.element);
     this.narrator = new Narrator(context);
     this.pacer = new Pacer(() => this.draw());
     const question = h("h1", { tabindex: "-1", dir: "auto" }, opened.message);
@@ -82,6 +86,7 @@ class BattleView implements View {
     this.link?.close();
     this.pacer.stop();
     this.switch.leave();
+    this.why.leave();
   }
 
   private pane(side: Side): Pane {
@@ -146,6 +151,7 @@ class BattleView implements View {
     for (const side of SIDES) this.panes[side].update(this.play, now);
     this.switch.update(snapshot);
     this.ladder.update(this.play);
+    this.why.update(this.mayVote ? (snapshot.votes.at(-1) ?? null) : null);
     text(this.round, snapshot.status === "running" ? this.context.texts.battle.round(snapshot.round, snapshot.rounds_total) : "");
     if (snapshot.status === "running") {
       const { play, sending, said, mayVote } = this;
@@ -165,12 +171,13 @@ class BattleView implements View {
     const fresh = this.link !== null;
     // Who votes by key stands on the question or nowhere: he is led to the names. Who reads or writes elsewhere is not.
     const focus = document.activeElement;
-    const led = focus === document.body || focus?.tagName === "H1" || this.bar.element.contains(focus);
-    fill(this.after, reveal(snapshot, this.context, fresh), endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
+    const led = focus === document.body || focus?.tagName === "H1" || (this.bar.element.contains(focus) && !this.why.element.contains(focus));
+    fill(this.after, reveal(snapshot, this.context, fresh), this.why.element, endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
     this.bar.element.hidden = true;
     attribute(this.element, "data-ended", snapshot.status);
     noteStatus(this.id, snapshot.status);
     if (!fresh) return;
+    if (this.why.element.contains(focus)) (focus as HTMLElement).focus({ preventScroll: true });
     const heading = this.after.querySelector<HTMLElement>("h2");
     if (led) heading?.focus({ preventScroll: true });
     this.after.scrollIntoView({ block: "nearest" });
