@@ -19,12 +19,14 @@ import numpy as np
 
 from app.battle.battle import Verdict
 from app.ranking.board import Rules
-from app.ranking.bradley_terry import Cells, fit, pair_cells
+from app.ranking.bradley_terry import ELO, Cells, fit, pair_cells
+from app.ranking.gauge import Bounds
 from app.ranking.graph import Ints
 from app.ranking.intervals import uncertainty
 from app.ranking.leaderboard import board_of, build_leaderboard
 from app.ranking.likelihoods import Floats
 from app.ranking.one_sided import evidence_across
+from app.ranking.rated import rate
 from app.ranking.standing import difference_errors, stand
 from app.ranking.votes import TIE, A, B, JudgedPair, VoteTable, aggregated, vote_cells
 
@@ -122,21 +124,29 @@ def coverage(scene: Scene, arenas: int, seed: int = 1) -> Coverage:
         played = truth = random.normal(0.0, scene.spread, scene.models)
         if fixed is not None:
             played, truth = fixed
-        votes, battle = vote_cells(play(scene, random, played))
+        table = play(scene, random, played)
+        votes, battle = vote_cells(table)
         cells = aggregated(votes)
         fitted = fit(cells)
         if fitted.ground.islands > 1:
             continue
+        if fitted.ground.separable:
+            odd.append(_shown(table, truth))
+            continue
         covariance = uncertainty(votes, battle, cells, fitted).covariance
         off = fitted.theta - (truth - truth.mean())
-        inside = float((np.abs(off) <= _Z * np.sqrt(np.diag(covariance))).mean())
-        if fitted.ground.separable:
-            odd.append(inside)
-            continue
-        centred.append(inside)
+        centred.append(float((np.abs(off) <= _Z * np.sqrt(np.diag(covariance))).mean()))
         anchored.append(float((np.abs(off - off[0]) <= _Z * difference_errors(covariance)[0])[1:].mean()))
     mean = float(np.mean(odd)) if odd else None
     return Coverage(float(np.mean(centred)), float(np.mean(anchored)), mean, len(odd))
+
+
+def _shown(table: VoteTable, truth: Floats) -> float:
+    """The share of a board's intervals that hold the truth, with the ends that are left open."""
+    scale = rate(table, Rules(minimum_votes=1, draws=2000)).scale
+    rating = 1000.0 + ELO * (truth - scale.centre @ truth)
+    held = ~(rating < scale.lower) & ~(rating > scale.upper)
+    return float(held[[one is not Bounds.OPEN for one in scale.bounds]].mean())
 
 
 def _truth_under_noise(scene: Scene, random: np.random.Generator) -> tuple[Floats, Floats]:

@@ -41,13 +41,17 @@ class Bounds(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Ratings in Elo points; ``lower`` and ``upper`` are NaN where there is no such end. ``anchor`` is a number."""
+    """Ratings in Elo points; ``lower`` and ``upper`` are NaN where there is no such end. ``anchor`` is a number.
+
+    ``centre`` is what each model counts in the mean that the ranked island is centred on.
+    """
 
     rating: Floats
     lower: Floats
     upper: Floats
     bounds: tuple[Bounds, ...]
     anchor: int | None
+    centre: Floats
 
 
 def put_on_scale(
@@ -62,8 +66,9 @@ def put_on_scale(
     walked = _walked(fit, middle)
     if walked.any():
         centred = standing.drawn[:, walked] - (standing.drawn @ weights[0])[:, None]
-        lower[walked], upper[walked] = np.quantile(centred, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-        lower, upper = np.minimum(lower, rating - 0.01), np.maximum(upper, rating + 0.01)
+        low, high = np.quantile(centred, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        # The prior decides how far a few wins reach; the normal interval keeps its word for closer models, too.
+        lower[walked], upper[walked] = np.minimum(lower[walked], low), np.maximum(upper[walked], high)
     bounds = _bounds(cells, fit, middle, anchor)
     return Scale(
         rating=at + ELO * rating,
@@ -71,6 +76,7 @@ def put_on_scale(
         upper=_held(at + ELO * upper, bounds, (Bounds.BOTH, Bounds.AT_MOST)),
         bounds=bounds,
         anchor=anchor,
+        centre=weights[0],
     )
 
 

@@ -1,7 +1,8 @@
 """What entry order did: later entrants meet fewer opponents, so they win more battles without being better.
 
 Among equal models the last of four entrants is champion in half of the battles and each of the first two in an
-eighth. So nothing is ranked by battles won; the shares are shown for what they are.
+eighth. So nothing is ranked by battles won; the shares are shown for what they are. Neither are the win rates of places
+those of a bias: later entrants meet winners, so that among models that are not equal they win less than half.
 """
 
 from __future__ import annotations

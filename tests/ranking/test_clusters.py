@@ -5,23 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from app.battle.battle import Verdict
 from app.ranking.board import Leaderboard, Rules
-from app.ranking.bradley_terry import Cells, fit
-from app.ranking.clusters import Clustering, students_quantile, widened
+from app.ranking.clusters import Clustering, students_quantile
 from app.ranking.effects import ALL_EFFECTS, Effect
-from app.ranking.graph import Ints
-from app.ranking.intervals import uncertainty
 from app.ranking.leaderboard import board_of, build_leaderboard
 from app.ranking.style import StyleFeature
-from app.ranking.votes import JudgedPair, Selection, aggregated
+from app.ranking.votes import JudgedPair, Selection
 from benchmarks.ranking import Scene, play
+from benchmarks.voters import Poll, held
 from tests.ranking.golden import votes
-
-Bools = npt.NDArray[np.bool_]
 
 
 def width(snapshot: Leaderboard, model: str = "a") -> float:
@@ -46,41 +41,11 @@ def test_students_quantiles_are_those_of_the_tables(freedom: float, quantile: fl
     assert students_quantile(freedom, 0.95) == pytest.approx(quantile, abs=1e-4)
 
 
-def polled(random: np.random.Generator, number: int, voters: int, taste: float) -> tuple[Cells, Ints]:
-    """Votes on eight models by ``voters`` in turn, whose ratings differ by ``taste`` logits (standard deviation)."""
-    tastes = np.linspace(-0.8, 0.8, 8) + taste * random.standard_normal((voters, 8))
-    who = np.arange(number) % voters
-    left = random.integers(0, 8, number)
-    right = (left + random.integers(1, 8, number)) % 8
-    p = 1 / (1 + np.exp(tastes[who, right] - tastes[who, left]))
-    drawn, tie = random.random(number), 1.2 * p * (1 - p)
-    tied, won = drawn < tie, (drawn >= tie) & (drawn < p + tie / 2)
-    parts = [part.astype(np.float64) for part in (won, ~won & ~tied, tied)]
-    return Cells(8, left, right, parts[0], parts[1], parts[2], np.zeros((number, 0))), who
-
-
-def coverage(voters: int, number: int = 1000, taste: float = 0.7) -> tuple[float, float]:
-    """The shares of intervals by battle, and by voter, that hold what a great many voters would say."""
-    random = np.random.default_rng(8)
-    truth = fit(aggregated(polled(random, 200_000, 200_000, taste)[0])).theta
-    inside: list[tuple[Bools, Bools]] = []
-    for _ in range(100):
-        ballots, who = polled(random, number, voters, taste)
-        cells, alone = aggregated(ballots), np.arange(number)
-        found = fit(cells)
-        plain = uncertainty(ballots, alone, cells, found)
-        wide = widened(ballots, found, plain, who, np.zeros(number, dtype=bool), 0.95)
-        off = np.abs(found.theta - truth)
-        inside.append((off < 1.96 * np.sqrt(np.diag(plain.covariance)), off < 1.96 * np.sqrt(np.diag(wide.covariance))))
-    by_battle, by_voter = (np.mean([one[kind] for one in inside]) for kind in range(2))
-    return float(by_battle), float(by_voter)
-
-
 @pytest.mark.parametrize(("voters", "by_battle"), [(4, 0.47), (20, 0.79)])
 def test_intervals_of_few_voters_hold_what_many_would_say(voters: int, by_battle: float) -> None:
-    before, after = coverage(voters)
-    assert before == pytest.approx(by_battle, abs=0.05)
-    assert 0.92 <= after <= 0.985
+    before, after = held(Poll(voters), arenas=100)
+    assert before.share == pytest.approx(by_battle, abs=0.05)
+    assert 0.92 <= after.share <= 0.985
 
 
 def test_voters_are_counted_with_the_largest_share_of_one() -> None:
