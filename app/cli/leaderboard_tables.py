@@ -50,7 +50,7 @@ def visible(name: str) -> str:
 def show_board(console: Console, body: Body, *, explain: bool) -> None:
     """Print what can be said of the first place, the rows, and how they came about."""
     if not body["leaderboard"]:
-        console.print("No votes of ended battles yet.")
+        console.print(f"No votes of ended battles {_so_far(body['counts'])}.", highlight=False)
         return
     for line in (_conclusion(body["finding"]), *(warning["sentence"] for warning in body["warnings"])):
         console.print(escape(_line(line)), highlight=False)
@@ -60,6 +60,10 @@ def show_board(console: Console, body: Body, *, explain: bool) -> None:
     if explain:
         for name, meaning in EXPLAINED.items():
             console.print(escape(f"{name:<9}{meaning}"), highlight=False)
+
+
+def _so_far(counts: Mapping[str, Any]) -> str:
+    return f"count here{_left_out(counts)}" if counts["left_out"] else "yet"
 
 
 def _line(sentence: str) -> str:

@@ -132,6 +132,11 @@ def test_the_caption_names_filter_style_ties_and_who_voted() -> None:
     assert re.search(r"Side a over side b: [+-]\d+ points \([+-]\d+ … [+-]\d+\)", text)
 
 
+def test_a_board_that_leaves_all_votes_out_says_so() -> None:
+    assert printed(votes("a b 3 2"), language="fr") == "No votes of ended battles count here; left out: 5 language.\n"
+    assert printed([]) == "No votes of ended battles yet.\n"
+
+
 def test_a_circle_is_said_above_the_rows() -> None:
     text = joined(printed(votes("a b 12", "b c 12", "c a 12")))
     assert text.startswith("a beats b, b beats c and c beats a: a circle, which has no best.")
