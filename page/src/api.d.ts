@@ -475,6 +475,8 @@ export interface components {
             suggestion: string | null;
         };
         OpenBody: {
+            categories?: string[] | null;
+            language?: string | null;
             message: string;
             models?: string[] | null;
             num_models?: number | null;
