@@ -58,8 +58,10 @@ def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_o
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")
     why.focus()
     tab.keyboard.press("Enter")
+    expect(tab.locator("#why-panel:not([inert])")).to_be_visible()  # until it is read what was said before
     left, right = tab.get_by_role("group", name="Model A"), tab.get_by_role("group", name="Model B")
     left.get_by_role("button", name="Clear").focus()
+    expect(left.get_by_role("button", name="Clear")).to_be_focused()
     tab.keyboard.press("Space")
     right.get_by_role("button", name="Superficial").click()
     tab.get_by_label("Comment").focus()
