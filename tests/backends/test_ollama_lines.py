@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,21 +17,34 @@ PIECES = st.lists(
 ENDS = st.sampled_from([b"", b'{"error":"boom"}\n', line("", done=True, done_reason="stop"), b"<html>\n", b'{"half'])
 
 
-def folded(pieces: list[bytes]) -> tuple[str, int, str]:
-    """The text, the tokens, and how it ended."""
-    answer, text, tokens = AnswerFold(), "", 0
+@dataclass(frozen=True)
+class Folded:
+    """What was seen of an answer in the end; ``restarted`` when something that was seen before was taken back."""
+
+    text: str
+    tokens: int
+    end: str
+    restarted: bool = False
+
+
+def folded(pieces: list[bytes]) -> Folded:
+    answer, seen = AnswerFold(), Folded("", 0, "")
     for piece in pieces:
-        chunk = answer.feed(piece)
-        if chunk is not None:
-            text, tokens = (chunk.text, chunk.tokens) if chunk.restart else (text + chunk.text, tokens + chunk.tokens)
-            if chunk.finish_reason:
-                return text, tokens, chunk.finish_reason
+        seen = with_chunk(seen, answer.feed(piece))
+        if seen.end:
+            return seen
         if answer.failure is not None:
-            return text, tokens, type(answer.failure).__name__
-    chunk = answer.end(None)
-    if chunk is not None:
-        text, tokens = (chunk.text, chunk.tokens) if chunk.restart else (text + chunk.text, tokens + chunk.tokens)
-    return text, tokens, type(answer.failure).__name__
+            return replace(seen, end=type(answer.failure).__name__)
+    seen = with_chunk(seen, answer.end(None))
+    return replace(seen, end=type(answer.failure).__name__)
+
+
+def with_chunk(seen: Folded, chunk: Chunk | None) -> Folded:
+    if chunk is None:
+        return seen
+    if chunk.restart:
+        seen = Folded("", 0, "", restarted=True)
+    return replace(seen, text=seen.text + chunk.text, tokens=seen.tokens + chunk.tokens, end=chunk.finish_reason or "")
 
 
 @given(PIECES, ENDS, st.data())
@@ -37,9 +52,11 @@ def test_the_borders_of_the_reads_make_no_difference(texts: list[str], end: byte
     whole = b"".join(line(text) for text in texts) + end
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
     reads = [whole[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-    by_reads, at_once, by_lines = folded(reads), folded([whole]), folded(whole.splitlines(keepends=True))
-    assert by_reads == at_once
-    assert by_lines == at_once
+    at_once = folded([whole])
+    for other in (folded(reads), folded(whole.splitlines(keepends=True))):
+        assert (other.text, other.tokens) == (at_once.text, at_once.tokens)
+        # What was seen and taken back makes a failure one after the first token; at once it was never seen.
+        assert other.end == at_once.end or other.restarted
 
 
 def test_text_that_came_with_its_failure_is_given_out_first() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.backends.base import BackendError, BadRequest, GenerationRequest, ModelNotFound, UpstreamFailed
+from app.backends.base import BackendError, BadRequest, GenerationRequest, ModelNotFound, PromptTooLong, UpstreamFailed
 from app.backends.ollama.backend import OllamaBackend
 from tests.backends.wire_server import Connection, playing
 from tests.helpers import known
@@ -33,6 +33,7 @@ def streamed(exchange: dict[str, Any]) -> bool:
 STREAMS = {exchange["name"]: exchange for exchange in CHATS if streamed(exchange)}
 FAILURES = {exchange["name"]: exchange for exchange in CHATS if exchange["response"]["status"] >= 400}
 CLASSES: dict[int, type[BackendError]] = {400: BadRequest, 403: BadRequest, 404: ModelNotFound, 405: UpstreamFailed}
+TOO_LONG = ("prompt too long, truncate default", "prompt too long, truncate false")
 REQUEST = GenerationRequest("m", ())
 
 
@@ -74,6 +75,6 @@ async def test_a_recorded_failure_has_its_class(name: str) -> None:
             async with aclosing(OllamaBackend(wire.url).stream(REQUEST)) as stream:
                 await anext(stream)
     if response["status"] < 500:
-        assert type(caught.value) is CLASSES[response["status"]]
+        assert type(caught.value) is (PromptTooLong if name in TOO_LONG else CLASSES[response["status"]])
     assert not str(caught.value).startswith("{")
     assert not caught.value.retryable

@@ -12,7 +12,7 @@ from app.simulator.engine.machine import Machine
 from app.simulator.engine.memory import place, predicted_bytes
 from app.simulator.models.cards import CARDS, GIB
 from app.simulator.models.catalog import MODELS, parse_model
-from app.simulator.protocol.errors import PromptTooLong
+from app.simulator.protocol.errors import PromptRefused
 from tests.helpers import known
 from tests.simulator.asking import Kept, chat, load, ps, virtually
 
@@ -141,7 +141,7 @@ def test_a_context_is_never_longer_than_the_trained_one() -> None:
         await load(machine, "gemma2:9b", num_ctx=100_000)
         (runner,) = await machine.scheduler.listed()
         assert runner.num_ctx == 8192
-        with pytest.raises(PromptTooLong):
+        with pytest.raises(PromptRefused):
             await chat(machine, "gemma2:9b", num_ctx=100_000, text="words " * 9000)
 
     virtually(main, models=("gemma2:9b",))

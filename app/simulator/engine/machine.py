@@ -26,7 +26,7 @@ from app.simulator.engine.scheduler import Scheduler
 from app.simulator.engine.writing import DoneReason, Generation, Sink, WriteLimits, write_plan
 from app.simulator.models.catalog import MODELS, Model
 from app.simulator.models.text import Writer
-from app.simulator.protocol.errors import Broken, ImagesUnsupported, PromptTooLong, ServerBusy, ServerError
+from app.simulator.protocol.errors import Broken, ImagesUnsupported, PromptRefused, ServerBusy, ServerError
 from app.simulator.protocol.names import ModelName
 from app.simulator.protocol.tools import ToolCall
 from app.tasks import cancel_and_wait
@@ -191,7 +191,7 @@ class Machine:
         if ask.images:
             raise ImagesUnsupported
         if ask.prompt_tokens >= runner.num_ctx:
-            raise PromptTooLong(ask.prompt_tokens, runner.num_ctx)
+            raise PromptRefused(ask.prompt_tokens, runner.num_ctx)
 
     async def _in_slot(self, ask: Ask, runner: Runner, slot: Slot, sink: Sink) -> Ended:
         """Read the prompt, then write; total and load times are the caller's to fill in."""

@@ -43,7 +43,7 @@ class LoadFailed(ServerError):
         return cls("timed out waiting for llama-server to start - loading model")
 
 
-class PromptTooLong(ServerError):
+class PromptRefused(ServerError):
     """The model's own server refuses the prompt; its JSON error is nested as a string."""
 
     def __init__(self, tokens: int, num_ctx: int) -> None:

@@ -29,6 +29,8 @@ Reasons = Annotated[list[Reason], Field(max_length=100)]
 class ReasonsBody(NativeBody):
     """Reasons for each side."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [SAID["reasons"]]})
+
     a: Reasons = Field(default_factory=list)
     b: Reasons = Field(default_factory=list)
 
