@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Page, Route, expect
@@ -70,7 +71,8 @@ def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_o
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")
     assert violations(tab) == []
     kept = {"a": ["clear"], "b": ["superficial"]}
-    assert feedback(tab, 1) == {"round": 1, "verdict": "a", "reasons": kept, "comment": "The left one has 2 examples."}
+    said = {"round": 1, "verdict": "a", "reasons": kept, "comment": "The left one has 2 examples."}
+    until_kept(tab, 1, said)  # "Saved" may still be that of the reasons, while the comment is on its way
     until_ready(tab)
     tab.reload()
     why.click()
@@ -83,6 +85,14 @@ def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_o
     tab.get_by_role("group", name="Model C").get_by_role("button", name="Creative").click()
     expect(tab.locator(".why .said")).to_have_text("Saved")
     assert feedback(tab, 2)["reasons"] == {"a": [], "b": ["creative"]}
+
+
+def until_kept(page: Page, round_number: int, said: dict[str, object]) -> None:
+    """Wait until the service keeps what was ``said``."""
+    deadline = monotonic() + 30
+    while (kept := feedback(page, round_number)) != said:
+        assert monotonic() < deadline, kept
+        page.wait_for_timeout(100)
 
 
 def feedback(page: Page, round_number: int) -> dict[str, object]:
