@@ -16,7 +16,7 @@ from app.battle.events import Event, Snapshot, fold
 from tests.documented import check_answer, check_event
 
 BATTLES = "/api/arena/battles"
-LIMIT_S = 100.0
+LIMIT_S = 25.0
 
 
 @dataclass(frozen=True)
