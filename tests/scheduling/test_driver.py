@@ -21,7 +21,7 @@ from app.backends.base import (
 )
 from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
-from app.scheduling.job import Priority
+from app.scheduling.job import Job, Priority
 from tests.helpers import wait_until
 from tests.scheduling.conftest import LONG_TERM, SHORT_INTERVALS, SharedHost, job
 
@@ -98,6 +98,38 @@ async def test_viewers_of_a_waiting_answer_are_told_their_place(shared: SharedHo
 async def test_viewers_are_told_while_the_model_is_being_loaded_and_not_over_and_over(shared: SharedHost) -> None:
     one, shared.term = job(1), LONG_TERM
     shared.open(ScriptedBackend(load_time=timedelta(milliseconds=600)))
+    await shared.put(one)
+    await wait_until(shared.ended(one))
+    assert [state for state, _, _ in shared.sink.answer(one).shown] == ["loading"]
+
+
+async def test_viewers_are_not_sent_back_to_the_queue_by_a_load_that_ends_while_the_driver_plans(
+    shared: SharedHost,
+) -> None:
+    class Held(ScriptedBackend):
+        loads = 0
+        release = asyncio.Event()
+
+        async def load(self, model: str, options: GenerationOptions) -> float:
+            self.loads += 1
+            return await super().load(model, options)
+
+        async def loaded(self) -> tuple[LoadedModel, ...]:
+            seen = await super().loaded()
+            if self.loads:
+                await self.release.wait()
+            return seen
+
+    read, one, shared.term = shared.queue.read, job(1), LONG_TERM
+    backend = Held()
+
+    async def ends_the_load() -> tuple[Job, ...]:
+        if shared.sink.answer(one).shown:
+            backend.release.set()
+        return await read()
+
+    shared.queue.read = ends_the_load  # type: ignore[method-assign]
+    shared.open(backend)
     await shared.put(one)
     await wait_until(shared.ended(one))
     assert [state for state, _, _ in shared.sink.answer(one).shown] == ["loading"]

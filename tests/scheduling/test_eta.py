@@ -37,6 +37,17 @@ def test_a_model_that_is_being_loaded_is_said_to_be_and_has_no_place() -> None:
     assert told == {one.id: QueueUpdate("loading", None, 17)}
 
 
+def test_who_waits_for_a_slot_after_the_load_has_a_place_before_its_end_and_after_it() -> None:
+    jobs = (job(1, "b", at=1), job(2, "b", at=2))
+    during = View(4, (), jobs, loading="b", loading_since=1)
+    told = queue_updates(during, HISTORY)
+    assert told == {jobs[0].id: QueueUpdate("loading", None, 17), jobs[1].id: QueueUpdate("queued", 2, 23)}
+    both = queue_updates(replace(during, slots=2), HISTORY)
+    assert {update.state for update in both.values()} == {"loading"}
+    after = View(21, (Resident("b", used=21),), jobs[1:], {"b": 1})
+    assert queue_updates(after, HISTORY) == {jobs[1].id: QueueUpdate("queued", 1, 6)}
+
+
 def test_loads_come_one_after_the_other() -> None:
     jobs = (job(1, "b", at=1), job(2, "c", at=2), job(3, "c", at=3))
     told = queue_updates(View(4, (), jobs), HISTORY)

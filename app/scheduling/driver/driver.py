@@ -142,10 +142,11 @@ class Driver:
             self._prober.need(not self._executor.idle or bool(view.prewarm))
             if self._prober.ready:
                 self._act(view)
-                await asyncio.sleep(0)  # what was started goes first
-                view = self._executor.view()
+                view = self._executor.view()  # at once: when a load ends later, its answers start in the next step
             if self._is_known():
-                self._queue_updates.publish(view.waiting, queue_updates(view, self._state.history))
+                updates = queue_updates(view, self._state.history)
+                await asyncio.sleep(0)  # what was started goes first
+                self._queue_updates.publish(view.waiting, updates)
         if not await self._wait(self._intervals.read_every):
             self._stale.set()
 

@@ -4,6 +4,9 @@ The estimate is made of means, so it is rough: the answers that come first on th
 slots, and for a model that isn't in memory the loads before its own and its own. If other models' answers are in
 the way of the load, half an answer is added. What has begun takes the mean less the time since; of what takes longer
 than the mean, and of several answers at once, only a share is known to be left.
+
+An answer is ``loading`` only if it will start once the load is over. One for which no slot will be free then is
+``queued`` and has a place: so what an answer waits for changes in one direction only.
 """
 
 from __future__ import annotations
@@ -40,6 +43,7 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
     load_at: dict[str, float] = {view.loading: loads_s} if view.loading else {}
     updates = {}
     for place, job in enumerate(in_order(view), 1):
+        starts_with_the_load = job.model == view.loading and _has_free_slot(view, job.model, ahead[job.model])
         wait_s = _writing_s(view, history, job.model, ahead[job.model])
         if job.model not in present:
             if job.model not in load_at:
@@ -47,18 +51,17 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
                 load_at[job.model] = loads_s
             wait_s += load_at[job.model]
         ahead[job.model] += 1
-        loading = job.model == view.loading
-        updates[job.id] = QueueUpdate(
-            "loading" if loading else "queued", None if loading else place, max(ceil(wait_s), 1)
-        )
+        eta_s = max(ceil(wait_s), 1)
+        loading = QueueUpdate("loading", None, eta_s)
+        updates[job.id] = loading if starts_with_the_load else QueueUpdate("queued", place, eta_s)
     return updates
 
 
 def _writing_s(view: View, history: History, model: str, ahead: int) -> float:
     """Add up what is written before on the same model; nothing while a slot is free."""
-    running = view.in_flight.get(model, 0)
-    if ahead + running < view.slots:
+    if _has_free_slot(view, model, ahead):
         return 0.0
+    running = view.in_flight.get(model, 0)
     mean_s = history.answer_s(model)
     begun_s = mean_s * IN_PROGRESS * running
     if running == 1:
@@ -66,6 +69,10 @@ def _writing_s(view: View, history: History, model: str, ahead: int) -> float:
         used = next((resident.used for resident in view.residents if resident.model == model), view.now)
         begun_s = _left_s(mean_s, view.now - used)
     return (mean_s * ahead + begun_s) / view.slots
+
+
+def _has_free_slot(view: View, model: str, ahead: int) -> bool:
+    return ahead + view.in_flight.get(model, 0) < view.slots
 
 
 def _left_s(mean_s: float, passed_s: float) -> float:
