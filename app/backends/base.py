@@ -180,7 +180,7 @@ class Overlong(BackendBroken):
 class LoadedModel:
     """A model that a server holds in memory (Ollama: an entry of /api/ps).
 
-    ``expires_at`` is when it leaves unless it is used (Unix time in seconds); None when the server does not tell.
+    ``expires_at`` is when it leaves unless it is used (Unix time in seconds); None when the server does not say.
     """
 
     name: str
@@ -194,7 +194,7 @@ class LoadedModel:
 class InstalledModel:
     """A model that a server could load (Ollama: an entry of /api/tags).
 
-    ``capabilities`` is empty when the server does not tell. A ``remote`` model is run by somebody else's machines.
+    ``capabilities`` is empty when the server does not list them. A ``remote`` model runs on somebody else's machines.
     """
 
     name: str
@@ -249,7 +249,7 @@ class ResidencyControl(Protocol):
         ...
 
     async def unload(self, model: str) -> None:
-        """Ask the server to drop ``model``; returns before it is gone (watch ``loaded``)."""
+        """Ask the server to drop ``model``; returns before it is gone (poll ``loaded``)."""
         ...
 
     async def loaded(self) -> tuple[LoadedModel, ...]:

@@ -6,10 +6,10 @@ the bytes in the kernel's socket buffer and takes everything that has gathered o
 the transport is paused and the socket is read directly, without registering it with the event loop again.
 A TLS connection can't be read past its transport; there the bytes gather in memory instead.
 
-Nothing here knows JSON or Ollama. ``httptools`` (Node's llhttp) parses the response: chunked, with a length, or
-until the end of the connection. Each exchange has a connection of its own, so closing it is what tells the
-server to stop. Whatever a backend asks goes this way (``app.backends.server``): with one head, and connected as all
-connections are (``app.network.connecting``), so that a server which answers its probes can be reached by chats, too.
+This module knows nothing of JSON or Ollama. ``httptools`` (Node's llhttp) parses the response: chunked, with a length,
+or until the end of the connection. Each exchange has a connection of its own, so the server stops when it is closed.
+Whatever a backend asks goes this way (``app.backends.server``): with one head, and connected as all connections are
+(``app.network.connecting``), so that a server which answers its probes can be reached by chats, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Exchange(asyncio.Protocol):
 
     After ``headers`` returned, ``status`` is known. ``ended`` is true when no byte will come any more; ``error``
     then says why, or is None at the regular end or a plain close; ``cut`` is true when more was announced. A response
-    that announces nothing ends with its connection, and only its content tells whether it is whole.
+    that announces nothing ends with its connection, and only its content shows whether it is whole.
     """
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class Exchange(asyncio.Protocol):
 
     def _read_socket(self) -> None:
         for _ in range(_READS_PER_TAKE):
-            # A closing transport may give its descriptor away at any time: never read past it.
+            # A closing transport may close its descriptor at any time: never read past it.
             if self._transport is None or self._transport.is_closing():
                 return
             try:
@@ -212,14 +212,14 @@ class Exchange(asyncio.Protocol):
             self._paused = False
 
     def _guard(self) -> None:
-        """Once a second: when the reader stays unavailable, go on draining the server into memory, up to a bound.
+        """Once a second: when the reader takes nothing, go on draining the server into memory, up to a bound.
 
         Ollama loses a slot for good when its client stalls until the buffers are full and then leaves.
         """
-        away, self._guarded = self._taken == self._guarded, self._taken
-        if away and sum(map(len, self._parts)) > _MAX_HELD:
+        idle, self._guarded = self._taken == self._guarded, self._taken
+        if idle and sum(map(len, self._parts)) > _MAX_HELD:
             self._pause()
-        elif away and self._paused:
+        elif idle and self._paused:
             self._resume()
         self._guard_timer = self._loop.call_later(_GUARD_S, self._guard)
 

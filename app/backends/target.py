@@ -55,7 +55,7 @@ class Target:
 
 
 def _host_header(host: str, port: int, usual: int) -> str:
-    """Without the scheme's own port, as RFC 9110 has it and every other client sends it; a zone stays here."""
+    """Without the scheme's own port, as RFC 9110 has it and every other client sends it; a zone stays in it."""
     bare = host.partition("%")[0]
     name = f"[{bare}]" if ":" in bare else bare
     return name if port == usual else f"{name}:{port}"

@@ -113,7 +113,7 @@ class ThinkFilter:
         return (self._visible if self._begun else self._held)(rest, thought, final=final)
 
     def _held(self, rest: str, thought: bool, *, final: bool) -> Sifted:
-        """Keep ``rest`` until more is known of it; where the template opens the thinking, look for its end."""
+        """Keep ``rest`` until more is known of it; where the template opens the thinking, search for its end."""
         if self._opened:
             found = _orphan(rest, 0, final=final)
             if found is not None and found.closes:
@@ -122,7 +122,7 @@ class ThinkFilter:
         return Sifted("", thought or (self._opened and bool(rest.strip())))
 
     def _after_block(self, rest: str, *, final: bool) -> tuple[bool, str]:
-        """Whether the block goes on, and what is left to look at."""
+        """Whether the block goes on, and what is left to search."""
         for found in re.compile(re.escape(self._closing), re.IGNORECASE).finditer(rest):
             quoted = rest[: found.start()].endswith("`")
             if quoted and found.end() == len(rest) and not final:

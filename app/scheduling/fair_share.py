@@ -1,7 +1,7 @@
 """How many hosts each process drives: a fair share, so that no process drives all while others idle.
 
-The lease (``app.scheduling.lease``) makes sure that one drives a host; this only decides who asks for it. Nothing here
-is needed for safety: when processes disagree for a moment about who lives, a host is asked for later or by two at once.
+The lease (``app.scheduling.lease``) makes sure that one drives a host; this only decides who asks for it. Safety does
+not depend on it: when processes disagree for a moment about who lives, a host is asked for later or by two at once.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ return {redis.call('ZRANGE', KEYS[1], 0, -1), held}
 
 
 class Share(Protocol):
-    """Which hosts the drivers of one process should drive. Nothing here waits, and any driver may ask at any time.
+    """Which hosts the drivers of one process should drive. No method waits, and any driver may ask at any time.
 
     What a driver does with it:
 
@@ -102,7 +102,7 @@ class FairShare:
     ================= ====== ================================================== ========== ======================
     key               type   holds                                              written by bound
     ================= ====== ================================================== ========== ======================
-    ``arena:drivers`` zset   a random id of each process that has drivers -> when here       2 s for a member, 20 s
+    ``arena:drivers`` zset   a random id of each process that has drivers -> when this class 2 s for a member, 20 s
                              it last said so (Redis' time in ms)                           for the key
     ================= ====== ================================================== ========== ======================
 
@@ -197,7 +197,7 @@ class FairShare:
         self._free = {host: self._free.get(host, now) for host in free}
 
     async def run(self) -> None:
-        """Look ``REFRESH_EVERY`` until ``leave``; without Redis what was seen last holds for ``BLIND``."""
+        """Refresh every ``REFRESH_EVERY`` until ``leave``; without Redis what was seen last holds for ``BLIND``."""
         while not self._leaving:
             await self._look_or_not()
             try:

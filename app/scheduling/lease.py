@@ -1,6 +1,6 @@
 """Who drives a host: a lease in Redis, and a number that outdates everything an earlier driver does.
 
-The lease is redis-py's ``Lock``: a random token under a key that expires. It tells who may start work, not who
+The lease is redis-py's ``Lock``: a random token under a key that expires. It says who may start work, not who
 may still write. The fence is the number of the attempt: every attempt at an answer has a higher one than all before it,
 and the battle's log takes writes of the newest attempt only.
 """
@@ -58,8 +58,8 @@ class HostLease:
     ============================== ======= ============================== =============== =========================
     key                            type    holds                          written by      bound
     ============================== ======= ============================== =============== =========================
-    ``arena:host:{<host>}:lease``  string  the owner's random token       here            3 s, renewed every second
-    ``arena:attempts``             counter the newest attempt's number    here, by INCR   one key, never reset
+    ``arena:host:{<host>}:lease``  string  the owner's random token       this class      3 s, renewed every second
+    ``arena:attempts``             counter the newest attempt's number    this class      one key, never reset
     ============================== ======= ============================== =============== =========================
 
     ``term`` is the lease's length; ``clock`` is monotonic. Every call gives up after a third of the term.

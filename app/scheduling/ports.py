@@ -91,7 +91,7 @@ class Queue(Protocol):
         ...
 
     async def remove(self, ids: Iterable[str]) -> None:
-        """Delete jobs: they are settled, or nobody wants them any more (the driver then stops writing)."""
+        """Delete jobs: they have ended, or nobody wants them any more (the driver then stops writing)."""
         ...
 
     async def read(self) -> tuple[Job, ...]:
@@ -133,8 +133,8 @@ class Reroute(Protocol):
         """See whether ``job``, found in the queue of ``origin``, is another host's; if so it is put there instead."""
         ...
 
-    async def settled(self, job: Job) -> None:
-        """``job`` is over: nobody has to know any more where it was."""
+    async def forget(self, job: Job) -> None:
+        """Forget where ``job`` was: it has ended."""
         ...
 
 
@@ -149,7 +149,7 @@ class NoReroute:
         """It is this host's."""
         return False
 
-    async def settled(self, job: Job) -> None:
+    async def forget(self, job: Job) -> None:
         """Nothing was written down."""
 
 
@@ -158,7 +158,7 @@ class Ports:
     """Everything outside the driver that it works with.
 
     ``backend`` should retry what heals before the first token. Models are loaded and unloaded only where it is a
-    ``ResidencyControl``; elsewhere all count as resident.
+    ``ResidencyControl``; otherwise all count as resident.
     """
 
     backend: Backend

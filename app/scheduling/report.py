@@ -1,4 +1,4 @@
-"""What the driver of a host tells everybody: one small document per host, the source of routing, status and metrics.
+"""What the driver of a host reports to every process: one small document, the source of routing, status and metrics.
 
 Only the owner of a host's lease writes its report; it is replaced as a whole, at every change and at least every
 ``REPORT_EVERY``. A host whose report is missing has no owner at the moment: nothing is known, which is no trouble yet.
@@ -83,7 +83,7 @@ class HostReport:
     """One host as its driver sees it at the Unix time ``at``.
 
     ``waiting`` and ``running`` count answers, by model in ``waiting_by_model`` and ``running_by_model`` (for ops only:
-    together with a battle they would tell who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
+    with a battle they would give away who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
     take, ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
     whatever their size. ``planned`` are the models that should be in memory when nobody waits.
     ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
@@ -141,7 +141,7 @@ class HostReports:
     ============================== ====== ================= ================================ =====
     key                            type   holds             written by                       bound
     ============================== ====== ================= ================================ =====
-    ``arena:host:{<host>}:report`` string the report, JSON  here, for the host's lease owner 10 s
+    ``arena:host:{<host>}:report`` string the report, JSON  the owner of the host's lease    10 s
     ============================== ====== ================= ================================ =====
     """
 

@@ -117,7 +117,7 @@ class SimulatedBackend:
         return self._machine.clock.now() - began
 
     async def unload(self, model: str) -> None:
-        """Ask the server to drop ``model``; returns before it is gone (watch ``loaded``)."""
+        """Ask the server to drop ``model``; returns before it is gone (poll ``loaded``)."""
         await self._probe()
         try:
             self._machine.scheduler.expire(find_for_chat(self._machine, model))

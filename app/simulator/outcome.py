@@ -61,7 +61,7 @@ class Pieces:
         return bool(self._texts) or self._thinking
 
     def take(self) -> Chunk:
-        """Everything that has come, as one chunk; raises BackendBroken when the wire is cut here."""
+        """Everything that has come, as one chunk; raises BackendBroken when the connection is cut at this point."""
         self._chunks += 1
         if self._chunks > _RESET_AFTER and (self._faults.half_line or self._faults.tcp_reset == "stream"):
             raise BackendBroken("the connection was cut in mid-answer")

@@ -156,7 +156,7 @@ class Connection(HttpToolsProtocol):
             raise _TooLarge
 
     def on_headers_complete(self) -> None:
-        """The head is there; a request for another protocol is read again without that wish."""
+        """The head is there; a request for another protocol is read again without it."""
         if self.parser.should_upgrade():
             return
         super().on_headers_complete()

@@ -150,7 +150,7 @@ def test_a_long_load_of_a_large_model_is_no_hang() -> None:
     assert codes(seen(healthy(loaded=()), reports={"gpu": unknown})) == []
 
 
-def test_all_models_of_a_server_are_wished_only_when_nobody_names_any() -> None:
+def test_all_models_of_a_server_are_kept_only_when_none_is_named() -> None:
     many = tuple(InstalledModel(f"m{number}", 4 * GIB, digest=f"{number}") for number in range(9))
     none_named = settings_with()
     assert codes(seen(healthy(installed=many, loaded=()), settings=none_named)) == [("set_does_not_fit", "note")]
@@ -171,7 +171,7 @@ def test_a_host_that_was_not_asked_has_what_is_configured_and_is_no_reason_to_ca
     assert codes(seen(asleep, settings=settings_with())) == [("host_asleep", "note")]
 
 
-def test_a_suggestion_that_is_wished_already_is_none() -> None:
+def test_no_suggestion_repeats_a_configured_model() -> None:
     settings = settings_with(arena_models=(*TRIO, "llama3.2:8b"))
     (finding,) = findings_of(seen(settings=settings))
     assert (finding.code, finding.command) == (

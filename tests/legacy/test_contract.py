@@ -296,7 +296,7 @@ async def test_the_session_of_the_header_is_taken_where_the_body_has_none(home: 
     assert (await caller.get("/session_info"))["session_id"] == "from-axios"
 
 
-async def test_names_are_given_back_to_old_pages_where_that_is_wished(home: Home) -> None:
+async def test_names_are_given_back_to_old_pages_where_that_is_configured(home: Home) -> None:
     caller = Caller([home.named.url])
     started = await caller.post(f"{ARENA}/start_battle", message="Why?")
     battle = started["battle_id"]

@@ -164,13 +164,13 @@ def test_names_and_ratings_come_with_the_end() -> None:
     assert body["continue_battle"] is False
 
 
-def test_names_are_shown_from_the_start_where_that_is_wished() -> None:
+def test_names_are_shown_from_the_start_where_that_is_configured() -> None:
     body = answers.battle_started(history(READY, reveal="always"))
     assert (body["model_a"], body["model_b"], body["models_hidden"]) == ("m1", "m2", False)
     assert body["latency_a"] == 0
 
 
-def test_names_of_the_judged_are_shown_where_that_is_wished() -> None:
+def test_names_of_the_judged_are_shown_where_that_is_configured() -> None:
     body = verdict_answers.voted(history(SECOND, (Verdict.A, 0, 1), reveal="vote"))
     assert (body["model_a"], body["model_b"], body["previous_loser"]) == ("m1", "Model C", "m2")
 

@@ -109,7 +109,7 @@ class SharedHost:
         return self.sink.answer(one).text
 
     def ended(self, one: Job) -> Callable[[], bool]:
-        return lambda: self.sink.answer(one).settled > 0
+        return lambda: self.sink.answer(one).reconciled > 0
 
     async def close(self) -> None:
         for _, task in self.drivers:

@@ -97,7 +97,7 @@ class SeveralHosts:
 
     def ended(self, *jobs: Job) -> Callable[[], bool]:
         """Whether all ``jobs`` are settled."""
-        return lambda: all(self.sink.answer(one).settled for one in jobs)
+        return lambda: all(self.sink.answer(one).reconciled for one in jobs)
 
     def writers(self, one: Job) -> list[str]:
         """The hosts that began an answer, in order."""

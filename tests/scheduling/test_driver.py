@@ -209,7 +209,7 @@ async def test_a_load_that_fails_ends_all_who_wait_for_it_and_nobody_else(shared
     fine, first, second = job(1, "a"), job(2, "b"), job(3, "b")
     shared.open(backend)
     await shared.put(fine, first, second)
-    await wait_until(lambda: all(shared.sink.answer(one).settled for one in (fine, first, second)))
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in (fine, first, second)))
     assert shared.text(fine) == "Hello from a script."
     for one in (first, second):
         finish = shared.sink.answer(one).finish
@@ -375,7 +375,7 @@ async def test_only_the_owner_of_the_lease_works(shared: SharedHost) -> None:
     shared.open(second)
     jobs = [job(n) for n in range(5)]
     await shared.put(*jobs)
-    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs))
     assert len(first.called("stream")) == 5
     assert second.called("stream") == []
 
@@ -387,7 +387,7 @@ async def test_another_driver_writes_anew_what_a_dead_owner_left(shared: SharedH
     await wait_until(lambda: shared.text(one) == "so")
     shared.open(ScriptedBackend({"a": [Script.of("whole")]}, resident=["a"]))
     shared.kill(dead)
-    await wait_until(lambda: shared.sink.answer(waiting).settled)
+    await wait_until(lambda: shared.sink.answer(waiting).reconciled)
     answer = shared.sink.answer(one)
     assert answer.text == "whole"
     assert [attempt.over.is_set() for attempt in answer.attempts] == [True, False]
@@ -428,7 +428,7 @@ async def test_a_stopped_driver_lets_answers_end_and_starts_nothing_more(shared:
     await wait_until(lambda: shared.text(one))
     await driver.stop(timedelta(seconds=5))
     assert shared.text(one) == "one two"
-    assert shared.sink.answer(one).settled
+    assert shared.sink.answer(one).reconciled
     assert shared.sink.answer(waiting).attempts == []
     assert shared.leases.owner is None, "the lease is released at once"
 
@@ -476,7 +476,7 @@ async def test_prefetch_waits_behind_what_a_viewer_waits_for(shared: SharedHost)
     jobs = [job(1, priority=Priority.PREFETCH, at=now - 2), job(2, at=now - 1)]
     await shared.put(*jobs)
     shared.open(backend)
-    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs))
     assert order == [jobs[1].id, jobs[0].id]
 
 
@@ -575,7 +575,7 @@ async def test_a_job_that_is_added_while_the_queue_is_being_read_is_not_taken_fo
         await shared.put(one)
         await shared.queue.remove(["unknown"])
         await asyncio.sleep(0.07)
-    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs))
     assert [shared.text(one) for one in jobs] == ["one two"] * 4
     assert {len(shared.sink.answer(one).attempts) for one in jobs} == {1}
 

@@ -123,7 +123,7 @@ async def test_without_a_prewarmer_nothing_is_loaded_ahead(hosts: SeveralHosts) 
     await wait_until(lambda: planned(hosts))
 
 
-async def test_who_waits_comes_before_what_is_wished(hosts: SeveralHosts) -> None:
+async def test_who_waits_comes_before_a_prewarm_request(hosts: SeveralHosts) -> None:
     backend = ScriptedBackend({"c": [Script.of("fine")]}, models=("a", "b", "c"))
     one = job(1, "c")
     await hosts.put("gpu", one)

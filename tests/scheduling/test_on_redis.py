@@ -179,7 +179,7 @@ async def test_another_driver_takes_over_within_five_seconds_of_its_owners_death
     shared.kill(dead)
     await wait_until(lambda: all(shared.text(one) == "whole" for one in jobs), timeout=8)
     assert monotonic() - died < 5
-    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs))
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs))
     tokens = [attempt.token for one in jobs for attempt in shared.sink.answer(one).attempts]
     assert sorted(tokens) == [1, 2, 3, 4]
     await wait_until(lambda: emptied(shared))
@@ -214,7 +214,7 @@ async def test_a_thousand_jobs_are_all_written_once(shared: SharedHost, redis: R
     jobs = [Job(f"b{n}", n, "ab"[n % 2], Priority(n % 3), 1000.0 + n) for n in range(1000)]
     for start in range(0, 1000, 100):
         await shared.queue.enqueue(jobs[start : start + 100], 1000)
-    await wait_until(lambda: all(shared.sink.answer(one).settled for one in jobs), timeout=30)
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs), timeout=30)
     assert len(backend.called("stream")) == 1000
     await wait_until(lambda: emptied(shared))
     assert {len(shared.sink.answer(one).attempts) for one in jobs} == {1}

@@ -109,7 +109,7 @@ def test_a_load_for_somebody_ends_the_pause(prewarmer: Prewarmer) -> None:
     assert prewarmer.requests(missing_but()) == ("a",)
 
 
-def test_a_model_that_vanishes_soon_after_a_wish_is_not_fought_for(prewarmer: Prewarmer, clock: Clock) -> None:
+def test_a_model_that_vanishes_soon_after_a_request_is_not_fought_for(prewarmer: Prewarmer, clock: Clock) -> None:
     prewarmer.begin(["a"])
     loads = 0
     for clock.now in range(3600):

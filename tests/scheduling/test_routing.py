@@ -173,7 +173,7 @@ async def test_an_answer_that_is_over_may_be_sent_anywhere_again(fleet: Fleet) -
     router = fleet.router()
     await fleet.tell(report("one", "a"))
     await router.enqueue([job(1, "a")])
-    await router.settled(job(1))
+    await router.forget(job(1))
     await router.cancel([job(1)])
     await fleet.tell(report("one"), report("two", "a"))
     await router.enqueue([job(1, "a")])
@@ -337,7 +337,7 @@ async def test_a_visit_is_announced_to_the_hosts_that_would_write_its_models(fle
     announced = {host: await queue.prewarm_requests() for host, queue in fleet.queues.items()}
     assert announced["one"]["a"] == until
     assert announced["two"] == {}
-    assert {model for wishes in announced.values() for model in wishes} == {"a", "b"}
+    assert {model for models in announced.values() for model in models} == {"a", "b"}
 
 
 async def test_nothing_is_announced_where_no_host_works(fleet: Fleet) -> None:

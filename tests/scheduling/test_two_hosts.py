@@ -80,7 +80,7 @@ async def test_an_answer_that_fails_before_its_first_token_goes_to_the_other_hos
     first, second = hosts.sink.answer(one).attempts
     assert first.over.is_set()
     assert second.token > first.token
-    assert hosts.sink.answer(one).settled == 1
+    assert hosts.sink.answer(one).reconciled == 1
 
 
 async def test_a_moved_answer_is_in_exactly_one_queue_until_it_is_over_and_then_in_none(hosts: SeveralHosts) -> None:

@@ -40,13 +40,13 @@ visits = st.builds(
 faults = st.sampled_from([{}, {"mid_stream_error": 5}, {"runtime_oom": 9}, {"load_fail": "no"}, {"load_oom": True}])
 
 
-async def visit(machine: Machine, wish: Visit) -> None:
-    await machine.clock.sleep(wish.at_s)
-    options: dict[str, Any] = {} if wish.num_ctx is None else {"num_ctx": wish.num_ctx}
-    text: dict[str, Any] = {"text": ""} if wish.loads_only else {"text": f"What happens at {wish.at_s}?"}
+async def visit(machine: Machine, asked: Visit) -> None:
+    await machine.clock.sleep(asked.at_s)
+    options: dict[str, Any] = {} if asked.num_ctx is None else {"num_ctx": asked.num_ctx}
+    text: dict[str, Any] = {"text": ""} if asked.loads_only else {"text": f"What happens at {asked.at_s}?"}
     try:
-        async with asyncio.timeout(wish.leaves_after_s):
-            await chat(machine, wish.model, keep_alive=wish.keep_alive, num_predict=30, **options, **text)
+        async with asyncio.timeout(asked.leaves_after_s):
+            await chat(machine, asked.model, keep_alive=asked.keep_alive, num_predict=30, **options, **text)
     except (TimeoutError, ServerError, Broken):
         pass
 
@@ -62,9 +62,11 @@ async def watch_memory(machine: Machine) -> None:
 
 
 @settings(max_examples=40)
-@given(wishes=st.lists(visits, max_size=14), parallel=st.sampled_from([1, 2]), fault=faults, fault_at=st.floats(0, 60))
+@given(
+    schedule=st.lists(visits, max_size=14), parallel=st.sampled_from([1, 2]), fault=faults, fault_at=st.floats(0, 60)
+)
 def test_any_schedule_ends_with_everything_given_back(
-    wishes: list[Visit], parallel: int, fault: dict[str, Any], fault_at: float
+    schedule: list[Visit], parallel: int, fault: dict[str, Any], fault_at: float
 ) -> None:
     async def main(machine: Machine) -> None:
         async def break_things() -> None:
@@ -75,7 +77,7 @@ def test_any_schedule_ends_with_everything_given_back(
 
         watching = asyncio.create_task(watch_memory(machine))
         async with asyncio.timeout(3600):
-            await asyncio.gather(break_things(), *(visit(machine, wish) for wish in wishes))
+            await asyncio.gather(break_things(), *(visit(machine, asked) for asked in schedule))
         await machine.clock.sleep(5)
         assert not watching.done()
         watching.cancel()

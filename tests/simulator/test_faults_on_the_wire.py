@@ -244,7 +244,7 @@ async def test_clock_skew_moves_created_at() -> None:
         assert timedelta(minutes=59) < behind < timedelta(minutes=61)
 
 
-async def test_version_is_what_is_wished(sim: RunningSimulator) -> None:
+async def test_the_version_can_be_chosen(sim: RunningSimulator) -> None:
     sim.faults.set({"version": "0.20.5"})
     assert json.loads((await call(sim.port, "GET", "/api/version")).body) == {"version": "0.20.5"}
 

@@ -345,7 +345,7 @@ async def test_who_would_rather_speak_another_protocol_is_answered_in_this_one(s
     assert (await server.said(GET + wanted + b"\r\n" + last)).count(b"HTTP/1.1 200 OK") == 2
 
 
-async def test_a_thousand_wishes_for_another_protocol_are_a_thousand_requests(server: Server) -> None:
+async def test_a_thousand_requests_for_another_protocol_are_served_as_plain_ones(server: Server) -> None:
     said = await server.said((GET + UPGRADE + b"\r\n") * 1000 + GET + b"Connection: close\r\n\r\n")
     assert said.count(b"HTTP/1.1 200 OK") == 1001
 

@@ -51,8 +51,8 @@ class OllamaBackend:
     """One Ollama server at ``url`` (see ``app.hosts.address``).
 
     After the first token an answer is read once a ``tick``, everything that has gathered as one chunk; zero reads
-    it as it comes. ``keep_alive`` goes with loads only. Who has asked what is installed knows which models can't think:
-    asked to, the server would refuse, so they are not. ``resolve`` finds the addresses of the server's name.
+    it as it comes. ``keep_alive`` goes with loads only. Once the installed models are listed, it is known which of them
+    can't think; they are not asked to, because the server would refuse. ``resolve`` finds the addresses of the server.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class OllamaBackend:
         return self._clock() - started
 
     async def unload(self, model: str) -> None:
-        """Ask the server to drop ``model``; returns before it is gone (watch ``loaded``)."""
+        """Ask the server to drop ``model``; returns before it is gone (poll ``loaded``)."""
         body: dict[str, object] = {"model": model, "messages": [], "stream": False, "keep_alive": 0}
         await self._calls.post(_CHAT, body, OrderReply, self._limits.probe)
 

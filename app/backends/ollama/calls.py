@@ -85,7 +85,7 @@ def chat_body(
 ) -> dict[str, object]:
     """The body of ``POST /api/chat``, the same for warm-up and battle: another num_ctx would load the model again.
 
-    There is never a keep_alive here: on a chat it would change how long the model stays.
+    It never has a keep_alive: on a chat it would change how long the model stays.
     """
     body: dict[str, object] = {
         "model": model,

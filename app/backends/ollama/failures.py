@@ -42,7 +42,7 @@ _PHRASES: tuple[tuple[str, type[BackendError]], ...] = (
 _STATUSES: dict[int, type[BackendError]] = {
     408: BackendUnavailable,
     429: BackendOverloaded,
-    502: BackendUnavailable,  # a proxy in front whose server is unavailable
+    502: BackendUnavailable,  # a proxy in front, whose server is unavailable
     503: BackendOverloaded,
     504: LoadTimedOut,  # a proxy that was less patient than we are
 }

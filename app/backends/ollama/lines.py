@@ -66,8 +66,8 @@ class Faulted(BackendBroken):
 class AnswerFold:
     """Folds the bytes of one answer into chunks.
 
-    Content is gathered line by line and looked through for thinking once per ``feed``. ``started`` is true once text
-    was given out: from then on every failure is a cut. ``failure`` is what ends the answer after the chunk that
+    Content is gathered line by line and searched for thinking once per ``feed``. ``started`` is true once text was
+    given out: from then on every failure is a cut. ``failure`` is what ends the answer after the chunk that
     ``feed`` returned. ``template_opens`` says that the model's template is known to open its thinking.
     """
 

@@ -1,7 +1,7 @@
 """Which host writes which answer, said once: an answer must never be in two hosts' queues.
 
-The first who enqueues an answer assigns it; whoever enqueues it again, perhaps because a worker died in between, is
-told where it is. Only the host that has it can give it away. Needed only where there are several hosts.
+The first who enqueues an answer assigns it; whoever enqueues it again, perhaps because a worker died in between, learns
+where it is. Only the host that has it can give it away. Needed only where there are several hosts.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Assignments(Protocol):
         ...
 
     async def forget(self, ids: Iterable[str]) -> None:
-        """Answers that are settled, or that nobody wants any more."""
+        """Forget answers that have ended, or that nobody wants any more."""
         ...
 
 
@@ -65,7 +65,7 @@ class HostAssignments:
     ================== ==== ================== ================== ==============================================
     key                type holds              written by         bound
     ================== ==== ================== ================== ==============================================
-    ``arena:assigned`` hash answer id -> host  here               deleted with the job; 24 h after the newest
+    ``arena:assigned`` hash answer id -> host  this class         deleted with the job; 24 h after the newest
     ================== ==== ================== ================== ==============================================
     """
 
@@ -108,7 +108,7 @@ class HostAssignments:
         return None if host is None else str(host.decode())
 
     async def forget(self, ids: Iterable[str]) -> None:
-        """Forget answers that are settled, or that nobody wants any more.
+        """Forget answers that have ended, or that nobody wants any more.
 
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.

@@ -1,6 +1,6 @@
 """The jobs of one host: what waits and what is being written, in one hash.
 
-A job stays in the hash from its enqueue until its battle was settled, so whoever takes over a host reads there
+A job stays in the hash from its enqueue until its battle was reconciled, so whoever takes over a host reads there
 all that is left to do. The one reader is the owner of the host's lease.
 """
 
@@ -91,7 +91,7 @@ _STORED_JOBS = TypeAdapter(list[_StoredJob])
 
 
 def _encode(job: Job) -> str:
-    # Lua's cjson keeps 14 digits: rounded here, the time is the same after a change of priority.
+    # Lua's cjson keeps 14 digits: rounded to them, the time is the same after a change of priority.
     return _StoredJob(
         battle=job.battle,
         answer=job.answer,
@@ -108,10 +108,10 @@ class HostQueue:
     ============================== ======= ================================== ============= ==================
     key                            type    holds                              written by    bound
     ============================== ======= ================================== ============= ==================
-    ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           here          ``bound`` jobs, 24 h
-    ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  here          --
+    ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           this class    ``bound`` jobs, 24 h
+    ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  this class    --
                                            empty text: read all
-    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   here          64 models, till then
+    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   this class    64 models, till then
     ============================== ======= ================================== ============= ==================
 
     The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every

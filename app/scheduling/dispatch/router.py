@@ -29,7 +29,7 @@ WANTED_FOR = timedelta(minutes=5)
 class Router:
     """The way to all hosts' queues; it is the drivers' ``Reroute``, too.
 
-    ``models`` says what each host has, and may change while we look; ``alive`` whether this process could reach it.
+    ``models`` says what each host has, and may change meanwhile; ``alive`` whether this process could reach it.
     ``bound`` is the largest number of jobs that a host takes. Jobs are counted when they are put into a queue, there.
     """
 
@@ -78,7 +78,7 @@ class Router:
         return tuple(model for model in models if ranked(model, [candidates[host] for host in self.hosts_of(model)]))
 
     async def room(self, models: Iterable[str]) -> None:
-        """Look whether all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
+        """Check that all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.
 
         Raises:
             QueueFull: the hosts have no room for them.
@@ -165,8 +165,8 @@ class Router:
         await self._queues[origin].remove([job.id])
         return True
 
-    async def settled(self, job: Job) -> None:
-        """Forget where a job was that is over."""
+    async def forget(self, job: Job) -> None:
+        """Forget where a job was: it has ended."""
         if not self._single:
             await self._assignments.forget([job.id])
 
@@ -178,7 +178,7 @@ class Router:
             await asyncio.gather(*(queue.remove(ids) for queue in self._queues.values()), *forget)
 
     async def warm(self, models: Sequence[str]) -> None:
-        """Somebody is about to play with ``models``: the hosts that would write them are told.
+        """Announce to the hosts that would write ``models`` that somebody is about to play with them.
 
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
@@ -214,7 +214,7 @@ class Router:
                 raise result
 
     def _dispatched(self, host: str, jobs: int) -> None:
-        """Count what was sent to ``host`` until it is looked at anew."""
+        """Count what was sent to ``host`` until its queue is read again."""
         if host in self._states:
             self._states[host] = self._states[host].with_more(jobs)
 
@@ -252,7 +252,7 @@ class Router:
         return next(iter(self._queues))
 
     async def _candidates(self) -> Mapping[str, Candidate]:
-        """All hosts as they were seen a moment ago; near its bound a queue is looked at anew."""
+        """All hosts as they were seen a moment ago; near its bound a queue is read again."""
         full = any(2 * candidate.room < self._bound for candidate in self._states.values())
         if full or self._time.monotonic() - self._states_at > LOOK_AGAIN_S:
             counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))

@@ -58,7 +58,7 @@ class RunningAnswers:
         timing, history = finish.timing, self._state.history
         history.answered(runner.model, (timing.total_s or 0.0) - (timing.queue_s or 0.0) - runner.load_s)
         rate = timing.tokens_per_s
-        # Models that write at the same time share the card: only who was alone tells how fast the host is.
+        # Models that write at the same time share the card: only one that was alone shows how fast the host is.
         alone = runner.alone and not self._anybody_writes()
         if rate and history.rates.written(runner.model, rate, alone=alone):
             usual = history.rates.usual()[runner.model]

@@ -1,6 +1,6 @@
 """One job on its way: begin an attempt, write what the model says, store the end, reconcile the battle.
 
-The model's slot is occupied from the start until the stream has ended, not until the battle is settled. What is
+The model's slot is occupied from the start until the stream has ended, not until the battle is reconciled. What is
 refused from outside, or cut by the driver, is left without an end: the socket is closed and the job stays, for whoever
 the answer belongs to by then. If nobody wants it any more, ``begin`` says so to the next one who asks.
 
@@ -38,8 +38,8 @@ SINK_LIMIT_S = 15.0
 COMPLETE_LIMIT_S = 60.0
 """How long a complete answer waits for Redis to come back; then it is written again."""
 
-SETTLE_LIMIT_S = 60.0
-"""How long settling may take before the job is left for another try."""
+RECONCILE_LIMIT_S = 60.0
+"""How long reconciling may take before the job is left for another try."""
 
 STORE_UNAVAILABLE = (RedisError, Unavailable, OSError)
 """What heals by itself: Redis or the database is unavailable (a timeout is an OSError)."""
@@ -54,7 +54,7 @@ PUBLIC: dict[str, ErrorCode] = {
 """What a backend's public code is called at the sink; anything else is ``unavailable``."""
 
 
-Outcome = Literal["settled", "moved", "left"]
+Outcome = Literal["done", "moved", "left"]
 """``moved``: the job is another host's now. ``left``: it is still somebody's, perhaps ours again."""
 
 
@@ -132,15 +132,15 @@ class AttemptRunner:
         finally:
             self._free()
             self._condemned.forget(self.job)
-        async with asyncio.timeout(SETTLE_LIMIT_S):
+        async with asyncio.timeout(RECONCILE_LIMIT_S):
             await self._ports.sink.ended(self.job)
             await self._remove()
-        return "settled"
+        return "done"
 
     async def give_up(self) -> bool:
         """End the answer as failed after ``run`` has crashed too often, and remove the job; False: not now.
 
-        What can't be reconciled even then is the sweeper's, which looks after every battle that does not move.
+        What can't be reconciled even then is left to the sweeper, which reconciles every battle without progress.
         """
         token = await self._ports.lease.next_token()
         if token is None:
@@ -149,7 +149,7 @@ class AttemptRunner:
             finish = self._failed("crashed", "unavailable", "crashed")
             await self._ports.sink.fail(self.job, token, self._host.name, finish)
         try:
-            async with asyncio.timeout(SETTLE_LIMIT_S):
+            async with asyncio.timeout(RECONCILE_LIMIT_S):
                 await self._ports.sink.ended(self.job)
         except STORE_UNAVAILABLE:
             raise
@@ -160,10 +160,10 @@ class AttemptRunner:
 
     async def _remove(self) -> None:
         await self._ports.queue.remove([self.job.id])
-        await self._ports.reroute.settled(self.job)
+        await self._ports.reroute.forget(self.job)
 
     async def _is_another_hosts(self) -> bool:
-        """Whether the job is another host's, or becomes it because its model could not be loaded here."""
+        """Whether the job is another host's, or becomes it because its model could not be loaded on this one."""
         async with asyncio.timeout(SINK_LIMIT_S):
             if await self._ports.reroute.forward(self.job, self._host.name):
                 return True

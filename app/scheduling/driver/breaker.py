@@ -47,7 +47,7 @@ _OF_THE_HOST = (BackendUnavailable, BackendOverloaded, UpstreamFailed, LoadTimed
 
 
 def counts(error: BackendError) -> bool:
-    """Whether ``error`` tells something about the health of its host."""
+    """Whether ``error`` says something about the health of its host."""
     return isinstance(error, _OF_THE_HOST) and not isinstance(error, Overlong)
 
 

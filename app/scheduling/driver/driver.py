@@ -9,8 +9,8 @@ What holds when things go wrong:
 
 - Nothing is started without the lease. Its loss stops new work only: answers in progress go on, and if another
   driver has begun them anew, their writes are refused and they close their sockets.
-- A job stays in the queue until its battle is reconciled; whatever fails before leaves it to be started again, here
-  after a pause or by the next owner, which starts all that it finds. The sink refuses what is finished.
+- A job stays in the queue until its battle is reconciled; whatever fails before leaves it to be started again, by this
+  driver after a pause or by the next owner, which starts all that it finds. The sink refuses what is finished.
 - A job that vanished from the queue is cancelled: its socket is closed.
 - While the host is down nothing is started; who waits goes to other hosts, and fails only if there is none for long.
 """
@@ -72,7 +72,7 @@ class Driver:
         self._ended.clear()
         try:
             while self._deadline is None:
-                self._woken.clear()  # or what woke the driving would keep us from ever waiting here
+                self._woken.clear()  # or the event that woke the driving would end every wait at once
                 if self._ports.share.may_ask(self.host.name) and await self._ports.lease.acquire():
                     await self._drive()
                 else:

@@ -53,11 +53,11 @@ class HostEvents:
         self._unloads.append(UnloadReport(self._now(), unload.model, unload.why, unload.reason))
 
     def inherit(self, events: Iterable[HostEvent], unloads: Iterable[UnloadReport] = ()) -> None:
-        """Take what an earlier driver of the host had noted, before what is here."""
+        """Put the events of the host's earlier driver before our own."""
         self._events = _merged(events, self._events)
         self._unloads = _merged(unloads, self._unloads)
 
 
-def _merged(before: Iterable[Event], here: deque[Event]) -> deque[Event]:
-    known = set(here)
-    return deque([*(event for event in before if event not in known), *here], maxlen=KEPT)
+def _merged(before: Iterable[Event], ours: deque[Event]) -> deque[Event]:
+    known = set(ours)
+    return deque([*(event for event in before if event not in known), *ours], maxlen=KEPT)

@@ -173,11 +173,11 @@ class Executor:
         except Exception as error:
             self._log.warning("answer_crashed", battle=runner.job.battle, answer=runner.job.answer, exc_info=error)
             if not isinstance(error, STORE_UNAVAILABLE) and await self._is_given_up(runner):
-                outcome = "settled"
+                outcome = "done"
         finally:
             self._running.remove(runner)
-        if outcome in ("settled", "moved"):
-            self._jobs.settled(runner.job.id)
+        if outcome in ("done", "moved"):
+            self._jobs.forget(runner.job.id)
         else:
             self._retries.pause(runner.job.id)
 

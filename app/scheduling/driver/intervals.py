@@ -1,4 +1,4 @@
-"""How often a driver does what nobody tells it to do."""
+"""How often a driver polls, probes and retries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.scheduling.lease import RENEW_EVERY
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """How often a driver does what nobody tells it to do."""
+    """How often a driver polls, probes and retries."""
 
     ask_every: timedelta = timedelta(milliseconds=400)
     """Another driver asks for the lease this often: after its 3 s, a host is driven again within 3.5 s."""

@@ -1,4 +1,4 @@
-"""The jobs of one host as they were last read from its queue, without what was settled since."""
+"""The jobs of one host as they were last read from its queue, without those that have ended since."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class JobTable:
     def __init__(self, retries: Retries) -> None:
         self._retries = retries
         self._jobs: dict[str, Job] = {}
-        self._settled: set[str] = set()
+        self._ended: set[str] = set()
         self._added: dict[str, Job] = {}
 
     def __bool__(self) -> bool:
@@ -38,25 +38,25 @@ class JobTable:
     def add(self, jobs: Iterable[Job]) -> None:
         """Take jobs that were just enqueued or became more urgent."""
         for job in jobs:
-            if job.id not in self._settled:
+            if job.id not in self._ended:
                 self._jobs[job.id] = self._added[job.id] = job
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Callable[[Iterable[Job]], None]]:
         """Give the function that takes all jobs as they are read inside of the block.
 
-        What is settled meanwhile is left out, and what is added meanwhile is kept: the reading may not know it yet.
+        A job that ends meanwhile is left out, and one that is added meanwhile is kept: what is read may be older.
         """
-        self._settled.clear()
+        self._ended.clear()
         self._added.clear()
         yield self._take
 
-    def settled(self, job_id: str) -> None:
+    def forget(self, job_id: str) -> None:
         """Forget a job that is over, or another host's."""
-        self._settled.add(job_id)
+        self._ended.add(job_id)
         self._jobs.pop(job_id, None)
 
     def _take(self, jobs: Iterable[Job]) -> None:
         read = {job.id: job for job in jobs} | self._added
-        self._jobs = {job_id: job for job_id, job in read.items() if job_id not in self._settled}
+        self._jobs = {job_id: job for job_id, job in read.items() if job_id not in self._ended}
         self._retries.keep(self._jobs)

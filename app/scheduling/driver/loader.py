@@ -48,7 +48,7 @@ class LoadWindow:
 
 
 class NothingToLoad:
-    """The ``ResidencyControl`` of a server that manages its memory itself: nothing is loaded or unloaded tresidency."""
+    """The ``ResidencyControl`` of a server that manages its memory itself: nothing is loaded or unloaded for it."""
 
     async def load(self, model: str, options: GenerationOptions) -> float:  # noqa: ARG002 - the Protocol's
         """Nothing to do: the server loads what it needs."""

@@ -120,7 +120,7 @@ class Prewarmer:
             self._backoffs.pop(model, None)
 
     def evicted(self, model: str) -> None:
-        """The planner sent it away for another: it is where it should be."""
+        """The planner evicted it for another model: it is no longer missed."""
         self._evicted.add(model)
         self._plan.pop(model, None)
         until = self._announced.pop(model, None)

@@ -1,4 +1,4 @@
-"""Tells the viewers of waiting answers their place and how long it may take, without flooding the log of a battle.
+"""Shows the viewers of waiting answers their place and how long it may take, without flooding the log of a battle.
 
 A change of state is published at once; a change of place or of the estimate at most every ``EVERY_S`` for each answer,
 and an estimate only when it is off by more than a countdown from the last one published would be.
@@ -33,7 +33,7 @@ class _Published:
 
 
 class QueueUpdates:
-    """What the viewers of one host's waiting answers were published last; ``clock`` is monotonic."""
+    """What was published last to the viewers of one host's waiting answers; ``clock`` is monotonic."""
 
     def __init__(self, sink: AnswerSink, host: str, clock: Callable[[], float] = monotonic) -> None:
         self._sink = sink
@@ -75,7 +75,7 @@ class QueueUpdates:
             async with asyncio.timeout(SHOW_LIMIT_S):
                 for job, update in due:
                     await self._sink.show(job, update.state, update.place, update.eta_s)
-        except Exception as error:  # nobody's answer depends on a notice
+        except Exception as error:  # no answer depends on a queue update
             self._log.warning("notices_failed", why=type(error).__name__)
             for job, _ in due:
                 self._published.pop(job.id, None)

@@ -30,7 +30,7 @@ class Rerouter:
         fail: Callable[[Job, Exception], None],
     ) -> None:
         self.moving: str | None = None
-        """The job that is being given away: the host may come back meanwhile, and must not begin it."""
+        """The job that is being rerouted: the host may come back meanwhile, and must not begin it."""
         self._host = host
         self._reroute = reroute
         self._jobs = jobs
@@ -41,7 +41,7 @@ class Rerouter:
         self._fail = fail
 
     def waits(self, job_id: str) -> bool:
-        """Whether a job is still here, and nobody has begun it or is giving it away."""
+        """Whether a job is still in this queue, and nobody has begun it or is rerouting it."""
         return job_id in self._jobs and job_id not in self._running and job_id != self.moving
 
     async def reroute_all(self) -> None:
@@ -66,7 +66,7 @@ class Rerouter:
         finally:
             self.moving = None
         if moved:
-            self._jobs.settled(job.id)
+            self._jobs.forget(job.id)
         elif waited_s >= self._intervals.down_patience.total_seconds() and self.waits(job.id):
             self._fail(job, BackendUnavailable(f"the host is down ({self._breaker.why})"))
 

@@ -45,7 +45,7 @@ class Residency:
     Without a ``control``, which reads the server's memory, all models that are configured, installed or asked for are
     resident always. ``inventory`` gives the sizes of the models that are installed, where the server can be asked.
     ``options`` gives the options of a model's battles, which its load must have too; it is also asked for models
-    that nobody configured. ``models`` are the configured names: they are spelled like this here. ``now`` is Unix time.
+    that nobody configured. ``models`` are the configured names, in the spelling that is used. ``now`` is Unix time.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Residency:
         return frozenset(m for m, seen in self._listed.items() if seen.ours and seen.flaws and m not in self._accepted)
 
     def spelling(self, model: str) -> str:
-        """Return the one spelling of ``model`` that is used here: the first that was met."""
+        """Return the one spelling of ``model`` that this driver uses: the first that it met."""
         known = self._spellings.setdefault(key_of(model), model)
         if self._control is None and known not in self._residents:
             self._residents[known] = self._fresh(known)
@@ -215,7 +215,7 @@ class Residency:
         self._known = True
 
     def _key(self, entry: LoadedModel) -> tuple[str, bool]:
-        """Tell a model that others loaded with another context from ours: a chat with ours would load it again."""
+        """Return the entry's name, and whether it is ours: with another context, our chats would load it again."""
         name = self.spelling(entry.name)
         accepted = self._accepted.get(name)
         wanted = {None, self._options(name).num_ctx, None if accepted is None else accepted.context_length}

@@ -1,4 +1,4 @@
-"""How often a job has gone wrong here, and until when it is left alone. Pure, but for the clock that it is given."""
+"""How often a job has failed on a host, and when it may be tried again. Pure, but for the clock that it is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What those who wait are told: their place and how long it may take. A pure function.
+"""What the viewers of a waiting answer are shown: its place and how long it may take. A pure function.
 
 The estimate is made of means, so it is rough: the answers that come first on the same model, shared among its
 slots, and for a model that isn't in memory the loads before its own and its own. If other models' answers are in
@@ -28,7 +28,7 @@ OVERDUE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class QueueUpdate:
-    """What the viewers of one waiting answer are told; ``eta_s`` is whole seconds until it is being written."""
+    """What the viewers of one waiting answer are shown; ``eta_s`` is whole seconds until it is being written."""
 
     state: Literal["queued", "loading"]
     place: int | None

@@ -45,7 +45,7 @@ class Resident:
 class View:
     """All that a plan depends on. Models are compared as they are written; ``sizes`` predicts those not in memory.
 
-    ``leaving`` are models that were told to go and are still there; they are no longer among ``residents`` for
+    ``leaving`` are models that are being unloaded and are still there; they are no longer among ``residents`` for
     starts, but their memory isn't free, so nothing is loaded meanwhile. ``prewarm`` are models that should be in memory
     and are not, or not as they should be, the most wanted first. ``foreign`` are residents that others loaded,
     ``pins`` models that should stay.
@@ -155,8 +155,8 @@ def _closed(view: View, waiting: tuple[Job, ...]) -> frozenset[str]:
         if job.priority is not Priority.INTERACTIVE or view.now - job.enqueued_at <= patience:
             continue
         # Idle ones first: then perhaps nobody has to stop.
-        settled = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= patience)
-        order = sorted(settled, key=lambda r: (r.model in view.pins, _wanted(view, r.model), r.used, r.model))
+        evictable = (r for r in view.residents if not _wanted(view, r.model) or view.now - r.since >= patience)
+        order = sorted(evictable, key=lambda r: (r.model in view.pins, _wanted(view, r.model), r.used, r.model))
         victims = _victims(view, job.model, order)
         return frozenset() if victims is None else frozenset(victim.model for victim in victims)
     return frozenset()

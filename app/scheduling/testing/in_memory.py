@@ -30,7 +30,7 @@ class MemoryQueue:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._listeners: set[asyncio.Queue[tuple[Job, ...] | None]] = set()
-        self._wishes: dict[str, float] = {}
+        self._prewarm: dict[str, float] = {}
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
         """Add ``jobs`` all together, or none.
@@ -62,12 +62,12 @@ class MemoryQueue:
 
     async def request_prewarm(self, models: Iterable[str], until: float) -> None:
         """Announce that ``models`` will be wanted soon."""
-        self._wishes = dict.fromkeys(models, until)
+        self._prewarm = dict.fromkeys(models, until)
         self._nudge(None)
 
     async def prewarm_requests(self) -> dict[str, float]:
         """Return what was announced last; whoever reads it sees to its end."""
-        return dict(self._wishes)
+        return dict(self._prewarm)
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
         """Yield None at first, then what is added, and None when something is removed."""
@@ -168,14 +168,14 @@ class MemoryReports:
 
 @dataclass
 class MemoryAnswer:
-    """What became of one answer: its text, how it ended, and what its viewers were told before."""
+    """What became of one answer: its text, how it ended, and what its viewers were shown before."""
 
     text: str = ""
     finish: Finish | None = None
     closed: bool = False
     attempts: list[MemoryAttempt] = field(default_factory=list)
     shown: list[tuple[str, int | None, int | None]] = field(default_factory=list)
-    settled: int = 0
+    reconciled: int = 0
 
 
 class MemoryAttempt:
@@ -249,13 +249,13 @@ class MemorySink:
         answer.finish = answer.finish or finish
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
-        """Note what the viewers are told."""
+        """Note what the viewers are shown."""
         self.answer(job).shown.append((state, place, eta_s))
 
     async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:  # noqa: ARG002 - the Protocol's
-        """No: there are no battles here."""
+        """False: there are no battles."""
         return False
 
     async def ended(self, job: Job) -> None:
-        """Note that the battle was settled."""
-        self.answer(job).settled += 1
+        """Note that the battle was reconciled."""
+        self.answer(job).reconciled += 1

@@ -1,4 +1,4 @@
-"""/api/tags, /api/ps, /api/show, /api/version, /api/status and /api/pull: what is here, loaded, or could be."""
+"""/api/tags, /api/ps, /api/show, /api/version, /api/status and /api/pull: what is installed, loaded, or could be."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ class Library:
     async def _pulling(self, model: Model) -> AsyncGenerator[dict[str, object]]:
         digest = model.blob_digest
         layer = {"status": f"pulling {digest[:12]}", "digest": f"sha256:{digest}", "total": model.file_bytes}
-        here = self._machine.find(ModelName.parse(model.name)) is not None
-        for step in range(1 if not here else _PULL_STEPS, _PULL_STEPS + 1):
-            if not here:
+        installed = self._machine.find(ModelName.parse(model.name)) is not None
+        for step in range(1 if not installed else _PULL_STEPS, _PULL_STEPS + 1):
+            if not installed:
                 await self._machine.clock.sleep(model.file_bytes / _PULL_BYTES_S / _PULL_STEPS)
             yield layer | {"completed": model.file_bytes * step // _PULL_STEPS}
         self._machine.install(model)
@@ -138,7 +138,7 @@ def _no_network(name: ModelName) -> str:
 
 
 def show_body(model: Model, modified_at: str) -> dict[str, object]:
-    """What /api/show tells; the modelfile and ``model_info`` say that it is simulated."""
+    """What /api/show returns; the modelfile and ``model_info`` say that it is simulated."""
     parameters = [("num_ctx", str(model.num_ctx))] if model.num_ctx else []
     parameters.append(("temperature", "0.7"))
     return {

@@ -87,7 +87,7 @@ class OpenAi:
             return
         try:
             ask = chat_ask(self._machine, wanted.body)
-            assert not isinstance(ask, UnloadAsk)  # there is no keep_alive here
+            assert not isinstance(ask, UnloadAsk)  # this API has no keep_alive
             await (self._stream if wanted.body.stream else self._collect)(wanted, ask, response)
         except ServerError as error:
             response.send(error.status, wire.PLAIN_JSON, error_body(error.status, error.text) + b"\n", SIMULATED)

@@ -49,7 +49,7 @@ class Stamp:
         self._count = 0
 
     def __call__(self) -> str:
-        """The time of now; the last three digits only tell that two moments differ."""
+        """The time of now; the last three digits only make two moments differ."""
         self._count = (self._count + 211) % 1000
         return rfc3339(self._utc() + timedelta(seconds=self._skew_s()), self._count)
 

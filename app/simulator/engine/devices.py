@@ -70,7 +70,7 @@ class Engine:
         self._share_again()
 
     def stop(self, job: DeviceJob) -> None:
-        """Take a job away; safe to call twice."""
+        """Remove a job; safe to call twice."""
         if self._jobs.pop(job.id, None) is not None:
             self._share_again()
 
@@ -86,7 +86,7 @@ class Engine:
         return sum(1 for job in self._jobs.values() if job.owner is owner)
 
     def _share_again(self) -> None:
-        """Everybody's share of the devices has changed: settle what is done and set the new due times."""
+        """Everybody's share of the devices has changed: account for what is done and set the new due times."""
         now = self._clock.now()
         shares = _Shares(self._jobs.values(), self._penalty)
         for job in self._jobs.values():

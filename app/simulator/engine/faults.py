@@ -40,7 +40,7 @@ class Faults:
     always_503: bool = False
     """Every request that needs a model is refused as if the queue was full."""
     wedge_slot: bool = False
-    """A slow reader that goes away leaves its slot taken until the model is unloaded."""
+    """A slow reader that leaves occupies its slot until the model is unloaded."""
     evict_deadlock: bool = False
     """A request with keep_alive that reaches a chosen victim undoes the eviction, which is then waited for for ever."""
     runner_stopped: bool = False

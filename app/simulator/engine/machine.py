@@ -103,7 +103,7 @@ class Machine:
     @classmethod
     @asynccontextmanager
     async def running(cls, config: SimulatorConfig, clock: Clock | None = None) -> AsyncGenerator[Machine]:
-        """A machine whose scheduler and fault write_plan run until the end of the block."""
+        """A machine whose scheduler and fault script run until the end of the block."""
         machine = cls(config, clock or Clock(config.speed))
         machine.scheduler.start()
         script_task = asyncio.create_task(machine._play(config.scripted), name="simulator fault write_plan")

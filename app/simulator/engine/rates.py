@@ -43,7 +43,7 @@ def _blend(fast: float, slow: float, share: float) -> float:
 
 
 def load_seconds(model: Model, disk_gb_s: float, extra_s: float = 0.0) -> float:
-    """Spawn, read, settle; the server notices at its next health poll."""
+    """Spawn, read, warm up; the server notices at its next health poll."""
     busy = SPAWN_S + model.file_bytes / (disk_gb_s * 1e9) + AFTER_READ_S + extra_s
     return math.ceil(busy / HEALTH_POLL_S) * HEALTH_POLL_S
 

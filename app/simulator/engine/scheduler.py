@@ -1,7 +1,7 @@
 """Ollama's scheduler: who gets a runner, what is loaded next, who has to leave.
 
 One request at a time is scheduled; its load happens inside and blocks all others that need one. A request whose model
-is loaded as it wants it is granted at once and never queued. Everything here follows the published source
+is loaded as it wants it is granted at once and never queued. All of it follows the published source
 (server/sched.go, about 0.33); the comments name what is surprising.
 """
 

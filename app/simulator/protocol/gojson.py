@@ -168,5 +168,5 @@ class Fields:
         field = f"{self._struct}.{self._path}{name}"
         found = go_type(value)
         if found == "number" and wanted == "int":
-            found = f"number {value}"  # Go tells it only when a number was right in kind
+            found = f"number {value}"  # Go names the value only when a number was right in kind
         return GoJsonError(f"json: cannot unmarshal {found} into Go struct field {field} of type {wanted}")

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 server in the manner of Go's net/http: header case, chunking, lengths, cancel on disconnect.
 
 Why not a framework: a token has to cost a few microseconds (200 streams of 50 tokens/s on one core), the headers have
-to be Ollama's to the letter, and faults need to see how a reader is slow. httptools parses; the rest is here.
+to be Ollama's to the letter, and faults need to see how a reader is slow. httptools parses; this module does the rest.
 A body of at most 2048 bytes gets a Content-Length, a longer or flushed one is chunked, as net/http does.
 """
 

@@ -86,7 +86,7 @@ def simulate(
 
 
 def _config(given: dict[str, Any]) -> SimulatorConfig:
-    """The options by their names; those that are written otherwise than they are kept are read here."""
+    """The options by their names; those whose text differs from their value are parsed."""
     given["card"] = given["card"].lower()
     given["models"] = tuple(name.strip() for name in given["models"].split(",") if name.strip())
     given["faults"] = tuple(split_setting(text) for text in given.pop("fault") or ())

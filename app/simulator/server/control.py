@@ -1,6 +1,6 @@
 """``/_sim``: see and change the simulated server while it runs. Not a part of Ollama.
 
-``GET /_sim`` tells what it is and what it does; ``GET /_sim/faults`` the switches that are on; ``POST /_sim/faults``
+``GET /_sim`` says what it is and what it does; ``GET /_sim/faults`` the switches that are on; ``POST /_sim/faults``
 sets some (``for_s``: put them back after so many simulated seconds); ``DELETE /_sim/faults`` clears all;
 ``POST /_sim/restart`` is a machine that goes down and comes back empty after ``down_s``.
 """

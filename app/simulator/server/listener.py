@@ -144,7 +144,7 @@ class Wire(asyncio.Protocol):
         return self._faults.half_open
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the HTTP server."""
+        """Report to the HTTP server."""
         self._wires.discard(self)
         self._transport = None
         if self._passing:

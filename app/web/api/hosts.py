@@ -1,4 +1,4 @@
-"""Where models run: the hosts, the models that can be drawn, and the wish to have them in memory."""
+"""Where models run: the hosts, the models that can be drawn, and the request to have them in memory."""
 
 from __future__ import annotations
 

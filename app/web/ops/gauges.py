@@ -1,4 +1,4 @@
-"""How hosts are now, as Prometheus reads it, from what their drivers tell every worker."""
+"""The present state of all hosts as Prometheus reads it, from their drivers' reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rows = Iterable[tuple[Sequence[str], float]]
 
 
 def zeros(hosts: Sequence[Host]) -> list[Series]:
-    """The counters of hosts that alerts look at, to be shown from the start."""
+    """The counters of hosts that alerts read, to be shown from the start."""
     series: list[Series] = [(TAKEOVERS.name, host.name) for host in hosts]
     series += [(FALLBACK.name, host.name) for host in hosts if host.fallback]
     return series + [(EVENTS.name, host.name, kind) for host in hosts for kind in get_args(EventKind)]
@@ -25,13 +25,13 @@ def zeros(hosts: Sequence[Host]) -> list[Series]:
 def gauges(
     hosts: Sequence[Host], reports: Mapping[str, HostReport], open_battles: int, *, everything: bool
 ) -> list[Metric]:
-    """One family for each thing that is so now; who waits for which model is told only with ``everything``."""
-    told = [reports[host.name] for host in hosts if host.name in reports]
+    """One family for each thing that is so now; jobs by model are shown only with ``everything``."""
+    reported = [reports[host.name] for host in hosts if host.name in reports]
     return [
-        _gauge("arena_battles_open", "Battles that run, as last looked at (every 5 s).", (), [((), open_battles)]),
+        _gauge("arena_battles_open", "Battles that run, as last counted (every 5 s).", (), [((), open_battles)]),
         *_states(hosts, reports),
-        *_memory(hosts, told),
-        *(_flights(told) if everything else _totals(told)),
+        *_memory(hosts, reported),
+        *(_flights(reported) if everything else _totals(reported)),
     ]
 
 
@@ -44,22 +44,22 @@ def _gauge(name: str, meaning: str, labels: Sequence[str], rows: Rows) -> Metric
 
 def _states(hosts: Sequence[Host], reports: Mapping[str, HostReport]) -> list[Metric]:
     driven = [((host.name,), float(host.name in reports)) for host in hosts]
-    told = [report for host in hosts if (report := reports.get(host.name)) is not None]
-    up = [((report.host,), float(report.health == "up")) for report in told]
-    states = [((report.host, state), float(report.health == state)) for report in told for state in get_args(Health)]
-    loading = [((report.host,), float(report.loading is not None)) for report in told]
+    found = [reports[host.name] for host in hosts if host.name in reports]
+    up = [((report.host,), float(report.health == "up")) for report in found]
+    states = [((report.host, state), float(report.health == state)) for report in found for state in get_args(Health)]
+    loading = [((report.host,), float(report.loading is not None)) for report in found]
     return [
-        _gauge("arena_host_driven", "1 while a worker drives the host and tells of it.", ["host"], driven),
+        _gauge("arena_host_driven", "1 while a worker drives the host and reports it.", ["host"], driven),
         _gauge("arena_host_up", "1 while the host answers; absent while nobody drives it.", ["host"], up),
         _gauge("arena_host_state", "1 for the state that the host is in.", ["host", "state"], states),
         _gauge("arena_host_loading", "1 while the host loads a model.", ["host"], loading),
     ]
 
 
-def _memory(hosts: Sequence[Host], told: Sequence[HostReport]) -> list[Metric]:
+def _memory(hosts: Sequence[Host], driven: Sequence[HostReport]) -> list[Metric]:
     card = [((host.name,), float(host.memory_bytes)) for host in hosts if host.memory_bytes is not None]
-    most = [((report.host,), float(report.max_models)) for report in told if report.max_models is not None]
-    residents = [(report.host, resident) for report in told for resident in by_name(report)]
+    most = [((report.host,), float(report.max_models)) for report in driven if report.max_models is not None]
+    residents = [(report.host, resident) for report in driven for resident in by_name(report)]
     sizes = [((host, one.model), float(one.size_bytes)) for host, one in residents]
     on_card = [((host, one.model), float(one.vram_bytes)) for host, one in residents]
     flagged = [((host, one.model, flag), 1.0) for host, one in residents for flag in one.flags]
@@ -73,19 +73,19 @@ def _memory(hosts: Sequence[Host], told: Sequence[HostReport]) -> list[Metric]:
     ]
 
 
-def _flights(told: Sequence[HostReport]) -> list[Metric]:
-    """By host and model: for those who run the arena, because with a battle in hand it tells who writes."""
-    waiting = [((one.host, model), float(n)) for one in told for model, n in sorted(one.waiting_by_model.items())]
-    running = [((one.host, model), float(n)) for one in told for model, n in sorted(one.running_by_model.items())]
+def _flights(driven: Sequence[HostReport]) -> list[Metric]:
+    """By host and model: for those who run the arena, because together with a battle it gives away who writes."""
+    waiting = [((one.host, model), float(n)) for one in driven for model, n in sorted(one.waiting_by_model.items())]
+    running = [((one.host, model), float(n)) for one in driven for model, n in sorted(one.running_by_model.items())]
     return [
         _gauge("arena_host_answers_waiting", "Answers that wait on this host.", ["host", "model"], waiting),
         _gauge("arena_host_answers_running", "Answers that this host writes.", ["host", "model"], running),
-        *_totals(told),
+        *_totals(driven),
     ]
 
 
-def _totals(told: Sequence[HostReport]) -> list[Metric]:
-    waiting, running = sum(one.waiting for one in told), sum(one.running for one in told)
+def _totals(driven: Sequence[HostReport]) -> list[Metric]:
+    waiting, running = sum(one.waiting for one in driven), sum(one.running for one in driven)
     return [
         _gauge("arena_answers_waiting", "Answers that wait, on all hosts.", (), [((), float(waiting))]),
         _gauge("arena_answers_running", "Answers that are written, on all hosts.", (), [((), float(running))]),

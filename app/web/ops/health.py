@@ -35,7 +35,7 @@ async def healthz() -> dict[str, str]:
 async def readyz(services: Wired) -> dict[str, Any] | JsonBytes:
     """200 when battles can be served; 503 while draining and without Redis or database.
 
-    Drivers without an owner and hosts in trouble are listed with 200, or one dead GPU would take every instance away.
+    Hosts without a driver and hosts in trouble are listed with 200: one dead GPU must not take every instance out.
     """
     readiness = await services.readiness()
     missing = ("this process is draining", *readiness.missing) if services.draining else readiness.missing

@@ -32,8 +32,8 @@ _TEXT: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}
 async def metrics(request: Request, services: Wired, fleet: WiredFleet) -> Response:
     """Counters, histograms and gauges of all workers together; nothing in it is one process' own.
 
-    Answers and jobs in flight are told by host and model only to those who run the arena (the admin key as
-    `Authorization: Bearer`, or a call on its machine): read before and after an answer, they tell who wrote it.
+    Answers and jobs in flight by host and model are shown only to those who run the arena (the admin key as
+    `Authorization: Bearer`, or a call on its machine): read before and after an answer, they give away who wrote it.
     """
     everything = is_operator(request, services.settings)
     sums, reports, running = await asyncio.gather(fleet.sums(), fleet.reports.read(), fleet.open_battles())
