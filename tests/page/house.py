@@ -67,9 +67,10 @@ class House:
         reply = httpx.post(path, json=switches) if switches else httpx.delete(path)
         assert reply.status_code == 200, reply.text
 
-    def call(self, method: str, path: str, body: object = None) -> Any:
-        """What a call of the native API answers."""
-        reply = httpx.request(method, f"{self.url}/api/arena/{path}", json=body, timeout=30)
+    def call(self, method: str, path: str, body: object = None, token: str = "") -> Any:
+        """What a call of the native API answers; ``token`` proves that a battle is the caller's."""
+        headers = {"X-Battle-Token": token} if token else {}
+        reply = httpx.request(method, f"{self.url}/api/arena/{path}", json=body, headers=headers, timeout=30)
         reply.raise_for_status()
         return reply.json()
 

@@ -84,11 +84,12 @@ def play(house: House, number: int) -> None:
     """One battle by chance, so that there is a board."""
     chance = random.Random(number)
     battle = house.call("POST", "battles", {"message": f"What is {number} + {number}?"})
+    token = battle["token"]
     deadline = monotonic() + LIMIT_S
     while battle["status"] == "running" and monotonic() < deadline:
         if battle["can_vote"]:
             body = {"round": battle["round"], "verdict": chance.choice(["a", "a", "b", "tie"])}
-            battle = house.call("POST", f"battles/{battle['battle_id']}/votes", body)
+            battle = house.call("POST", f"battles/{battle['battle_id']}/votes", body, token)
         else:
             sleep(0.1)
             battle = house.call("GET", f"battles/{battle['battle_id']}")

@@ -45,6 +45,7 @@ export interface ArenaEvent {
 
 type Boards = Answer<"/api/arena/leaderboard">;
 export type BoardBody = Extract<Boards, { finding: unknown }>;
+export type BoardBeingMade = Schemas["LeaderboardBeingMade"];
 export type BoardRow = BoardBody["leaderboard"][number];
 export type SpeedBody = Exclude<Boards, BoardBody>;
 export type SpeedRow = SpeedBody["speed"][number];

@@ -1,0 +1,71 @@
+"""The leaderboard in the browser: what nobody beat, who voted, who met whom, and boards that are not there yet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.page.boards import BOARD, HERO, show_board
+from tests.page.conftest import Tabs
+from tests.page.house import House
+from tests.page.test_access import violations
+
+
+def test_a_board_says_what_nobody_beat_who_voted_what_is_missing_and_what_is_doubtful(tab: Page) -> None:
+    show_board(tab)
+    lines = tab.locator(".quality tbody tr")
+    expect(lines.nth(0)).to_contain_text("at least 1204")
+    expect(lines.nth(0)).to_contain_text("never lost")
+    expect(lines.nth(1)).to_contain_text("2\N{EN DASH}4")
+    expect(lines.nth(1)).to_contain_text("1061 (1011 to 1110)")
+    expect(lines.nth(4)).to_contain_text("at most 850")
+    expect(lines.nth(5)).to_contain_text("7 more votes until it is ranked")
+    finding = tab.locator(".finding")
+    expect(finding).to_contain_text(f"{HERO} is clearly better than llama3.1:8b.")
+    expect(finding).to_contain_text("6 voters, 31% of the votes by one of them")
+    expect(finding).to_contain_text("llama3.1:8b beats qwen3:8b, qwen3:8b beats mistral:7b, and mistral:7b beats llama")
+    expect(finding).to_contain_text("Many pairs go another way than the ratings say")
+    assert violations(tab) == []
+
+
+def counts(page: Page) -> list[list[str]]:
+    """Who, wins, ties and losses of each pair that is shown."""
+    return [
+        [row.locator("strong").inner_text(), *row.locator(".count:not(.roomy)").all_inner_texts()]
+        for row in page.locator(".pairs tbody tr").all()
+    ]
+
+
+def test_the_pairs_of_one_model_are_told_as_it_saw_them(tab: Page) -> None:
+    show_board(tab)
+    assert len(counts(tab)) == 6
+    assert counts(tab)[2] == ["llama3.1:8b", "12", "3", "22"]
+    expect(tab.locator(".pairs tbody tr").nth(2)).to_contain_text("goes another way than the ratings say")
+    tab.get_by_label("Pairs of").select_option("mistral:7b")
+    assert counts(tab) == [["mistral:7b", *record] for record in (["22", "3", "12"], ["9", "5", "30"], ["9", "0", "0"])]
+    tab.get_by_role("button", name="Votes").click()
+    expect(tab.get_by_role("button", name="Votes")).to_be_focused()
+    expect(tab.get_by_label("Pairs of")).to_have_value("mistral:7b")
+
+
+def test_a_board_that_is_being_made_says_so_and_appears(tab: Page) -> None:
+    tries: list[str] = []
+
+    def told(route: Route) -> None:
+        tries.append(route.request.url)
+        being_made: dict[str, Any] = {"state": "being_made", "retry_after_s": 0.2, "leaderboard": [], "last_updated": 0}
+        route.fulfill(status=202 if len(tries) == 1 else 200, json=being_made if len(tries) == 1 else BOARD)
+
+    tab.route("**/api/arena/leaderboard?*", told)
+    tab.goto("/leaderboard")
+    expect(tab.locator(".boards")).to_contain_text("is being computed")
+    expect(tab.locator(".quality tbody tr")).to_have_count(6)
+    assert len(tries) == 2
+
+
+def test_the_board_of_long_names_fits_a_phone(tabs: Tabs, house: House) -> None:
+    with tabs(house.url, viewport={"width": 320, "height": 640}, is_mobile=True, color_scheme="dark") as phone:
+        show_board(phone)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 320
+        assert violations(phone) == []
