@@ -7,7 +7,7 @@ whatever dies next.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random, SystemRandom
 
@@ -19,10 +19,11 @@ from app.arena.lookup import Lookup
 from app.arena.reconcile import Reconciler, is_opening, opening_steps
 from app.arena.replies import Replies
 from app.arena.requests import OpenRequest, VoteRequest, new_battle_id
+from app.arena.rounds import RoundToJudge, opened, round_of_record, round_of_state
 from app.arena.store import Store, new_name
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
-from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, Vote
+from app.battle.battle import Contestant, IllegalMove, Status, Verdict, Vote
 from app.battle.events import Snapshot, vote_data
 from app.battle.pairing import draw
 from app.errors import Conflict
@@ -31,16 +32,6 @@ from app.records.ledger import Ledger
 from app.records.values import BattleCounts, BattleRecord, LastVote
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """A round that is to be judged: the vote that stands for it, and the entries whose answers have failed."""
-
-    battle: Battle
-    number: int
-    vote: Vote | None
-    failed: frozenset[int] = frozenset()
 
 
 class ArenaManager(Lookup):
@@ -119,7 +110,7 @@ class ArenaManager(Lookup):
         record = await self.record(battle_id)
         if is_opening(record) and await self._never_opened(record):
             # Whichever worker reaches Redis first opens it; the other finds it open.
-            return await self._begin(Document(_opened(record), record.system, self._named))
+            return await self._begin(Document(opened(record), record.system, self._named))
         if record.status is Status.RUNNING:
             await self._reconciler.reconcile(battle_id)
             if (state := await self._store.state(battle_id)) is not None:
@@ -200,29 +191,23 @@ class ArenaManager(Lookup):
         await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
 
-    async def _round(self, battle_id: str, round_number: int) -> _Round:
+    async def _round(self, battle_id: str, round_number: int) -> RoundToJudge:
         """A round that is to be judged.
 
         Raises:
             NotFound: there is no such battle.
-            Conflict: the battle is over and the round was not judged.
+            Conflict: the round was not judged, and the battle is over or not in Redis yet.
         """
         state = await self._store.state(battle_id)
         if state is None:
-            record = await self.record(battle_id)
             await self._reconciler.reconcile(battle_id)
             state = await self._store.state(battle_id)
         if state is None:
-            vote = next((vote for vote in record.votes if vote.round == round_number), None)
-            if vote is None:
-                raise Conflict("the battle is over; start a new one", code="battle_over")
-            return _Round(_opened(record), round_number, vote)
-        battle = state.document.battle
-        failed = frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
-        vote = next((vote for vote in battle.votes if vote.round == round_number), None)
-        return _Round(battle, round_number, vote, failed)
+            # Read last: it may have been judged meanwhile.
+            return round_of_record(await self.record(battle_id), round_number)
+        return round_of_state(state, round_number)
 
-    async def _cast(self, judged: _Round, request: VoteRequest) -> Vote:
+    async def _cast(self, judged: RoundToJudge, request: VoteRequest) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
         battle, round_number, verdict = judged.battle, judged.number, request.verdict
         try:
@@ -259,23 +244,26 @@ class ArenaManager(Lookup):
             NotFound: there is no such battle.
             Conflict: the battle is over, names were revealed, it is not the newest verdict, or it is too late.
         """
-        record = await self.record(battle_id)
-        if record.status is not Status.RUNNING:
-            raise Conflict("the battle is over and its names were revealed; verdicts stand now", code="battle_over")
-        if round_number not in {vote.round for vote in record.votes}:
-            await self._reconciler.reconcile(
-                battle_id
-            )  # the worker that took it back may have died before that was logged
-            why = "is not the newest that was judged" if record.votes else "has no verdict"
-            raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
+        await self._check_undo(battle_id, round_number)
         if self._named:
             raise Conflict("names were revealed with the verdict, so it stands", code="names_revealed")
         if not await self._ledger.retract_vote(battle_id, round_number, within):
+            await self._check_undo(battle_id, round_number)  # it may have ended or been taken back meanwhile
             limit = f"{within.total_seconds():g} s"
             raise Conflict(f"only the newest verdict can be taken back, within {limit}", code="too_late")
         log.info("vote_taken_back", battle=battle_id, round=round_number)
         await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
+
+    async def _check_undo(self, battle_id: str, round_number: int) -> None:
+        record = await self.record(battle_id)
+        if record.status is not Status.RUNNING:
+            raise Conflict("the battle is over and its names were revealed; verdicts stand now", code="battle_over")
+        if round_number not in {vote.round for vote in record.votes}:
+            # The worker that took it back may have died before that was logged.
+            await self._reconciler.reconcile(battle_id)
+            why = "is not the newest that was judged" if record.votes else "has no verdict"
+            raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
 
     async def stop(self, battle_id: str) -> Snapshot:
         """Stop generation and end the battle; also when it has ended already.
@@ -288,8 +276,3 @@ class ArenaManager(Lookup):
         log.info("battle_stopped", battle=battle_id, status=status)
         await self._reconciler.reconcile(battle_id)
         return await self.snapshot(battle_id)
-
-
-def _opened(record: BattleRecord) -> Battle:
-    contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
-    return rules.open_battle(record.id, record.message, contestants)

@@ -103,8 +103,9 @@ def _stage(battle: Battle) -> tuple[Step, ...]:
 
 
 def is_opening(record: BattleRecord) -> bool:
-    """Whether a battle that Redis does not have is so young that its log is on the way there."""
-    return record.status is Status.RUNNING and datetime.now(UTC) - record.created_at < OPENING
+    """Whether a battle that Redis does not have is so young that its log is on the way there. Judged, it was there."""
+    unjudged = record.status is Status.RUNNING and not record.votes
+    return unjudged and datetime.now(UTC) - record.created_at < OPENING
 
 
 def opening_steps(battle: Battle) -> tuple[Step, ...]:

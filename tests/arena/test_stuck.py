@@ -195,6 +195,61 @@ async def test_a_vote_on_a_round_that_an_untold_undo_took_off_stage_is_told_to_r
     assert (await arena.manager.snapshot(battle)).round == 1
 
 
+async def test_a_verdict_that_was_counted_while_redis_was_read_in_vain_stands_and_the_battle_is_not_just_over(
+    arena: ArenaWithSql, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    battle = await arena.ready(2)
+    await redis.flushdb()
+    reconcile = arena.reconciler.reconcile
+
+    async def counted_meanwhile(battle_id: str) -> None:
+        monkeypatch.undo()  # once
+        await arena.committed(battle, 1, Pair(0, 1), Status.FINISHED)
+        await reconcile(battle_id)
+
+    monkeypatch.setattr(arena.reconciler, "reconcile", counted_meanwhile)
+    with pytest.raises(Conflict, match="already judged as 'b'") as refused:
+        await arena.manager.vote(battle, 1, Verdict.TIE)
+    assert refused.value.code == "already_judged"
+    assert (await arena.manager.vote(battle, 1, Verdict.B)).status == "finished", "the same verdict is no conflict"
+    with pytest.raises(Conflict, match="battle is over"):
+        await arena.manager.vote(battle, 2, Verdict.TIE)
+
+
+async def test_a_young_battle_that_redis_lost_is_not_over(arena: ArenaWithSql, redis: Redis) -> None:
+    battle = await arena.ready(3)
+    await redis.flushdb()
+    with pytest.raises(Conflict) as early:
+        await arena.manager.vote(battle, 1, Verdict.TIE)
+    assert early.value.code == "not_ready", "it may be on its way to Redis"
+
+
+async def test_a_young_battle_that_was_judged_before_redis_lost_it_goes_on_at_once(
+    arena: ArenaWithSql, redis: Redis
+) -> None:
+    battle = await arena.ready(3)
+    await arena.manager.vote(battle, 1, Verdict.A)
+    await redis.flushdb()
+    assert (await arena.manager.vote(battle, 2, Verdict.TIE)).status == "finished"
+
+
+async def test_an_undo_that_lost_against_the_last_verdict_is_told_that_the_battle_is_over(
+    arena: ArenaWithSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    battle = await arena.ready(3)
+    await arena.manager.vote(battle, 1, Verdict.A)
+    retract = arena.ledger.retract_vote
+
+    async def judged_meanwhile(battle_id: str, round_number: int, within: timedelta) -> bool:
+        await arena.committed(battle, 2, Pair(0, 2), Status.FINISHED)
+        return bool(await retract(battle_id, round_number, within))
+
+    monkeypatch.setattr(arena.ledger, "retract_vote", judged_meanwhile)
+    with pytest.raises(Conflict) as refused:
+        await arena.manager.undo(battle, 1, timedelta(seconds=30))
+    assert refused.value.code == "battle_over"
+
+
 async def test_a_battle_that_cannot_be_settled_holds_up_no_other(arena: ArenaWithSql, redis: Redis) -> None:
     broken, foreign, battle = await arena.ready(), await arena.ready(), await arena.ready()
     await redis.delete(f"arena:{{{broken}}}:answer:0")

@@ -1,0 +1,53 @@
+"""A round that a verdict is given on, as Redis has it or, without Redis, as SQL does. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.arena.store import BattleState
+from app.battle import rules
+from app.battle.battle import Battle, Contestant, Status, Vote
+from app.errors import Conflict
+from app.records.values import BattleRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RoundToJudge:
+    """A round that is to be judged: the vote that stands for it, and the entries whose answers have failed."""
+
+    battle: Battle
+    number: int
+    vote: Vote | None
+    failed: frozenset[int] = frozenset()
+
+
+def round_of_state(state: BattleState, number: int) -> RoundToJudge:
+    """The round as Redis has it."""
+    battle = state.document.battle
+    failed = frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
+    return RoundToJudge(battle, number, _vote(battle.votes, number), failed)
+
+
+def round_of_record(record: BattleRecord, number: int) -> RoundToJudge:
+    """The round of a battle that Redis does not have.
+
+    Raises:
+        Conflict: the round was not judged.
+    """
+    vote = _vote(record.votes, number)
+    if vote is not None:
+        return RoundToJudge(opened(record), number, vote)
+    if record.status is Status.RUNNING:  # it is on its way to Redis
+        why = "both answers must be complete before you vote; read the battle for what it waits for"
+        raise Conflict(why, code="not_ready")
+    raise Conflict("the battle is over; start a new one", code="battle_over")
+
+
+def opened(record: BattleRecord) -> Battle:
+    """The battle as it was when it was opened."""
+    contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
+    return rules.open_battle(record.id, record.message, contestants)
+
+
+def _vote(votes: tuple[Vote, ...], number: int) -> Vote | None:
+    return next((vote for vote in votes if vote.round == number), None)
