@@ -32,6 +32,16 @@ class Document:
     request_id: str = ""
     format: int = FORMAT
 
+    @property
+    def id(self) -> str:
+        """The battle's id."""
+        return self.battle.id
+
+    @property
+    def answer_count(self) -> int:
+        """One for each contestant."""
+        return len(self.battle.contestants)
+
 
 _CODEC = TypeAdapter(Document)
 

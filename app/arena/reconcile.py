@@ -17,7 +17,9 @@ from typing import Protocol
 import structlog
 
 from app.arena.document import Document
-from app.arena.store import BattleState, EndBattle, LogEvent, RestoreAnswer, ShowSide, Step, Store, new_name
+from app.arena.states import BattleState
+from app.arena.steps import EndBattle, LogEvent, RestoreAnswer, ShowSide, Step
+from app.arena.store import Store, new_name
 from app.arena.views import Performance, replay, reveal_of
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status

@@ -9,7 +9,7 @@ import structlog
 
 from app.arena.document import Document
 from app.arena.guard import Guard, GuardedWriter
-from app.arena.store import Begun, Store
+from app.arena.store import Store
 from app.arena.writer import AnswerWriter, BatchWriter
 from app.backends.base import GenerationRequest
 from app.battle.rules import lost_without
@@ -44,17 +44,19 @@ class ArenaSink:
         begun = await self._store.begin(job.battle, job.answer, token, host)
         log.debug("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
         if begun.status == "stale":
-            return self._fenced_off(job, token, begun)
+            return self._fenced_off(job, token, begun.name)
         if begun.document is None:
             return None
         # The driver writes each answer in a task of its own: its lines bear the id of the request that asked for it.
         structlog.contextvars.bind_contextvars(request_id=begun.document.request_id)
         request = self._request_of(begun.document, job.model)
-        return await self._guard.wrap(AnswerWriter(self._writer, job.battle, job.answer, token, begun, request), job)
+        return await self._guard.wrap(
+            AnswerWriter(self._writer, job.battle, job.answer, token, begun.name, request), job
+        )
 
-    def _fenced_off(self, job: Job, token: int, begun: Begun) -> AnswerWriter:
+    def _fenced_off(self, job: Job, token: int, name: str) -> AnswerWriter:
         """A newer owner writes this answer: the job is its own, so this attempt is over and nothing is removed."""
-        writer = self._without_request(job, token, begun)
+        writer = self._without_request(job, token, name)
         writer.over.set()
         return writer
 
@@ -62,10 +64,10 @@ class ArenaSink:
         """End an answer that can't be begun: without its request and its guard, which may be what is wrong."""
         begun = await self._store.begin(job.battle, job.answer, token, host)
         if begun.document is not None:
-            await self._without_request(job, token, begun).finish(finish)
+            await self._without_request(job, token, begun.name).finish(finish)
 
-    def _without_request(self, job: Job, token: int, begun: Begun) -> AnswerWriter:
-        return AnswerWriter(self._writer, job.battle, job.answer, token, begun, GenerationRequest(job.model, ()))
+    def _without_request(self, job: Job, token: int, name: str) -> AnswerWriter:
+        return AnswerWriter(self._writer, job.battle, job.answer, token, name, GenerationRequest(job.model, ()))
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Show viewers why the answer is not being written yet."""

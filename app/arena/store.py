@@ -19,21 +19,19 @@ another name, or a key of the battle missing, answers ``gone``.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Generic, Literal, NamedTuple, cast
 
 import msgpack
-import orjson
 from redis.asyncio import Redis
 
 from app.arena.document import Document, decode, encode
 from app.arena.replies import Replies
-from app.battle.battle import Side
-from app.battle.events import Event, error_data
-from app.timing.stopwatch import Timing
+from app.arena.states import D, State, answer_state
+from app.arena.steps import Step, error_json, packed
 
 #: After this many attempts an answer ends as ``interrupted``.
 MOST_ATTEMPTS = 3
@@ -48,94 +46,12 @@ def new_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class LogEvent:
-    """Log an event as it is. A ``round`` takes every answer off stage first."""
-
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class ShowSide:
-    """Put an answer on stage and log what it already has."""
-
-    answer: int
-    round: int
-    side: Side
-
-
-@dataclass(frozen=True, slots=True)
-class EndBattle:
-    """Cancel what is unfinished and log the end; nothing is ever logged after it."""
-
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreAnswer:
-    """Put an answer back that had ended, with a battle that is created; ``error`` is a public code."""
-
-    answer: int
-    text: str
-    finish: str
-    error: str | None
-    timing: Timing
-    host: str
-    leak: str = ""
-
-
-Step = LogEvent | ShowSide | RestoreAnswer | EndBattle
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerState:
-    """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them)."""
-
-    token: int
-    state: str
-    attempts: int
-    finish: str
-    error: Mapping[str, str] | None
-    timing: Timing | None
-    host: str
-    stage: bool
-    text: str
-    leak: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """True when it can be judged."""
-        return self.finish in ("stop", "length")
-
-    @property
-    def failed(self) -> bool:
-        """True when it ended without an answer."""
-        return self.finish in ("error", "cancelled")
-
-
-@dataclass(frozen=True, slots=True)
-class BattleState:
-    """A battle as it was at one moment; ``n`` is the number of the last event of its log."""
-
-    name: str
-    version: int
-    n: int
-    ended: bool
-    document: Document
-    answers: tuple[AnswerState, ...]
-
-    @property
-    def cursor(self) -> str:
-        """The id of the last event."""
-        return f"{self.name}-{self.n}-end" if self.ended else f"{self.name}-{self.n}"
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Generic[D]):
     """``begin``'s answer; ``document`` is there only when ``status`` is started."""
 
     status: Literal["started", "finished", "ended", "stale", "interrupted", "gone"]
     name: str = ""
-    document: Document | None = None
+    document: D | None = None
     attempt: int = 0
 
 
@@ -181,50 +97,29 @@ def _script(name: str) -> str:
 _STORED = ("token", "state", "attempts", "finish", "error", "timing", "host", "stage", "leak")
 
 
-def error_json(code: str) -> str:
-    """A public error as the scripts keep it."""
-    return orjson.dumps(error_data(code)).decode()
-
-
-def _packed_step(step: Step) -> dict[str, object]:
-    match step:
-        case ShowSide(answer, number, side):
-            return {"step": "show", "answer": answer, "round": number, "side": side.value}
-        case RestoreAnswer():
-            return {
-                "step": "restore",
-                "answer": step.answer,
-                "text": step.text,
-                "finish": step.finish,
-                "error": error_json(step.error) if step.error else "",
-                "timing": orjson.dumps(step.timing.to_dict()),
-                "host": step.host,
-                "leak": step.leak,
-            }
-        case EndBattle(event):
-            return {"step": "end", "data": orjson.dumps(dict(event.data))}
-        case LogEvent(event):
-            return {"step": "log", "event": event.name, "data": orjson.dumps(dict(event.data))}
-
-
 def _packed(**call: object) -> list[bytes]:
     """What a script is called with, by name."""
     return [msgpack.packb(call, use_bin_type=False)]
 
 
-class Store:
-    """The only way to the keys of a battle. Raises ``redis.RedisError`` while Redis is unavailable."""
+class LogStore(Generic[D]):
+    """The only way to the keys of a battle, or of what else has a log; ``encode`` and ``decode`` are its document's.
+
+    Raises ``redis.RedisError`` while Redis is unavailable.
+    """
 
     def __init__(
         self,
         redis: Redis,
+        encode: Callable[[D], bytes],
+        decode: Callable[[bytes], D],
         *,
         running_ttl: timedelta = timedelta(hours=24),
         ended_ttl: timedelta = timedelta(hours=1),
         change_id: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._redis = redis
-        self.replies = Replies(redis)
+        self._encode, self._decode = encode, decode
         self._running_ms = int(running_ttl.total_seconds() * 1000)
         self._ended_ms = int(ended_ttl.total_seconds() * 1000)
         self._change_id = change_id
@@ -234,25 +129,24 @@ class Store:
         self._read = redis.register_script(_script("read"))
 
     async def advance(
-        self, name: str, version: int, document: Document, steps: Sequence[Step], change: str | None = None
+        self, name: str, version: int, document: D, steps: Sequence[Step], change: str | None = None
     ) -> AdvanceReply:
         """Replace the document at ``version`` and log ``steps`` in order; version 0 creates the battle."""
-        battle = document.battle
         args = _packed(
-            battle=battle.id,
+            battle=document.id,
             name=name,
             version=version,
             change=change or self._change_id(),
-            document=encode(document),
-            steps=[_packed_step(step) for step in steps],
+            document=self._encode(document),
+            steps=[packed(step) for step in steps],
             running_ms=self._running_ms,
             ended_ms=self._ended_ms,
-            answers=len(battle.contestants),
+            answers=document.answer_count,
             cancelled=error_json("cancelled"),
         )
         return cast(AdvanceReply, (await self._advance(args=args)).decode())
 
-    async def begin(self, battle: str, answer: int, token: int, host: str) -> Begun:
+    async def begin(self, battle: str, answer: int, token: int, host: str) -> Begun[D]:
         """Open an attempt at an answer, fenced by ``token``."""
         args = _packed(
             battle=battle,
@@ -264,29 +158,29 @@ class Store:
             max_attempts=MOST_ATTEMPTS,
         )
         reply = _unpacked(await self._begin(args=args))
-        begun = Begun(reply["status"].decode())
+        status = reply["status"].decode()
         if "attempt" not in reply:
-            return begun
-        return replace(begun, name=reply["name"].decode(), document=decode(reply["document"]), attempt=reply["attempt"])
+            return Begun(status)
+        return Begun(status, reply["name"].decode(), self._decode(reply["document"]), reply["attempt"])
 
     async def write(self, updates: Sequence[AnswerUpdate]) -> list[WriteReply]:
         """Add to answers, in one call for all of them; one reply per update, in order."""
         packed = msgpack.packb(list(updates), use_bin_type=False)
         return [reply.decode() for reply in await self._write(args=[packed, self._running_ms])]
 
-    async def state(self, battle: str, texts: Literal["all", "stage"] = "stage") -> BattleState | None:
+    async def state(self, battle: str, texts: Literal["all", "stage"] = "stage") -> State[D] | None:
         """The battle as it is now, in one piece; None when Redis has no such battle."""
         packed = await self._read(args=_packed(battle=battle, texts=texts))
         if packed is None:
             return None
         found = _unpacked(packed)
-        return BattleState(
+        return State(
             name=found["name"].decode(),
             version=int(found["version"]),
             n=int(found["n"]),
             ended=found["ended"] == b"1",
-            document=decode(found["document"]),
-            answers=tuple(map(_answer_state, found["answers"])),
+            document=self._decode(found["document"]),
+            answers=tuple(map(answer_state, found["answers"])),
         )
 
     async def entries(self, battle: str, after: int) -> list[Entry]:
@@ -314,6 +208,21 @@ class Store:
         return None if name is None else name.decode()
 
 
+class Store(LogStore[Document]):
+    """The store of battles."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        running_ttl: timedelta = timedelta(hours=24),
+        ended_ttl: timedelta = timedelta(hours=1),
+        change_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        super().__init__(redis, encode, decode, running_ttl=running_ttl, ended_ttl=ended_ttl, change_id=change_id)
+        self.replies = Replies(redis)
+
+
 def _unpacked(packed: bytes) -> dict[str, Any]:
     """What a script answers, by name; its values are bytes or numbers, and an answer is such a mapping again."""
     return cast("dict[str, Any]", msgpack.unpackb(packed, raw=True, object_pairs_hook=_named))
@@ -321,19 +230,3 @@ def _unpacked(packed: bytes) -> dict[str, Any]:
 
 def _named(pairs: Iterable[tuple[bytes, Any]]) -> dict[str, Any]:
     return {name.decode(): value for name, value in pairs}
-
-
-def _answer_state(answer: Mapping[str, bytes]) -> AnswerState:
-    error, timing = answer["error"], answer["timing"]
-    return AnswerState(
-        token=int(answer["token"]),
-        state=answer["state"].decode(),
-        attempts=int(answer["attempts"]),
-        finish=answer["finish"].decode(),
-        error=orjson.loads(error) if error else None,
-        timing=Timing.from_dict(orjson.loads(timing)) if timing else None,
-        host=answer["host"].decode(),
-        stage=bool(answer["stage"]),
-        text=answer["text"].decode(),
-        leak=(answer["leak"] or b"").decode(),
-    )

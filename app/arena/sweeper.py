@@ -23,7 +23,8 @@ from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
 from app.arena.reconcile import Reconciler
-from app.arena.store import BattleState, Store
+from app.arena.states import BattleState
+from app.arena.store import Store
 from app.battle.battle import Side
 from app.errors import Unavailable
 from app.records.ledger import Ledger

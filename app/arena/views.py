@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.arena.document import Document
-from app.arena.store import AnswerState, BattleState
+from app.arena.states import AnswerState, BattleState
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, Side, Status
 from app.battle.events import SideView, Snapshot, error_data, vote_data

@@ -15,7 +15,8 @@ from time import monotonic
 import orjson
 from redis.exceptions import RedisError
 
-from app.arena.store import AnswerUpdate, Begun, Store, WriteReply, error_json
+from app.arena.steps import error_json
+from app.arena.store import AnswerUpdate, Store, WriteReply
 from app.backends.base import GenerationRequest
 from app.logs.repeats import Losses
 from app.scheduling.ports import Finish
@@ -27,16 +28,19 @@ RETRY_PAUSE_S = 0.25
 
 
 class AnswerWriter:
-    """One attempt at an answer, see ``app.scheduling.ports.Attempt``; ``leak`` goes with what is sent next."""
+    """One attempt at an answer, see ``app.scheduling.ports.Attempt``; ``leak`` goes with what is sent next.
+
+    ``name`` is the log's: the attempt is over when the log has another one.
+    """
 
     def __init__(
-        self, batch: BatchWriter, battle: str, answer: int, token: int, begun: Begun, request: GenerationRequest
+        self, batch: BatchWriter, battle: str, answer: int, token: int, name: str, request: GenerationRequest
     ) -> None:
         self.request = request
         self.over = asyncio.Event()
         self.leak = ""
         self._batch = batch
-        self._attempt = (battle, begun.name, answer, token)
+        self._attempt = (battle, name, answer, token)
         self._seq = 0
         self._restart = False
         self._texts: list[str] = []

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from app.arena.manager import ArenaManager
 from app.arena.reconcile import Reconciler
 from app.arena.requests import OpenRequest
-from app.arena.store import AnswerUpdate, Store, error_json
+from app.arena.steps import error_json
+from app.arena.store import AnswerUpdate, Store
 from app.battle.events import Snapshot
 from app.timing.stopwatch import Timing
 from tests.arena.in_memory import MemoryDispatcher, MemoryLedger

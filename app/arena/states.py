@@ -1,0 +1,92 @@
+"""What is read of a battle, or of whatever else has a log, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import orjson
+
+from app.arena.document import Document
+from app.timing.stopwatch import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerState:
+    """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them)."""
+
+    token: int
+    state: str
+    attempts: int
+    finish: str
+    error: Mapping[str, str] | None
+    timing: Timing | None
+    host: str
+    stage: bool
+    text: str
+    leak: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """True when it can be judged."""
+        return self.finish in ("stop", "length")
+
+    @property
+    def failed(self) -> bool:
+        """True when it ended without an answer."""
+        return self.finish in ("error", "cancelled")
+
+
+class Logged(Protocol):
+    """What a log belongs to: a battle, or whatever else has answers; ``id`` is in the names of its keys."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def answer_count(self) -> int:
+        """How many answers it has, from its beginning on."""
+        ...
+
+
+D = TypeVar("D", bound=Logged)
+
+
+@dataclass(frozen=True, slots=True)
+class State(Generic[D]):
+    """A battle as it was at one moment; ``n`` is the number of the last event of its log."""
+
+    name: str
+    version: int
+    n: int
+    ended: bool
+    document: D
+    answers: tuple[AnswerState, ...]
+
+    @property
+    def cursor(self) -> str:
+        """The id of the last event."""
+        return f"{self.name}-{self.n}-end" if self.ended else f"{self.name}-{self.n}"
+
+
+BattleState = State[Document]
+
+
+def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
+    """An answer as the script ``read`` gives it."""
+    error, timing = answer["error"], answer["timing"]
+    return AnswerState(
+        token=int(answer["token"]),
+        state=answer["state"].decode(),
+        attempts=int(answer["attempts"]),
+        finish=answer["finish"].decode(),
+        error=orjson.loads(error) if error else None,
+        timing=Timing.from_dict(orjson.loads(timing)) if timing else None,
+        host=answer["host"].decode(),
+        stage=bool(answer["stage"]),
+        text=answer["text"].decode(),
+        leak=(answer["leak"] or b"").decode(),
+    )
