@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.arena.store import BattleState
+from app.arena.states import BattleState
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, Status, Vote
 from app.errors import Conflict
