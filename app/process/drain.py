@@ -73,6 +73,8 @@ def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Calla
     """Drain at the signal, and pass it to uvicorn afterwards: until then load balancers are answered 503.
 
     At Ctrl-C, or a second signal, uvicorn has it at once; what the drivers still need follows with the lifespan's end.
+    A closed terminal (SIGHUP) counts as SIGTERM, unless it is ignored as under nohup; a worker leaves it to its parent,
+    whose SIGTERM follows.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -101,6 +103,14 @@ def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Calla
 
     for number in before:
         signal.signal(number, lambda number, _: loop.call_soon_threadsafe(begin, number))
+    hung_up = signal.getsignal(signal.SIGHUP)
+    if hung_up is signal.SIG_DFL:
+        before[signal.SIGHUP] = hung_up
+        is_worker = parent_process() is not None
+        signal.signal(
+            signal.SIGHUP,
+            signal.SIG_IGN if is_worker else lambda *_: loop.call_soon_threadsafe(begin, signal.SIGTERM),
+        )
     try:
         yield
     finally:

@@ -109,8 +109,9 @@ class SchedulerProcess:
         Raises:
             ConfigurationError: a worker ended before it drove anything; its own line is on stderr.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._forward)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as SIGHUP is under nohup
+                signal.signal(number, self._forward)
         try:
             for _ in range(self._count):
                 self._start()
@@ -123,9 +124,10 @@ class SchedulerProcess:
 
     def _forward(self, number: int, _: object) -> None:
         self._signal = number
+        forwarded = signal.SIGTERM if number == signal.SIGHUP else number  # a closed terminal ends all in order
         for worker in self._workers:
             if worker.pid is not None and worker.is_alive():
-                os.kill(worker.pid, number)
+                os.kill(worker.pid, forwarded)
 
     def _start(self) -> None:
         up = self._context.Event()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 import threading
@@ -102,7 +103,24 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
     if workers == 1:
         uvicorn.Server(config).run(sockets=[listening])
     else:
-        Multiprocess(config, sockets=[listening]).run()
+        Workers(config, sockets=[listening]).run()
+
+
+class Workers(Multiprocess):
+    """uvicorn's parent of several workers, which takes SIGHUP for a reload and would outlive its closed terminal.
+
+    Here SIGHUP ends it as SIGTERM does, unless it was ignored from the start, as under nohup.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().__init__(config, sockets)
+        if ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def handle_hup(self) -> None:
+        """The terminal was closed: end in order."""
+        self.should_exit.set()
 
 
 @contextmanager

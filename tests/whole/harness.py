@@ -187,8 +187,13 @@ def serve(folder: Path, settings: Mapping[str, str], *flags: str) -> Instance:
     return arena(folder, settings, "serve", "--port", "0", *flags)
 
 
-def arena(folder: Path, settings: Mapping[str, str], *arguments: str) -> Instance:
-    """Start a command that goes on until it is ended; the caller waits for its line and closes it."""
+def arena(
+    folder: Path, settings: Mapping[str, str], *arguments: str, first: Callable[[], object] | None = None
+) -> Instance:
+    """Start a command that goes on until it is ended; the caller waits for its line and closes it.
+
+    ``first`` is called in the child before the command.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"{arguments[0]}-{len(list(folder.glob('*.log')))}.log"
     command = [sys.executable, "-m", "app.cli", *arguments]
@@ -201,6 +206,7 @@ def arena(folder: Path, settings: Mapping[str, str], *arguments: str) -> Instanc
             stdout=subprocess.PIPE,
             stderr=stderr,
             start_new_session=True,
+            preexec_fn=first,
         )
     return Instance(process, log)
 
