@@ -13,6 +13,7 @@ import pytest
 from app.backends.base import Backend, GenerationOptions
 from app.backends.scripted import ScriptedBackend
 from app.hosts.host import Host
+from app.metrics.counters import Counters
 from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.driver.policy import Policy
@@ -78,6 +79,7 @@ class SharedHost:
         lease: Lease | None = None,
         intervals: Intervals = SHORT_INTERVALS,
         share: Share | None = None,
+        counters: Counters | None = None,
         **room: int,
     ) -> Driver:
         """Drive the host with another ``backend`` or ``lease``; ``room`` has fields of the host."""
@@ -90,6 +92,7 @@ class SharedHost:
                 sink=self.sink,
                 reports=MemoryReports(),
                 share=share or Everything(),
+                counters=counters or Counters(),
             ),
             Policy(lambda _: OPTIONS, intervals=intervals),
         )

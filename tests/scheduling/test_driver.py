@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from app.backends.base import (
     BackendUnavailable,
+    BadRequest,
     Chunk,
     GenerationOptions,
     GenerationRequest,
@@ -21,6 +22,7 @@ from app.backends.base import (
 )
 from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
+from app.metrics.counters import Counters
 from app.scheduling.job import Job, Priority
 from tests.helpers import wait_until
 from tests.scheduling.conftest import LONG_TERM, SHORT_INTERVALS, SharedHost, job
@@ -488,7 +490,7 @@ async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(shared:
         await wait_until(shared.ended(one))
     (line,) = [line for line in logs if line["event"] == "answer_finished"]
     assert (line["battle"], line["answer"], line["host"], line["model"]) == ("battle1", 1, "gpu", "a")
-    assert (line["class"], line["reason"], line["attempt"]) == ("stop", "stop", 1)
+    assert (line["class"], line["reason"], line["attempt"]) == ("", "stop", 1), "there is no class of error"
     assert {"queue_s", "load_s", "ttft_s", "total_s", "tokens", "tokens_per_s", "cold"} <= set(line)
     assert "secret" not in repr(logs)
     assert [entry["event"] for entry in logs if entry["event"].startswith(("lease", "model"))] == [
@@ -496,6 +498,17 @@ async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(shared:
         "model_loading",
         "model_loaded",
     ]
+
+
+async def test_only_an_answer_that_failed_is_counted_with_a_cause(shared: SharedHost) -> None:
+    good, bad, counters = job(1, "a"), job(2, "b"), Counters()
+    scripts = {"a": [Script.of("So.")], "b": [Script.of(BadRequest("no"))]}
+    shared.open(ScriptedBackend(scripts, resident=["a", "b"]), counters=counters)
+    await shared.put(good, bad)
+    await wait_until(shared.ended(good))
+    await wait_until(shared.ended(bad))
+    ended = [series[2:] for series in counters.counted if series[0] == "arena_answers_total"]
+    assert sorted(ended) == [("a", "stop", ""), ("b", "error", "bad_request")]
 
 
 async def test_from_the_nudge_to_the_request_nothing_polls(shared: SharedHost) -> None:

@@ -217,7 +217,6 @@ class AttemptRunner:
             )
         if blank:
             return self._failed("empty", "empty", "nothing that can be seen")
-        self.cause = last.finish_reason
         return Finish(last.finish_reason, self._watch.stop())
 
     async def _drained(self, attempt: Attempt) -> tuple[Chunk, bool]:
