@@ -108,7 +108,7 @@ class ArenaManager(Lookup):
         if state is not None:
             return self._addressed(snapshot_of(state))
         record = await self.record(battle_id)
-        if is_opening(record) and await self._never_opened(record):
+        if is_opening(record, self._ledger.clock()) and await self._never_opened(record):
             # Whichever worker reaches Redis first opens it; the other finds it open.
             return await self._begin(Document(opened(record), record.system, self._named))
         if record.status is Status.RUNNING:

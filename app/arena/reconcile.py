@@ -8,10 +8,9 @@ logged.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -104,10 +103,10 @@ def _stage(battle: Battle) -> tuple[Step, ...]:
     return (LogEvent(round_event(battle)), *shows)
 
 
-def is_opening(record: BattleRecord) -> bool:
+def is_opening(record: BattleRecord, now: datetime) -> bool:
     """Whether a battle that Redis does not have is so young that its log is on the way there. Judged, it was there."""
     unjudged = record.status is Status.RUNNING and not record.votes
-    return unjudged and datetime.now(UTC) - record.created_at < OPENING
+    return unjudged and now - record.created_at < OPENING
 
 
 def opening_steps(battle: Battle) -> tuple[Step, ...]:
@@ -127,7 +126,6 @@ class Reconciler:
         prefetch: int = 1,
         named: bool = False,
         battle_ttl: timedelta = timedelta(hours=24),
-        clock: Callable[[], float] = time.time,
         describe: Describe = lambda document, model, host: None,  # noqa: ARG005 - nothing is known
         is_fallback: Callable[[str], bool] = lambda host: False,  # noqa: ARG005 - there is none
         counters: Counters | None = None,
@@ -138,7 +136,6 @@ class Reconciler:
         self._prefetch = prefetch
         self._named = named
         self._battle_ttl = battle_ttl
-        self._clock = clock
         self._describe = describe
         self._is_fallback = is_fallback
         self._counters = counters or Counters()
@@ -166,7 +163,8 @@ class Reconciler:
         """Ask the drivers for the answers that a battle needs now, except those that are ``finished``."""
         wanted = [(battle.pair.on(side), Priority.INTERACTIVE) for side in Side]
         wanted += [(entry, Priority.PREFETCH) for entry in battle.waiting[: self._prefetch]]
-        jobs = [_job(battle, e, self._clock(), priority) for e, priority in wanted if e not in finished]
+        now = self._ledger.clock().timestamp()
+        jobs = [_job(battle, e, now, priority) for e, priority in wanted if e not in finished]
         if not jobs or not battle.running:
             return
         if not await self._enqueued(battle, jobs):
@@ -248,9 +246,9 @@ class Reconciler:
         """Redis has no such battle: lost with its Redis it is rebuilt, expired by its TTL it is stopped."""
         if record.status is not Status.RUNNING:
             return False
-        if is_opening(record) and await self._store.name_of(record.id) is None:
+        if is_opening(record, self._ledger.clock()) and await self._store.name_of(record.id) is None:
             return False
-        if datetime.now(UTC) - record.created_at > self._battle_ttl:
+        if self._ledger.clock() - record.created_at > self._battle_ttl:
             await self._ledger.end_battle(record.id, Status.STOPPED)
             log.warning("battle_expired", battle=record.id)
             return False

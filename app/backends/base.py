@@ -180,7 +180,8 @@ class Overlong(BackendBroken):
 class LoadedModel:
     """A model that a server holds in memory (Ollama: an entry of /api/ps).
 
-    ``expires_at`` is when it leaves unless it is used (Unix time in seconds); None when the server does not say.
+    ``expires_at`` is when it leaves unless it is used, ``listed_at`` when the server said so (Unix time in seconds by
+    its own clock, the latter to half a second); None when it does not say.
     """
 
     name: str
@@ -188,6 +189,7 @@ class LoadedModel:
     vram_bytes: int
     context_length: int | None = None
     expires_at: float | None = None
+    listed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import parsedate_to_datetime
 
 from app.backends.base import BackendError, BackendUnavailable, UpstreamFailed
 from app.backends.exchange import Exchange
@@ -22,11 +23,15 @@ LARGEST_ERROR = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole response; ``location`` is where a redirect leads."""
+    """A whole response; ``location`` is where a redirect leads.
+
+    ``at`` is Unix time by the server's clock, known to half a second; None where it does not tell.
+    """
 
     status: int
     body: bytes
     location: str = ""
+    at: float | None = None
 
 
 class ModelServer:
@@ -72,12 +77,20 @@ class ModelServer:
                 exchange = await self.send(method, path, body)
                 await exchange.headers()
                 refuse_compressed(exchange)
-                return Reply(exchange.status, await _whole(exchange), exchange.location)
+                return Reply(exchange.status, await _whole(exchange), exchange.location, served_at(exchange.date))
         except TimeoutError:
             raise late(f"no answer to {path} within {limit.total_seconds():g} s") from None
         finally:
             if exchange is not None:
                 exchange.close()
+
+
+def served_at(date: str) -> float | None:
+    """Unix time by a ``Date`` header, which is cut to whole seconds: the middle of its second."""
+    try:
+        return parsedate_to_datetime(date).timestamp() + 0.5
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def refuse_compressed(exchange: Exchange) -> None:

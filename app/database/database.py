@@ -58,6 +58,7 @@ MIGRATION_WAIT = timedelta(seconds=60)
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_KEY = 0x61_72_65_6E_61  # "arena": the number of PostgreSQL's advisory lock
+_SERVER_TIME = sa.text("SELECT extract(epoch FROM clock_timestamp())")
 _READ, _WRITE = "database-read", "database-write"
 _alembic_turn = threading.Lock()  # Alembic keeps what it works on in global names
 
@@ -75,6 +76,7 @@ class Database:
         where = parse(url)
         file = sqlite_file(where)
         self._busy = busy
+        self._has_clock = file is None
         self._connections = (
             PostgresConnections(where, busy, pool_size) if file is None else SqliteConnections(file, busy, pool_size)
         )
@@ -97,6 +99,16 @@ class Database:
     async def ping(self) -> None:
         """Prove that the database answers; raises ``Unavailable`` when it is unavailable."""
         await self.read(lambda connection: connection.execute(sa.text("SELECT 1")).scalar_one())
+
+    async def time(self) -> float | None:
+        """Unix time by the server's clock, in seconds; None for SQLite, whose clock is this machine's.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        if not self._has_clock:
+            return None
+        return await self.read(lambda connection: float(connection.execute(_SERVER_TIME).scalar_one()))
 
     async def aclose(self) -> None:
         """Let the work at hand end, then close all connections; later calls are refused as ``Unavailable``."""

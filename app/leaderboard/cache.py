@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
-from time import monotonic
+from time import monotonic, time
 
 import orjson
 import structlog
@@ -58,11 +58,12 @@ class LeaderboardCache:
         every: timedelta = EVERY,
         patience: timedelta = PATIENCE,
         categories: Collection[str] = (),
+        clock: Callable[[], float] = time,
     ) -> None:
         self._categories = categories
         self._database = database
         self._current = current
-        self._snapshots = BoardStore(redis)
+        self._snapshots = BoardStore(redis, clock)
         self._turn = RefitTurn(redis)
         self._every = every
         self._patience_s = patience.total_seconds()

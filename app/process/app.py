@@ -24,6 +24,7 @@ from app.arena.viewing import Viewing
 from app.arena.writer import BatchWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.database.address import ignored_words
+from app.database.clock import DatabaseClock
 from app.database.database import Database
 from app.database.engines import database_url
 from app.database.schema import ready
@@ -51,6 +52,7 @@ from app.redis.embedded.server import embedded_redis
 from app.scheduling.lease import HostLease
 from app.settings.settings import Settings, load_settings
 from app.tasks import Supervisor
+from app.timing.time import Time
 from app.web import application
 from app.web.shared.fleet import fleet_on, troubles
 from app.web.shared.services import Readiness, Services
@@ -113,7 +115,10 @@ async def built(settings: Settings) -> AsyncIterator[ArenaProcess]:
         database = await _database(settings, stack)
         hosts = hosts_from(settings)
         backends = backends_of(settings, hosts, stack)
-        process = ArenaProcess(settings, redis, subscriber, database, hosts, backends)
+        clock = DatabaseClock(database)
+        with suppress(Unavailable):  # it is asked again until it answers
+            await clock.sync()
+        process = ArenaProcess(settings, redis, subscriber, database, clock, hosts, backends)
         stack.push_async_callback(process.aclose)
         yield process
 
@@ -160,16 +165,18 @@ class ArenaProcess:
         redis: Redis,
         subscriber: Redis,
         database: Database,
+        clock: DatabaseClock,
         hosts: tuple[Host, ...],
         backends: dict[str, Backend],
     ) -> None:
         self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
-        ledger = Ledger(database)
+        self._clock = clock
+        ledger = Ledger(database, clock.now)
         self._stores = Stores(redis, database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
         self._writer = BatchWriter(self._store, settings.arena_tick)
-        self._hosting = HostsWiring(settings, redis, subscriber, hosts, backends)
+        self._hosting = HostsWiring(settings, redis, subscriber, hosts, backends, Time(now=clock.time))
         self.roster = self._hosting.roster
         self._reconciler = Reconciler(
             self._store,
@@ -192,7 +199,7 @@ class ArenaProcess:
             events_path=events_path,
         )
         names = [table.name for table in settings.categories]
-        self._boards = LeaderboardCache(redis, database, self._contestants, categories=names)
+        self._boards = LeaderboardCache(redis, database, self._contestants, categories=names, clock=clock.time)
         self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
         sink = ArenaSink(
             self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
@@ -218,6 +225,7 @@ class ArenaProcess:
     @asynccontextmanager
     async def driving(self, supervisor: Supervisor) -> AsyncIterator[Drain]:
         """Run what every process has, and its drivers if it is to have any; the end of the block drains them."""
+        supervisor.keep("clock", self._clock.run)
         supervisor.keep("writer", self._writer.run)
         supervisor.keep("sweeper", self._sweeper.run)
         supervisor.keep("roster", self.roster.run)
@@ -239,15 +247,22 @@ class ArenaProcess:
         supervisor.keep("hub-refresh", self._hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
         words = {table.name: table.words for table in self._settings.categories}
-        supervisor.keep("tagger", Tagger(self._database, Categories.of(words)).run)
+        supervisor.keep("tagger", Tagger(self._database, Categories.of(words), self._clock.now).run)
         if self._settings.arena_retention is not None:
-            supervisor.keep("retention", Retention(self._database, self._settings.arena_retention).run)
+            retention = Retention(self._database, self._settings.arena_retention, self._clock.now)
+            supervisor.keep("retention", retention.run)
 
     def services(self) -> Services:
         """What the routes work with."""
         hosting = self._hosting
         fleet = fleet_on(
-            self._redis, self._hosts, self.roster, hosting.reports, warm=hosting.router.warm, doctor=self._diagnose
+            self._redis,
+            self._hosts,
+            self.roster,
+            hosting.reports,
+            warm=hosting.router.warm,
+            doctor=self._diagnose,
+            now=self._clock.time,
         )
         return Services(
             settings=self._settings,

@@ -26,6 +26,7 @@ from app.scheduling.lease import HostLease
 from app.scheduling.ports import AnswerSink, Ports
 from app.scheduling.report import HostReports
 from app.settings.settings import Settings
+from app.timing.time import Time
 
 
 def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack) -> dict[str, Backend]:
@@ -37,7 +38,7 @@ def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack
 
 
 class HostsWiring:
-    """What one process has of the hosts."""
+    """What one process has of the hosts; ``time`` tells the same date to the processes of all machines."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class HostsWiring:
         subscriber: Redis,
         hosts: Sequence[Host],
         backends: dict[str, Backend],
+        time: Time,
     ) -> None:
         self.hosts = tuple(hosts)
         self.counters = Counters(redis)
@@ -54,7 +56,7 @@ class HostsWiring:
         # One line for each trouble, not one from each worker: the parent has probed before it started them.
         on_trouble = warn if parent_process() is None else ignore
         self.roster = Roster(hosts, backends, settings.arena_models, on_trouble=on_trouble)
-        self._settings, self._redis, self._backends = settings, redis, backends
+        self._settings, self._redis, self._backends, self._time = settings, redis, backends, time
         self._queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
         self.router = Router(
             hosts,
@@ -65,6 +67,7 @@ class HostsWiring:
             assignments=HostAssignments(redis),
             alive=self.roster.reaches,
             counters=self.counters,
+            time=time,
         )
 
     def is_fallback(self, host: str) -> bool:
@@ -92,7 +95,7 @@ class HostsWiring:
             load_limit=self._settings.arena_load_limit,
             intervals=Intervals(probe_every=self._settings.arena_probe),
         )
-        return Driver(host, ports, policy)
+        return Driver(host, ports, policy, self._time)
 
     def _kept_on(self, host: Host) -> Callable[[], Sequence[str]] | None:
         """What a host should hold while nothing waits; a fallback nothing: it is only the last resort."""

@@ -46,16 +46,19 @@ from app.records.values import (
 
 
 def utc_now() -> datetime:
-    """The time of the wall clock."""
+    """The time of this machine's clock."""
     return datetime.now(UTC)
 
 
 class Ledger:
-    """Reads and writes the records of all battles; every method raises ``Unavailable`` while the database is."""
+    """Reads and writes the records of all battles; every method raises ``Unavailable`` while the database is.
+
+    ``clock`` dates all rows and is what their ages are compared with: the same on all machines (``DatabaseClock``).
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = utc_now) -> None:
         self._database = database
-        self._clock = clock
+        self.clock = clock
         self.feedback = FeedbackBook(database)
 
     async def open_battle(self, battle: NewBattle) -> BattleRecord:
@@ -67,7 +70,7 @@ class Ledger:
         Raises:
             Conflict: the key was used for another request, or the id for another battle.
         """
-        row = battle_row(battle, self._clock())
+        row = battle_row(battle, self.clock())
 
         def work(connection: Connection) -> BattleRecord | None:
             if connection.execute(statements.open_battle(connection), row).rowcount == 1:
@@ -116,7 +119,7 @@ class Ledger:
         Raises:
             NotFound: there is no such battle.
         """
-        now = self._clock()
+        now = self.clock()
 
         def work(connection: Connection) -> Status:
             found = connection.execute(statements.STATUS, {"of": battle_id}).scalar()
@@ -140,7 +143,7 @@ class Ledger:
 
     async def unended(self, older_than: timedelta, limit: int, after: Unended = BEFORE_ALL) -> tuple[Unended, ...]:
         """Battles that still run and were opened longer ago than ``older_than``: the oldest that come ``after`` one."""
-        given = {"before": self._clock() - older_than, "limit": limit, "at": after.created_at, "after": after.id}
+        given = {"before": self.clock() - older_than, "limit": limit, "at": after.created_at, "after": after.id}
         rows = await self._database.read(lambda c: c.execute(statements.UNENDED, given).all())
         return tuple(Unended(*row) for row in rows)
 
@@ -157,7 +160,7 @@ class Ledger:
         """
         if not answers and not rounds:
             return
-        now = self._clock()
+        now = self.clock()
 
         def work(connection: Connection) -> None:
             new = unsaved(connection, battle_id, answers)
@@ -222,7 +225,7 @@ class Ledger:
             NotFound: there is no such battle.
             Conflict: ``key`` was used in this battle for another round or verdict, or its vote was taken back.
         """
-        now = self._clock()
+        now = self.clock()
         move = moving(battle_id, round, outcome, now)
         judged = Vote(round, verdict, pair)
         row = vote_row(battle_id, judged, now) | {"idempotency_key": key, "request_hash": request_hash}
@@ -258,7 +261,7 @@ class Ledger:
 
         The row stays, with the time at which it was taken back; another vote may then judge the round.
         """
-        now = self._clock()
+        now = self.clock()
         taken = {"of": battle_id, "at": round, "since": now - within, "now": now}
         move = {"of": battle_id, "at": round, "next": round + 1}
 
@@ -281,7 +284,7 @@ class Ledger:
         Raises:
             NotFound: there is no such battle.
         """
-        end = {"of": battle_id, "to": status.value, "ended": self._clock()}
+        end = {"of": battle_id, "to": status.value, "ended": self.clock()}
 
         def work(connection: Connection) -> Status | None:
             if connection.execute(statements.END, end).rowcount == 1:

@@ -18,12 +18,16 @@ class MemoryLedger:
         self.battles: dict[str, BattleRecord] = {}
         self.saved: dict[str, dict[int, AnswerRecord]] = {}
 
+    def clock(self) -> datetime:
+        """The time."""
+        return datetime.now(UTC)
+
     async def open_battle(self, new: NewBattle) -> BattleRecord:
         record = BattleRecord(
             **{name: getattr(new, name) for name in NewBattle.__slots__},
             status=Status.RUNNING,
             round=1,
-            created_at=datetime.now(UTC),
+            created_at=self.clock(),
             created=True,
         )
         self.battles[new.id] = record

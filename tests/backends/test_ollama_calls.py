@@ -83,6 +83,15 @@ async def test_loaded_models_come_with_their_memory(canned: Canned) -> None:
     )
 
 
+async def test_when_a_list_was_made_is_told_by_the_servers_own_clock(canned: Canned) -> None:
+    canned.respond({"models": [{"name": "m", "size": 1}]})
+    canned.headers = "Date: Thu, 26 Nov 2026 20:00:00 GMT\r\n"
+    (model,) = await canned.backend.loaded()
+    assert model.listed_at == datetime(2026, 11, 26, 20, 0, 0, 500_000, tzinfo=UTC).timestamp()
+    canned.headers = "Date: yesterday\r\n"
+    assert [one.listed_at for one in await canned.backend.loaded()] == [None]
+
+
 @pytest.mark.parametrize("body", [{"models": []}, {"models": None}, {}])
 async def test_no_models_are_no_models(canned: Canned, body: dict[str, object]) -> None:
     canned.respond(body)

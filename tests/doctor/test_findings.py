@@ -136,6 +136,21 @@ def test_a_model_that_nobody_used_for_a_whole_keep_alive_may_leave() -> None:
     assert codes(seen(healthy(loaded=loaded), reports={"gpu": busy})) == [("keep_alive_too_short", "warning")]
 
 
+@pytest.mark.parametrize("ahead_s", [-600.0, 600.0])
+def test_a_host_with_a_wrong_clock_is_not_told_that_its_models_expire_or_are_stuck(ahead_s: float) -> None:
+    loaded = tuple(LoadedModel(name, 6 * GIB, 6 * GIB, 4096, NOW + 300 + ahead_s) for name in TRIO)
+    wrong = seen(healthy(loaded=loaded, skew_s=ahead_s))
+    right = seen(healthy(loaded=tuple(replace(one, expires_at=NOW + 300) for one in loaded)))
+    assert codes(right) == [("keep_alive_too_short", "warning")]
+    assert [code for code in codes(wrong) if code[0] != "clock_skew"] == codes(right)
+
+
+def test_a_host_and_a_database_whose_clocks_agree_need_no_correction() -> None:
+    both = ObservedDatabase("postgresql://db/arena", skew_s=600.0)
+    host = healthy(skew_s=600.0)
+    assert seen(host, database=both).expires_at(host, host.loaded[0]) == host.loaded[0].expires_at
+
+
 def test_a_time_in_the_past_of_a_model_that_writes_is_not_called_stuck() -> None:
     loaded = (LoadedModel(TRIO[0], 6 * GIB, 6 * GIB, 4096, NOW - 300),)
     report = HostReport("gpu", NOW, running_by_model={TRIO[0]: 1})

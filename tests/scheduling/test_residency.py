@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +16,7 @@ from app.scheduling.driver.residency import Residency
 from app.scheduling.planning.budget import Budget
 from app.scheduling.planning.planner import Unload
 from app.timing.history import History
+from tests.helpers import known
 from tests.scheduling.conftest import OPTIONS, Clock
 
 GB = 10**9
@@ -310,3 +311,20 @@ async def test_an_answer_makes_its_model_the_most_recently_used(memory: Memory, 
         "a": (0.0, 50.0),
         "b": (0.0, 0.0),
     }
+
+
+@pytest.mark.parametrize("ahead_s", [-300.0, 300.0])
+async def test_when_a_model_expires_goes_by_the_servers_own_clock(memory: Memory, clock: Clock, ahead_s: float) -> None:
+    kept = replace(on_card("a", expires=100.0 + ahead_s), listed_at=clock() + ahead_s)
+    await memory.sees(kept)
+    assert known(memory.residency.listed["a"].entry.expires_at) == pytest.approx(100.0)
+    await memory.sees()
+    await memory.sees(kept)
+    clock.now = 98.0
+    await memory.sees()
+    assert memory.noted == [("unloaded_by_others", "a"), ("expired", "a")]
+
+
+async def test_a_second_between_two_clocks_is_none(memory: Memory, clock: Clock) -> None:
+    await memory.sees(replace(on_card("a", expires=100.0), listed_at=clock() + 1.4))
+    assert memory.residency.listed["a"].entry.expires_at == 100.0

@@ -30,7 +30,6 @@ from app.backends.base import (
 from app.backends.exchange import Exchange
 from app.backends.ollama.calls import (
     InstalledReply,
-    LoadedReply,
     OllamaCalls,
     OrderReply,
     VersionReply,
@@ -115,7 +114,7 @@ class OllamaBackend:
 
     async def loaded(self) -> tuple[LoadedModel, ...]:
         """What is in memory now; a model that is still being loaded is not listed by Ollama."""
-        return (await self._calls.get("/api/ps", LoadedReply, self._limits.probe)).values()
+        return await self._calls.loaded(self._limits.probe)
 
     async def installed(self) -> tuple[InstalledModel, ...]:
         """What could be loaded, newest first."""

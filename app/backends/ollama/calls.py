@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, TypeVar
 
@@ -122,6 +123,12 @@ class OllamaCalls:
 
     def __init__(self, server: ModelServer) -> None:
         self._server = server
+
+    async def loaded(self, limit: timedelta) -> tuple[LoadedModel, ...]:
+        """What is in memory; BackendError when that is not told within ``limit``."""
+        answer = await self._server.ask("GET", "/api/ps", None, limit)
+        models = _understood(answer, LoadedReply).values()
+        return tuple(replace(model, listed_at=answer.at) for model in models)
 
     async def get(self, path: str, reply: type[_R], limit: timedelta) -> _R:
         """GET ``path``; BackendError when the answer is not a ``reply`` within ``limit``."""

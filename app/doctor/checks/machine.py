@@ -6,12 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from app.database.address import ignored_words
 from app.doctor.finding import Finding
-from app.doctor.probing.observation import Observation
+from app.doctor.probing.observation import SKEW_S, Observation
 from app.doctor.texts import machine as texts
 from app.doctor.texts.commands import THIS_MACHINE, machine_of
-
-SKEW_S = 5.0
-"""Clocks may differ by this much: a Date header is cut to seconds, and the round trip takes its time."""
 
 
 def on_settings(seen: Observation) -> Iterator[Finding]:

@@ -114,9 +114,10 @@ def _seconds_left(host: ObservedHost, seen: Observation) -> dict[str, float]:
     left = {}
     for resident in host.loaded:
         ours = any(same_model(resident.name, model) for model in seen.contestants[host.host.name])
-        if not ours or resident.expires_at is None:
+        expires_at = seen.expires_at(host, resident)
+        if not ours or expires_at is None:
             continue
         as_asked = used.get(key(resident.name), 0.0) + keep_s
-        if abs(resident.expires_at - as_asked) > _IDLE_S:
-            left[resident.name] = resident.expires_at - seen.now
+        if abs(expires_at - as_asked) > _IDLE_S:
+            left[resident.name] = expires_at - seen.now
     return left

@@ -57,6 +57,9 @@ class Shape:
 
 UNKNOWN_SHAPE = Shape()
 
+SKEW_S = 5.0
+"""Clocks that differ by less are taken for the same: a Date header is known to a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObservedHost:
@@ -147,9 +150,10 @@ class ObservedDatabase:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """Everything at the Unix time ``now``. ``driven`` and ``waiting`` (jobs in the queue) are by host.
+    """Everything at the Unix time ``now``, which is by the database's clock, as reports are.
 
-    Both are empty while Redis is unavailable, as are ``reports``.
+    ``driven`` and ``waiting`` (jobs in the queue) are by host. Both are empty while Redis is unavailable, as are
+    ``reports``.
     """
 
     settings: Settings
@@ -197,6 +201,13 @@ class Observation:
     def answers_of(self, host: str) -> tuple[ObservedAnswer, ...]:
         """The recent answers that ``host`` wrote."""
         return tuple(answer for answer in self.database.answers if answer.host == host)
+
+    def expires_at(self, host: ObservedHost, model: LoadedModel) -> float | None:
+        """When a model of ``host`` expires, by the clock of ``now`` instead of the host's."""
+        ahead_s = (host.skew_s or 0.0) - (self.database.skew_s or 0.0)
+        if model.expires_at is None or abs(ahead_s) < SKEW_S:
+            return model.expires_at
+        return model.expires_at - ahead_s
 
     def options(self, model: str) -> GenerationOptions:
         """The options that the arena sends for ``model``."""

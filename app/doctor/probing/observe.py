@@ -62,10 +62,11 @@ async def observe(
         stored = group.create_task(probe_database(database, wall), name="doctor: database")
         seen = group.create_task(_redis(redis, settings, names, wall), name="doctor: redis")
         work = group.create_task(_work(redis, names, reports), name="doctor: reports")
-    known = work.result()
+    known, database_seen = work.result(), stored.result()
     hosts_seen = tuple(probe.result() for probe in probes)
+    now = wall() + (database_seen.skew_s or 0.0)  # the drivers date their reports by the database's clock
     return Observation(
-        settings, wall(), hosts_seen, seen.result(), stored.result(), known.reports, known.driven, known.waiting
+        settings, now, hosts_seen, seen.result(), database_seen, known.reports, known.driven, known.waiting
     )
 
 

@@ -7,14 +7,13 @@ import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from pydantic import BaseModel
 
 from app.backends.exchange import Exchange
 from app.backends.ollama.rows import decoded
-from app.backends.server import LARGEST_REPLY, body_of
+from app.backends.server import LARGEST_REPLY, body_of, served_at
 from app.backends.target import Target
 from app.doctor.probing.observation import Reach
 from app.network.connecting import resolved
@@ -75,11 +74,8 @@ def _refuse_broken(exchange: Exchange, left_off: bool) -> None:
 
 
 def _skew_s(date: str, now: float) -> float | None:
-    """A Date header is cut to whole seconds, so half a second is added."""
-    try:
-        return parsedate_to_datetime(date).timestamp() + 0.5 - now
-    except (ValueError, TypeError, OverflowError):
-        return None
+    theirs = served_at(date)
+    return None if theirs is None else theirs - now
 
 
 def parsed(body: bytes, reply: type[M]) -> M | None:

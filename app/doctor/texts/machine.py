@@ -26,8 +26,9 @@ def clock_skew(subject: str, machine: str, skew_s: float) -> Finding:
         "clock_skew",
         "warning",
         subject,
-        cause=f"the clock of {machine} is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}: waiting times, "
-        "expiry times and the times of votes are off by that much",
+        cause=f"the clock of {machine} is {abs(skew_s):.0f} s {'ahead' if skew_s > 0 else 'behind'}: the "
+        "arena goes by the database's clock, but the times in logs can't be compared, and if it is the database's, "
+        "battles and votes have a wrong date",
         remedy=f"set the clock of {machine} by NTP",
         command="sudo timedatectl set-ntp true && timedatectl",
     )

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
-from math import ceil
 from typing import Any
 
 import structlog
@@ -23,6 +22,9 @@ from app.scheduling.job import Job, Priority
 
 JOBS_TTL = timedelta(hours=24)
 """How long the jobs of a host outlive the newest enqueue."""
+
+PREWARM_TTL = timedelta(minutes=10)
+"""How long prewarm requests are kept; those whose time has passed are ignored before that."""
 
 MOST_PREWARM_REQUESTS = 64
 """No more models than this are announced at once."""
@@ -111,7 +113,7 @@ class HostQueue:
     ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           this class    ``bound`` jobs, 24 h
     ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  this class    --
                                            empty text: read all
-    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   this class    64 models, till then
+    ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   this class    64 models, 10 min
     ============================== ======= ================================== ============= ==================
 
     The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every
@@ -198,7 +200,7 @@ class HostQueue:
         pipeline = self._redis.pipeline(transaction=True)
         pipeline.delete(self._prewarm)
         pipeline.hset(self._prewarm, mapping=wanted)
-        pipeline.expireat(self._prewarm, ceil(until))
+        pipeline.expire(self._prewarm, PREWARM_TTL)  # not at a date: that would be by Redis' clock
         pipeline.publish(self._channel, "")
         await pipeline.execute()
 

@@ -30,6 +30,10 @@ EXPIRY_SLACK_S = 5.0
 """A model that left this long before its announced end, or later, left because of it."""
 
 
+SKEW_S = 5.0
+"""A server's clock that differs by less counts as ours: it is known to about a second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """An entry of the server's list, the flaws that it has, and whether its context is ours."""
@@ -180,7 +184,7 @@ class Residency:
         return flaws
 
     async def _list(self, control: ResidencyControl) -> tuple[LoadedModel, ...]:
-        loaded = await control.loaded()
+        loaded = tuple(_by_our_clock(entry, self._now()) for entry in await control.loaded())
         self._card = self._card or any(entry.vram_bytes for entry in loaded)
         return loaded
 
@@ -274,3 +278,11 @@ class Residency:
     def _fresh(self, model: str) -> Resident:
         now = self._now()
         return Resident(model, since=now, used=now)
+
+
+def _by_our_clock(entry: LoadedModel, now: float) -> LoadedModel:
+    """The same, with the time at which it expires by our clock instead of the server's."""
+    ahead_s = 0.0 if entry.listed_at is None else entry.listed_at - now
+    if entry.expires_at is None or abs(ahead_s) < SKEW_S:
+        return replace(entry, listed_at=None)
+    return replace(entry, expires_at=entry.expires_at - ahead_s, listed_at=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -67,7 +66,7 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     if not is_operator(request, services.settings):
         shown = [host_view(host, reports.get(host.name), silent.get(host.name)) for host in fleet.hosts]
         return body | {"hosts": shown}
-    now = time()
+    now = fleet.now()
     full = [full_host_view(host, reports.get(host.name), now, silent.get(host.name)) for host in fleet.hosts]
     findings = () if fleet.checkup is None else await fleet.checkup.findings()
     return body | {"view": "full", "hosts": full, "findings": [finding_view(finding) for finding in findings]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import time
 from typing import Any, cast
 
 from redis.asyncio import Redis
@@ -23,7 +24,7 @@ class Fleet:
     """The hosts in the configured order, and the sources of what is known about them.
 
     ``sums`` reads what all workers counted, ``open_battles`` how many battles run; both raise a RedisError when Redis
-    is unavailable. ``warm`` sends a prewarm request to the drivers.
+    is unavailable. ``warm`` sends a prewarm request to the drivers. ``now`` is the Unix time that reports are dated by.
     """
 
     hosts: tuple[Host, ...]
@@ -33,6 +34,7 @@ class Fleet:
     open_battles: Callable[[], Awaitable[int]]
     warm: Callable[[Sequence[str]], Awaitable[None]]
     checkup: Checkup | None = None
+    now: Callable[[], float] = time
 
 
 def fleet_on(
@@ -43,6 +45,7 @@ def fleet_on(
     *,
     warm: Callable[[Sequence[str]], Awaitable[None]],
     doctor: Callable[[], Awaitable[Diagnosis]] | None = None,
+    now: Callable[[], float] = time,
 ) -> Fleet:
     """The fleet of a process whose workers share ``redis``."""
 
@@ -50,7 +53,7 @@ def fleet_on(
         return int(await cast(Any, redis).scard(OPEN_KEY))
 
     checkup = None if doctor is None else Checkup(doctor)
-    return Fleet(tuple(hosts), roster, reports, lambda: read_sums(redis), open_battles, warm, checkup)
+    return Fleet(tuple(hosts), roster, reports, lambda: read_sums(redis), open_battles, warm, checkup, now)
 
 
 def troubles(
