@@ -3,9 +3,9 @@
 The line is the server's own and holds no statement and no parameter: SQLAlchemy's text of an error repeats both, and
 with them what people asked.
 
-Kinds: ``away`` (no answer; it may come back by itself), ``locked`` (another one holds the lock for longer than a call
-waits), ``read_only``, ``forbidden`` (the user lacks a right), ``full`` (no room) and ``failed`` (any other refusal to
-write). Sources: PostgreSQL's appendix A (SQLSTATE), SQLite's result codes, the first words of Redis' error replies.
+Kinds: ``unavailable`` (no answer; it may come back by itself), ``locked`` (another one holds the lock for longer than a
+call waits), ``read_only``, ``forbidden`` (the user lacks a right), ``full`` (no room) and ``failed`` (any other refusal
+to write). Sources: PostgreSQL's appendix A (SQLSTATE), SQLite's result codes, the first words of Redis' error replies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from redis.exceptions import (
 
 from app.errors import Unavailable
 
-TroubleKind = Literal["away", "locked", "read_only", "forbidden", "full", "failed"]
+TroubleKind = Literal["unavailable", "locked", "read_only", "forbidden", "full", "failed"]
 
 _LONGEST = 200
 _SQLSTATES: dict[str, TroubleKind] = {
@@ -48,13 +48,13 @@ _REDIS_WORDS: tuple[tuple[str, TroubleKind], ...] = (
     (r"\bREADONLY\b", "read_only"),
     (r"\bOOM\b", "full"),
     (r"\bNOPERM\b|no permissions|ACL failure|can't (?:run this|access|publish)", "forbidden"),
-    (r"\bLOADING\b|\bMASTERDOWN\b|\bBUSY\b", "away"),
+    (r"\bLOADING\b|\bMASTERDOWN\b|\bBUSY\b", "unavailable"),
 )
 _REDIS_CLASSES: tuple[tuple[type[Exception], TroubleKind], ...] = (
     (ReadOnlyError, "read_only"),
     (OutOfMemoryError, "full"),
     (NoPermissionError, "forbidden"),
-    (BusyLoadingError, "away"),
+    (BusyLoadingError, "unavailable"),
 )
 
 
@@ -68,7 +68,7 @@ class Trouble:
     @property
     def refuses_writes(self) -> bool:
         """The store is there, and takes no writes."""
-        return self.kind != "away"
+        return self.kind != "unavailable"
 
 
 class StoreLost(Unavailable):
@@ -94,7 +94,7 @@ def redis_lost(trouble: Trouble) -> StoreLost:
 
 
 def database_trouble(error: BaseException) -> Trouble:
-    """What SQLAlchemy, its drivers or the system told when the database could not be used."""
+    """What SQLAlchemy, its drivers or the system reported when the database could not be used."""
     original = getattr(error, "orig", None) or error
     return Trouble(_database_kind(original), reason_of(original))
 
@@ -102,17 +102,17 @@ def database_trouble(error: BaseException) -> Trouble:
 def _database_kind(original: BaseException) -> TroubleKind:
     if isinstance(original, sqlite3.Error):
         name = getattr(original, "sqlite_errorname", None) or ""
-        return _SQLITE.get("_".join(name.split("_")[:2]), "away")
-    return _SQLSTATES.get(getattr(original, "sqlstate", None) or "", "away")
+        return _SQLITE.get("_".join(name.split("_")[:2]), "unavailable")
+    return _SQLSTATES.get(getattr(original, "sqlstate", None) or "", "unavailable")
 
 
 def redis_trouble(error: Exception) -> Trouble:
-    """What redis-py or the system told when Redis could not be used."""
+    """What redis-py or the system reported when Redis could not be used."""
     return Trouble(_redis_kind(error), reason_of(error))
 
 
 def script_trouble(command: str, reply: str) -> Trouble:
-    """What Redis told a script that called ``command``; before Redis 7 the reply begins with the script's name."""
+    """What Redis answered a script that called ``command``; before Redis 7 the reply begins with the script's name."""
     said = re.sub(r"^(@user_script: ?\d+: )?-?", "", reply)
     return Trouble(_kind_by_words(said), _one_line(f"{command}: {said}"))
 
@@ -121,7 +121,7 @@ def _redis_kind(error: Exception) -> TroubleKind:
     for known, kind in _REDIS_CLASSES:
         if isinstance(error, known):
             return kind
-    return _kind_by_words(str(error)) if isinstance(error, ResponseError) else "away"
+    return _kind_by_words(str(error)) if isinstance(error, ResponseError) else "unavailable"
 
 
 def _kind_by_words(text: str) -> TroubleKind:

@@ -18,7 +18,7 @@ async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel ``tasks`` and return when all of them have ended; for a ``finally``, so it raises no error of theirs.
 
     To await a cancelled task within ``suppress(CancelledError)`` would also swallow the cancellation of the caller, who
-    then goes on as if nobody had asked him to end. Here it is raised once ``tasks`` have ended, as by
+    then goes on as if nobody had asked it to end. This one raises it once ``tasks`` have ended, as by
     ``asyncio.TaskGroup``. An error with which a task answers its cancellation is logged. One that it had raised before
     is left to whoever awaits the task (asyncio reports it if nobody does).
     """

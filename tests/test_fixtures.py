@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from app.redis.client import AWAY, commands_client
+from app.redis.client import UNAVAILABLE, commands_client
 from tests.helpers import wait_until
 from tests.redis.server import RedisServer
 
@@ -26,7 +26,7 @@ async def test_a_killed_server_comes_back_empty_or_with_its_data(redis_server: R
     client = commands_client(redis_server.url)
     await client.set("key", "value")
     redis_server.kill()
-    with pytest.raises(AWAY):
+    with pytest.raises(UNAVAILABLE):
         await client.get("key")
     redis_server.restart(empty=False)
     assert await client.get("key") == b"value"

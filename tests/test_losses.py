@@ -11,7 +11,7 @@ from app.logs.repeats import Losses, Seldom
 from app.store_errors import Trouble, database_lost
 
 FULL = Trouble("full", "database or disk is full")
-AWAY = Trouble("away", "connection refused")
+UNAVAILABLE = Trouble("unavailable", "connection refused")
 
 
 class Clock:
@@ -45,7 +45,7 @@ def test_a_loss_is_told_once_for_each_reason_and_again_after_half_a_minute() -> 
         losses.back()
         for _ in range(3):
             losses.heard(database_lost(FULL), wrote=False)
-        losses.heard(database_lost(AWAY), wrote=False)
+        losses.heard(database_lost(UNAVAILABLE), wrote=False)
         losses.heard(None, wrote=False)
         clock.now = 30.0
         losses.heard(database_lost(FULL), wrote=False)
@@ -55,7 +55,7 @@ def test_a_loss_is_told_once_for_each_reason_and_again_after_half_a_minute() -> 
     told = [(line["event"], line.get("reason"), line.get("left_out")) for line in logs]
     assert told == [
         ("database_lost", FULL.reason, 0),
-        ("database_lost", AWAY.reason, 0),
+        ("database_lost", UNAVAILABLE.reason, 0),
         ("database_lost", FULL.reason, 2),
         ("database_back", None, None),
     ]

@@ -342,7 +342,7 @@ def test_a_byte_order_mark_is_no_part_of_a_file(folder: Path, monkeypatch: pytes
         ("[[hosts]]\nurl = 'x'\n", "arena.toml: [[hosts]] number 1: name is missing"),
         (
             "[[hosts]]\nname = 'one'\nurl = 'x'\nmemory = 24\n",
-            "arena.toml: [[hosts]] one: memory is no setting here; did you mean memory_gb?",
+            "arena.toml: [[hosts]] one: memory is no setting; did you mean memory_gb?",
         ),
         ("[[hosts]]\nname = 'one'\nurl = 'x'\nmemory_gb = inf\n", "memory_gb has to be a finite number"),
         ("[[hosts]]\nname = 'one'\nurl = 'x'\nnum_parallel = 0\n", "num_parallel has to be at least 1 (got 0)"),
@@ -359,7 +359,7 @@ def test_a_byte_order_mark_is_no_part_of_a_file(folder: Path, monkeypatch: pytes
         ("[[models]]\nname = 'a'\noptions.think = true\n", "a: options.think is no option: write think into the table"),
         ("hosts = 3\n", "arena.toml: [[hosts]]: has to be a list"),
         ("hosts = ['http://me:secret@gpu']\n", "arena.toml: [[hosts]] number 1: has to be a table"),
-        ("[[hosts]]\nname = 'one'\nurl = 'x'\npassword = 'secret'\n", "password is no setting here"),
+        ("[[hosts]]\nname = 'one'\nurl = 'x'\npassword = 'secret'\n", "password is no setting"),
         ("[[hosts]]\nname = 'one'\nurl = ['http://me:secret@gpu']\n", "url has to be a text in quotes"),
     ],
 )

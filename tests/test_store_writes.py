@@ -129,10 +129,10 @@ def _rows(connection: sa.Connection) -> list[object]:
         (redis.exceptions.NoPermissionError("this user has no permissions"), "forbidden"),
         (redis.exceptions.ResponseError("MISCONF Redis is configured to save"), "failed"),
         (redis.exceptions.ResponseError("ACL failure in script: User u has no permissions to run"), "forbidden"),
-        (redis.exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "away"),
-        (redis.exceptions.ConnectionError("Error 111 connecting"), "away"),
-        (redis.exceptions.TimeoutError("Redis did not answer within 5 s"), "away"),
-        (OSError("gone"), "away"),
+        (redis.exceptions.BusyLoadingError("Redis is loading the dataset in memory"), "unavailable"),
+        (redis.exceptions.ConnectionError("Error 111 connecting"), "unavailable"),
+        (redis.exceptions.TimeoutError("Redis did not answer within 5 s"), "unavailable"),
+        (OSError("gone"), "unavailable"),
     ],
 )
 def test_what_redis_says_has_a_kind(error: Exception, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Battles as their owners look back at them: lists, feedback, and the erasing of what was said."""
+"""Battles that were played: their lists, their feedback, and the erasing of what was said."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Archive:
-    """Reads and erases battles; who may is decided elsewhere."""
+    """Reads and erases battles; ``app.web.shared`` decides who may."""
 
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._store = store

@@ -69,7 +69,7 @@ class VoteRequest:
 
 
 def body_hash(body: object) -> str:
-    """A stable hash of a request's JSON, to tell whether a key is used with the same body again."""
+    """A stable hash of a request's JSON: whether a key is used with the same body again."""
     # The standard library's JSON, for it writes integers of any size: callers may send them.
     words = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(words.encode()).hexdigest()

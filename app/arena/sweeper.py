@@ -29,7 +29,7 @@ from app.battle.battle import Side
 from app.errors import Unavailable
 from app.records.ledger import Ledger
 from app.records.values import BEFORE_ALL, Unended
-from app.redis.client import AWAY
+from app.redis.client import UNAVAILABLE
 
 SWEEP_EVERY = timedelta(seconds=5)
 NO_PROGRESS = timedelta(seconds=10)
@@ -39,7 +39,7 @@ OPEN_TTL = timedelta(hours=24)
 #: How many battles one sweep checks; the next one goes on after them.
 PAGE_SIZE = 1000
 #: Errors that concern all battles, for as long as Redis or the database is unavailable.
-STORES_UNAVAILABLE = (*AWAY, OSError, Unavailable)
+STORES_UNAVAILABLE = (*UNAVAILABLE, OSError, Unavailable)
 #: Stands for the last number of the log of a battle that Redis does not have.
 NO_LOG = -1
 

@@ -1,4 +1,4 @@
-"""What a battle looks like from outside: the snapshot and the reveal, made from Redis or, after its TTL, from SQL."""
+"""What is shown of a battle: the snapshot and the reveal, made from Redis or, after its TTL, from SQL."""
 
 from __future__ import annotations
 

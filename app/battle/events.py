@@ -2,7 +2,7 @@
 
 Events are named and shaped as the native API says; ``fold`` is its "fold" word for word: start from the
 snapshot of the opened battle, apply every event, and at every cut the result is the snapshot of that place.
-Blind by type: nothing here but ``end`` (and ``vote``, when names are shown after each vote) has a field for a
+Blind by type: no event but ``end`` (and ``vote``, when names are shown after each vote) has a field for a
 model, a host or a measured timing.
 """
 

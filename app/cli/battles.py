@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from app.database.database import Database
     from app.records.values import AnswerRecord, BattleRecord, BattleSummary
 
-battles = typer.Typer(help="Show battles that were played here.", no_args_is_help=True)
+battles = typer.Typer(help="Show battles that were played.", no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")]
 Since = Annotated[str, typer.Option(help="Only those opened since: 24h, 30m.")]

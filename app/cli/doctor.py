@@ -22,7 +22,7 @@ WAKES_WITHIN = timedelta(seconds=90)
 
 
 def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
-    """Examine the hosts, Redis, the database and the settings; print what is wrong, why, and the command that helps.
+    """Check the hosts, Redis, the database and the settings; print what is wrong, why, and the command that helps.
 
     It loads no model and generates nothing; the one small write to each store leaves nothing behind. Exit status 0:
     battles can run, with or without warnings; 1: they can't.
@@ -40,7 +40,7 @@ def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
 
 
 async def diagnosed(settings: Settings, wake: timedelta | None = None) -> Diagnosis:
-    """Examine what ``settings`` configure, with clients of its own; ``wake`` as for ``diagnose``.
+    """Diagnose what ``settings`` configure, with clients of its own; ``wake`` as for ``diagnose``.
 
     Raises:
         ConfigurationError: the settings contradict themselves.

@@ -30,7 +30,7 @@ EXPLAINED = {
     "rating": "Bradley-Terry, Elo scale: 100 points more win 64 of 100 votes",
     "interval": "95 % sure; who never lost has at least, who never won at most",
     "P(best)": "the chance to be the best of the ranked; from 97.5 % on clear",
-    "battles": "battles in which the model was judged",
+    "battles": "battles in which the model got a verdict",
     "votes": "verdicts in these battles",
     "wins": "wins and half the ties; depends on who was met, ranks nobody",
     "notes": "why a rating is not to be believed as it stands",
@@ -116,8 +116,8 @@ class _Scale:
     def of(cls, rows: Sequence[Row], width: int) -> _Scale:
         """From the lowest end to the highest."""
         ends = [row[name] for row in rows for name in ("rating_lower", "rating_upper", "elo_rating")]
-        told = [end for end in ends if end is not None]
-        return cls(min(told), max(told), width)
+        known = [end for end in ends if end is not None]
+        return cls(min(known), max(known), width)
 
     def place(self, value: float) -> int:
         """The character that ``value`` is at; the first and the last are for arrows."""
@@ -159,7 +159,7 @@ def _interval(row: Row) -> str:
 
 
 def _chance(chance: float | None) -> str:
-    """Per cent; what draws can't tell from certainty is not called certain."""
+    """Per cent; never 0 or 100, because a finite number of draws can't show that."""
     if chance is None:
         return ""
     return ">99 %" if chance >= 0.995 else "<1 %" if chance < 0.005 else f"{chance:.0%}".replace("%", " %")
@@ -215,13 +215,13 @@ def _left_out(counts: Mapping[str, Any]) -> str:
 
 def _filters(method: Mapping[str, Any]) -> str:
     since = method["since"]
-    told = {
+    kinds = {
         "category": method["category"],
         "language": method["language"],
         "with": " and ".join(method["admitted"]),
         "since": None if since is None else f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d}",
     }
-    parts = [f"{name} {_line(value)}" for name, value in told.items() if value]
+    parts = [f"{name} {_line(value)}" for name, value in kinds.items() if value]
     return f"Only {', '.join(parts)}; " if parts else "All votes; "
 
 
@@ -288,8 +288,8 @@ def show_speed(console: Console, body: Body) -> None:
         table.add_column(heading, justify="right")
     for row in body["speed"]:
         ttft = (row[f"{which}ttft_s_{share}"] for which in ("", "warm_") for share in ("p50", "p95"))
-        pace = (row["tokens_per_s_p50"], row["tokens_per_s_p95"])
-        numbers = (*(_measured(figure, 2) for figure in ttft), *(_measured(figure, 1) for figure in pace))
+        rate = (row["tokens_per_s_p50"], row["tokens_per_s_p95"])
+        numbers = (*(_measured(figure, 2) for figure in ttft), *(_measured(figure, 1) for figure in rate))
         names = (escape(visible(row["model"])), escape(visible(row["host"])))
         table.add_row(*names, str(row["answers"]), str(row["cold_answers"]), *numbers)
     console.print(table)

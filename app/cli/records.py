@@ -112,7 +112,7 @@ def import_(
 
 
 async def _known_already(database: Database, file: Path, taking: Taking) -> Imported | None:
-    """What to tell of a file whose very lines came before under other names, in whatever order; else None."""
+    """A warning if the same lines were imported before under another name, in any order; else None."""
     from app.records.imports.importer import contents_of
     from app.records.imports.sources import sources_of
 
@@ -121,8 +121,8 @@ async def _known_already(database: Database, file: Path, taking: Taking) -> Impo
     twins = await sources_of(database, contents) if contents else ()
     if not twins:
         return None
-    _say(f"{file} has the very lines that came from {' and '.join(twins)}, in whatever order.")
-    _say("If these are other votes that look the same, name them: --source NAME.")
+    _say(f"{file} has the same lines as {' and '.join(twins)}, which was imported before, in any order.")
+    _say("If these are other votes, name their source: --source NAME.")
     return done
 
 
@@ -136,8 +136,8 @@ def _tell(done: Imported) -> None:
     if done.both_bad:
         _say(f"{done.both_bad} votes were left out: both answers were bad.")
     if done.refused:
-        told = "\n".join(done.faults) + ("\n…" if done.refused > len(done.faults) else "")
-        raise InvalidInput(f"{done.refused} lines are no votes; correct them and import the file again:\n{told}")
+        shown = "\n".join(done.faults) + ("\n…" if done.refused > len(done.faults) else "")
+        raise InvalidInput(f"{done.refused} lines are no votes; correct them and import the file again:\n{shown}")
 
 
 def forget(session: Session = "", older_than: Older = "") -> None:
@@ -234,4 +234,4 @@ def _read(file: Path) -> Iterator[IO[bytes]]:
 
 
 def _say(sentence: str) -> None:
-    print(sentence)  # noqa: T201 - the command line speaks here
+    print(sentence)  # noqa: T201 - the output of a command

@@ -56,7 +56,7 @@ def ignored_words(url: str) -> tuple[Ignored, ...]:
     except ConfigurationError:
         return ()
     found = words_without_effect(parsed) if parsed.drivername.partition("+")[0] in _POSTGRES else ()
-    why = "means nothing to the driver that is used here (asyncpg): it is ignored"
+    why = "means nothing to the arena's driver (asyncpg): it is ignored"
     return tuple(Ignored("DATABASE_URL", f"{word} {why}", f"nothing; or take {word} out") for word in found)
 
 

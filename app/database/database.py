@@ -5,7 +5,7 @@ and a transaction begins with BEGIN IMMEDIATE: a deferred one takes the lock onl
 once, whatever the busy timeout, when another process has written in between. PostgreSQL runs at READ COMMITTED;
 what must be exclusive is the condition of an UPDATE or a unique index.
 
-Every call runs as a task of its own and is shielded: a caller that is cancelled goes away, his transaction ends.
+Every call runs as a task of its own and is shielded: when its caller is cancelled, the transaction still ends.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Database:
     Work is given as a plain function of a SQLAlchemy ``Connection``. Whatever it raises comes back, except that a
     database which is unavailable is ``Unavailable`` with code ``database_away``; the next call finds out by itself
     whether it has returned. ``busy`` is how long a statement may wait for a lock, a connection or the server.
-    ``losses`` tells the log why it is unavailable, and when it is back; without it nothing is logged.
+    ``losses`` logs why it is unavailable, and when it is back; without it nothing is logged.
     """
 
     def __init__(self, url: str, *, busy: timedelta = BUSY, pool_size: int = 5, losses: Losses | None = None) -> None:
@@ -120,7 +120,7 @@ class Database:
     async def _shielded(self, work: Coroutine[Any, Any, T], name: str) -> T:
         if self._closed:
             work.close()
-            raise database_lost(Trouble("away", "this process has closed its connections"))
+            raise database_lost(Trouble("unavailable", "this process has closed its connections"))
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -128,7 +128,7 @@ class Database:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        # Taken here, too: a caller that was cancelled takes it no more, and asyncio would complain of that.
+        # A caller that was cancelled no longer reads the outcome, and asyncio would complain of that.
         error = None if task.cancelled() else task.exception()
         if self._losses is not None:
             self._losses.heard(error, wrote=task.get_name() == _WRITE and not task.cancelled())
@@ -305,5 +305,7 @@ def _move(connection: Connection, target: str) -> str | None:
     move = command.downgrade if target == "base" or target in past else command.upgrade
     move(config, target)
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-        raise ConfigurationError("The migration would leave rows that belong to none; it was taken back, report it")
+        raise ConfigurationError(
+            "The migration would leave rows that belong to none; it was rolled back, please report it"
+        )
     return _revision(connection)

@@ -1,4 +1,4 @@
-"""How the two databases are reached: their connections, and what their being away looks like.
+"""How the two databases are reached: their connections, and the errors that mean that one is unavailable.
 
 Work on a database is a plain function of a SQLAlchemy ``Connection``. On PostgreSQL it runs in the event loop, where
 SQLAlchemy waits for asyncpg inside it. On SQLite it runs whole in a thread: an asynchronous driver would do the same
@@ -74,7 +74,7 @@ def _unusable(error: BaseException) -> str | None:
     if getattr(error, "sqlstate", None) in _REFUSED:
         return why
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted here: {error.verify_message}; see sslrootcert"
+        return f"its certificate is not trusted on this machine: {error.verify_message}; see sslrootcert"
     if isinstance(error, ssl.SSLError) and not isinstance(error, _TLS_CUT_OFF):
         return f"TLS fails: {error.reason or why}"
     if isinstance(error, ConnectionError) and "SSL upgrade" in why:
@@ -267,7 +267,7 @@ class PostgresConnections:
         self._transactions = postgres_engine(url, busy, pool_size=pool_size, resolve=resolve)
         self._pooled = through_pgbouncer(url)
         self._autocommit = self._transactions.execution_options(isolation_level="AUTOCOMMIT")
-        # First come, first served: in the pool's own queue whoever comes anew overtakes those who wait, some for ever.
+        # First come, first served: in the pool's own queue a new caller overtakes those who wait, some for ever.
         self._turns = asyncio.Semaphore(2 * pool_size)
         self._limit_s = busy.total_seconds()
 

@@ -86,8 +86,8 @@ _REFUSED: Mapping[str, str] = {
     "channel_binding": "asyncpg does no channel binding: write channel_binding=prefer, and sslmode=verify-full to be "
     "sure of the server",
     "gssencmode": "asyncpg does no GSSAPI encryption: write gssencmode=prefer, or use TLS (sslmode)",
-    "require_auth": "asyncpg can't be told how to log in: take it out, and use sslmode=verify-full",
-    "requirepeer": "asyncpg does not look who owns the socket: take it out",
+    "require_auth": "asyncpg does not let the login be chosen: take it out, and use sslmode=verify-full",
+    "requirepeer": "asyncpg does not check who owns the socket: take it out",
     "hostaddr": "write the IP address as the host",
     "service": "service files are not read: write the address itself",
     "servicefile": "service files are not read: write the address itself",
@@ -186,7 +186,7 @@ def _for_pgbouncer() -> dict[str, Any]:
 
 
 def connect_args(url: URL, limit_s: float, settings: Mapping[str, str]) -> dict[str, Any]:
-    """What asyncpg is to be told beside ``place_of``, for a ``url`` that ``read_words`` made.
+    """What asyncpg gets beside ``place_of``, for a ``url`` that ``read_words`` made.
 
     A ``connect_timeout`` shortens ``limit_s``, and never prolongs it: whoever waits has no more time.
     ``settings`` are those of the server that the address may add to.

@@ -38,7 +38,7 @@ async def play(client: httpx.AsyncClient, console: Console, message: str, voter:
 
 
 async def _watch_round(client: httpx.AsyncClient, console: Console, snapshot: Snapshot) -> Snapshot:
-    """Follow the stream until the round can be judged or the battle has ended; the resumed stream starts there."""
+    """Follow the stream until the round takes a vote or the battle has ended; the resumed stream starts there."""
     # The alternate screen is drawn anew as a whole: a terminal that is resized in between keeps no ruins.
     with Live(
         _Newest(snapshot), console=console, refresh_per_second=15, screen=console.is_terminal, transient=True

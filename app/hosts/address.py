@@ -3,8 +3,8 @@
 Ollama reads OLLAMA_HOST like this (its ``envconfig``): quotes and spaces around it go; without a scheme it is http
 with port 11434, ``http://`` alone means port 80 and ``https://`` 443; ``:port`` is a port of this machine; IPv6 comes
 with or without brackets; a path is kept; ``ollama.com`` is https. What a server listens on (0.0.0.0, ``::``) is no
-place to connect to, so for a client it means loopback. A port that is none is refused here, where Ollama takes its
-own default: it would be another server than the one that was meant.
+place to connect to, so for a client it means loopback. A bad port is refused; Ollama takes its own default
+instead, but that would be another server than the one that was meant.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def can_chat(model: InstalledModel) -> bool:
 
 
 def can_think(model: InstalledModel) -> bool:
-    """Whether a model may be asked to think; one whose server does not tell may."""
+    """Whether a model may be asked to think; one whose server does not say may."""
     return not model.capabilities or "thinking" in model.capabilities
 
 

@@ -16,7 +16,7 @@ _ANY_MODEL = "any"
 def checked(settings: Settings) -> tuple[Host, ...]:
     """The hosts, when everything that is said of hosts and models can be meant.
 
-    Options are looked at for every model, named or not: without ARENA_MODELS any that a host has may be drawn.
+    Options are checked for every model, named or not: without ARENA_MODELS any that a host has may be drawn.
 
     Raises:
         ConfigurationError: one line that names the setting and the remedy.
@@ -32,7 +32,7 @@ def checked(settings: Settings) -> tuple[Host, ...]:
 
 
 def _refuse_twice(setting: str, names: Iterable[str]) -> None:
-    """Two names for one model are as good as one name twice; a name that Ollama would not take is told elsewhere."""
+    """Two names for one model count as one name twice; names that Ollama would not take have an error of their own."""
     seen: dict[str, str] = {}
     for name in names:
         key = _key(name)

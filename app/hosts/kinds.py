@@ -1,4 +1,4 @@
-"""The kinds of model servers: a new one is a folder under ``app/backends`` and an entry here."""
+"""The kinds of model servers: a new one is a folder under ``app/backends`` and an entry in ``KINDS``."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _OURS = tuple(name for name in GenerationOptions.__dataclass_fields__ if name !=
 
 
 def options_for(settings: Settings, model: str) -> GenerationOptions:
-    """The options of ``model``, under any form of its name; their values were looked at when they were read."""
+    """The options of ``model``, under any form of its name; their values were checked when they were read."""
     row = _row(settings, model)
     own = {} if row is None else row.options
     num_ctx = None if row is None else row.num_ctx

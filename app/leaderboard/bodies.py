@@ -23,18 +23,18 @@ FACTS, SPEED = "facts", "speed"
 """The names of the two bodies that are no leaderboards."""
 DEFAULT = LeaderboardQuery()
 UNMEASURED = "unmeasured"
-"""Why a vote is left out where style is set aside: the look of one of its answers is not known."""
+"""Why a vote is left out where style is corrected for: the style of one of its answers is not known."""
 _REFUSED = b"refused: "
 FAILED = b"failed"
 """In the place of a board that can't be made: the others are made nevertheless."""
 _NO_STYLE = (
-    "style can't be set aside: the looks of both answers are known for none of the {votes} votes that would count; "
+    "style can't be corrected for: none of the {votes} votes that would count has the style of both answers; "
     "leave style out"
 )
 MOST_LISTED = 50
 """Names in an error that lists those that are known."""
 VOTES_OF = "ended battles"
-"""Which votes are behind every figure; those of running ones would tell who sits where."""
+"""Which votes are behind every figure; those of running ones would give away who sits where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def accepted(body: bytes) -> bytes:
 
 
 def _table(gathered: Gathered, query: LeaderboardQuery) -> VoteTable:
-    """The votes that count, in columns. Where style is set aside, those count that have the looks of both answers."""
+    """The votes that count, in columns. Where style is corrected for, those count whose answers' style is known."""
     selection, rows = query.rules.selection, gathered.rows
     if query.both_bad_ties:
         rows = tuple(replace(row, verdict=Verdict.TIE) if row.verdict is Verdict.BOTH_BAD else row for row in rows)
@@ -155,7 +155,7 @@ def _row(place: int, row: BoardRow) -> dict[str, object]:
     """A row with ``rank`` and ``win_rate`` as existing clients read them.
 
     They give a badge to each of the ranks 1, 2 and 3, so ``rank`` is the row's place on the board and nobody shares it.
-    The rank that models share which can't be told apart is ``rank_low``. ``win_rate`` is in per cent, ``win_share`` is
+    Models that can't be separated share the rank ``rank_low``. ``win_rate`` is in per cent, ``win_share`` is
     the same from 0 to 1.
     """
     known = {"rank": place, "rank_low": row.rank, "win_rate": round(100.0 * row.win_rate, 2), "win_share": row.win_rate}

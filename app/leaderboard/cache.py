@@ -45,7 +45,7 @@ class BeingMade:
 class LeaderboardCache:
     """Serves what ``BoardStore`` holds. ``current`` names the models that may still be drawn: others are retired.
 
-    A snapshot is made when votes came to count or somebody looks at a board that it has not; that is asked every
+    A snapshot is made when votes came to count or somebody asks for a board that it has not; that is checked every
     ``every``, at once when a request waits. Requests never fit: they read, or wait up to ``patience``.
     """
 

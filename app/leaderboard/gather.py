@@ -72,7 +72,7 @@ async def gather(
     with_voters: bool = False,
     since: Sequence[datetime] = (),
 ) -> Gathered:
-    """Read what boards are made of; looks of answers are taken in only ``with_style``.
+    """Read what boards are made of; the answers' style is read only ``with_style``.
 
     Imported votes are summed up, those before and after a moment of ``since`` apart. Voters of these are told only
     where they are few, or ``with_voters``.

@@ -67,7 +67,7 @@ class LeaderboardQuery:
         ``since`` is a day, or a number of days before ``today`` (of UTC).
 
         Raises:
-            InvalidInput: a word that means nothing here; its field is named.
+            InvalidInput: a word that this field does not take; the field is named.
         """
         features = ALL_FEATURES if style == "all" else _words(style, "style", StyleFeature)
         chosen = ALL_EFFECTS if effects == "all" else _words(effects, "effects", Effect)
@@ -169,9 +169,9 @@ def _day(text: str, today: date) -> date | None:
     try:
         return today - timedelta(days=int(days[1])) if days else date.fromisoformat(word) if word else None
     except (ValueError, OverflowError):
-        told = f"{text[:LONGEST]!r} is neither"
+        given = f"{text[:LONGEST]!r} is neither"
         raise InvalidInput(
-            f"since is a day such as 2026-08-31 or a number of days such as 30d; {told}", field="since"
+            f"since is a day such as 2026-08-31 or a number of days such as 30d; {given}", field="since"
         ) from None
 
 

@@ -32,15 +32,15 @@ class Head:
 
 
 class BoardStore:
-    """The boards' bytes in Redis, and which boards people look at.
+    """The boards' bytes in Redis, and which boards people read.
 
     ======================= ====== ====================================================== =========== =============
     key                     type   holds                                                  written by  bound
     ======================= ====== ====================================================== =========== =============
-    ``arena:board``         hash   ``mark``, how far the votes went; ``made``, when and in here, at    1 h; made anew
-                                   how long; ``facts``, ``speed`` and each board's body   once        after 55 min
+    ``arena:board``         hash   ``mark``, how far the votes went; ``made``, when and in this class, 1 h; made anew
+                                   how long; ``facts``, ``speed`` and each board's body   at once       after 55 min
                                    by its query's key
-    ``arena:board:wanted``  zset   keys of boards by when they were last asked for        here        10 min, 24
+    ``arena:board:wanted``  zset   keys of boards by when they were last asked for        this class  10 min, 24
     ``arena:board:turn``    string whose turn it is to make them (``refit_turn``)         refit_turn  10 s, renewed
     ======================= ====== ====================================================== =========== =============
 
@@ -83,7 +83,7 @@ class BoardStore:
         return self._clock() - head.made_at
 
     async def want(self, key: str) -> None:
-        """Say that somebody looks at the board ``key``."""
+        """Note that somebody reads the board ``key``."""
         pipeline = self._redis.pipeline()
         pipeline.zadd(_WANTED, {key: self._clock()})
         pipeline.zremrangebyrank(_WANTED, 0, -1 - MOST_WANTED)
@@ -91,7 +91,7 @@ class BoardStore:
         await pipeline.execute()
 
     async def wanted(self) -> frozenset[str]:
-        """The boards that somebody looked at lately."""
+        """The boards that somebody read lately."""
         since = self._clock() - WANTED_FOR.total_seconds()
         keys = await cast("Awaitable[list[Any]]", self._redis.zrangebyscore(_WANTED, since, "+inf"))
         return frozenset(key.decode() for key in keys)

@@ -18,13 +18,13 @@ from app.leaks.naming import Names, names_of
 Kind = Literal["name", "maker", "token"]
 
 AHEAD = 112
-"""Characters from a name's first one on that are looked at."""
+"""Characters from a name's first one on that are read."""
 
 BEHIND = 240
-"""Characters before a name that are looked at."""
+"""Characters before a name that are read."""
 
 MOST_WEIGHED = 400
-"""Names of an answer whose wording is looked at; a model that says one more often than that is caught in a loop."""
+"""Names of an answer whose wording is checked; a model that says one more often than that is caught in a loop."""
 
 _KEPT = 4 * (AHEAD + BEHIND)
 MASKS: dict[Kind, str] = {"name": "[model]", "maker": "[maker]", "token": "[token]"}

@@ -61,9 +61,9 @@ class Counters:
     ================================ ====== =========================================== ========== ===================
     key                              type   holds                                       written by bound
     ================================ ====== =========================================== ========== ===================
-    ``arena:{metrics}:sums``         hash   series, a JSON list, -> sum of all workers  here       50,000 series; 30 d
+    ``arena:{metrics}:sums``         hash   series, a JSON list, -> sum of all workers  this class 50,000 series; 30 d
                                                                                                    after the last flush
-    ``arena:{metrics}:flush:<id>``   string the number of a process's last flush        here       24 h after it
+    ``arena:{metrics}:flush:<id>``   string the number of a process's last flush        this class 24 h after it
     ================================ ====== =========================================== ========== ===================
 
     (The braces are literal: one slot.) To add is not idempotent and a command may be sent twice, so each flush has

@@ -1,4 +1,4 @@
-"""Addresses that may hold a password: how they are shown, and which of them can't be read for certain.
+"""Addresses that may hold a password: how they are shown, and which of them are ambiguous.
 
 Wherever an address leaves the process (a log line, an error, a finding, a response), it goes through ``shown``.
 
@@ -45,7 +45,7 @@ def shown(address: str) -> str:
 
 
 def refuse_unescaped(address: str, setting: str) -> None:
-    """Refuse an address whose user or password can't be told from the rest of it.
+    """Refuse an address that does not show where its user and password end.
 
     Raises:
         ConfigurationError: it has to be percent-encoded; the sentence names ``setting`` and never the address.
@@ -54,7 +54,7 @@ def refuse_unescaped(address: str, setting: str) -> None:
     secret, at, _ = (rest if found and _SCHEME.fullmatch(scheme) else address).rpartition("@")
     if (at and _AMBIGUOUS.search(secret)) or _CONTROL.search(address):
         raise ConfigurationError(
-            f"{setting}: a user name or password with special characters can't be told from the rest of the address; "
+            f"{setting}: a user name or password with special characters can't be read for certain; "
             f"percent-encode them ({ESCAPES})"
         )
 

@@ -5,7 +5,7 @@ route). So the addresses are raced as RFC 8305 says (Happy Eyeballs): the next o
 failed, or after 250 ms, families in turns; the first connection wins and the others are closed.
 
 Names are resolved in threads of their own. The event loop's few are shared by everything that blocks, and the system's
-resolver may take half a minute for one name; nor does a process wait for it at its end.
+resolver may take half a minute for one name; a process that ends does not wait for it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ async def resolved(name: str, port: int) -> tuple[Address, ...]:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[tuple[Address, ...]] = loop.create_future()
 
-    def settle(found: tuple[Address, ...], error: OSError | UnicodeError | None) -> None:
+    def resolve(found: tuple[Address, ...], error: OSError | UnicodeError | None) -> None:
         if answer.done():
             return
         answer.set_result(found) if error is None else answer.set_exception(error)
@@ -62,7 +62,7 @@ async def resolved(name: str, port: int) -> tuple[Address, ...]:
         except (OSError, UnicodeError) as failed:
             error = failed
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, found, error)
+            loop.call_soon_threadsafe(resolve, found, error)
 
     threading.Thread(target=ask, name=f"resolve {name}", daemon=True).start()
     return await answer

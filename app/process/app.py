@@ -136,8 +136,8 @@ async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redi
     try:
         for warning in await check_redis(redis):
             log.warning("redis_warning", trouble=warning)
-    except Unavailable as away:
-        log.warning("redis_away", trouble=away.sentence)
+    except Unavailable as error:
+        log.warning("redis_away", trouble=error.sentence)
     return redis, subscriber
 
 

@@ -1,6 +1,6 @@
 """Runs drivers and nothing else: ``arena scheduler``, where the serving processes should not drive.
 
-With one worker this process drives; with more it watches over children that do, and starts those anew that die.
+With one worker this process drives; with more it supervises children that do, and restarts those that die.
 """
 
 from __future__ import annotations

@@ -125,7 +125,7 @@ class Workers(Multiprocess):
 
 @contextmanager
 def redis_of_this_process(settings: Settings) -> Iterator[None]:
-    """Own the embedded Redis here, where the process lives longest; with a configured one there is nothing to do."""
+    """Own the embedded Redis in this process, which lives longest; with a configured one there is nothing to do."""
     if settings.redis_address:
         yield
         return
@@ -143,7 +143,7 @@ def redis_of_this_process(settings: Settings) -> Iterator[None]:
 
 
 class _RedisHolder:
-    """Holds the embedded Redis in a thread with an event loop of its own, until it is told to let go."""
+    """Holds the embedded Redis in a thread with an event loop of its own, until it is closed."""
 
     def __init__(self, settings: Settings) -> None:
         self.up = threading.Event()

@@ -29,21 +29,21 @@ class Stores:
             "Redis": Writes(partial(redis_refusal, redis)),
             "The database": Writes(partial(database_refusal, database)),
         }
-        self._told: tuple[str, ...] = ()
+        self._missing: tuple[str, ...] = ()
 
     async def missing(self) -> tuple[str, ...]:
         """A sentence for each store that battles can't do with; it is for whoever asks ``/readyz``."""
-        away = (*await self._redis_away(), *await self._database_away())
-        missing = away or await self._refusals()
-        if missing != self._told:
-            self._told = missing
+        lost = (*await self._redis_lost(), *await self._database_lost())
+        missing = lost or await self._refusals()
+        if missing != self._missing:
+            self._missing = missing
             if missing:
                 log.warning("not_ready", missing=list(missing))
             else:
                 log.info("ready_again")
         return missing
 
-    async def _redis_away(self) -> list[str]:
+    async def _redis_lost(self) -> list[str]:
         try:
             await self._redis.ping()
         except (RedisError, OSError) as error:
@@ -51,7 +51,7 @@ class Stores:
             return [_sentence("Redis", trouble) if trouble.refuses_writes else "Redis is unavailable"]
         return []
 
-    async def _database_away(self) -> list[str]:
+    async def _database_lost(self) -> list[str]:
         try:
             await self._database.ping()
         except ArenaError as error:

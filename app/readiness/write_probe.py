@@ -38,7 +38,7 @@ PATIENCE = timedelta(seconds=2)
 _CHANNEL = "arena:probe"
 _SUBSCRIBED_WITHIN_S = 1.0
 
-#: SET comes first: what is made by it ends by itself, whatever else is forbidden; and Redis looks for room only before
+#: SET comes first: what is made by it ends by itself, whatever else is forbidden; and Redis checks for room only before
 #: the first write of a script (in 6.2 not even then, if that is one that needs none, such as DEL).
 _SCRIPT = """
 local key, channel = ARGV[1], ARGV[2]
@@ -86,7 +86,7 @@ async def redis_refusal(redis: Redis) -> Trouble | None:
 
 
 async def _subscribe(redis: Redis) -> None:
-    """A subscription by a connection of its own; whoever may not is told so by an error."""
+    """Subscribe, over a connection of its own; without the right to, Redis refuses it with an error."""
     async with redis.pubsub() as pubsub:
         await pubsub.subscribe(_CHANNEL)
         await pubsub.get_message(timeout=_SUBSCRIBED_WITHIN_S)
@@ -126,7 +126,7 @@ class Writes:
     """Whether one store takes writes, for many who ask: one probe at a time, its outcome good for a second.
 
     A probe ends by the store's own limits, five seconds at most; who asks waits for ``patience`` and then takes the
-    outcome before it, so that a store which is merely slow changes nothing, and one that hangs is told by its probe.
+    outcome before it, so that a store which is merely slow changes nothing, and one that hangs is found by its probe.
     """
 
     def __init__(

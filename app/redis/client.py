@@ -3,12 +3,12 @@
 Everything is set explicitly, because redis-py's defaults differ between its constructors (``Redis()`` sends a
 failed command again ten times, ``from_url`` never) and change between releases. Replies stay bytes.
 
-A command that lost its connection or timed out may have been executed all the same. The former is sent again
-here, the latter by its caller if it likes. Both are safe because every write of the arena is idempotent: a script
+A command that lost its connection or timed out may have been executed all the same. The former is sent again by
+the client, the latter by its caller if it likes. Both are safe because every write of the arena is idempotent: a script
 that compares a version, a token and a sequence number, or a command such as SET, HSET or EXPIRE that may be said
 twice. Whoever adds a write that is not (``XADD *``, ``INCR``, ``RPUSH``) must put it into such a script.
 
-No command may block for longer than ``COMMAND_TIMEOUT``: there is no XREAD BLOCK here; who waits for news
+No command may block for longer than ``COMMAND_TIMEOUT``: the arena has no XREAD BLOCK; who waits for news
 subscribes.
 """
 
@@ -40,17 +40,17 @@ HEALTH_CHECK_INTERVAL = timedelta(seconds=15)
 MAX_CONNECTIONS = 20
 OLDEST_VERSION = (6, 2)
 
-__all__ = ["AWAY", "COMMAND_TIMEOUT", "check_redis", "commands_client", "subscriber_client"]
+__all__ = ["COMMAND_TIMEOUT", "UNAVAILABLE", "check_redis", "commands_client", "subscriber_client"]
 
-AWAY = (ConnectionError, TimeoutError, ReadOnlyError, BusyLoadingError)
+UNAVAILABLE = (ConnectionError, TimeoutError, ReadOnlyError, BusyLoadingError)
 """The errors that mean "not now, try again": answered with 503, and healed by waiting."""
 
 
 class FairPool(ConnectionPool):
-    """Connections in the order of coming; who has waited for ``timeout`` seconds gets a ``ConnectionError``.
+    """First come, first served; a caller that has waited for ``timeout`` seconds gets a ``ConnectionError``.
 
-    In redis-py's ``BlockingConnectionPool`` whoever comes anew overtakes those who wait, and they begin again at the
-    end: with 400 callers at 20 connections every fourth waited in vain for 2 s while half were served within 0.05 s.
+    In redis-py's ``BlockingConnectionPool`` a new caller overtakes those who wait, and they begin again at the end:
+    with 400 callers at 20 connections every fourth timed out after 2 s while half were served within 0.05 s.
     """
 
     def __init__(self, *, timeout: float, **options: Any) -> None:
@@ -78,7 +78,7 @@ class FairPool(ConnectionPool):
         return connection
 
     async def release(self, connection: AbstractConnection) -> None:
-        """Give a connection back to who has waited longest."""
+        """Hand a connection to the caller that has waited longest."""
         try:
             await super().release(connection)
         finally:
@@ -117,7 +117,7 @@ async def check_redis(client: Redis) -> list[str]:
     """
     try:
         info: dict[str, Any] = await client.info("everything")
-    except AWAY as error:
+    except UNAVAILABLE as error:
         if is_refusal(error):
             raise ConfigurationError(f"Redis refuses the login ({error}); check REDIS_URL or REDIS_PASSWORD") from None
         raise Unavailable(f"Redis does not answer ({error}); start it or correct REDIS_URL") from None

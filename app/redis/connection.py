@@ -6,11 +6,11 @@ Measured with redis-py 8.1 on Python 3.11:
   check, all by the same rule. With two retries, one command at a server that had stopped answering came back after
   540 s; at a server that wants a password, a client without one checked, reconnected and checked again until the
   stack was full.
-- *Cancelling gets lost.* With a ``socket_timeout`` each send is wrapped into ``asyncio.wait_for``, which before
+- *Cancellations get lost.* With a ``socket_timeout`` each send is wrapped into ``asyncio.wait_for``, which before
   Python 3.12 swallows a cancellation that arrives in the moment when the send is complete: a task that is cancelled
   then goes on for ever.
 - *Addresses come in turns.* Of a name with two addresses the second is tried when the first has failed, which for one
-  that swallows packets is after the time-out of the whole connect. Here they are raced (``app.network.connecting``).
+  that swallows packets is after the time-out of the whole connect. The arena races them (``app.network.connecting``).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _OutermostRetry(Retry):
         is_retryable: Callable[[Exception], bool] | None = None,
         with_failure_count: bool = False,
     ) -> _T:
-        """Run ``do``, as redis-py's own; ``fail`` is told of each failure and drops the connection."""
+        """Run ``do``, as redis-py's own; ``fail`` gets each failure and drops the connection."""
         if self._retrying:
             once = Retry(self._backoff, 0, self._supported_errors)
             return await once.call_with_retry(do, fail, is_retryable, with_failure_count)
@@ -83,17 +83,17 @@ class _OutermostRetry(Retry):
 
 
 def is_refusal(error: Exception) -> bool:
-    """Tell whether the login was refused; redis-py counts that among connection errors, or wraps it in one."""
+    """Whether the login was refused; redis-py counts that among connection errors, or wraps it in one."""
     return _is(error, AuthenticationError, AuthorizationError)
 
 
 def _may_heal(error: Exception) -> bool:
-    """Tell whether to try again at once: a wrong password stays wrong, and a server that hangs has had its time."""
+    """Whether to try again at once: a wrong password stays wrong, and a server that hangs has had its time."""
     return not is_refusal(error) and not _is(error, TimeoutError)
 
 
 def _is(error: Exception, *kinds: type[Exception]) -> bool:
-    """Tell the kind of an error, also when the connect has wrapped it into a ConnectionError."""
+    """The kind of an error, also when the connect has wrapped it into a ConnectionError."""
     return isinstance(error, kinds) or isinstance(error.__cause__, kinds)
 
 
@@ -200,7 +200,7 @@ def connection_options(url: str, resolve: Resolve = resolved) -> dict[str, Any]:
 def retry() -> Retry:
     """Two more tries within half a second: enough for a dropped connection or a failover's first moment.
 
-    A time-out is not among them: a command at a server that hangs is told after 5 s, not after 15.
+    A time-out is not retried: a command to a server that hangs fails after 5 s, not after 15.
     """
     pauses = ExponentialWithJitterBackoff(base=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
     return _OutermostRetry(pauses, _RETRIES, supported_errors=(ConnectionError, BusyLoadingError, ReadOnlyError))

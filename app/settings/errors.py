@@ -1,4 +1,4 @@
-"""What is said of a bad setting: one sentence that names it, shows what was given, and says what to write. Pure.
+"""The error for a bad setting: one sentence that names it, shows what was given, and says what to write. Pure.
 
 Nothing of an address or a secret is ever shown: a value that could be one is left out.
 """
@@ -67,7 +67,7 @@ def _said(first: Any, fields: Collection[str]) -> str:
         return f"is none of {context['expected'].replace(' or ', ', ')}"
     if kind == "extra_forbidden":
         near = get_close_matches(str(first["loc"][-1]), fields, n=1)
-        return f"is no setting here{f'; did you mean {near[0]}?' if near else ', which knows ' + ', '.join(fields)}"
+        return f"is no setting{f'; did you mean {near[0]}?' if near else '; choose from ' + ', '.join(fields)}"
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
         return f"{words} {_bound(context[key])}"

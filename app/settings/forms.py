@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 FOREVER = timedelta(days=73_000)
-"""What is meant by a negative keep_alive: longer than the century from which on Ollama is told "for ever"."""
+"""What is meant by a negative keep_alive: longer than the century from which on Ollama gets "for ever"."""
 
 LEVELS = ("low", "medium", "high", "max")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}

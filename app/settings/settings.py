@@ -1,7 +1,7 @@
 """Settings that ops know: the environment, ``.env`` and ``arena.toml`` (the environment wins).
 
-What is ignored on purpose or by mistake (what a container platform sets, a name that is none) is told by
-``Settings.ignored``: the log has it at the start, the doctor as findings.
+``Settings.ignored`` lists what is ignored on purpose or by mistake (what a container platform sets, a name that is no
+setting): it is logged at the start, and the doctor has findings for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long loads and answers took lately, to tell those who wait how long it may take.
+"""How long loads and answers took lately, so that those who wait can be shown how long it may take.
 
 A moving mean per model: each new figure counts ``NEWEST``, what came before the rest, so that a dozen answers
 are enough to follow a host that became slower. A model without a figure of its own is taken to be like the others.

@@ -41,7 +41,7 @@ COLD_LOAD_S = 0.5
 """A ``load_duration`` above this was a load; below it, the server's own scheduling."""
 
 CACHE_MIN_TOKENS = 64
-"""Below this, reading a prompt costs about one decode step, cached or not: nothing can be told."""
+"""Below this, reading a prompt costs about one decode step, cached or not: it says nothing."""
 
 CACHE_STEPS = 1.5
 """A cached prompt is read in about one decode step; this many leave room for noise."""
@@ -95,7 +95,7 @@ class Stopwatch:
     """Measures one attempt at an answer. Call ``dispatched``, then ``chunk`` for each, then ``stop``."""
 
     def __init__(self, waited_s: float = 0.0, load_s: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
-        """Begin at dispatch's doorstep: ``waited_s`` since it was enqueued, of which ``load_s`` for its model's load.
+        """Begin just before the dispatch: ``waited_s`` since it was enqueued, of which ``load_s`` for its model's load.
 
         The wait crosses processes, so it is measured by the wall clock; a clock that runs behind gives 0, not less.
         """
@@ -132,7 +132,7 @@ class Stopwatch:
             self._server = chunk.timing
 
     def stop(self) -> Timing:
-        """Give the figures as of now; may be asked again, the watch goes on."""
+        """Give the figures as of now; may be asked again, the stopwatch goes on."""
         now, server = self._clock(), self._server
         sent = self._born if self._sent is None else self._sent
         tokens = server.tokens or self._pieces

@@ -102,7 +102,7 @@ answers = st.builds(ObservedAnswer, st.just("gpu"), MODELS, st.floats(0, 9), st.
 redises = st.builds(
     ObservedRedis,
     st.sampled_from(["redis://h:1/0", "unix:///tmp/x.sock", "embedded in .arena"]),
-    st.sampled_from(["up", "idle", "away", "refused", "none", "folder"]),
+    st.sampled_from(["up", "idle", "unavailable", "refused", "none", "folder"]),
     version=st.sampled_from(["", "6.0", "7.2"]),
     embedded=st.booleans(),
     used_bytes=SIZES,
@@ -114,7 +114,7 @@ redises = st.builds(
 databases = st.builds(
     ObservedDatabase,
     st.just("sqlite:///x"),
-    st.sampled_from(["ready", "new", "empty", "behind", "newer", "away", "unusable", "folder"]),
+    st.sampled_from(["ready", "new", "empty", "behind", "newer", "unavailable", "unusable", "folder"]),
     answers=st.lists(answers, max_size=8).map(tuple),
 )
 configured = st.builds(

@@ -111,7 +111,7 @@ def test_files_of_like_votes_are_other_votes_and_the_same_lines_in_another_order
         assert arena("import", name).stdout.startswith(b"0 votes were added, 10 were known")
     (tmp_path / "one.jsonl").rename(tmp_path / "moved.jsonl")
     moved, joined = arena("import", "moved.jsonl"), arena("import", "joined.jsonl")
-    assert b"the very lines that came from" in moved.stdout
+    assert b"the same lines as" in moved.stdout
     assert b"0 votes were added, 10 were known already" in moved.stdout
     assert b"0 votes were added, 20 were known already" in joined.stdout
     assert arena("import", "moved.jsonl", "--source", "other").stdout.startswith(b"10 votes were added")

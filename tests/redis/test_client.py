@@ -11,7 +11,14 @@ from redis.asyncio import Connection, Redis, SSLConnection, UnixDomainSocketConn
 from redis.exceptions import ConnectionError
 
 from app.errors import ConfigurationError, Unavailable
-from app.redis.client import AWAY, COMMAND_TIMEOUT, MAX_CONNECTIONS, check_redis, commands_client, subscriber_client
+from app.redis.client import (
+    COMMAND_TIMEOUT,
+    MAX_CONNECTIONS,
+    UNAVAILABLE,
+    check_redis,
+    commands_client,
+    subscriber_client,
+)
 from tests.helpers import wait_until
 from tests.redis.server import RedisServer
 
@@ -63,7 +70,7 @@ async def test_a_server_that_hangs_costs_its_time_out_once(redis_server: RedisSe
         began = monotonic()
         async with subscriber.pubsub() as news:
             errors = await asyncio.gather(client.get("key"), news.subscribe("arena:news"), return_exceptions=True)
-            assert all(isinstance(error, AWAY) for error in errors)
+            assert all(isinstance(error, UNAVAILABLE) for error in errors)
             assert monotonic() - began < 2 * COMMAND_TIMEOUT.total_seconds()
             redis_server.thaw()
             assert await client.ping() is True
@@ -88,7 +95,7 @@ async def test_a_task_that_is_cancelled_in_a_command_ends_at_whatever_moment(red
 
 async def test_a_port_where_nobody_listens_is_away() -> None:
     async with commands_client("redis://127.0.0.1:1/0") as client:
-        with pytest.raises(AWAY):
+        with pytest.raises(UNAVAILABLE):
             await client.ping()
 
 
@@ -115,7 +122,7 @@ async def test_a_subscription_is_made_again_after_its_connection_was_closed(redi
             await redis.publish("arena:news", "second")
             try:
                 return await news.get_message(timeout=0.1)
-            except AWAY:
+            except UNAVAILABLE:
                 return None
 
         message = await wait_until(heard)

@@ -292,7 +292,7 @@ async def test_a_file_that_can_not_be_read_is_named_with_the_remedy_and_left_alo
         file = tmp_path / "redis" / "data" / "appendonly.aof"
         file.parent.mkdir(parents=True)
     file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"can't read .*/data/appendonly.* move .* away"):
+    with pytest.raises(ConfigurationError, match=r"can't read .*/data/appendonly.* move .* out of the way"):
         async with embedded_redis(tmp_path, keep=True):
             pass
     assert file.read_bytes() == content

@@ -104,7 +104,7 @@ class ObservedRedis:
     """
 
     where: str
-    state: Literal["up", "idle", "away", "refused", "none", "folder"] = "up"
+    state: Literal["up", "idle", "unavailable", "refused", "none", "folder"] = "up"
     detail: str = ""
     embedded: bool = False
     version: str = ""
@@ -140,7 +140,7 @@ class ObservedDatabase:
     """
 
     where: str
-    state: Literal["ready", "new", "empty", "behind", "newer", "away", "unusable", "folder"] = "ready"
+    state: Literal["ready", "new", "empty", "behind", "newer", "unavailable", "unusable", "folder"] = "ready"
     detail: str = ""
     skew_s: float | None = None
     answers: tuple[ObservedAnswer, ...] = ()

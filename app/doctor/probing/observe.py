@@ -108,7 +108,7 @@ async def _redis(
         return redis
     seen = await probe_redis(redis, settings, names, wall)
     left_behind = "refused" in seen.detail or "No such file" in seen.detail  # by an arena that was killed
-    if seen.embedded and seen.state == "away" and left_behind:
+    if seen.embedded and seen.state == "unavailable" and left_behind:
         return await idle_redis(settings)
     return seen
 

@@ -88,10 +88,12 @@ async def probe_redis(
         async with asyncio.timeout(limit.total_seconds()):
             return await _redis_up(redis, where, embedded, hosts, wall)
     except TimeoutError:
-        return ObservedRedis(where, "away", f"no answer within {limit.total_seconds():g} s", embedded)
+        return ObservedRedis(where, "unavailable", f"no answer within {limit.total_seconds():g} s", embedded)
     except (RedisError, OSError) as error:
         refused = isinstance(error, NoPermissionError | ResponseError) or is_refusal(error)
-        return ObservedRedis(where, "refused" if refused else "away", str(error) or type(error).__name__, embedded)
+        return ObservedRedis(
+            where, "refused" if refused else "unavailable", str(error) or type(error).__name__, embedded
+        )
 
 
 async def _redis_up(
@@ -102,8 +104,10 @@ async def _redis_up(
     seconds, micros = await redis.time()
     skew_s = seconds + micros / 1e6 - (began + wall()) / 2
     refusal = await redis_refusal(redis)
-    if refusal is not None and refusal.kind in ("away", "forbidden"):
-        return ObservedRedis(where, "away" if refusal.kind == "away" else "refused", refusal.reason, embedded)
+    if refusal is not None and refusal.kind in ("unavailable", "forbidden"):
+        return ObservedRedis(
+            where, "unavailable" if refusal.kind == "unavailable" else "refused", refusal.reason, embedded
+        )
     config = await _config(redis)
     return ObservedRedis(
         where,
@@ -167,7 +171,7 @@ async def probe_database(url: str, wall: Callable[[], float] = time.time, limit:
             seen = await _database_up(database, name, is_file=file is not None, wall=wall)
             return replace(seen, readable=file is not None and readable_by_all(file))
     except TimeoutError:
-        return ObservedDatabase(name, "away", f"no answer within {limit.total_seconds():g} s")
+        return ObservedDatabase(name, "unavailable", f"no answer within {limit.total_seconds():g} s")
     except (Unavailable, sa.exc.SQLAlchemyError) as error:
         blocked = None if file is None else unwritable(file.parent)
         return _database_down(name, error) if blocked is None else ObservedDatabase(name, "folder", str(blocked))
@@ -198,7 +202,7 @@ def _database_down(name: str, error: Exception) -> ObservedDatabase:
     refused = unusable(error)
     why = refused or (lines[0] if lines else type(original).__name__)
     hopeless = refused is not None or "not a database" in why or "malformed" in why
-    return ObservedDatabase(name, "unusable" if hopeless else "away", why)
+    return ObservedDatabase(name, "unusable" if hopeless else "unavailable", why)
 
 
 def _revision_and_clock(connection: Connection, *, is_file: bool) -> tuple[str | None, float | None]:

@@ -122,14 +122,14 @@ class RedisFolder:
     def refuse_newer_data(self, program: RedisProgram) -> None:
         """Raise a ConfigurationError if ``program`` would overlook data that a newer Redis has written.
 
-        Redis 7 keeps its append-only file in parts in a folder; Redis 6 would not look there and begin empty.
+        Redis 7 keeps its append-only file in parts in a folder; Redis 6 would not read it and begin empty.
         """
         parts = self.data / "appendonlydir"
         if parts.exists() and program.version < (7, 0):
             version = ".".join(map(str, program.version))
             raise ConfigurationError(
                 f"{parts} was written by Redis 7 or newer, but {program.path} is Redis {version}: put a newer "
-                f"redis-server on PATH, or move {self.data} away to begin empty (votes are not in it)"
+                f"redis-server on PATH, or move {self.data} out of the way to begin empty (votes are not in it)"
             )
 
     def failure(self) -> ConfigurationError:
@@ -143,7 +143,7 @@ class RedisFolder:
             if _UNREADABLE.search(line):
                 return ConfigurationError(
                     f"Redis can't read {self._data_file()} ({line}): it is damaged or of a newer Redis; use that "
-                    f"Redis, repair it (redis-check-aof --fix), or move {self.data} away to begin empty "
+                    f"Redis, repair it (redis-check-aof --fix), or move {self.data} out of the way to begin empty "
                     "(running battles are lost, votes are not in it)"
                 )
         last = next((line for line in reversed(lines) if line), "no message")
@@ -165,7 +165,7 @@ def _fits(socket: Path) -> bool:
 
 
 def _is_private(folder: Path) -> bool:
-    """Tell whether the folder is ours and nobody else's; one that was tidied away is made again."""
+    """Whether the folder is ours and nobody else's; one that was removed is made again."""
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700)
     try:

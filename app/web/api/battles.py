@@ -20,7 +20,6 @@ from app.web.schemas.base import Responses, answered
 from app.web.schemas.battles import ENDED, LISTED, OPENED, READY, BattleList, BattleSnapshot, OpenedBattle
 from app.web.schemas.errors import (
     ALREADY_JUDGED,
-    AWAY,
     INVALID,
     KEY_REUSED,
     NO_BATTLE,
@@ -29,6 +28,7 @@ from app.web.schemas.errors import (
     STILL_RUNNING,
     TOO_LARGE,
     TOO_LATE,
+    UNAVAILABLE,
 )
 from app.web.shared.access import has_admin_key
 from app.web.shared.answering import DocumentedRoute, JsonBytes
@@ -159,7 +159,7 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
 @router.post(
     "/battles",
     status_code=201,
-    responses={201: answered(OpenedBattle, "The battle", OPENED), **_BODY_REFUSED, **KEY_REUSED, **AWAY},
+    responses={201: answered(OpenedBattle, "The battle", OPENED), **_BODY_REFUSED, **KEY_REUSED, **UNAVAILABLE},
 )
 async def open_battle(body: OpenBody, request: Request, services: Wired, key: IdempotencyKey = None) -> JsonBytes:
     """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once.
@@ -176,7 +176,7 @@ async def open_battle(body: OpenBody, request: Request, services: Wired, key: Id
     return response
 
 
-@router.get("/battles", name="list_battles", responses={200: _LIST, **INVALID, **NOT_YOURS_403, **AWAY})
+@router.get("/battles", name="list_battles", responses={200: _LIST, **INVALID, **NOT_YOURS_403, **UNAVAILABLE})
 async def list_battles(
     request: Request,
     services: Wired,
@@ -214,7 +214,7 @@ def _line(battle: BattleSummary) -> dict[str, Any]:
 
 
 @router.head("/battles/{battle_id}", include_in_schema=False)
-@router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **AWAY})
+@router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **UNAVAILABLE})
 async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """The battle as it is now; never waits."""
     return (await services.manager.snapshot(battle_id)).to_dict()
@@ -228,7 +228,7 @@ async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
         204: {"description": "`after` is the end's: nothing follows"},
         **INVALID,
         **NO_BATTLE,
-        **AWAY,
+        **UNAVAILABLE,
     },
 )
 async def watch_battle(
@@ -244,7 +244,7 @@ async def watch_battle(
     status_code=204,
     response_class=Response,
     dependencies=[OwnersOnly],
-    responses={204: {"description": "Erased"}, **NOT_YOURS_403, **NO_BATTLE, **STILL_RUNNING, **AWAY},
+    responses={204: {"description": "Erased"}, **NOT_YOURS_403, **NO_BATTLE, **STILL_RUNNING, **UNAVAILABLE},
 )
 async def erase_battle(battle_id: BattleId, services: Wired) -> Response:
     """Erase what was asked and answered in an ended battle, and who voted; verdicts and timings stay for the board."""
@@ -255,7 +255,7 @@ async def erase_battle(battle_id: BattleId, services: Wired) -> Response:
 @router.post(
     "/battles/{battle_id}/votes",
     dependencies=[OwnersOnly],
-    responses={200: _NOW, **_BODY_REFUSED, **NOT_YOURS_403, **NO_BATTLE, **ALREADY_JUDGED, **AWAY},
+    responses={200: _NOW, **_BODY_REFUSED, **NOT_YOURS_403, **NO_BATTLE, **ALREADY_JUDGED, **UNAVAILABLE},
 )
 async def vote(
     battle_id: BattleId, body: VoteBody, services: Wired, sender: Sender, key: IdempotencyKey = None
@@ -271,7 +271,7 @@ async def vote(
     "/battles/{battle_id}/votes/{round_number}",
     name="undo_vote",
     dependencies=[OwnersOnly],
-    responses={200: _NOW, **INVALID, **NOT_YOURS_403, **NO_BATTLE, **TOO_LATE, **AWAY},
+    responses={200: _NOW, **INVALID, **NOT_YOURS_403, **NO_BATTLE, **TOO_LATE, **UNAVAILABLE},
 )
 async def undo(
     battle_id: BattleId, round_number: Annotated[int, Path(ge=1, le=1000)], services: Wired
@@ -284,7 +284,7 @@ async def undo(
     "/battles/{battle_id}/stop",
     name="stop_battle",
     dependencies=[OwnersOnly],
-    responses={200: _NOW, **NOT_YOURS_403, **NO_BATTLE, **AWAY},
+    responses={200: _NOW, **NOT_YOURS_403, **NO_BATTLE, **UNAVAILABLE},
 )
 async def stop(battle_id: BattleId, services: Wired) -> dict[str, Any]:
     """Stop generation on the hosts and end the battle; also when it has ended already."""

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from app.battle.battle import Verdict
 from app.battle.feedback import MAX_COMMENT, Feedback, Reason, in_order
 from app.web.schemas.base import Responses, answered
-from app.web.schemas.errors import AWAY, INVALID, NO_BATTLE, NOT_JSON, NOT_JUDGED, NOT_YOURS_403, TOO_LARGE
+from app.web.schemas.errors import INVALID, NO_BATTLE, NOT_JSON, NOT_JUDGED, NOT_YOURS_403, TOO_LARGE, UNAVAILABLE
 from app.web.schemas.feedback import KEPT, SAID, VoteFeedback
 from app.web.shared.answering import DocumentedRoute
 from app.web.shared.fields import BattleId, NativeBody, OptionalText
@@ -20,7 +20,7 @@ from app.web.shared.services import Wired
 router = APIRouter(prefix="/api/arena", tags=["battles"], route_class=DocumentedRoute)
 
 _PATH = "/battles/{battle_id}/votes/{round_number}/feedback"
-_REFUSED: Responses = {**INVALID, **NOT_YOURS_403, **NO_BATTLE, **NOT_JUDGED, **AWAY}
+_REFUSED: Responses = {**INVALID, **NOT_YOURS_403, **NO_BATTLE, **NOT_JUDGED, **UNAVAILABLE}
 
 RoundNumber = Annotated[int, Path(ge=1, le=1000)]
 Reasons = Annotated[list[Reason], Field(max_length=100)]

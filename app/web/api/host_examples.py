@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.web.schemas.base import answered
-from app.web.schemas.errors import AWAY
+from app.web.schemas.errors import UNAVAILABLE
 from app.web.schemas.hosts import ContenderList, Hosts, WarmingModels
 
 Json = dict[str, Any]
@@ -101,4 +101,4 @@ MODELS_VIEW: Json = {
 HOSTS: Json = answered(Hosts, "All hosts", PUBLIC_VIEW, FULL_VIEW)
 MODELS: Json = answered(ContenderList, "The models", MODELS_VIEW)
 WARMING: Json = answered(WarmingModels, "The models that were asked for", {"warming": ["llama3.1:8b", "qwen3:8b"]})
-WITHOUT_REDIS: Json = AWAY[503]
+WITHOUT_REDIS: Json = UNAVAILABLE[503]

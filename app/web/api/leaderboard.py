@@ -11,7 +11,7 @@ from app.leaderboard.bodies import VOTES_OF
 from app.leaderboard.cache import BeingMade
 from app.leaderboard.query import LeaderboardQuery
 from app.web.schemas.base import answered
-from app.web.schemas.errors import AWAY, INVALID
+from app.web.schemas.errors import INVALID, UNAVAILABLE
 from app.web.schemas.leaderboard import Boards, LeaderboardBeingMade
 from app.web.shared.answering import DocumentedRoute
 from app.web.shared.caching import BOARD, HEADER
@@ -144,7 +144,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: answered(Boards, "The board", _LEADERBOARD, _SPEED_BOARD),
     202: answered(LeaderboardBeingMade, "The board is being made; ask again after Retry-After", _BEING_MADE),
     **INVALID,
-    **AWAY,
+    **UNAVAILABLE,
 }
 
 

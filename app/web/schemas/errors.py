@@ -72,7 +72,7 @@ NOT_YOURS_403: Responses = {
     )
 }
 NO_BATTLE: Responses = {404: refused("There is no such battle", UNKNOWN_BATTLE)}
-AWAY: Responses = {503: refused("Something is unavailable; `Retry-After` tells when to ask again", REDIS_AWAY)}
+UNAVAILABLE: Responses = {503: refused("Something is unavailable; `Retry-After` tells when to ask again", REDIS_AWAY)}
 
 
 def conflict(example: dict[str, Any]) -> Responses:
