@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from time import monotonic, time
 
@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 from app.database.database import Database
 from app.errors import Unavailable
 from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodies_of
-from app.leaderboard.gather import Current, gather_for
+from app.leaderboard.change import Counted, StoredFit, changes
+from app.leaderboard.gather import Current, Gathered, gather_for
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.refit_turn import RefitTurn
 from app.leaderboard.store import BoardStore, Head
@@ -31,6 +32,8 @@ SHARE = 4
 PATIENCE = timedelta(seconds=15)
 """How long a request waits for a board that has to be made first."""
 LOOK_AGAIN_S = 0.1
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""By how much two workers may be wrong about the database's clock."""
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +144,21 @@ class LeaderboardCache:
         (body,) = await self._bodies(SPEED)
         return body
 
+    async def change(self, battle: str, ended_at: datetime) -> dict[str, object] | bool:
+        """What the votes of an ended battle did to the default board, from two fits that are stored.
+
+        False: they are not counted yet; True: they are, but the fits are not known any more.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        stored = await self._snapshots.change(battle)
+        if stored is not None:
+            told: dict[str, object] = orjson.loads(stored)
+            return told
+        head = await self._snapshots.head()
+        return head is not None and ended_at + CLOCKS_DIFFER < self._snapshots.begun_at(head)
+
     async def statistics(self) -> tuple[Facts, bytes]:
         """The counts and the default board, of the same votes; raises what ``board`` does."""
         facts, board = await self._bodies(FACTS, DEFAULT.key)
@@ -160,9 +178,22 @@ class LeaderboardCache:
 
     async def _make(self, mark: str, queries: Sequence[LeaderboardQuery]) -> None:
         began = monotonic()
+        (before,), known = await self._snapshots.bodies(DEFAULT.key), await self._snapshots.counted()
         gathered = await gather_for(self._database, self._current, queries)
         bodies = await asyncio.to_thread(bodies_of, gathered, queries)
+        counted, moved = await asyncio.to_thread(_moved, before, known, bodies[DEFAULT.key], gathered)
         took_s = round(monotonic() - began, 3)
-        await self._snapshots.replace(mark, bodies, took_s)
+        await self._snapshots.replace(mark, bodies, took_s, counted, moved)
         votes = sum(row.count for row in gathered.rows)
         log.info("board_made", votes=votes, boards=len(bodies) - 2, took_s=took_s)
+
+
+def _moved(
+    before: bytes | None, known: bytes | None, after: bytes, gathered: Gathered
+) -> tuple[bytes, dict[str, bytes]]:
+    """Which battles the new fit counts, and what those that it adds to the one before did to the default board."""
+    fit = StoredFit(after, Counted.of(gathered.rows))
+    if before is None or known is None:
+        return fit.counted.to_bytes(), {}
+    stood = StoredFit(before, Counted.from_bytes(known))
+    return fit.counted.to_bytes(), changes(stood, fit, gathered.rows, DEFAULT.rules.selection)

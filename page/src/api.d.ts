@@ -49,6 +49,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/arena/battles/{battle_id}/board-change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["read_board_change"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/arena/battles/{battle_id}/votes": {
         parameters: {
             query?: never;
@@ -206,7 +222,26 @@ export interface components {
             status: components["schemas"]["Status"];
             votes: components["schemas"]["RoundVote"][];
         };
+        BoardChange: {
+            left_out: {
+                [key: string]: number;
+            };
+            models: components["schemas"]["ModelChange"][];
+            other_votes: number;
+            /** @enum {string} */
+            state: "not_yet" | "counted" | "past" | "none";
+            votes: number;
+        };
         Boards: components["schemas"]["QualityBoard"] | components["schemas"]["SpeedBoard"];
+        BoardStanding: {
+            bounds: components["schemas"]["Bounds"];
+            elo_rating: number;
+            provisional: boolean;
+            rank_high: number;
+            rank_low: number;
+            rating_lower: number | null;
+            rating_upper: number | null;
+        };
         /** @enum {string} */
         Bounds: "both" | "at_least" | "at_most" | "open" | "fixed" | "unknown";
         Contender: {
@@ -473,6 +508,11 @@ export interface components {
             model: string;
             remedy: string;
             suggestion: string | null;
+        };
+        ModelChange: {
+            after: components["schemas"]["BoardStanding"] | null;
+            before: components["schemas"]["BoardStanding"] | null;
+            model: string;
         };
         OpenBody: {
             categories?: string[] | null;
@@ -919,6 +959,51 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    read_board_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                battle_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoardChange"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

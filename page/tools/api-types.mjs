@@ -6,7 +6,7 @@ import openapiTypescript, { astToString } from "openapi-typescript";
 /** The calls that the page makes; what they take and answer is made a type, and with it what that is made of. */
 const CALLS = [
   "/api/arena/about", "/api/arena/battles", "/api/arena/battles/{battle_id}", "/api/arena/battles/{battle_id}/votes",
-  "/api/arena/battles/{battle_id}/votes/{round_number}/feedback",
+  "/api/arena/battles/{battle_id}/votes/{round_number}/feedback", "/api/arena/battles/{battle_id}/board-change",
   "/api/arena/leaderboard", "/api/arena/hosts", "/api/arena/models",
 ];
 

@@ -197,12 +197,12 @@ async def test_boards_that_nobody_looks_at_any_more_are_no_longer_made(
     await player.battles(A, categories=("code",))
     worker = start()
     await worker.board(category="code")
-    assert len(await redis.hkeys("arena:board")) == 6
+    assert len(await redis.hkeys("arena:board")) == 7
     await redis.delete("arena:board:wanted")
     made = worker.boards.made
     await player.battles(B)
     await wait_until(lambda: worker.boards.made > made)
-    assert len(await redis.hkeys("arena:board")) == 5
+    assert len(await redis.hkeys("arena:board")) == 6
 
 
 async def test_what_another_version_left_in_redis_is_made_anew(

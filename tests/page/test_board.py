@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.boards import BOARD, HERO, show_board
 from tests.page.conftest import Tabs
 from tests.page.house import House
-from tests.page.test_access import violations
+from tests.page.pretended import pretend, snapshot
+from tests.page.test_access import REVEAL, VOTE, violations
+
+ENDED: dict[str, Any] = {"status": "finished", "can_vote": False, "votes": [VOTE], "reveal": REVEAL}
 
 
 def test_a_board_says_what_nobody_beat_who_voted_what_is_missing_and_what_is_doubtful(tab: Page) -> None:
@@ -69,3 +73,42 @@ def test_the_board_of_long_names_fits_a_phone(tabs: Tabs, house: House) -> None:
         show_board(phone)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 320
         assert violations(phone) == []
+
+
+def standing(rating: float, rank: int, **changes: Any) -> dict[str, Any]:
+    """Where a model stood."""
+    ends = {"rating_lower": rating - 50, "rating_upper": rating + 50, "bounds": "both"}
+    return {"elo_rating": rating, "rank_low": rank, "rank_high": 3, "provisional": False} | ends | changes
+
+
+def test_after_the_end_the_page_shows_what_the_verdicts_did_once_they_are_counted(tab: Page) -> None:
+    answers: list[dict[str, Any]] = [{"state": "not_yet"}] * 2
+    moves = [
+        {"model": "llama3.1:8b", "before": standing(1054.6, 2), "after": standing(1061.3, 1)},
+        {"model": "qwen3:8b", "before": None, "after": standing(980, 3, provisional=True)},
+    ]
+    counted = {"state": "counted", "votes": 1, "other_votes": 4, "left_out": {}, "models": moves}
+    tab.route("**/board-change", lambda route: route.fulfill(json=answers.pop() if answers else counted))
+    pretend(tab, snapshot("x", "y", **ENDED))
+    effect = tab.locator(".effect")
+    expect(effect).to_contain_text("The verdicts are counted at the next refit.")
+    expect(effect.locator("li").nth(0)).to_contain_text("1055")
+    expect(effect.locator("li").nth(0)).to_contain_text("1061")
+    expect(effect.locator("li").nth(0)).to_contain_text("rank 1\N{EN DASH}3, before: rank 2\N{EN DASH}3")
+    expect(effect.locator("li").nth(1)).to_contain_text("Provisional, before: not listed")
+    expect(effect).to_contain_text("4 other votes were counted with them.")
+    assert violations(tab) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"state": "past", "votes": 0, "left_out": {}}, "The verdicts are counted on the leaderboard."),
+        ({"state": "counted", "votes": 0, "left_out": {"leaked": 1}}, "an answer named its own model or maker"),
+    ],
+)
+def test_what_is_not_known_of_the_board_is_not_made_up(tab: Page, change: dict[str, Any], sentence: str) -> None:
+    body = {"other_votes": 0, "models": []} | change
+    tab.route("**/board-change", lambda route: route.fulfill(json=body))
+    pretend(tab, snapshot("x", "y", **ENDED))
+    expect(tab.locator(".effect")).to_contain_text(sentence)

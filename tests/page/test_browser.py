@@ -48,6 +48,8 @@ def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
     expect(lines.first).to_contain_text("tokens/s")
     expect(lines.first).to_contain_text(re.compile("was in memory|had to be loaded"))
     expect(tab.locator(".verdicts")).to_be_hidden()
+    expect(tab.locator(".effect .moves li")).to_have_count(3)  # after the next fit, and from it
+    expect(tab.locator(".effect")).not_to_contain_text("next refit")
 
 
 def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_on(tab: Page, house: House) -> None:

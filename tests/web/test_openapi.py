@@ -72,7 +72,7 @@ def test_every_call_shows_an_example_of_its_answer_and_of_its_refusals() -> None
 def test_the_examples_in_models_are_what_the_models_say() -> None:
     answers = {name: schema for name, schema in SCHEMAS.items() if not name.endswith("Body") or name == "ErrorBody"}
     shown = [(name, example) for name, schema in answers.items() for example in schema.get("examples", ())]
-    answered = {"BattleSnapshot", "OpenedBattle", "SnapshotEvent", "VoteFeedback", "ErrorBody"}
+    answered = {"BattleSnapshot", "OpenedBattle", "SnapshotEvent", "VoteFeedback", "BoardChange", "ErrorBody"}
     assert {name for name, _ in shown} == answered
     for name, example in shown:
         check(f"/components/schemas/{name}", example, name)
@@ -110,6 +110,7 @@ def test_the_names_of_native_operations_are_these() -> None:
         "GET /api/arena/battles/{battle_id}/votes/{round_number}/feedback": "read_feedback",
         "PUT /api/arena/battles/{battle_id}/votes/{round_number}/feedback": "keep_feedback",
         "POST /api/arena/battles/{battle_id}/stop": "stop_battle",
+        "GET /api/arena/battles/{battle_id}/board-change": "read_board_change",
         "GET /api/arena/leaderboard": "leaderboard",
         "GET /api/arena/about": "about",
         "GET /api/arena/hosts": "list_hosts",

@@ -1,6 +1,6 @@
 /** The native API's calls. Every refusal is `{error, code, field?}`; what never arrived is code `offline`. */
 
-import type { Feedback, FeedbackBody, Snapshot, Verdict, Vote } from "../store/types.ts";
+import type { BoardChange, Feedback, FeedbackBody, Snapshot, Verdict, Vote } from "../store/types.ts";
 
 const ROOT = "/api/arena";
 
@@ -83,6 +83,8 @@ const feedback = (id: string, round: number): string => `${battle(id)}/votes/${r
 export const readFeedback = (id: string, round: number): Promise<Feedback> => call("GET", feedback(id, round));
 
 export const keepFeedback = (id: string, round: number, said: FeedbackBody): Promise<Feedback> => call("PUT", feedback(id, round), said);
+
+export const readBoardChange = (id: string): Promise<BoardChange> => call("GET", `${battle(id)}/board-change`);
 
 export const stopBattle = (id: string): Promise<Snapshot> => call("POST", `${battle(id)}/stop`);
 

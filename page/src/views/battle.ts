@@ -8,6 +8,7 @@ import type { Context, View } from "../ui/context.ts";
 import { attribute, fill, h, show, text } from "../ui/dom.ts";
 import { isMine, myBattles, noteStatus } from "../ui/stored.ts";
 import { confirmStop, endActions } from "./battle_parts.ts";
+import { Effect } from "./effect.ts";
 import { Ladder } from "./ladder.ts";
 import { Narrator } from "./narrator.ts";
 import { Pane } from "./pane.ts";
@@ -51,6 +52,7 @@ class BattleView implements View {
   private said = "";
   private mayVote: boolean;
   private ended = false;
+  private effect: Effect | null = null;
   private warned = false;
 
   constructor(
@@ -87,6 +89,7 @@ class BattleView implements View {
     this.pacer.stop();
     this.switch.leave();
     this.why.leave();
+    this.effect?.leave();
   }
 
   private pane(side: Side): Pane {
@@ -172,7 +175,12 @@ class BattleView implements View {
     // Who votes by key stands on the question or nowhere: he is led to the names. Who reads or writes elsewhere is not.
     const focus = document.activeElement;
     const led = focus === document.body || focus?.tagName === "H1" || (this.bar.element.contains(focus) && !this.why.element.contains(focus));
-    fill(this.after, reveal(snapshot, this.context, fresh), this.why.element, endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
+    const names = reveal(snapshot, this.context, fresh);
+    if (snapshot.votes.length > 0) {
+      this.effect = new Effect(this.context, this.id);
+      names.append(this.effect.element);
+    }
+    fill(this.after, names, this.why.element, endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
     this.bar.element.hidden = true;
     attribute(this.element, "data-ended", snapshot.status);
     noteStatus(this.id, snapshot.status);

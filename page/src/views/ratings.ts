@@ -1,6 +1,6 @@
 /** The table of ratings: groups of equals, each interval on one common axis, and what is missing where something is. */
 
-import type { BoardBody, BoardRow } from "../store/types.ts";
+import type { BoardBody, BoardRow, BoardStanding } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
 import { h, svg, type Child } from "../ui/dom.ts";
 
@@ -77,11 +77,11 @@ export function notes(row: BoardRow, minimum: number, context: Context): string[
 }
 
 /** The rating and its interval in words; of a model that never lost only the lower end is known, and it is the figure. */
-export function rated(row: BoardRow, context: Context): { figure: string; bounds: string } {
+export function rated(row: BoardStanding, context: Context): { figure: string; bounds: string } {
   const words = context.texts.board;
   const { number } = context.figures;
   const [lower, upper] = [row.rating_lower, row.rating_upper];
-  if (row.bounds === "unknown" || row.votes === 0) return { figure: "–", bounds: "" };
+  if (row.bounds === "unknown") return { figure: "–", bounds: "" };
   if (row.bounds === "fixed") return { figure: number(row.elo_rating), bounds: words.fixed };
   if (lower !== null && upper !== null) return { figure: number(row.elo_rating), bounds: `(${words.interval(number(lower), number(upper))})` };
   if (lower !== null) return { figure: words.atLeast(number(lower)), bounds: "" };

@@ -1,4 +1,4 @@
-/** The end: who they were, from the last to the first, how fast, and what the verdicts did to the board. */
+/** The end: who they were, from the last to the first, and how fast. */
 
 import type { RankingLine, Reveal, Snapshot } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
@@ -16,7 +16,7 @@ export function reveal(snapshot: Snapshot, context: Context, fresh: boolean): HT
   const heading = h("h2", { id: "reveal-heading", tabindex: "-1" }, words.heading[snapshot.status] ?? "");
   const champion = h("p.champion", null, result.champion === null ? words.none : words.champion(result.champion));
   const why = snapshot.status === "failed" ? h("p.note", null, words.why) : null;
-  return h("section.reveal", { "aria-labelledby": "reveal-heading" }, heading, champion, why, h("ol.ranking", null, lines), effect(snapshot, context));
+  return h("section.reveal", { "aria-labelledby": "reveal-heading" }, heading, champion, why, h("ol.ranking", null, lines));
 }
 
 function unveil(lines: readonly HTMLElement[]): void {
@@ -50,11 +50,4 @@ function facts(line: RankingLine, context: Context): string[] {
     line.fallback ? words.fallback : null,
   ];
   return all.filter((fact) => fact !== null);
-}
-
-/** From two stored fits if the service has them, never computed here. */
-function effect(snapshot: Snapshot, context: Context): HTMLElement | null {
-  const words = context.texts.reveal;
-  if (snapshot.votes.length === 0) return null;
-  return h("p.effect", null, words.pending, " ", h("a", { href: "/leaderboard" }, words.toBoard));
 }
