@@ -108,7 +108,7 @@ class Method:
     """How the figures were made. ``ties`` is what was used, half a win where nothing could be fitted.
 
     ``gauge`` is ``centred`` or ``anchored``; an anchor that is not among the ranked island's models leaves it centred.
-    ``prior`` names the one that order and chances of models that only ever won or lost need, None on other boards.
+    ``prior`` names the one that the order of the rows and P(best) have; ratings have none. None without votes.
     ``effects`` are those of seats. ``clustered_by``: which votes are taken to err together. ``since`` is Unix time.
     ``style`` are the coefficients in Elo points for a difference of one root mean square.
     """

@@ -28,6 +28,7 @@ MOST_VOTES = 1_000_000
 """Past this many votes a difference is not worth separating."""
 
 _LEAST_TAIL = 0.0025
+_ROUNDING = 1e-9
 _RIVALS = 3
 _MOST_STYLED_VOTES = 100_000
 
@@ -67,12 +68,15 @@ def _information_of_a_vote(fitted: Fit, gap: float) -> float:
 
 
 def flips_to_change_first(cells: Cells, fitted: Fit, standing: Standing) -> Flips | None:
-    """The flips that take the first place from a settled model, or None when there is no other or no way.
+    """The flips that take the highest rating from the first place, or None when there is no other or no way.
 
+    A first place that is held without the highest rating, by what is little known of those above it, has none.
     With style control no two votes are alike and each new fit goes through all: past 100,000 votes it is left out.
     """
     settled = standing.settled
     if standing.first is None or settled.sum() < 2:
+        return None
+    if fitted.theta[standing.first] < fitted.theta[settled].max() - _ROUNDING:
         return None
     if cells.style.shape[1] and len(cells.left) > _MOST_STYLED_VOTES:
         return None
@@ -136,7 +140,7 @@ class _Plan:
         """Who is first among the settled after the first ``votes`` flips."""
         theta = fit(self.flipped(votes), self.fitted.ties).theta
         # The old first place keeps an exact draw.
-        theta[self.first] += 1e-9
+        theta[self.first] += _ROUNDING
         return int(np.where(settled, theta, -np.inf).argmax())
 
     def flipped(self, votes: int) -> Cells:

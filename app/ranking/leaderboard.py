@@ -69,12 +69,13 @@ def _warnings(table: VoteTable, rated: Rated | None, known: dict[str, ModelCard]
 
 
 def _rows(table: VoteTable, rated: Rated, known: dict[str, ModelCard], tally: ModelCounts) -> list[BoardRow]:
-    """The models with a rating: the settled by rank and rating, then the provisional by island and rating."""
+    """The models with a rating: the settled as they stand, then the provisional by island and rating."""
     standing = rated.standing
-    seen = [n for n, why in enumerate(standing.reasons) if Provisional.NO_VOTES not in why]
+    provisional = [
+        n for n, why in enumerate(standing.reasons) if Provisional.NO_VOTES not in why and not standing.settled[n]
+    ]
     island = rated.fit.ground.island
-    rank = standing.rank_low
-    order = sorted(seen, key=lambda n: (not standing.settled[n], island[n], rank[n], -rated.scale.rating[n], n))
+    order = [*standing.order.tolist(), *sorted(provisional, key=lambda n: (island[n], -rated.scale.rating[n], n))]
     after = [*order[1:], None]
     return [_row(table, rated, known, tally, n, below) for n, below in zip(order, after, strict=True)]
 

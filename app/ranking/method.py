@@ -17,7 +17,7 @@ from app.ranking.standing import Provisional
 from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
 
 _INTERVAL = "sandwich, clustered by {}, small-sample corrected"
-_PRIOR = f"normal, {PRIOR_ELO:.0f} Elo points, between models that only ever won or lost"
+_PRIOR = f"normal, {PRIOR_ELO:.0f} Elo points, for order and P(best)"
 
 
 def method_of(rules: Rules, rated: Rated | None) -> Method:
@@ -42,7 +42,7 @@ def method_of(rules: Rules, rated: Rated | None) -> Method:
         effects={effect.value: worth[effect.value] for effect in rules.effects},
         clustered_by=clustered_by,
         since=rules.selection.since_s,
-        prior=_PRIOR if rated is not None and rated.fit.ground.separable else None,
+        prior=None if rated is None else _PRIOR,
     )
 
 

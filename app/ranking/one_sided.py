@@ -1,14 +1,15 @@
-"""What can be said of models that only ever won or lost: that one is better is known, how much better is not.
+"""Draws of all ratings from their posterior: the order of the rows and P(best) come from them.
 
-The likelihood of a group of models that never lost to the others has no maximum, so neither a standard error nor a
-normal draw describes it. Here the groups' distances are drawn from their posterior instead. The *weak prior* is a
-normal one with a standard deviation of 400 Elo points round the mean of all ratings. It only ever touches the distances
-between such groups: 20 wins out of 20 leave it next to nothing to say about the order, and it bounds what nobody knows,
-the size.
+The *weak prior* is a normal one with a standard deviation of 400 Elo points round the mean of all ratings. It is used
+here alone: the ratings of the board have no prior. Where there are votes enough it changes nothing that can be seen;
+where there are few it keeps three wins of three from counting for more than nine of ten.
 
-Draws come from a random walk in each distance by turns (Metropolis), many walks side by side from the fitted ratings.
-Within a group the ratings are drawn from their own normal distribution. Votes of one cluster on the same pair count
-once.
+Within a group of models that beat each other in circles the ratings are normal, and so is their posterior. The
+likelihood of a group that never lost to the others has no maximum, so neither a standard error nor a normal draw
+describes it: that it is better is known, how much better is not. Distances between such groups are drawn by a random
+walk in each distance by turns (Metropolis), many walks side by side from the fitted ratings. 20 wins out of 20 leave
+the prior next to nothing to say about the order, and it bounds what nobody knows, the size. Votes of one cluster on the
+same pair count once.
 """
 
 from __future__ import annotations
@@ -87,12 +88,19 @@ def draw_ratings(fit: Fit, covariance: Floats, evidence: Evidence, members: Bool
 
 
 def _scattered(fit: Fit, covariance: Floats, numbers: Ints, draws: int) -> Floats:
-    """Normal draws of the ratings of the models with these ``numbers``."""
+    """Normal draws from the posterior of the models with these ``numbers``; their mean is exactly its mean.
+
+    The prior is as wide in all directions, so in those of the covariance's eigenvectors it scales each by itself.
+    """
     values, vectors = np.linalg.eigh(covariance[np.ix_(numbers, numbers)])
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    values = np.maximum(values, 0.0)
+    kept = 1.0 / (1.0 + values / _PRIOR_VARIANCE)
+    mean = fit.theta[numbers].mean() if len(numbers) else 0.0
     drawn = np.tile(fit.theta, (draws, 1))
+    drawn[:, numbers] = mean + ((fit.theta[numbers] - mean) @ vectors * kept) @ vectors.T
+    noise = np.random.default_rng(_SEED).standard_normal((draws, len(numbers)))
     # The root that belongs to the covariance alone: eigenvectors may turn with rounding, this product does not.
-    drawn[:, numbers] += np.random.default_rng(_SEED).standard_normal((draws, len(numbers))) @ (root @ vectors.T)
+    drawn[:, numbers] += (noise - noise.mean(axis=0)) @ (vectors * np.sqrt(values * kept) @ vectors.T)
     return drawn
 
 

@@ -5,8 +5,12 @@ holds for all pairs of the board together (Sidak's correction), so that many equ
 Everybody else shares the rank. The first place has a standard of its own, which P(best) meets or not, and the ranks
 follow it: a first that is the best with 97.5 % (of intervals of 95 %) has its rank alone.
 
-A *provisional* model has a rating and no rank of its own, for its votes are few or connect it with nobody. Few votes
-are enough for a rank where they already make the model the best with 97.5 %.
+The first row is the model that is most likely the best, so that order, P(best) and the finding say the same; the rows
+that share a rank are in the order of their posterior means. Both come from draws under a weak prior (``one_sided``).
+
+A *provisional* model has a rating and no rank of its own: it is a newcomer, or its votes connect it with nobody. A
+newcomer has fewer votes than the board asks for and less than a quarter of what models have on average: where all have
+few, nobody is one. A newcomer's votes are enough for a rank where they already make it the best with 97.5 %.
 """
 
 from __future__ import annotations
@@ -42,11 +46,15 @@ class Provisional(StrEnum):
     ONE_SIDED = "one_sided"
     """It only won against some, and only lost to the others."""
     FEW_VOTES = "few_votes"
-    """Fewer votes than the board asks for."""
+    """Fewer votes than the board asks for; its place is never called clear."""
 
 
-_UNRANKED = frozenset({Provisional.NO_VOTES, Provisional.UNCONNECTED, Provisional.FEW_VOTES})
-"""The reasons that leave a model without a rank; the others only leave an end of its interval open."""
+_UNRANKED = frozenset({Provisional.NO_VOTES, Provisional.UNCONNECTED})
+"""The reasons that leave a model without a rank, as few votes do a newcomer."""
+_NEWCOMER = 0.25
+"""The share of the mean number of votes below which a model with few votes is a newcomer."""
+_EQUAL = 9
+"""Posterior means (logits) that are the same to so many digits are equal: what is left is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,9 @@ class Standing:
 
     ``rank_low`` is 1 + those clearly above, ``rank_high`` the settled models less those clearly below. Provisional
     models all have the rank after the settled ones, and no chance to be the best. ``core`` marks the models that the
-    scale can be fixed by; ``drawn`` are draws of all ratings (logits), one row each. ``contender`` has too few votes
-    for a rank, but is probably better than all that have one.
+    scale can be fixed by; ``drawn`` are draws of all ratings (logits), one row each. ``order`` are the settled models
+    as they stand on the board. ``contender`` has too few votes for a rank, but is probably better than all that have
+    one.
     """
 
     reasons: tuple[tuple[Provisional, ...], ...]
@@ -64,6 +73,7 @@ class Standing:
     rank_low: Ints
     rank_high: Ints
     best: Floats
+    order: Ints
     first: int | None
     second: int | None
     clear: float
@@ -93,17 +103,20 @@ def stand(
     votes = votes_of_each(cells)
     core = _core(fit, votes)
     reasons = tuple(_reasons(fit, model, float(votes[model]), core, minimum_votes) for model in range(cells.models))
-    drawn = draw_ratings(fit, covariance, evidence, (fit.ground.island == 0) & (votes > 0), draws)
-    enough = np.array([not _UNRANKED & set(why) for why in reasons], dtype=bool)
-    chances = _chances_of_few(reasons, drawn, enough)
+    members = (fit.ground.island == 0) & (votes > 0)
+    drawn = draw_ratings(fit, covariance, evidence, members, draws)
+    newcomers = members & _newcomers(votes, members, minimum_votes)
+    enough = ~newcomers & np.array([not _UNRANKED & set(why) for why in reasons], dtype=bool)
+    chances = _chances_of_newcomers(newcomers, drawn, enough)
     settled = enough | (chances >= ENOUGH)
     best = _chances(drawn, settled)
     clear = 0.5 + level / 2
     above = _clearly_above(fit, covariance, drawn, settled, level)
-    low, order = _order(fit, above, settled)
+    low, order = _order(drawn, best, above, settled)
     if len(order) > 1 and best[order[0]] >= clear:
+        above[:, order[0]] = False
         above[order[0], settled] = np.arange(cells.models)[settled] != order[0]
-        low, order = _order(fit, above, settled)
+        low, order = _order(drawn, best, above, settled)
     first = int(order[0]) if len(order) else None
     return Standing(
         reasons=reasons,
@@ -111,6 +124,7 @@ def stand(
         rank_low=low,
         rank_high=np.where(settled, settled.sum() - above.sum(axis=1), cells.models),
         best=best,
+        order=order,
         first=first,
         second=_rival(drawn, order),
         clear=clear,
@@ -120,13 +134,18 @@ def stand(
     )
 
 
-def _chances_of_few(reasons: tuple[tuple[Provisional, ...], ...], drawn: Floats, enough: Bools) -> Floats:
-    """The chance of each model that only lacks votes to be better than all that have ``enough``; 0 of all others."""
-    chances = np.zeros(len(reasons))
+def _newcomers(votes: Floats, members: Bools, minimum_votes: int) -> Bools:
+    """Who has few votes, and less than a quarter of what models have on average."""
+    usual = float(votes[members].mean()) if members.any() else 0.0
+    return np.asarray(votes < min(minimum_votes, _NEWCOMER * usual))
+
+
+def _chances_of_newcomers(newcomers: Bools, drawn: Floats, enough: Bools) -> Floats:
+    """The chance of each newcomer to be better than all that have ``enough``; 0 of all others."""
+    chances = np.zeros(len(newcomers))
     if enough.any():
         highest = drawn[:, enough].max(axis=1)
-        few = [n for n, why in enumerate(reasons) if _UNRANKED & set(why) == {Provisional.FEW_VOTES}]
-        chances[few] = [(drawn[:, n] > highest).mean() for n in few]
+        chances[newcomers] = (drawn[:, newcomers] > highest[:, None]).mean(axis=0)
     return chances
 
 
@@ -137,11 +156,14 @@ def _contender(chances: Floats, settled: Bools) -> int | None:
     return likeliest if open_to[likeliest] >= CONTENDS else None
 
 
-def _order(fit: Fit, above: Bools, settled: Bools) -> tuple[Ints, Ints]:
-    """The ranks, and the settled models by rank and rating."""
+def _order(drawn: Floats, best: Floats, above: Bools, settled: Bools) -> tuple[Ints, Ints]:
+    """The ranks, and the settled models: the likeliest best of the first rank, then by rank and posterior mean."""
     low = np.where(settled, 1 + above.sum(axis=0), settled.sum() + 1)
     numbers = np.flatnonzero(settled)
-    return low, numbers[np.lexsort([-fit.theta[numbers], low[numbers]])]
+    mean = np.round(drawn[:, numbers].mean(axis=0), _EQUAL)
+    likeliest = np.where(low[numbers] == 1, best[numbers], 0.0)
+    leads = likeliest == likeliest.max(initial=0.0)
+    return low, numbers[np.lexsort([-mean, low[numbers], ~leads])]
 
 
 def _rival(drawn: Floats, order: Ints) -> int | None:

@@ -70,7 +70,7 @@ class LeaderboardMethod(Schema):
     language: str | None
     admitted: list[Mark]
     style: dict[str, float] = Field(description="Elo points for a difference of one root mean square.")
-    prior: str | None = Field(description="What order and chances assume of models that only ever won or lost.")
+    prior: str | None = Field(description="What the order of the rows and P(best) assume of all ratings.")
     both_bad: Literal["tie", "drop"] = Field(description="How the verdict that both are bad counts.")
     effects: dict[Effect, LeaderboardEffect] = Field(description="What seats are worth, where that was asked for.")
     clustered_by: list[Literal["battle", "voter", "prompt"]] = Field(
