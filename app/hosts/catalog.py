@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.backends.base import InstalledModel
 from app.hosts.host import Host
@@ -58,11 +58,15 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What can be drawn, and why not more."""
+    """What can be drawn, and why not more.
+
+    ``twins`` are names that are not drawn because they are another contender under a second name: by name, that one.
+    """
 
     contenders: tuple[Contender, ...] = ()
     missing: tuple[Missing, ...] = ()
     unreachable: tuple[Unreachable, ...] = ()
+    twins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -72,6 +76,18 @@ class Catalog:
     def find(self, name: str) -> Contender | None:
         """The contender that ``name`` means, in any form of its name."""
         return next((contender for contender in self.contenders if same_model(contender.model, name)), None)
+
+    def drawn_for(self, name: str) -> str | None:
+        """The contender that is drawn instead of ``name``, because both are one; None where there is none."""
+        return next((first for twin, first in self.twins.items() if same_model(twin, name)), None)
+
+    def notices(self) -> tuple[str, ...]:
+        """One line for each name that is not drawn because another is the same."""
+        return tuple(
+            f"{twin} is {first} under another name (one digest, asked alike): only {first} is drawn, or it would meet "
+            f"itself; name one of them in ARENA_MODELS"
+            for twin, first in self.twins.items()
+        )
 
     def warnings(self) -> tuple[str, ...]:
         """One line for each host that does not answer and each model that certainly no host has.
@@ -99,11 +115,16 @@ def catalog(
     hosts: Sequence[Host],
     states: Mapping[str, ProbeResult],
     remembered: Mapping[str, Sequence[InstalledModel]] | None = None,
+    *,
+    asked: Callable[[str], object] = lambda name: None,  # noqa: ARG005 - all alike
 ) -> Catalog:
     """Match ``configured`` (ARENA_MODELS; empty: everything that can chat) with what the hosts' states show.
 
     A host without a state has not been probed yet and counts as neither. What only a fallback has is no contestant
     unless it is configured; what others have, or are ``remembered`` to have had, may be written by a fallback too.
+
+    Names of one digest whose models are ``asked`` with equal things (options, system prompt) are one contestant: the
+    first in the operator's list, else the first by the alphabet, which does not change when a tag is made anew.
     """
     here: dict[str, Contender] = {}
     for host in hosts:
@@ -111,7 +132,42 @@ def catalog(
         for model in _served(host, state) if state is not None else ():
             here[canonical(model.name)] = _joined(here.get(canonical(model.name)), model, host.name)
     wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, here)
-    return Catalog(_contenders(wanted, here), _missing(wanted, here), _unreachable(hosts, states))
+    contenders, digests = _contenders(wanted, here), _digests(hosts, states)
+    listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: canonical(one.model))
+    twins = _twins(listed, digests, asked)
+    drawn = tuple(one for one in contenders if one.model not in twins)
+    return Catalog(drawn, _missing(wanted, here), _unreachable(hosts, states), twins)
+
+
+def _digests(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, set[str]]:
+    """The digests of each model on all hosts that tell them, by canonical name."""
+    found: dict[str, set[str]] = {}
+    for host in hosts:
+        state = states.get(host.name)
+        for model in _served(host, state) if state is not None else ():
+            if model.digest:
+                found.setdefault(canonical(model.name), set()).add(model.digest)
+    return found
+
+
+def _twins(
+    contenders: Iterable[Contender], digests: Mapping[str, set[str]], asked: Callable[[str], object]
+) -> dict[str, str]:
+    """By name, the earlier contender that has a digest in common with it and is asked alike."""
+
+    def same(one: str, other: str) -> bool:
+        common = digests.get(canonical(one), set()) & digests.get(canonical(other), set())
+        return bool(common) and asked(one) == asked(other)
+
+    firsts: list[str] = []
+    twins: dict[str, str] = {}
+    for model in (contender.model for contender in contenders):
+        first = next((one for one in firsts if same(one, model)), None)
+        if first is None:
+            firsts.append(model)
+        else:
+            twins[model] = first
+    return twins
 
 
 def _of_no_fallback(

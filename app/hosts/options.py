@@ -41,5 +41,10 @@ def system_for(settings: Settings, model: str, battle_system: str | None = None)
     return settings.arena_system if row is None or row.system is None else row.system
 
 
+def asked_with(settings: Settings, model: str) -> tuple[dict[str, object], str]:
+    """Everything that ``model`` is asked with beside the prompt: names of one file that have it in common are one."""
+    return as_sent(options_for(settings, model)), system_for(settings, model)
+
+
 def _row(settings: Settings, model: str) -> ModelTable | None:
     return next((row for row in settings.models if same_model(row.name, model)), None)

@@ -37,7 +37,8 @@ def ignore(_: str) -> None:
 class Roster:
     """The current catalog. ``run`` keeps it up to date; a host that is down delays no caller, its probe is cached.
 
-    ``on_trouble`` gets each trouble of the first probe; what is new later is logged.
+    ``on_trouble`` gets each trouble of the first probe; what is new later is logged. ``asked`` is what a model is asked
+    with, see ``catalog``.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Roster:
         configured: Sequence[str],
         clock: Callable[[], float] = monotonic,
         on_trouble: Callable[[str], None] = warn,
+        asked: Callable[[str], object] = lambda name: None,  # noqa: ARG005 - all alike
     ) -> None:
         self._hosts = tuple(hosts)
         self._backends = backends
@@ -56,7 +58,8 @@ class Roster:
         self._probed = float("-inf")
         self._turn = asyncio.Lock()
         self._on_trouble = on_trouble
-        self._known_troubles: tuple[str, ...] = ()
+        self._asked = asked
+        self._known: tuple[str, ...] = ()
         self.catalog = Catalog()
         #: The models of each host; for a host that does not answer, those of its last answer.
         self.models_by_host: dict[str, tuple[str, ...]] = {}
@@ -78,12 +81,13 @@ class Roster:
                 if state.reachable:
                     self.models_by_host[name] = tuple(model.name for model in state.installed)
                     self._installed[name] = state.installed
-            self.catalog = catalog(self._configured, self._hosts, self._states, self._installed)
+            self.catalog = catalog(self._configured, self._hosts, self._states, self._installed, asked=self._asked)
             self._probed = self._clock()
-        for trouble in self.troubles:
-            if trouble not in self._known_troubles:
+        told = (*self.troubles, *self.catalog.notices())
+        for trouble in told:
+            if trouble not in self._known:
                 self._on_trouble(trouble)
-        self._known_troubles, self._on_trouble = self.troubles, warn
+        self._known, self._on_trouble = told, warn
 
     async def _state(self, host: Host) -> ProbeResult:
         """Probe a host; one that scales to zero, or can't be asked, has the models that are configured."""
@@ -137,6 +141,7 @@ class Roster:
         absent = ", ".join(missing.name for missing in self.catalog.missing)
         reasons = [f"host {dead} does not answer"] if dead else []
         reasons += [f"missing: {absent}"] if absent else []
+        reasons += [f"{twin} is {first} under another name" for twin, first in self.catalog.twins.items()]
         why = f" ({'; '.join(reasons)})" if reasons else ""
         return (
             f"a battle needs two models and {there} can be reached{why}; start the host or pull the models, then retry"

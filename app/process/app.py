@@ -32,7 +32,7 @@ from app.doctor.diagnose import Diagnosis, diagnose
 from app.errors import Unavailable
 from app.hosts.checking import checked
 from app.hosts.host import Host, hosts_from
-from app.hosts.options import as_sent, options_for, system_for
+from app.hosts.options import as_sent, asked_with, options_for, system_for
 from app.hosts.roster import Roster
 from app.leaderboard.cache import LeaderboardCache
 from app.logs import configuration
@@ -153,7 +153,8 @@ async def probe_hosts(settings: Settings) -> None:
     """Probe the hosts once and log their troubles, for the parent of several workers."""
     async with AsyncExitStack() as stack:
         hosts = hosts_from(settings)
-        await Roster(hosts, backends_of(settings, hosts, stack), settings.arena_models).refresh()
+        asked = partial(asked_with, settings)
+        await Roster(hosts, backends_of(settings, hosts, stack), settings.arena_models, asked=asked).refresh()
 
 
 class ArenaProcess:
@@ -220,7 +221,8 @@ class ArenaProcess:
 
     def _contestants(self) -> tuple[str, ...]:
         """The configured models, else all that a host had when it last answered."""
-        return self._settings.arena_models or tuple({n for names in self.roster.models_by_host.values() for n in names})
+        names = self._settings.arena_models or {n for names in self.roster.models_by_host.values() for n in names}
+        return tuple(name for name in names if self.roster.catalog.drawn_for(name) is None)
 
     @asynccontextmanager
     async def driving(self, supervisor: Supervisor) -> AsyncIterator[Drain]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from multiprocessing import parent_process
 
 from redis.asyncio import Redis
@@ -12,7 +13,7 @@ from app.backends.base import Backend
 from app.backends.retrying import retrying
 from app.hosts.host import Host
 from app.hosts.kinds import KINDS
-from app.hosts.options import options_for
+from app.hosts.options import asked_with, options_for
 from app.hosts.roster import Roster, ignore, warn
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import HostAssignments
@@ -55,7 +56,8 @@ class HostsWiring:
         self.fair_share = FairShare(redis, [host.name for host in hosts])
         # One line for each trouble, not one from each worker: the parent has probed before it started them.
         on_trouble = warn if parent_process() is None else ignore
-        self.roster = Roster(hosts, backends, settings.arena_models, on_trouble=on_trouble)
+        asked = partial(asked_with, settings)
+        self.roster = Roster(hosts, backends, settings.arena_models, on_trouble=on_trouble, asked=asked)
         self._settings, self._redis, self._backends, self._time = settings, redis, backends, time
         self._queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
         self.router = Router(

@@ -136,6 +136,16 @@ def test_a_model_that_nobody_used_for_a_whole_keep_alive_may_leave() -> None:
     assert codes(seen(healthy(loaded=loaded), reports={"gpu": busy})) == [("keep_alive_too_short", "warning")]
 
 
+def test_two_names_for_one_file_are_one_contestant_and_a_finding() -> None:
+    installed = tuple(InstalledModel(name, 5 * GIB, digest="same" if name != TRIO[1] else "other") for name in TRIO)
+    observation = seen(healthy(installed=installed), settings=settings_with(arena_models=TRIO, arena_num_models=2))
+    assert observation.catalog.models == (TRIO[0], TRIO[1])
+    (finding,) = [one for one in findings_of(observation) if one.code == "models_share_weights"]
+    assert finding.subject == f"{TRIO[0]}, {TRIO[2]}"
+    assert f"only {TRIO[0]} is drawn" in finding.cause
+    assert TRIO[2] in finding.remedy
+
+
 @pytest.mark.parametrize("ahead_s", [-600.0, 600.0])
 def test_a_host_with_a_wrong_clock_is_not_told_that_its_models_expire_or_are_stuck(ahead_s: float) -> None:
     loaded = tuple(LoadedModel(name, 6 * GIB, 6 * GIB, 4096, NOW + 300 + ahead_s) for name in TRIO)

@@ -28,6 +28,44 @@ def test_a_model_knows_all_hosts_that_have_it() -> None:
     assert made.find("c") is None
 
 
+def copies(*names: str, digest: str = "d1") -> ProbeResult:
+    return ProbeResult(True, "0.33.3", tuple(InstalledModel(name, 5, digest) for name in names))
+
+
+def test_of_two_names_for_one_file_the_first_in_the_operators_list_is_drawn() -> None:
+    made = catalog(["z", "q:1", "a"], [ONE], {"one": copies("a:latest", "z:latest", "q:1")})
+    assert made.models == ("z:latest",)
+    assert made.twins == {"q:1": "z:latest", "a:latest": "z:latest"}
+    assert (made.drawn_for("library/A"), made.drawn_for("z")) == ("z:latest", None)
+    assert made.missing == ()
+    assert made.warnings() == (), "nothing is in trouble"
+    assert "a:latest is z:latest under another name" in made.notices()[1]
+    assert "ARENA_MODELS" in made.notices()[1]
+
+
+def test_without_a_list_the_first_by_the_alphabet_is_drawn_whichever_tag_is_newer() -> None:
+    for listed in (("llama3.1:latest", "llama3.1:8b", "b:1"), ("llama3.1:8b", "b:1", "llama3.1:latest")):
+        state = ProbeResult(True, "0.33.3", tuple(InstalledModel(n, 5, "b" if n == "b:1" else "l") for n in listed))
+        made = catalog([], [ONE], {"one": state})
+        assert sorted(made.models) == ["b:1", "llama3.1:8b"]
+        assert made.twins == {"llama3.1:latest": "llama3.1:8b"}
+
+
+def test_two_names_for_one_file_on_two_hosts_are_one_contestant_too() -> None:
+    made = catalog(["a", "b"], [ONE, TWO], {"one": copies("a:latest"), "two": copies("b:latest")})
+    assert (made.models, made.twins) == (("a:latest",), {"b:latest": "a:latest"})
+
+
+def test_one_file_that_is_asked_differently_is_two_contestants() -> None:
+    state = {"one": copies("a:1", "b:1", "c:1")}
+    made = catalog(["a:1", "b:1", "c:1"], [ONE], state, asked=lambda name: name == "b:1")
+    assert (made.models, made.twins) == (("a:1", "b:1"), {"c:1": "a:1"})
+
+
+def test_models_whose_digest_is_unknown_are_told_apart_by_name() -> None:
+    assert catalog([], [ONE], {"one": copies("a:1", "b:1", digest="")}).models == ("a:1", "b:1")
+
+
 def test_a_missing_model_gets_one_line_with_the_likely_name() -> None:
     made = catalog(["llama3.1-8b", "mistral:7b"], [ONE], {"one": having("llama3.1:8b", "mistral:7b")})
     assert made.models == ("mistral:7b",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.backends.base import GenerationOptions
-from app.hosts.options import options_for, system_for
+from app.hosts.options import asked_with, options_for, system_for
 from app.settings.settings import ModelTable, Settings
 from tests.services import settings_with
 
@@ -52,3 +52,9 @@ def test_the_battles_system_prompt_wins_then_the_models_then_the_arenas() -> Non
     assert system_for(made, "b") == ""
     assert system_for(made, "c") == "Be kind."
     assert system_for(settings(), "c") == ""
+
+
+def test_what_a_model_is_asked_with_tells_two_names_of_one_file_apart() -> None:
+    rows = (ModelTable(name="b", think=True), ModelTable(name="c", system="Be brief."), ModelTable(name="d"))
+    same, *others = (asked_with(settings(*rows), name) for name in "abcd")
+    assert [one == same for one in others] == [False, False, True]

@@ -21,3 +21,8 @@ def test_two_spellings_of_one_model_are_a_double() -> None:
 
 def test_without_names_all_at_hand_can_be_drawn() -> None:
     assert chosen_models(None, AT_HAND) is AT_HAND
+
+
+def test_a_second_name_of_a_model_is_refused_with_the_name_that_is_drawn() -> None:
+    with pytest.raises(InvalidInput, match="'mine' is qwen3:latest under another name"):
+        chosen_models(["mine", "llama3.1:8b"], AT_HAND, {"mine": "qwen3:latest"}.get)

@@ -26,6 +26,7 @@ def on_models(seen: Observation) -> Iterator[Finding]:
             yield from _missing_on(host, seen)
             yield from _shared_weights(host, seen)
             yield from (texts.host_odd_rows(host, path, rows) for path, rows in host.odd.items())
+    yield from (texts.models_share_weights_one_drawn(first, twin) for twin, first in seen.catalog.twins.items())
     yield from _contexts(seen)
     yield from _differing(seen)
     yield from _unused_tables(seen)
@@ -86,7 +87,7 @@ def _missing_on(host: ObservedHost, seen: Observation) -> Iterator[Finding]:
 
 
 def _shared_weights(host: ObservedHost, seen: Observation) -> Iterator[Finding]:
-    """Two contestants with the same weights share one process, and evict each other if their contexts differ."""
+    """Two contestants with the same weights that differ in what is asked, or in their template or parameters."""
     first_with: dict[str, str] = {}
     for model in seen.contestants[host.host.name]:
         installed = host.installed_as(model)
@@ -133,7 +134,7 @@ def _unused_tables(seen: Observation) -> Iterator[Finding]:
     models = seen.catalog.models
     if not models or seen.catalog.unreachable:
         return
-    known = (*models, *(one.name for one in seen.catalog.missing))
+    known = (*models, *seen.catalog.twins, *(one.name for one in seen.catalog.missing))
     for row in seen.settings.models:
         if not any(same_model(row.name, name) for name in known):
             yield texts.model_table_unused(row.name, did_you_mean(row.name, models))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from app.backends.base import GenerationOptions, InstalledModel, LoadedModel
@@ -11,7 +12,7 @@ from app.backends.ollama.rows import OddRow
 from app.hosts.catalog import Catalog, catalog
 from app.hosts.host import Host
 from app.hosts.names import canonical, same_model
-from app.hosts.options import options_for
+from app.hosts.options import asked_with, options_for
 from app.hosts.probes import ProbeResult
 from app.scheduling.report import HostReport
 from app.settings.settings import Settings
@@ -169,7 +170,8 @@ class Observation:
     def catalog(self) -> Catalog:
         """What can be drawn, by the arena's rules; for a host that only its driver reaches, what the driver reports."""
         states = {seen.host.name: self._state(seen) for seen in self.hosts}
-        return catalog(self.settings.arena_models, [seen.host for seen in self.hosts], states)
+        asked = partial(asked_with, self.settings)
+        return catalog(self.settings.arena_models, [seen.host for seen in self.hosts], states, asked=asked)
 
     def _state(self, seen: ObservedHost) -> ProbeResult:
         """As ``_listed``, without invalid names."""

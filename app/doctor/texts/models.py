@@ -116,15 +116,29 @@ def model_cannot_chat(name: str, installed: InstalledModel, url: str) -> Finding
 
 
 def models_share_weights(one: str, other: str, host: ObservedHost) -> Finding:
-    """Two names, one set of weights."""
+    """Two contestants, one set of weights."""
     return Finding(
         "models_share_weights",
         "warning",
         f"{one}, {other}",
-        cause=f"both names have the same weights on {host.host.name}: the model would battle itself, and with "
-        "different contexts each evicts the other from memory",
-        remedy="remove one of them from ARENA_MODELS",
+        cause=f"both have the same weights on {host.host.name} and differ in what is asked (options, system prompt) or "
+        "in their own template and parameters: the model battles itself, and with different contexts each evicts the "
+        "other from memory",
+        remedy="if that is not what you want to compare, remove one of them from ARENA_MODELS",
         command=ollama(host.host.url, "show", "--modelfile", other),
+    )
+
+
+def models_share_weights_one_drawn(first: str, twin: str) -> Finding:
+    """``models_share_weights`` where nothing at all differs but the name."""
+    return Finding(
+        "models_share_weights",
+        "warning",
+        f"{first}, {twin}",
+        cause=f"{twin} is {first} under another name (the same digest, asked with the same options): only {first} is "
+        "drawn and rated, or the model would battle itself",
+        remedy=f"remove {twin} from ARENA_MODELS, or from the server if it is not needed",
+        command="grep -n ARENA_MODELS .env",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 from app.arena.requests import NATIVE, OPENED_BY, OpenRequest, body_hash
 from app.battle.battle import Verdict
 from app.errors import Forbidden, InvalidInput, MessageTooLarge
+from app.hosts.catalog import Catalog
 from app.hosts.context import fitting
 from app.hosts.names import did_you_mean, is_cloud, same_model
 from app.records.values import BattleSummary
@@ -92,14 +93,21 @@ def check_length(settings_limit: int, **texts: str | None) -> None:
             )
 
 
-def chosen_models(asked: Sequence[str] | None, at_hand: Sequence[str]) -> Sequence[str]:
+def chosen_models(
+    asked: Sequence[str] | None,
+    at_hand: Sequence[str],
+    drawn_for: Callable[[str], str | None] = lambda name: None,  # noqa: ARG005 - there are no twins
+) -> Sequence[str]:
     """The models to draw from, as they are listed: those asked for (``qwen3`` is ``qwen3:latest``), else all at hand.
 
     Raises:
-        InvalidInput: a double, an unknown or a cloud name.
+        InvalidInput: a double, an unknown or a cloud name, or one for which another is drawn (``drawn_for``).
     """
     if asked is None:
         return at_hand
+    for name in asked:
+        if (first := drawn_for(name)) is not None:
+            raise InvalidInput(f"{name[:100]!r} is {first} under another name; name that one", field="models")
     chosen = [_listed_name(name, at_hand) for name in asked]
     if len(set(chosen)) != len(chosen):
         raise InvalidInput("models has a name twice; name each model once", field="models")
@@ -135,7 +143,8 @@ def count_of(asked: int | None, configured: int, models: Sequence[str]) -> int:
 async def opening_of(body: OpenBody, services: Services, key: str | None) -> OpenRequest:
     """The request for a battle, checked against the settings and what is at hand."""
     check_length(services.settings.arena_max_message, message=body.message, system=body.system)
-    models = chosen_models(body.models, await services.contestants.at_hand())
+    catalog = Catalog() if services.fleet is None else services.fleet.roster.catalog
+    models = chosen_models(body.models, await services.contestants.at_hand(), catalog.drawn_for)
     if len(models) < 2:
         raise InvalidInput("models must name at least two models", field="models")
     models = fitting(services.settings, models, body.message, body.system, all_of_them=body.models is not None)

@@ -156,6 +156,15 @@ def missing_view(missing: Missing, silent: Sequence[str]) -> Json:
     return {"model": missing.name, "suggestion": missing.suggestion, "remedy": _remedy(missing, silent)}
 
 
+def twin_view(twin: str, first: str) -> Json:
+    """A model that is not drawn because ``first`` is the same one."""
+    return {
+        "model": twin,
+        "suggestion": first,
+        "remedy": f"It is {first} under another name, and only that is drawn: take {twin} out of ARENA_MODELS.",
+    }
+
+
 def _remedy(missing: Missing, silent: Sequence[str]) -> str:
     if is_cloud(missing.name):
         return "It runs in Ollama's cloud and never enters a battle: take it out of ARENA_MODELS."

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from app.errors import InvalidInput, Unavailable
 from app.hosts.names import same_model
 from app.web.api.host_examples import HOSTS, MODELS, WARMING, WITHOUT_REDIS
-from app.web.api.host_views import finding_view, full_host_view, host_view, missing_view, model_view
+from app.web.api.host_views import finding_view, full_host_view, host_view, missing_view, model_view, twin_view
 from app.web.schemas.errors import INVALID, NOT_JSON
 from app.web.shared.access import is_operator
 from app.web.shared.answering import DocumentedRoute, JsonBytes
@@ -75,7 +75,7 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
 @router.head("/models", include_in_schema=False)
 @router.get("/models", name="list_models", responses={200: MODELS, 503: WITHOUT_REDIS})
 async def models(fleet: WiredFleet) -> dict[str, Any]:
-    """The contestants, the hosts that have them, and the configured models that are nowhere, with what to do.
+    """The contestants, the hosts that have them, and the configured models that are not drawn, with what to do.
 
     `resident_on` are the hosts that have the model in memory. `same_everywhere` is false when hosts have different
     files under its name: then votes on it are votes on two models.
@@ -84,7 +84,10 @@ async def models(fleet: WiredFleet) -> dict[str, Any]:
     silent = [one.host for one in catalog.unreachable]
     return {
         "models": [model_view(contender, fleet.roster, reports) for contender in catalog.contenders],
-        "missing": [missing_view(missing, silent) for missing in catalog.missing],
+        "missing": [
+            *(missing_view(missing, silent) for missing in catalog.missing),
+            *(twin_view(twin, first) for twin, first in catalog.twins.items()),
+        ],
     }
 
 

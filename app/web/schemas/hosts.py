@@ -157,7 +157,7 @@ class Contender(Schema):
 
 
 class MissingModel(Schema):
-    """A configured model that no host has."""
+    """A configured model that is not drawn: no host has it, or another is the same under a second name."""
 
     model: str
     suggestion: str | None
@@ -165,7 +165,7 @@ class MissingModel(Schema):
 
 
 class ContenderList(Schema):
-    """The models that can be drawn, and those that are configured and nowhere."""
+    """The models that can be drawn, and those that are configured and not drawn."""
 
     models: list[Contender]
     missing: list[MissingModel]
