@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from datetime import timedelta
 
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
 from app.backends.base import GenerationOptions, GenerationRequest, Message
-from app.leaderboard.refit_turn import RefitTurn
 from app.redis.client import commands_client
+from app.redis.lock import WorkerLock
 from app.simulator.backend import SimulatedBackend
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
@@ -107,11 +108,12 @@ Work = Callable[[asyncio.Event], Awaitable[None]]
 """Starts something and ends it again, by itself; it says when it started."""
 
 
-async def a_turn_is_kept(started: asyncio.Event) -> None:
+async def a_lock_is_renewed(started: asyncio.Event) -> None:
     started.set()
     redis = commands_client("redis://127.0.0.1:1")  # it is asked for nothing
     try:
-        async with RefitTurn(redis).kept():
+        lock = WorkerLock(redis, "turn", timedelta(seconds=10), clock=lambda: -2.0)  # by its clock, it is held
+        async with lock.renewed():
             await asyncio.sleep(0)
     finally:
         await redis.aclose()
@@ -178,7 +180,7 @@ async def a_supervisor_keeps_a_task(started: asyncio.Event) -> None:
 
 
 WORK: tuple[Work, ...] = (
-    a_turn_is_kept,
+    a_lock_is_renewed,
     a_slow_answer_is_sent,
     a_stream_is_told_until_the_process_ends,
     a_machine_is_simulated,

@@ -3,8 +3,8 @@
 ======================= ====== =============================================== ============ ==========================
 key                     type   holds                                           written by   bound
 ======================= ====== =============================================== ============ ==========================
-``arena:sweeper``       string a lock, so that one worker sweeps at a time     here         10 s
-``arena:sweeper:open``  set    battles that were seen running in SQL and whose here         24 h after the last sweep;
+``arena:sweeper``       string a lock, so that one worker sweeps at a time     ``Sweeper``  10 s, renewed
+``arena:sweeper:open``  set    battles that were seen running in SQL and whose ``Sweeper``  24 h after the last sweep;
                                log was not seen to have its end                             a battle leaves at its end
 ======================= ====== =============================================== ============ ==========================
 """
@@ -20,7 +20,7 @@ from typing import Any, cast
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import LockError, RedisError
+from redis.exceptions import RedisError
 
 from app.arena.reconcile import Reconciler
 from app.arena.states import BattleState
@@ -30,10 +30,13 @@ from app.errors import Unavailable
 from app.records.ledger import Ledger
 from app.records.values import BEFORE_ALL, Unended
 from app.redis.client import UNAVAILABLE
+from app.redis.lock import WorkerLock
 
 SWEEP_EVERY = timedelta(seconds=5)
 NO_PROGRESS = timedelta(seconds=10)
-LOCK_TTL_S = 10.0
+LOCK_KEY = "arena:sweeper"
+#: The lock is renewed while a sweep lasts; a sweep that has lost it is cut off.
+LOCK_TERM = timedelta(seconds=10)
 OPEN_KEY = "arena:sweeper:open"
 OPEN_TTL = timedelta(hours=24)
 #: How many battles one sweep checks; the next one goes on after them.
@@ -61,9 +64,10 @@ class Sweeper:
         reconciler: Reconciler,
         clock: Callable[[], float] = monotonic,
         page_size: int = PAGE_SIZE,
+        lock_term: timedelta = LOCK_TERM,
     ) -> None:
         self._redis = redis
-        self._lock = redis.lock("arena:sweeper", timeout=LOCK_TTL_S, blocking=False)
+        self._lock = WorkerLock(redis, LOCK_KEY, lock_term)
         self._store = store
         self._ledger = ledger
         self._reconciler = reconciler
@@ -75,16 +79,20 @@ class Sweeper:
         self._failed: set[str] = set()
 
     async def run(self) -> None:
-        """Sweep until cancelled; whoever gets the lock sweeps."""
+        """Sweep until cancelled, one worker at a time."""
         while True:
             with suppress(RedisError, *STORES_UNAVAILABLE):
-                if await self._lock.acquire():
-                    try:
-                        await self.sweep()
-                    finally:
-                        with suppress(LockError):
-                            await self._lock.release()
+                await self.sweep_alone()
             await asyncio.sleep(SWEEP_EVERY.total_seconds())
+
+    async def sweep_alone(self) -> None:
+        """Sweep, unless another worker does. A sweep that loses its lock ends where it is; the next one goes on."""
+        if await self._lock.acquire():
+            try:
+                if not await self._lock.run(self.sweep()):
+                    log.warning("sweep_cut")
+            finally:
+                await self._lock.release()
 
     async def sweep(self) -> None:
         """Check the battles that run, the oldest first, from where the last sweep stopped.
@@ -122,7 +130,7 @@ class Sweeper:
         state = await self._store.state(battle.id)
         if self._is_still(battle.id, NO_LOG if state is None else state.n) and _should_move(battle, state):
             await self._reconciler.reconcile(battle.id)
-            await self._tell_if_moved(battle.id, state)
+            await self._log_if_moved(battle.id, state)
 
     async def _sweep_ended(self) -> None:
         """Log the end of battles that were seen running and that SQL has ended since."""
@@ -136,9 +144,9 @@ class Sweeper:
             await self._redis.srem(OPEN_KEY, battle)
         elif self._is_still(battle, state.n):
             await self._reconciler.reconcile(battle)
-            await self._tell_if_moved(battle, state)
+            await self._log_if_moved(battle, state)
 
-    async def _tell_if_moved(self, battle: str, before: BattleState | None) -> None:
+    async def _log_if_moved(self, battle: str, before: BattleState | None) -> None:
         """Warn of a battle that only the sweeper moved; one whose answer simply takes long stays as it was."""
         after = await self._store.state(battle)
         if before is None or after is None or after.n != before.n:

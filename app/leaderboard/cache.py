@@ -21,19 +21,23 @@ from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodie
 from app.leaderboard.change import Counted, StoredFit, changes
 from app.leaderboard.gather import Current, Gathered, gather_for
 from app.leaderboard.query import LeaderboardQuery
-from app.leaderboard.refit_turn import RefitTurn
 from app.leaderboard.store import BoardStore, Head
 from app.records.ended import ended_mark
+from app.redis.lock import WorkerLock
 
 EVERY = timedelta(seconds=2)
-"""How often votes are looked for, and the shortest pause between two fits, whoever makes them."""
+"""How often new votes are checked for, and the shortest pause between two fits, whoever makes them."""
 SHARE = 4
 """New votes are fitted after at least so many times as long as the fit before took."""
 PATIENCE = timedelta(seconds=15)
 """How long a request waits for a board that has to be made first."""
-LOOK_AGAIN_S = 0.1
+POLL_EVERY_S = 0.1
 CLOCKS_DIFFER = timedelta(seconds=5)
 """By how much two workers may be wrong about the database's clock."""
+TURN = "arena:board:turn"
+"""Whose turn it is to make the boards. It is not given back but left to expire after a pause, so that no worker begins
+before. A turn that was lost (Redis was emptied) does no harm: two snapshots of the same votes are the same."""
+TURN_TERM = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +71,7 @@ class LeaderboardCache:
         self._database = database
         self._current = current
         self._snapshots = BoardStore(redis, clock)
-        self._turn = RefitTurn(redis)
+        self._turn = WorkerLock(redis, TURN, TURN_TERM)
         self._every = every
         self._patience_s = patience.total_seconds()
         self._asked = asyncio.Event()
@@ -94,15 +98,15 @@ class LeaderboardCache:
         wanted = {key: query for key in await self._snapshots.wanted() if (query := LeaderboardQuery.from_key(key))}
         if head is not None and {DEFAULT.key, *wanted} <= head.keys and (head.mark == mark or not self._rested(head)):
             return False
-        if not await self._turn.take():
+        if not await self._turn.acquire():
             return False
         began = monotonic()
         try:
-            async with self._turn.kept():
+            async with self._turn.renewed():
                 await self._make(mark, [wanted[key] for key in sorted(wanted)])
         finally:
             took = timedelta(seconds=monotonic() - began)
-            await self._turn.pause(max(self._every, took))
+            await self._turn.expire_in(max(self._every, took))
         return True
 
     def _rested(self, head: Head) -> bool:
@@ -174,7 +178,7 @@ class LeaderboardCache:
             if monotonic() > deadline:
                 raise Unavailable("the board is being made; try again in a few seconds", code="board_not_ready")
             self._asked.set()
-            await asyncio.sleep(LOOK_AGAIN_S)
+            await asyncio.sleep(POLL_EVERY_S)
 
     async def _make(self, mark: str, queries: Sequence[LeaderboardQuery]) -> None:
         began = monotonic()

@@ -46,7 +46,7 @@ class BoardStore:
     ``arena:board:change:`` string what the votes of the battle of that id did to the     this class  24 h
                                    default board (``change``)                             at once
     ``arena:board:wanted``  zset   keys of boards by when they were last asked for        this class  10 min, 24
-    ``arena:board:turn``    string whose turn it is to make them (``refit_turn``)         refit_turn  10 s, renewed
+    ``arena:board:turn``    string whose turn it is to make them                          ``cache``   10 s, renewed
     ======================= ====== ====================================================== =========== =============
 
     All bodies of a snapshot are of the same votes. Every method raises ``RedisError`` while Redis is unavailable.

@@ -1,20 +1,22 @@
 """Who drives a host: a lease in Redis, and a number that outdates everything an earlier driver does.
 
-The lease is redis-py's ``Lock``: a random token under a key that expires. It says who may start work, not who
+The lease is a ``WorkerLock``: a random token under a key that expires. It says who may start work, not who
 may still write. The fence is the number of the attempt: every attempt at an answer has a higher one than all before it,
 and the battle's log takes writes of the newest attempt only.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Protocol
 
 from redis.asyncio import Redis
-from redis.exceptions import LockError, RedisError
+from redis.exceptions import RedisError
+
+from app.redis.lock import WorkerLock
 
 LEASE = timedelta(seconds=3)
 RENEW_EVERY = timedelta(seconds=1)
@@ -68,43 +70,27 @@ class HostLease:
     def __init__(
         self, redis: Redis, host: str, *, term: timedelta = LEASE, clock: Callable[[], float] = monotonic
     ) -> None:
-        self._term = term.total_seconds()
-        self._key = f"arena:host:{{{host}}}:lease"
-        self._lock = redis.lock(self._key, timeout=self._term, blocking=False, thread_local=False)
+        self._lock = WorkerLock(redis, f"arena:host:{{{host}}}:lease", term, clock)
         self._next = redis.register_script(_NEXT)
-        self._clock = clock
-        self._until = -1.0
 
     @property
     def held(self) -> bool:
-        """Whether it is surely still ours: counted from before the command that took or renewed it was sent."""
-        return self._clock() < self._until
+        """Whether it is surely still ours, by our own clock."""
+        return self._lock.held
 
     async def acquire(self) -> bool:
         """Try once to become the owner; False when another is, or when Redis does not answer."""
-        asked = self._clock()
         try:
-            async with asyncio.timeout(self._term / 3):
-                taken = await self._lock.acquire(blocking=False)
+            return await self._lock.acquire()
         except (RedisError, OSError):
             return False
-        if taken:
-            self._until = asked + self._term
-        return bool(taken)
 
     async def renew(self) -> bool:
         """Stay the owner for another term; False when it has expired or is another's. No answer keeps what is left."""
-        asked = self._clock()
         try:
-            async with asyncio.timeout(self._term / 3):
-                await self._lock.reacquire()
-        except LockError:
-            self._until = -1.0
-            return False
+            return await self._lock.renew()
         except (RedisError, OSError):
             return True
-        self._until = asked + self._term
-        return True
 
     async def next_token(self) -> int | None:
         """Return the next attempt's number; None when the lease isn't ours (checked in the same script).
@@ -112,10 +98,10 @@ class HostLease:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        token = self._lock.local.token
+        token = self._lock.token
         if token is None or not self.held:
             return None
-        number: Any = await self._next(keys=[self._key, "arena:attempts"], args=[token])
+        number: Any = await self._next(keys=[self._lock.key, "arena:attempts"], args=[token])
         return None if number is None else int(number)
 
     async def taken(self) -> bool:
@@ -124,13 +110,9 @@ class HostLease:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        return bool(await self._lock.locked())
+        return await self._lock.taken()
 
     async def release(self) -> None:
         """Let another become the owner at once; what can't be released expires by itself."""
-        self._until = -1.0
-        try:
-            async with asyncio.timeout(self._term / 3):
-                await self._lock.release()
-        except (RedisError, OSError):
-            return
+        with suppress(RedisError, OSError):
+            await self._lock.release()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import structlog
@@ -15,13 +16,13 @@ from redis.asyncio import Redis
 from app.arena.hub import Hub
 from app.arena.manager import ArenaManager
 from app.arena.reconcile import Reconciler
-from app.arena.sweeper import OPEN_KEY, Sweeper
+from app.arena.sweeper import LOCK_KEY, LOCK_TERM, OPEN_KEY, Sweeper
 from app.arena.viewing import Viewing
 from app.battle.battle import Pair, Status, Verdict
 from app.database.database import Database, migrate
 from app.errors import Conflict
 from app.records.ledger import Ledger
-from app.records.values import NewBattle
+from app.records.values import NewBattle, Unended
 from tests.arena.arena_on_redis import MODELS, ArenaOnRedis
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -51,8 +52,8 @@ class ArenaWithSql(ArenaOnRedis):
         self.clock = Clock()
         self.sweeper = self.another_sweeper(redis)
 
-    def another_sweeper(self, redis: Redis, page_size: int = 1000) -> Sweeper:
-        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, page_size)
+    def another_sweeper(self, redis: Redis, page_size: int = 1000, lock_term: timedelta = LOCK_TERM) -> Sweeper:
+        return Sweeper(redis, self.store, self.ledger, self.reconciler, self.clock, page_size, lock_term)
 
     async def sweep(self, times: int = 2) -> None:
         for _ in range(times):
@@ -310,3 +311,47 @@ async def test_an_answer_that_simply_takes_long_is_no_warning_and_a_battle_that_
         await arena.sweep(6)
     swept = [(line["battle"], line["log_level"]) for line in lines if line["event"] == "battle_swept"]
     assert swept == [(stuck, "warning")]
+
+
+async def test_one_worker_sweeps_at_a_time(arena: ArenaWithSql, redis: Redis) -> None:
+    swept, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object) -> list[Unended]:
+        swept.set()
+        await go_on.wait()
+        return []
+
+    with patch.object(arena.ledger, "unended", slow):
+        sweeping = asyncio.create_task(arena.sweeper.sweep_alone())
+        await asyncio.wait_for(swept.wait(), 5)
+        swept.clear()
+        await arena.another_sweeper(redis).sweep_alone()
+        assert not swept.is_set(), "the other one has the lock"
+        go_on.set()
+        await sweeping
+        await arena.another_sweeper(redis).sweep_alone()
+        assert swept.is_set(), "it was given back"
+
+
+async def test_a_sweep_whose_lock_was_lost_is_cut_before_another_worker_sweeps(
+    arena: ArenaWithSql, redis: Redis
+) -> None:
+    sweeper = arena.another_sweeper(redis, lock_term=timedelta(seconds=0.3))
+    swept, ended = asyncio.Event(), asyncio.Event()
+
+    async def hangs(*_: object) -> list[Unended]:
+        swept.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return []
+
+    with patch.object(arena.ledger, "unended", hangs), structlog.testing.capture_logs() as logs:
+        sweeping = asyncio.create_task(sweeper.sweep_alone())
+        await asyncio.wait_for(swept.wait(), 5)
+        await redis.set(LOCK_KEY, "another's", px=60_000)
+        await asyncio.wait_for(sweeping, 10)
+    assert ended.is_set()
+    assert [entry["event"] for entry in logs] == ["sweep_cut"]
+    assert await redis.get(LOCK_KEY) == b"another's"

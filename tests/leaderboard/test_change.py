@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from app.battle.battle import Status, Verdict
 from app.database.database import Database
+from app.leaderboard.cache import TURN
 from app.leaderboard.change import Counted, StoredFit, changes
-from app.leaderboard.refit_turn import KEY as TURN
 from app.ranking.votes import JudgedPair, Mark, Selection
 from app.records.ledger import Ledger
 from tests.leaderboard.conftest import Worker

@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from app.battle.battle import Status
 from app.leaderboard import bodies, cache
+from app.leaderboard.cache import TURN
 from app.leaderboard.gather import Gathered
 from app.leaderboard.query import LeaderboardQuery
-from app.leaderboard.refit_turn import KEY as TURN
 from app.ranking.speed import SpeedRow
 from tests.helpers import wait_until
 from tests.leaderboard.conftest import Worker
