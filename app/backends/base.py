@@ -11,6 +11,7 @@
     ├── OutOfCapacity                 no         unavailable   the model can't be loaded there
     ├── UpstreamFailed                no         unavailable   any other error the server reports before the first token
     └── BackendBroken                 no         cut_off       ended after the first token and before its end
+        ├── Faulted                   no         cut_off       the server reported an error then, or sent nonsense
         ├── Stalled                   no         timeout       silent for too long in mid-answer
         └── Overlong                  no         timeout       not finished within the total limit
 
@@ -162,6 +163,12 @@ class BackendBroken(BackendError):
     public_code = "cut_off"
 
 
+class Faulted(BackendBroken):
+    """The server reported an error, or sent nonsense, after the first token."""
+
+    code = "upstream_error"
+
+
 class Stalled(BackendBroken):
     """Silent for longer than the stall limit in mid-answer."""
 
@@ -174,6 +181,16 @@ class Overlong(BackendBroken):
 
     code = "overlong"
     public_code = "timeout"
+
+
+def cut_off(cause: Exception | None, mark: str, *, started: bool) -> BackendError:
+    """What it means that a connection ended before ``mark``, which every whole answer has."""
+    how = f"the connection was lost ({cause})" if cause else "the connection was closed"
+    if started:
+        return BackendBroken(f"{how} before {mark}")
+    if cause is not None and not isinstance(cause, OSError):
+        return UpstreamFailed(f"the response is not HTTP ({cause})")
+    return BackendUnavailable(f"{how} before the first token")
 
 
 @dataclass(frozen=True, slots=True)

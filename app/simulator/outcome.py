@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming
+from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, Faulted, ServerTiming
 from app.backends.ollama.failures import by_status, by_text
-from app.backends.ollama.lines import Faulted
 from app.simulator.api import wire
 from app.simulator.engine.machine import Ended, Machine
 from app.simulator.protocol.errors import Broken, ServerError

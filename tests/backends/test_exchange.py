@@ -12,8 +12,8 @@ import pytest
 
 from app.backends.base import BackendUnavailable, GenerationRequest, UpstreamFailed
 from app.backends.ollama.backend import OllamaBackend
-from app.backends.ollama.ticks import Ticks
 from app.backends.target import Target
+from app.backends.ticks import Ticks
 from tests.backends.wire_server import Connection, Script, WireServer, line, playing
 
 DATA = Path(__file__).parent / "data"

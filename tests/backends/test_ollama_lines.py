@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backends.base import BackendBroken, BackendUnavailable, Chunk, OutOfCapacity
-from app.backends.ollama.lines import AnswerFold, Faulted
+from app.backends.base import BackendBroken, BackendUnavailable, Chunk, Faulted, OutOfCapacity
+from app.backends.ollama.lines import AnswerFold
 from tests.backends.wire_server import line
 
 PIECES = st.lists(

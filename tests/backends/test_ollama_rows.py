@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from app.backends.base import InstalledModel, LoadedModel, ServerTiming
 from app.backends.ollama.calls import InstalledReply, LoadedReply, OrderReply, VersionReply
 from app.backends.ollama.lines import AnswerFold, Line
-from app.backends.ollama.rows import OddRow, decoded
+from app.backends.ollama.rows import OddRow
+from app.backends.values import decoded
 from app.doctor.probing.shapes import ShowReply
 from app.hosts.catalog import catalog
 from app.hosts.host import Host

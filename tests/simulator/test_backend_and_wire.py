@@ -12,6 +12,7 @@ from app.backends.base import (
     BackendOverloaded,
     BackendUnavailable,
     BadRequest,
+    Faulted,
     GenerationOptions,
     GenerationRequest,
     LoadTimedOut,
@@ -22,7 +23,6 @@ from app.backends.base import (
     Stalled,
 )
 from app.backends.ollama.backend import OllamaBackend
-from app.backends.ollama.lines import Faulted
 from app.backends.timeouts import Timeouts
 from app.simulator.backend import SimulatedBackend
 from app.simulator.engine.clock import run_virtual

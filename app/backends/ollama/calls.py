@@ -19,8 +19,9 @@ from app.backends.base import (
     UpstreamFailed,
 )
 from app.backends.ollama.failures import by_status, by_text, error_text
-from app.backends.ollama.rows import OddRow, decoded, installed_models, loaded_models
+from app.backends.ollama.rows import OddRow, installed_models, loaded_models
 from app.backends.server import ModelServer, Reply
+from app.backends.values import decoded
 
 _FOREVER = timedelta(days=365 * 100)
 

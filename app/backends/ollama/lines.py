@@ -13,10 +13,10 @@ from typing import Literal, cast
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from app.backends.base import BackendBroken, BackendError, BackendUnavailable, Chunk, ServerTiming, UpstreamFailed
+from app.backends.base import BackendError, Chunk, Faulted, ServerTiming, cut_off
 from app.backends.ollama.failures import by_text, error_text
-from app.backends.ollama.rows import positive, whole
-from app.backends.thinking import Sifted, ThinkFilter
+from app.backends.values import positive, whole
+from app.backends.visible import VisibleText
 
 MAX_LINE = 1024 * 1024
 _NS = 1e-9
@@ -57,30 +57,30 @@ def timing_of(line: Line) -> ServerTiming:
     )
 
 
-class Faulted(BackendBroken):
-    """The server reported an error, or sent nonsense, after the first token."""
-
-    code = "upstream_error"
-
-
 class AnswerFold:
-    """Folds the bytes of one answer into chunks.
+    """Folds the bytes of one answer into chunks; see ``app.backends.following.Fold``.
 
-    Content is gathered line by line and searched for thinking once per ``feed``. ``started`` is true once text was
-    given out: from then on every failure is a cut. ``failure`` is what ends the answer after the chunk that
-    ``feed`` returned. ``template_opens`` says that the model's template is known to open its thinking.
+    Content is gathered line by line. ``template_opens`` says that the model's template is known to open its thinking.
     """
 
+    complete = False
+    """Nothing follows the last line."""
+
     def __init__(self, *, template_opens: bool = False) -> None:
-        self.started = False
         self.failure: BackendError | None = None
         self._tail = b""
-        self._thinking = ThinkFilter(opened=template_opens)
-        self._pieces: list[str] = []
-        self._text = ""
-        self._tokens = 0
-        self._thought = self._restart = False
+        self._visible = VisibleText(template_opens=template_opens)
         self._last: Line | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether text was given out."""
+        return self._visible.started
+
+    @property
+    def template_opens(self) -> bool:
+        """Whether this answer has shown that the model's template opens its thinking."""
+        return self._visible.template_opens
 
     def feed(self, data: bytes) -> Chunk | None:
         """Merge all whole lines of ``data`` into one chunk; None when they say nothing."""
@@ -99,7 +99,7 @@ class AnswerFold:
         if tail and _whole(tail):
             self._line(tail)
         if self._last is None and self.failure is None:
-            self.failure = self._cut(cause)
+            self.failure = cut_off(cause, "done: true", started=self._visible.settle())
         return self._chunk()
 
     def _line(self, raw: bytes) -> None:
@@ -117,9 +117,9 @@ class AnswerFold:
         message = line.get("message")
         if message:
             if message.get("thinking"):
-                self._thought = True
+                self._visible.thinks()
             if content := message.get("content"):
-                self._pieces.append(content)
+                self._visible.add(content)
         if line.get("done"):
             self._finish(line)
 
@@ -129,60 +129,22 @@ class AnswerFold:
             return
         self._last = line
 
-    @property
-    def template_opens(self) -> bool:
-        """Whether this answer has shown that the model's template opens its thinking."""
-        return self._thinking.template_opens
-
     def _chunk(self) -> Chunk | None:
-        begun = self._settle()
-        if self._last is not None:
-            self._add(self._thinking.finish())
-        chunk = Chunk(self._text, self._tokens, self._thought, restart=self._restart)
-        self._text, self._tokens, self._thought, self._restart = "", 0, False, False
+        chunk = self._visible.take(final=self._last is not None)
         if self._last is not None:
             reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
             return replace(chunk, finish_reason=reason, timing=timing_of(self._last))
-        self.started = begun
         return chunk if chunk.text or chunk.thinking else None
-
-    def _settle(self) -> bool:
-        """Take what was thought out of the gathered pieces; return whether the answer has begun to be seen."""
-        if self._pieces:
-            pieces, self._pieces = self._pieces, []
-            whole = "".join(pieces)
-            if self._thinking.passes(whole):
-                self._add(self._thinking.feed(whole), len(pieces))
-            else:
-                for piece in pieces:
-                    self._add(self._thinking.feed(piece), 1)
-        return self.started or bool(self._text)
-
-    def _add(self, sifted: Sifted, tokens: int = 0) -> None:
-        if sifted.restart:
-            # What was not given out yet is simply dropped.
-            self._restart, self._text, self._tokens = self.started, "", 0
-        self._text += sifted.text
-        self._tokens += tokens if sifted.text else 0
-        self._thought = self._thought or sifted.thought
 
     def _reported(self, raw: bytes) -> None:
         """A line that is not one of an answer: an error in another form, or nonsense."""
         self._fail(error_text(raw) or "sent a line that is not Ollama's JSON: is this the address of an Ollama server?")
 
     def _fail(self, text: str) -> None:
-        if self._settle():
+        if self._visible.settle():
             self.failure = Faulted((error_text(text) or text)[:500])
         else:
             self.failure = by_text(text)
-
-    def _cut(self, cause: Exception | None) -> BackendError:
-        how = f"the connection was lost ({cause})" if cause else "the connection was closed"
-        if self._settle():
-            return BackendBroken(f"{how} before done: true")
-        if cause is not None and not isinstance(cause, OSError):
-            return UpstreamFailed(f"the response is not HTTP ({cause})")
-        return BackendUnavailable(f"{how} before the first token")
 
 
 def _whole(raw: bytes) -> bool:

@@ -7,8 +7,6 @@ type than Ollama's has its default, too, and is noted; a row without a name is s
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +14,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from app.backends.base import InstalledModel, LoadedModel
+from app.backends.values import kind_of, whole
 
-_LARGEST = 2**63 - 1
 _LONGEST_NAME = 600
-_DIGITS = 20
 _MOST_ODD = 20
 
 _V = TypeVar("_V")
@@ -38,32 +35,6 @@ class OddRow:
     skipped: bool = False
 
 
-def decoded(body: bytes) -> object:
-    """``body`` as JSON; bytes that are no UTF-8 are replaced, and numbers of any length are read.
-
-    Raises:
-        ValueError: it is no JSON, or nested too deep.
-    """
-    try:
-        return json.loads(body.decode("utf-8", "replace"), parse_int=_integer)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def whole(value: object) -> int | None:
-    """A count: 12, 12.0 and 12.7 are 12; None for what is no number from 0 to 2**63 - 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST:
-        return None
-    return int(value)
-
-
-def positive(value: object) -> float:
-    """A duration or another figure; 0 for what is no finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        return 0.0
-    return float(min(value, _LARGEST))
-
-
 def installed_models(rows: Sequence[object]) -> tuple[tuple[InstalledModel, ...], tuple[OddRow, ...]]:
     """The rows of ``/api/tags``, and what is odd about them."""
     return _read(rows, _installed)
@@ -72,16 +43,6 @@ def installed_models(rows: Sequence[object]) -> tuple[tuple[InstalledModel, ...]
 def loaded_models(rows: Sequence[object]) -> tuple[tuple[LoadedModel, ...], tuple[OddRow, ...]]:
     """The rows of ``/api/ps``, and what is odd about them."""
     return _read(rows, _loaded)
-
-
-def kind_of(value: object) -> str:
-    """What a JSON value is, in a word or two."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    kinds: tuple[tuple[type, str], ...] = ((int, "a number"), (float, "a number"), (str, "a string"), (list, "a list"))
-    return next((word for kind, word in kinds if isinstance(value, kind)), "an object")
 
 
 class _Row:
@@ -198,7 +159,3 @@ def unix_time(text: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     return seconds if seconds > 0 else None
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _DIGITS else float(digits)

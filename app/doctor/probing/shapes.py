@@ -11,7 +11,7 @@ import re
 
 from pydantic import BaseModel, ConfigDict
 
-from app.backends.ollama.rows import whole
+from app.backends.values import whole
 from app.doctor.probing.observation import Shape
 
 _BLOB = re.compile(r"^FROM\s+\S*sha256[-:]([0-9a-f]{12,64})\s*$", re.MULTILINE)

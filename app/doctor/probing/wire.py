@@ -12,9 +12,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from app.backends.exchange import Exchange
-from app.backends.ollama.rows import decoded
 from app.backends.server import LARGEST_REPLY, body_of, served_at
 from app.backends.target import Target
+from app.backends.values import decoded
 from app.doctor.probing.observation import Reach
 from app.network.connecting import resolved
 
