@@ -145,7 +145,7 @@ def test_hosts_and_models_come_from_the_file_that_is_named(folder: Path, monkeyp
     monkeypatch.setenv("HOSTS", "stray")
     settings = load_settings()
     (host,), (model,) = settings.hosts, settings.models
-    assert (host.name, host.memory_gb, host.num_parallel) == ("one", 24, 1)
+    assert (host.name, host.memory_gb, host.num_parallel) == ("one", 24, None)
     assert (model.num_ctx, model.options) == (8192, {"top_p": 0.9})
 
 

@@ -63,7 +63,10 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class ServerTiming:
-    """The model server's own figures, in seconds and tokens; what it leaves out is 0."""
+    """The model server's own figures, in seconds and tokens; what it leaves out is 0.
+
+    ``cached_tokens`` are those of the prompt that it did not have to read; None when it does not tell.
+    """
 
     total_s: float = 0.0
     load_s: float = 0.0
@@ -71,6 +74,7 @@ class ServerTiming:
     prompt_s: float = 0.0
     tokens: int = 0
     decode_s: float = 0.0
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,8 @@ class Chunk:
 
     ``text`` may be empty (a thinking chunk, or the last one). Chunks that arrived together may be merged.
     ``tokens`` counts the content pieces merged into it. ``thinking`` says that the model was thinking, never
-    what. Only the last chunk has a ``finish_reason`` and the server's ``timing``. With ``restart`` all text that was
-    given before turned out to be thinking: the answer begins with this chunk.
+    what. Only the last chunk has a ``finish_reason``, the server's own word for it and its ``timing``. With ``restart``
+    all text that was given before turned out to be thinking: the answer begins with this chunk.
     """
 
     text: str = ""
@@ -89,6 +93,7 @@ class Chunk:
     finish_reason: FinishReason | None = None
     timing: ServerTiming | None = None
     restart: bool = False
+    server_reason: str = ""
 
 
 class BackendError(Exception):
@@ -214,6 +219,8 @@ class InstalledModel:
     """A model that a server could load (Ollama: an entry of /api/tags).
 
     ``capabilities`` is empty when the server does not list them. A ``remote`` model runs on somebody else's machines.
+    ``aliases`` are other names that the server takes for it; ``context_length`` is what a prompt and its answer may
+    have together in tokens, where that was decided when the server was started.
     """
 
     name: str
@@ -222,6 +229,20 @@ class InstalledModel:
     quantization: str = ""
     capabilities: tuple[str, ...] = ()
     remote: bool = False
+    aliases: tuple[str, ...] = ()
+    context_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What goes on at a server: ``slots`` answers of one model may run at once, ``running`` and ``waiting`` do now.
+
+    None is what it does not tell. Others' requests are counted, too.
+    """
+
+    slots: int | None = None
+    running: int | None = None
+    waiting: int | None = None
 
 
 class Backend(Protocol):
@@ -256,6 +277,15 @@ class Inventory(Protocol):
 
     async def version(self) -> str:
         """The server's version: the cheapest proof of life."""
+        ...
+
+
+@runtime_checkable
+class TellsActivity(Protocol):
+    """A model server that may tell what goes on there. Raises only ``BackendError``."""
+
+    async def activity(self) -> Activity:
+        """What runs there now, and how much may, as far as the server tells."""
         ...
 
 

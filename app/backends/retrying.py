@@ -12,6 +12,7 @@ from typing import Any
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
 
 from app.backends.base import (
+    Activity,
     Backend,
     BackendError,
     BackendUnavailable,
@@ -24,6 +25,7 @@ from app.backends.base import (
     LoadedModel,
     ManagedBackend,
     ResidencyControl,
+    TellsActivity,
 )
 
 
@@ -113,6 +115,10 @@ class RetryingListedBackend(RetryingBackend):
     async def version(self) -> str:
         """The server's version."""
         return await self._inventory.version()
+
+    async def activity(self) -> Activity:
+        """What runs there; nothing is known of a server that does not tell."""
+        return await self._inventory.activity() if isinstance(self._inventory, TellsActivity) else Activity()
 
 
 class RetryingManagedBackend(RetryingListedBackend):

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from app.backends.base import BackendError, BackendUnavailable, UpstreamFailed
 from app.backends.exchange import Exchange
-from app.backends.target import Target
+from app.backends.target import Access
 from app.backends.timeouts import DEFAULT_LIMITS
 from app.network.connecting import Resolve, resolved
 
@@ -35,13 +35,15 @@ class Reply:
 
 
 class ModelServer:
-    """The server at ``url`` (see ``app.hosts.address``); ``resolve`` finds the addresses of its name.
+    """The server that ``access`` leads to, or that is at this URL; ``resolve`` finds the addresses of its name.
 
     Nothing is kept between calls: each has a connection of its own.
     """
 
-    def __init__(self, url: str, *, connect: timedelta = DEFAULT_LIMITS.connect, resolve: Resolve = resolved) -> None:
-        self._target = Target.of(url)
+    def __init__(
+        self, access: Access | str, *, connect: timedelta = DEFAULT_LIMITS.connect, resolve: Resolve = resolved
+    ) -> None:
+        self._target = (Access(access) if isinstance(access, str) else access).target()
         self._connect_s = connect.total_seconds()
         self._resolve = resolve
 

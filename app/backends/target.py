@@ -15,6 +15,28 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
+class Access:
+    """How a model server is reached: its address, the headers of every request to it, and whom its TLS trusts.
+
+    ``ca`` is the path of a file with the certificates of an authority of one's own, which is then the only one that is
+    believed; empty for those that this machine trusts.
+    """
+
+    url: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ca: str = ""
+
+    def target(self) -> Target:
+        """Where to connect.
+
+        Raises:
+            ValueError: the address is none.
+            OSError: the file with the certificates can't be read (ssl.SSLError: or has none).
+        """
+        return Target.of(self.url, ssl.create_default_context(cafile=self.ca) if self.ca else None, self.headers)
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where to connect and what stands at the top of every request to it."""
 
@@ -25,8 +47,8 @@ class Target:
     head: str = field(repr=False)
 
     @classmethod
-    def of(cls, url: str, tls: ssl.SSLContext | None = None) -> Target:
-        """Take ``http[s]://[user:password@]host[:port][/prefix]`` apart.
+    def of(cls, url: str, tls: ssl.SSLContext | None = None, headers: tuple[tuple[str, str], ...] = ()) -> Target:
+        """Take ``http[s]://[user:password@]host[:port][/prefix]`` apart; ``headers`` go with every request.
 
         Certificates are checked by ``tls``, or against those that this machine trusts.
 
@@ -43,6 +65,7 @@ class Target:
         if parts.username is not None:
             secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             head += f"Authorization: Basic {base64.b64encode(secret).decode()}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers)
         context = (tls or ssl.create_default_context()) if secure else None
         return cls(parts.hostname, port, parts.path.rstrip("/"), context, head)
 

@@ -26,15 +26,19 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _API = re.compile(r"(?:^|/)((?:api|v1)(?:/(?:chat|chat/completions|completions|generate|models|tags|version))?)$")
 
 
-def base_url(address: str, port: int | None = None, setting: str = "OLLAMA_HOST") -> str:
+def base_url(
+    address: str, port: int | None = None, setting: str = "OLLAMA_HOST", usual_port: int = _DEFAULT_PORT
+) -> str:
     """Turn ``address`` into ``scheme://host:port[/path]``; ``port`` (OLLAMA_PORT) is used when it has none.
+
+    An address without a scheme and a port gets ``usual_port``.
 
     Raises:
         ConfigurationError: it is no address of an HTTP server; the sentence names ``setting``, and nothing of
             ``address`` that could be a password.
     """
     text = address.strip().strip("\"'").strip()
-    scheme, default, rest = _scheme(text, setting)
+    scheme, default, rest = _scheme(text, setting, usual_port)
     refuse_unescaped(rest, setting)
     rest = re.split(r"[?#]", rest, maxsplit=1)[0]
     netloc, _, path = rest.partition("/")
@@ -50,10 +54,11 @@ def base_url(address: str, port: int | None = None, setting: str = "OLLAMA_HOST"
     return f"{scheme}://{user}{at}{bracketed(host)}:{chosen}" + (f"/{path}" if path else "")
 
 
-def _scheme(text: str, setting: str) -> tuple[str, int, str]:
+def _scheme(text: str, setting: str, usual_port: int) -> tuple[str, int, str]:
     scheme, found, rest = text.partition("://")
     if not found:
-        return ("https", 443, text) if text == _CLOUD else ("http", _DEFAULT_PORT, text)
+        secure = text == _CLOUD or usual_port == _SCHEME_PORTS["https"]
+        return ("https", 443, text) if secure else ("http", usual_port, text)
     scheme = scheme.lower()
     if scheme not in _SCHEME_PORTS:
         what = f"{scheme}://" if _WORD.fullmatch(scheme) else "this"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from app.backends.base import InstalledModel
 from app.hosts.host import Host
-from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
+from app.hosts.names import canonical, did_you_mean, is_cloud, model_key, same_model
 from app.hosts.probes import ProbeResult
 from app.network.addresses import shown
 
@@ -130,23 +130,23 @@ def catalog(
     for host in hosts:
         state = states.get(host.name)
         for model in _served(host, state) if state is not None else ():
-            here[canonical(model.name)] = _joined(here.get(canonical(model.name)), model, host.name)
+            here[_key(model.name)] = _joined(here.get(_key(model.name)), model, host.name)
     wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, here)
     contenders, digests = _contenders(wanted, here), _digests(hosts, states)
-    listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: canonical(one.model))
+    listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: _key(one.model))
     twins = _twins(listed, digests, asked)
     drawn = tuple(one for one in contenders if one.model not in twins)
     return Catalog(drawn, _missing(wanted, here), _unreachable(hosts, states), twins)
 
 
 def _digests(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, set[str]]:
-    """The digests of each model on all hosts that tell them, by canonical name."""
+    """The digests of each model on all hosts that tell them, by key."""
     found: dict[str, set[str]] = {}
     for host in hosts:
         state = states.get(host.name)
         for model in _served(host, state) if state is not None else ():
             if model.digest:
-                found.setdefault(canonical(model.name), set()).add(model.digest)
+                found.setdefault(_key(model.name), set()).add(model.digest)
     return found
 
 
@@ -156,7 +156,7 @@ def _twins(
     """By name, the earlier contender that has a digest in common with it and is asked alike."""
 
     def same(one: str, other: str) -> bool:
-        common = digests.get(canonical(one), set()) & digests.get(canonical(other), set())
+        common = digests.get(_key(one), set()) & digests.get(_key(other), set())
         return bool(common) and asked(one) == asked(other)
 
     firsts: list[str] = []
@@ -181,7 +181,7 @@ def _of_no_fallback(
         if not host.fallback:
             state = states.get(host.name)
             live = state.installed if state is not None and state.reachable else remembered.get(host.name, ())
-            own |= {canonical(model.name) for model in _allowed(host, live)}
+            own |= {_key(model.name) for model in _allowed(host, live)}
     return tuple(name for name in here if name in own)
 
 
@@ -230,13 +230,8 @@ def _unreachable(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> tu
 
 
 def _key(name: str) -> str:
-    """The canonical name; one that Ollama would not take, or a cloud's, matches nothing."""
-    if is_cloud(name):
-        return ""
-    try:
-        return canonical(name)
-    except ValueError:
-        return ""
+    """What names of one model have in common; a cloud's, or one that no server can mean, matches nothing."""
+    return "" if is_cloud(name) else model_key(name)
 
 
 def _host_warning(host: Unreachable) -> str:

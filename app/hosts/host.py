@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from app.backends.target import Access
 from app.errors import ConfigurationError
+from app.hosts.access import access_of
 from app.hosts.address import base_url
-from app.hosts.kinds import DEFAULT_KIND, KINDS
+from app.hosts.kinds import DEFAULT_KIND, KINDS, Kind, ServerPlace
 from app.network.addresses import shown
-from app.settings.settings import HostTable, Settings
+from app.settings.settings import HostTable, Settings, variable
 
 _GIB = 1024**3
+_USUAL_API = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """One model server; ``kind`` names its protocol (``app.hosts.kinds``).
 
-    ``memory_bytes`` is the memory of its cards, None when unknown. ``num_parallel`` answers of one model run at once;
+    ``headers`` go with every request; ``ca`` is the file of the authority that its TLS is checked by; ``api`` is what
+    stands before the API's paths, where that is a kind's own. ``memory_bytes`` is the memory of its cards, None when
+    unknown. ``num_parallel`` answers of one model run at once, unless with ``asks_slots`` the server says how many do;
     ``max_loaded`` models stay loaded at once, None for Ollama's own default of three. ``models`` restricts what it may
     serve; empty: whatever it has. Of two hosts that could write an answer, one of twice the ``weight`` gets twice as
     many. A ``fallback`` is asked only when no other host can, and its answers are marked. A host that scales to zero
@@ -38,6 +43,15 @@ class Host:
     warm_per_hour: int = 12
     pins: frozenset[str] = frozenset()
     kind: str = DEFAULT_KIND
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    ca: str = ""
+    api: str = ""
+    asks_slots: bool = False
+
+    @property
+    def place(self) -> ServerPlace:
+        """Where its server is and how it is reached."""
+        return ServerPlace(Access(self.url, self.headers, self.ca), self.api)
 
 
 def hosts_from(settings: Settings) -> tuple[Host, ...]:
@@ -63,15 +77,25 @@ def _host(row: HostTable, pins: frozenset[str]) -> Host:
         raise ConfigurationError(f"[[hosts]] {row.name}: kind is {row.kind!r}; choose one of {', '.join(KINDS)}")
     if not kind.lists_models and not row.models:
         raise ConfigurationError(f"[[hosts]] {row.name}: list its models: a server of kind {row.kind} can't be asked")
+    if kind.costs and not row.models:
+        raise ConfigurationError(
+            f"[[hosts]] {row.name}: list its models: a server of kind {row.kind} may have hundreds that cost money"
+        )
     if row.scale_to_zero and not row.models:
         raise ConfigurationError(f"[[hosts]] {row.name}: list its models: it scales to zero, so it isn't asked")
+    url, api = _addresses(row, kind)
+    access = access_of(row, url, variable)
     return Host(
         name=row.name,
-        url=base_url(row.url, setting=f"[[hosts]] {row.name}: url"),
+        url=url,
         kind=row.kind,
+        headers=access.headers,
+        ca=access.ca,
+        api=api,
+        asks_slots=kind.asks_slots and row.num_parallel is None,
         # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
         memory_bytes=None if row.memory_gb is None else int(row.memory_gb * _GIB),
-        num_parallel=row.num_parallel,
+        num_parallel=row.num_parallel or kind.slots,
         max_loaded=row.max_loaded,
         models=row.models,
         weight=row.weight,
@@ -80,6 +104,18 @@ def _host(row: HostTable, pins: frozenset[str]) -> Host:
         warm_per_hour=row.warm_per_hour,
         pins=pins,
     )
+
+
+def _addresses(row: HostTable, kind: Kind) -> tuple[str, str]:
+    """The server's address, and what stands before its API's paths: clients are given both together, as a base URL."""
+    setting = f"[[hosts]] {row.name}: url"
+    if not kind.has_api_path:
+        if row.api_path is not None:
+            raise ConfigurationError(f"[[hosts]] {row.name}: leave api_path out: kind {row.kind} has its own paths")
+        return base_url(row.url, setting=setting), ""
+    api = _USUAL_API if row.api_path is None else row.api_path
+    address = row.url.strip().rstrip("/")
+    return base_url(address.removesuffix(api), setting=setting, usual_port=kind.port), api
 
 
 def _refuse_repeats(field: str, values: list[str]) -> None:

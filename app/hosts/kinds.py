@@ -3,34 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import urlsplit
 
-from app.backends.base import Backend
+from app.backends.base import Backend, GenerationOptions
 from app.backends.ollama.backend import OllamaBackend
+from app.backends.openai.backend import ChatBackend
+from app.backends.openai.profiles import PROFILES, Profile
+from app.backends.openai.requests import sent_options
+from app.backends.target import Access
 from app.backends.timeouts import Timeouts
+from app.hosts.options import as_sent
 from app.settings.settings import Settings
+
+_OPENAIS_OWN = "api.openai.com"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """Where a server is, and what stands before its API's paths (only where a kind's API is below a path)."""
+
+    access: Access
+    api: str = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a kind of server is spoken to: ``backend`` makes a client for the server at a URL.
+    """How a kind of server is spoken to: ``backend`` makes a client for the server at a place.
 
     ``lists_models`` says that the server can be asked which models it has (``app.backends.base.Inventory``); a host of
-    a kind that can't be asked has to list its models.
+    a kind that can't be asked, or where each of hundreds costs money (``costs``), has to list its models. ``port`` is
+    the usual one. ``slots`` is how many answers of a model run at once where nobody says it; the server is asked first
+    if ``asks_slots``. ``sent`` gives the options as they go to the server: they are a part of who answered.
     """
 
-    backend: Callable[[str, Settings], Backend]
+    backend: Callable[[ServerPlace, Settings], Backend]
     lists_models: bool = True
+    costs: bool = False
+    port: int = 11434
+    slots: int = 1
+    asks_slots: bool = False
+    has_api_path: bool = False
+    sent: Callable[[GenerationOptions], dict[str, object]] = as_sent
 
 
-def _ollama(url: str, settings: Settings) -> Backend:
-    limits = Timeouts(
+def _limits(settings: Settings) -> Timeouts:
+    return Timeouts(
         first_token=settings.arena_first_token_limit,
         stall=settings.arena_stall_limit,
         total=settings.arena_answer_limit,
     )
-    return OllamaBackend(url, keep_alive=settings.arena_keep_alive, limits=limits, tick=settings.arena_tick)
+
+
+def _ollama(place: ServerPlace, settings: Settings) -> Backend:
+    return OllamaBackend(
+        place.access, keep_alive=settings.arena_keep_alive, limits=_limits(settings), tick=settings.arena_tick
+    )
+
+
+def _chat(profile: Profile, place: ServerPlace, settings: Settings) -> Backend:
+    if urlsplit(place.access.url).hostname == _OPENAIS_OWN:
+        profile = replace(profile, max_tokens="max_completion_tokens")  # its newer models refuse max_tokens
+    return ChatBackend(place.access, profile, api=place.api, limits=_limits(settings), tick=settings.arena_tick)
+
+
+def _sent(profile: Profile, options: GenerationOptions) -> dict[str, object]:
+    return sent_options(options, profile).sent
+
+
+def _of(profile: Profile) -> Kind:
+    return Kind(
+        partial(_chat, profile),
+        costs=profile.name == "openai",
+        port=profile.port,
+        slots=profile.slots,
+        asks_slots=profile.tells_slots,
+        has_api_path=True,
+        sent=partial(_sent, profile),
+    )
 
 
 DEFAULT_KIND = "ollama"
-KINDS: Mapping[str, Kind] = {"ollama": Kind(_ollama)}
+KINDS: Mapping[str, Kind] = {"ollama": Kind(_ollama), **{name: _of(profile) for name, profile in PROFILES.items()}}

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _REGISTRY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,349}")
+_OTHER_SERVERS = re.compile(r"[/.\\]?[A-Za-z0-9_.\\~@][\x21-\x7e]{1,598}")
 _DEFAULTS = ("registry.ollama.ai", "library")
 
 
@@ -36,12 +37,21 @@ def canonical(name: str) -> str:
     return f"{'/'.join(short)}:{tag}".lower()
 
 
-def same_model(one: str, other: str) -> bool:
-    """Whether two names mean the same model; a name that Ollama would not take means none."""
+def model_key(name: str) -> str:
+    """What two names of the same model have in common; empty for a name that no server can mean.
+
+    Names that Ollama would not take (llama-server's paths, names of many parts) only fold case.
+    """
     try:
-        return canonical(one) == canonical(other)
+        return canonical(name)
     except ValueError:
-        return False
+        return name.strip().casefold() if _OTHER_SERVERS.fullmatch(name.strip()) else ""
+
+
+def same_model(one: str, other: str) -> bool:
+    """Whether two names mean the same model."""
+    key = model_key(one)
+    return bool(key) and key == model_key(other)
 
 
 def is_cloud(name: str) -> bool:

@@ -32,7 +32,8 @@ from app.doctor.diagnose import Diagnosis, diagnose
 from app.errors import Unavailable
 from app.hosts.checking import checked
 from app.hosts.host import Host, hosts_from
-from app.hosts.options import as_sent, asked_with, options_for, system_for
+from app.hosts.kinds import DEFAULT_KIND, KINDS
+from app.hosts.options import asked_with, options_for, system_for
 from app.hosts.roster import Roster
 from app.leaderboard.cache import LeaderboardCache
 from app.logs import configuration
@@ -172,6 +173,7 @@ class ArenaProcess:
     ) -> None:
         self._settings, self._redis, self._database, self._hosts = settings, redis, database, hosts
         self._clock = clock
+        self._kinds = {host.name: host.kind for host in hosts}
         ledger = Ledger(database, clock.now)
         self._stores = Stores(redis, database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
@@ -215,9 +217,13 @@ class ArenaProcess:
 
     def _provenance(self, document: Document, model: str, host: str) -> Provenance:
         found = self.roster.installed(host, model) or InstalledModel(model, 0)
-        options = as_sent(options_for(self._settings, model))
+        kind = self._kinds.get(host, DEFAULT_KIND)
+        options = KINDS[kind].sent(options_for(self._settings, model))
         system = system_for(self._settings, model, document.system)
-        return Provenance(ModelIdentity(model, found.digest, found.quantization, options), system or None)
+        return Provenance(
+            ModelIdentity(model, found.digest, found.quantization, options, "" if kind == DEFAULT_KIND else kind),
+            system or None,
+        )
 
     def _contestants(self) -> tuple[str, ...]:
         """The configured models, else all that a host had when it last answered."""

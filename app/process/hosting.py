@@ -32,7 +32,7 @@ from app.timing.time import Time
 
 def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack) -> dict[str, Backend]:
     """A client for each host; ``stack`` closes them."""
-    backends = {host.name: retrying(KINDS[host.kind].backend(host.url, settings)) for host in hosts}
+    backends = {host.name: retrying(KINDS[host.kind].backend(host.place, settings)) for host in hosts}
     for backend in backends.values():
         stack.push_async_callback(backend.aclose)
     return backends

@@ -146,7 +146,9 @@ async def ended_mark(database: Database) -> str:
 
 
 def _identity(row: Row) -> tuple[str, ModelIdentity]:
-    return row["id"], ModelIdentity(row["model"], row["digest"], row["quantization"], row["options"])
+    return row["id"], ModelIdentity(
+        row["model"], row["digest"], row["quantization"], row["options"], row["server"] or ""
+    )
 
 
 def _reading(

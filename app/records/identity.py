@@ -13,15 +13,17 @@ _ROLL = "seed"
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """A contestant: the digest of its weights, their quantisation and its options; all three must be the same.
+    """A contestant: the digest of its weights, their quantisation, its options and the kind of server that runs it.
 
-    The name counts only where the digest is not known (empty). ``options`` are all that were sent, with the seed.
+    All must be the same. The name counts only where the digest is not known (empty). ``options`` are all that were
+    sent, with the seed. ``server`` is empty for Ollama, as it is for whatever is older than other kinds.
     """
 
     model: str
     digest: str = ""
     quantization: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
+    server: str = ""
 
     @property
     def lasting_options(self) -> dict[str, object]:
@@ -31,7 +33,9 @@ class ModelIdentity:
     @property
     def id(self) -> str:
         """16 hex digits, the same wherever and whenever they are computed."""
-        known = [self.digest or f"name:{self.model}", self.quantization, self.lasting_options]
+        known: list[object] = [self.digest or f"name:{self.model}", self.quantization, self.lasting_options]
+        if self.server:
+            known.append(self.server)
         return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -21,7 +21,7 @@ _ANSWER = (
     *("entry", "model", "host", "text", "finish_reason", "error_code", "attempts"),
     *("fallback", "leaked", "leak", "created_at"),
 )
-_NOT_ASKED = dict.fromkeys(("contestant_id", "digest", "quantization", "options", "system"))
+_NOT_ASKED = dict.fromkeys(("contestant_id", "digest", "quantization", "options", "server", "system"))
 
 
 def battle_row(battle: NewBattle, now: datetime) -> dict[str, object]:
@@ -119,6 +119,7 @@ def _asked_row(asked: Provenance) -> dict[str, object]:
         "digest": who.digest,
         "quantization": who.quantization,
         "options": dict(who.options),
+        "server": who.server or None,
         "system": asked.system,
     }
 
@@ -126,7 +127,7 @@ def _asked_row(asked: Provenance) -> dict[str, object]:
 def contestant_row(who: ModelIdentity, now: datetime) -> dict[str, object]:
     """The columns of a contestant that is seen now."""
     columns = {"id": who.id, "model": who.model, "digest": who.digest, "quantization": who.quantization}
-    return columns | {"options": who.lasting_options, "created_at": now}
+    return columns | {"options": who.lasting_options, "server": who.server or None, "created_at": now}
 
 
 def round_row(battle_id: str, shown: RoundRecord, now: datetime) -> dict[str, object]:
@@ -151,5 +152,7 @@ def asked_value(row: Row) -> Provenance | None:
     """What an answer's row says of the question; None for one that is older than these columns."""
     if row["digest"] is None:
         return None
-    who = ModelIdentity(row["model"], row["digest"], row["quantization"] or "", row["options"] or {})
+    who = ModelIdentity(
+        row["model"], row["digest"], row["quantization"] or "", row["options"] or {}, row["server"] or ""
+    )
     return Provenance(who, row["system"])

@@ -113,6 +113,7 @@ contestants = sa.Table(
     sa.Column("digest", CleanText, nullable=False),
     sa.Column("quantization", CleanText, nullable=False),
     sa.Column("options", CleanJson, nullable=False),
+    sa.Column("server", CleanText),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
@@ -127,6 +128,7 @@ answers = sa.Table(
     sa.Column("digest", CleanText),
     sa.Column("quantization", CleanText),
     sa.Column("options", CleanJson),
+    sa.Column("server", CleanText),
     sa.Column("system", CleanText),
     sa.Column("host", CleanText),
     sa.Column("text", CleanText, nullable=False),
@@ -147,6 +149,7 @@ answers = sa.Table(
     sa.Column("thinking_s", sa.Double, nullable=False),
     sa.Column("cold", sa.Boolean, nullable=False),
     sa.Column("cached_prompt", sa.Boolean, nullable=False),
+    sa.Column("own_clock", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", UtcTime, nullable=False),
     *(sa.Column(f"style_{name}", sa.Integer) for name in STYLES),
     _one_of("finish_reason", "stop", "length", "error", "cancelled"),

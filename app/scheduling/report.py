@@ -87,7 +87,9 @@ class HostReport:
     take, ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
     whatever their size. ``planned`` are the models that should be in memory when nobody waits.
     ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
-    that failed by its fault, ``failure`` is what the last of them ended with.
+    that failed by its fault, ``failure`` is what the last of them ended with. ``slots`` answers of one model may run at
+    once, 0 when it is an older report. ``seen_running`` and ``seen_waiting`` are requests that the server itself
+    counts, others' included; None when it does not tell.
     """
 
     host: str
@@ -112,6 +114,9 @@ class HostReport:
     unloads: tuple[UnloadReport, ...] = ()
     failed_answers: int = 0
     failure: str = ""
+    slots: int = 0
+    seen_running: int | None = None
+    seen_waiting: int | None = None
 
     @property
     def fails_answers(self) -> bool:

@@ -61,8 +61,12 @@ class HostTable(BaseModel):
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
     url: str = Field(min_length=1, repr=False)
     kind: str = "ollama"
+    api_path: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)*$")
+    api_key_env: str = Field(default="", pattern=r"^[A-Za-z_]?[A-Za-z0-9_]*$")
+    headers: dict[str, str] = Field(default_factory=dict, repr=False)
+    ca_file: UserPath | None = None
     memory_gb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    num_parallel: int = Field(default=1, ge=1)
+    num_parallel: int | None = Field(default=None, ge=1)
     max_loaded: int | None = Field(default=None, ge=1)
     models: tuple[str, ...] = ()
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
@@ -242,6 +246,11 @@ def _written() -> Mapping[str, str | None]:
         return {}
     _text(ENV_FILE, ".env")
     return dotenv_values(ENV_FILE, encoding="utf-8-sig")
+
+
+def variable(name: str) -> str | None:
+    """What a variable of the environment or of ``.env`` holds that is none of the settings; None when it is not set."""
+    return os.environ.get(name, _written().get(name))
 
 
 def source_of(name: str) -> str:

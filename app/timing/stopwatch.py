@@ -19,6 +19,8 @@ tokens          tokens written, thinking included                               
 tokens_per_s    tokens / decode_s                                                    the two above
 cold            the model was not in memory when the answer was enqueued or          ours, or ``load_duration`` over
                 dispatched: it waited for a load                                     ``COLD_LOAD_S``
+own_clock       ``decode_s``, and so ``tokens_per_s``, is by our clock: the server gives    ours
+                no figure of its own
 cached_prompt   the server had most of this prompt from an earlier request           see ``_prompt_was_cached``
 thinking_s      from the first thinking to the first content token, or to the end    ours
 =============== ==================================================================== ========================
@@ -62,6 +64,7 @@ class Timing:
     cold: bool = False
     cached_prompt: bool = False
     thinking_s: float = 0.0
+    own_clock: bool = False
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
         """Return the figures by name, rounded to microseconds, for storage and the log."""
@@ -85,7 +88,10 @@ def _prompt_was_cached(server: ServerTiming) -> bool:
 
     The server counts the whole prompt but times only the part that it had to read, so a long prompt that was read
     in the time of one or two tokens came from its cache. It holds on a GPU as on a CPU: both sides scale alike.
+    Some servers say it themselves.
     """
+    if server.cached_tokens is not None:
+        return server.prompt_tokens > 0 and 2 * server.cached_tokens > server.prompt_tokens
     if server.prompt_tokens < CACHE_MIN_TOKENS or server.tokens < 1 or min(server.prompt_s, server.decode_s) <= 0:
         return False
     return server.prompt_s < CACHE_STEPS * server.decode_s / server.tokens
@@ -148,6 +154,7 @@ class Stopwatch:
             tokens_per_s=tokens / decode_s if tokens and decode_s else None,
             cold=self._load > 0 or server.load_s > COLD_LOAD_S,
             cached_prompt=_prompt_was_cached(server),
+            own_clock=decode_s is not None and self._server.decode_s <= 0,
             thinking_s=0.0 if self._thought is None else (now if self._wrote is None else self._wrote) - self._thought,
         )
 

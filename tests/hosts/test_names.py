@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.hosts.names import canonical, did_you_mean, is_cloud, same_model
+from app.hosts.names import canonical, did_you_mean, is_cloud, model_key, same_model
 
 
 @pytest.mark.parametrize(
@@ -29,11 +29,26 @@ def test_a_name_has_one_short_form(name: str, short: str) -> None:
     assert canonical(short) == short
 
 
-@pytest.mark.parametrize("name", ["", " ", ":", "a:", ":b", "a b", "a:b:c", "a/b/c/d", "-a", "a:b/c:", "x" * 81, "ä"])
+NOBODYS = ["", " ", ":", ":b", "a b", "-a", "ä", "/", "a\nb"]
+OTHER_SERVERS = ["a:b:c", "a/b/c/d", "a:b/c:", "x" * 81, "/models/tiny.gguf", "accounts/me/models/x", "gpt@2026"]
+
+
+@pytest.mark.parametrize("name", [*NOBODYS, *OTHER_SERVERS])
 def test_a_name_that_ollama_would_not_take_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a model's name"):
         canonical(name)
+
+
+@pytest.mark.parametrize("name", NOBODYS)
+def test_what_no_server_can_mean_is_no_model(name: str) -> None:
+    assert model_key(name) == ""
     assert not same_model(name, name)
+
+
+@pytest.mark.parametrize("name", OTHER_SERVERS)
+def test_names_of_other_servers_are_compared_as_they_are(name: str) -> None:
+    assert same_model(name, name.upper())
+    assert not same_model(name, f"{name}x")
 
 
 @given(st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,10}(:[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,10})?", fullmatch=True))

@@ -37,6 +37,7 @@ from app.backends.ollama.calls import (
 from app.backends.ollama.failures import by_status
 from app.backends.ollama.lines import AnswerFold
 from app.backends.server import ModelServer
+from app.backends.target import Access
 from app.backends.timeouts import DEFAULT_LIMITS, Timeouts
 from app.network.connecting import Resolve, resolved
 
@@ -44,7 +45,7 @@ _CHAT = "/api/chat"
 
 
 class OllamaBackend:
-    """One Ollama server at ``url`` (see ``app.hosts.address``).
+    """One Ollama server, at a URL (see ``app.hosts.address``) or where ``access`` leads.
 
     After the first token an answer is read once a ``tick``, everything that has gathered as one chunk; zero reads
     it as it comes. ``keep_alive`` goes with loads only. Once the installed models are listed, it is known which of them
@@ -53,7 +54,7 @@ class OllamaBackend:
 
     def __init__(
         self,
-        url: str,
+        access: Access | str,
         *,
         keep_alive: timedelta = timedelta(hours=72),
         limits: Timeouts = DEFAULT_LIMITS,
@@ -61,7 +62,7 @@ class OllamaBackend:
         resolve: Resolve = resolved,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._server = ModelServer(url, connect=limits.connect, resolve=resolve)
+        self._server = ModelServer(access, connect=limits.connect, resolve=resolve)
         self._calls = OllamaCalls(self._server)
         self._keep_alive = keep_alive
         self._limits = limits

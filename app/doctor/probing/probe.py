@@ -73,7 +73,7 @@ class _Probe:
         usual_port: int,
     ) -> None:
         self._host, self._timeouts, self._wall, self._usual = host, timeouts, wall, usual_port
-        self._target = Target.of(host.url)
+        self._target = host.place.access.target()
         self._tls = self._target.tls is not None
         self._name, self._port = self._target.host, self._target.port
 

@@ -97,6 +97,7 @@ def _provenance(answer: AnswerRecord, leaked: bool) -> dict[str, Any]:
         "digest": None if who is None else who.digest,
         "quantization": None if who is None else who.quantization,
         "options": None if who is None else who.options,
+        "server": None if who is None else who.server or "ollama",
         "finish_reason": answer.finish_reason,
         "fallback": answer.fallback,
         "leaked": leaked or answer.leaked,
@@ -213,7 +214,7 @@ def _arena_answer(answer: AnswerRecord, leaked: bool, redact: Redact) -> dict[st
 _CSV_VOTE = ("battle_id", "round", "timestamp", "voter", "preference", "language", "categories")
 _CSV_TIMING = ("ttft_s", "total_s", "tokens", "tokens_per_s", "cold")
 _CSV_ANSWER = (
-    *("response", "system", "model", "contestant", "digest", "quantization", "options"),
+    *("response", "system", "model", "contestant", "digest", "quantization", "options", "server"),
     *("finish_reason", "fallback", "leaked", "leak", "entry", "host", *_CSV_TIMING),
 )
 CSV_COLUMNS = (

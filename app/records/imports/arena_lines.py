@@ -59,6 +59,7 @@ class TimingPart(_Part):
     tokens_per_s: float | None = None
     cold: bool = False
     cached_prompt: bool = False
+    own_clock: bool = False
     thinking_s: float = 0.0
 
 
@@ -87,6 +88,7 @@ class AnswerPart(_Part):
     digest: str | None = None
     quantization: str | None = None
     options: dict[str, Any] | None = None
+    server: str | None = None
     finish_reason: Literal["stop", "length"] = "stop"
     fallback: bool = False
     leaked: bool = False

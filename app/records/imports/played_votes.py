@@ -90,7 +90,7 @@ _NOTHING_KNOWN = AnswerPart()
 
 def _answer(part: AnswerPart, entry: int, model: str, side: Side, line: ArenaLine) -> AnswerRecord:
     known = part.digest is not None
-    who = ModelIdentity(model, part.digest or "", part.quantization or "", part.options or {})
+    who = ModelIdentity(model, part.digest or "", part.quantization or "", part.options or {}, _server(part.server))
     return AnswerRecord(
         entry=entry,
         model=model,
@@ -107,6 +107,10 @@ def _answer(part: AnswerPart, entry: int, model: str, side: Side, line: ArenaLin
         leak=part.leak,
         style=None if part.style is None else part.style.value,
     )
+
+
+def _server(told: str | None) -> str:
+    return "" if told in (None, "ollama") else str(told)
 
 
 def _round_row(battle_id: str, line: ArenaLine, now: datetime) -> dict[str, Any]:

@@ -267,7 +267,7 @@ class Router:
     def _candidate(self, host: Host, report: HostReport | None, jobs: int) -> Candidate:
         return Candidate(
             host.name,
-            host.num_parallel,
+            (report.slots if report is not None else 0) or host.num_parallel,
             host.weight,
             host.fallback,
             jobs,

@@ -85,6 +85,7 @@ class AttemptRunner:
         self.occupies = failure is None
         self.alone = False
         self.cause = ""
+        self._server_reason = ""
         self.error: BackendError | None = None
         self.finish: Finish | None = None
         self._host = host
@@ -217,6 +218,7 @@ class AttemptRunner:
             )
         if blank:
             return self._failed("empty", "empty", "nothing that can be seen")
+        self._server_reason = last.server_reason
         return Finish(last.finish_reason, self._watch.stop())
 
     async def _drained(self, attempt: Attempt) -> tuple[Chunk, bool]:
@@ -256,8 +258,10 @@ class AttemptRunner:
         self._ports.counters.answered(
             host.name, model, finish.reason, self.cause, finish.timing, fallback=host.fallback
         )
+        other_word = self._server_reason not in ("", finish.reason)
         self._log.info(
             "answer_finished",
+            **({"server_reason": self._server_reason} if other_word else {}),
             **{"class": self.cause, "reason": finish.reason, "error": finish.error, "attempt": token},
             **finish.timing.to_dict(),
         )

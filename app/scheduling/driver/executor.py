@@ -104,7 +104,7 @@ class Executor:
             loading=residency.loading,
             loading_since=residency.loading_since,
             leaving=frozenset(residency.leaving),
-            slots=self._host.num_parallel,
+            slots=self._slots(),
             sizes=residency.sizes,
             budget=residency.memory.budget,
             patience=self._intervals.patience,
@@ -112,6 +112,11 @@ class Executor:
             foreign=residency.foreign,
             pins=frozenset(residency.spelling(model) for model in self._host.pins),
         )
+
+    def _slots(self) -> int:
+        """How many answers of one model may run at once: what the server says, where it is asked and does."""
+        told = self._state.health.activity.slots if self._host.asks_slots else None
+        return told or self._host.num_parallel
 
     def perform(self, action: Action) -> None:
         """Begin what the planner decided."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from app.backends.base import BackendError, Inventory
+from app.backends.base import Activity, BackendError, Inventory, TellsActivity
 from app.scheduling.driver.breaker import Breaker
 from app.scheduling.driver.residency import Residency
 
 
 class HealthCheck:
-    """Checks one host. ``version`` is the server's as it was read last, empty before.
+    """Checks one host. ``version`` and ``activity`` are the server's as they were read last.
 
     A server without an inventory can't be asked: it counts as alive, and only its answers show whether it works.
     """
@@ -20,6 +20,7 @@ class HealthCheck:
         self, inventory: Inventory | None, residency: Residency, breaker: Breaker, second_look: timedelta
     ) -> None:
         self.version = ""
+        self.activity = Activity()
         self._inventory = inventory
         self._residency = residency
         self._breaker = breaker
@@ -46,7 +47,16 @@ class HealthCheck:
                     self._breaker.unreachable("unavailable")
                     return False
                 await asyncio.sleep(self._second_look_s)
+            await self._look()
             # A host that fails its answers may answer probes all the time: it still gets its pause.
             if self._breaker.health != "down" or self._breaker.probe_due:
                 self._breaker.alive()
             return True
+
+    async def _look(self) -> None:
+        """See what goes on there; a server that does not say it now is believed what it said before."""
+        if isinstance(self._inventory, TellsActivity):
+            try:
+                self.activity = await self._inventory.activity()
+            except BackendError:
+                return

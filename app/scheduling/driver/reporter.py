@@ -107,6 +107,9 @@ class Reporter:
             unloads=state.events.unloads,
             failed_answers=breaker.failed_answers,
             failure=breaker.failure,
+            slots=view.slots,
+            seen_running=state.health.activity.running,
+            seen_waiting=state.health.activity.waiting,
         )
 
     def _residents(self) -> tuple[ResidentReport, ...]:

@@ -49,7 +49,7 @@ def host_view(host: Host, report: HostReport | None, unreachable: str | None = N
         "residents": [_resident(one) for one in by_name(told)],
         "loading": told.loading is not None,
         "max_models": told.max_models,
-        "num_parallel": host.num_parallel,
+        "num_parallel": told.slots or host.num_parallel,
         "memory_bytes": host.memory_bytes,
         "resident_vram_bytes": sum(one.vram_bytes for one in told.residents),
         "weight": host.weight,

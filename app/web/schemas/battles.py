@@ -23,6 +23,7 @@ _TIMING: dict[str, Any] = {
     "tokens": 334,
     "tokens_per_s": 54.8,
     "cold": False,
+    "own_clock": False,
     "cached_prompt": False,
     "thinking_s": 0.0,
 }
@@ -148,6 +149,9 @@ class AnswerTiming(Schema):
     tokens: int = Field(ge=0)
     tokens_per_s: float | None
     cold: bool = Field(description="Its model was not in memory when it was asked for.")
+    own_clock: bool = Field(
+        description="The rate is by the arena's own clock, because the model server gives no figure of its own."
+    )
     cached_prompt: bool = Field(description="The server had most of the prompt from an earlier request.")
     thinking_s: float = Field(ge=0)
 

@@ -1,0 +1,71 @@
+"""The body of a chat completion, made of what a battle asks; nothing goes to a server that does not take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from app.backends.base import GenerationOptions, GenerationRequest
+from app.backends.openai.profiles import Profile
+
+TOP_P = 1.0
+"""The API's own default, sent where a server would take it from the model's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentOptions:
+    """Options under the server's names, and the names of those that it does not take."""
+
+    sent: dict[str, object]
+    left_out: tuple[str, ...] = ()
+
+
+def sent_options(options: GenerationOptions, profile: Profile) -> SentOptions:
+    """What of ``options`` goes to a server of this profile.
+
+    ``num_ctx`` is left out without a word: how long a model's context is was decided when the server was started.
+    """
+    sent: dict[str, object] = {profile.max_tokens: options.num_predict, "temperature": options.temperature}
+    if profile.sets_top_p:
+        sent["top_p"] = TOP_P
+    if options.seed is not None:
+        sent["seed"] = options.seed
+    left_out = []
+    for name, value in options.extra.items():
+        known = profile.options.get(name)
+        if known is None:
+            left_out.append(name)
+        else:
+            sent[known] = value
+    thinking = _thinking(options.think, profile)
+    if thinking is None and options.think not in (None, False):
+        left_out.append("think")
+    return SentOptions(sent | (thinking or {}), tuple(left_out))
+
+
+def chat_body(request: GenerationRequest, profile: Profile) -> bytes:
+    """The body of ``POST /chat/completions``.
+
+    ``stream_options`` only go with a stream: vLLM refuses them without one.
+    """
+    body: dict[str, object] = {
+        "model": request.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "stream": True,
+        **sent_options(request.options, profile).sent,
+    }
+    if profile.usage:
+        body["stream_options"] = {"include_usage": True}
+    return orjson.dumps(body)
+
+
+def _thinking(think: bool | str | None, profile: Profile) -> dict[str, object] | None:
+    """How thinking is asked for; None when the server is not asked."""
+    if think is None or not profile.thinking:
+        return None
+    if profile.thinking == "template":
+        wanted: dict[str, object] = {"enable_thinking": bool(think)}
+        return {"chat_template_kwargs": wanted | ({"reasoning_effort": think} if isinstance(think, str) else {})}
+    # Where it is an effort, models that don't think refuse to be told how much; so a mere "no" is not sent.
+    return {"reasoning_effort": think if isinstance(think, str) else "medium"} if think else None
