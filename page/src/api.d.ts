@@ -175,6 +175,7 @@ export interface components {
             cold: boolean;
             decode_s: number | null;
             load_s: number | null;
+            own_clock: boolean;
             prompt_s: number | null;
             queue_s: number | null;
             thinking_s: number;

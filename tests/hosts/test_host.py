@@ -142,8 +142,8 @@ def test_a_host_that_scales_to_zero_must_list_its_models() -> None:
 
 
 def test_a_kind_that_nobody_knows_is_refused_with_those_that_are() -> None:
-    row = HostTable(name="cloud", url="10.0.0.1", kind="vllm")
-    with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: kind is 'vllm'; choose one of ollama"):
+    row = HostTable(name="cloud", url="10.0.0.1", kind="tgi")
+    with pytest.raises(ConfigurationError, match=r"\[\[hosts\]\] cloud: kind is 'tgi'; choose one of ollama"):
         hosts_from(settings(**{"[[hosts]]": (row,)}))
 
 
@@ -157,3 +157,81 @@ def test_a_host_that_can_not_be_asked_what_it_has_must_list_its_models(monkeypat
     assert [(host.kind, host.models) for host in hosts_from(settings(**{"[[hosts]]": (listed,)}))] == [
         ("plain", ("m:1",))
     ]
+
+
+def one(**table: object) -> Host:
+    (made,) = hosts_from(settings(**{"[[hosts]]": (HostTable(name="gpu", **table),)}))  # type: ignore[arg-type]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "where", "api"),
+    [
+        ("vllm", "10.0.0.1", "http://10.0.0.1:8000", "/v1"),
+        ("vllm", "https://gpu.example/v1/", "https://gpu.example:443", "/v1"),
+        ("llama-server", "10.0.0.1:81/llama", "http://10.0.0.1:81/llama", "/v1"),
+        ("sglang", "10.0.0.1", "http://10.0.0.1:30000", "/v1"),
+        ("openai", "api.openai.com", "https://api.openai.com:443", "/v1"),
+    ],
+)
+def test_a_base_url_as_clients_are_given_it_is_an_address_too(kind: str, url: str, where: str, api: str) -> None:
+    made = one(kind=kind, url=url, models=("m",))
+    assert (made.url, made.api) == (where, api)
+
+
+def test_the_apis_path_may_be_another() -> None:
+    made = one(kind="openai", url="https://x.example/openai/v1", api_path="/openai/v1", models=("m",))
+    assert (made.url, made.api) == ("https://x.example:443", "/openai/v1")
+    with pytest.raises(ConfigurationError, match="leave api_path out"):
+        one(url="x", api_path="/v1")
+
+
+def test_slots_are_as_written_else_the_servers_else_the_kinds_usual() -> None:
+    assert (one(url="x").num_parallel, one(url="x").asks_slots) == (1, False)
+    assert (one(kind="vllm", url="x").num_parallel, one(kind="vllm", url="x").asks_slots) == (16, False)
+    assert one(kind="llama-server", url="x").asks_slots
+    written = one(kind="llama-server", url="x", num_parallel=3)
+    assert (written.num_parallel, written.asks_slots) == (3, False)
+
+
+def test_a_key_and_headers_come_from_the_environment_or_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("VLLM_KEY=from-file\nMODAL=from-file\n")
+    monkeypatch.setenv("VLLM_KEY", "from-environment\n")
+    made = one(kind="vllm", url="x", api_key_env="VLLM_KEY", headers={"Modal-Key": "env:MODAL", "X-Team": "arena"})
+    assert made.headers == (
+        ("Modal-Key", "from-file"),
+        ("X-Team", "arena"),
+        ("Authorization", "Bearer from-environment"),
+    )
+    assert "from-" not in repr(made)
+    assert "\r\nAuthorization: Bearer from-environment\r\n" in made.place.access.target().head
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"api_key_env": "NO_SUCH_KEY"}, "api_key_env: the variable NO_SUCH_KEY is not set"),
+        ({"headers": {"X-Key": "env:NO_SUCH_KEY"}}, "headers.X-Key: the variable NO_SUCH_KEY is not set"),
+        ({"headers": {"X-Conversation-Id": "1"}}, "llama-server goes on writing"),
+        ({"headers": {"host": "1"}}, "the arena sends its own"),
+        ({"headers": {"X A": "1"}}, "is no header"),
+        ({"headers": {"X-A": "a\r\nX-B: b"}}, "is no header"),
+        ({"headers": {"authorization": "x"}, "api_key_env": "HOME"}, "not both"),
+        ({"ca_file": "/no/such/file.pem"}, "ca_file: /no/such/file.pem can't be read"),
+    ],
+)
+def test_what_can_not_be_sent_is_refused_by_its_name(table: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        one(kind="vllm", url="x", **table)
+
+
+def test_a_file_without_certificates_is_no_authority(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(ConfigurationError, match="can't be read as certificates"):
+        one(kind="vllm", url="x", ca_file=tmp_path / "ca.pem")
+
+
+def test_models_of_a_service_that_costs_money_have_to_be_named() -> None:
+    with pytest.raises(ConfigurationError, match="may have hundreds that cost money"):
+        one(kind="openai", url="https://api.openai.com")
