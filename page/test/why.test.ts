@@ -37,6 +37,7 @@ let service: Service;
 let why: Why;
 
 beforeEach(() => {
+  sessionStorage.clear();
   service = new Service();
   globalThis.fetch = service.fetch as typeof fetch;
   why = new Why({ texts: en } as unknown as Context, "b1");
@@ -53,16 +54,16 @@ async function open(): Promise<void> {
 }
 
 test("nothing is asked before a verdict, and nothing is sent or read until somebody wants to say something", async () => {
-  why.update(null);
+  why.update([]);
   assert.equal(why.element.hidden, true);
-  why.update(vote(1));
+  why.update([vote(1)]);
   assert.equal(why.element.hidden, false);
-  assert.equal(find("#why-panel").hidden, true);
+  assert.equal(find(".reasons").hidden, true);
   assert.deepEqual(service.calls, []);
 });
 
 test("what was said before is shown, and each chip saves the whole", async () => {
-  why.update(vote(1));
+  why.update([vote(1)]);
   await open();
   assert.equal(find(".line button").getAttribute("aria-expanded"), "true");
   assert.equal(find<HTMLTextAreaElement>("textarea").value, "before");
@@ -78,27 +79,77 @@ test("what was said before is shown, and each chip saves the whole", async () =>
 });
 
 test("both groups bear the names of those who were judged", () => {
-  why.update(vote(2));
+  why.update([vote(2)]);
   const names = ["a", "b"].map((side) => find(`.side-${side} .over`).textContent);
   assert.deepEqual(names, ["Model A", "Model C"]);
   assert.equal(find(".side-b").getAttribute("aria-labelledby"), find(".side-b .over").id);
 });
 
-test("a comment that is being written when the next round is judged goes to its own round", async () => {
-  why.update(vote(1));
-  await open();
-  find<HTMLTextAreaElement>("textarea").value = "half a thought";
+const write = (words: string): void => {
+  find<HTMLTextAreaElement>("textarea").value = words;
   find("textarea").dispatchEvent(new window.Event("input"));
-  why.update(vote(2));
+};
+const shownLines = (): string[] => [...why.element.querySelectorAll<HTMLElement>(".of-round")].filter((one) => !one.hidden).map((one) => one.querySelector(".judged")?.textContent ?? "");
+
+test("a comment that is being written when the next round is judged stays where it is and goes to its own round", async () => {
+  why.update([vote(1)]);
+  await open();
+  write("half a thought");
+  const field = find("textarea");
+  why.update([vote(1), vote(2)]);
   await settled();
   assert.deepEqual(service.put.map((call) => [call.path, call.body?.comment]), [["/api/arena/battles/b1/votes/1/feedback", "half a thought"]]);
-  assert.equal(find<HTMLTextAreaElement>("textarea").value, "");
-  assert.equal(find("#why-panel").hidden, true);
-  assert.equal(said(), "");
+  assert.deepEqual(shownLines(), ["Model A beat Model C", "Model A beat Model B"]);
+  assert.ok(why.element.contains(field) && field.closest<HTMLElement>(".reasons")?.hidden === false, "who writes is not disturbed");
+  field.dispatchEvent(new window.Event("change"));
+  assert.equal(service.put.length, 1, "it is saved already");
+});
+
+test("of earlier rounds it can be said later", async () => {
+  why.update([vote(1), vote(2), vote(3)]);
+  assert.deepEqual(shownLines(), ["Model A beat Model C"]);
+  assert.equal(find(".earlier").textContent, "2 earlier rounds");
+  find(".earlier").click();
+  assert.equal(shownLines().length, 3);
+  why.element.querySelectorAll<HTMLButtonElement>(".line button")[4]?.click();
+  await settled();
+  assert.deepEqual(service.calls.map((call) => call.path), ["/api/arena/battles/b1/votes/1/feedback"]);
+});
+
+test("what is not saved when the page is left is taken up by the next visit, and its round is shown", async () => {
+  why.update([vote(1)]);
+  await open();
+  service.refuse = new Response("", { status: 500 });
+  write("a thought");
+  find("textarea").dispatchEvent(new window.Event("change"));
+  await settled();
+  assert.ok(said().startsWith("Not saved."));
+  assert.equal(find(".line button:last-of-type").textContent, "Save again");
+  service.refuse = null;
+  write("a whole thought");
+  const next = new Why({ texts: en } as unknown as Context, "b1");
+  next.update([vote(1), vote(2)]);
+  await settled();
+  assert.equal(service.put.at(-1)?.body?.comment, "a whole thought");
+  const another = new Why({ texts: en } as unknown as Context, "b1");
+  const before = service.put.length;
+  another.update([vote(1), vote(2)]);
+  await settled();
+  assert.equal(service.put.length, before, "what is saved is no draft any more");
+});
+
+test("who leaves the page in the middle of a comment has said it", async () => {
+  why.update([vote(1)]);
+  await open();
+  write("on the way out");
+  window.dispatchEvent(new window.Event("pagehide"));
+  assert.equal(service.put.at(-1)?.body?.comment, "on the way out");
+  await settled();
+  why.leave();
 });
 
 test("a comment is saved when its writer pauses, and dropped when the verdict is taken back", async () => {
-  why.update(vote(1));
+  why.update([vote(1)]);
   await open();
   mock.timers.enable({ apis: ["setTimeout"] });
   find<HTMLTextAreaElement>("textarea").value = "so";
@@ -107,7 +158,7 @@ test("a comment is saved when its writer pauses, and dropped when the verdict is
   mock.timers.tick(1000);
   assert.equal(service.put.length, 1);
   find("textarea").dispatchEvent(new window.Event("input"));
-  why.update(null);
+  why.update([]);
   mock.timers.tick(1000);
   mock.timers.reset();
   assert.equal(service.put.length, 1);
@@ -115,7 +166,7 @@ test("a comment is saved when its writer pauses, and dropped when the verdict is
 });
 
 test("what is refused is said", async () => {
-  why.update(vote(1));
+  why.update([vote(1)]);
   await open();
   service.refuse = Response.json({ error: "what was said in this battle was erased", code: "erased" }, { status: 409 });
   chip("a", "Clear").click();

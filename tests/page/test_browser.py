@@ -55,13 +55,13 @@ def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
 def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_on(tab: Page, house: House) -> None:
     ask(tab)
     until_ready(tab)
-    why = tab.get_by_role("button", name="Why? (optional)")
+    why = tab.get_by_role("button", name="Why? (optional) Model A beat Model B")
     expect(why).to_be_hidden()
     tab.keyboard.press("1")
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")
     why.focus()
     tab.keyboard.press("Enter")
-    expect(tab.locator("#why-panel:not([inert])")).to_be_visible()  # until it is read what was said before
+    expect(tab.locator("#why-panel-1:not([inert])")).to_be_visible()  # until it is read what was said before
     left, right = tab.get_by_role("group", name="Model A"), tab.get_by_role("group", name="Model B")
     left.get_by_role("button", name="Clear").focus()
     expect(left.get_by_role("button", name="Clear")).to_be_focused()
@@ -81,12 +81,16 @@ def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_o
     expect(left.get_by_role("button", name="Clear")).to_have_attribute("aria-pressed", "true")
     expect(tab.get_by_label("Comment")).to_have_value("The left one has 2 examples.")
     until_ready(tab)
+    tab.get_by_label("Comment").fill("Half a thought")  # and the next verdict comes before it is saved
     tab.get_by_role("button", name="Tie").click()
     expect(tab.locator(".ranking > li")).to_have_count(3)
-    why.click()
+    expect(tab.get_by_label("Comment").and_(tab.locator(":visible"))).to_have_value("Half a thought")
+    until_kept(tab, 1, said | {"comment": "Half a thought"})
+    tab.get_by_role("button", name="Why? (optional) Model A and Model C: a tie").click()
     tab.get_by_role("group", name="Model C").get_by_role("button", name="Creative").click()
-    expect(tab.locator(".why .said")).to_have_text("Saved")
+    expect(tab.locator(".of-round").first.locator(".said")).to_have_text("Saved")
     assert feedback(tab, 2)["reasons"] == {"a": [], "b": ["creative"]}
+    assert feedback(tab, 1)["comment"] == "Half a thought"
 
 
 def until_kept(page: Page, round_number: int, said: dict[str, object]) -> None:

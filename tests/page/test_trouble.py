@@ -154,13 +154,28 @@ def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, house
     kept = json.loads((tmp_path / "mine.json").read_text())
     assert [one["id"] for one in kept["battles"]] == [battle]
     assert kept["battles"][0]["battle"]["status"] == "stopped"
-    tab.on("dialog", lambda dialog: dialog.accept())
+    running = ask(tab, "And I still run")
+    tab.goto("/")
     tab.get_by_role("button", name="Erase all").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Keep").click()
+    expect(row).to_have_count(2)
+    tab.route("**/battles/*", lambda route: route.abort() if route.request.method == "DELETE" else route.continue_())
+    erase_all(tab)
+    expect(tab.locator(".mine .said")).to_contain_text("2 battles were not erased")
+    expect(row).to_have_count(2)
+    tab.unroute("**/battles/*")
+    erase_all(tab)
     expect(tab.locator(".mine .said")).to_have_text("Erased.")
     expect(row).to_have_count(0)
-    assert house.call("GET", f"battles/{battle}")["message"] == "", "the server has no word of it any more"
+    for one in (battle, running):
+        assert house.call("GET", f"battles/{one}")["message"] == "", "the server has no word of it any more"
     tab.reload()
     expect(row).to_have_count(0)
+
+
+def erase_all(tab: Page) -> None:
+    tab.get_by_role("button", name="Erase all").click()
+    tab.get_by_role("dialog").get_by_role("button", name="Erase").click()
 
 
 def test_the_winner_is_held_on_stage_until_its_answer_comes_again(tab: Page) -> None:

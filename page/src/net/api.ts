@@ -43,8 +43,8 @@ async function refusal(response: Response): Promise<Refused> {
 /** Longer than any call of ours may take; what takes longer is as good as lost. */
 const LIMIT_MS = 20_000;
 
-async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
-  const init: RequestInit = { method, headers: { ...headers }, signal: AbortSignal.timeout(LIMIT_MS) };
+async function call<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}, keepalive = false): Promise<T> {
+  const init: RequestInit = { method, headers: { ...headers }, signal: AbortSignal.timeout(LIMIT_MS), keepalive };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { "Content-Type": "application/json", ...headers };
@@ -71,6 +71,9 @@ const battle = (id: string): string => `${ROOT}/battles/${encodeURIComponent(id)
 export const openBattle = (opening: Opening, key: string): Promise<Snapshot> =>
   call("POST", `${ROOT}/battles`, opening, { "Idempotency-Key": key });
 
+/** Erase an ended battle on the server: its words and who voted. */
+export const eraseBattle = (id: string): Promise<void> => call("DELETE", battle(id));
+
 export const readBattle = (id: string): Promise<Snapshot> => call("GET", battle(id));
 
 export const sendVote = (id: string, round: number, verdict: Verdict, key: string): Promise<Snapshot> =>
@@ -82,7 +85,8 @@ const feedback = (id: string, round: number): string => `${battle(id)}/votes/${r
 
 export const readFeedback = (id: string, round: number): Promise<Feedback> => call("GET", feedback(id, round));
 
-export const keepFeedback = (id: string, round: number, said: FeedbackBody): Promise<Feedback> => call("PUT", feedback(id, round), said);
+/** It goes on when the page is left. */
+export const keepFeedback = (id: string, round: number, said: FeedbackBody): Promise<Feedback> => call("PUT", feedback(id, round), said, {}, true);
 
 export const readBoardChange = (id: string): Promise<BoardChange> => call("GET", `${battle(id)}/board-change`);
 
@@ -90,8 +94,6 @@ export const stopBattle = (id: string): Promise<Snapshot> => call("POST", `${bat
 
 export const read = <T>(path: string, headers: Record<string, string> = {}): Promise<T> =>
   call("GET", `${ROOT}/${path}`, undefined, headers);
-
-export const send = <T>(method: string, path: string, body?: unknown): Promise<T> => call(method, `${ROOT}/${path}`, body);
 
 /** Ask for models to be in memory before they are needed; nobody waits for it and a refusal means nothing. */
 export const warm = (): void => void call("POST", `${ROOT}/warm`).catch(() => undefined);

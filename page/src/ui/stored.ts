@@ -58,7 +58,8 @@ export function applyTheme(theme: Preferences["theme"]): void {
 /** A battle that this browser opened. */
 export interface Mine { id: string; prompt: string; at: number; status: string; models?: string[]; system?: string }
 
-const MOST_BATTLES = 50;
+/** Browsers keep about 180 cookies of a site, and each battle's proof is one: what is older could not be erased from here. */
+const MOST_BATTLES = 150;
 
 export const myBattles = (): Mine[] => readJson<Mine[]>(BATTLES, []);
 export const isMine = (id: string): boolean => myBattles().some((one) => one.id === id);
@@ -72,9 +73,29 @@ export function noteStatus(id: string, status: string): void {
   writeText(BATTLES, JSON.stringify(myBattles().map((one) => (one.id === id ? { ...one, status } : one))));
 }
 
+/** Forget battles, and whatever this tab still knows of them. */
 export function forget(ids: readonly string[]): void {
   writeText(BATTLES, JSON.stringify(myBattles().filter((one) => !ids.includes(one.id))));
+  for (const id of ids) drafts.forgetAll(id);
 }
+
+const SAID = "arena.said.";
+
+/** What was said of verdicts and is not saved on the server yet; it lives as long as the tab. */
+export const drafts = {
+  of<T>(name: string): T | null {
+    try {
+      return JSON.parse(sessionText(SAID + name) || "null") as T | null;
+    } catch {
+      return null;
+    }
+  },
+  keep: (name: string, said: unknown): void => keepSessionText(SAID + name, JSON.stringify(said)),
+  forget: (name: string): void => keepSessionText(SAID + name, ""),
+  forgetAll(battle: string): void {
+    for (const key of sessionKeys()) if (key.startsWith(`${SAID}${battle}.`) || key === `arena.voted.${battle}`) keepSessionText(key, "");
+  },
+};
 
 const DRAFT = "arena.draft";
 const KEY = "arena.key";
@@ -86,6 +107,14 @@ export const tab = {
   adminKey: (): string => sessionText(KEY),
   keepAdminKey: (text: string): void => keepSessionText(KEY, text),
 };
+
+function sessionKeys(): string[] {
+  try {
+    return Object.keys(sessionStorage);
+  } catch {
+    return [...memory.keys()];
+  }
+}
 
 function sessionText(key: string): string {
   try {

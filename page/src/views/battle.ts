@@ -4,10 +4,11 @@ import { newKey, persistently, readBattle, Refused, sendVote, stopBattle, undoVo
 import { Link, type LinkState } from "../net/link.ts";
 import { adopt, begin, step, type Play } from "../store/play.ts";
 import { SIDES, type ArenaEvent, type Side, type Snapshot, type Verdict } from "../store/types.ts";
+import { confirmed } from "../ui/confirm.ts";
 import type { Context, View } from "../ui/context.ts";
 import { attribute, fill, h, show, text } from "../ui/dom.ts";
 import { isMine, myBattles, noteStatus } from "../ui/stored.ts";
-import { confirmStop, endActions } from "./battle_parts.ts";
+import { endActions } from "./battle_parts.ts";
 import { Effect } from "./effect.ts";
 import { Ladder } from "./ladder.ts";
 import { Narrator } from "./narrator.ts";
@@ -154,7 +155,7 @@ class BattleView implements View {
     for (const side of SIDES) this.panes[side].update(this.play, now);
     this.switch.update(snapshot);
     this.ladder.update(this.play);
-    this.why.update(this.mayVote ? (snapshot.votes.at(-1) ?? null) : null);
+    this.why.update(this.mayVote ? snapshot.votes : []);
     text(this.round, snapshot.status === "running" ? this.context.texts.battle.round(snapshot.round, snapshot.rounds_total) : "");
     if (snapshot.status === "running") {
       const { play, sending, said, mayVote } = this;
@@ -180,6 +181,7 @@ class BattleView implements View {
       this.effect = new Effect(this.context, this.id);
       names.append(this.effect.element);
     }
+    this.why.showAll();
     fill(this.after, names, this.why.element, endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
     this.bar.element.hidden = true;
     attribute(this.element, "data-ended", snapshot.status);
@@ -215,8 +217,13 @@ class BattleView implements View {
   }
 
   private async stop(): Promise<void> {
-    if (this.play.snapshot.status !== "running" || !this.mayVote || !(await confirmStop(this.context))) return;
+    if (this.play.snapshot.status !== "running" || !this.mayVote || !(await this.sureToStop())) return;
     await this.act(() => persistently(() => stopBattle(this.id)), () => null);
+  }
+
+  private sureToStop(): Promise<boolean> {
+    const words = this.context.texts.verdict;
+    return confirmed(words.stopSure, words.stopYes, words.stopNo);
   }
 
   /** Send something that moves the battle; what it answers is taken over, what refuses it is said. */

@@ -1,4 +1,4 @@
-/** Smaller parts of a battle: the question before a stop, and what can be done after the end. */
+/** What can be done after the end of a battle. */
 
 import { copyText } from "../markdown/render.ts";
 import type { Opening } from "../net/api.ts";
@@ -7,26 +7,6 @@ import type { Context } from "../ui/context.ts";
 import { h, text } from "../ui/dom.ts";
 import type { Mine } from "../ui/stored.ts";
 import { begin, sentence } from "./home.ts";
-
-/** Ask whether to stop: it can't be taken back. */
-export function confirmStop(context: Context): Promise<boolean> {
-  const words = context.texts.verdict;
-  const yes = h("button.button.danger", { type: "button" }, words.stopYes);
-  const no = h("button.button", { type: "button", autofocus: true }, words.stopNo);
-  const dialog = h("dialog.ask", { "aria-labelledby": "stop-title" }, h("p", { id: "stop-title" }, words.stopSure), h("div.tools", null, no, yes));
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((done) => {
-    const answer = (sure: boolean): void => {
-      dialog.close();
-      dialog.remove();
-      done(sure);
-    };
-    yes.addEventListener("click", () => answer(true));
-    no.addEventListener("click", () => answer(false));
-    dialog.addEventListener("cancel", () => answer(false));
-  });
-}
 
 /** After the end: a new battle, the link to this one, the same question again. */
 export function endActions(context: Context, snapshot: Snapshot, mine: Mine | undefined): HTMLElement {

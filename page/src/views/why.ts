@@ -1,154 +1,74 @@
-/** "Why?" after a verdict: reasons for each side and a comment. It saves by itself and is never in the way of the next round. */
+/** "Why?" after each verdict: a line for the newest one, and for earlier ones those that are open or not saved yet; all of them on request. */
 
-import { keepFeedback, persistently, readFeedback, Refused } from "../net/api.ts";
-import { Saving, type Saved } from "../net/saving.ts";
-import { SIDES, type FeedbackBody, type Reason, type Side, type Sides, type Vote } from "../store/types.ts";
+import type { Vote } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
-import { attribute, fill, h, show, text } from "../ui/dom.ts";
-
-/** A comment is saved this long (ms) after the last letter, or when its field is left. */
-const PAUSE_MS = 900;
-const MAX_COMMENT = 2000;
-
-type Chips = Sides<Map<Reason, HTMLButtonElement>>;
+import { attribute, h, show, text } from "../ui/dom.ts";
+import { WhyRound } from "./why_round.ts";
 
 export class Why {
   readonly element: HTMLElement;
-  private readonly toggle: HTMLButtonElement;
-  private readonly panel = h("div.reasons", { id: "why-panel", hidden: true });
-  private readonly said = h("p.said", { role: "status" });
-  private readonly comment: HTMLTextAreaElement;
-  private chips: Chips = { a: new Map(), b: new Map() };
-  private saving: Saving<FeedbackBody> | null = null;
-  private timer: ReturnType<typeof setTimeout> | null = null;
-  private shown = "";
-  private round = 0;
-  private loaded = false;
+  private readonly rounds = new Map<number, { seen: string; line: WhyRound }>();
+  private readonly lines = h("div.lines");
+  private readonly earlier: HTMLButtonElement;
+  private all = false;
 
   constructor(
     private readonly context: Context,
     private readonly battle: string,
   ) {
-    const words = context.texts.why;
-    this.toggle = h("button.quiet.small", { type: "button", "aria-expanded": "false", "aria-controls": "why-panel", onclick: () => this.turn() }, words.open);
-    this.comment = h("textarea", { id: "why-comment", rows: "2", maxlength: String(MAX_COMMENT), dir: "auto" });
-    this.comment.addEventListener("input", () => this.later());
-    this.comment.addEventListener("change", () => this.flush());
-    this.element = h("section.why", { "aria-label": words.label, hidden: true }, h("div.line", null, this.toggle, this.said), this.panel);
+    this.earlier = h("button.quiet.small.earlier", { type: "button", onclick: () => this.showAll(!this.all) });
+    this.element = h("section.why", { "aria-label": context.texts.why.label, hidden: true }, this.earlier, this.lines);
+    window.addEventListener("pagehide", this.flush);
+    document.addEventListener("visibilitychange", this.flush);
   }
 
-  /** Ask about the newest verdict; `null`: there is none, or it was taken back, and what is not saved yet is dropped. */
-  update(vote: Vote | null): void {
-    const seen = JSON.stringify(vote);
-    if (seen === this.shown) return;
-    if (vote !== null && vote.round > this.round) this.flush();
-    else this.saving?.drop();
-    this.shown = seen;
-    this.stop();
-    this.round = vote?.round ?? 0;
-    this.loaded = false;
-    this.expand(false);
-    text(this.said, "");
-    show(this.element, vote !== null);
-    this.saving = vote === null ? null : this.savingOf(vote.round);
-    if (vote !== null) this.ask(vote);
+  /** Ask about these verdicts. One that is not among them any more was taken back: what is not saved of it is dropped. */
+  update(votes: readonly Vote[]): void {
+    for (const [round, { seen, line }] of this.rounds) {
+      if (votes.some((vote) => vote.round === round && JSON.stringify(vote) === seen)) continue;
+      line.drop();
+      this.rounds.delete(round);
+    }
+    for (const vote of votes) if (!this.rounds.has(vote.round)) this.add(vote);
+    this.arrange();
+  }
+
+  /** Show the lines of all rounds. */
+  showAll(all = true): void {
+    this.all = all;
+    this.arrange();
   }
 
   leave(): void {
-    this.flush();
+    window.removeEventListener("pagehide", this.flush);
+    document.removeEventListener("visibilitychange", this.flush);
+    for (const { line } of this.rounds.values()) line.flush();
   }
 
-  private ask(vote: Vote): void {
-    const words = this.context.texts.why;
-    this.chips = { a: this.chipsOf(), b: this.chipsOf() };
-    this.comment.value = "";
-    const sides = SIDES.map((side) => this.group(side, vote.aliases[side]));
-    const label = h("label.over", { for: "why-comment" }, words.comment);
-    fill(this.panel, h("div.sides", null, sides), h("div.comment", null, label, this.comment));
+  private add(vote: Vote): void {
+    for (const { line } of this.rounds.values()) line.flush();
+    const line = new WhyRound(this.context, this.battle, vote, () => this.arrange());
+    this.rounds.set(vote.round, { seen: JSON.stringify(vote), line });
+    this.lines.prepend(line.element); // the others stay where they are: somebody may be writing in one
   }
 
-  private group(side: Side, alias: string): HTMLElement {
-    const id = `why-${side}`;
-    const chips = [...this.chips[side].values()];
-    return h(`div.group.side-${side}`, { role: "group", "aria-labelledby": id }, h("p.over", { id }, alias), h("div.chips", null, chips));
-  }
-
-  private chipsOf(): Map<Reason, HTMLButtonElement> {
-    const { reasons } = this.context.texts.why;
-    return new Map((Object.keys(reasons) as Reason[]).map((reason) => [reason, this.chip(reasons[reason])]));
-  }
-
-  private chip(label: string): HTMLButtonElement {
-    const chip = h("button.chip", { type: "button", "aria-pressed": "false" }, label);
-    chip.addEventListener("click", () => {
-      press(chip, !pressed(chip));
-      this.save();
-    });
-    return chip;
-  }
-
-  private turn(): void {
-    const open = this.panel.hidden;
-    this.expand(open);
-    if (open && !this.loaded) void this.load();
-  }
-
-  private expand(open: boolean): void {
-    show(this.panel, open);
-    attribute(this.toggle, "aria-expanded", String(open));
-  }
-
-  /** What was said before, in this tab or another one: saving replaces it as a whole, so nothing can be changed before. */
-  private async load(): Promise<void> {
-    const { shown, round } = this;
-    this.panel.inert = true;
-    try {
-      const kept = await persistently(() => readFeedback(this.battle, round));
-      if (shown !== this.shown) return;
-      for (const side of SIDES) for (const [reason, chip] of this.chips[side]) press(chip, kept.reasons[side].includes(reason));
-      this.comment.value = kept.comment ?? "";
-      this.loaded = true;
-      this.panel.inert = false;
-    } catch (error) {
-      if (shown === this.shown) this.tell({ refused: error });
+  private arrange(): void {
+    const newest = Math.max(...this.rounds.keys());
+    let more = 0;
+    for (const [round, { line }] of this.rounds) {
+      const shown = this.all || round === newest || line.busy;
+      if (!shown) more++;
+      show(line.element, shown);
     }
+    show(this.element, this.rounds.size > 0);
+    show(this.earlier, more > 0 || (this.all && this.rounds.size > 1));
+    text(this.earlier, this.context.texts.why.earlier(this.rounds.size - 1));
+    attribute(this.earlier, "aria-expanded", String(this.all));
   }
 
-  private later(): void {
-    this.stop();
-    text(this.said, "");
-    this.timer = setTimeout(() => this.save(), PAUSE_MS);
-  }
-
-  private flush(): void {
-    if (this.timer !== null) this.save();
-  }
-
-  private stop(): void {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
-  }
-
-  private save(): void {
-    this.stop();
-    const of = (side: Side): Reason[] => [...this.chips[side]].filter(([, chip]) => pressed(chip)).map(([reason]) => reason);
-    this.saving?.put({ reasons: { a: of("a"), b: of("b") }, comment: this.comment.value });
-  }
-
-  private savingOf(round: number): Saving<FeedbackBody> {
-    const once = (said: FeedbackBody): Promise<unknown> =>
-      saving.dropped ? Promise.reject(new Error("taken back")) : keepFeedback(this.battle, round, said);
-    const saving = new Saving((said: FeedbackBody) => persistently(() => once(said)), (state) => saving === this.saving && this.tell(state));
-    return saving;
-  }
-
-  private tell(state: Saved): void {
-    const { why, errors } = this.context.texts;
-    if (typeof state === "string") return text(this.said, state === "saved" ? why.saved : "");
-    const refused = state.refused;
-    text(this.said, `${why.lost} ${refused instanceof Refused && refused.status !== 0 ? refused.message : errors.offline}`);
-  }
+  /** Who leaves the page or changes the tab in the middle of a comment has said it all the same. */
+  private readonly flush = (event: Event): void => {
+    if (event.type === "visibilitychange" && !document.hidden) return;
+    for (const { line } of this.rounds.values()) line.flush();
+  };
 }
-
-const pressed = (chip: HTMLElement): boolean => chip.getAttribute("aria-pressed") === "true";
-const press = (chip: HTMLElement, on: boolean): void => attribute(chip, "aria-pressed", String(on));
