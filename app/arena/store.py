@@ -56,9 +56,9 @@ class Begun(Generic[D]):
 
 
 class AnswerUpdate(NamedTuple):
-    """What one answer adds in one ``write``, in the order of the packed list; empty strings mean nothing to add.
+    """What one answer adds in one ``write``, in the order in which ``write.lua`` unpacks them.
 
-    ``restart``: drop the answer's text first.
+    Empty strings mean nothing to add; ``restart``: drop the answer's text first.
     """
 
     battle: str
@@ -85,16 +85,9 @@ class Entry(NamedTuple):
 
 
 def _script(name: str) -> str:
-    """A script with what all share before it, and before that the names that Python and Lua have in common."""
+    """A script with what all share before it."""
     folder = resources.files("app.arena") / "scripts"
-    prelude, body = ((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
-    places = ",".join(f"{field}={place}" for place, field in enumerate(AnswerUpdate._fields, 1))
-    fields = ",".join(f"'{field}'" for field in _STORED)
-    return f"local UPDATE = {{{places}}}\nlocal ANSWER = {{{fields}}}\n{prelude}{body}"
-
-
-#: What ``read`` gives of an answer, beside its text.
-_STORED = ("token", "state", "attempts", "finish", "error", "timing", "host", "stage", "leak")
+    return "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
 
 
 def _packed(**call: object) -> list[bytes]:

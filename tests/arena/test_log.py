@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from importlib import resources
 
 import orjson
 import pytest
@@ -292,3 +293,13 @@ def test_folding_the_events_gives_the_snapshot_at_every_cut(
         await redis.aclose()
 
     asyncio.run(run())
+
+
+def test_the_script_unpacks_an_update_in_the_order_of_its_fields() -> None:
+    script = (resources.files("app.arena") / "scripts" / "write.lua").read_text(encoding="utf-8")
+    unpacked = [line.split() for line in script.splitlines() if " = unpack(update" in line]
+    names = [[word.strip(",") for word in words[1 : words.index("=")]] for words in unpacked]
+    assert len(names) == 2
+    assert max(map(len, names)) == len(AnswerUpdate._fields)
+    for some in names:
+        assert all(name in ("_", field) for name, field in zip(some, AnswerUpdate._fields, strict=False))

@@ -13,12 +13,12 @@ local now = read_hash(key, {'name', 'version', 'change', 'ended'})
 if now.name == name and now.change == call.change then return 'applied' end
 if call.version == 0 then
   if now.name and is_whole(b, answers) then return 'exists' end
-  redis.call('DEL', unpack(all_keys(b, answers)))
-  redis.call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers)
+  redis_call('DEL', unpack(all_keys(b, answers)))
+  redis_call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers)
   for n = 0, answers - 1 do
-    redis.call('HSET', answer_key(b, n), 'token', 0, 'seq', 0, 'state', 'waiting', 'attempts', 0, 'len', 0,
+    redis_call('HSET', answer_key(b, n), 'token', 0, 'seq', 0, 'state', 'waiting', 'attempts', 0, 'len', 0,
       'stage', '', 'extra', '', 'finish', '', 'error', '', 'timing', '', 'host', '', 'leak', '')
-    redis.call('SET', text_key(b, n), '')
+    redis_call('SET', text_key(b, n), '')
   end
 else
   if now.name ~= name or not is_whole(b, answers) then return 'gone' end
@@ -26,17 +26,17 @@ else
   if tonumber(now.version) ~= call.version then return 'conflict' end
 end
 
-redis.call('HSET', key, 'version', call.version + 1, 'change', call.change, 'document', call.document)
+redis_call('HSET', key, 'version', call.version + 1, 'change', call.change, 'document', call.document)
 
 local function leave_stage()
-  for n = 0, answers - 1 do redis.call('HSET', answer_key(b, n), 'stage', '') end
+  for n = 0, answers - 1 do redis_call('HSET', answer_key(b, n), 'stage', '') end
 end
 
 local function finish_all()
   for n = 0, answers - 1 do
     local answer = read_hash(answer_key(b, n), {'finish', 'stage'})
     if answer.finish == '' then
-      redis.call('HSET', answer_key(b, n), 'finish', 'cancelled', 'error', call.cancelled, 'state', 'failed')
+      redis_call('HSET', answer_key(b, n), 'finish', 'cancelled', 'error', call.cancelled, 'state', 'failed')
       if answer.stage ~= '' then
         append_event(b, name, 'answer', answer_data(answer.stage, 'cancelled', call.cancelled))
       end
@@ -59,9 +59,9 @@ function perform.show(step)
   local answer = read_hash(answer_key(b, n), {'state', 'extra', 'finish', 'error'})
   local state, finish = answer.state, answer.finish
   if state == 'waiting' then state = 'queued' end
-  redis.call('HSET', answer_key(b, n), 'stage', stage, 'state', state)
+  redis_call('HSET', answer_key(b, n), 'stage', stage, 'state', state)
   if finish == '' then append_event(b, name, 'status', status_data(stage, state, answer.extra)) end
-  local text = redis.call('GET', text_key(b, n))
+  local text = redis_call('GET', text_key(b, n))
   if #text > 0 then append_event(b, name, 'delta', delta_data(stage, text)) end
   if finish ~= '' then append_event(b, name, 'answer', answer_data(stage, finish, answer.error)) end
 end
@@ -69,15 +69,15 @@ end
 -- Put back an answer that had ended, as SQL has it.
 function perform.restore(step)
   local reached = (step.finish == 'stop' or step.finish == 'length') and 'done' or 'failed'
-  redis.call('SET', text_key(b, step.answer), step.text)
-  redis.call('HSET', answer_key(b, step.answer), 'state', reached, 'finish', step.finish, 'error', step.error,
+  redis_call('SET', text_key(b, step.answer), step.text)
+  redis_call('HSET', answer_key(b, step.answer), 'state', reached, 'finish', step.finish, 'error', step.error,
     'timing', step.timing, 'host', step.host, 'leak', step.leak, 'len', #step.text)
 end
 
 -- Cancel what is unfinished and log the end.
 perform['end'] = function(step)
   finish_all()
-  redis.call('HSET', key, 'ended', '1')
+  redis_call('HSET', key, 'ended', '1')
   append_event(b, name, 'end', step.data)
   ttl_ms = call.ended_ms
 end

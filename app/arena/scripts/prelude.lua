@@ -1,8 +1,8 @@
 -- Shared by every script: the keys of one battle, its log, and what is published of it.
--- Before it stand, written by app/arena/store.py: UPDATE, the places of the fields in an update of `write`, and ANSWER,
--- the fields of an answer that `read` gives.
 -- `news` gathers {battle, log name, number, event, data} for one PUBLISH at the end of the call.
 local news = {}
+-- Looked up once: a script calls it hundreds of times.
+local redis_call = redis.call
 
 local function battle_key(b) return 'arena:{' .. b .. '}' end
 local function answer_key(b, n) return 'arena:{' .. b .. '}:answer:' .. n end
@@ -11,20 +11,20 @@ local function log_key(b) return 'arena:{' .. b .. '}:log' end
 
 -- The fields of a hash by their names; one that is missing is false.
 local function read_hash(key, names)
-  local values, hash = redis.call('HMGET', key, unpack(names)), {}
+  local values, hash = redis_call('HMGET', key, unpack(names)), {}
   for i, name in ipairs(names) do hash[name] = values[i] end
   return hash
 end
 
 -- Append one event under the next number; false when the log is missing (the battle is gone).
 local function append_event(b, name, event, data, create)
-  local n = redis.call('HINCRBY', battle_key(b), 'n', 1)
+  local n = redis_call('HINCRBY', battle_key(b), 'n', 1)
   local id = n .. '-0'
   local added
   if create then
-    added = redis.call('XADD', log_key(b), id, 'e', event, 'd', data)
+    added = redis_call('XADD', log_key(b), id, 'e', event, 'd', data)
   else
-    added = redis.call('XADD', log_key(b), 'NOMKSTREAM', id, 'e', event, 'd', data)
+    added = redis_call('XADD', log_key(b), 'NOMKSTREAM', id, 'e', event, 'd', data)
   end
   if not added then return false end
   news[#news + 1] = {b, name, n, event, data}
@@ -32,7 +32,7 @@ local function append_event(b, name, event, data, create)
 end
 
 local function publish_news()
-  if #news > 0 then redis.call('PUBLISH', 'arena:news', cmsgpack.pack(news)) end
+  if #news > 0 then redis_call('PUBLISH', 'arena:news', cmsgpack.pack(news)) end
 end
 
 local function all_keys(b, answers)
@@ -45,18 +45,24 @@ local function all_keys(b, answers)
 end
 
 local function renew(b, answers, ttl_ms)
-  for _, key in ipairs(all_keys(b, answers)) do redis.call('PEXPIRE', key, ttl_ms) end
+  for _, key in ipairs(all_keys(b, answers)) do redis_call('PEXPIRE', key, ttl_ms) end
 end
 
 local function is_whole(b, answers)
   local keys = all_keys(b, answers)
-  return redis.call('EXISTS', unpack(keys)) == #keys
+  return redis_call('EXISTS', unpack(keys)) == #keys
 end
 
--- A stage is '<round>:<side>'; the empty string means off stage.
+-- The beginning of the data of an event about a side. A stage is '<round>:<side>'; the empty string means off stage.
+local places = {}
 local function place_of(stage)
-  local round, side = string.match(stage, '^(%d+):([ab])$')
-  return '{"round":' .. round .. ',"side":"' .. side .. '"'
+  local place = places[stage]
+  if not place then
+    local round, side = string.match(stage, '^(%d+):([ab])$')
+    place = '{"round":' .. round .. ',"side":"' .. side .. '"'
+    places[stage] = place
+  end
+  return place
 end
 
 local function status_data(stage, state, extra)
