@@ -13,9 +13,11 @@ from redis.asyncio.connection import parse_url
 from app.backends.ollama.calls import keep_alive_form
 from app.cli.main import app as commands
 from app.errors import ConfigurationError
+from app.network.proxies import is_trusted
 from app.settings.settings import Settings, load_settings
+from tests.services import settings_with
 
-OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_")
+OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_", "FORWARDED_")
 
 
 @pytest.fixture(autouse=True)
@@ -396,3 +398,24 @@ def test_a_setting_that_was_renamed_is_refused_with_its_new_name(
 def test_a_command_that_was_renamed_is_refused_with_its_new_name(arguments: list[str], new: str) -> None:
     with pytest.raises(ConfigurationError, match=f"is now called {new}"):
         typer.main.get_command(commands)(arguments, standalone_mode=False)
+
+
+@pytest.mark.parametrize("given", ["10.0.0.5", "10.0.0.0/8,::1", "*", " 10.0.0.5 , fd00::/8 "])
+def test_proxies_are_addresses_or_networks(given: str) -> None:
+    assert settings_with(forwarded_allow_ips=given).forwarded_allow_ips == tuple(given.replace(" ", "").split(","))
+
+
+@pytest.mark.parametrize("given", ["balancer", "10.0.0.5/8", "10.0.0.300"])
+def test_what_is_no_address_of_a_proxy_is_refused_with_what_to_write(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", given)
+    with pytest.raises(ConfigurationError, match=r"FORWARDED_ALLOW_IPS: .*write 10\.0\.0\.5"):
+        load_settings()
+
+
+def test_a_proxy_is_believed_by_its_address_or_its_network() -> None:
+    assert is_trusted("10.1.2.3", ["127.0.0.1", "10.0.0.0/8"])
+    assert not is_trusted("11.1.2.3", ["127.0.0.1", "10.0.0.0/8"])
+    assert is_trusted("anything", ["*"])
+    assert not is_trusted("a-socket", ["10.0.0.0/8"])

@@ -109,7 +109,7 @@ def _environment(folder: str, ollama: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("ARENA_", "REDIS_", "OLLAMA_", "DATABASE_URL"))
+        if not name.startswith(("ARENA_", "REDIS_", "OLLAMA_", "DATABASE_URL", "FORWARDED_ALLOW_IPS"))
     }
     ours = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "ARENA_MODELS": ",".join(MODELS)}
     return kept | ours | {"ARENA_NUM_PARALLEL": "2", "REDIS_URL": "", "REDIS_HOST": "", "DATABASE_URL": ""}

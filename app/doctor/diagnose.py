@@ -17,7 +17,7 @@ from app.doctor.checks.addresses import on_addresses
 from app.doctor.checks.capacity import on_capacity, tables
 from app.doctor.checks.database import on_database
 from app.doctor.checks.fit_table import FitTable
-from app.doctor.checks.machine import on_clocks, on_settings
+from app.doctor.checks.machine import on_clocks, on_settings, on_voters
 from app.doctor.checks.models import on_models
 from app.doctor.checks.redis import on_redis
 from app.doctor.checks.residents import on_residents
@@ -106,6 +106,7 @@ CHECKS = (
     on_redis,
     on_database,
     on_clocks,
+    on_voters,
     on_addresses,
     on_models,
     on_capacity,

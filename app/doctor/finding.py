@@ -100,6 +100,8 @@ Code = Literal[
     # texts/machine.py
     "data_folder_unwritable",
     "clock_skew",
+    "forwarded_for_ignored",
+    "voters_look_alike",
     "setting_ignored",
     "examination_slow",
 ]

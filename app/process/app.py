@@ -38,6 +38,7 @@ from app.hosts.roster import Roster
 from app.leaderboard.cache import LeaderboardCache
 from app.logs import configuration
 from app.logs.repeats import Losses
+from app.metrics.voter_addresses import VoterAddresses
 from app.process.contestants import AvailableModels
 from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
 from app.process.hosting import HostsWiring, backends_of
@@ -175,6 +176,7 @@ class ArenaProcess:
         self._clock = clock
         self._kinds = {host.name: host.kind for host in hosts}
         ledger = Ledger(database, clock.now)
+        self._addresses = VoterAddresses(redis)
         self._stores = Stores(redis, database)
         self._store = Store(redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
         self._hub = Hub(self._store, subscriber)
@@ -252,6 +254,7 @@ class ArenaProcess:
     def start_serving(self, supervisor: Supervisor) -> None:
         """Start the tasks of a serving process."""
         supervisor.keep("hub", self._hub.run)
+        supervisor.keep("addresses", self._addresses.run)
         supervisor.keep("hub-refresh", self._hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
         words = {table.name: table.words for table in self._settings.categories}
@@ -282,6 +285,7 @@ class ArenaProcess:
             secret=secret_of(self._settings),
             fleet=fleet,
             comparisons=partial(comparisons, self._database, EXPORT_CHUNK),
+            addresses=self._addresses,
         )
 
     async def readiness(self) -> Readiness:

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
@@ -50,7 +50,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         if workers > 1:
             asyncio.run(probe_hosts(settings))
         announce_when_ready(address, lambda: print(address, flush=True))  # noqa: T201 - the one line of this command
-        run_uvicorn(listening, host, workers)
+        run_uvicorn(listening, host, workers, settings.forwarded_allow_ips)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -83,8 +83,8 @@ def address_of(listening: socket.socket, host: str) -> str:
     return f"http://{shown}:{listening.getsockname()[1]}"
 
 
-def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
-    """Run the workers on a bound socket until a signal ends them."""
+def run_uvicorn(listening: socket.socket, host: str, workers: int, proxies: Sequence[str]) -> None:
+    """Run the workers on a bound socket until a signal ends them; ``proxies`` may tell who called."""
     config = uvicorn.Config(
         "app.process.app:create",
         factory=True,
@@ -95,6 +95,7 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int) -> None:
         access_log=False,
         server_header=False,
         http=Connection,
+        forwarded_allow_ips=",".join(proxies),
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,

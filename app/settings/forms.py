@@ -15,6 +15,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
+from app.network.proxies import checked_proxies
+
 FOREVER = timedelta(days=73_000)
 """What is meant by a negative keep_alive: longer than the century from which on Ollama gets "for ever"."""
 
@@ -176,6 +178,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 KeepAlive = Annotated[timedelta, BeforeValidator(parse_keep_alive)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
+Proxies = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(checked_proxies)]
 Think = Annotated[bool | str, BeforeValidator(parse_think)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 OptionalPort = Annotated[Port | None, BeforeValidator(_port)]

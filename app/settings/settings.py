@@ -30,6 +30,7 @@ from app.settings.forms import (
     Names,
     OptionalPort,
     Origins,
+    Proxies,
     Secret,
     Think,
     UserPath,
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     redis_port: OptionalPort = None
     redis_password: Secret = ""
     database_url: Secret = ""
+    forwarded_allow_ips: Proxies = ("127.0.0.1", "::1")
 
     arena_config: UserPath | None = None
     arena_data_dir: UserPath = Path(".arena")

@@ -61,6 +61,22 @@ async def the_database_has_a_word_that_means_nothing_here(deployment: Deployment
     await deployment.start()
 
 
+@case("forwarded_for_ignored", "warning", "10.0.0.7", "one voter", "FORWARDED_ALLOW_IPS=10.1.0.0/16,10.0.0.7")
+async def the_balancer_is_not_believed(deployment: Deployment) -> None:
+    await deployment.start()
+    signs = {"10.0.0.7": "ignored", "10.1.0.7": "ignored"}  # the second is in the settings by now
+    await deployment.redis.hset("arena:voters:addresses", mapping=signs)
+    await deployment.redis.expire("arena:voters:addresses", 60)
+    deployment.settings |= {"forwarded_allow_ips": "10.1.0.0/16"}
+
+
+@case("voters_look_alike", "warning", "10.0.0.7", "X-Forwarded-For")
+async def everybody_votes_from_one_address(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.redis.hset("arena:voters:addresses", mapping={"10.0.0.7": "alone"})
+    await deployment.redis.expire("arena:voters:addresses", 60)
+
+
 # Addresses
 
 

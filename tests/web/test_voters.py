@@ -11,12 +11,13 @@ import pytest
 from starlette.requests import Request
 
 from app.errors import ConfigurationError
+from app.metrics.voter_addresses import VoterAddresses
 from app.records.voters import secret_of, voter_key
 from app.settings.settings import Settings
 from app.web.shared.ownership import Claim
 from app.web.shared.voters import voter_of
 
-SERVICES: Any = SimpleNamespace(secret=b"secret")
+SERVICES: Any = SimpleNamespace(secret=b"secret", addresses=VoterAddresses())
 CLAIM = Claim(SERVICES)
 
 

@@ -29,7 +29,7 @@ from tests.whole.client import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
 READY_LIMIT_S = 150.0  # on an idle machine it takes a second; what takes longer than this has hung
-OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_URL")
+OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_URL", "FORWARDED_ALLOW_IPS")
 
 #: Names that no answer, question or sentence contains, so that finding one in a body is a leak.
 ZIRCON, QUOKKA, OKAPI = "zircon:7b", "quokka:8b", "okapi:8b"

@@ -9,12 +9,22 @@ from app.doctor.finding import Finding
 from app.doctor.probing.observation import SKEW_S, Observation
 from app.doctor.texts import machine as texts
 from app.doctor.texts.commands import THIS_MACHINE, machine_of
+from app.network.proxies import is_trusted
 
 
 def on_settings(seen: Observation) -> Iterator[Finding]:
     """Settings that have no effect."""
     for ignored in (*seen.settings.ignored, *ignored_words(seen.settings.database_url)):
         yield texts.setting_ignored(ignored)
+
+
+def on_voters(seen: Observation) -> Iterator[Finding]:
+    """Voters who can't be told apart, since a proxy's address is theirs. What was configured since is no sign."""
+    for address, sign in seen.signs.items():
+        if sign == "alone":
+            yield texts.voters_look_alike(address)
+        elif not is_trusted(address, seen.settings.forwarded_allow_ips):
+            yield texts.forwarded_for_ignored(address, seen.settings.forwarded_allow_ips)
 
 
 def on_clocks(seen: Observation) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from app.hosts.host import Host
 from app.hosts.names import canonical, same_model
 from app.hosts.options import asked_with, options_for
 from app.hosts.probes import ProbeResult
+from app.metrics.voter_addresses import Sign
 from app.scheduling.report import HostReport
 from app.settings.settings import Settings
 from app.store_errors import Trouble
@@ -153,8 +154,8 @@ class ObservedDatabase:
 class Observation:
     """Everything at the Unix time ``now``, which is by the database's clock, as reports are.
 
-    ``driven`` and ``waiting`` (jobs in the queue) are by host. Both are empty while Redis is unavailable, as are
-    ``reports``.
+    ``driven`` and ``waiting`` (jobs in the queue) are by host. ``signs`` say by
+    address that voters can't be told apart. All are empty while Redis is unavailable, as are ``reports``.
     """
 
     settings: Settings
@@ -165,6 +166,7 @@ class Observation:
     reports: Mapping[str, HostReport] = field(default_factory=dict)
     driven: Mapping[str, bool] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
+    signs: Mapping[str, Sign] = field(default_factory=dict)
 
     @property
     def catalog(self) -> Catalog:

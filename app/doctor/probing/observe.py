@@ -18,6 +18,7 @@ from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts, probe_host
 from app.doctor.probing.stores import embedded_socket, idle_redis, probe_database, probe_redis
 from app.errors import ConfigurationError
 from app.hosts.host import Host
+from app.metrics.voter_addresses import Sign, read_signs
 from app.redis.client import commands_client
 from app.scheduling.dispatch.queue import HostQueue
 from app.scheduling.lease import HostLease
@@ -29,11 +30,12 @@ LIMIT = timedelta(seconds=2.3)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What Redis has about the hosts: reports, which are driven, how many jobs each has."""
+    """What Redis has about the hosts: reports, which are driven, how many jobs each has; and about voters."""
 
     reports: Mapping[str, HostReport] = field(default_factory=dict)
     driven: Mapping[str, bool] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
+    signs: Mapping[str, Sign] = field(default_factory=dict)
 
 
 async def observe(
@@ -66,7 +68,7 @@ async def observe(
     hosts_seen = tuple(probe.result() for probe in probes)
     now = wall() + (database_seen.skew_s or 0.0)  # the drivers date their reports by the database's clock
     return Observation(
-        settings, now, hosts_seen, seen.result(), database_seen, known.reports, known.driven, known.waiting
+        settings, now, hosts_seen, seen.result(), database_seen, known.reports, known.driven, known.waiting, known.signs
     )
 
 
@@ -121,6 +123,7 @@ async def _work(redis: Redis | ObservedRedis, names: Sequence[str], reports: Rep
             known = await (reports or HostReports(redis, names)).read()
             driven = {name: await HostLease(redis, name).taken() for name in names}
             waiting = {name: await HostQueue(redis, name).length() for name in names}
+            signs = await read_signs(redis)
     except (RedisError, OSError, TimeoutError):
         return _Work()
-    return _Work(known, driven, waiting)
+    return _Work(known, driven, waiting, signs)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 
 from app.doctor.finding import Finding, Severity
+from app.doctor.texts.commands import environment
 from app.settings.settings import Ignored
 
 
@@ -31,6 +33,34 @@ def clock_skew(subject: str, machine: str, skew_s: float) -> Finding:
         "battles and votes have a wrong date",
         remedy=f"set the clock of {machine} by NTP",
         command="sudo timedatectl set-ntp true && timedatectl",
+    )
+
+
+def forwarded_for_ignored(address: str, trusted: Sequence[str]) -> Finding:
+    """A proxy tells who called and is not believed."""
+    return Finding(
+        "forwarded_for_ignored",
+        "warning",
+        "FORWARDED_ALLOW_IPS",
+        cause=f"requests come from {address} with X-Forwarded-For, which is ignored because {address} is not among "
+        "FORWARDED_ALLOW_IPS: everybody behind it counts as one voter",
+        remedy="if it is your load balancer, add it (an address, or a network such as 10.0.0.0/8); if it is not, "
+        "somebody pretends to be a proxy, and nothing is to be done",
+        command=environment("FORWARDED_ALLOW_IPS", ",".join((*trusted, address))),
+    )
+
+
+def voters_look_alike(address: str) -> Finding:
+    """Everybody votes from one address."""
+    return Finding(
+        "voters_look_alike",
+        "warning",
+        "voters",
+        cause=f"the newest battles were all judged from {address} by people without a session: if that is a load "
+        "balancer, everybody counts as one voter, and intervals on the leaderboard are wrong",
+        remedy="make it add X-Forwarded-For, and add its address to FORWARDED_ALLOW_IPS; if it really was one person, "
+        "nothing is to be done",
+        command="arena config | grep FORWARDED_ALLOW_IPS",
     )
 
 

@@ -13,6 +13,7 @@ from sse_starlette.sse import AppStatus
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
 from app.leaderboard.cache import LeaderboardCache
+from app.metrics.voter_addresses import VoterAddresses
 from app.records.comparisons import Comparison
 from app.settings.settings import Settings
 from app.web.shared.fleet import Fleet
@@ -59,6 +60,7 @@ class Services:
     secret: bytes = field(repr=False)
     fleet: Fleet | None
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
+    addresses: VoterAddresses = field(default_factory=VoterAddresses)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

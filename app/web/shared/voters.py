@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -43,7 +44,10 @@ def voter_of(request: Request, claim: Claimed) -> Voter:
         return Voter(claim, "cookie", cookie)
     if request.client is None:
         return Voter(claim, None, "")
-    return Voter(claim, "address", request.client.host)
+    address = request.client.host
+    battle = request.path_params.get("battle_id") or token_hex(8)  # older calls have it in the body: each is another
+    claim.services.addresses.voted(battle, address, request.headers.get("X-Forwarded-For", ""))
+    return Voter(claim, "address", address)
 
 
 Sender = Annotated[Voter, Depends(voter_of)]
