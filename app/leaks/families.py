@@ -11,6 +11,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+_GOOGLE = (
+    *("Google", "谷歌", "Гугл", "Гуглом", "Гугла", "Гугле", "جوجل", "غوغل", "قوقل", "गूगल", "गुगल", "グーグル", "구글"),
+)
 _CHATML = ("<|im_start|>", "<|im_end|>")
 _LLAMA_2 = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
 _LLAMA_3 = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>")
@@ -41,8 +44,11 @@ FAMILIES = (
             "Meta AI",
             r"Meta[- ]Llama",
         ),
-        plain=("Llama",),
-        makers=("Meta Platforms", "Meta", "Facebook"),
+        plain=("Llama", "Лама", "Ллама", "لاما", "लामा", "ラマ", "リャマ", "라마"),
+        makers=(
+            *("Meta Platforms", "Meta", "Facebook", "FAIR", "Мета", "Меты", "Метой", "ميتا", "मेटा", "メタ", "메타"),
+            *("فيسبوك", "फेसबुक", "フェイスブック", "페이스북", "脸书", "元宇宙平台公司"),
+        ),
         tokens=_LLAMA_2 + _LLAMA_3,
     ),
     Family("codellama", r"code-?llama", sure=(r"Code[- ]?Llama",), kin=("llama",)),
@@ -61,7 +67,7 @@ FAMILIES = (
             "Mathstral",
             "Pixtral",
         ),
-        plain=("Mistral", "Magistral"),
+        plain=("Mistral", "Magistral", "Мистраль", "ميسترال", "मिस्ट्रल", "मिस्त्राल", "ミストラル", "미스트랄"),
         tokens=(*_LLAMA_2[:2], "[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[SYSTEM_PROMPT]"),
     ),
     Family("biomistral", "biomistral", sure=("BioMistral",), makers=("Avignon University",), kin=("mistral",)),
@@ -72,7 +78,11 @@ FAMILIES = (
         "qwen",
         r"qwen|qwq",
         sure=(r"Qwen(?:[- ]?\d(?:\.\d)?)?(?:[- ](?:Coder|VL|Max|Plus|Turbo))?", "QwQ", "Tongyi", "通义", "千问"),
-        makers=("Alibaba Cloud", "Alibaba Group", "Alibaba", "Aliyun", "阿里巴巴", "阿里云", "阿里"),
+        plain=("Квен", "كوين", "क्वेन", "クウェン", "큐원", "큐웬"),
+        makers=(
+            *("Alibaba Cloud", "Alibaba Group", "Alibaba", "Ali Baba Cloud", "Aliyun", "阿里巴巴", "阿里云", "阿里"),
+            *("Алибаба", "علي بابا", "अलीबाबा", "アリババ", "알리바바"),
+        ),
         tokens=(*_CHATML, "<|endoftext|>"),
     ),
     Family(
@@ -82,8 +92,11 @@ FAMILIES = (
             r"(?-i:Phi)-[234](?:\.\d)?(?:-\w{3,12})?",
             r"phi[- ]?[234](?:\.\d)?[-: ](?:mini|small|medium|vision|moe|silica|reasoning)",
         ),
-        plain=("Phi",),
-        makers=("Microsoft Research", "Microsoft", "微软"),
+        plain=("Phi", "Фи", "فاي", "फाई", "फ़ाई", "파이"),
+        makers=(
+            *("Microsoft Research", "Microsoft", "微软", "微軟", "Майкрософт", "Майкрософтом", "مايكروسوفت"),
+            *("माइक्रोसॉफ्ट", "माइक्रोसॉफ़्ट", "マイクロソフト", "마이크로소프트"),
+        ),
         tokens=(*_ROLES, *_CHATML, "<|im_sep|>"),
     ),
     Family(
@@ -97,31 +110,36 @@ FAMILIES = (
             "PaliGemma",
             "ShieldGemma",
         ),
-        plain=("Gemma",),
-        makers=("Google DeepMind", "Google AI", "Google", "DeepMind", "谷歌"),
+        plain=(
+            *("Gemma", "Джемма", "Гемма", "جيما", "جيمّا", "जेम्मा", "जेमा", "गेम्मा", "ジェマ", "ジェンマ", "젬마", "杰玛"),
+        ),
+        makers=("Google DeepMind", "Google AI", *_GOOGLE, "DeepMind", "ディープマインド", "딥마인드"),
         tokens=("<start_of_turn>", "<end_of_turn>"),
     ),
-    Family("gemini", "gemini", sure=(r"Gemini (?:Pro|Ultra|Nano|Flash)",), plain=("Gemini",), makers=("Google",)),
+    Family("gemini", "gemini", sure=(r"Gemini (?:Pro|Ultra|Nano|Flash)",), plain=("Gemini",), makers=(*_GOOGLE, "DeepMind")),
     Family(
         "deepseek",
         "deepseek",
-        sure=("DeepSeek", "深度求索"),
+        sure=("DeepSeek", "Deep-Seek", r"(?-i:Deep) (?-i:Seek)", "深度求索"),
+        plain=("ديب سيك", "डीपसीक", "ディープシーク", "딥시크"),
+        makers=("High-Flyer", "幻方"),
         tokens=("<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>"),  # noqa: RUF001 - as it is
         kin=("qwen", "llama"),
     ),
     Family(
         "gpt",
         r"(?<![a-z])(?:chat)?gpt(?![a-z])|openai",
-        sure=("ChatGPT", "OpenAI", r"GPT-?(?:[345](?:\.\d)?|4o|oss)(?:-\w{2,8})?"),
-        plain=("GPT",),
+        sure=(r"Chat[- ]?GPT", r"Open ?AI", r"GPT-?(?:[345](?:\.\d)?|4o|oss)(?:-\w{2,8})?"),
+        plain=("GPT", "ЧатГПТ", "شات جي بي تي", "चैटजीपीटी", "チャットGPT", "챗GPT"),
+        makers=("أوبن إيه آي", "ओपनएआई", "オープンAI", "오픈AI", "오픈에이아이"),
         tokens=("<|channel|>", "<|start|>", "<|message|>", "<|return|>"),
     ),
     Family(
         "claude",
         r"(?<![a-z])claude|anthropic",
         sure=(r"Claude[- ](?:[1-4](?:\.\d)?|Instant|Opus|Sonnet|Haiku)",),
-        plain=("Claude",),
-        makers=("Anthropic",),
+        plain=("Claude", "Клод", "كلود", "क्लॉड", "क्लाउड", "クロード", "클로드"),
+        makers=("Anthropic", "أنثروبيك", "एंथ्रोपिक", "アンソロピック", "앤트로픽", "앤스로픽"),
     ),
     Family(
         "yi",
@@ -143,7 +161,7 @@ FAMILIES = (
         r"(?<![a-z])granite",
         sure=(r"Granite[- ](?:[34]\.\d|\d{1,2}B|Code)", r"Granite3[.-]"),
         plain=("Granite",),
-        makers=("IBM Research", "IBM"),
+        makers=("IBM Research", "IBM", "आईबीएम"),
         tokens=("<|start_of_role|>", "<|end_of_role|>", "<|end_of_text|>"),
     ),
     Family(

@@ -13,7 +13,9 @@ from functools import lru_cache
 from app.leaks.families import FAMILIES, Family, families_of, own_names
 
 #: Letters and digits of alphabets that put spaces between words; Chinese does not, so it has no borders.
-_LETTER = "[0-9A-Za-z_\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]"
+_LETTER = "[0-9A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]"
+#: "Phi3" and "phi-3" are Phi.
+_VERSION = r"(?:[- ]?[1-9](?:\.\d)?(?![0-9]))?"
 _HEAD = re.compile(r"(?:\(\?-i:)?([^\W_]+)")
 _BY = r"(?:,? (?:by|from|of|von|par|de|por|da|di|door))"
 
@@ -26,6 +28,7 @@ class Names:
     """
 
     family: str
+    families: tuple[Family, ...]
     trigger: re.Pattern[str]
     beginning: re.Pattern[str]
     name: re.Pattern[str]
@@ -46,13 +49,23 @@ def names_of(model: str) -> Names:
     heads = {_head(name).lower() for name in (*plain, *sure, *makers)}
     return Names(
         family=known[0].name if known else "",
+        families=known,
         trigger=re.compile(_searched(heads, tokens, unfinished=False), re.ASCII),
         beginning=re.compile(_searched(heads, tokens, unfinished=True), re.ASCII),
         name=re.compile(_exact(plain, sure, makers, tokens), re.ASCII | re.IGNORECASE),
-        heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.ASCII | re.IGNORECASE),
+        heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.IGNORECASE),
         longest=max(map(len, (*heads, *tokens))),
         stranger=not known,
     )
+
+
+@lru_cache(maxsize=64)
+def other_names(families: tuple[Family, ...]) -> re.Pattern[str]:
+    """The names of all other families: text that uses one beside a name of these lists or compares models."""
+    own = {name.lower() for family in families for name in (*family.plain, *family.sure)}
+    others = [name for family in FAMILIES if family not in families for name in (*family.sure, *family.plain)]
+    names = "|".join(name for name in _longest_first(others) if name.lower() not in own and name[0].isascii())
+    return re.compile(rf"(?<!{_LETTER})(?:{names}){_VERSION}(?!{_LETTER})", re.ASCII)
 
 
 def _all(families: tuple[Family, ...], field: str) -> list[str]:
@@ -102,7 +115,7 @@ def _any_case(letter: str) -> str:
 
 def _exact(plain: list[str], sure: list[str], makers: list[str], tokens: list[str]) -> str:
     """The name at a place, the longest kind first; groups ``token``, ``sure``, ``plain``, ``maker``."""
-    words = "|".join(map(re.escape, _longest_first(plain))) or "(?!)"
+    words = f"(?:{'|'.join(map(re.escape, _longest_first(plain))) or '(?!)'}){_VERSION}"
     owners = "|".join(map(re.escape, _longest_first(makers))) or "(?!)"
     pairs = (rf"(?:{owners})(?:['\u2019]s)? (?:{words})", rf"(?:{words}){_BY} (?:the )?(?:{owners})")
     unmistakable = "|".join([*pairs, *_longest_first(sure)])

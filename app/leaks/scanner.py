@@ -1,8 +1,12 @@
 """Finds leaks in an answer that arrives in pieces of any size; how it is cut changes nothing.
 
-A name is judged when ``AHEAD`` characters from its beginning on are there, or the answer has ended, and by those and
-the ``BEHIND`` characters before it alone. So no more than ``AHEAD`` characters are ever held back, and only when
-masking: from a name that is not judged yet, or from a last word that may become one.
+Names are searched in a normalised copy (``app.leaks.folding``). One is judged when ``AHEAD`` characters of the copy from
+its beginning on are there, or the answer has ended, and by those and the ``BEHIND`` characters before it alone. So no
+more than ``AHEAD`` characters and one odd word are ever held back, and only when masking: from a name that is not judged
+yet, or from a last word that may become one.
+
+Once an answer has leaked, masking hides every name of its family and maker. Those it showed before cannot be taken back:
+such an answer is ``exposed``.
 """
 
 from __future__ import annotations
@@ -12,8 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from app.leaks import wording
-from app.leaks.naming import Names, names_of
+from app.leaks import judging, wording
+from app.leaks.folding import Folder
+from app.leaks.masked import Masked
+from app.leaks.naming import Names, names_of, other_names
 
 Kind = Literal["name", "maker", "token"]
 
@@ -30,8 +36,6 @@ _KEPT = 4 * (AHEAD + BEHIND)
 MASKS: dict[Kind, str] = {"name": "[model]", "maker": "[maker]", "token": "[token]"}
 """What viewers see instead."""
 
-# A tag ends a sentence, too: what stands in <think> is one of its own.
-_SENTENCE_END = re.compile(r"[.!?][)\"'\u201d*_]*\s|[\n。\uff01\uff1f>]")
 _ABOUT_MODELS = re.compile(
     r"\b(?:AI|LLMs?|GPT|chat\s?bots?|(?:language\s+)?models?|KI|\w*modell[eino]?|IA|modèles?|modelos?)\b|模型|人工智能|モデル|모델|модел",
     re.IGNORECASE,
@@ -82,39 +86,49 @@ class Scanner:
 
     def __init__(self, model: str, prompts: Iterable[str] = (), *, masking: bool = False) -> None:
         self.leaks: list[Leak] = []
+        self.exposed = False
         self._names = names = names_of(model)
         self._search = names.trigger.search
         self._unfinished = names.beginning.search
         self._longest = names.longest
         self._asked = prompt_words(names, prompts)
         self._masking = masking
+        self._folder = Folder()
+        self._fold = self._folder.fold
         self._told: set[str] = set()
         self._weighed = 0
         self._text = ""
         self._from = 0  # nothing before it can begin a name any more
         self._pending = -1  # the place of a trigger that waits for more text
-        self._shown = 0  # what of the text was returned
-        self._dropped = 0  # how much of the answer was before the text
-        self._masks: list[tuple[int, int, str]] = []
+        self._dropped = 0  # how much of the copy was before the text
+        self._shown_before = False
+        self._view = Masked()
 
     def feed(self, text: str) -> str:
         """Take the next piece; return what may be shown now: the piece itself unless masking."""
         if self.leaks and not self._masking:
             return text
-        self._text = known = self._text + text
+        if self._masking:
+            self._view.add(text)
+        self._text = known = self._text + self._fold(text)
         if self._pending >= 0 or self._search(known, self._from) is not None:
             self._scan(False)
         else:
             self._from = max(len(known) - self._longest, self._from)
-            if len(known) > _KEPT and not self._masking:
+            if len(known) > _KEPT:
                 self._forget()
-        return self._show(self._safe()) if self._masking else text
+        return self._view.show(self._place(self._safe())) if self._masking else text
 
     def finish(self) -> str:
         """Judge what waits; return what was held back. Nothing may be fed afterwards."""
         if self._masking or not self.leaks:
+            self._text += self._fold("", ended=True)
             self._scan(True)
-        return self._show(len(self._text)) if self._masking else ""
+        return self._view.rest() if self._masking else ""
+
+    def _place(self, at: int) -> int:
+        """Where in the answer the character ``at`` of the kept part of its copy was written."""
+        return self._folder.place(self._dropped + at)
 
     def _scan(self, ended: bool) -> None:
         """Judge every name that can be judged."""
@@ -144,10 +158,18 @@ class Scanner:
         if found is None:
             return start + 1
         kind = self._kind(found, window)
+        end = start + len(found[0])
         if kind is not None:
-            self.leaks.append(Leak(kind, self._names.family, found[0], self._dropped + start))
-            self._masks.append((start, start + len(found[0]), MASKS[kind]))
-        return start + len(found[0])
+            self._leak(kind, found[0], self._place(start), self._place(end - 1) + 1)
+        elif self._is_seen(found):
+            self._shown_before = True
+        return end
+
+    def _leak(self, kind: Kind, word: str, start: int, end: int) -> None:
+        self.exposed = self.exposed or (not self.leaks and self._shown_before)
+        written = self._view.text(start, end) if self._masking else word
+        self.leaks.append(Leak(kind, self._names.family, written, start))
+        self._view.mask(start, end, MASKS[kind])
 
     def _kind(self, found: re.Match[str], window: str) -> Kind | None:
         """What leaks there, if anything."""
@@ -157,62 +179,54 @@ class Scanner:
             return None if words & self._asked.words else "token"
         if words <= self._asked.words and (group != "sure" or self._asked.topic or len(words) > 1):
             return None
-        if group == "sure" and not (self._asked.topic or self._names.stranger):
+        if self._is_certain(found, window) or words <= self._told or self._is_self_described(found, window):
             self._told |= words
-            return "name"
-        if words <= self._told or self._is_self_described(found, window):
-            self._told |= words
-            return "maker" if group == "maker" else "name"
-        return None
+        elif not self.leaks or not wording.is_capital(found[0]):
+            return None
+        return "maker" if group == "maker" else "name"
+
+    def _is_certain(self, found: re.Match[str], window: str) -> bool:
+        """Whether the name needs no self-description: an unmistakable one that is not one of several in a list."""
+        if found.lastgroup != "sure" or self._asked.topic or self._names.stranger:
+            return False
+        before, after = window[: found.start()], window[found.end() :]
+        if judging.is_code(before, after):
+            return False
+        line = before[before.rfind("\n") + 1 :] + after.partition("\n")[0]
+        return other_names(self._names.families).search(line) is None
+
+    def _is_seen(self, found: re.Match[str]) -> bool:
+        """Whether readers take it for a model's or a company's name."""
+        return wording.is_capital(found[0]) and not _words(self._names, found) <= self._asked.words
 
     def _is_self_described(self, found: re.Match[str], window: str) -> bool:
         self._weighed += 1
         if self._weighed > MOST_WEIGHED:
             return False
-        before, after = _sentence(window[: found.start()]), window[found.end() :]
+        before, after = self._names.name.sub(_nameless, window[: found.start()]), window[found.end() :]
         if found.lastgroup == "maker":
-            return wording.tells_maker(self._names.name.sub(_nameless, before), after)
-        return wording.tells_name(before, found[0], after)
+            return judging.tells_maker(before, after)
+        return judging.tells_name(before, found[0], after)
 
     def _safe(self) -> int:
-        """How much of the text can neither be nor become part of a name that is not judged."""
+        """How much of the copy can neither be nor become part of a name that is not judged."""
         if self._pending >= 0:
             return self._pending
-        found = self._unfinished(self._text, max(len(self._text) - self._longest, self._shown))
+        found = self._unfinished(self._text, max(len(self._text) - self._longest, 0))
         return len(self._text) if found is None else found.start()
-
-    def _show(self, end: int) -> str:
-        """Return the text up to ``end`` that was not shown, masked."""
-        parts = []
-        while self._masks and self._masks[0][0] < end:
-            start, stop, mask = self._masks.pop(0)
-            parts += [self._text[self._shown : start], mask]
-            self._shown = stop
-        rest = self._text[self._shown : end]
-        self._shown = end
-        if self._pending < 0:
-            self._forget()
-        return "".join([*parts, rest]) if parts else rest
 
     def _forget(self) -> None:
         """Drop what no later name is judged by, now and then."""
         if len(self._text) <= _KEPT:
             return
-        cut = min(self._from - BEHIND - 1, self._shown if self._masking else self._from)
+        cut = max(self._from - BEHIND - 1, 0)
         self._text = self._text[cut:]
-        self._from, self._shown, self._dropped = self._from - cut, self._shown - cut, self._dropped + cut
-        self._masks = [(start - cut, stop - cut, mask) for start, stop, mask in self._masks]
+        self._from, self._dropped = self._from - cut, self._dropped + cut
 
 
 def _nameless(found: re.Match[str]) -> str:
     """Another word for a model's name, so that "I am Qwen, made by" reads as "I am AI, made by"."""
     return "AI" if found.lastgroup in ("sure", "plain") else found[0]
-
-
-def _sentence(before: str) -> str:
-    """What stands before a name in its own sentence."""
-    ends = [end.end() for end in _SENTENCE_END.finditer(before)]
-    return before[ends[-1] :] if ends else before
 
 
 def scan(model: str, text: str, prompts: Iterable[str] = ()) -> list[Leak]:

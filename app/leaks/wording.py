@@ -1,11 +1,14 @@
-"""How a text speaks of itself: the phrases round a name that make it a self-description, in a dozen languages.
+"""How a text speaks of itself in the languages round Latin and Chinese: short phrases next to a name.
 
-Each pattern of ``before`` ends where the name begins, each of ``after`` begins where it ends.
+Each pattern of ``before`` ends where the name begins, each of ``after`` begins where it ends. Whole sentences of single
+languages are in ``app.leaks.languages``.
 """
 
 from __future__ import annotations
 
 import re
+
+from app.leaks.context import without_accents
 
 _OPEN = "[\\s\"'\u201c\u201e\u2018\u00ab\u300c*_`:(]*"
 
@@ -100,7 +103,7 @@ _AS_GOES_ON = re.compile(
 #: After a maker in "as a model trained by …": a name there is the one that is spoken of.
 _SOMEBODY_ELSE = re.compile(r"\s*,\s+(?:the\s+)?(?!I\b|I['\u2019]|Ich\b|Je\b|J['\u2019]|Yo\b|Eu\b|Io\b)[A-Z]")
 #: A plain name that goes on like this is somebody's name, somebody's thing, or part of a longer word.
-_ANOTHER_NAME = re.compile(
+ANOTHER_NAME = re.compile(
     r"\s+(?!AI\b|LLM\b|Large\b|Language\b|Model\b|Assistant\b|Chat\b|Instruct\b)[A-ZÀ-Þ][a-zà-ÿ]+"
     r"|['\u2019]s\b|-(?!based\b|basi)\w|\s+(?:analysis|data)\b|\s+\d+\s*(?:years?|%)"
 )
@@ -116,22 +119,9 @@ _OWNED = re.compile(
     rf"(?:['\u2019]s)?\s+(?:[\w-]+\s+){{0,3}}?(?:{_MACHINE}|assistant)\b(?!\s+(?:engineer|research|expert))", re.I
 )
 _MODEL = re.compile(rf"\s+(?:[\w-]+\s+){{0,2}}?{_SELF}\b", re.IGNORECASE)
-_MADE_ME = re.compile(
-    r"(?:\s+(?:has|have))?\s+(?:created|trained|developed|built|made|designed)\s+me\b"
-    r"|\s+m['\u2019]a\s+(?:créée?|entraînée?|développée?)\b|\s+hat\s+mich\s+\w+"
-    r"|\s+me\s+(?:creó|entrenó|desarrolló|criou|treinou)\b"
-    r"|\s+mi\s+ha\s+(?:creat|addestrat|sviluppat)[oa]",
-    re.IGNORECASE,
-)
 _GERMAN_PARTICIPLE = re.compile(rf"\s+(?:[\w-]+\s+){{0,2}}?{_VERB}\s+(?:[\w-]+\s+){{0,2}}?{_SELF}", re.IGNORECASE)
-_CHINESE_MAKER = re.compile(
-    r"(?:公司|集团|云|团队|旗下|的|自主|独立)*[^\s]{0,8}?(?:开发|训练|研发|创建|打造|推出|制造|创造|构建|设计)|.{0,2}的"
-)
-_JAPANESE_OR_KOREAN_MAKER = re.compile(r"\s*(?:社|사)?(?:が|によ|の|에서|가|이|의)")
 #: After "I am" a plain name has a capital ("I am granite" is a poem's); after "my name is" it need not.
 _NAME_WORD = re.compile(r"name|call|heiß|chiam|llamo|appelle|叫", re.IGNORECASE)
-_CJK_SELF = re.compile(r"(?:私|わたし|僕)は[^。\n]{0,30}$|(?:저는|나는)[^.\n]{0,30}$")
-_CHINESE_FROM = re.compile(r"(?:我|作为)[^。\uff01\uff1f!?\n]{0,30}(?:由|来自|是|被|出自|属于|源自)\s*$")
 
 
 _OWN = rf"(?:(?:{_WORD}\s+){{0,4}}?){_SELF}"
@@ -148,7 +138,7 @@ _BASED = (
 
 def _ending(*patterns: str) -> re.Pattern[str]:
     """What ends a text in lower case: the engine skips alternatives by their first letter, but not with IGNORECASE."""
-    return re.compile(f"(?:{'|'.join(patterns)}){_OPEN}$".lower())
+    return re.compile(without_accents(f"(?:{'|'.join(patterns)}){_OPEN}$".lower()))
 
 
 _IS_NAME = _ending(
@@ -163,7 +153,6 @@ _IS_MAKER = _ending(
     rf"{_I_AM}\s*{_OWN}(?:[\s,]+{_WORD}){{0,3}}?[\s,]+{_VERBS}{_BY}",
     rf"{_I_AM}\s*{_OWN},?(?:\s+(?:das|der|die|que|che|qui))?{_BY}",
     rf"{_WAS}(?:\s+\w+ly)?\s+{_VERBS}{_BY}",
-    rf"\bich\s+wurde(?:\s+\w+)?\s+von\s+{_TEAM}",
     _MAKER_IS,
 )
 _AS_MADE = _ending(
@@ -174,51 +163,29 @@ _GERMAN_BY = _ending(rf"(?:\bich\s+bin\s+eine?|\bals(?:\s+eine?)?)(?:\s+{_WORD})
 _I_AM_A = _ending(rf"{_I_AM}(?:\s+{_ARTICLE})?", rf"{_AS}(?:\s+{_ARTICLE})?")
 
 
-def tells_name(before: str, name: str, after: str) -> bool:
-    """Whether the text calls itself ``name`` there, or says that ``name`` is a language model."""
-    before = before.lower()
-    if _is_quoted(before):
-        return False
+def names_itself(before: str, name: str, after: str) -> bool:
+    """Whether one of these phrases calls the text's own model ``name``; ``before`` is in lower case."""
     if _IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before):
-        return _is_capital(name)
+        return is_capital(name)
     if _MODEL.match(after) and _I_AM_A.search(before):
-        return _is_capital(name)
+        return is_capital(name)
     if _AS_GOES_ON.match(after) and _AS_NAME.search(before):
         return name[:1].isupper()
-    if _ANOTHER_NAME.match(after) is None and _IS_NAME.search(before):
-        return _is_capital(name) or _NAME_WORD.search(before) is not None
+    if ANOTHER_NAME.match(after) is None and _IS_NAME.search(before):
+        return is_capital(name) or _NAME_WORD.search(before) is not None
     return _HERE.match(after) is not None and _GREETING.fullmatch(before) is not None
 
 
-def tells_maker(before: str, after: str) -> bool:
-    """Whether the text says that the company named there made it."""
-    before = before.lower()
-    if _is_quoted(before) or (after[:1] == "-" and after[1:2].isalpha()):
-        return False
+def names_its_maker(before: str, after: str) -> bool:
+    """Whether one of these phrases says that the company there made it; ``before`` is in lower case."""
     return (
-        _MADE_ME.match(after) is not None
-        or _IS_MAKER.search(before) is not None
+        _IS_MAKER.search(before) is not None
         or (_AS_MADE.search(before) is not None and _SOMEBODY_ELSE.match(after) is None)
         or (_GERMAN_PARTICIPLE.match(after) is not None and _GERMAN_BY.search(before) is not None)
         or (_OWNED.match(after) is not None and _I_AM_A.search(before) is not None)
-        or _is_chinese_maker(before, after)
-        or (_JAPANESE_OR_KOREAN_MAKER.match(after) is not None and _CJK_SELF.search(before) is not None)
     )
 
 
-def _is_chinese_maker(before: str, after: str) -> bool:
-    if _CHINESE_FROM.search(before) is None:
-        return False
-    return before.rstrip().endswith(("来自", "属于", "出自", "源自")) or _CHINESE_MAKER.match(after) is not None
-
-
-def _is_capital(name: str) -> bool:
+def is_capital(name: str) -> bool:
+    """Whether a name is written as one; alphabets without capitals always do."""
     return name[:1] != name[:1].lower() or not name[:1].isascii()
-
-
-def _is_quoted(before: str) -> bool:
-    """Whether a quotation is open there: somebody in a story speaks, not the model."""
-    return before.count('"') % 2 == 1 or any(
-        before.rfind(start) > before.rfind(end)
-        for start, end in (("\u201c", "\u201d"), ("\u00ab", "\u00bb"), ("\u300c", "\u300d"))
-    )

@@ -1,0 +1,133 @@
+"""Whether a text that uses a name speaks of itself there: all phrases of all languages, and what speaks against them."""
+
+from __future__ import annotations
+
+import re
+
+from app.leaks import fields, wording
+from app.leaks.context import Context, context_of, flat, is_quoted
+from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
+from app.leaks.languages.english import ENGLISH
+from app.leaks.languages.germanic import DUTCH, GERMAN
+from app.leaks.languages.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
+from app.leaks.languages.slavic import POLISH, RUSSIAN
+from app.leaks.languages.southern import ARABIC, HAUSA, HINDI, INDONESIAN, SWAHILI, TURKISH, VIETNAMESE
+
+LANGUAGES = (
+    *(ENGLISH, GERMAN, DUTCH, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, POLISH),
+    *(TURKISH, ARABIC, HINDI, HAUSA, SWAHILI, INDONESIAN, VIETNAMESE, CHINESE, JAPANESE, KOREAN),
+)
+
+# A tag ends a sentence, too: what stands in <think> is one of its own.
+_SENTENCE_END = re.compile(r"[.!?][)\"'\u201d*_]*\s|[\n。\uff01\uff1f>]")
+
+#: Given names, words and gods: "my name is Claude and I bake bread".
+_HUMAN = re.compile(r"(?:gemma|claude|aya|yi|phi|kimi|hermes|olmo|vicuna|command|falcon|solar|zephyr|dolphin)\b", re.IGNORECASE)
+_HELPS = re.compile(
+    r"\b(?:ai|a\.i\.|ia|ki|llms?|chat ?bots?|\w*model\w*|assist\w*|asist\w*|answer\w*"
+    r"|help\w*|question\w*|aide\w*|helf\w*|hilf\w*|ayud\w*|ajud\w*|aiut\w*|hulp|helpen|virtual|digital|intelligen\w*|trained|developed|google|microsoft"
+    r"|yardim\w*|taimak\w*|(?:ku)?saidia\w*|msaidizi|bantu\w*|asisten|pomo\w*|modeliyim|yours?)\b|помо|модел|ассистент|ии\b|助|模型|モデル|アシスタント|도우|모델"
+    r"|مساعد|نموذج|मदद|सहाय|मॉडल|giup|tro ly|can\b|i'm here|i am here|no (?:body|feelings|opinions)|don't|do not|cannot"
+)
+_GOES_ON = re.compile(
+    r",? (?:and|et|und|y|e|en|dan|ve|na|i|и|lakin) (?:i\b|i'|je\b|j'|ich\b|bin\b|habe\b|wohne\b|soy\b|vivo\b|sou\b|sono\b|ho\b|ik\b|saya\b)"
+    r"|, (?:the|an?|der|die|das|eine?|le|la|une?|el|il|lo|o|de|een|my|your) [\w'-]+"
+    r"|, (?:son|daughter|brother|sister|wife|husband|mother|father|aged?|born|fils|fille|sohn|tochter|hijo|hija|\d+)\b"
+    r"|, [\w'-]+ (?:of|von|de|di|da|des|der) [\w'-]+"
+    r"|,? (?:from|aus|de|uit|z|di) \w"
+)
+_SPOKEN = re.compile(
+    r"^[^.!?]{0,60}?,? ?\b(?:said|says|asked|asks|replied|cried|whispered|shouted|answered|sagte|sagt|rief|dit|disait|dijo|disse|zei)\b"
+    r" (?:the|she|he|they|a|an|my|her|his|our|sie|er|elle|il|ella|ele|der|die|das|le|la|el|o|hij|[a-z]+$|[a-z]+[.,])"
+    r"|^[^.!?]{0,60}?, (?:he|she|they|the \w+) (?:wrote|said|says|writes|thought|told|began|sang)\b"
+    r"|^\W{0,3}(?:said|says|asked|replied|cried)\b"
+)
+#: A name inside an identifier or a path, or that is imported, run or downloaded.
+_IN_CODE_BEFORE = re.compile(
+    r"(?:\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*|(?:^|\n)[ >$]*(?:from|using|require|include|class|def|\w+ =) "
+    r"|\b(?:ollama|pip3?|npm|docker|brew|git|conda) [\w-]+ )$",
+    re.ASCII,
+)
+_IN_CODE_AFTER = re.compile(r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII)
+_SOMEBODY_ELSE = re.compile(r"\s*,\s+(?:the\s+)?(?!I\b|I['\u2019]|Ich\b|Je\b|J['\u2019]|Yo\b|Eu\b|Io\b|Ik\b)[A-Z]|\s+(?:ist|is|est|es|kostet)\s+[A-Z]")
+_AS = re.compile(r"(?:^|[.!?:;(] ?)(?:as|als|comme|como|come|kama|sebagai|jako|как)\b[^.!?]*$")
+_FIRST_PERSON = re.compile(r"\b(?:i|i'm|my|ich|je|yo|eu|io|ik|saya)\b")
+_LOWER_I = re.compile(r"(?:^|[.!?,\s])i(?:['\u2019]m| am)\s+$")
+_OPENING = re.compile("[\"'\u2018\u201c\u201d\u201e\u00ab\u00bb\u300c\u300e][\\s\u00a0]?$")
+_CLOSING = re.compile("[\\s\u00a0]?[\"'\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f](?![a-z])")
+_ENDS = re.compile(r"\s*(?:$|[.!?,;:)])")
+
+
+def is_code(before: str, after: str) -> bool:
+    """Whether the name is part of an identifier, a path or a command."""
+    return _IN_CODE_BEFORE.search(before) is not None or _IN_CODE_AFTER.match(after) is not None
+
+
+def sentence_of(before: str) -> str:
+    """What stands before a name in its own sentence."""
+    ends = [end.end() for end in _SENTENCE_END.finditer(before)]
+    return before[ends[-1] :] if ends else before
+
+
+def tells_name(before: str, name: str, after: str) -> bool:
+    """Whether the text calls itself ``name`` there, or says that ``name`` is a language model.
+
+    ``before`` and ``after`` are the text round the name, as far as it is looked at.
+    """
+    if is_code(before, after):
+        return False
+    before, after = _unquoted(before, after)
+    context = context_of(before, after)
+    if fields.names_model(context, flat(after)):
+        return wording.is_capital(name)
+    if is_quoted(before) or _SPOKEN.match(context.after) or _is_somebody(context, name, after):
+        return False
+    if wording.names_itself(flat_sentence(before), name, after):
+        return True
+    if wording.ANOTHER_NAME.match(after) is not None:
+        return False
+    if not any(language.tells_name(context) for language in LANGUAGES):
+        return False
+    return wording.is_capital(name) or _is_written_small(before, after)
+
+
+def tells_maker(before: str, after: str) -> bool:
+    """Whether the text says that the company named there made it."""
+    if is_code(before, after):
+        return False
+    before, after = _unquoted(before, after)
+    context = context_of(before, after)
+    if fields.names_maker(context, f"{flat(before)} {flat(after)}"):
+        return True
+    if is_quoted(before) or _SPOKEN.match(context.after):
+        return False
+    if after[:1] != "-" and wording.names_its_maker(flat_sentence(before), after):
+        return True
+    if _AS.search(context.before) and not _FIRST_PERSON.search(context.before) and _SOMEBODY_ELSE.match(after):
+        return False
+    return any(language.tells_maker(context) for language in LANGUAGES)
+
+
+def flat_sentence(before: str) -> str:
+    """The sentence before a name, in lower case, without accents and quotation marks."""
+    return flat(sentence_of(before), keep_end=True)
+
+
+def _is_somebody(context: Context, name: str, after: str) -> bool:
+    """Whether the name is a person's or an animal's: who says so of himself goes on about his life."""
+    if _HUMAN.match(name) is None or _GOES_ON.match(context.after) is None:
+        return False
+    return _HELPS.search(context.after) is None and _HELPS.search(flat(after)) is None
+
+
+def _unquoted(before: str, after: str) -> tuple[str, str]:
+    """The text round a name without the quotation marks that hold nothing but the name."""
+    opening, closing = _OPENING.search(before), _CLOSING.match(after)
+    if opening is None or closing is None:
+        return before, after
+    return before[: opening.start()], after[closing.end() :]
+
+
+def _is_written_small(before: str, after: str) -> bool:
+    """Whether the whole sentence is in small letters, as in a chat: ``i'm claude!``."""
+    return _LOWER_I.search(before) is not None and _ENDS.match(after) is not None

@@ -1,0 +1,78 @@
+"""A phrase is a sentence with ``@`` where the name stands; what is before it ends there, what is after it begins there.
+
+Phrases are matched against a cleaned copy of the text round the name (``app.leaks.context``): in lower case, without
+accents and markup, with single spaces and straight apostrophes. ``<word>`` stands for an entry of a vocabulary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.leaks.context import Context, without_accents
+
+_WORD = re.compile(r"<(\w+)>")
+_VOWEL_MARKS = re.compile("\\[[\u064b-\u065f]+\\]\\?|[\u064b-\u065f]+\\??")
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """The two sides of a name."""
+
+    before: re.Pattern[str]
+    after: re.Pattern[str]
+
+    def fits(self, context: Context) -> bool:
+        """Whether the name stands in this phrase there."""
+        return self.after.match(context.after) is not None and self.before.search(context.before) is not None
+
+
+@dataclass(frozen=True)
+class Language:
+    """``cue`` is searched first: text without it has none of the phrases."""
+
+    cue: re.Pattern[str]
+    names: tuple[Phrase, ...]
+    makers: tuple[Phrase, ...]
+
+    def tells_name(self, context: Context) -> bool:
+        """Whether the text calls itself by that name there."""
+        return self.cue.search(context.whole) is not None and any(phrase.fits(context) for phrase in self.names)
+
+    def tells_maker(self, context: Context) -> bool:
+        """Whether the text says there that this company made it."""
+        return self.cue.search(context.whole) is not None and any(phrase.fits(context) for phrase in self.makers)
+
+
+def language(cue: str, names: tuple[str, ...], makers: tuple[str, ...], words: Mapping[str, str]) -> Language:
+    """Compile a language; ``words`` may use one another, if the other comes first."""
+    known: dict[str, str] = {}
+    for word, pattern in words.items():
+        known[word] = f"(?:{_filled(pattern, known)})"
+    return Language(
+        cue=_compiled(_filled(cue, known)),
+        names=_phrases(names, known),
+        makers=_phrases(makers, known),
+    )
+
+
+def _phrases(sentences: tuple[str, ...], words: Mapping[str, str]) -> tuple[Phrase, ...]:
+    """Compile sentences; those that end with the name share one pattern."""
+    ends = [_filled(sentence[:-1], words) for sentence in sentences if sentence.endswith("@")]
+    others = [_filled(sentence, words).split("@") for sentence in sentences if not sentence.endswith("@")]
+    shared = [("|".join(ends), "")] if ends else []
+    return tuple(_phrase(before, after) for before, after in [*shared, *others])
+
+
+def _phrase(before: str, after: str) -> Phrase:
+    return Phrase(_compiled(f"(?:{before})$"), _compiled(after))
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Phrases may be written with accents and vowel marks; the text they are matched against has none."""
+    return re.compile(without_accents(_VOWEL_MARKS.sub("", pattern)))
+
+
+def _filled(pattern: str, words: Mapping[str, str]) -> str:
+    return _WORD.sub(lambda word: words[word[1]], pattern)
