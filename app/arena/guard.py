@@ -62,7 +62,8 @@ class GuardedWriter:
 
     def _mark(self) -> None:
         if not self._writer.leak:
-            job, self._writer.leak = self._job, mark_of(self._policy, self._scanner.leaks[0])
+            scanner, job = self._scanner, self._job
+            self._writer.leak = mark_of(self._policy, scanner.leaks[0], exposed=scanner.exposed)
             log.info("answer_leaked", battle=job.battle, answer=job.answer, model=job.model, mark=self._writer.leak)
 
 

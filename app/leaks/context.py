@@ -1,4 +1,4 @@
-"""The text round a name, cleaned for phrases: lower case, no accents, no markup, single spaces, straight apostrophes."""
+"""The text round a name, cleaned for phrases: lower case, no accents or markup, single spaces, straight apostrophes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ _ACCENT = re.compile("[\u0300-\u036f]")
 _MARKUP = re.compile(r"\]\([^)\s]*\)|[*`\[\]{}<>#~]+|(?<!\w)_+|_+(?!\w)|\((?:https?:|/)[^)\s]*\)")
 _LINK = re.compile(r"\]\([^)\s]{0,80}\)?")
 _SPACES = re.compile(r"[\s\u00a0\u3000]+")
-_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2013": "-", "\u2014": "-", "\u2011": "-", "|": ":"})
-_QUOTES = re.compile("[\"\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\u300e\u300f]")
+_APOSTROPHES = str.maketrans(
+    {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "\u2013": "-", "\u2014": "-", "\u2011": "-", "|": ":"}
+)
+_LETTERS = re.compile(r"[^\W\d_]+")
+_NEW_LINE = "\n"
+_LOOKED_AT = 160  # characters of the line before a name that phrases are searched in
+_QUOTES = re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb\u300c\u300d\u300e\u300f]')
 
 #: A mark of inches or seconds opens no quotation.
 _INCH = re.compile(r"(?<=\d)\"")
@@ -30,23 +35,33 @@ def without_accents(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class LineWords:
+    """The line round a name: its text in lower case without accents, its words and their last two letters."""
+
+    text: str
+    words: frozenset[str]
+
+
+def line_of(before: str, after: str) -> LineWords:
+    """The line that a name stands in, without the name."""
+    text = without_accents(f"{before[before.rfind(_NEW_LINE) + 1 :]} {after.partition(_NEW_LINE)[0]}".lower())
+    words = _LETTERS.findall(text)
+    return LineWords(text, frozenset([*words, *[f"-{word[-2:]}" for word in words]]))
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """``before`` ends where the name begins and ``after`` begins where it ends; both are parts of one line."""
 
     before: str
     after: str
 
-    @property
-    def whole(self) -> str:
-        """The line, without the name."""
-        return f"{self.before} @ {self.after}"
-
 
 def context_of(before: str, after: str) -> Context:
     """Clean the text round a name."""
     line = before[before.rfind("\n") + 1 :]
     rest = after.partition("\n")[0]
-    return Context(_cleaned(line).lstrip(), _cleaned(_LINK.sub("", rest, count=1)).rstrip())
+    return Context(_cleaned(line).lstrip()[-_LOOKED_AT:], _cleaned(_LINK.sub("", rest, count=1)).rstrip())
 
 
 def _cleaned(text: str) -> str:

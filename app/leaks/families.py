@@ -116,7 +116,9 @@ FAMILIES = (
         makers=("Google DeepMind", "Google AI", *_GOOGLE, "DeepMind", "ディープマインド", "딥마인드"),
         tokens=("<start_of_turn>", "<end_of_turn>"),
     ),
-    Family("gemini", "gemini", sure=(r"Gemini (?:Pro|Ultra|Nano|Flash)",), plain=("Gemini",), makers=(*_GOOGLE, "DeepMind")),
+    Family(
+        "gemini", "gemini", sure=(r"Gemini (?:Pro|Ultra|Nano|Flash)",), plain=("Gemini",), makers=(*_GOOGLE, "DeepMind")
+    ),
     Family(
         "deepseek",
         "deepseek",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 
-from app.leaks.context import Context, without_accents
+from app.leaks.context import Context, flat, without_accents
 
 _MODEL_KEYS = (
     r"(?:(?:ai|base|language|underlying|current|llm|assistant|chat ?bot|bot)[ _-]?)?(?:model|llm|assistant|chat ?bot|identity)(?:[ _-]?(?:name|id))?"
     r"|ai[ _-]?name|ai|bot[ _-]?name|modell\w*|sprachmodell|modèle|modelo|modello|модель|モデル(?:名)?|模型(?:名称)?|모델(?:명)?|النموذج|मॉडल|modeli|samfuri|mô hình"
 )
-_NAME_KEYS = (
-    r"(?:my |your |full )?name|nom|nombre|nome|naam|имя|название|imię|nazwa|名前|名称|名字|姓名|이름|adı?|isim|الاسم|اسم|नाम|suna|jina|nama|tên"
-)
+_NAME_KEYS = r"(?:my |your |full )?name|nom|nombre|nome|naam|имя|название|imię|nazwa|名前|名称|名字|姓名|이름|adı?|isim|الاسم|اسم|नाम|suna|jina|nama|tên"
 _MAKER_KEYS = (
     r"(?:developed|created|made|trained|built|designed|provided|published|powered|released|owned|engineered|manufactured) by|developers?|creators?"
     r"|makers?|vendor|trainers?|provider|organi[sz]ation|company|publisher|author|manufacturer|parent(?: company)?|owner|origin|builder"
@@ -34,6 +32,7 @@ def _before(keys: str) -> re.Pattern[str]:
 
 _IS_MODEL, _IS_NAME, _IS_MAKER = _before(_MODEL_KEYS), _before(_NAME_KEYS), _before(_MAKER_KEYS)
 _ENDS = re.compile(_AFTER)
+_VALUE = re.compile(r"[:=|\uff1a][\s*\"'`\[_]*(?:the |an? )?[\"'`*\[_]*$")
 #: What the record of a model has beside its name, and that of a person has not.
 _OF_A_MODEL = re.compile(
     without_accents(
@@ -48,19 +47,22 @@ _OF_A_THING = re.compile(
 )
 
 
-def names_model(context: Context, further: str) -> bool:
-    """Whether a field there has the model as its value; ``further`` is the text after it, cleaned, of several lines."""
-    if _ENDS.match(context.after) is None:
+def may_be_value(before: str) -> bool:
+    """Whether a name there may be the value of a field; nearly no text goes on like this before a name."""
+    return _VALUE.search(before) is not None
+
+
+def names_model(context: Context, after: str) -> bool:
+    """Whether a field there has the model as its value; ``after`` is the text after it, of several lines."""
+    if not may_be_value(context.before) or _ENDS.match(context.after) is None:
         return False
     if _IS_MODEL.search(context.before) is not None:
-        return _OF_A_THING.search(further) is None
-    return _IS_NAME.search(context.before) is not None and _OF_A_MODEL.search(further) is not None
+        return _OF_A_THING.search(flat(after)) is None
+    return _IS_NAME.search(context.before) is not None and _OF_A_MODEL.search(flat(after)) is not None
 
 
-def names_maker(context: Context, round_it: str) -> bool:
-    """Whether a field there has the maker as its value; ``round_it`` is the text before and after it."""
-    return (
-        _ENDS.match(context.after) is not None
-        and _IS_MAKER.search(context.before) is not None
-        and _OF_A_THING.search(round_it) is None
-    )
+def names_maker(context: Context, before: str, after: str) -> bool:
+    """Whether a field there has the maker as its value; ``before`` and ``after`` are the text round it."""
+    if not may_be_value(context.before) or _ENDS.match(context.after) is None:
+        return False
+    return _IS_MAKER.search(context.before) is not None and _OF_A_THING.search(f"{flat(before)} {flat(after)}") is None

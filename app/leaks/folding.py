@@ -1,9 +1,9 @@
 """The normalised copy of an answer that names are searched in, with the way back to the text as it was written.
 
-Compatibility forms (NFKC: full width, mathematical letters, ligatures) become plain letters. Zero-width characters, soft
-hyphens, combining marks and the vowel marks of Arabic are left out. Letters of other alphabets that look like Latin ones
-are folded by Unicode's own table (UTS 39, from ``confusable_homoglyphs``) in a word that also has Latin letters, or that
-consists of nothing else: an ordinary Russian or Greek word stays as it is.
+Compatibility forms (NFKC: full width, mathematical letters, ligatures) become plain letters. Zero-width characters,
+soft hyphens, combining marks and the vowel marks of Arabic are left out. Letters of other alphabets that look like
+Latin ones are folded by Unicode's own table (UTS 39, from ``confusable_homoglyphs``) in a word that has Latin letters
+too, or nothing but such letters: an ordinary Russian or Greek word stays as it is.
 
 How the text is cut changes nothing: a word with such characters is folded when it is complete, or after ``LONGEST``
 characters. Text in ASCII goes through as it is.
@@ -69,21 +69,20 @@ class Folder:
     """Folds one answer that arrives in pieces; places are counted from its beginning."""
 
     def __init__(self) -> None:
-        self.changed = False
+        self.waits = False
         self._open = ""
         self._last = ""  # the character before the next one, as it was written
         self._folded = 0
         self._from: list[int] = []  # from this place of the copy on …
         self._shift: list[int] = []  # … the text is so many characters further
 
-    def fold(self, text: str, *, ended: bool = False) -> str:
-        """The next piece of the copy; a word that is not complete yet waits unless the answer has ``ended``."""
-        if not self._open and text.isascii():
-            if text:
-                self._last = text[-1]
-                self._folded += len(text)
-            return text
+    def fold(self, text: str, at: int, last: str, *, ended: bool = False) -> str:
+        """The next piece of the copy; a word that is not complete yet waits unless the answer has ``ended``.
+
+        ``at`` is the copy's length so far and ``last`` its last character: ASCII need not come through here.
+        """
         raw, self._open = self._open + text, ""
+        self._folded, self._last = at, last
         parts: list[str] = []
         at = 0
         for block in _BLOCK.finditer(raw):
@@ -94,6 +93,7 @@ class Folder:
             self._fold_block(block[0], parts)
             at = block.end()
         self._take(raw[at : len(raw) - len(self._open)], parts)
+        self.waits = bool(self._open)
         return "".join(parts)
 
     def place(self, at: int) -> int:
@@ -119,8 +119,7 @@ class Folder:
             self._folded += len(form)
             if len(form) != size:
                 self._move(size - len(form))
-        self._last = block[-1]
-        self.changed = True
+        self._last = next((form[-1] for form, _ in reversed(pieces) if form), self._last)
 
     def _move(self, by: int) -> None:
         shift = (self._shift[-1] if self._shift else 0) + by

@@ -1,19 +1,20 @@
-"""Whether a text that uses a name speaks of itself there: all phrases of all languages, and what speaks against them."""
+"""Whether a text that uses a name speaks of itself there: the phrases of all languages, and what speaks against it."""
 
 from __future__ import annotations
 
 import re
 
 from app.leaks import fields, wording
-from app.leaks.context import Context, context_of, flat, is_quoted
+from app.leaks.context import Context, context_of, flat, is_quoted, line_of
 from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
 from app.leaks.languages.english import ENGLISH
 from app.leaks.languages.germanic import DUTCH, GERMAN
+from app.leaks.languages.phrase import Language
 from app.leaks.languages.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
 from app.leaks.languages.slavic import POLISH, RUSSIAN
 from app.leaks.languages.southern import ARABIC, HAUSA, HINDI, INDONESIAN, SWAHILI, TURKISH, VIETNAMESE
 
-LANGUAGES = (
+LANGUAGES: tuple[Language, ...] = (
     *(ENGLISH, GERMAN, DUTCH, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, POLISH),
     *(TURKISH, ARABIC, HINDI, HAUSA, SWAHILI, INDONESIAN, VIETNAMESE, CHINESE, JAPANESE, KOREAN),
 )
@@ -22,7 +23,9 @@ LANGUAGES = (
 _SENTENCE_END = re.compile(r"[.!?][)\"'\u201d*_]*\s|[\n。\uff01\uff1f>]")
 
 #: Given names, words and gods: "my name is Claude and I bake bread".
-_HUMAN = re.compile(r"(?:gemma|claude|aya|yi|phi|kimi|hermes|olmo|vicuna|command|falcon|solar|zephyr|dolphin)\b", re.IGNORECASE)
+_HUMAN = re.compile(
+    r"(?:gemma|claude|aya|yi|phi|kimi|hermes|olmo|vicuna|command|falcon|solar|zephyr|dolphin)\b", re.IGNORECASE
+)
 _HELPS = re.compile(
     r"\b(?:ai|a\.i\.|ia|ki|llms?|chat ?bots?|\w*model\w*|assist\w*|asist\w*|answer\w*"
     r"|help\w*|question\w*|aide\w*|helf\w*|hilf\w*|ayud\w*|ajud\w*|aiut\w*|hulp|helpen|virtual|digital|intelligen\w*|trained|developed|google|microsoft"
@@ -30,32 +33,44 @@ _HELPS = re.compile(
     r"|مساعد|نموذج|मदद|सहाय|मॉडल|giup|tro ly|can\b|i'm here|i am here|no (?:body|feelings|opinions)|don't|do not|cannot"
 )
 _GOES_ON = re.compile(
-    r",? (?:and|et|und|y|e|en|dan|ve|na|i|и|lakin) (?:i\b|i'|je\b|j'|ich\b|bin\b|habe\b|wohne\b|soy\b|vivo\b|sou\b|sono\b|ho\b|ik\b|saya\b)"
+    r",? (?:and|et|und|y|e|en|dan|ve|na|i|и|lakin) "
+    r"(?:i\b|i'|this\b|my\b|we\b|he\b|she\b|they\b|mein|mon\b|ma\b|mi\b|je\b|j'|ich\b|bin\b|habe\b|wohne\b|soy\b|vivo\b|sou\b|sono\b|ho\b|ik\b|saya\b)"
     r"|, (?:the|an?|der|die|das|eine?|le|la|une?|el|il|lo|o|de|een|my|your) [\w'-]+"
     r"|, (?:son|daughter|brother|sister|wife|husband|mother|father|aged?|born|fils|fille|sohn|tochter|hijo|hija|\d+)\b"
     r"|, [\w'-]+ (?:of|von|de|di|da|des|der) [\w'-]+"
     r"|,? (?:from|aus|de|uit|z|di) \w"
 )
 _SPOKEN = re.compile(
-    r"^[^.!?]{0,60}?,? ?\b(?:said|says|asked|asks|replied|cried|whispered|shouted|answered|sagte|sagt|rief|dit|disait|dijo|disse|zei)\b"
-    r" (?:the|she|he|they|a|an|my|her|his|our|sie|er|elle|il|ella|ele|der|die|das|le|la|el|o|hij|[a-z]+$|[a-z]+[.,])"
+    r"^[^.!?]{0,60}?,? ?\b(?:said|says|asked|asks|replied|cried|whispered|shouted|answered|sagte|sagt|rief|dit"
+    r"|disait|dijo|disse|zei)\b (?:the|she|he|they|a|an|my|her|his|our|sie|er|elle|il|ella|ele|der|die|das|le|la|el|o"
+    r"|hij|[a-z]+$|[a-z]+[.,])"
     r"|^[^.!?]{0,60}?, (?:he|she|they|the \w+) (?:wrote|said|says|writes|thought|told|began|sang)\b"
     r"|^\W{0,3}(?:said|says|asked|replied|cried)\b"
 )
 #: A name inside an identifier or a path, or that is imported, run or downloaded.
 _IN_CODE_BEFORE = re.compile(
-    r"(?:\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*|(?:^|\n)[ >$]*(?:from|using|require|include|class|def|\w+ =) "
+    r"(?:\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*"
+    r"|(?:^|\n)[ >$]*(?:from|using|require|include|class|def|\w+ =) "
     r"|\b(?:ollama|pip3?|npm|docker|brew|git|conda) [\w-]+ )$",
     re.ASCII,
 )
-_IN_CODE_AFTER = re.compile(r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII)
-_SOMEBODY_ELSE = re.compile(r"\s*,\s+(?:the\s+)?(?!I\b|I['\u2019]|Ich\b|Je\b|J['\u2019]|Yo\b|Eu\b|Io\b|Ik\b)[A-Z]|\s+(?:ist|is|est|es|kostet)\s+[A-Z]")
+_IN_CODE_AFTER = re.compile(
+    r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII
+)
+_SOMEBODY_ELSE = re.compile(
+    r"\s*,\s+(?:the\s+)?(?!I\b|I['\u2019]|Ich\b|Je\b|J['\u2019]|Yo\b|Eu\b|Io\b|Ik\b)[A-Z]|\s+(?:ist|is|est|es|kostet)\s+[A-Z]"
+)
 _AS = re.compile(r"(?:^|[.!?:;(] ?)(?:as|als|comme|como|come|kama|sebagai|jako|как)\b[^.!?]*$")
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|my|ich|je|yo|eu|io|ik|saya)\b")
 _LOWER_I = re.compile(r"(?:^|[.!?,\s])i(?:['\u2019]m| am)\s+$")
 _OPENING = re.compile("[\"'\u2018\u201c\u201d\u201e\u00ab\u00bb\u300c\u300e][\\s\u00a0]?$")
 _CLOSING = re.compile("[\\s\u00a0]?[\"'\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f](?![a-z])")
 _ENDS = re.compile(r"\s*(?:$|[.!?,;:)])")
+
+
+def is_worth_it(before: str, after: str, languages: tuple[Language, ...]) -> bool:
+    """Whether to look closer: some language may speak of itself there, or a field or a sentence names a model."""
+    return bool(languages) or fields.may_be_value(before) or wording.IS_A_MACHINE.match(after) is not None
 
 
 def is_code(before: str, after: str) -> bool:
@@ -69,16 +84,20 @@ def sentence_of(before: str) -> str:
     return before[ends[-1] :] if ends else before
 
 
-def tells_name(before: str, name: str, after: str) -> bool:
+def speakers(before: str, after: str) -> tuple[Language, ...]:
+    """The languages in which the line there may speak of itself; most lines that use a name do not."""
+    line = line_of(before, after)
+    return tuple(language for language in LANGUAGES if language.speaks_of_itself(line))
+
+
+def tells_name(before: str, name: str, after: str, languages: tuple[Language, ...]) -> bool:
     """Whether the text calls itself ``name`` there, or says that ``name`` is a language model.
 
     ``before`` and ``after`` are the text round the name, as far as it is looked at.
     """
-    if is_code(before, after):
-        return False
     before, after = _unquoted(before, after)
     context = context_of(before, after)
-    if fields.names_model(context, flat(after)):
+    if fields.names_model(context, after):
         return wording.is_capital(name)
     if is_quoted(before) or _SPOKEN.match(context.after) or _is_somebody(context, name, after):
         return False
@@ -86,26 +105,24 @@ def tells_name(before: str, name: str, after: str) -> bool:
         return True
     if wording.ANOTHER_NAME.match(after) is not None:
         return False
-    if not any(language.tells_name(context) for language in LANGUAGES):
+    if not any(language.tells_name(context) for language in languages):
         return False
-    return wording.is_capital(name) or _is_written_small(before, after)
+    return wording.is_capital(name) or name[-1:].isdigit() or _is_written_small(before, after)
 
 
-def tells_maker(before: str, after: str) -> bool:
+def tells_maker(before: str, after: str, languages: tuple[Language, ...]) -> bool:
     """Whether the text says that the company named there made it."""
-    if is_code(before, after):
-        return False
     before, after = _unquoted(before, after)
     context = context_of(before, after)
-    if fields.names_maker(context, f"{flat(before)} {flat(after)}"):
+    if fields.names_maker(context, before, after):
         return True
     if is_quoted(before) or _SPOKEN.match(context.after):
         return False
-    if after[:1] != "-" and wording.names_its_maker(flat_sentence(before), after):
+    if languages and after[:1] != "-" and wording.names_its_maker(flat_sentence(before), after):
         return True
     if _AS.search(context.before) and not _FIRST_PERSON.search(context.before) and _SOMEBODY_ELSE.match(after):
         return False
-    return any(language.tells_maker(context) for language in LANGUAGES)
+    return any(language.tells_maker(context) for language in languages)
 
 
 def flat_sentence(before: str) -> str:

@@ -24,7 +24,8 @@ _BY = r"(?:,? (?:by|from|of|von|par|de|por|da|di|door))"
 class Names:
     """What one model is called.
 
-    ``stranger`` says that its family isn't known, so that every family's names count, in self-descriptions only.
+    ``ascii_…`` are the same for text in ASCII, which most is. ``stranger`` says that its family isn't known, so that
+    every family's names count, in self-descriptions only.
     """
 
     family: str
@@ -35,6 +36,8 @@ class Names:
     heads: re.Pattern[str]
     longest: int
     stranger: bool
+    ascii_trigger: re.Pattern[str]
+    ascii_beginning: re.Pattern[str]
 
 
 @lru_cache(maxsize=512)
@@ -47,6 +50,7 @@ def names_of(model: str) -> Names:
     sure = [*_all(families, "sure"), *([re.escape(whole)] if whole else [])]
     makers, tokens = _all(families, "makers"), _all(families, "tokens")
     heads = {_head(name).lower() for name in (*plain, *sure, *makers)}
+    in_ascii = {head for head in heads if head.isascii()}, [token for token in tokens if token.isascii()]
     return Names(
         family=known[0].name if known else "",
         families=known,
@@ -56,6 +60,8 @@ def names_of(model: str) -> Names:
         heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.IGNORECASE),
         longest=max(map(len, (*heads, *tokens))),
         stranger=not known,
+        ascii_trigger=re.compile(_searched(*in_ascii, unfinished=False), re.ASCII),
+        ascii_beginning=re.compile(_searched(*in_ascii, unfinished=True), re.ASCII),
     )
 
 

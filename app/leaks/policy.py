@@ -17,8 +17,13 @@ LONGEST_MARK = 80
 """Characters of a mark."""
 
 
-def mark_of(policy: Policy, leak: Leak) -> str:
-    """The mark of an answer whose first leak is ``leak``."""
+def mark_of(policy: Policy, leak: Leak, *, exposed: bool = False) -> str:
+    """The mark of an answer whose first leak is ``leak``.
+
+    An ``exposed`` one showed a name of its family or maker before that leak: masking hides nothing from there on.
+    """
+    if exposed and policy == "mask":
+        policy = "flag"
     return f"{policy}: {leak.kind} {leak.word}"[:LONGEST_MARK]
 
 

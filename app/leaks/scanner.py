@@ -1,12 +1,12 @@
 """Finds leaks in an answer that arrives in pieces of any size; how it is cut changes nothing.
 
-Names are searched in a normalised copy (``app.leaks.folding``). One is judged when ``AHEAD`` characters of the copy from
-its beginning on are there, or the answer has ended, and by those and the ``BEHIND`` characters before it alone. So no
-more than ``AHEAD`` characters and one odd word are ever held back, and only when masking: from a name that is not judged
-yet, or from a last word that may become one.
+Names are searched in a normalised copy (``app.leaks.folding``). One is judged when ``AHEAD`` characters of the copy
+from its beginning on are there, or the answer has ended, and by those and the ``BEHIND`` characters before it alone. So
+no more than ``AHEAD`` characters and a word of ``folding.LONGEST`` are ever held back, and only when masking: from a
+name that is not judged yet, or from a last word that may become one.
 
-Once an answer has leaked, masking hides every name of its family and maker. Those it showed before cannot be taken back:
-such an answer is ``exposed``.
+Once an answer has leaked, masking hides every name of its family and maker. Those it showed before cannot be taken
+back: such an answer is ``exposed``.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ _KEPT = 4 * (AHEAD + BEHIND)
 MASKS: dict[Kind, str] = {"name": "[model]", "maker": "[maker]", "token": "[token]"}
 """What viewers see instead."""
 
+_ORDINARY = frozenset(
+    ("command", "meta", "solar", "granite", "falcon", "dolphin", "mistral", "llama", "phi", "gemma", "yi")
+)
 _ABOUT_MODELS = re.compile(
     r"\b(?:AI|LLMs?|GPT|chat\s?bots?|(?:language\s+)?models?|KI|\w*modell[eino]?|IA|modèles?|modelos?)\b|模型|人工智能|モデル|모델|модел",
     re.IGNORECASE,
@@ -88,13 +91,12 @@ class Scanner:
         self.leaks: list[Leak] = []
         self.exposed = False
         self._names = names = names_of(model)
-        self._search = names.trigger.search
-        self._unfinished = names.beginning.search
         self._longest = names.longest
         self._asked = prompt_words(names, prompts)
         self._masking = masking
         self._folder = Folder()
-        self._fold = self._folder.fold
+        self._search = names.trigger.search
+        self._search_ascii = names.ascii_trigger.search
         self._told: set[str] = set()
         self._weighed = 0
         self._text = ""
@@ -104,20 +106,24 @@ class Scanner:
         self._shown_before = False
         self._view = Masked()
 
-    def feed(self, text: str) -> str:
+    def feed(self, piece: str) -> str:
         """Take the next piece; return what may be shown now: the piece itself unless masking."""
         if self.leaks and not self._masking:
-            return text
+            return piece
         if self._masking:
-            self._view.add(text)
-        self._text = known = self._text + self._fold(text)
-        if self._pending >= 0 or self._search(known, self._from) is not None:
+            self._view.add(piece)
+        text = piece
+        if self._folder.waits or not text.isascii():
+            text = self._fold(text)
+        self._text = known = self._text + text
+        search = self._search_ascii if known.isascii() else self._search
+        if self._pending >= 0 or search(known, self._from) is not None:
             self._scan(False)
         else:
             self._from = max(len(known) - self._longest, self._from)
             if len(known) > _KEPT:
                 self._forget()
-        return self._view.show(self._place(self._safe())) if self._masking else text
+        return self._view.show(self._place(self._safe())) if self._masking else piece
 
     def finish(self) -> str:
         """Judge what waits; return what was held back. Nothing may be fed afterwards."""
@@ -125,6 +131,9 @@ class Scanner:
             self._text += self._fold("", ended=True)
             self._scan(True)
         return self._view.rest() if self._masking else ""
+
+    def _fold(self, piece: str, *, ended: bool = False) -> str:
+        return self._folder.fold(piece, self._dropped + len(self._text), self._text[-1:], ended=ended)
 
     def _place(self, at: int) -> int:
         """Where in the answer the character ``at`` of the kept part of its copy was written."""
@@ -147,7 +156,8 @@ class Scanner:
     def _next(self) -> int | None:
         if self._pending >= 0:
             return self._pending
-        found = self._search(self._text, self._from)
+        search = self._search_ascii if self._text.isascii() else self._search
+        found = search(self._text, self._from)
         return None if found is None else found.start()
 
     def _judge(self, start: int) -> int:
@@ -161,7 +171,7 @@ class Scanner:
         end = start + len(found[0])
         if kind is not None:
             self._leak(kind, found[0], self._place(start), self._place(end - 1) + 1)
-        elif self._is_seen(found):
+        elif _is_a_name(found[0]) and not self._is_excused(found, _words(self._names, found)):
             self._shown_before = True
         return end
 
@@ -177,11 +187,12 @@ class Scanner:
         group = found.lastgroup
         if group == "token":
             return None if words & self._asked.words else "token"
-        if words <= self._asked.words and (group != "sure" or self._asked.topic or len(words) > 1):
-            return None
-        if self._is_certain(found, window) or words <= self._told or self._is_self_described(found, window):
+        if self._is_excused(found, words):
+            if not self.leaks or not self._is_self_described(found, window):
+                return None
+        elif self._is_certain(found, window) or words <= self._told or self._is_self_described(found, window):
             self._told |= words
-        elif not self.leaks or not wording.is_capital(found[0]):
+        elif not self.leaks or not _is_a_name(found[0]):
             return None
         return "maker" if group == "maker" else "name"
 
@@ -195,24 +206,30 @@ class Scanner:
         line = before[before.rfind("\n") + 1 :] + after.partition("\n")[0]
         return other_names(self._names.families).search(line) is None
 
-    def _is_seen(self, found: re.Match[str]) -> bool:
-        """Whether readers take it for a model's or a company's name."""
-        return wording.is_capital(found[0]) and not _words(self._names, found) <= self._asked.words
+    def _is_excused(self, found: re.Match[str], words: set[str]) -> bool:
+        """Whether the prompt used the name itself."""
+        return words <= self._asked.words and (found.lastgroup != "sure" or self._asked.topic or len(words) > 1)
 
     def _is_self_described(self, found: re.Match[str], window: str) -> bool:
         self._weighed += 1
         if self._weighed > MOST_WEIGHED:
             return False
-        before, after = self._names.name.sub(_nameless, window[: found.start()]), window[found.end() :]
+        before, after = window[: found.start()], window[found.end() :]
+        languages = judging.speakers(before, after)
+        if not judging.is_worth_it(before, after, languages) or judging.is_code(before, after):
+            return False
+        before = self._names.name.sub(_nameless, before)
         if found.lastgroup == "maker":
-            return judging.tells_maker(before, after)
-        return judging.tells_name(before, found[0], after)
+            return judging.tells_maker(before, after, languages)
+        return judging.tells_name(before, found[0], after, languages)
 
     def _safe(self) -> int:
         """How much of the copy can neither be nor become part of a name that is not judged."""
         if self._pending >= 0:
             return self._pending
-        found = self._unfinished(self._text, max(len(self._text) - self._longest, 0))
+        names = self._names
+        beginning = names.ascii_beginning if self._text.isascii() else names.beginning
+        found = beginning.search(self._text, max(len(self._text) - self._longest, 0))
         return len(self._text) if found is None else found.start()
 
     def _forget(self) -> None:
@@ -222,6 +239,11 @@ class Scanner:
         cut = max(self._from - BEHIND - 1, 0)
         self._text = self._text[cut:]
         self._from, self._dropped = self._from - cut, self._dropped + cut
+
+
+def _is_a_name(word: str) -> bool:
+    """Whether readers take it for a model's or a company's name: in small letters, some are ordinary words."""
+    return wording.is_capital(word) or word not in _ORDINARY
 
 
 def _nameless(found: re.Match[str]) -> str:

@@ -107,7 +107,7 @@ ANOTHER_NAME = re.compile(
     r"\s+(?!AI\b|LLM\b|Large\b|Language\b|Model\b|Assistant\b|Chat\b|Instruct\b)[A-ZÀ-Þ][a-zà-ÿ]+"
     r"|['\u2019]s\b|-(?!based\b|basi)\w|\s+(?:analysis|data)\b|\s+\d+\s*(?:years?|%)"
 )
-_IS_A_MACHINE = re.compile(
+IS_A_MACHINE = re.compile(
     rf"[\"'\u2019\u201d*_`)]*(?:,|\s+(?:is|ist|est|es|é|è|was|are))?\s+"
     rf"(?:{_ARTICLE}\s*)?(?:[\w-]+,?\s+){{0,3}}?{_MACHINE}\b"
     rf"|\s*(?:是|\uff0c是)[^。\uff01\uff1f\n]{{0,12}}(?:模型|助手|人工智能)|\s+(?:LLMs?|language\s+models?)\b",
@@ -165,7 +165,7 @@ _I_AM_A = _ending(rf"{_I_AM}(?:\s+{_ARTICLE})?", rf"{_AS}(?:\s+{_ARTICLE})?")
 
 def names_itself(before: str, name: str, after: str) -> bool:
     """Whether one of these phrases calls the text's own model ``name``; ``before`` is in lower case."""
-    if _IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before):
+    if IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before):
         return is_capital(name)
     if _MODEL.match(after) and _I_AM_A.search(before):
         return is_capital(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.leaks.families import FAMILIES, families_of
 from app.leaks.naming import names_of
+from app.leaks.policy import is_leaked, mark_of
 from app.leaks.scanner import AHEAD, MOST_WEIGHED, Leak, Scanner, scan
 
 DATA = Path(__file__).parent.parent / "data" / "leaks"
@@ -206,3 +208,129 @@ def test_a_model_that_is_caught_in_a_loop_is_not_listened_to_for_ever() -> None:
     assert scan("gemma2:9b", loop[:-14] + ". I was made by Google.")
     assert not scan("gemma2:9b", loop + ". I was made by Google.")
     assert scan("gemma2:9b", loop + ". Gemma 2 wrote this."), "an unmistakable name needs no listening"
+
+
+class Labelled(NamedTuple):
+    label: str
+    language: str
+    row: Row
+
+
+def labelled(name: str) -> list[Labelled]:
+    lines = (DATA / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    parts = [[part.replace("\\n", "\n") for part in line.split("\t")] for line in lines]
+    return [Labelled(label, language, Row(*rest)) for label, language, *rest in parts]
+
+
+def share_that_leaks(rows: list[Labelled], label: str) -> float:
+    """The share of the rows with this label in which the guard finds a leak."""
+    asked = [one.row for one in rows if one.label == label]
+    return sum(bool(scan(row.model, row.answer, [row.prompt])) for row in asked) / len(asked)
+
+
+def test_of_the_labelled_answers_most_leaks_are_found_and_few_others_are_flagged() -> None:
+    rows = labelled("labelled")
+    assert len(rows) >= 400
+    assert len({one.language for one in rows}) >= 13
+    for half in (rows[0::2], rows[1::2]):
+        assert share_that_leaks(half, "leak") >= 0.97
+        assert share_that_leaks(half, "clean") <= 0.01
+
+
+def test_of_answers_in_other_words_as_many_are_found() -> None:
+    rows = labelled("paraphrases")
+    assert share_that_leaks(rows, "leak") >= 0.97
+    assert share_that_leaks(rows, "clean") <= 0.02
+
+
+def test_every_language_of_the_corpus_has_its_leaks_found() -> None:
+    rows = labelled("labelled") + labelled("paraphrases")
+    for language in {one.language for one in rows}:
+        assert share_that_leaks([one for one in rows if one.language == language], "leak") >= 0.9, language
+
+
+_ODD = [
+    "\u200b",
+    "\u00ad",
+    "\u0435",
+    "\u0430",
+    "\uff27",
+    "\uff45",
+    "G",
+    "mm",
+    "\u0301",
+    "\u0441\u043e\u0440",
+    "\uff78\uff9e",
+    "\U0001d410",
+    " ",
+]
+
+
+@given(st.lists(st.sampled_from([*_PARTS, *_ODD]), max_size=60), st.lists(st.integers(0, 500), max_size=30))
+def test_any_split_of_disguised_text_gives_the_same_masked_text(parts: list[str], cuts: list[int]) -> None:
+    row = Row("gemma2:9b", "".join(parts))
+    leaks = scan(row.model, row.answer)
+    assert stream(row, pieces_at(row.answer, cuts), masking=True) == (masked(row.answer, leaks), leaks)
+
+
+@given(
+    st.sampled_from([one for one in labelled("labelled") if one.label == "leak"]),
+    st.lists(st.integers(0, 500), max_size=20),
+)
+def test_any_split_of_any_language_gives_the_same_masked_text(one: Labelled, cuts: list[int]) -> None:
+    leaks = scan(one.row.model, one.row.answer)
+    assert stream(one.row, pieces_at(one.row.answer, cuts), masking=True) == (masked(one.row.answer, leaks), leaks)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I am \uff27\uff45\uff4d\uff4d\uff41.",
+        "I am G\u0435mm\u0430.",
+        "I am Gem\u200bma.",
+        "I am Gem\u00adma.",
+        "I am \U0001d406emma.",
+    ],
+)
+def test_a_disguised_name_is_found_where_it_was_written(answer: str) -> None:
+    (leak,) = scan("gemma2:9b", answer)
+    assert (leak.at, leak.word) == (5, answer[5:-1])
+
+
+def test_an_ordinary_word_of_another_alphabet_is_no_disguise() -> None:
+    assert not scan("gemma2:9b", "Обычный текст на русском языке: он не о моделях.")  # noqa: RUF001 - as it is
+    assert not scan("phi3:mini", "Η γωνία φ και ο αριθμός π.")  # noqa: RUF001 - as it is
+
+
+def test_once_an_answer_has_leaked_every_name_of_its_family_and_maker_is_masked() -> None:
+    row = Row("gemma2:9b", "I am Gemma, a language model by Google. Gemma 2 is small, says Google DeepMind.")
+    shown, _ = stream(row, list(row.answer), masking=True)
+    assert shown == "I am [model], a language model by [maker]. [model] is small, says [maker]."
+
+
+@pytest.mark.parametrize("name", ["labelled", "paraphrases", "leaking"])
+def test_no_masked_answer_shows_a_name_unless_it_counts_as_leaked(name: str) -> None:
+    rows = LEAKING if name == "leaking" else [one.row for one in labelled(name)]
+    for row in rows:
+        scanner = Scanner(row.model, [row.prompt], masking=True)
+        shown = scanner.feed(row.answer) + scanner.finish()
+        if scanner.leaks and not scanner.exposed and not row.prompt:
+            own = [name for family in families_of(row.model) for name in (*family.plain, *family.makers)]
+            left = [name for name in own if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", shown)]
+            assert left == [], shown
+
+
+def test_an_answer_that_showed_a_name_before_its_leak_is_exposed() -> None:
+    scanner = Scanner("gemma2:9b", masking=True)
+    scanner.feed("Google is a company. " + "It rains. " * 20 + "I am Gemma.")
+    scanner.finish()
+    assert scanner.exposed
+    assert mark_of("mask", scanner.leaks[0], exposed=True) == "flag: name Gemma"
+    assert is_leaked(mark_of("mask", scanner.leaks[0], exposed=True))
+    assert not is_leaked(mark_of("mask", scanner.leaks[0]))
+
+
+def test_a_list_of_models_an_import_and_a_command_are_no_leaks() -> None:
+    assert not scan("llama3.1:8b", "You could run Llama 3, Mistral or Qwen on it.")
+    assert not scan("llama3.1:8b", "from llama_cpp import Llama")
+    assert not scan("llama3.1:8b", "Type ollama run llama3 and wait.")

@@ -30,7 +30,7 @@ _WORDS = {
     "stop": r"(?=$|[.,;:!?)]| (?:with|on|to (?:be|help|assist|answer|serve|provide|understand|chat)|using|in \d|as an? "
     r"|from|and|not|because|for|so|by|back|last|at|through|over|during|out|but|since|until|under)\b)",
     "makes": r"created|trained|developed|built|made|designed|programmed|released|engineered|produced|brought|conceived"
-    r"|crafted|fine-?tuned|invented|coded|wrote|assembled|launched|published|shaped|taught|owns|runs|operates|trains"
+    r"|crafted|fine-?tuned|invented|coded|wrote|put together|put out|came up with|offers|ships|hosts|assembled|launched|published|shaped|taught|owns|runs|operates|trains"
     r"|makes|maintains|gave birth to|brought up|raised|powers|provides|introduced|open-sourced|gave life to",
     "maker": r"creators?|developers?|makers?|builders?|trainers?|parent (?:company|organi[sz]ation|firm)|inventors?|owner"
     r"|designers?|origins?|birthplace|roots|architects?|engineers|programmers|training(?: process| run| data)?|development"
@@ -56,6 +56,15 @@ _MAKERS = (
     r"\b(?:i|we) (?:was|were) <mades> (?:by|at),? (?:is|was) <team>@",
     r"\b(?:i'm|i am)(?: \w+)? from <team>@(?=$|[.!;:,] ?(?:$|[^a-z]|i\b))",
     r"\b(?:stands?|standing) behind me is <team>@",
+    r"\bi (?:work|speak|act|serve|operate|exist|run)(?: \w+)? (?:for|at|on behalf of|under) <team>@ as <np>",
+    r"@ (?:has |have )?<makes> the (?:model|ai|assistant|bot|one|llm|system) (?:you|that (?:is|you|answers)|behind|writing|answering|speaking)",
+    r"\bmy case\b[^.!?]{0,40}\b(?:is|was|are) <team>@",
+    r"\bit (?:is|was) (?:at|by|in|with) <team>@ (?:that|where) i (?:was|got|learned|learnt)\b",
+    r"@,? my (?:[\w-]+ ){0,2}?(?:creators?|developers?|makers?|builders?|trainers?|parent company|inventors?)\b",
+    r"@ (?:for|deserves? (?:the )?credit for) (?:creating|making|building|training|developing) me\b",
+    r"\b(?:i|i'm|me|my)\b[^\n]*[.!?] (?:proudly )?<mades> by <team>@(?=[.!]|$)",
+    r"\b(?:maker|creator|developer|company|trainer)\? ?@",
+    r"@ (?:stands?|is|was) behind (?:me|my)\b",
     r"@ (?:[\w']+ ){0,4}?(?:training|building|developing|creating|making|teaching|fine-tuning) me\b",
     r"@ [^.;!?]{0,60}\b(?:my (?:training|knowledge cut-?off|weights|creation|existence)|train(?:ed|ing)? me)\b",
     r"\bmy (?:[\w-]+ ){0,2}?<maker><is> <team>@",
@@ -90,6 +99,8 @@ _NAMES = (
     r"|refer to me as|address me as|think of me as|known to (?:you|users) as)(?: (?:the|just|simply))* @(?! \w+'s\b)",
     r"\bi, @,",
     r"\bthis is @(?=,? (?:speaking|here|talking|your|the ai|an ai|at your))",
+    r"@,? (?:that's|that is|that would be|which is|is) (?:me\b|my name|what i go by|yours truly|who you)",
+    r"\b(?:name|model)\? ?@",
     r"@ (?:is|was) (?:my name|what i(?:'m| am) called|what (?:they|people|you can) call me|the name (?:my|i|they|given|that)|who i am"
     r"|the model (?:behind|you|that i|i)|me\b|the (?:ai|assistant|model) (?:you|that is))",
     r"(?:^|[.!?] )(?:\w+[,!] ){0,2}@,? (?:at your service|speaking|reporting|here to help)",
@@ -119,9 +130,8 @@ _NAMES = (
 )
 
 ENGLISH = language(
-    r"\b(?:i|i'm|i've|im|me|my|myself|mine|we|our|you are|you're|your service|as an?|this|these|as|behind|here|speaking"
-    r"|assistant|model|being|ai)\b",
-    _NAMES,
-    _MAKERS,
-    _WORDS,
+    cues="i im me my myself mine we our you your as this these behind here speaking assistant model being ai trained",
+    names=_NAMES,
+    makers=_MAKERS,
+    words=_WORDS,
 )

@@ -20,8 +20,8 @@ _GERMAN_WORDS = {
     "filler": r"(?: (?:nur|ein|eine|einen|das|der|die|ja|auch|als|großes?|kleines?|offenes?|und|zwar|[\w-]+)){0,5}?",
 }
 GERMAN = language(
-    r"\b(?:ich|mich|mir|mein\w*|wir|als|du|sie|hier|modell|dieser?)\b",
-    (
+    cues="ich mich mir mein meine meiner meinem meinen meines wir als du sie hier modell sprachmodell diese dieser",
+    names=(
         r"\b(?:ich bin|bin ich|ich heiße|heiße ich|mein name (?:ist|lautet|war)|man nennt mich|nennt mich|nennen mich|nenn mich"
         r"|ich nenne mich|ich werde|nennen sie mich|nenne mich|kennt mich als|mein name:|unter dem namen|auf den namen|ich höre auf"
         r"|(?:hier|es) (?:schreibt|spricht|antwortet|ist)(?: (?:dir|ihnen|euch))?)(?: (?:einfach|also|das|die|der|nur|übrigens))* @"
@@ -37,7 +37,7 @@ GERMAN = language(
         r"\b(?:ich bin|bin)<filler> <self>,?(?: (?:namens|genannt|mit dem namen|mit namen))? @",
         r"(?:antwort|text|nachricht)\b[^.!?]{0,30}\bvon @(?:$|[.,!])",
     ),
-    (
+    makers=(
         r"\b(?:ich wurde|wurde ich|ich bin|ich werde|bin ich)(?: [\w-]+){0,3}? <made>(?:(?:,| und| sowie) <made>)*(?: [\w-]+){0,4}? "
         r"(?:von|durch|bei|in|aus) <team>@",
         r"\b(?:ich wurde|wurde ich|bin ich|ich bin)(?: [\w-]+){0,3}? (?:von|durch|bei|in) <team>@(?: [\w-]+){0,5}? <made>",
@@ -47,6 +47,11 @@ GERMAN = language(
         r"\b(?:ich bin|als|ich,)<filler> <self>,? ?(?:das|der|die|welches)(?: [\w-]+)? (?:von|durch|bei) <team>@",
         r"\b(?:ich bin|als|ich,)(?: eine?n?| das)? (?:von|bei|durch) <team>@(?: \w+)? <made> ?(?:[\w-]+ ){0,2}?<self>",
         r"\b(?:ich bin|als|ich,)(?: eine?n?| das| die)? @(?:s|'s)?(?:-| )(?:[\w-]+[ -]){0,2}?<self>",
+        r"\b(?:ich bin|als|ich,)<filler> <self>,? (?:das|der|die|welches) <team>@(?: [\w-]+){0,3}? <made>",
+        r"\b(?:bei|in|von|durch) <team>@,? (?:wurde|bin) ich(?: [\w-]+){0,4}? <made>",
+        r"@ (?:steckt|steht) hinter mir",
+        r"@,? (?:mein|meinem|meiner|meine) (?:entwickler|schöpfer|hersteller|ersteller|erfinder)",
+        r"\b<made> von <team>@,? (?:bin|kann|habe|helfe|weiß) ich",
         r"@(?: \w+)? (?:hat|haben|hatte|war es,? (?:das|der|die)) mich (?:[\w-]+ ){0,5}?<made>",
         r"\bmich (?:hat|haben|hatte)(?: [\w-]+){0,2}? <team>@ (?:[\w-]+ ){0,4}?<made>",
         r"@,? (?:das|der|die) mich (?:[\w-]+ ){0,4}?<made>",
@@ -59,7 +64,7 @@ GERMAN = language(
         r"\bein (?:produkt|projekt|werk|kind|erzeugnis) (?:von|der firma|aus dem hause?) @(?=[^.]*$)(?<!excel)",
         r"\b(?:danke|verdanke) (?:ich )?(?:meine \w+ )?<team>@",
     ),
-    _GERMAN_WORDS,
+    words=_GERMAN_WORDS,
 )
 
 _DUTCH_WORDS = {
@@ -70,8 +75,8 @@ _DUTCH_WORDS = {
     "maker": r"makers?|ontwikkelaars?|schepper|bedenkers?|moederbedrijf|bouwers?|oorsprong|training",
 }
 DUTCH = language(
-    r"\b(?:ik|mij|me|mijn|als|je|u|wij)\b",
-    (
+    cues="ik mij me mijn als je u wij",
+    names=(
         r"\b(?:ik ben|ik heet|mijn naam is|mijn naam:|noem me|noem mij|men noemt mij|noemen me|noemen mij|ze noemen me|bekend als"
         r"|hier is|luister naar de naam)(?: (?:de|het|gewoon))* @(?!'s)(?! de )",
         r"\b(?:je|u|jullie) (?:mag|kunt|kan|mogen|kunnen) (?:me|mij)(?: \w+)? @ noemen",
@@ -80,7 +85,7 @@ DUTCH = language(
         r"\bik ben een? (?:[\w-]+ ){0,4}?<self>,? (?:genaamd|met de naam) @",
         r"@ is mijn naam",
     ),
-    (
+    makers=(
         r"\bik (?:ben|werd|was)(?: [\w-]+){0,2}? <made>(?: en <made>)*(?: [\w-]+){0,3}? (?:door|bij|van|in) <team>@",
         r"\bik (?:ben|werd)(?: [\w-]+)? (?:door|bij) <team>@(?: [\w-]+)? <made>",
         r"\b(?:ik ben|als|ik,)(?: een| het)?(?: [\w-]+){0,3}? <self>,?(?: (?:dat|die))?(?: is)?(?: <made>)? (?:van|door|bij|uit) <team>@",
@@ -91,5 +96,5 @@ DUTCH = language(
         r"\bik (?:kom|stam|ben afkomstig)(?: \w+)? (?:van|uit|bij|af van) <team>@",
         r"\b(?:die|dat) (?:me|mij) (?:heeft|hebben) <made>,? (?:is|heet|werkt bij) @",
     ),
-    _DUTCH_WORDS,
+    words=_DUTCH_WORDS,
 )

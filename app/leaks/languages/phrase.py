@@ -10,7 +10,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.leaks.context import Context, without_accents
+from app.leaks.context import Context, LineWords, without_accents
+
+Sentences = tuple[str, ...]
 
 _WORD = re.compile(r"<(\w+)>")
 _VOWEL_MARKS = re.compile("\\[[\u064b-\u065f]+\\]\\?|[\u064b-\u065f]+\\??")
@@ -30,34 +32,51 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Language:
-    """``cue`` is searched first: text without it has none of the phrases."""
+    """``cues``, ``cue`` and ``script`` are looked for first: text that has none of them has none of the phrases.
 
-    cue: re.Pattern[str]
+    ``cues`` are words, or their last two letters (``-im``); ``script`` is searched in text that is not ASCII.
+    """
+
+    cues: frozenset[str]
+    cue: re.Pattern[str] | None
+    script: re.Pattern[str] | None
     names: tuple[Phrase, ...]
     makers: tuple[Phrase, ...]
 
+    def speaks_of_itself(self, line: LineWords) -> bool:
+        """Whether the line may hold one of the phrases."""
+        if not self.cues.isdisjoint(line.words):
+            return True
+        if self.script is not None and not line.text.isascii():
+            return self.script.search(line.text) is not None
+        return self.cue is not None and self.cue.search(line.text) is not None
+
     def tells_name(self, context: Context) -> bool:
         """Whether the text calls itself by that name there."""
-        return self.cue.search(context.whole) is not None and any(phrase.fits(context) for phrase in self.names)
+        return any(phrase.fits(context) for phrase in self.names)
 
     def tells_maker(self, context: Context) -> bool:
         """Whether the text says there that this company made it."""
-        return self.cue.search(context.whole) is not None and any(phrase.fits(context) for phrase in self.makers)
+        return any(phrase.fits(context) for phrase in self.makers)
 
 
-def language(cue: str, names: tuple[str, ...], makers: tuple[str, ...], words: Mapping[str, str]) -> Language:
-    """Compile a language; ``words`` may use one another, if the other comes first."""
+def language(
+    *, cues: str = "", cue: str = "", script: str = "", names: Sentences, makers: Sentences, words: Mapping[str, str]
+) -> Language:
+    """Compile a language; ``words`` may use those before them."""
     known: dict[str, str] = {}
     for word, pattern in words.items():
         known[word] = f"(?:{_filled(pattern, known)})"
     return Language(
-        cue=_compiled(_filled(cue, known)),
+        cues=frozenset(without_accents(cues).split()),
+        cue=_compiled(cue) if cue else None,
+        script=_compiled(script) if script else None,
         names=_phrases(names, known),
         makers=_phrases(makers, known),
     )
 
 
-def _phrases(sentences: tuple[str, ...], words: Mapping[str, str]) -> tuple[Phrase, ...]:
+def _phrases(sentences: Sentences, words: Mapping[str, str]) -> tuple[Phrase, ...]:
     """Compile sentences; those that end with the name share one pattern."""
     ends = [_filled(sentence[:-1], words) for sentence in sentences if sentence.endswith("@")]
     others = [_filled(sentence, words).split("@") for sentence in sentences if not sentence.endswith("@")]

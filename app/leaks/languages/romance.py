@@ -20,8 +20,8 @@ _FRENCH_WORDS = {
     r"| une? équipe)*",
 }
 FRENCH = language(
-    r"(?:\b(?:je|j'|moi|me|mon|ma|mes|m'|nous|en tant|comme|vous|tu|ce|cette|ici)|m'|j')",
-    (
+    cues="je j moi me mon ma mes m nous tant comme vous tu cette ici",
+    names=(
         r"\b(?:je suis|je m'appelle|m'appelle|mon nom,? (?:est|c'est)|mon nom:|on m'appelle|appelez[- ]moi|appelle[- ]moi|moi,? c'est|me nomme"
         r"|je me prénomme|m'appeler|me nommer|on me nomme|on m'a (?:appelé|nommé|baptisé)e?|connue? sous le nom de|répond(?:s)? au nom de"
         r"|ici|c'est moi,|nommé|sous le nom de|je me présente:?,?|le nom de)(?: (?:le|la|donc|simplement|bien))* @(?!,? (?:dit|disait|répondit))",
@@ -34,7 +34,7 @@ FRENCH = language(
         r"@ est mon nom",
         r"\ben tant que @",
     ),
-    (
+    makers=(
         r"\bj'ai été(?: \w+)? <mades>(?: (?!qui\b|que\b)[\w'-]+){0,4}? <by>@",
         r"\bje suis(?: \w+)? <mades> <by>@",
         r"\b(?:je suis|en tant qu'|en tant que|comme|étant|moi,|je reste|je ne suis qu')(?: (?:une?|le|la|l'|simplement|juste))* ?(?:[\w'-]+ ){0,3}?"
@@ -48,10 +48,13 @@ FRENCH = language(
         r"@ est (?:la société|l'entreprise|le laboratoire|l'équipe) qui m'a",
         r"\bje (?:suis issue?|viens|proviens|suis née?|sors|dépends)(?: \w+)? (?:de|des|d'|du|chez) ?<team>@",
         r"\bj'appartiens à <team>@",
+        r"\b(?:chez|par) <team>@ que (?:j'ai été|je suis|j'ai)",
+        r"@ (?:est|se cache|se trouve) derrière moi",
+        r"@,? mon (?:créateur|développeur|concepteur|entreprise)",
         r"(?:^|[.!?] )<mades> <by>@,? (?:je|j'|mes|mon|ma)\b",
         r"\bje dois (?:mon|ma|tout)[^.!?]{0,30}à <team>@",
     ),
-    _FRENCH_WORDS,
+    words=_FRENCH_WORDS,
 )
 
 _SPANISH_WORDS = {
@@ -69,8 +72,9 @@ _SPANISH_WORDS = {
     r"|proveedor|desarrollo|existencia",
 }
 SPANISH = language(
-    r"\b(?:soy|yo|me|mi|mis|fui|he|como|estás|está|te|le|llamarme|nuestro|somos|conmigo|aquí|pertenezco|vengo|provengo|fue|nací)\b",
-    (
+    cues="soy yo me mi mis mí fui he como estás está te llamarme nuestro somos conmigo aquí pertenezco vengo provengo fue nací"
+    " estoy llámame hablas habla",
+    names=(
         r"\b(?:soy|me llamo|mi nombre(?: es|:)|llámame|llámeme|me llaman|me dicen|puedes llamarme|puede llamarme|llamarme|me conocen como|conocido como"
         r"|respondo al nombre de|me pusieron|el nombre de|me presento:?,?|aquí|me han llamado|te habla|le habla|habla con|bajo el nombre de)"
         r"(?: (?:simplemente|el|la))* @(?! de la )",
@@ -81,7 +85,7 @@ SPANISH = language(
         r"@ es mi nombre",
         r"\bcomo @,",
     ),
-    (
+    makers=(
         r"\b(?:fui|he sido|estoy|soy|he estado)(?: \w+)? <mades>(?: (?!que\b)[\w-]+){0,4}? <by>@",
         r"\b(?:soy|como|siendo|yo,|sólo soy|solo soy)(?: (?:una?|el|la|simplemente|sólo|solo))* ?(?:[\w-]+ ){0,3}?<self>,?(?: que (?:fue|ha sido))?"
         r"(?: <mades>)? <by>@",
@@ -93,9 +97,12 @@ SPANISH = language(
         r"\b(?:vengo|provengo|nací|surgí|procedo|pertenezco|debo mi existencia)(?: (?:de|del|en|a|la|los|familia|modelos?|laboratorios?|las))+ <team>@",
         r"(?:^|[.!?] )<mades> <by>@,? (?:puedo|soy|no|tengo|mi|estoy|hablo)\b",
         r"\bdetrás de mí (?:está|están) <team>@",
+        r"\b(?:en|por) <team>@ (?:donde|que) (?:me|fui|nací)\b",
+        r"@ está detrás de mí",
+        r"@,? mis? (?:creador|desarrollador)",
         r"\bsoy (?:una? )?(?:[\w-]+ )?(?:producto|obra|creación|proyecto) de @",
     ),
-    _SPANISH_WORDS,
+    words=_SPANISH_WORDS,
 )
 
 _PORTUGUESE_WORDS = {
@@ -110,8 +117,8 @@ _PORTUGUESE_WORDS = {
     "maker": r"criador\w*|desenvolvedor\w*|fabricante|empresa[- ]mãe|inventor\w*|autor\w*|origem|treinamento|treino|fornecedor\w*|desenvolvimento",
 }
 PORTUGUESE = language(
-    r"\b(?:sou|eu|me|meu|minha|meus|minhas|fui|como|chamo|chamar|você|aqui|venho|mim|nasci|foi|pertenço|estou)\b",
-    (
+    cues="sou eu me meu minha meus minhas fui como chamo chamar você aqui venho mim nasci foi pertenço estou",
+    names=(
         r"\b(?:sou|me chamo|chamo-me|meu nome(?: é|:)|pode me chamar(?: de)?|podes chamar-me|me chamam(?: de)?|chame-me|me chame(?: de)?|chamar de"
         r"|conhecid[oa] como|atendo (?:pelo nome de|por)|o nome de|aqui (?:é|fala)|quem fala é|me apresento:?,?|chamam-me)"
         r"(?: (?:o|a|simplesmente))* @",
@@ -122,7 +129,7 @@ PORTUGUESE = language(
         r"@ é (?:o )?meu nome",
         r"\bcomo (?:o )?@,",
     ),
-    (
+    makers=(
         r"\b(?:fui|tenho sido|estou|sou)(?: \w+)? <mades>(?: (?!que\b)[\w-]+){0,4}? <by>@",
         r"\b(?:sou|como|sendo|eu,)(?: (?:uma?|o|a|apenas|só|simplesmente))* ?(?:[\w-]+ ){0,3}?<self>,?(?: que foi)?(?: <mades>)? <by>@",
         r"\b(?:sou|como)(?: (?:uma?|o))? ?(?:[\w-]+ ){0,3}?<self>,? que (?:o |a )?@ <makes>",
@@ -131,10 +138,12 @@ PORTUGUESE = language(
         r"\b(?:meus?|minhas?) (?:[\w-]+ )?<maker>(?:,|:| é| são| foi| trabalham| ficam?| na| no| da| do| a| o| empresa| se deve)* <team>@",
         r"@ é (?:(?:o |a )?(?:meu|minha) <maker>|a empresa (?:que me|por trás de mim))",
         r"\b(?:venho|nasci|surgi|provenho|pertenço)(?: (?:de|do|da|no|na|à|ao|dos|laboratórios?|família))+ <team>@",
+        r"\b(?:n[oa]|pel[oa]|em|por) <team>@ que (?:me|fui|nasci)\b",
+        r"@,? (?:o )?meu (?:criador|desenvolvedor)",
         r"@ (?:criou|treinou|desenvolveu|construiu|fez)-me\b",
         r"\b(?:por trás de mim|atrás de mim) (?:está|estão) (?:a |o )?<team>@",
     ),
-    _PORTUGUESE_WORDS,
+    words=_PORTUGUESE_WORDS,
 )
 
 _ITALIAN_WORDS = {
@@ -149,8 +158,8 @@ _ITALIAN_WORDS = {
     "maker": r"creator[ei]|sviluppator[ei]|produttore|progettist[ai]|casa madre|inventor[ei]|autor[ei]|origine|addestramento|azienda madre|sviluppo",
 }
 ITALIAN = language(
-    r"\b(?:sono|io|mi|mio|mia|miei|come|chiamarmi|crearmi|stai|sta|qui|parli|faccio|svilupparmi|addestrarmi|vengo|me|ti)\b",
-    (
+    cues="sono io mi mio mia miei come chiamarmi crearmi stai sta qui parli faccio svilupparmi addestrarmi vengo me ti chiamami",
+    names=(
         r"(?:\bio sono|(?:^|[.!?,;:] ?)(?:ciao[,!]? |salve[,!]? |e )?sono|\bmi chiamo|\bil mio nome(?: è|:)|\bmio nome è|\bpuoi chiamarmi|\bpuò chiamarmi"
         r"|\bchiamarmi|\bchiamami|\bmi chiamano|\bmi hanno chiamat[oa]|\bnome di|\bnoto come|\bnota come|\brispondo al nome di|\bqui|\bti parla"
         r"|\bmi presento:?,?)(?: (?:il|la|semplicemente))* @",
@@ -161,7 +170,7 @@ ITALIAN = language(
         r"@ è il mio nome",
         r"\bcome @,",
     ),
-    (
+    makers=(
         r"\bsono stat[oa](?: \w+)? <mades>(?: (?!che\b)[\w'-]+){0,4}? <by>@",
         r"\bsono <mades> <by>@",
         r"\b(?:sono|come|essendo|io,)(?: (?:un|una|un'|il|l'|solo|soltanto|semplicemente))* ?(?:[\w'-]+ ){0,3}?<self>,?(?: che è stat[oa])?(?: <mades>)? <by>@",
@@ -174,6 +183,8 @@ ITALIAN = language(
         r"@ è (?:il |la )?(?:mio|mia) <maker>",
         r"\b(?:vengo|provengo|nasco|nato|nata|derivo|appartengo)(?: (?:da|dai|dal|dalla|in|presso|di|a|alla|laboratori|famiglia))+ ?<team>@",
         r"\bdietro di me c'è <team>@",
+        r"\b(?:da|in|presso) <team>@ che (?:sono|mi)\b",
+        r"@,? (?:il )?mio (?:creatore|sviluppatore)",
     ),
-    _ITALIAN_WORDS,
+    words=_ITALIAN_WORDS,
 )

@@ -15,8 +15,8 @@ _RUSSIAN_WORDS = {
     "maker": r"разработчик\w*|создател\w*|автор\w*|производител\w*|владелец|материнская компания|обучени\w+|родител\w*|происхождени\w+",
 }
 RUSSIAN = language(
-    r"(?:^|\W)(?:я|меня|мне|мой|моя|моё|мое|мои|моим|моими|моего|мной|мы|как|вы|ты|это|здесь|мене|мій)\b",
-    (
+    script=r"(?:^|\W)(?:я|меня|мне|мой|моя|моё|мое|мои|моим|моими|моего|мной|мы|как|вы|ты|это|здесь|мене|мій)\b",
+    names=(
         r"(?:^|\W)я,?(?: ?- ?| это | просто | и есть |,? )?(?:- )?@",
         r"(?:меня зовут|мое имя(?: ?- ?|:? )|имя мое|называют меня|зовите меня|называйте меня|меня называют|мне дали имя|известен как|известна как"
         r"|под именем|меня назвали|по имени|мене звати|представлюсь[:,]?|это я,|с вами|на связи|называть меня|звать меня)(?: ?- ?| )?@",
@@ -26,7 +26,7 @@ RUSSIAN = language(
         r"@ ?- ?(?:это )?(?:мое имя|я\b)",
         r"(?:^|\W)как @,",
     ),
-    (
+    makers=(
         r"(?:^|\W)я(?: (?:был\w*|-|являюсь|\w+))?(?: \w+)? <made>(?: (?:и|,) <made>)*(?: [\w-]+){0,3}? ?(?:в|из|у|компанией|командой|от|by)? ?<team>@",
         r"(?:^|\W)(?:я|как|будучи)(?: ?- ?| )?(?:это )?(?:[\w-]+ ){0,4}?<self>,?(?: котор\w+)?(?: был\w*)?(?: <made>)?(?: [\w-]+)? ?(?:от|из|в|у)? ?<team>@",
         r"(?:^|\W)меня (?:<makes>|<made>)(?: и \w+)?(?: (?!ноутбук)[\w-]+){0,3}? ?<team>@",
@@ -37,7 +37,7 @@ RUSSIAN = language(
         r"котор\w+ меня <makes>\w*,?(?: ?- ?| называется | это | является )<team>@",
         r"(?:за мной стоит|я родом из|я происхожу из|я продукт|я разработка|я детище)(?: \w+)? @",
     ),
-    _RUSSIAN_WORDS,
+    words=_RUSSIAN_WORDS,
 )
 
 _POLISH_WORDS = {
@@ -49,8 +49,8 @@ _POLISH_WORDS = {
     "maker": r"twórc\w+|autor\w*|deweloper\w*|producent\w*|firma[- ]matka|programiści|szkolenie|pochodzenie",
 }
 POLISH = language(
-    r"\b(?:jestem|mnie|mi|moje|mój|moja|moi|moim|ja|jako|zostałem|zostałam|nazywam|mam|rozmawiasz|powstałem|powstałam|pochodzę)\b",
-    (
+    cues="jestem mnie mi moje mój moja moi moim ja jako zostałem zostałam nazywam mam rozmawiasz powstałem powstałam pochodzę",
+    names=(
         r"\b(?:jestem|nazywam się|mam na imię|moje imię to|moje imię:|nazywaj mnie|mów mi|mów do mnie|nazywają mnie|zwą mnie|znany jako|znana jako|tu|to ja,"
         r"|możesz mi mówić|możesz mnie nazywać|na imię mi|ja,|pod nazwą) @",
         r"\brozmawia(?:sz|cie)(?: \w+)? z(?: \w+)? @",
@@ -59,7 +59,7 @@ POLISH = language(
         r"@ to moje imię",
         r"\bjako @,",
     ),
-    (
+    makers=(
         r"\b(?:zostałem|zostałam|jestem|byłem|byłam)(?: [\w-]+)? <made>(?: i <made>)*(?: [\w-]+){0,3}? (?:przez|w|u|od) <team>@",
         r"\b(?:jestem|jako|będąc)(?: [\w-]+){0,3}? <self>,?(?: któr\w+ został\w*)?(?: <made>)?(?: (?:od|z|przez|w))? ?<team>@",
         r"\b(?:<makes> mnie|mnie <makes>)(?: \w+)? ?<team>@",
@@ -70,5 +70,5 @@ POLISH = language(
         r"\b(?:pochodzę|powstałem|powstałam|wywodzę się)(?: (?:z|w|od))* <team>@",
         r"\bktór\w+ mnie <makes>,? (?:to|nazywa się|jest) @",
     ),
-    _POLISH_WORDS,
+    words=_POLISH_WORDS,
 )

@@ -13,9 +13,8 @@ _TURKISH_WORDS = {
     "i": r"(?:im|ım|um|üm|yim|yım|yum|yüm)",
 }
 TURKISH = language(
-    r"\b(?:ben|benim|beni|bana|adım|ismim|olarak)\b|\w(?:dım|dim|dum|düm|tım|tim|tum|tüm|yım|yim|yum|yüm)\b|\b\w+(?:cim|cım|im|ım)\b|'\w+m\b"
-    r"|konuş|diyebilir|sahib|modeliyim",
-    (
+    cues="ben benim beni bana adım adim ismim olarak konuşuyorsunuz diyebilirsiniz diyebilirsin şu -im -ım -um -üm",
+    names=(
         r"\b(?:ben,?|benim adım|adım|ismim|benim ismim|bana|kendime|merhaba,? ben|ben bir|ismim ise|adım:|beni)(?: (?:kısaca|sadece|da|ise"
         r"|yapay zeka|asistanınız|asistanı|asistan|dil modeli|modeli))* @(?! (?:\w+ )?(?:kız kardeş|kardeş|arkadaş))(?!'(?:in|ın|un|ün|nin)\b)",
         r"@(?:'|’)?<i>\b",
@@ -27,7 +26,8 @@ TURKISH = language(
         r"\b@ (?:model|ailesi)\w*(?:<i>)",
         r"@ (?:tabanlı|temelli|ailesinden|modelinin|ailesinin|serisinden)[^.!?]*<i>\b",
     ),
-    (
+    makers=(
+        r"@(?:'?\w+)?(?: [\w'-]+){0,3}? (?:dil )?(?:model|asistan|yapay zek|bot|ürün|yazılım)\w*<i>\b",
         r"@<co> (?:tarafından|bünyesinde|için|sayesinde|desteğiyle)(?: [\w'-]+){0,5}? <made>(?:dim|dım|dum|düm|miştim|mıştım|miş|mış|muş|müş|iyorum|ıyorum)?"
         r"\w*m\b",
         r"@<co> tarafından(?: [\w'-]+){0,3}? <made>(?:miş|mış|muş|müş|en|an)(?:,? [\w'-]+){0,6}? ?\w*<i>\b",
@@ -46,7 +46,7 @@ TURKISH = language(
         r"@'?(?:da|de|ta|te)(?: [\w'-]+){0,2} <made>(?:dim|dım|dum|düm)",
         r"\bvarlığımı(?: [\w'-]+)? @",
     ),
-    _TURKISH_WORDS,
+    words=_TURKISH_WORDS,
 )
 
 _ARABIC_WORDS = {
@@ -59,8 +59,8 @@ _ARABIC_WORDS = {
     "w": r"(?: [^\s.!؟،]+)",
 }
 ARABIC = language(
-    r"(?:^|[\sو])(?:أنا|انا|إنني|اني|إني|اسمي|إسمي|بصفتي|كنموذج|باعتباري|مطور|صانع|تم|تمّ|بصفة|كوني|أُ?دعى|ناد|لي|منشئ)|(?:ني|يي|تي|ري|بي|عي|ئي|مي|ادي)(?:\s|$|[.،])|أنت تتحدث|تتحدث",
-    (
+    script=r"(?:^|[\sو])(?:أنا|انا|إنني|اني|إني|اسمي|إسمي|بصفتي|كنموذج|باعتباري|مطور|صانع|تم|تمّ|بصفة|كوني|أُ?دعى|ناد|لي|منشئ)|(?:ني|يي|تي|ري|بي|عي|ئي|مي|ادي)(?:\s|$|[.،])|أنت تتحدث|تتحدث",
+    names=(
         r"(?:^|[\sو،])(?:أنا|انا|إنني|إني)(?: (?:هو|هنا|نموذج|مساعد|المساعد|ذكي|لغوي|النموذج|اللغوي|الذكي|مساعدك|مساعدكم|اسمي|المسمى|يسمى|يُدعى|يدعى|باسم|نموذج لغة|الذكاء|الاصطناعي)){0,6} ?،? ?@",
         r"(?:[اإ]سمي|اسمي هو|يدعونني|يسمونني|[أا]دعى|أُدعى|[أا]سمى|أُسمى|يُ?طلق علي[ّ]?|سم[ّ]?وني|تناديني|مناداتي|نادني|نادوني|معروف باسم|أعرف باسم|أُعرف باسم|لقبي|اسمًا هو|تسميتي|يسمّيني|أطلقوا علي)(?: (?:هو|باسم|ب|بـ|اسم))* ?(?:بـ|ب)?@",
         r"(?:تتحدث|تتكلم|تتواصل|تدردش|تحاور)(?: (?:الآن|حاليا|حاليًا))* (?:مع|إلى)(?: (?:نموذج|المساعد|مساعد))* ?@",
@@ -70,7 +70,7 @@ ARABIC = language(
         r"(?:^|[\sو،])(?:أنا|إنني)[^.!؟]{0,40}(?:اسمه|يسمى|يُ?دعى|باسم|يحمل اسم|من عائلة|من نماذج|من سلسلة|ضمن عائلة) ?@",
         r"بصفتي @",
     ),
-    (
+    makers=(
         r"(?:تم[ّ]?|جرى|يتم)(?:ت)? <made>ي<w>{0,4}? (?:<by> )?<co>(?:ل|ب)?@",
         r"(?:^|[\sو،])(?:أنا|انا|إنني|بصفتي|كنموذج|باعتباري|كوني|كمساعد|إني)(?:<w>){0,5}?،?(?:<w>)? <self>(?:<w>){0,3}?،?(?: (?:تم|الذي|التي|جرى))*(?: (?:<made>(?:ه|ها)?|<passive>(?:ه|ها|ته|تها|ني)?)(?: و\S+)?)? <by> ?<co>(?:ل|ب)?@",
         r"(?:^|[\sو،])(?:أنا|انا|إنني|بصفتي|كنموذج|باعتباري|كوني)(?:<w>){0,6}?،? (?:الذي )?(?:<passive>|<did>)(?:ه|ها|ته|تها|ني)? ?(?:<by> )?<co>@",
@@ -86,7 +86,7 @@ ARABIC = language(
         r"(?:^|[\sو،])(?:أنا|إنني)(?:<w>){0,3}? (?:منتج|مشروع|ابتكار|من منتجات|تابع|من إنتاج|من تطوير|من صنع|نتاج)(?:<w>)? ?<co>(?:ل|لـ)?@",
         r"بصفتي(?:<w>){0,3}? <self>(?:<w>){0,3}? (?:من|لـ?|تابع\S*|طورته|دربته) ?<co>@",
     ),
-    _ARABIC_WORDS,
+    words=_ARABIC_WORDS,
 )
 
 _HINDI_WORDS = {
@@ -96,8 +96,8 @@ _HINDI_WORDS = {
     "w": r"(?: [^\s।.!?]+)",
 }
 HINDI = language(
-    r"मैं|मुझे|मेरा|मेरे|मेरी|मुझको|हम |के रूप में|आप|हूँ|हूं|हु",
-    (
+    script=r"मैं|मुझे|मेरा|मेरे|मेरी|मुझको|हम |के रूप में|आप|हूँ|हूं|हु",
+    names=(
         r"मैं,? ?(?:एक )?(?:(?:हूँ|हूं|तो|आपका|आपकी|सहायक|एआई|ai|दोस्त|मॉडल|भाषा) ?,? ?){0,5}@(?! (?:की|का|के) (?:दोस्त|बहन|भाई))",
         r"(?:मेरा|मेरे) (?:नाम|मॉडल|परिचय)(?: (?:है|तो|ही|:))?:? ?@",
         r"(?:मुझे|मुझको) (?:लोग |सब |आप |प्यार से |अक्सर )*@ (?:कह|नाम|बुला|पुकार|के नाम|के रूप)",
@@ -109,7 +109,7 @@ HINDI = language(
         r"मैं[^।.!?\n]{0,20}@ (?:पर आधारित|परिवार|मॉडल|श्रृंखला|सीरीज़)",
         r"@ के रूप में[^।]{0,20}(?:मैं|मेरी|मेरा|मुझे)",
     ),
-    (
+    makers=(
         r"(?:मुझे|मुझको|मेरा निर्माण|मेरा विकास|मेरी रचना|मेरा प्रशिक्षण|मेरी ट्रेनिंग)(?:<w>){0,3}? @<co> (?:ने|द्वारा|की ओर से|में|के द्वारा|पर)",
         r"@<co> ने (?:ही )?(?:मुझे|मुझको)(?:<w>){0,3}? <made>",
         r"@<co> ने (?:मेरा निर्माण|मेरा विकास|मेरी रचना|मुझे बना)",
@@ -123,7 +123,7 @@ HINDI = language(
         r"मैं @<co> (?:से आया|में बना|में जन्म|का एक उत्पाद|का उत्पाद|से आती|में विकसित|में प्रशिक्षित)",
         r"@<co> के (?:एक )?<self> के रूप में",
     ),
-    _HINDI_WORDS,
+    words=_HINDI_WORDS,
 )
 
 _HAUSA_WORDS = {
@@ -132,8 +132,8 @@ _HAUSA_WORDS = {
     "self": r"(?:samfuri?n?(?: harshe)?|samfuri|model|mataimak\w+|ai|na'ura|shiri|chatbot|fasahar?|basira|manhaja|kayan aiki|tsarin)",
 }
 HAUSA = language(
-    r"\b(?:ni|na|suna|sunana|kirana|mini|nawa|nake|ina|min|ƙirƙire|kirkire|a matsayin\w*)\b",
-    (
+    cues="ni na suna sunana kirana mini nawa nake ina min matsayin matsayina magana",
+    names=(
         r"\b(?:sunana|suna na|sunana shi ne|suna na shi ne|ana kirana|kirana|kira ni|ana ce mini|ana ce min|an sanya mini suna|sunana ne|kuna magana da|kana magana da|kina magana da)"
         r"(?: (?:ne|da|shi ne|suna))* @",
         r"\b(?:ni|ni ne|ni ce|ni dai|ni wani|ni shi ne),? @",
@@ -142,11 +142,11 @@ HAUSA = language(
         r"\b(?:a matsayina? na|a matsayin) @",
         r"\bni (?:samfurin|nau'in|wani samfuri na) @",
     ),
-    (
+    makers=(
         r"@(?: [\w'-]+)? (?:ne|ce|shi ne|ita ce|su ne|suka|ya|ta|sun)(?: \w+)? (?:(?:ya|ta|suka|yi) )?<made>(?: da)? ni\b",
         r"@(?: (?:ne|ce))? (?:ya|ta|suka) <made>(?: da)? ni\b",
         r"\b(?:an|aka) <made>(?: da)? ni(?: [\w'-]+){0,2}? (?:a|ta|daga|ta hannun|wurin) <co>@",
-        r"\bni(?: [\w'-]+){0,5}? <self>(?: (?:ne|ce|harshe|na|wani))*,?(?: (?:da|wanda|wadda|na|daga|mallakar|ne))* <co>@(?: (?:ta|ya|ne|ce|suka))*(?: <made>|$|[.,!])",
+        r"\bni(?: [\w'-]+){0,5}? <self>(?: (?:ne|ce|harshe|na|wani|wata))*,?(?: (?:da|wanda|wadda|na|ta|daga|mallakar|ne))* <co>@(?: (?:ta|ya|ne|ce|suka))*(?: <made>|$|[.,!])",
         r"\bni(?: [\w'-]+){0,5}? <self>(?: [\w'-]+){0,5}? (?:da|wanda|wadda) (?:aka <made>(?: (?:a|ta|daga|ta hannun))? )?<co>@",
         r"\b(?:a matsayina? na|a matsayin)(?: [\w'-]+){0,3}? <self>(?: [\w'-]+){0,3}? (?:na|daga|da) <co>@",
         r"\b(?:wanda|wadda|waɗanda|wadanda|kamfanin da|kamfanin da ya|masu) (?:ya |ta |suka )?<made>(?: da)? ni(?: (?:shi ne|ita ce|su ne|ne|shi|sunansa|:))* <co>@",
@@ -155,7 +155,7 @@ HAUSA = language(
         r"\bni (?:na'ura|kayan|aikin|samfurin) <co>@(?=$|[.,!])",
         r"@ (?:ne|ce|shi ne|ita ce) (?:mahaliccina|kamfanin da ya <made> ni)",
     ),
-    _HAUSA_WORDS,
+    words=_HAUSA_WORDS,
 )
 
 _SWAHILI_WORDS = {
@@ -165,8 +165,9 @@ _SWAHILI_WORDS = {
     "co": r"(?:(?:kampuni|timu|watafiti|wahandisi|wataalamu|wanasayansi|maabara|watu|shirika|kikundi) (?:ya |wa |za |kutoka |katika |ya teknolojia |iitwayo |inayoitwa )*)?",
 }
 SWAHILI = language(
-    r"\b(?:mimi|jina|langu|yangu|wangu|naitwa|ninaitwa|kama|sisi|kuniita|niite|ni\w+|uliye|yali\w+|ili\w+|wali\w+|unazungumza|hapa)\b",
-    (
+    cues="mimi jina langu yangu wangu naitwa ninaitwa kama kuniita niite sisi unazungumza hapa sina",
+    cue=r"ni(?:li|me|ka|na)?(?:tengenez|fund|funz|und|end|bun|jeng|zalish|umb)",
+    names=(
         r"\b(?:mimi ni|mimi,|mimi|jina langu ni|jina langu|naitwa|ninaitwa|niite|kuniita|waniita|huitwa|wananiita|hujulikana kama|ninajulikana kama|najulikana kama"
         r"|jina la|hapa ni|nimepewa jina la|nimepewa jina)(?: (?:tu|ni))* @",
         r"\b(?:unazungumza|unaongea|unaongeza|mnazungumza|unawasiliana)(?: \w+)? na @",
@@ -175,7 +176,7 @@ SWAHILI = language(
         r"\bkama @,",
         r"\b(?:nimejengwa juu ya|natumia modeli ya|mimi ni sehemu ya familia ya|ninatumia) @",
     ),
-    (
+    makers=(
         r"<me>(?: [\w'-]+){0,4}? (?:na|katika|kutoka|kwa|ndani ya|huko) <co>@",
         r"\b(?:mimi|mimi ni|kama|nikiwa|mimi,)(?: [\w'-]+){0,2}? ?<self>,?(?: (?:\w*(?:tengenez|fund|funz|und|end(?:el)?ez|bun|jeng|zalish|tolew)\w*))?(?: (?:na|ya|wa|kutoka|za|kwa))+ <co>@",
         r"@ (?:ndiyo|ndio|ndiye|ndizo|ndo)?\s?(?:\w*ni<made>|\w*ni(?:tengenez|fund|funz|und|end(?:el)?ez|bun|jeng|zalish|umb)\w*)",
@@ -187,7 +188,7 @@ SWAHILI = language(
         r"@ (?:wali|ili|ime|wame|ali|li)ni(?:tengenez|fund|funz|und|end(?:el)?ez|bun|jeng|zalish|umb)\w*",
         r"\bmimi ni (?:bidhaa|kazi|mradi|uumbaji|zao) (?:ya|wa|la) <co>@",
     ),
-    _SWAHILI_WORDS,
+    words=_SWAHILI_WORDS,
 )
 
 _MALAY_WORDS = {
@@ -196,8 +197,8 @@ _MALAY_WORDS = {
     "self": r"(?:model(?: bahasa)?(?: besar)?|asisten(?: \w+)?|ai|kecerdasan buatan|chatbot|program|produk|bot|sistem)",
 }
 INDONESIAN = language(
-    r"\b(?:saya|aku|ku|kami|sebagai|anda|kamu|namaku)\b|ku\b",
-    (
+    cues="saya aku kami sebagai anda kamu namaku",
+    names=(
         r"\b(?:saya|saya adalah|aku|aku adalah|nama saya|nama saya adalah|namaku|panggil saya|panggil aku|memanggil saya|saya dikenal sebagai|dipanggil|saya bernama|saya ini|disebut|perkenalkan,? saya|saya,)"
         r"(?: (?:adalah|cukup|si))* @",
         r"\b(?:berbicara|mengobrol|bicara|berinteraksi|chatting) dengan @",
@@ -205,7 +206,7 @@ INDONESIAN = language(
         r"@ adalah nama saya",
         r"\bsebagai @,",
     ),
-    (
+    makers=(
         r"\b(?:saya|aku|kami)(?: \w+)? <made>(?: dan <made>)*(?: [\w-]+){0,3}? (?:oleh|di|dari) <co>@",
         r"\b(?:saya|aku|sebagai)(?: (?:adalah|hanyalah|sebuah|seorang))*(?: [\w-]+){0,3}? ?<self>(?: [\w-]+){0,2}?,?(?: yang)?(?: <made>)? (?:oleh|dari|milik|buatan|besutan|di|keluaran) <co>@",
         r"@(?: \w+)? (?:yang )?(?:melatih|mengembangkan|membuat|menciptakan|merancang|membangun|telah melatih) (?:saya|aku)\b",
@@ -214,7 +215,7 @@ INDONESIAN = language(
         r"\b(?:saya|aku) (?:berasal|datang|lahir) (?:dari|di) <co>@(?=$|[.,!])",
         r"\b(?:melatih|mengembangkan|membuat|menciptakan) saya (?:adalah|bernama|ialah) @",
     ),
-    _MALAY_WORDS,
+    words=_MALAY_WORDS,
 )
 
 _VIETNAMESE_WORDS = {
@@ -223,14 +224,14 @@ _VIETNAMESE_WORDS = {
     "self": r"(?:mô hình(?: ngôn ngữ)?(?: lớn)?|trợ lý(?: \w+){0,2}?|ai|trí tuệ nhân tạo|chatbot|chương trình|sản phẩm|hệ thống)",
 }
 VIETNAMESE = language(
-    r"\b(?:tôi|mình|em|tên|bạn|chúng tôi|với tư cách)\b",
-    (
+    cues="tôi mình em tên bạn",
+    names=(
         r"\b(?:tôi là|mình là|em là|tên tôi là|tên mình là|tên của tôi là|tôi tên là|tôi tên|gọi tôi là|tôi được gọi là|gọi mình là|tôi chính là|tôi có tên là|tên em là) @",
         r"\b(?:trò chuyện|nói chuyện|chat|đang trao đổi) với @",
         r"\btôi là (?:một )?(?:\w+ ){0,4}?<self>(?: \w+)? (?:tên là|có tên là|mang tên|tên|được gọi là|thuộc họ|dựa trên) @",
         r"@ là tên (?:của )?(?:tôi|mình)",
     ),
-    (
+    makers=(
         r"\b(?:tôi|mình|em)(?: \w+)? (?:được|do|bởi) <co>@(?: \w+)? <made>",
         r"\b(?:tôi|mình|em)(?: \w+)? được <made>(?: và <made>)*(?: \w+){0,3}? (?:bởi|tại|ở|từ) <co>@",
         r"\b(?:tôi là|là|với tư cách là|mình là)(?: (?:một|một trong những))? ?(?:\w+ ){0,3}?<self>(?: \w+){0,2}? (?:do|của|bởi|từ|được) ?(?:<made> (?:bởi|tại) )?<co>@(?=[^.]*\b(?:tôi|mình|<made>)\b|[^.]*$)(?<!android)",
@@ -239,5 +240,5 @@ VIETNAMESE = language(
         r"@ là (?:nhà phát triển|công ty|đơn vị) (?:\w+ )*(?:của )?(?:tôi|mình)",
         r"\btôi (?:đến từ|ra đời tại|xuất thân từ|thuộc về) <co>@(?=$|[.,!])",
     ),
-    _VIETNAMESE_WORDS,
+    words=_VIETNAMESE_WORDS,
 )
