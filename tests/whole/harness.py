@@ -101,8 +101,9 @@ class ModelServer:
     def answer_of(self, model: str, message: str) -> str:
         """What the model says to the message in a battle, asked directly with the same options."""
         options = {"num_ctx": 4096, "num_predict": 1024, "temperature": 0.7, "seed": SEED}
-        body = {"model": model, "messages": [{"role": "user", "content": message}], "options": options}
-        reply = httpx.post(f"{self.url}/api/chat", json=body | {"stream": False}, timeout=30, trust_env=False)
+        messages = [{"role": "user", "content": message}]
+        body = {"model": model, "messages": messages, "options": options, "stream": False}
+        reply = httpx.post(f"{self.url}/api/chat", json=body, timeout=30, trust_env=False, verify=False)
         return str(reply.raise_for_status().json()["message"]["content"])
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import httpx
 
 from app.battle.feedback import Reason
 from tests.documented import check_answer
-from tests.whole.client import BATTLES, TOKENS, check_refusal, open_battle, snapshot, until_ready
+from tests.whole.client import BATTLES, TOKENS, bare_client, check_refusal, open_battle, snapshot, until_ready
 from tests.whole.conftest import Home
 
 SAID: dict[str, Any] = {"reasons": {"a": ["useful", "clear"], "b": ["superficial"]}, "comment": "An example helps."}
@@ -18,7 +18,7 @@ NOTHING: dict[str, Any] = {"reasons": {"a": [], "b": []}, "comment": None}
 async def ask(method: str, url: str, body: object = None, token: str = "") -> httpx.Response:
     """A call by whoever has ``token``."""
     headers = {"X-Battle-Token": token} if token else {}
-    async with httpx.AsyncClient(trust_env=False, timeout=25) as http:
+    async with bare_client() as http:
         reply = await http.request(method, url, json=body, headers=headers)
     check_answer(reply)
     return reply

@@ -11,7 +11,17 @@ import pytest
 import redis as sync_redis
 
 from tests.documented import check_answer
-from tests.whole.client import ADMIN_KEY, BATTLES, TOKENS, check_refusal, open_battle, play, snapshot, until_ready
+from tests.whole.client import (
+    ADMIN_KEY,
+    BATTLES,
+    TOKENS,
+    bare_client,
+    check_refusal,
+    open_battle,
+    play,
+    snapshot,
+    until_ready,
+)
 from tests.whole.conftest import Home
 from tests.whole.harness import Instance
 
@@ -23,7 +33,7 @@ SUBMIT = "/api/arena/submit_progressive_choice"
 async def ask(method: str, url: str, body: object = None, **headers: str) -> httpx.Response:
     """A call by somebody who has no token but those that he is given here."""
     named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    async with httpx.AsyncClient(trust_env=False, timeout=25) as http:
+    async with bare_client() as http:
         reply = await http.request(method, url, json=body, headers=named)
     check_answer(reply)
     return reply
@@ -71,7 +81,7 @@ async def test_a_token_is_good_for_its_own_battle_only(home: Home) -> None:
 
 
 async def test_a_browser_owns_by_its_cookie_on_every_worker(home: Home) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=25) as browser:
+    async with bare_client() as browser:
         opened = (await browser.post(home.one.url + BATTLES, json={"message": "Hi"})).json()
         await until_ready(home.one.url, opened["battle_id"])
         path = f"{home.two.url}{BATTLES}/{opened['battle_id']}"

@@ -6,9 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-import httpx
-
-from tests.whole.client import TOKENS, open_battle, play
+from tests.whole.client import TOKENS, bare_client, open_battle, play
 from tests.whole.conftest import Home
 from tests.whole.harness import MODELS
 
@@ -61,7 +59,7 @@ async def test_a_voter_is_kept_as_a_hash_with_the_time_of_his_clock(home: Home) 
     await play(home.one.url, battle, [])
     verdict = {"round": 1, "verdict": "a", "client_time": "2026-03-01T13:00:00+01:00"}
 
-    async with httpx.AsyncClient(base_url=home.two.url, trust_env=False) as client:
+    async with bare_client(base_url=home.two.url) as client:
         path = f"/api/arena/battles/{battle}/votes"
         told = {"X-Session-ID": "session-4711", "X-Battle-Token": TOKENS[battle]}
         reply = await client.post(path, json=verdict, headers=told)
