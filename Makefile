@@ -37,10 +37,10 @@ demo: page ## one battle in the terminal, against simulated models, and the page
 serve: page ## the service, as the environment and .env say
 	$(BIN)/arena serve
 
-test: dev page ## all tests, on both cores; of the page's what fits into 45 s
+test: dev page ## all tests, four at a time, for many wait; of the page's what fits into 45 s
 	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python page/build.py tools
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 page-test: dev page ## all tests of the page, in a real browser
 	$(BIN)/python -m tests.page.chromium

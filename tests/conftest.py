@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import redis as sync_redis
@@ -27,6 +28,17 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Give out the units of ``tests.distribution`` for ``--dist loadfile``."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.distribution import LongestFirst  # not needed where xdist is not
+
+    return LongestFirst(config, log)
+
 
 KEYS_WITHOUT_TTL = frozenset({b"arena:attempts"})
 

@@ -72,7 +72,7 @@ def _driven(workers: list[Instance]) -> set[str]:
     return {line["host"] for worker in workers for line in worker.logged("lease_taken")}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     folder = tmp_path_factory.mktemp("old-home")
     with ExitStack() as stack:

@@ -191,7 +191,7 @@ def battle_of(home: Home) -> Callable[..., Any]:
     return start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _one_battle() -> dict[Any, Any]:
     return {}
 

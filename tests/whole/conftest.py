@@ -25,7 +25,7 @@ class Home:
     two: Instance
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     with running_house(tmp_path_factory.mktemp("home")) as house:
         one = house.driver()
@@ -59,7 +59,7 @@ def _nothing_is_down(home: Home) -> bool:
     return True
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _ended(_shared_home: Home) -> str:
     async def played() -> str:
         battle = (await open_battle(_shared_home.one.url))["battle_id"]
