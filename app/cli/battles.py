@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from app.cli.folder import settings_with_records
 from app.cli.records import on_database
 from app.errors import InvalidInput, NotFound
 from app.settings.forms import parse_duration
-from app.settings.settings import load_settings
 
 if TYPE_CHECKING:
     from app.database.database import Database
@@ -41,7 +41,7 @@ def list_(limit: Limit = 20, since: Since = "", as_json: AsJson = False) -> None
         found = await Ledger(database).newest(limit)
         return [battle for battle in found if first is None or battle.created_at >= first]
 
-    found = on_database(load_settings(), work)
+    found = on_database(settings_with_records(), work)
     if as_json:
         _write_json([asdict(battle) for battle in found])
         return
@@ -64,7 +64,7 @@ def show(battle: Annotated[str, typer.Argument(help="A battle's id.")], as_json:
         ledger = Ledger(database)
         return await ledger.battle(battle), await ledger.answers(battle)
 
-    record, answers = on_database(load_settings(), work)
+    record, answers = on_database(settings_with_records(), work)
     if record is None:
         raise NotFound(f"There is no battle {battle!r}; arena battles list shows those that there are")
     if as_json:

@@ -39,7 +39,7 @@ def config(as_json: AsJson = False) -> None:
 def rows_of(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Name, value as it is written in ``.env``, and source of each setting; then the tables of ``arena.toml``."""
     for field in Settings.model_fields:
-        if field not in ("hosts", "models", "categories", "ignored"):
+        if field not in ("hosts", "models", "categories", "ignored", "given"):
             yield field.upper(), _value(field, getattr(settings, field)), source_of(field.upper())
     file = str(settings.arena_config)
     for host in settings.hosts:

@@ -10,8 +10,9 @@ import orjson
 import typer
 from rich.console import Console
 
+from app.cli.folder import settings_with_records
 from app.cli.leaderboard_tables import show_board, show_pairs, show_speed
-from app.settings.settings import Settings, load_settings
+from app.settings.settings import Settings
 
 if TYPE_CHECKING:
     from app.leaderboard.query import LeaderboardQuery
@@ -52,7 +53,7 @@ def board(
     from app.leaderboard.query import LeaderboardQuery  # numpy takes a while, and other commands don't need it
 
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
-    body = asyncio.run(_body(load_settings(), query, speed=speed))
+    body = asyncio.run(_body(settings_with_records(), query, speed=speed))
     if as_json:
         sys.stdout.write(f"{body.decode()}\n")
         return

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.folder import settings_for_driving
 from app.cli.records import backup, export, forget, import_, migrate
 from app.errors import ArenaError, ConfigurationError
 from app.settings.settings import load_settings
@@ -80,7 +81,7 @@ def scheduler(workers: Workers = 1) -> None:
     """
     from app.process.drive import drive
 
-    drive(load_settings(), workers)
+    drive(settings_for_driving(), workers)
 
 
 @app.command(hidden=True)

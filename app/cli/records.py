@@ -14,10 +14,11 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from app.cli.folder import settings_for_new_records, settings_with_records
 from app.errors import ConfigurationError, InvalidInput
 from app.files import to_disk, written
 from app.settings.forms import parse_duration
-from app.settings.settings import Settings, load_settings
+from app.settings.settings import Settings
 
 if TYPE_CHECKING:
     from app.database.database import Database
@@ -52,7 +53,7 @@ def migrate(target: Annotated[str, typer.Argument(help="head, base or a revision
     from app.database.database import database_url
     from app.database.database import migrate as move
 
-    at = asyncio.run(move(database_url(load_settings()), target))
+    at = asyncio.run(move(database_url(settings_for_new_records()), target))
     _say("The database is empty." if at is None else f"The database is at schema {at}.")
 
 
@@ -63,7 +64,7 @@ def backup(
     from app.database.database import database_url
     from app.records.backup import back_up
 
-    back_up(database_url(load_settings()), file)
+    back_up(database_url(settings_with_records()), file)
     _say(f"The backup is in {file}.")
 
 
@@ -73,7 +74,7 @@ def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = Fa
     from app.records.export.stream import exported, redactor
     from app.records.voters import secret_of
 
-    settings = load_settings()
+    settings = settings_with_records()
     shown = redactor(secret_of(settings)) if redact else as_it_is
 
     async def work(database: Database) -> None:
@@ -108,7 +109,7 @@ def import_(
             return await import_lines(database, lines, taking=taking)
 
     gc.disable()  # an import makes millions of values, none of which refers to itself: collecting took 40 % of its time
-    _tell(on_database(load_settings(), work))
+    _tell(on_database(settings_for_new_records(), work))
 
 
 async def _known_already(database: Database, file: Path, taking: Taking) -> Imported | None:
@@ -148,7 +149,7 @@ def forget(session: Session = "", older_than: Older = "") -> None:
 
     if bool(session) == bool(older_than):
         raise InvalidInput("say whom to forget: either --session ID or --older-than 720h")
-    settings = load_settings()
+    settings = settings_with_records()
 
     async def work(database: Database) -> Forgotten:
         if older_than:

@@ -103,6 +103,7 @@ Code = Literal[
     "forwarded_for_ignored",
     "voters_look_alike",
     "setting_ignored",
+    "no_settings",
     "examination_slow",
 ]
 

@@ -6,6 +6,7 @@ import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -62,6 +63,8 @@ from app.web.shared.streams import events_path
 
 log = structlog.get_logger(__name__)
 
+NO_SETTINGS = "there is neither .env nor a setting in the environment: defaults count; cp .env.example .env"
+
 #: Votes that an export over HTTP reads at a time: few, for the loop has other things to do.
 EXPORT_CHUNK = 50
 
@@ -85,6 +88,8 @@ async def check(settings: Settings) -> None:
     for one in (*settings.ignored, *ignored_words(url)):
         write = log.warning if one.mistake else log.info
         write("setting_ignored", setting=one.setting, why=one.why, remedy=one.remedy)
+    if settings.given == frozenset():
+        log.warning("no_settings", folder=str(Path.cwd()), remedy=NO_SETTINGS)
     await ready(url)
     if settings.redis_address:
         redis = commands_client(settings.redis_address)

@@ -162,6 +162,8 @@ class Settings(BaseSettings):
     categories: tuple[CategoryTable, ...] = Field(default=(), validation_alias="[[categories]]")
 
     ignored: tuple[Ignored, ...] = Field(default=(), validation_alias="[ignored]")
+    given: frozenset[str] | None = Field(default=None, validation_alias="[given]")
+    """The settings that the environment and ``.env`` have, and ``.env`` if there is one; None: nobody looked."""
 
     _blank = field_validator("arena_seed", "arena_config", "arena_retention", mode="before")(empty_is_none)
 
@@ -262,6 +264,13 @@ def source_of(name: str) -> str:
     return ".env" if name in (known.upper() for known in _written()) else "default"
 
 
+def _names(given: Mapping[str, str]) -> frozenset[str]:
+    """The settings that have a value, and the file if it is there."""
+    known = {name.upper() for name in Settings.model_fields}
+    file = frozenset({str(ENV_FILE)} if ENV_FILE.is_file() else ())
+    return file | {name for name, value in given.items() if value and name in known}
+
+
 def _ignored(given: Mapping[str, str]) -> Iterator[Ignored]:
     for name, value in given.items():
         if name in ("OLLAMA_PORT", "REDIS_PORT") and is_service_link(value):
@@ -285,7 +294,9 @@ def load_settings(**overrides: Any) -> Settings:
     """
     given = _given()
     _refuse_renamed(given)
-    values: dict[str, Any] = {"[ignored]": tuple(_ignored(given))}
+    ignored = tuple(_ignored(given))
+    known = _names(given) - {one.setting for one in ignored}
+    values: dict[str, Any] = {"[ignored]": ignored, "[given]": known}
     file = "arena.toml"
     try:
         settings = Settings(**values, **overrides)

@@ -61,6 +61,12 @@ async def the_database_has_a_word_that_means_nothing_here(deployment: Deployment
     await deployment.start()
 
 
+@case("no_settings", "note", "no .env", "cp .env.example .env")
+async def the_folder_is_not_the_arenas(deployment: Deployment) -> None:
+    deployment.settings |= {"[given]": frozenset()}
+    await deployment.start()
+
+
 @case("forwarded_for_ignored", "warning", "10.0.0.7", "one voter", "FORWARDED_ALLOW_IPS=10.1.0.0/16,10.0.0.7")
 async def the_balancer_is_not_believed(deployment: Deployment) -> None:
     await deployment.start()

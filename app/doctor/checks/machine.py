@@ -13,7 +13,9 @@ from app.network.proxies import is_trusted
 
 
 def on_settings(seen: Observation) -> Iterator[Finding]:
-    """Settings that have no effect."""
+    """Settings that have no effect, or that there are none."""
+    if seen.settings.given == frozenset():
+        yield texts.no_settings()
     for ignored in (*seen.settings.ignored, *ignored_words(seen.settings.database_url)):
         yield texts.setting_ignored(ignored)
 

@@ -77,6 +77,19 @@ def setting_ignored(ignored: Ignored) -> Finding:
     )
 
 
+def no_settings() -> Finding:
+    """Neither ``.env`` nor the environment has a setting."""
+    return Finding(
+        "no_settings",
+        "note",
+        "settings",
+        cause="this folder has no .env and the environment has no setting of the arena: what is examined are the "
+        "defaults, which may not be those of the arena that you mean",
+        remedy="go to the arena's folder; for a new one, copy .env.example",
+        command="cp .env.example .env",
+    )
+
+
 def examination_slow(limit_s: float) -> Finding:
     """The doctor did not end in time for an HTTP response."""
     return Finding(
