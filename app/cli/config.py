@@ -43,7 +43,8 @@ def rows_of(settings: Settings) -> Iterator[tuple[str, str, str]]:
             yield field.upper(), _value(field, getattr(settings, field)), source_of(field.upper())
     file = str(settings.arena_config)
     for host in settings.hosts:
-        limits = host.model_dump(exclude={"name", "url"}, exclude_defaults=True)
+        limits = host.model_dump(exclude={"name", "url", "headers"}, exclude_defaults=True)
+        limits |= {"headers": ",".join(host.headers)} if host.headers else {}
         parts = [shown(host.url), *(f"{name}={value}" for name, value in limits.items())]
         yield f"[[hosts]] {host.name}", " ".join(parts), file
     for model in settings.models:

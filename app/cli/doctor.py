@@ -49,6 +49,9 @@ async def diagnosed(settings: Settings, wake: timedelta | None = None) -> Diagno
     from app.doctor.diagnose import diagnose  # what it needs takes a while, and other commands don't need it
     from app.doctor.probing.observe import redis_of
     from app.hosts.checking import checked
+    from app.process.found_kinds import hosts_with_kinds
 
+    checked(settings)
+    hosts = await hosts_with_kinds(settings)
     async with redis_of(settings) as redis:
-        return await diagnose(settings, checked(settings), redis=redis, database=database_url(settings), wake=wake)
+        return await diagnose(settings, hosts, redis=redis, database=database_url(settings), wake=wake)

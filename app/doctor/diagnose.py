@@ -21,6 +21,7 @@ from app.doctor.checks.machine import on_clocks, on_settings, on_voters
 from app.doctor.checks.models import on_models
 from app.doctor.checks.redis import on_redis
 from app.doctor.checks.residents import on_residents
+from app.doctor.checks.servers import on_servers
 from app.doctor.checks.work import on_work
 from app.doctor.finding import Finding, worst_first
 from app.doctor.probing.observation import Observation, ObservedRedis
@@ -108,6 +109,7 @@ CHECKS = (
     on_clocks,
     on_voters,
     on_addresses,
+    on_servers,
     on_models,
     on_capacity,
     on_residents,

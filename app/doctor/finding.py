@@ -47,6 +47,12 @@ Code = Literal[
     "num_predict_over_num_ctx",
     "max_message_over_num_ctx",
     "model_cannot_think",
+    # texts/servers.py
+    "host_other_kind",
+    "host_kind_found",
+    "host_put_to_sleep",
+    "option_not_taken",
+    "server_busy_with_others",
     # texts/capacity.py
     "model_too_large",
     "set_does_not_fit",

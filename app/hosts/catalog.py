@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.backends.base import InstalledModel
 from app.hosts.host import Host
@@ -105,6 +105,11 @@ def can_chat(model: InstalledModel) -> bool:
     return not model.capabilities or "completion" in model.capabilities
 
 
+def is_named(model: InstalledModel, name: str) -> bool:
+    """Whether a server takes ``name`` for this model."""
+    return any(same_model(one, name) for one in (model.name, *model.aliases))
+
+
 def can_think(model: InstalledModel) -> bool:
     """Whether a model may be asked to think; one whose server does not say may."""
     return not model.capabilities or "thinking" in model.capabilities
@@ -130,7 +135,8 @@ def catalog(
     for host in hosts:
         state = states.get(host.name)
         for model in _served(host, state) if state is not None else ():
-            here[_key(model.name)] = _joined(here.get(_key(model.name)), model, host.name)
+            for name in (model.name, *model.aliases):
+                here[_key(name)] = _joined(here.get(_key(name)), replace(model, name=name), host.name)
     wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, here)
     contenders, digests = _contenders(wanted, here), _digests(hosts, states)
     listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: _key(one.model))
@@ -193,7 +199,7 @@ def _allowed(host: Host, installed: Sequence[InstalledModel]) -> list[InstalledM
     allowed = [model for model in installed if can_chat(model) and _key(model.name)]
     if not host.models:
         return allowed
-    return [model for model in allowed if any(same_model(model.name, name) for name in host.models)]
+    return [model for model in allowed if any(is_named(model, name) for name in host.models)]
 
 
 def _joined(known: Contender | None, model: InstalledModel, host: str) -> Contender:

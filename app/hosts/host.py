@@ -47,6 +47,7 @@ class Host:
     ca: str = ""
     api: str = ""
     asks_slots: bool = False
+    kind_was_found: bool = False
 
     @property
     def place(self) -> ServerPlace:
@@ -72,7 +73,8 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
 
 
 def _host(row: HostTable, pins: frozenset[str]) -> Host:
-    kind = KINDS.get(row.kind)
+    name = row.kind or DEFAULT_KIND
+    kind = KINDS.get(name)
     if kind is None:
         raise ConfigurationError(f"[[hosts]] {row.name}: kind is {row.kind!r}; choose one of {', '.join(KINDS)}")
     if not kind.lists_models and not row.models:
@@ -88,7 +90,7 @@ def _host(row: HostTable, pins: frozenset[str]) -> Host:
     return Host(
         name=row.name,
         url=url,
-        kind=row.kind,
+        kind=name,
         headers=access.headers,
         ca=access.ca,
         api=api,
@@ -96,7 +98,7 @@ def _host(row: HostTable, pins: frozenset[str]) -> Host:
         # Cards are sold in GB and hold GiB: a 24 GB card has 24 GiB.
         memory_bytes=None if row.memory_gb is None else int(row.memory_gb * _GIB),
         num_parallel=row.num_parallel or kind.slots,
-        max_loaded=row.max_loaded,
+        max_loaded=row.max_loaded or kind.max_loaded,
         models=row.models,
         weight=row.weight,
         fallback=row.fallback,
@@ -112,10 +114,16 @@ def _addresses(row: HostTable, kind: Kind) -> tuple[str, str]:
     if not kind.has_api_path:
         if row.api_path is not None:
             raise ConfigurationError(f"[[hosts]] {row.name}: leave api_path out: kind {row.kind} has its own paths")
-        return base_url(row.url, setting=setting), ""
+        # A base URL as OpenAI's clients are given it may be what it is, as long as nobody says otherwise.
+        bare = _trimmed(row.url).removesuffix(_USUAL_API) if row.kind is None else row.url
+        return base_url(bare, setting=setting), ""
     api = _USUAL_API if row.api_path is None else row.api_path
-    address = row.url.strip().rstrip("/")
+    address = _trimmed(row.url)
     return base_url(address.removesuffix(api), setting=setting, usual_port=kind.port), api
+
+
+def _trimmed(url: str) -> str:
+    return url.strip().rstrip("/")
 
 
 def _refuse_repeats(field: str, values: list[str]) -> None:

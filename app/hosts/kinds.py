@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from app.backends.base import Backend, GenerationOptions
 from app.backends.ollama.backend import OllamaBackend
 from app.backends.openai.backend import ChatBackend
-from app.backends.openai.profiles import PROFILES, Profile
+from app.backends.openai.profiles import PROFILES, Memory, Profile
 from app.backends.openai.requests import sent_options
+from app.backends.openai.residency import RouterBackend, SwapBackend
 from app.backends.target import Access
 from app.backends.timeouts import Timeouts
 from app.hosts.options import as_sent
@@ -35,7 +36,8 @@ class Kind:
     ``lists_models`` says that the server can be asked which models it has (``app.backends.base.Inventory``); a host of
     a kind that can't be asked, or where each of hundreds costs money (``costs``), has to list its models. ``port`` is
     the usual one. ``slots`` is how many answers of a model run at once where nobody says it; the server is asked first
-    if ``asks_slots``. ``sent`` gives the options as they go to the server: they are a part of who answered.
+    if ``asks_slots``. ``max_loaded`` models stay in memory at once unless it is said otherwise. ``sent`` gives the
+    options as they go to the server, which are a part of who answered; ``left_out`` names those that don't.
     """
 
     backend: Callable[[ServerPlace, Settings], Backend]
@@ -43,9 +45,11 @@ class Kind:
     costs: bool = False
     port: int = 11434
     slots: int = 1
+    max_loaded: int | None = None
     asks_slots: bool = False
     has_api_path: bool = False
     sent: Callable[[GenerationOptions], dict[str, object]] = as_sent
+    left_out: Callable[[GenerationOptions], tuple[str, ...]] = lambda _options: ()
 
 
 def _limits(settings: Settings) -> Timeouts:
@@ -65,11 +69,16 @@ def _ollama(place: ServerPlace, settings: Settings) -> Backend:
 def _chat(profile: Profile, place: ServerPlace, settings: Settings) -> Backend:
     if urlsplit(place.access.url).hostname == _OPENAIS_OWN:
         profile = replace(profile, max_tokens="max_completion_tokens")  # its newer models refuse max_tokens
-    return ChatBackend(place.access, profile, api=place.api, limits=_limits(settings), tick=settings.arena_tick)
+    backend = _BY_MEMORY[profile.memory]
+    return backend(place.access, profile, api=place.api, limits=_limits(settings), tick=settings.arena_tick)
 
 
 def _sent(profile: Profile, options: GenerationOptions) -> dict[str, object]:
     return sent_options(options, profile).sent
+
+
+def _left_out(profile: Profile, options: GenerationOptions) -> tuple[str, ...]:
+    return sent_options(options, profile).left_out
 
 
 def _of(profile: Profile) -> Kind:
@@ -78,11 +87,18 @@ def _of(profile: Profile) -> Kind:
         costs=profile.name == "openai",
         port=profile.port,
         slots=profile.slots,
+        max_loaded=profile.max_loaded,
         asks_slots=profile.tells_slots,
         has_api_path=True,
         sent=partial(_sent, profile),
+        left_out=partial(_left_out, profile),
     )
 
 
+_BY_MEMORY: Mapping[Memory, Callable[..., Backend]] = {
+    "fixed": ChatBackend,
+    "router": RouterBackend,
+    "llama-swap": SwapBackend,
+}
 DEFAULT_KIND = "ollama"
 KINDS: Mapping[str, Kind] = {"ollama": Kind(_ollama), **{name: _of(profile) for name, profile in PROFILES.items()}}

@@ -11,9 +11,8 @@ import structlog
 
 from app.backends.base import Backend, InstalledModel, inventory
 from app.errors import Unavailable
-from app.hosts.catalog import Catalog, catalog
+from app.hosts.catalog import Catalog, catalog, is_named
 from app.hosts.host import Host
-from app.hosts.names import same_model
 from app.hosts.probes import ProbeResult, probe
 
 PROBE_EVERY = timedelta(seconds=30)
@@ -79,7 +78,9 @@ class Roster:
             self._states = {host.name: state for host, state in zip(self._hosts, states, strict=True)}
             for name, state in self._states.items():
                 if state.reachable:
-                    self.models_by_host[name] = tuple(model.name for model in state.installed)
+                    self.models_by_host[name] = tuple(
+                        name for model in state.installed for name in (model.name, *model.aliases)
+                    )
                     self._installed[name] = state.installed
             self.catalog = catalog(self._configured, self._hosts, self._states, self._installed, asked=self._asked)
             self._probed = self._clock()
@@ -121,7 +122,7 @@ class Roster:
 
     def installed(self, host: str, model: str) -> InstalledModel | None:
         """What ``host`` had under the name ``model`` when it last answered; None when it had no such model."""
-        return next((one for one in self._installed.get(host, ()) if same_model(one.name, model)), None)
+        return next((one for one in self._installed.get(host, ()) if is_named(one, model)), None)
 
     async def at_hand(self) -> tuple[str, ...]:
         """Names of the models that can be drawn now.

@@ -32,7 +32,7 @@ from app.database.schema import ready
 from app.doctor.diagnose import Diagnosis, diagnose
 from app.errors import Unavailable
 from app.hosts.checking import checked
-from app.hosts.host import Host, hosts_from
+from app.hosts.host import Host
 from app.hosts.kinds import DEFAULT_KIND, KINDS
 from app.hosts.options import asked_with, options_for, system_for
 from app.hosts.roster import Roster
@@ -42,6 +42,7 @@ from app.logs.repeats import Losses
 from app.metrics.voter_addresses import VoterAddresses
 from app.process.contestants import AvailableModels
 from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
+from app.process.found_kinds import hosts_with_kinds
 from app.process.hosting import HostsWiring, backends_of
 from app.readiness.readiness import Stores
 from app.records.comparisons import comparisons
@@ -120,7 +121,7 @@ async def built(settings: Settings) -> AsyncIterator[ArenaProcess]:
     async with AsyncExitStack() as stack:
         redis, subscriber = await _redis(settings, stack)
         database = await _database(settings, stack)
-        hosts = hosts_from(settings)
+        hosts = await hosts_with_kinds(settings, redis)
         backends = backends_of(settings, hosts, stack)
         clock = DatabaseClock(database)
         with suppress(Unavailable):  # it is asked again until it answers
@@ -159,7 +160,7 @@ async def _database(settings: Settings, stack: AsyncExitStack) -> Database:
 async def probe_hosts(settings: Settings) -> None:
     """Probe the hosts once and log their troubles, for the parent of several workers."""
     async with AsyncExitStack() as stack:
-        hosts = hosts_from(settings)
+        hosts = await hosts_with_kinds(settings)
         asked = partial(asked_with, settings)
         await Roster(hosts, backends_of(settings, hosts, stack), settings.arena_models, asked=asked).refresh()
 

@@ -61,7 +61,7 @@ class HostTable(BaseModel):
 
     name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
     url: str = Field(min_length=1, repr=False)
-    kind: str = "ollama"
+    kind: str | None = None
     api_path: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)*$")
     api_key_env: str = Field(default="", pattern=r"^[A-Za-z_]?[A-Za-z0-9_]*$")
     headers: dict[str, str] = Field(default_factory=dict, repr=False)

@@ -59,6 +59,8 @@ class ChatBackend:
         server = ModelServer(access, connect=limits.connect, resolve=resolve)
         self._profile = profile
         self._calls = ChatCalls(server, profile, api, limits.probe)
+        self._clock = clock
+        self._load_limit = limits.load
         self._path = f"{api}/chat/completions"
         self._reader = AnswerReader(server, limits, by_status, tick, clock)
         self._template_opens: set[tuple[str, bool | str | None]] = set()

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import orjson
 
-from app.backends.base import BackendError, BackendUnavailable, UpstreamFailed
+from app.backends.base import BackendError, BackendUnavailable, LoadTimedOut, UpstreamFailed
 from app.backends.openai.failures import by_error, by_status, error_object
 from app.backends.openai.listing import ListedModel, listed_models
 from app.backends.openai.metrics import Gauges, gauges
@@ -77,11 +77,10 @@ class ChatCalls:
             return None
 
     async def post(
-        self, path: str, body: dict[str, object] | None, limit: timedelta, late: type[BackendError] = BackendUnavailable
+        self, path: str, body: dict[str, object], limit: timedelta, late: type[BackendError] = BackendUnavailable
     ) -> object:
         """POST ``body`` to ``path`` and read what comes, which may be no JSON (None); ``late`` after ``limit``."""
-        sent = None if body is None else orjson.dumps(body)
-        reply = await self._server.ask("POST", path, sent or b"", limit, late)
+        reply = await self._server.ask("POST", path, orjson.dumps(body), limit, late)
         if reply.status != 200:
             raise by_status(reply.status, reply.body, reply.location)
         try:
@@ -91,6 +90,12 @@ class ChatCalls:
         if (error := error_object(found)) is not None:
             raise by_error(error)
         return found
+
+    async def touch(self, path: str, limit: timedelta) -> None:
+        """GET ``path`` for what that does at the server, whatever it answers with; LoadTimedOut after ``limit``."""
+        reply = await self._server.ask("GET", path, None, limit, LoadTimedOut)
+        if reply.status != 200:
+            raise by_status(reply.status, reply.body, reply.location)
 
 
 def _understood(reply: Reply) -> object:

@@ -59,7 +59,7 @@ def _model(row: dict[str, object], name: str) -> InstalledModel:
         digest=_revision(row.get("root")),
         quantization=_text(row.get("quantization")),
         capabilities=("embedding",) if _text(row.get("type")) in _NO_CHAT else (),
-        aliases=_aliases(row.get("aliases")),
+        aliases=tuple(alias for alias in _aliases(row.get("aliases")) if alias != name),
         context_length=_context(row, known),
     )
 

@@ -7,7 +7,7 @@ is asked where, which options are taken under which name, what the server does w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Memory = Literal["fixed", "router", "llama-swap"]
@@ -46,7 +46,8 @@ class Profile:
     ``port`` is the usual one. ``health`` answers 200 while the server works and costs it nothing (empty: the list of
     models does); ``version`` is a path with a ``version`` in its JSON. ``options`` are the options that are taken, with
     the server's names for Ollama's; ``sets_top_p`` where the model's own files would decide it otherwise.
-    ``slots`` is how many answers of one model run at once where the server does not tell.
+    ``slots`` is how many answers of one model run at once where the server does not tell, ``max_loaded`` how many
+    models it holds at once unless it is configured otherwise (None: as Ollama).
     """
 
     name: str
@@ -60,6 +61,7 @@ class Profile:
     sets_top_p: bool = True
     usage: bool = True
     memory: Memory = "fixed"
+    max_loaded: int | None = None
     slots: int = 4
     tells_slots: bool = False
     sleeps: bool = False
@@ -98,6 +100,7 @@ LLAMA_SERVER = Profile(
     slots=1,
     tells_slots=True,
 )
+LLAMA_ROUTER = replace(LLAMA_SERVER, name="llama-router", memory="router", max_loaded=4)
 LLAMA_SWAP = Profile(
     "llama-swap",
     8080,
@@ -105,11 +108,12 @@ LLAMA_SWAP = Profile(
     options=_same(_LLAMA, num_keep="n_keep", n_keep="n_keep"),
     thinking="template",
     memory="llama-swap",
+    max_loaded=1,
     slots=1,
     drops_nameless_reasoning=True,
 )
 LM_STUDIO = Profile("lm-studio", 1234, options=_same(_LM_STUDIO), slots=1, loads_on_request=True)
 
 PROFILES: Mapping[str, Profile] = {
-    profile.name: profile for profile in (OPENAI, VLLM, SGLANG, LLAMA_SERVER, LLAMA_SWAP, LM_STUDIO)
+    profile.name: profile for profile in (OPENAI, VLLM, SGLANG, LLAMA_SERVER, LLAMA_ROUTER, LLAMA_SWAP, LM_STUDIO)
 }

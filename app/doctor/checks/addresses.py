@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from app.doctor.finding import Finding, Severity
 from app.doctor.probing.observation import Observation, ObservedHost, Reach
 from app.doctor.texts import addresses as texts
+from app.doctor.texts import servers
 from app.doctor.texts.commands import has_no_name
+from app.hosts.kinds import DEFAULT_KIND
 
 OLDEST = (0, 30)
 """From 0.30 on (mid-2026) Ollama serves every model by llama-server, and the arena plans for its behaviour: the test of
@@ -30,6 +32,7 @@ _UNREACHED: Mapping[Reach, Callable[[ObservedHost, Severity], Finding]] = {
     "untrusted": texts.host_tls_untrusted,
     "forbidden": texts.host_forbids,
     "login": texts.host_wants_login,
+    "put_to_sleep": servers.host_put_to_sleep,
 }
 
 
@@ -52,7 +55,7 @@ def _answering(host: ObservedHost, seen: Observation, severity: Severity) -> Ite
         yield texts.host_seen_down(host, report.why)
     if host.reach == "slow":
         yield texts.host_slow(host, severity)
-    if _is_too_old(host.version):
+    if host.reach != "chat" and _is_too_old(host.version):
         yield texts.version_too_old(host)
 
 
@@ -63,9 +66,13 @@ def _is_too_old(version: str) -> bool:
 
 
 def _unreached(host: ObservedHost, seen: Observation, severity: Severity) -> Finding:
+    if host.reach == "other" and (host.found_kind or host.host.kind != DEFAULT_KIND):
+        return servers.host_other_kind(host, severity)
     if host.instead:
         return _at_another_address(host, severity)
     finding = _UNREACHED[host.reach](host, severity)
+    if host.host.kind != DEFAULT_KIND:
+        finding = servers.in_words_for_other_kinds(finding, host)
     report = seen.reports.get(host.host.name)
     if report is not None and report.health == "up":
         return texts.but_its_driver_reports_it_up(finding)

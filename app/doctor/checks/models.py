@@ -80,7 +80,7 @@ def _unfit(name: str, seen: Observation) -> InstalledModel | None:
 def _missing_on(host: ObservedHost, seen: Observation) -> Iterator[Finding]:
     """Names of the host's own list that it does not have, though another host may."""
     reported = {key(missing.name) for missing in seen.catalog.missing}
-    for name in host.host.models if host.reach == "ollama" else ():
+    for name in host.host.models if host.reach in ("ollama", "chat") else ():
         if host.installed_as(name) is None and key(name) not in reported and not is_cloud(name):
             suggestion = did_you_mean(name, [model.name for model in host.installed])
             yield texts.model_missing_on_host(name, host, suggestion)

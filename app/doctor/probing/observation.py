@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from app.backends.base import GenerationOptions, InstalledModel, LoadedModel
+from app.backends.base import Activity, GenerationOptions, InstalledModel, LoadedModel
 from app.backends.ollama.rows import OddRow
-from app.hosts.catalog import Catalog, catalog
+from app.hosts.catalog import Catalog, catalog, is_named
 from app.hosts.host import Host
 from app.hosts.names import canonical, same_model
 from app.hosts.options import asked_with, options_for
@@ -21,6 +21,8 @@ from app.store_errors import Trouble
 
 Reach = Literal[
     "ollama",  # /api/version answers
+    "chat",  # a server of chat completions answers
+    "put_to_sleep",  # a vLLM that somebody put to sleep: it answers no chat
     "slow",  # /api/version answers, the lists do not come in time
     "dns",
     "refused",
@@ -58,6 +60,7 @@ class Shape:
 
 
 UNKNOWN_SHAPE = Shape()
+UNKNOWN_ACTIVITY = Activity()
 
 SKEW_S = 5.0
 """Clocks that differ by less are taken for the same: a Date header is known to a second."""
@@ -68,7 +71,8 @@ class ObservedHost:
     """One host as this machine sees it. ``instead`` is an address where Ollama answers though the given one fails.
 
     ``skew_s`` is its clock minus ours, known to about a second; ``shapes`` are by canonical name. ``odd`` are the rows
-    of its lists that are not in Ollama's format, by path.
+    of its lists that are not in Ollama's format, by path. ``found_kind`` is the kind of server that answers there, as
+    far as it was looked for, ``activity`` what it works on, if it tells.
     """
 
     host: Host
@@ -82,15 +86,17 @@ class ObservedHost:
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     skew_s: float | None = None
     odd: Mapping[str, tuple[OddRow, ...]] = field(default_factory=dict)
+    found_kind: str = ""
+    activity: Activity = UNKNOWN_ACTIVITY
 
     @property
     def answers(self) -> bool:
-        """Whether Ollama answers there."""
-        return self.reach in ("ollama", "slow")
+        """Whether a server of its kind answers there."""
+        return self.reach in ("ollama", "slow", "chat")
 
     def installed_as(self, model: str) -> InstalledModel | None:
-        """The entry of ``/api/tags`` for ``model``."""
-        return next((one for one in self.installed if same_model(one.name, model)), None)
+        """The entry of the server's list for ``model``."""
+        return next((one for one in self.installed if is_named(one, model)), None)
 
     def shape(self, model: str) -> Shape:
         """The shape of ``model``; ``UNKNOWN_SHAPE`` when it was not requested."""
@@ -185,7 +191,7 @@ class Observation:
         if seen.reach == "unasked":
             return ProbeResult(True, installed=tuple(InstalledModel(name, 0) for name in self.taken_for_granted(seen)))
         report = self.reports.get(seen.host.name)
-        listed = bool(seen.installed) or seen.reach == "ollama"
+        listed = bool(seen.installed) or seen.reach in ("ollama", "chat")
         if not listed and report is not None and report.health == "up":
             return _reported(report)
         return ProbeResult(listed, seen.version, seen.installed, seen.loaded, seen.detail or None)

@@ -17,10 +17,12 @@ from datetime import timedelta
 from app.backends.ollama.calls import InstalledReply, LoadedReply, VersionReply
 from app.backends.ollama.rows import OddRow
 from app.backends.target import Target
+from app.doctor.probing.chat_servers import chat_server, found_kind
 from app.doctor.probing.observation import ObservedHost, Reach, Shape, key
 from app.doctor.probing.shapes import ShowReply
 from app.doctor.probing.wire import HttpResponse, NotReached, addresses_of, broken, exchanged, listed, parsed
 from app.hosts.host import Host
+from app.hosts.kinds import DEFAULT_KIND
 from app.hosts.names import same_model
 from app.network.addresses import shown
 from app.network.connecting import connected
@@ -83,15 +85,18 @@ class _Probe:
         try:
             addresses = await self._resolved()
             await self._connected()
+            if self._host.kind != DEFAULT_KIND:
+                return await chat_server(self._host, addresses, self._timeouts.ask)
             answer = await self._ask("/api/version")
             version = self._version(answer)
         except NotReached as stop:
-            if stop.reach == "dns":
-                return ObservedHost(self._host, stop.reach, stop.detail)
+            if stop.reach == "dns" or self._host.kind != DEFAULT_KIND:
+                return ObservedHost(self._host, stop.reach, stop.detail, addresses, found_kind=stop.kind)
             instead, words = await asyncio.gather(self._instead(), self._first_words(stop.reach))
             if words:
                 stop = NotReached("other", f"not HTTP: {words}")
-            return ObservedHost(self._host, stop.reach, stop.detail, addresses, instead)
+            kind = await found_kind(self._host, self._timeouts.other_address) if stop.reach == "other" else ""
+            return ObservedHost(self._host, stop.reach, stop.detail, addresses, instead, found_kind=kind)
         seen = ObservedHost(self._host, "ollama", addresses=addresses, version=version, skew_s=answer.skew_s)
         if not version:
             seen = replace(seen, odd={"/api/version": (OddRow(1, "", ("version is empty or not a string",)),)})

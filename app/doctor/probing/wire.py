@@ -24,9 +24,9 @@ M = TypeVar("M", bound=BaseModel)
 class NotReached(Exception):
     """How far the probe got, and why it stopped."""
 
-    def __init__(self, reach: Reach, detail: str = "") -> None:
+    def __init__(self, reach: Reach, detail: str = "", kind: str = "") -> None:
         super().__init__(detail)
-        self.reach, self.detail = reach, detail
+        self.reach, self.detail, self.kind = reach, detail, kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def model_missing_on_host(name: str, host: ObservedHost, suggestion: str | None)
         cause=f"{host.host.name} should serve {name} but does not have it"
         + (f"; did you mean {suggestion}?" if suggestion else ""),
         remedy=f"install it there, or remove it from [[hosts]] {host.host.name}: models",
-        command=ollama(host.host.url, "pull", name),
+        command=ollama(host.host.url, "pull", name)
+        if host.reach == "ollama"
+        else curl(host.host.url, f"{host.host.api}/models"),
     )
 
 

@@ -1,0 +1,212 @@
+"""A server of chat completions for tests: it answers as the kind that it is told to be, with that kind's faults.
+
+What it says is written from exchanges with real servers (llama-server b10434 alone and as a router, vLLM 0.32), and
+where there are none (llama-swap, SGLang, LM Studio) from their sources or documentation; docs/backends.md says which.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from tests.backends.chat_frames import DONE, OVERLOADED, ROUTER_DIED, finish, frame, piece, usage
+from tests.backends.wire_server import Connection, playing
+
+_OWNERS = {
+    "vllm": "vllm",
+    "sglang": "sglang",
+    "llama-server": "llamacpp",
+    "llama-router": "llamacpp",
+    "llama-swap": "llama-swap",
+    "lm-studio": "organization_owner",
+    "openai": "system",
+}
+_NOT_FOUND = ("404 Not Found", {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}})
+
+
+@dataclass
+class ChatDouble:
+    """One server of ``kind``. ``fault`` is what its answers do wrong, ``load_polls`` a load's length in questions.
+
+    ``sleeping`` is a vLLM that was put to sleep; ``key`` is demanded as a bearer token. ``asked`` are the paths so far.
+    """
+
+    kind: str
+    models: tuple[str, ...] = ("m",)
+    slots: int = 2
+    loaded: set[str] = field(default_factory=set)
+    most: int = 1
+    load_polls: int = 0
+    fails_to_load: frozenset[str] = frozenset()
+    failed: set[str] = field(default_factory=set)
+    loading: dict[str, int] = field(default_factory=dict)
+    sleeping: bool | None = None
+    key: str = ""
+    fault: str = ""
+    text: tuple[str, ...] = ("Hel", "lo", " wörld")
+    running: int = 0
+    most_running: int = 0
+    hold: asyncio.Event | None = None
+    asked: list[str] = field(default_factory=list)
+    bodies: list[dict[str, object]] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def managed(self) -> bool:
+        """Whether it loads and unloads."""
+        return self.kind in ("llama-router", "llama-swap")
+
+    async def __call__(self, connection: Connection) -> None:
+        method, path = connection.head.split(" ")[:2]
+        self.asked.append(f"{method} {path}")
+        if self.key and f"authorization: bearer {self.key}" not in connection.head.lower():
+            await _reply(connection, "401 Unauthorized", {"error": "Unauthorized"})
+        elif path.endswith("/chat/completions"):
+            await self._chat(connection)
+        else:
+            await _reply(connection, *self._answer(method, urlsplit(path).path, connection.body))
+
+    def _answer(self, method: str, path: str, body: dict[str, object]) -> tuple[str, object]:
+        answers: dict[str, object] = {"/v1/models": self._models()}
+        if self.kind == "vllm":
+            answers |= {
+                "/health": "",
+                "/version": {"version": "0.33.0"},
+                "/metrics": self._metrics(),
+            }
+            answers |= {} if self.sleeping is None else {"/is_sleeping": {"is_sleeping": self.sleeping}}
+        elif self.kind in ("llama-server", "llama-router"):
+            answers |= {"/health": {"status": "ok"}, "/props": self._props(path)}
+        elif self.kind == "sglang":
+            answers |= {"/ready": "", "/server_info": {"version": "0.5.23"}}
+        elif self.kind == "lm-studio":
+            answers["/api/v0/models"] = {"data": [{"id": name, "state": "loaded"} for name in self.models]}
+        elif self.kind == "llama-swap":
+            running = [{"model": name, "state": "ready"} for name in sorted(self.loaded)]
+            answers |= {"/health": "OK", "/running": {"running": running}, "/api/version": {"version": "v1"}}
+        if path in answers:
+            return "200 OK", answers[path]
+        return self._order(method, path, body) if self.managed else _NOT_FOUND
+
+    def _order(self, method: str, path: str, body: dict[str, object]) -> tuple[str, object]:
+        name = str(body.get("model", ""))
+        if path == "/models/load":
+            return self._begin_load(name)
+        if path == "/models/unload":
+            if name not in self.loaded:
+                return "400 Bad Request", {"error": {"message": "model is not running", "code": 400}}
+            self.loaded.discard(name)
+            return "200 OK", {"success": True}
+        if path.startswith("/upstream/"):
+            return self._started(unquote(path.split("/")[2]))
+        if path.startswith("/api/models/unload/") and method == "POST":
+            self.loaded.discard(unquote(path.rpartition("/")[2]))
+            return "200 OK", "OK"
+        return _NOT_FOUND
+
+    def _begin_load(self, name: str) -> tuple[str, object]:
+        if name not in self.models:
+            return "404 Not Found", {"error": {"message": f"model '{name}' not found", "type": "not_found_error"}}
+        if name in self.loaded:
+            return "400 Bad Request", {"error": {"message": "model is already running", "code": 400}}
+        self.failed.discard(name)
+        self.loading[name] = self.load_polls
+        return "200 OK", {"success": True}
+
+    def _started(self, name: str) -> tuple[str, object]:
+        if name not in self.models:
+            return "404 Not Found", {"src": "llama-swap", "error": "could not find suitable handler"}
+        if name in self.fails_to_load:
+            return "500 Server Error", {"src": "llama-swap", "error": "upstream command exited prematurely"}
+        self._hold_in_memory(name)
+        return "200 OK", {"data": []}
+
+    def _hold_in_memory(self, name: str) -> None:
+        while len(self.loaded) >= self.most and name not in self.loaded:
+            self.loaded.pop()
+        self.loaded.add(name)
+
+    def _models(self) -> dict[str, object]:
+        for name in list(self.loading):
+            self.loading[name] -= 1
+            if self.loading[name] < 0:
+                del self.loading[name]
+                if name in self.fails_to_load:
+                    self.failed.add(name)
+                else:
+                    self._hold_in_memory(name)
+        return {"object": "list", "data": [self._row(name) for name in self.models]}
+
+    def _row(self, name: str) -> dict[str, object]:
+        row: dict[str, object] = {"id": name, "object": "model", "owned_by": _OWNERS[self.kind]}
+        if self.kind == "llama-router":
+            value = "loaded" if name in self.loaded else "loading" if name in self.loading else "unloaded"
+            failed = {"failed": True, "exit_code": 1} if name in self.failed else {}
+            row["status"] = {"value": value, "args": [], **failed}
+        if self.kind == "vllm":
+            row |= {"root": f"org/{name}", "max_model_len": 4096}
+        return row
+
+    def _props(self, path: str) -> dict[str, object]:
+        if self.kind == "llama-router":
+            return {"role": "router", "max_instances": self.most, "total_slots": self.slots, "build_info": "b1-x"}
+        return {"total_slots": self.slots, "default_generation_settings": {"n_ctx": 512}, "build_info": "b1-x"}
+
+    def _metrics(self) -> str:
+        name = "vllm:num_requests"
+        return f'# TYPE x gauge\n{name}_running{{engine="0"}} {self.running}.0\n{name}_waiting{{engine="0"}} 0.0\n'
+
+    async def _chat(self, connection: Connection) -> None:
+        self.bodies.append(connection.body)
+        if self.sleeping:
+            await connection.left.wait()
+            return
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            await self._stream(connection)
+        finally:
+            self.running -= 1
+
+    async def _stream(self, connection: Connection) -> None:
+        if self.managed:
+            self._hold_in_memory(str(connection.body.get("model", "")))
+        await connection.ok("Content-Type: text/event-stream\r\n")
+        if self.hold is not None:
+            await self.hold.wait()
+        for part in self._parts():
+            await connection.chunk(part)
+        await connection.raw(b"0\r\n\r\n")
+
+    def _parts(self) -> list[bytes]:
+        role, pieces = piece(None, role="assistant"), [piece(text) for text in self.text]
+        if self.kind == "llama-swap":
+            role = frame({"choices": [{"delta": {"reasoning_content": "loading model..."}}]}) + role
+        whole = [role, *pieces, finish(), usage(9, len(self.text)), DONE]
+        faults = {
+            "error first": [role, OVERLOADED, DONE],
+            "bare line": [role, pieces[0], ROUTER_DIED],
+            "comments": [part for one in whole for part in (b": ping\n\n", one)],
+            "no usage": [role, *pieces, finish(), DONE],
+            "no done": whole[:-1],
+            "no reason": [role, *pieces, DONE],
+        }
+        return faults.get(self.fault, whole)
+
+
+async def _reply(connection: Connection, status: str, body: object) -> None:
+    data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    await connection.plain(status, data, "Connection: close\r\n")
+
+
+@asynccontextmanager
+async def chat_double(kind: str, **given: object) -> AsyncIterator[ChatDouble]:
+    """A running double."""
+    double = ChatDouble(kind, **given)  # type: ignore[arg-type]
+    async with playing(double) as wire:
+        double.url = wire.url
+        yield double
