@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -12,8 +13,10 @@ import orjson
 import typer
 
 from app.cli.folder import settings_with_records
+from app.cli.json_output import write_json
 from app.cli.records import on_database
 from app.errors import InvalidInput, NotFound
+from app.legible import visible
 from app.settings.forms import parse_duration
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ Since = Annotated[str, typer.Option(help="Only those opened since: 24h, 30m.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 
 _SHOWN_OF_A_PROMPT = 60
+_MOVES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @battles.command("list")
@@ -115,7 +119,7 @@ def _story(battle: BattleRecord, answers: Mapping[int, AnswerRecord]) -> Iterato
     yield f"battle {battle.id}, {battle.status.value}, opened {battle.created_at:%Y-%m-%d %H:%M:%S} UTC"
     yield f"prompt: {battle.message}"
     for vote in battle.votes:
-        a, b = battle.contestants[vote.pair.a], battle.contestants[vote.pair.b]
+        a, b = visible(battle.contestants[vote.pair.a]), visible(battle.contestants[vote.pair.b])
         yield f"round {vote.round}: {a} against {b}: {vote.verdict.value}"
     for _, answer in sorted(answers.items()):
         times = ", ".join(
@@ -124,13 +128,18 @@ def _story(battle: BattleRecord, answers: Mapping[int, AnswerRecord]) -> Iterato
             if isinstance(value, float) and value
         )
         end = answer.error_code or answer.finish_reason
-        yield f"\n{answer.model} on {answer.host or 'no host'}: {end}, {answer.attempts} attempts; {times}"
+        yield f"\n{visible(answer.model)} on {answer.host or 'no host'}: {end}, {answer.attempts} attempts; {times}"
         yield answer.text
 
 
 def _write(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+    """Print a line; texts have line breaks and tabs, and no other way to move the cursor or turn the writing round."""
+    sys.stdout.write(f"{_MOVES.sub(_escaped, line)}\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _write_json(value: object) -> None:
-    sys.stdout.write(f"{orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()}\n")
+    write_json(orjson.dumps(value, option=orjson.OPT_INDENT_2))

@@ -10,6 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from app.cli.json_output import write_json
 from app.network.addresses import shown
 from app.settings.settings import ENV_FILE, Settings, load_settings, source_of
 
@@ -25,7 +26,7 @@ def config(as_json: AsJson = False) -> None:
     rows = list(rows_of(settings))
     if as_json:
         written = {name: {"value": value, "from": source} for name, value, source in rows}
-        sys.stdout.write(f"{orjson.dumps(written, option=orjson.OPT_INDENT_2).decode()}\n")
+        write_json(orjson.dumps(written, option=orjson.OPT_INDENT_2))
         return
     width = max(len(name) for name, _, _ in rows)
     for name, value, source in rows:

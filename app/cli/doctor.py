@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
+from app.cli.json_output import write_json
 from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
     """
     diagnosis = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
     if as_json:
-        sys.stdout.write(f"{orjson.dumps(diagnosis.to_dict(), option=orjson.OPT_INDENT_2).decode()}\n")
+        write_json(orjson.dumps(diagnosis.to_dict(), option=orjson.OPT_INDENT_2))
     else:
         from rich.console import Console
 

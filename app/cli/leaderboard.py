@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -11,7 +10,9 @@ import typer
 from rich.console import Console
 
 from app.cli.folder import settings_with_records
-from app.cli.leaderboard_tables import show_board, show_pairs, show_speed
+from app.cli.json_output import write_json
+from app.cli.leaderboard_tables import show_board
+from app.cli.pair_tables import show_pairs, show_speed
 from app.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def board(
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     body = asyncio.run(_body(settings_with_records(), query, speed=speed))
     if as_json:
-        sys.stdout.write(f"{body.decode()}\n")
+        write_json(body)
         return
     shown = orjson.loads(body)
     if speed:

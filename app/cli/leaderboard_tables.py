@@ -1,7 +1,6 @@
 """The leaderboard as tables for a terminal of any width: names are folded and never cut.
 
-Names are shown as they are if every character can be seen; others (blanks at the ends, line breaks, overrides of the
-direction of writing) are shown as escapes, for a name must not pass for another or draw over the board.
+Names are shown as ``app.legible.visible`` makes them: a name must not pass for another or draw over the board.
 """
 
 from __future__ import annotations
@@ -12,18 +11,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.legible import visible
+
 WIDE = 110
 """Columns of a terminal from which on the board shows bars, battles, wins and notes of their own."""
 
+_ASCII = str.maketrans({"─": "-", "●": "o", "←": "<", "→": ">", "…": ".."})
+_ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+"""``box.SIMPLE`` without its signs; rich puts one with edges in its place, which is wider than the terminal."""
 _BAR = 25
 _NARROWEST_BAR = 8
-_LONGEST_NAME = 28
-_TAKEN, _TAKEN_WIDE = 52, 84
-"""Columns that everything but names and bars takes."""
+_LONGEST_NAME, _SHORTEST_NAME = 28, 16
+_GAP = 2
+_ANY_WIDTH = 10_000
 
 EXPLAINED = {
     "rank": "the places that the votes leave open; none without votes enough",
@@ -41,20 +46,14 @@ Body = dict[str, Any]
 Row = dict[str, Any]
 
 
-def visible(name: str) -> str:
-    """The name with what can't be seen as escapes, in quotes where blanks would mislead."""
-    seen = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
-    return seen if seen and seen == seen.strip() and "  " not in seen else f'"{seen}"'
-
-
 def show_board(console: Console, body: Body, *, explain: bool) -> None:
     """Print what can be said of the first place, the rows, and how they came about."""
     if not body["leaderboard"]:
         console.print(f"No votes of ended battles {_so_far(body['counts'])}.", highlight=False)
         return
     for line in (_conclusion(body["finding"]), *(warning["sentence"] for warning in body["warnings"])):
-        console.print(escape(_line(line)), highlight=False)
-    console.print(_table(body["leaderboard"], console.width))
+        console.print(escape(printable(line)), highlight=False)
+    console.print(_table(body["leaderboard"], console, _bar_width(body["leaderboard"], console)))
     for line in _provenance(body):
         console.print(escape(line), highlight=False)
     if explain:
@@ -66,7 +65,8 @@ def _so_far(counts: Mapping[str, Any]) -> str:
     return f"count here{_left_out(counts)}" if counts["left_out"] else "yet"
 
 
-def _line(sentence: str) -> str:
+def printable(sentence: str) -> str:
+    """The sentence with what can't be seen as escapes."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in sentence)
 
 
@@ -78,11 +78,17 @@ def _conclusion(finding: Mapping[str, Any]) -> str:
     return f"{finding['sentence']} {votes} would put {finding['flips_to']} first."
 
 
-def _table(rows: Sequence[Row], width: int) -> Table:
-    wide, bar = width >= WIDE, _bar_width(rows, width)
-    table = Table(box=box.SIMPLE, padding=(0, 1), collapse_padding=True)
+def bare_table(console: Console) -> Table:
+    """A table without columns, of signs that the terminal can write."""
+    return Table(box=_ASCII_BOX if console.options.ascii_only else box.SIMPLE, padding=(0, 1), collapse_padding=True)
+
+
+def _table(rows: Sequence[Row], console: Console, bar: int) -> Table:
+    """The rows; ``bar`` is how wide the bars are, 0 for none."""
+    wide = console.width >= WIDE
+    table = bare_table(console)
     table.add_column("rank", no_wrap=True)
-    table.add_column("model", overflow="fold", min_width=16)
+    table.add_column("model", overflow="fold", min_width=_SHORTEST_NAME)
     for heading in ("rating", "interval"):
         table.add_column(heading, justify="right", no_wrap=True)
     if bar:
@@ -93,14 +99,17 @@ def _table(rows: Sequence[Row], width: int) -> Table:
         table.add_column("notes", overflow="fold")
     scale = _Scale.of(rows, bar)
     for row in rows:
-        table.add_row(*_cells(row, scale, wide=wide), style="dim" if row["provisional"] else "")
+        cells = _cells(row, scale, wide=wide)
+        shown = [cell.translate(_ASCII) for cell in cells] if console.options.ascii_only else cells
+        table.add_row(*shown, style="dim" if row["provisional"] else "")
     return table
 
 
-def _bar_width(rows: Sequence[Row], width: int) -> int:
+def _bar_width(rows: Sequence[Row], console: Console) -> int:
     """What is left for bars beside names of usual length; 0 where that is too little to see anything."""
-    longest = min(max(len(visible(row["display_name"])) for row in rows), _LONGEST_NAME)
-    left = min(width - longest - (_TAKEN_WIDE if width >= WIDE else _TAKEN), _BAR)
+    bare = console.measure(_table(rows, console, 0), options=console.options.update(max_width=_ANY_WIDTH)).maximum
+    folded = max(max(cell_len(row["display_name"]) for row in rows) - _LONGEST_NAME, 0)
+    left = min(console.width - bare + folded - _GAP, _BAR)
     return left if left >= _NARROWEST_BAR else 0
 
 
@@ -125,7 +134,7 @@ class _Scale:
 
 
 def _cells(row: Row, scale: _Scale, *, wide: bool) -> list[str]:
-    name, notes = escape(visible(row["display_name"])), ", ".join(_notes(row))
+    name, notes = escape(row["display_name"]), ", ".join(_notes(row))
     if not wide and notes:
         name = f"{name}\n[dim]{escape(notes)}[/dim]"
     rated = row["wins"] + row["losses"] + row["ties"]
@@ -221,7 +230,7 @@ def _filters(method: Mapping[str, Any]) -> str:
         "with": " and ".join(method["admitted"]),
         "since": None if since is None else f"{datetime.fromtimestamp(since, UTC):%Y-%m-%d}",
     }
-    parts = [f"{name} {_line(value)}" for name, value in kinds.items() if value]
+    parts = [f"{name} {printable(value)}" for name, value in kinds.items() if value]
     return f"Only {', '.join(parts)}; " if parts else "All votes; "
 
 
@@ -250,50 +259,3 @@ def _effect(name: str, size: Mapping[str, Any]) -> str:
     if size["lower"] is None:
         return f"{seat}: unknown."
     return f"{seat}: {size['elo']:+.0f} points ({size['lower']:+.0f} … {size['upper']:+.0f})."
-
-
-def show_pairs(console: Console, body: Body) -> None:
-    """Print the record of each pair, and what the ratings expect of it."""
-    if not body["head_to_head"]:
-        console.print("No votes of ended battles yet.")
-        return
-    for warning in body["warnings"]:
-        console.print(escape(_line(warning["sentence"])), highlight=False)
-    table = Table(box=box.SIMPLE, padding=(0, 1), collapse_padding=True)
-    for heading in ("model", "against"):
-        table.add_column(heading, overflow="fold", min_width=10)
-    for heading in ("won", "lost", "tied", "bad", "share", "expected", "off"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for pair in body["head_to_head"]:
-        table.add_row(*(escape(visible(pair[side])) for side in ("model", "opponent")), *_figures(pair))
-    console.print(table)
-    console.print("share: wins and half the ties; off: its distance from what the ratings expect, in standard errors")
-
-
-def _figures(pair: Mapping[str, Any]) -> list[str]:
-    counts = [str(pair[name]) for name in ("wins", "losses", "ties", "both_bad")]
-    shares = ["" if pair[name] is None else f"{100 * pair[name]:.0f} %" for name in ("share", "expected")]
-    return [*counts, *shares, "" if pair["surprise"] is None else f"{pair['surprise']:+.1f}"]
-
-
-def show_speed(console: Console, body: Body) -> None:
-    """Print how fast each model writes on each host."""
-    if not body["speed"]:
-        console.print("No answers of ended battles yet.")
-        return
-    table = Table("model", "host", caption="seconds to the first token; tokens a second", caption_justify="left")
-    for column in table.columns:
-        column.overflow = "fold"
-    for heading in ("answers", "cold", "ttft p50", "ttft p95", "warm p50", "warm p95", "tok/s p50", "tok/s p95"):
-        table.add_column(heading, justify="right")
-    for row in body["speed"]:
-        ttft = (row[f"{which}ttft_s_{share}"] for which in ("", "warm_") for share in ("p50", "p95"))
-        rate = (row["tokens_per_s_p50"], row["tokens_per_s_p95"])
-        numbers = (*(_measured(figure, 2) for figure in ttft), *(_measured(figure, 1) for figure in rate))
-        names = (escape(visible(row["model"])), escape(visible(row["host"])))
-        table.add_row(*names, str(row["answers"]), str(row["cold_answers"]), *numbers)
-    console.print(table)
-
-
-def _measured(figure: float | None, digits: int) -> str:
-    return "" if figure is None else f"{figure:.{digits}f}"

@@ -6,11 +6,11 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
 import typer
 
@@ -21,6 +21,8 @@ from app.settings.forms import parse_duration
 from app.settings.settings import Settings
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from app.database.database import Database
     from app.records.imports.importer import Imported, Taking
 
@@ -115,8 +117,10 @@ def import_(
 async def _known_already(database: Database, file: Path, taking: Taking) -> Imported | None:
     """A warning if the same lines were imported before under another name, in any order; else None."""
     from app.records.imports.importer import contents_of
-    from app.records.imports.sources import sources_of
+    from app.records.imports.sources import any_source, sources_of
 
+    if not await any_source(database):
+        return None  # nothing can be known, and to read the file for that takes as long as a third of the import
     with _read(file) as lines:
         contents, done = contents_of(lines, taking)
     twins = await sources_of(database, contents) if contents else ()
@@ -129,16 +133,22 @@ async def _known_already(database: Database, file: Path, taking: Taking) -> Impo
 
 def _tell(done: Imported) -> None:
     """Say what became of the lines; exit with 1 if some were refused."""
-    _say(f"{done.added} votes were added, {done.known} were known already, {done.refused} lines were refused.")
+    known = "1 was" if done.known == 1 else f"{done.known:,} were"
+    _say(f"{_were(done.added, 'vote')} added, {known} known already, {_were(done.refused, 'line')} refused.")
     if done.not_blind:
-        _say(
-            f"{done.not_blind} votes were left out: their voters saw the names (anony: false); --not-blind takes them."
-        )
+        seen = "their voters saw the names (anony: false); --not-blind takes them"
+        _say(f"{_were(done.not_blind, 'vote')} left out: {seen}.")
     if done.both_bad:
-        _say(f"{done.both_bad} votes were left out: both answers were bad.")
+        _say(f"{_were(done.both_bad, 'vote')} left out: both answers were bad.")
     if done.refused:
         shown = "\n".join(done.faults) + ("\n…" if done.refused > len(done.faults) else "")
-        raise InvalidInput(f"{done.refused} lines are no votes; correct them and import the file again:\n{shown}")
+        many = f"{done.refused:,} lines are no votes; correct them"
+        what = "1 line is no vote; correct it" if done.refused == 1 else many
+        raise InvalidInput(f"{what} and import the file again:\n{shown}")
+
+
+def _were(count: int, noun: str) -> str:
+    return f"1 {noun} was" if count == 1 else f"{count:,} {noun}s were"
 
 
 def forget(session: Session = "", older_than: Older = "") -> None:
@@ -222,16 +232,19 @@ def _standard_output() -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _read(file: Path) -> Iterator[IO[bytes]]:
+def _read(file: Path) -> Iterator[Iterable[bytes]]:
+    """The lines of a file, in UTF-8."""
+    from app.records.imports.encoding import lines_of
+
     if file == _STANDARD:
-        yield sys.stdin.buffer
+        yield lines_of(cast("BufferedReader", sys.stdin.buffer))
         return
     try:
         source = file.open("rb")
     except OSError as error:
         raise InvalidInput(f"{file} can't be read ({error.strerror})") from None
     with source:
-        yield source
+        yield lines_of(source)
 
 
 def _say(sentence: str) -> None:

@@ -15,6 +15,7 @@ from app.battle.battle import Verdict
 from app.database.database import Database
 from app.hosts.names import same_model
 from app.leaderboard.query import LeaderboardQuery
+from app.legible import visible
 from app.ranking.board import ModelCard
 from app.ranking.clusters import Clustering
 from app.ranking.speed import AnswerTiming
@@ -164,7 +165,9 @@ class _Gathering:
             rows=tuple(self._rows),
             timings=tuple(self._timings),
             contestants={label: _contestant(*who, known) for label, who in self._judged.items()},
-            cards=tuple(ModelCard(label, label, _retired(name, current)) for label, (name, _) in self._judged.items()),
+            cards=tuple(
+                ModelCard(label, visible(label), _retired(name, current)) for label, (name, _) in self._judged.items()
+            ),
             verdicts=self._verdicts,
             usage=self._usage,
             categories=self._categories,

@@ -10,10 +10,13 @@ import orjson
 import pytest
 from rich.console import Console
 
-from app.cli.leaderboard_tables import EXPLAINED, show_board, show_pairs, visible
+from app.cli.leaderboard_tables import EXPLAINED, show_board
+from app.cli.pair_tables import show_pairs
 from app.leaderboard.bodies import board_body
 from app.leaderboard.gather import BoardContestant, Gathered
 from app.leaderboard.query import LeaderboardQuery
+from app.legible import visible
+from app.ranking.board import ModelCard
 from app.ranking.votes import JudgedPair
 from tests.ranking.golden import votes
 
@@ -25,7 +28,11 @@ def printed(
 ) -> str:
     """What a terminal of ``width`` columns shows."""
     names = {name for row in rows for name in (row.model_a, row.model_b)}
-    gathered = Gathered(tuple(rows), contestants={name: BoardContestant(name, None, None, None) for name in names})
+    gathered = Gathered(
+        tuple(rows),
+        contestants={name: BoardContestant(name, None, None, None) for name in names},
+        cards=tuple(ModelCard(name, visible(name)) for name in sorted(names)),
+    )
     body = orjson.loads(board_body(gathered, LeaderboardQuery.of(**query)))
     console = Console(file=StringIO(), width=width)
     if pairs:
@@ -169,3 +176,13 @@ def test_names_that_can_not_be_seen_are_shown_as_escapes(name: str, shown: str) 
     assert shown in text
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("width", [72, 80, 100, 110, 120])
+@pytest.mark.parametrize("name", ["x", "a-name-of-usual-length:8b"])
+def test_no_column_is_cut(width: int, name: str) -> None:
+    rows = [JudgedPair(name, "other", row.verdict) for row in votes("a b 12000")]
+    lines = printed(rows, width).splitlines()
+    head = next(line for line in lines if "P(best)" in line)
+    assert re.search(r" votes ", head)
+    assert sum(re.search(r" 12000 ", line) is not None for line in lines) == 2

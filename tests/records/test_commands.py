@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -46,7 +47,7 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.C
             for name, value in ({"ARENA_DATA_DIR": str(tmp_path), "ARENA_SECRET": "s"} | settings).items():
                 patched.setenv(name, value)
             patched.setattr(sys, "argv", ["arena", *words])
-            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+            patched.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(cast("io.RawIOBase", io.BytesIO(given)))))
             with pytest.raises(SystemExit) as left:
                 main()
         return Ran(int(left.value.code or 0), *capfdbinary.readouterr())
@@ -133,12 +134,34 @@ def test_an_import_tells_what_it_refused_and_left_out(arena: Arena, tmp_path: Pa
 
     assert refused.returncode == 2
     assert refused.stdout.splitlines() == [
-        b"1 votes were added, 0 were known already, 1 lines were refused.",
-        b"1 votes were left out: their voters saw the names (anony: false); --not-blind takes them.",
-        b"1 votes were left out: both answers were bad.",
+        b"1 vote was added, 0 were known already, 1 line was refused.",
+        b"1 vote was left out: their voters saw the names (anony: false); --not-blind takes them.",
+        b"1 vote was left out: both answers were bad.",
     ]
     assert b"line 4: verdict: " in refused.stderr
-    assert arena("import", "votes.jsonl", "--both-bad", "tie").stdout.startswith(b"1 votes were added, 1 were known")
+    assert arena("import", "votes.jsonl", "--both-bad", "tie").stdout.startswith(b"1 vote was added, 1 was known")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
+def test_a_file_is_read_in_the_encoding_that_its_byte_order_mark_tells(
+    arena: Arena, tmp_path: Path, encoding: str
+) -> None:
+    arena("migrate")
+    (lines,) = jsonl(tmp_path, "votes.jsonl", ("größer", "kleiner", "model_a"))
+    lines = lines.encode().decode("unicode_escape")
+    assert arena("import", "-", given=lines.encode(encoding)).stdout.startswith(b"1 vote was added")
+    (vote,) = arena("export").stdout.splitlines()
+    assert json.loads(vote)["model_a"] == "größer"
+
+
+def test_utf_16_without_a_mark_is_refused_with_what_to_do(arena: Arena, tmp_path: Path) -> None:
+    arena("migrate")
+    (lines,) = jsonl(tmp_path, "votes.jsonl", ("x", "y", "model_a"))
+    (tmp_path / "votes.jsonl").write_bytes(lines.encode("utf-16-le"))
+    refused = arena("import", "votes.jsonl")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(b"arena: this is no UTF-8 but most likely UTF-16 without a byte order mark; ")
+    assert b"iconv -f UTF-16LE -t UTF-8" in refused.stderr
 
 
 def test_formats_and_switches_can_be_chosen(arena: Arena, books: Path) -> None:

@@ -247,9 +247,10 @@ async def test_an_array_is_refused_with_what_to_do(database: Database) -> None:
 
 
 async def test_a_character_that_no_database_holds_is_replaced(database: Database) -> None:
-    await import_lines(database, jsonl({"model_a": "x\0", "model_b": "y", "winner": "tie", "language": "\0"}))
+    vote = {"model_a": "x", "model_b": "y", "winner": "tie", "voter": "v\0", "language": "\0"}
+    await import_lines(database, jsonl(vote))
     [line] = await lines_of(database)
-    assert (json.loads(line)["model_a"], json.loads(line)["language"]) == ("x\ufffd", "\ufffd")
+    assert (json.loads(line)["voter"], json.loads(line)["language"]) == ("v\ufffd", "\ufffd")
 
 
 async def test_a_battle_that_still_ran_is_taken_as_stopped(ledger: Ledger, database: Database) -> None:
@@ -273,6 +274,13 @@ async def test_a_battle_that_still_ran_is_taken_as_stopped(ledger: Ledger, datab
         (b'{"model_a": "x", "model_b": "y", "winner": "x"}', "line 3: verdict: "),
         (b'{"model_a": "x", "model_b": "x", "winner": "tie"}', "line 3: the line: .*two models"),
         (b'{"model_b": "x", "winner": "tie"}', "line 3: model_a: Field required"),
+        (b'{"model_a": "  ", "model_b": "y", "winner": "tie"}', 'line 3: model_a: "  " has line breaks, invisible'),
+        (b'{"model_a": "x", "model_b": "y\\nz", "winner": "tie"}', r"line 3: model_b: y\\nz has line breaks"),
+        (b'{"model_a": "x", "model_b": "\\u202ey", "winner": "tie"}', r"line 3: model_b: \\u202ey has line breaks"),
+        (
+            b'{"battle": {"contestants": ["x", " y"]}, "model_a": "x", "model_b": "z", "winner": "tie"}',
+            'line 3: battle.contestants.1: " y" has line breaks',
+        ),
         (b'{"model_a": "x", "model_b": "y", "winner": "tie", "voted_at": "today"}', "line 3: voted_at: "),
     ],
 )

@@ -8,21 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from app.battle.battle import Verdict
 from app.battle.feedback import Feedback, Reason, in_order
 from app.errors import InvalidInput
+from app.legible import is_plain_name, visible
 from app.records.export.formats import WINNERS
 from app.records.languages import language_code
 from app.records.style import AnswerStyle
 
 _SPELLINGS = {spelled: verdict for verdict, spelled in WINNERS.items()} | {"both_bad": Verdict.BOTH_BAD}
 
-Name = Annotated[str, Field(min_length=1, max_length=500)]
+
+@lru_cache(maxsize=4096)
+def _plain_name(name: str) -> str:
+    if not is_plain_name(name):
+        raise ValueError(
+            f"{visible(name)} has line breaks, invisible signs, overrides of direction or stray blanks and could pass "
+            "for another model; write the name without them"
+        )
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_name)]
 Moment = AwareDatetime | None
 Raw = dict[str, Any]
 """A line's JSON object."""
@@ -200,7 +222,7 @@ def read_vote(raw: Raw, number: int) -> VoteLine:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise _refusal(number, where, first["msg"]) from None
+        raise _refusal(number, where, first["msg"].removeprefix("Value error, ")) from None
     except (ValueError, OverflowError, OSError) as error:
         raise _refusal(number, "tstamp", f"is no time in Unix seconds ({error})") from None
 

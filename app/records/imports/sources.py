@@ -49,6 +49,11 @@ async def is_known(database: Database, source: str) -> bool:
     return await database.read(lambda c: c.execute(_SOURCE, {"source": source}).first()) is not None
 
 
+async def any_source(database: Database) -> bool:
+    """Whether there is a source whose contents are known."""
+    return await database.read(lambda c: c.execute(_NEWEST).first() is not None)
+
+
 async def sources_of(database: Database, contents: str) -> tuple[str, ...]:
     """The sources that have brought exactly the lines whose contents add up to this; none if there are none such.
 
