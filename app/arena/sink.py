@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Generic, Literal
 
 import structlog
 
 from app.arena.document import Document
-from app.arena.guard import Guard, GuardedWriter
-from app.arena.store import Store
+from app.arena.guard import Guard
+from app.arena.states import D
+from app.arena.store import LogStore, Store
 from app.arena.writer import AnswerWriter, BatchWriter
 from app.backends.base import GenerationRequest
 from app.battle.rules import lost_without
 from app.scheduling.job import Job
-from app.scheduling.ports import Finish
+from app.scheduling.ports import Attempt, Finish
 
 log = structlog.get_logger(__name__)
 
-#: Builds what a model is asked: (document, model) -> request.
-RequestOf = Callable[[Document, str], GenerationRequest]
 
+class LogSink(Generic[D]):
+    """Begins answers and shows why they wait; ``ended`` is called with the id of what an answer that ended is of.
 
-class ArenaSink:
-    """Begins answers, shows why they wait, and reconciles their battles when they have ended."""
+    ``request_of`` builds what a model is asked: (document, model) -> request.
+    """
 
     def __init__(
         self,
-        store: Store,
+        store: LogStore[D],
         writer: BatchWriter,
-        request_of: RequestOf,
-        reconcile: Callable[[str], Awaitable[None]],
-        guard: Guard | None = None,
+        request_of: Callable[[D, str], GenerationRequest],
+        ended: Callable[[str], Awaitable[None]],
     ) -> None:
         self._store = store
         self._writer = writer
         self._request_of = request_of
-        self._reconcile = reconcile
-        self._guard = guard or Guard()
+        self._ended = ended
 
-    async def begin(self, job: Job, token: int, host: str) -> AnswerWriter | GuardedWriter | None:
-        """Open an attempt; None when nothing is to be written (finished, ended or gone: reconcile it)."""
+    async def begin(self, job: Job, token: int, host: str) -> Attempt | None:
+        """Open an attempt; None when nothing is to be written (finished, ended or gone: see to it)."""
         begun = await self._store.begin(job.battle, job.answer, token, host)
         log.debug("answer_begun", battle=job.battle, answer=job.answer, host=host, token=token, status=begun.status)
         if begun.status == "stale":
@@ -50,9 +49,10 @@ class ArenaSink:
         # The driver writes each answer in a task of its own: its lines bear the id of the request that asked for it.
         structlog.contextvars.bind_contextvars(request_id=begun.document.request_id)
         request = self._request_of(begun.document, job.model)
-        return await self._guard.wrap(
-            AnswerWriter(self._writer, job.battle, job.answer, token, begun.name, request), job
-        )
+        return await self._guarded(AnswerWriter(self._writer, job.battle, job.answer, token, begun.name, request), job)
+
+    async def _guarded(self, writer: AnswerWriter, job: Job) -> Attempt:  # noqa: ARG002 - for those who guard
+        return writer
 
     def _fenced_off(self, job: Job, token: int, name: str) -> AnswerWriter:
         """A newer owner writes this answer: the job is its own, so this attempt is over and nothing is removed."""
@@ -73,6 +73,28 @@ class ArenaSink:
         """Show viewers why the answer is not being written yet."""
         self._writer.show_state(job.battle, job.answer, state, place, eta_s)
 
+    async def ended(self, job: Job) -> None:
+        """See to what the answer is of: a battle is reconciled."""
+        await self._ended(job.battle)
+
+
+class ArenaSink(LogSink[Document]):
+    """The answers of battles; a guard reads along, and ``reconcile`` is called for each that has ended."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: BatchWriter,
+        request_of: Callable[[Document, str], GenerationRequest],
+        reconcile: Callable[[str], Awaitable[None]],
+        guard: Guard | None = None,
+    ) -> None:
+        super().__init__(store, writer, request_of, reconcile)
+        self._guard = guard or Guard()
+
+    async def _guarded(self, writer: AnswerWriter, job: Job) -> Attempt:
+        return await self._guard.wrap(writer, job)
+
     async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
         """Whether the battle would end without a verdict if this answer failed, beside the ``condemned`` ones."""
         state = await self._store.state(job.battle)
@@ -80,7 +102,3 @@ class ArenaSink:
             return False
         failed = {entry for entry, answer in enumerate(state.answers) if answer.finish == "error"}
         return lost_without(state.document.battle, {*failed, *condemned, job.answer})
-
-    async def ended(self, job: Job) -> None:
-        """Reconcile the job's battle."""
-        await self._reconcile(job.battle)

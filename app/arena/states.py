@@ -51,6 +51,11 @@ class Logged(Protocol):
         """How many answers it has, from its beginning on."""
         ...
 
+    @property
+    def request_id(self) -> str:
+        """That of the request which asked for it, for the log; empty when it is not known any more."""
+        ...
+
 
 D = TypeVar("D", bound=Logged)
 

@@ -31,10 +31,11 @@ FinishReason = Literal["stop", "length"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of the conversation that a model gets."""
+    """One turn of the conversation that a model gets; ``images`` are base64, and only models with vision take any."""
 
     role: Literal["system", "user", "assistant"]
     content: str
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,15 @@ class GenerationOptions:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """Everything a backend needs to write one answer."""
+    """Everything a backend needs to write one answer.
+
+    ``output`` is what the answer has to be: ``"json"``, a JSON schema, or None for text.
+    """
 
     model: str
     messages: tuple[Message, ...]
     options: GenerationOptions = GenerationOptions()
+    output: Literal["json"] | dict[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from app.arena.sweeper import Sweeper
 from app.arena.viewing import Viewing
 from app.arena.writer import BatchWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
+from app.completions.completions import Completions, completion_store
+from app.completions.sink import CompletionSink, SinkByKind
 from app.database.address import ignored_words
 from app.database.clock import DatabaseClock
 from app.database.database import Database
@@ -212,8 +214,13 @@ class ArenaProcess:
         names = [table.name for table in settings.categories]
         self._boards = LeaderboardCache(redis, database, self._contestants, categories=names, clock=clock.time)
         self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
-        sink = ArenaSink(
-            self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
+        completions = completion_store(redis)
+        self._completions = Completions(redis, completions, self._hub, self._hosting.router)
+        sink = SinkByKind(
+            ArenaSink(
+                self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
+            ),
+            CompletionSink(completions, self._writer, self._completions.close),
         )
         self.drivers = self._hosting.drivers(sink)
 

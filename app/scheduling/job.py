@@ -7,11 +7,12 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """Who goes first: what a viewer waits for, then what he may want next, then batches."""
+    """Who goes first: what a viewer waits for, what he may want next, answers without a battle, then batches."""
 
     INTERACTIVE = 0
     PREFETCH = 1
-    BATCH = 2
+    DIRECT = 2
+    BATCH = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,10 @@ class OllamaBackend:
         options = request.options
         if options.think and _key(request.model) in self._without_thinking:
             options = replace(options, think=False)
-        return orjson.dumps(chat_body(request.model, request.messages, options, stream=True))
+        question = chat_body(request.model, request.messages, options, stream=True)
+        if request.output is not None:
+            question["format"] = request.output
+        return orjson.dumps(question)
 
 
 def _key(name: str) -> str:

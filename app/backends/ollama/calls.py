@@ -91,13 +91,18 @@ def chat_body(
     """
     body: dict[str, object] = {
         "model": model,
-        "messages": [{"role": message.role, "content": message.content} for message in messages],
+        "messages": [_turn(message) for message in messages],
         "stream": stream,
         "options": _options(options),
     }
     if options.think is False or (options.think and messages):  # a load that asks for thinking may be refused
         body["think"] = options.think
     return body
+
+
+def _turn(message: Message) -> dict[str, object]:
+    turn: dict[str, object] = {"role": message.role, "content": message.content}
+    return turn | {"images": list(message.images)} if message.images else turn
 
 
 def _options(options: GenerationOptions) -> dict[str, object]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import orjson
 
-from app.backends.base import GenerationOptions, GenerationRequest
+from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.backends.openai.profiles import Profile
 
 TOP_P = 1.0
@@ -51,13 +52,29 @@ def chat_body(request: GenerationRequest, profile: Profile) -> bytes:
     """
     body: dict[str, object] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "messages": [_turn(message) for message in request.messages],
         "stream": True,
         **sent_options(request.options, profile).sent,
     }
     if profile.usage:
         body["stream_options"] = {"include_usage": True}
+    if request.output is not None:
+        body["response_format"] = _format(request.output)
     return orjson.dumps(body)
+
+
+def _turn(message: Message) -> dict[str, object]:
+    if not message.images:
+        return {"role": message.role, "content": message.content}
+    # The type is a guess: servers look at the bytes themselves.
+    images = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{one}"}} for one in message.images]
+    return {"role": message.role, "content": [{"type": "text", "text": message.content}, *images]}
+
+
+def _format(output: Literal["json"] | dict[str, object]) -> dict[str, object]:
+    if output == "json":
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": output, "strict": True}}
 
 
 def _thinking(think: bool | str | None, profile: Profile) -> dict[str, object] | None:

@@ -1,0 +1,23 @@
+"""What a log's frames say, for those who read a log to pass its texts on in another protocol. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import orjson
+
+
+class Logged(NamedTuple):
+    """One event: its name and its data."""
+
+    name: str
+    data: dict[str, Any]
+
+
+def events_in(frames: bytes) -> Iterator[Logged]:
+    """The events of whole SSE frames as the hub makes them, in order; comments and ``retry`` are left out."""
+    for frame in frames.split(b"\n\n"):
+        fields = dict(line.split(b": ", 1) for line in frame.split(b"\n") if b": " in line)
+        if b"event" in fields:
+            yield Logged(fields[b"event"].decode(), orjson.loads(fields[b"data"]))

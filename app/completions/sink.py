@@ -1,0 +1,56 @@
+"""Where drivers write completions, and the sink that tells them from battles."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from app.arena.sink import LogSink
+from app.arena.store import LogStore
+from app.arena.writer import BatchWriter
+from app.completions.completion import Completion, is_completion
+from app.scheduling.job import Job
+from app.scheduling.ports import AnswerSink, Attempt, Finish
+
+
+class CompletionSink(LogSink[Completion]):
+    """Begins completions and shows why they wait; ``ended`` is called with the id of one whose answer has ended."""
+
+    def __init__(
+        self, store: LogStore[Completion], writer: BatchWriter, ended: Callable[[str], Awaitable[None]]
+    ) -> None:
+        super().__init__(store, writer, lambda completion, _: completion.request, ended)
+
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:  # noqa: ARG002 - the Protocol's
+        """Nobody else waits for it; whoever does has read its beginning, which can't be taken back."""
+        return False
+
+
+class SinkByKind:
+    """``app.scheduling.ports.AnswerSink`` over that of battles and that of completions, by the job's id."""
+
+    def __init__(self, battles: AnswerSink, completions: AnswerSink) -> None:
+        self._battles, self._completions = battles, completions
+
+    def _of(self, job: Job) -> AnswerSink:
+        return self._completions if is_completion(job.battle) else self._battles
+
+    async def begin(self, job: Job, token: int, host: str) -> Attempt | None:
+        """Open an attempt; None: nothing is to be written."""
+        return await self._of(job).begin(job, token, host)
+
+    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:
+        """End an answer that can't be begun."""
+        await self._of(job).fail(job, token, host, finish)
+
+    async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
+        """Show why the answer is not being written yet."""
+        await self._of(job).show(job, state, place, eta_s)
+
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
+        """Whether everything would be lost with this answer."""
+        return await self._of(job).is_needed(job, condemned)
+
+    async def ended(self, job: Job) -> None:
+        """Act on the job's end."""
+        await self._of(job).ended(job)
