@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any
 
@@ -69,4 +69,29 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Cancel all tasks and wait for them."""
+        await cancel_and_wait(*self._tasks)
+
+
+class Background:
+    """Short tasks that nobody waits for, such as what has to be done for a reader who has left.
+
+    Whoever is cancelled can't wait for anything more; what he starts here is done nevertheless.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Run ``work``; what it raises is logged."""
+        task = asyncio.create_task(work(), name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task_crashed", task=task.get_name(), error=repr(error), exc_info=error)
+
+    async def aclose(self) -> None:
+        """Cancel what is still running and wait for it."""
         await cancel_and_wait(*self._tasks)

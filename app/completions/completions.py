@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Literal, cast
 
 import structlog
@@ -28,7 +29,7 @@ from app.battle.events import Event, EventName
 from app.completions.completion import Completion, decode, encode, new_completion_id
 from app.completions.events import Logged, events_in
 from app.scheduling.job import Job, Priority
-from app.tasks import cancel_and_wait
+from app.tasks import Background
 from app.timing.stopwatch import Timing
 
 RUNNING_TTL = timedelta(hours=1)
@@ -104,7 +105,7 @@ class Completions:
         self._hub = hub
         self._dispatcher = dispatcher
         self._clock = clock
-        self._giving_up: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def start(self, request: GenerationRequest, digest: str | None = None) -> str:
         """Queue an answer and return its id; ``digest`` is what ``repeated`` finds it by for a minute.
@@ -185,9 +186,7 @@ class Completions:
 
     def give_up(self, id_: str) -> None:
         """Cancel a completion that nobody reads any more, in the background; nothing if it has ended."""
-        task = asyncio.create_task(self._given_up(id_), name=f"give up {id_}")
-        self._giving_up.add(task)
-        task.add_done_callback(self._giving_up.discard)
+        self._background.start(partial(self._given_up, id_), f"give up {id_}")
 
     async def _given_up(self, id_: str) -> None:
         try:
@@ -201,8 +200,7 @@ class Completions:
 
     async def aclose(self) -> None:
         """End what is being given up."""
-        for task in tuple(self._giving_up):
-            await cancel_and_wait(task)
+        await self._background.aclose()
 
     def _job(self, completion: Completion) -> Job:
         return Job(completion.id, 0, completion.request.model, Priority.DIRECT, self._clock())

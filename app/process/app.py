@@ -25,6 +25,7 @@ from app.arena.viewing import Viewing
 from app.arena.writer import BatchWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
 from app.completions.completions import Completions, completion_store
+from app.completions.quotas import Quotas
 from app.completions.sink import CompletionSink, SinkByKind
 from app.database.address import ignored_words
 from app.database.clock import DatabaseClock
@@ -56,6 +57,7 @@ from app.records.voters import secret_of
 from app.redis.client import check_redis, commands_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
 from app.scheduling.lease import HostLease
+from app.settings.api_keys import all_keys
 from app.settings.settings import Settings, load_settings
 from app.tasks import Supervisor
 from app.timing.time import Time
@@ -216,6 +218,7 @@ class ArenaProcess:
         self._sweeper = Sweeper(redis, self._store, ledger, self._reconciler)
         completions = completion_store(redis)
         self._completions = Completions(redis, completions, self._hub, self._hosting.router)
+        self._quotas = Quotas(redis, settings.arena_api_calls, settings.arena_api_per_minute)
         sink = SinkByKind(
             ArenaSink(
                 self._store, self._writer, self._request_of, self._reconciler.reconcile, Guard(settings.arena_leak)
@@ -296,6 +299,9 @@ class ArenaProcess:
             contestants=AvailableModels(self.roster, hosting.router),
             readiness=self.readiness,
             secret=secret_of(self._settings),
+            completions=self._completions,
+            quotas=self._quotas,
+            api_keys=all_keys(self._settings.arena_api_keys, self._settings.arena_api_keys_file),
             fleet=fleet,
             comparisons=partial(comparisons, self._database, EXPORT_CHUNK),
             addresses=self._addresses,
@@ -314,6 +320,8 @@ class ArenaProcess:
 
     async def aclose(self) -> None:
         """End what a call may have begun."""
+        await self._completions.aclose()
+        await self._quotas.aclose()
         await self._stores.aclose()
 
     async def _diagnose(self) -> Diagnosis:

@@ -35,6 +35,19 @@ class AvailableModels:
             raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
         return there
 
+    async def listed(self) -> tuple[str, ...]:
+        """Names of the models that can be asked now, however few; while Redis is unavailable, as this process saw."""
+        listed = self.roster.catalog.models
+        try:
+            return await self.router.written(listed)
+        except RedisError:
+            return listed
+
+    def sees(self, model: str) -> bool:
+        """Whether ``model`` takes images, as far as its host says; True where it does not say."""
+        found = [self.roster.installed(host, model) for host in self.router.hosts_of(model)]
+        return any(one is not None and (not one.capabilities or "vision" in one.capabilities) for one in found)
+
     async def room_for(self, models: Sequence[str]) -> None:
         """Make sure that the hosts' queues would take one answer of each model."""
         await self.router.room(models)

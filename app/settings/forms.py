@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from app.network.proxies import checked_proxies
+from app.settings.api_keys import ApiKey, parse_keys
 
 FOREVER = timedelta(days=73_000)
 """What is meant by a negative keep_alive: longer than the century from which on Ollama gets "for ever"."""
@@ -131,9 +132,11 @@ def _trouble_of_kind(value: object) -> str:
 
 def _split(value: object) -> object:
     """Turn a comma-separated line into a tuple of trimmed names."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+    return _parts(value) if isinstance(value, str) else value
+
+
+def _parts(line: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in line.split(",") if part.strip())
 
 
 def empty_is_none(value: object) -> object:
@@ -179,6 +182,13 @@ KeepAlive = Annotated[timedelta, BeforeValidator(parse_keep_alive)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
 Proxies = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(checked_proxies)]
+ApiKeys = Annotated[
+    tuple[ApiKey, ...],
+    NoDecode,
+    BeforeValidator(lambda value: parse_keys(_parts(value)) if isinstance(value, str) else value),
+    Field(repr=False),
+]
+"""Keys as digests: the keys themselves are forgotten where they are read."""
 Think = Annotated[bool | str, BeforeValidator(parse_think)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 OptionalPort = Annotated[Port | None, BeforeValidator(_port)]

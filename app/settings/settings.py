@@ -25,6 +25,7 @@ from app.errors import ConfigurationError
 from app.network.addresses import bracketed, host_and_port
 from app.settings.errors import sentence
 from app.settings.forms import (
+    ApiKeys,
     Duration,
     KeepAlive,
     Names,
@@ -122,6 +123,12 @@ class Settings(BaseSettings):
     arena_secret: Secret = ""
     arena_admin_key: Secret = ""
     arena_open: bool = False
+    arena_api_keys: ApiKeys = ()
+    arena_api_keys_file: UserPath | None = None
+    arena_api_calls: int = Field(default=8, ge=1)
+    arena_api_per_minute: int = Field(default=120, ge=1)
+    arena_api_max_tokens: int = Field(default=4096, ge=1)
+    arena_api_task_model: str = ""
     arena_cors_origins: Origins = ()
     arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
@@ -165,7 +172,9 @@ class Settings(BaseSettings):
     given: frozenset[str] | None = Field(default=None, validation_alias="[given]")
     """The settings that the environment and ``.env`` have, and ``.env`` if there is one; None: nobody looked."""
 
-    _blank = field_validator("arena_seed", "arena_config", "arena_retention", mode="before")(empty_is_none)
+    _blank = field_validator("arena_seed", "arena_config", "arena_retention", "arena_api_keys_file", mode="before")(
+        empty_is_none
+    )
 
     @field_validator("arena_data_dir", mode="before")
     @classmethod

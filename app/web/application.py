@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.web import documentation, legacy
 from app.web.api import battles, board_change, feedback, hosts
+from app.web.openai import chat, models
 from app.web.ops import health, metrics
 from app.web.page import routes as page
 from app.web.reference import routes as reference
@@ -59,7 +60,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_
         generate_unique_id_function=documentation.operation_id,
     )
     app.cors_origins = cors_origins
-    for room in (battles, board_change, feedback, legacy, hosts, metrics, health, page, reference):
+    for room in (battles, board_change, feedback, legacy, hosts, metrics, health, page, reference, models, chat):
         app.include_router(room.router, responses=ANY_ERROR)
     documentation.install(app)
     errors.install(app)

@@ -37,7 +37,7 @@ class BodyGate:
             return
         refusal = self._refusal(Headers(scope=scope))
         if refusal is not None and _has_route(scope):
-            await error_response(refusal)(scope, receive, send)
+            await error_response(refusal, scope["path"])(scope, receive, send)
             return
         await self._app(scope, self._counted(receive), send)
 

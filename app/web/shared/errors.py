@@ -20,12 +20,15 @@ from app.arena.lookup import UnknownBattle, UnknownSession
 from app.errors import ArenaError, Conflict, Unavailable
 from app.store_errors import redis_lost, redis_trouble
 from app.web.shared import refusals
+from app.web.shared.openai_errors import error_body, is_openai, openai_error
 from app.web.shared.validation import invalid_input
 
 
-def error_response(error: ArenaError) -> JSONResponse:
-    """Render an error of the arena; the log gets what the answer does not tell."""
+def error_response(error: ArenaError, path: str = "") -> JSONResponse:
+    """Render an error of the arena as the call at ``path`` does; the log gets what the answer does not tell."""
     refusals.note(error)
+    if is_openai(path):
+        return openai_error(error)
     body: dict[str, Any] = {"error": _sentence(error), "code": error.code}
     if error.field is not None:
         body["field"] = error.field
@@ -49,7 +52,7 @@ def redis_unavailable(error: RedisError) -> Unavailable:
     return redis_lost(redis_trouble(error))
 
 
-def _status_error(error: HTTPException) -> JSONResponse:
+def _status_error(error: HTTPException, path: str) -> JSONResponse:
     sentences = {
         404: ("not_found", "there is nothing at this path; /openapi.json lists what there is"),
         400: ("invalid_json", "the body is not valid JSON in UTF-8"),
@@ -57,6 +60,8 @@ def _status_error(error: HTTPException) -> JSONResponse:
         405: ("method_not_allowed", "this path does not take that method; the Allow header names those it takes"),
     }
     code, sentence = sentences.get(error.status_code, ("http_error", str(error.detail)))
+    if is_openai(path):
+        return JSONResponse(error_body(sentence, code, error.status_code), error.status_code, error.headers)
     return JSONResponse({"error": sentence, "code": code}, error.status_code, error.headers)
 
 
@@ -64,21 +69,21 @@ def install(app: FastAPI) -> None:
     """Register the handlers."""
 
     @app.exception_handler(ArenaError)
-    async def arena_error(_: Request, error: ArenaError) -> JSONResponse:
-        return error_response(error)
+    async def arena_error(request: Request, error: ArenaError) -> JSONResponse:
+        return error_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
-        return error_response(invalid_input(error))
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+        return error_response(invalid_input(error), request.url.path)
 
     @app.exception_handler(HTTPException)
-    async def status_error(_: Request, error: HTTPException) -> JSONResponse:
-        return _status_error(error)
+    async def status_error(request: Request, error: HTTPException) -> JSONResponse:
+        return _status_error(error, request.url.path)
 
     @app.exception_handler(ClientDisconnect)
     async def client_left(_: Request, __: ClientDisconnect) -> Response:
         return Response(status_code=400)  # nobody reads it, and it is no error of ours
 
     @app.exception_handler(RedisError)
-    async def redis_error(_: Request, error: RedisError) -> JSONResponse:
-        return error_response(redis_unavailable(error))
+    async def redis_error(request: Request, error: RedisError) -> JSONResponse:
+        return error_response(redis_unavailable(error), request.url.path)

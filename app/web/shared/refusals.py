@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from starlette.responses import JSONResponse
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.errors import ArenaError
 from app.logs.repeats import Seldom
 from app.store_errors import StoreLost
+from app.web.shared.openai_errors import error_body, is_openai
 
 UNEXPECTED = {"error": "something went wrong here; the log has the cause", "code": "internal"}
 PERIOD = timedelta(seconds=10)
@@ -77,7 +79,7 @@ class Refusals:
             self._unexpected(scope, error)
             if started:  # half an answer can't be taken back; the server cuts the connection
                 raise
-            await JSONResponse(UNEXPECTED, 500)(scope, receive, send)
+            await JSONResponse(_unexpected_body(scope["path"]), 500)(scope, receive, send)
         finally:
             _noted.reset(token)
 
@@ -103,3 +105,7 @@ class Refusals:
             left_out=left_out,
             exc_info=error if first else None,
         )
+
+
+def _unexpected_body(path: str) -> dict[str, Any]:
+    return error_body(UNEXPECTED["error"], UNEXPECTED["code"], 500) if is_openai(path) else dict(UNEXPECTED)

@@ -12,9 +12,12 @@ from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
+from app.completions.completions import Completions
+from app.completions.quotas import Quotas
 from app.leaderboard.cache import LeaderboardCache
 from app.metrics.voter_addresses import VoterAddresses
 from app.records.comparisons import Comparison
+from app.settings.api_keys import ApiKey
 from app.settings.settings import Settings
 from app.web.shared.fleet import Fleet
 
@@ -28,6 +31,14 @@ class Contestants(Protocol):
         Raises:
             Unavailable: fewer than two; the sentence says what is missing.
         """
+        ...
+
+    async def listed(self) -> Sequence[str]:
+        """Names of the models that can be asked now, however few."""
+        ...
+
+    def sees(self, model: str) -> bool:
+        """Whether ``model`` takes images, as far as its host says; True where it does not say."""
         ...
 
     def room_for(self, models: Sequence[str]) -> Awaitable[None]:
@@ -58,6 +69,9 @@ class Services:
     contestants: Contestants
     readiness: Callable[[], Awaitable[Readiness]]
     secret: bytes = field(repr=False)
+    completions: Completions
+    quotas: Quotas
+    api_keys: tuple[ApiKey, ...] = ()
     fleet: Fleet | None
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
     addresses: VoterAddresses = field(default_factory=VoterAddresses)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from redis.exceptions import RedisError
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
@@ -110,6 +111,28 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
         send_timeout=SEND_TIMEOUT_S,
         sep="\n",
     )
+
+
+async def unless_left(request: Request, answer: Coroutine[Any, Any, Response]) -> Response:
+    """The answer, which is given up when its reader leaves before it is there; the body has to be read by then.
+
+    Raises:
+        ClientDisconnect: he has left.
+    """
+    task = asyncio.create_task(answer, name=f"answer {request.url.path}")
+    leaving = asyncio.create_task(_left(request), name="watch the reader")
+    try:
+        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientDisconnect
+    finally:
+        await cancel_and_wait(task, leaving)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def patient_json(answer: Awaitable[dict[str, Any]], silence_s: float = WHITESPACE_AFTER_S) -> Response:

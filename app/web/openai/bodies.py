@@ -1,0 +1,211 @@
+"""What a chat completion is asked with, as far as it is understood; fields that are not known are left out.
+
+OpenAI's clients send whatever their version knows, so unlike in the native API an unknown field is no error. What is
+known and can't be done is one: it would change the answer without a word.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+
+from app.backends.base import Message
+from app.errors import InvalidInput
+from app.web.shared.fields import Text
+
+MOST_TURNS = 500
+LARGEST_SCHEMA = 64_000
+DEEPEST_SCHEMA = 32
+_IMAGE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,(?P<data>[A-Za-z0-9+/=\s]+)")
+
+Number = StrictFloat | StrictInt
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class ImageUrl(_Part):
+    """Where an image is; only ``data:`` addresses are taken."""
+
+    url: str
+
+
+class ContentPart(_Part):
+    """A part of a turn: a text or an image."""
+
+    type: str
+    text: str | None = None
+    image_url: ImageUrl | None = None
+
+
+class Turn(_Part):
+    """One turn of the conversation."""
+
+    role: str
+    content: str | list[ContentPart] | None = None
+
+
+class StreamOptions(_Part):
+    """What a stream has beside the text."""
+
+    include_usage: StrictBool = False
+
+
+class JsonSchema(_Part):
+    """The schema that an answer has to follow."""
+
+    definition: dict[str, Any] | None = Field(default=None, alias="schema")
+
+
+class ResponseFormat(_Part):
+    """What an answer has to be."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+class ChatBody(_Part):
+    """``POST /v1/chat/completions``."""
+
+    model: Text
+    messages: list[Turn] = Field(min_length=1, max_length=MOST_TURNS)
+    stream: StrictBool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[StrictInt, Field(ge=1)] | None = None
+    temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[Number, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[StrictInt, Field(ge=1)] | None = None
+    min_p: Annotated[Number, Field(ge=0, le=1)] | None = None
+    frequency_penalty: Annotated[Number, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[Number, Field(ge=-2, le=2)] | None = None
+    seed: StrictInt | None = None
+    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    n: StrictInt | None = None
+    response_format: ResponseFormat | None = None
+    tools: list[Any] | None = None
+    functions: list[Any] | None = None
+    logprobs: StrictBool | None = None
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the last frame of a stream has the usage."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def limit(self) -> int | None:
+        """The most tokens that the answer may have, by either name."""
+        limits = [limit for limit in (self.max_tokens, self.max_completion_tokens) if limit is not None]
+        return min(limits, default=None)
+
+
+def check_possible(body: ChatBody) -> None:
+    """Refuse what no model here is asked for.
+
+    Raises:
+        InvalidInput: several choices, tools, or probabilities of tokens.
+    """
+    if body.n not in (None, 1):
+        raise InvalidInput("n must be 1: ask again for another answer", field="n")
+    if body.tools or body.functions:
+        field = "tools" if body.tools else "functions"
+        raise InvalidInput(
+            f"{field} are not taken here; leave them out, or ask for JSON with response_format",
+            code="unsupported_parameter",
+            field=field,
+        )
+    if body.logprobs:
+        raise InvalidInput("logprobs are not given here; leave it out", code="unsupported_parameter", field="logprobs")
+
+
+def messages_of(body: ChatBody) -> tuple[Message, ...]:
+    """The conversation as models get it.
+
+    Raises:
+        InvalidInput: a role or a part that is not taken, or nothing of a user.
+    """
+    messages = tuple(_message(turn, f"messages.{place}") for place, turn in enumerate(body.messages))
+    if not any(message.role == "user" for message in messages):
+        raise InvalidInput("messages has no message of the role user", field="messages")
+    return messages
+
+
+def _message(turn: Turn, field: str) -> Message:
+    text, images = _content(turn.content, field)
+    match turn.role:
+        case "system" | "developer":
+            return Message("system", text, images)
+        case "user":
+            return Message("user", text, images)
+        case "assistant":
+            return Message("assistant", text, images)
+    raise InvalidInput(f"{field}.role must be system, user or assistant", field=f"{field}.role")
+
+
+def _content(content: str | list[ContentPart] | None, field: str) -> tuple[str, tuple[str, ...]]:
+    if content is None or isinstance(content, str):
+        return content or "", ()
+    texts, images = [], []
+    for part in content:
+        if part.type == "text" and part.text is not None:
+            texts.append(part.text)
+        elif part.type == "image_url" and part.image_url is not None:
+            images.append(_image(part.image_url.url, field))
+        else:
+            raise InvalidInput(f"{field}.content has a part that is neither text nor image_url", field=field)
+    return "\n".join(texts), tuple(images)
+
+
+def _image(url: str, field: str) -> str:
+    """The base64 of an image. Addresses are never fetched: a model server would look inside the private network."""
+    found = _IMAGE.fullmatch(url)
+    if found is None:
+        raise InvalidInput(
+            f"{field} has an image that is no data: address; send it as data:image/png;base64,…", field=field
+        )
+    data = "".join(found["data"].split())
+    try:
+        b64decode(data, validate=True)
+    except binascii.Error:
+        raise InvalidInput(f"{field} has an image that is no valid base64", field=field) from None
+    return data
+
+
+def output_of(body: ChatBody) -> Literal["json"] | dict[str, object] | None:
+    """What the answer has to be.
+
+    Raises:
+        InvalidInput: the schema is missing, too large or too deep.
+    """
+    wanted = body.response_format
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return "json"
+    schema = wanted.json_schema.definition if wanted.json_schema else None
+    if schema is None:
+        raise InvalidInput("response_format.json_schema.schema is required", field="response_format")
+    if _depth(schema) > DEEPEST_SCHEMA or len(orjson.dumps(schema)) > LARGEST_SCHEMA:
+        limits = f"{DEEPEST_SCHEMA} levels and {LARGEST_SCHEMA:,} bytes"
+        raise InvalidInput(f"response_format has a schema over {limits}; make it smaller", field="response_format")
+    return schema
+
+
+def _depth(value: object) -> int:
+    """How deep objects and lists stand in each other; without recursion, for callers choose the depth."""
+    deepest, level = 0, [value]
+    while level:
+        deepest += 1
+        level = [
+            child
+            for part in level
+            if isinstance(part, dict | list)
+            for child in (part.values() if isinstance(part, dict) else part)
+        ]
+    return deepest

@@ -1,0 +1,82 @@
+"""Who calls /v1: whoever has a key. Where no keys are configured, only callers on this machine, past no proxy."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.completions.quotas import OverQuota
+from app.settings.api_keys import digest_of
+from app.web.shared.access import has_admin_key, is_operator
+from app.web.shared.openai_errors import TooManyCalls, Unauthorized
+from app.web.shared.services import Services, Wired
+
+CHAT_HEADERS = ("x-openwebui-chat-id", "x-chat-id")
+"""Where chat UIs say which chat a call belongs to."""
+
+_NO_KEYS = "calls of /v1 are taken from the arena's own machine only; its operator sets ARENA_API_KEYS for all others"
+_NO_KEY = "send your key as Authorization: Bearer …; the arena's operator has it"
+_WRONG_KEY = "this key is not among those that the arena's operator has set"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose call it is, and of which chat, if the client says so; ``retry`` when it says that it asks again."""
+
+    name: str
+    chat: str = ""
+    retry: bool = False
+
+
+def caller_of(request: Request, services: Wired) -> Caller:
+    """Who calls.
+
+    Raises:
+        Unauthorized: nobody who may.
+    """
+    chat = next((request.headers[name][:200] for name in CHAT_HEADERS if request.headers.get(name)), "")
+    retry = request.headers.get("x-stainless-retry-count", "0") not in ("", "0")
+    return Caller(_name(request, services), chat, retry)
+
+
+def _name(request: Request, services: Services) -> str:
+    keys = services.api_keys
+    if has_admin_key(request, services.settings):
+        return "admin"
+    if not keys:
+        if is_operator(request, services.settings):
+            return "local"
+        raise Unauthorized(_NO_KEYS)
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given.strip():
+        raise Unauthorized(_NO_KEY)
+    digest = digest_of(given.strip())
+    known = [key.name for key in keys if hmac.compare_digest(key.digest, digest)]
+    if not known:
+        raise Unauthorized(_WRONG_KEY)
+    return known[0]
+
+
+Known = Annotated[Caller, Depends(caller_of)]
+
+
+async def admitted(services: Services, caller: Caller) -> Callable[[], None]:
+    """Count the call; call what is returned when it has ended.
+
+    Raises:
+        TooManyCalls: the caller is at one of his limits.
+    """
+    try:
+        return await services.quotas.admit(caller.name)
+    except OverQuota as over:
+        settings = services.settings
+        limit = (
+            f"{settings.arena_api_calls} calls at once"
+            if over.limit == "calls"
+            else f"{settings.arena_api_per_minute} calls in a minute"
+        )
+        raise TooManyCalls(f"this key may have {limit}; wait a moment", retry_after_s=over.retry_after_s) from None

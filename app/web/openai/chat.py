@@ -1,0 +1,73 @@
+"""``POST /v1/chat/completions``, and what is not there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+
+from fastapi import APIRouter, Request, Response
+
+from app.completions.completion import new_completion_id
+from app.errors import NotFound
+from app.web.openai import single
+from app.web.openai.bodies import ChatBody, check_possible
+from app.web.openai.callers import Caller, Known, admitted
+from app.web.openai.frames import Reply
+from app.web.openai.models import listed_name
+from app.web.openai.tasks import empty_answer, is_task
+from app.web.shared.answering import DocumentedRoute, JsonBytes
+from app.web.shared.services import Services, Wired
+from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat, unless_left
+
+router = APIRouter(prefix="/v1", route_class=DocumentedRoute, include_in_schema=False)
+
+
+@router.post("/chat/completions")
+async def chat(body: ChatBody, request: Request, services: Wired, caller: Known) -> Response:
+    """An answer of one model, or a battle."""
+    check_possible(body)
+    give_back = await admitted(services, caller)
+    try:
+        return await unless_left(request, _answered(services, body, caller, give_back))
+    except BaseException:
+        give_back()
+        raise
+
+
+async def _answered(services: Services, body: ChatBody, caller: Caller, give_back: Callable[[], None]) -> Response:
+    if is_task(body):
+        task_model = services.settings.arena_api_task_model
+        if not task_model:
+            give_back()
+            reply = Reply(new_completion_id(), int(time.time()), body.model)
+            return JsonBytes(reply.body(empty_answer(body), "stop", None))
+        body = body.model_copy(update={"model": task_model})
+    model = listed_name(body.model, await services.contestants.listed())
+    asked = await single.asked_for(services, model, body, caller, give_back)
+    if body.stream:
+        return _stream(single.streamed(asked, usage=body.wants_usage))
+    return JsonBytes(await single.whole(asked))
+
+
+def _stream(frames: AsyncGenerator[bytes]) -> Response:
+    return EventStream(
+        frames,
+        headers=STREAM_HEADERS,
+        ping=HEARTBEAT_S,
+        ping_message_factory=heartbeat,
+        send_timeout=SEND_TIMEOUT_S,
+        sep="\n",
+    )
+
+
+@router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+async def nothing(path: str, request: Request, _: Known) -> Response:
+    """Any other call of OpenAI's API.
+
+    Raises:
+        NotFound: always.
+    """
+    raise NotFound(
+        f"{request.method} /v1/{path[:100]} is not served here; there are GET /v1/models and POST /v1/chat/completions",
+        code="unknown_url",
+    )

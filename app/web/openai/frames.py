@@ -1,0 +1,79 @@
+"""Chat completions as OpenAI's clients read them: a body, or the frames of a stream. Pure.
+
+Every frame has ``choices``: a client may read the first one without looking. What is no text goes into fields that
+others leave alone: Open WebUI shows ``event`` as a line of status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.completions.completions import Waiting
+from app.timing.stopwatch import Timing
+
+DONE = b"data: [DONE]\n\n"
+
+
+def frame(body: Mapping[str, Any]) -> bytes:
+    """One frame of a stream."""
+    return b"data: %b\n\n" % orjson.dumps(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What all frames of one answer have: its id, when it was asked for (Unix time), and the model's name."""
+
+    id: str
+    created: int
+    model: str
+
+    def chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
+        """A frame of the only choice."""
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        return frame(self._head("chat.completion.chunk") | {"choices": [choice]})
+
+    def text(self, text: str) -> bytes:
+        """A frame with a piece of the answer."""
+        return self.chunk({"content": text})
+
+    def first(self) -> bytes:
+        """The first frame: whose turn it is."""
+        return self.chunk({"role": "assistant", "content": ""})
+
+    def usage(self, usage: Mapping[str, int]) -> bytes:
+        """The frame after the last choice."""
+        return frame(self._head("chat.completion.chunk") | {"choices": [], "usage": usage})
+
+    def status(self, description: str, *, done: bool) -> bytes:
+        """A line of status for those who show it; nobody takes it for a part of the answer."""
+        event = {"type": "status", "data": {"description": description, "done": done}}
+        return frame(self._head("chat.completion.chunk") | {"choices": [], "event": event})
+
+    def body(self, text: str, finish_reason: str, usage: Mapping[str, int] | None) -> dict[str, Any]:
+        """The answer as a whole."""
+        message = {"role": "assistant", "content": text, "refusal": None}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
+        body = self._head("chat.completion") | {"choices": [choice]}
+        return body if usage is None else body | {"usage": usage}
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def usage_of(timing: Timing | None) -> dict[str, int]:
+    """The tokens that were written; those of the prompt are not kept."""
+    tokens = 0 if timing is None else timing.tokens
+    return {"prompt_tokens": 0, "completion_tokens": tokens, "total_tokens": tokens}
+
+
+def waiting_words(waiting: Waiting) -> str:
+    """Why nothing is there yet, as a line of status."""
+    eta = f", about {round(waiting.eta_s)} s" if waiting.eta_s else ""
+    if waiting.state == "loading":
+        return f"The model is being loaded{eta}"
+    place = f", place {waiting.place}" if waiting.place else ""
+    return f"Queued{place}{eta}"

@@ -1,0 +1,161 @@
+"""One model by its name: its answer through the host's queue, as a stream or as a whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from app.arena.requests import body_hash
+from app.backends.base import GenerationOptions, GenerationRequest, Message
+from app.battle.events import ERROR_SENTENCES
+from app.completions.completions import Completions, Ended, Restarted, Text, Waiting
+from app.errors import InvalidInput, Unavailable
+from app.hosts.context import fitting
+from app.hosts.options import options_for, system_for
+from app.settings.settings import Settings
+from app.web.openai.bodies import ChatBody, messages_of, output_of
+from app.web.openai.callers import Caller
+from app.web.openai.frames import DONE, Reply, frame, usage_of, waiting_words
+from app.web.shared.openai_errors import error_body
+from app.web.shared.services import Services
+
+_RESTARTED = "the answer had to be begun anew, and what was sent can't be taken back; ask again"
+_SENTENCES = {
+    code: sentence.replace("; it leaves the battle.", "; ask again.").replace("; the model leaves the battle.", ".")
+    for code, sentence in ERROR_SENTENCES.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer that was asked for: its id, how it is told to the client, and what gives its call back."""
+
+    id: str
+    reply: Reply
+    completions: Completions
+    give_back: Callable[[], None]
+
+
+def request_of(settings: Settings, model: str, body: ChatBody) -> GenerationRequest:
+    """What the model is asked: the caller's options over the arena's, its memory's (``num_ctx``) untouched.
+
+    Raises:
+        InvalidInput: a message or a format that is not taken.
+        MessageTooLarge: more than the model's context can hold.
+    """
+    messages = messages_of(body)
+    system = system_for(settings, model)
+    if system and messages[0].role != "system":
+        messages = (Message("system", system), *messages)
+    fitting(settings, [model], "\n".join(message.content for message in messages), "", all_of_them=True)
+    return GenerationRequest(model, messages, options_of(settings, model, body), output_of(body))
+
+
+def options_of(settings: Settings, model: str, body: ChatBody) -> GenerationOptions:
+    """The model's options with what the caller sets instead; his limit of tokens ends at the configured one."""
+    options = options_for(settings, model)
+    asked = {
+        "top_p": body.top_p,
+        "top_k": body.top_k,
+        "min_p": body.min_p,
+        "frequency_penalty": body.frequency_penalty,
+        "presence_penalty": body.presence_penalty,
+        "stop": [body.stop] if isinstance(body.stop, str) else body.stop,
+    }
+    limit = body.limit if body.limit is not None else options.num_predict
+    return replace(
+        options,
+        num_predict=min(limit, settings.arena_api_max_tokens),
+        temperature=options.temperature if body.temperature is None else float(body.temperature),
+        seed=options.seed if body.seed is None else body.seed,
+        extra={**options.extra, **{name: value for name, value in asked.items() if value is not None}},
+    )
+
+
+async def asked_for(
+    services: Services, model: str, body: ChatBody, caller: Caller, give_back: Callable[[], None]
+) -> Asked:
+    """Queue the answer; the same request of a client that tries again is the answer that is there.
+
+    Raises:
+        InvalidInput: the request can't be done.
+        Unavailable: no host can write it now, or their queues are full.
+    """
+    request = request_of(services.settings, model, body)
+    if any(message.images for message in request.messages) and not services.contestants.sees(model):
+        raise InvalidInput(f"{model} can't look at images; leave them out or ask another model", field="messages")
+    digest = body_hash([caller.name, caller.chat, body.model_dump(by_alias=True)])
+    id_ = await services.completions.repeated(digest) if caller.retry else None
+    if id_ is None:
+        await services.contestants.room_for([model])
+        id_ = await services.completions.start(request, digest)
+    return Asked(id_, Reply(id_, int(time.time()), model), services.completions, give_back)
+
+
+async def streamed(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
+    """Yield the frames; a reader who leaves frees the model's slot."""
+    reply, ended = asked.reply, False
+    try:
+        yield reply.first()
+        async with aclosing(_frames(asked, usage=usage)) as frames:
+            async for one in frames:
+                yield one
+        ended = True
+        yield DONE
+    finally:
+        if not ended:
+            asked.completions.give_up(asked.id)
+        asked.give_back()
+
+
+async def _frames(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
+    reply, written, told = asked.reply, False, False
+    async with aclosing(asked.completions.pieces(asked.id)) as pieces:
+        async for piece in pieces:
+            match piece:
+                case Waiting(state="writing"):
+                    if told:
+                        yield reply.status("Writing", done=True)
+                case Waiting():
+                    told = True
+                    yield reply.status(waiting_words(piece), done=False)
+                case Text():
+                    written = True
+                    yield reply.text(piece.text)
+                case Restarted() if written:
+                    asked.completions.give_up(asked.id)
+                    yield frame(error_body(_RESTARTED, "interrupted", 500))
+                    return
+                case Ended(error=str() as code):
+                    yield frame(error_body(_SENTENCES[code], code, 503))
+                case Ended():
+                    yield reply.chunk({}, piece.reason)
+                    if usage:
+                        yield reply.usage(usage_of(piece.timing))
+
+
+async def whole(asked: Asked) -> dict[str, object]:
+    """The answer as one body.
+
+    Raises:
+        Unavailable: the model did not write it.
+    """
+    texts: list[str] = []
+    try:
+        async with aclosing(asked.completions.pieces(asked.id)) as pieces:
+            async for piece in pieces:
+                match piece:
+                    case Text():
+                        texts.append(piece.text)
+                    case Restarted():
+                        texts.clear()
+                    case Ended(error=str() as code):
+                        raise Unavailable(_SENTENCES[code], code=code, retry_after_s=2)
+                    case Ended():
+                        return asked.reply.body("".join(texts), piece.reason, usage_of(piece.timing))
+        raise Unavailable(_SENTENCES["interrupted"], code="interrupted")
+    finally:
+        asked.completions.give_up(asked.id)
+        asked.give_back()
