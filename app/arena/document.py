@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from app.backends.base import Message
 from app.battle.battle import Battle
 from app.errors import Unavailable
 
@@ -22,7 +23,8 @@ class Document:
     """A battle and what belongs to it for its whole life.
 
     ``named`` says that votes are shown with the models they judged; ``reveal`` is set by the end. ``request_id`` is
-    that of the request which opened the battle, for the log lines of its answers.
+    that of the request which opened the battle, for the log lines of its answers. ``history`` are the turns before the
+    message, which every contestant gets.
     """
 
     battle: Battle
@@ -30,6 +32,7 @@ class Document:
     named: bool = False
     reveal: Mapping[str, Any] | None = None
     request_id: str = ""
+    history: tuple[Message, ...] = ()
     format: int = FORMAT
 
     @property

@@ -18,7 +18,7 @@ from app.arena.document import Document
 from app.arena.lookup import Lookup
 from app.arena.reconcile import Reconciler, is_opening, opening_steps
 from app.arena.replies import Replies
-from app.arena.requests import OpenRequest, VoteRequest, new_battle_id
+from app.arena.requests import OpenRequest, VoteRequest, history_of, new_battle_id
 from app.arena.rounds import RoundToJudge, opened, round_of_record, round_of_state
 from app.arena.store import Store, new_name
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
@@ -72,7 +72,7 @@ class ArenaManager(Lookup):
         if not record.created and not await self._never_opened(record):
             return await self.snapshot(battle.id)
         request_id = structlog.contextvars.get_contextvars().get("request_id", "")
-        return await self._begin(Document(battle, record.system, self._named, request_id=request_id))
+        return await self._begin(Document(battle, record.system, self._named, None, request_id, history_of(record)))
 
     async def _begin(self, document: Document) -> Snapshot:
         """Write the log's first events and queue the first answers; the snapshot is made without reading them back."""
@@ -110,7 +110,7 @@ class ArenaManager(Lookup):
         record = await self.record(battle_id)
         if is_opening(record, self._ledger.clock()) and await self._never_opened(record):
             # Whichever worker reaches Redis first opens it; the other finds it open.
-            return await self._begin(Document(opened(record), record.system, self._named))
+            return await self._begin(Document(opened(record), record.system, self._named, history=history_of(record)))
         if record.status is Status.RUNNING:
             await self._reconciler.reconcile(battle_id)
             if (state := await self._store.state(battle_id)) is not None:

@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from app.arena.document import Document
+from app.arena.requests import history_of
 from app.arena.states import BattleState
 from app.arena.steps import EndBattle, LogEvent, RestoreAnswer, ShowSide, Step
 from app.arena.store import Store, new_name
@@ -262,7 +263,7 @@ class Reconciler:
             await self._ledger.end_battle(record.id, battle.status)
             return False
         back = [_restore(answer) for answer in answers.values() if answer.finish_reason != "cancelled"]
-        document = Document(battle, record.system, self._named)
+        document = Document(battle, record.system, self._named, history=history_of(record))
         reply = await self._store.advance(new_name(), 0, document, (*back, *_stage(battle)))
         log.warning("battle_rebuilt", battle=record.id, answers=len(back), reply=reply)
         return True

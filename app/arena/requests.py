@@ -8,13 +8,17 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, cast
 
+from app.backends.base import Message
 from app.battle.battle import Contestant, Verdict
-from app.records.values import NewBattle
+from app.records.values import BattleRecord, NewBattle
 
 OPENED_BY = "opened_by"
 """The option under which the records keep by which API a battle was opened; existing clients' battles have none."""
 NATIVE = "native"
+HISTORY = "history"
+"""The option under which the records keep the turns before the message."""
 
 
 def new_battle_id() -> str:
@@ -26,7 +30,8 @@ def new_battle_id() -> str:
 class OpenRequest:
     """A request for a battle; ``models`` may be drawn, ``count`` of them are, ``options`` are kept with it.
 
-    ``language`` and ``categories`` are those of the message, None where the opener does not say.
+    ``language`` and ``categories`` are those of the message, None where the opener does not say. ``history`` are the
+    turns before the message, the first one the user's.
     """
 
     message: str
@@ -39,6 +44,7 @@ class OpenRequest:
     options: Mapping[str, object] = field(default_factory=dict)
     language: str | None = None
     categories: tuple[str, ...] | None = None
+    history: tuple[Message, ...] = ()
 
     def battle(self, battle_id: str, contestants: Sequence[Contestant]) -> NewBattle:
         """The battle as it is stored when it opens, with those who were drawn."""
@@ -50,7 +56,7 @@ class OpenRequest:
             system=self.system,
             idempotency_key=self.idempotency_key,
             request_hash=self.body_hash,
-            options=self.options,
+            options={**self.options, HISTORY: kept_history(self.history)} if self.history else self.options,
             language=self.language,
             categories=self.categories,
         )
@@ -66,6 +72,17 @@ class VoteRequest:
     voter: str | None
     client_at: datetime | None
     is_last: bool = False
+
+
+def kept_history(history: Sequence[Message]) -> list[list[str]]:
+    """Turns as the records keep them."""
+    return [[turn.role, turn.content] for turn in history]
+
+
+def history_of(record: BattleRecord) -> tuple[Message, ...]:
+    """The turns before a battle's message; none once they were erased."""
+    kept = cast("list[tuple[Literal['user', 'assistant'], str]]", record.options.get(HISTORY, ()))
+    return tuple(Message(role, content) for role, content in kept)
 
 
 def body_hash(body: object) -> str:

@@ -231,7 +231,7 @@ class ArenaProcess:
         system = system_for(self._settings, model, document.system)
         instructions = (Message("system", system),) if system else ()
         prompt = Message("user", document.battle.message)
-        return GenerationRequest(model, (*instructions, prompt), options_for(self._settings, model))
+        return GenerationRequest(model, (*instructions, *document.history, prompt), options_for(self._settings, model))
 
     def _provenance(self, document: Document, model: str, host: str) -> Provenance:
         found = self.roster.installed(host, model) or InstalledModel(model, 0)

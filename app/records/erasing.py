@@ -32,6 +32,11 @@ _BATTLES = (
         forgotten_at=_NOW,
     )
 )
+#: The turns before the message are kept among the options, in which other things stay.
+_HISTORIES = {
+    "sqlite": "UPDATE battles SET options = json_remove(options, '$.history') WHERE id IN :ids",
+    "postgresql": "UPDATE battles SET options = (options::jsonb - 'history')::json WHERE id IN :ids",
+}
 _VOIDED = sa.case((answers.c.leak.startswith("void:"), "void:"), else_=None)
 """The word that gave a model away is erased, but a vote that was declared void stays so."""
 _ANSWERS = sa.update(answers).where(answers.c.battle_id.in_(_IDS)).values(text="", system=None, leak=_VOIDED)
@@ -45,6 +50,8 @@ def erase(connection: Connection, ids: Sequence[str], now: datetime) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete=ON")
     connection.execute(_BATTLES, {"ids": ids, "now": now})
+    history = sa.text(_HISTORIES[connection.dialect.name]).bindparams(_IDS)
+    connection.execute(history, {"ids": ids})
     connection.execute(_ANSWERS, {"ids": ids})
     connection.execute(_VOTES, {"ids": ids})
 

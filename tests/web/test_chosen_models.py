@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InvalidInput
-from app.web.api.battles import chosen_models
+from app.web.api.opening import chosen_models
 
 AT_HAND = ("qwen3:latest", "llama3.1:8b", "hf.co/someone/model:Q4")
 

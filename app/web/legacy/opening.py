@@ -10,7 +10,7 @@ from app.battle.battle import Status
 from app.battle.events import Snapshot
 from app.errors import InvalidInput, Unavailable
 from app.hosts.context import fitting
-from app.web.api.battles import check_length
+from app.web.api.opening import check_length
 from app.web.legacy.answers import FAILED
 from app.web.legacy.history import BattleHistory, history_of
 from app.web.shared.services import Services
