@@ -12,7 +12,7 @@ from app.settings.settings import Settings
 from app.web import application
 from app.web.shared.services import Services
 
-ROOMS = ("completions", "quotas", "manager", "viewing", "boards", "contestants", "readiness", "comparisons")
+ROOMS = ("completions", "quotas", "columns", "manager", "viewing", "boards", "contestants", "readiness", "comparisons")
 
 
 class Absent:

@@ -65,7 +65,7 @@ class ArenaManager(Lookup):
             Conflict: the key was used with another body.
         """
         contestants = draw(request.models, request.count, self._rng)
-        record = await self._ledger.open_battle(request.battle(self._new_id(), contestants))
+        record = await self._ledger.open_battle(request.battle(request.battle_id or self._new_id(), contestants))
         if not record.created:
             contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
         battle = rules.open_battle(record.id, record.message, contestants)

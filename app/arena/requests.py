@@ -31,7 +31,7 @@ class OpenRequest:
     """A request for a battle; ``models`` may be drawn, ``count`` of them are, ``options`` are kept with it.
 
     ``language`` and ``categories`` are those of the message, None where the opener does not say. ``history`` are the
-    turns before the message, the first one the user's.
+    turns before the message, the first one the user's. ``battle_id`` is given where it has to be known before.
     """
 
     message: str
@@ -45,6 +45,7 @@ class OpenRequest:
     language: str | None = None
     categories: tuple[str, ...] | None = None
     history: tuple[Message, ...] = ()
+    battle_id: str | None = None
 
     def battle(self, battle_id: str, contestants: Sequence[Contestant]) -> NewBattle:
         """The battle as it is stored when it opens, with those who were drawn."""

@@ -125,17 +125,24 @@ class Completions:
             await self._store.drop(completion.id)
             raise
         if digest is not None:
-            await self._redis.set(_key(digest), completion.id, px=REPEATED_WITHIN)
+            await self.remember(digest, completion.id)
         log.info("completion_asked", completion=completion.id, model=request.model)
         return completion.id
 
+    async def remember(self, digest: str, id_: str) -> None:
+        """Keep for a minute what the request ``digest`` was answered with."""
+        await self._redis.set(_key(digest), id_, px=REPEATED_WITHIN)
+
+    async def repeated_as(self, digest: str) -> str | None:
+        """What the same request was answered with within the last minute."""
+        id_ = cast("bytes | None", await self._redis.get(_key(digest)))
+        return None if id_ is None else id_.decode()
+
     async def repeated(self, digest: str) -> str | None:
         """The completion that the same request got within the last minute, unless it was given up."""
-        id_ = cast("bytes | None", await self._redis.get(_key(digest)))
-        if id_ is None:
-            return None
-        state = await self._store.state(id_.decode())
-        return None if state is None or state.answers[0].finish == "cancelled" else id_.decode()
+        id_ = await self.repeated_as(digest)
+        state = None if id_ is None else await self._store.state(id_)
+        return None if state is None or state.answers[0].finish == "cancelled" else id_
 
     async def pieces(self, id_: str) -> AsyncGenerator[Piece]:
         """Yield the completion from its beginning; the last piece is the ``Ended``."""

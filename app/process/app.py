@@ -24,6 +24,7 @@ from app.arena.sweeper import Sweeper
 from app.arena.viewing import Viewing
 from app.arena.writer import BatchWriter
 from app.backends.base import Backend, GenerationRequest, InstalledModel, Message
+from app.completions.columns import Columns
 from app.completions.completions import Completions, completion_store
 from app.completions.quotas import Quotas
 from app.completions.sink import CompletionSink, SinkByKind
@@ -301,6 +302,7 @@ class ArenaProcess:
             secret=secret_of(self._settings),
             completions=self._completions,
             quotas=self._quotas,
+            columns=Columns(self._redis),
             api_keys=all_keys(self._settings.arena_api_keys, self._settings.arena_api_keys_file),
             fleet=fleet,
             comparisons=partial(comparisons, self._database, EXPORT_CHUNK),

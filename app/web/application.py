@@ -62,6 +62,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_
     app.cors_origins = cors_origins
     for room in (battles, board_change, feedback, legacy, hosts, metrics, health, page, reference, models, chat):
         app.include_router(room.router, responses=ANY_ERROR)
+    app.include_router(chat.claims)
     documentation.install(app)
     errors.install(app)
     app.add_middleware(BodyGate)

@@ -6,20 +6,31 @@ import time
 from collections.abc import AsyncGenerator, Callable
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
+from app.battle.battle import Side
 from app.completions.completion import new_completion_id
-from app.errors import NotFound
-from app.web.openai import single
+from app.errors import Forbidden, NotFound
+from app.web.openai import battles, single
+from app.web.openai.auto import best_model
 from app.web.openai.bodies import ChatBody, check_possible
 from app.web.openai.callers import Caller, Known, admitted
-from app.web.openai.frames import Reply
-from app.web.openai.models import listed_name
+from app.web.openai.frames import Reply, joined
+from app.web.openai.models import AUTO, listed_name
 from app.web.openai.tasks import empty_answer, is_task
 from app.web.shared.answering import DocumentedRoute, JsonBytes
+from app.web.shared.fields import BattleId
+from app.web.shared.ownership import NOT_YOURS, Claim, hand_over
 from app.web.shared.services import Services, Wired
 from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat, unless_left
 
+SIDES = {"arena": tuple(Side), "arena-a": (Side.A,), "arena-b": (Side.B,)}
+"""The sides of a battle that each of the arena's names shows."""
+
 router = APIRouter(prefix="/v1", route_class=DocumentedRoute, include_in_schema=False)
+
+
+claims = APIRouter(include_in_schema=False)
 
 
 @router.post("/chat/completions")
@@ -28,13 +39,15 @@ async def chat(body: ChatBody, request: Request, services: Wired, caller: Known)
     check_possible(body)
     give_back = await admitted(services, caller)
     try:
-        return await unless_left(request, _answered(services, body, caller, give_back))
+        return await unless_left(request, _answered(services, request, body, caller, give_back))
     except BaseException:
         give_back()
         raise
 
 
-async def _answered(services: Services, body: ChatBody, caller: Caller, give_back: Callable[[], None]) -> Response:
+async def _answered(
+    services: Services, request: Request, body: ChatBody, caller: Caller, give_back: Callable[[], None]
+) -> Response:
     if is_task(body):
         task_model = services.settings.arena_api_task_model
         if not task_model:
@@ -42,7 +55,14 @@ async def _answered(services: Services, body: ChatBody, caller: Caller, give_bac
             reply = Reply(new_completion_id(), int(time.time()), body.model)
             return JsonBytes(reply.body(empty_answer(body), "stop", None))
         body = body.model_copy(update={"model": task_model})
-    model = listed_name(body.model, await services.contestants.listed())
+    if body.model in SIDES:
+        call = battles.call_of(services, request, body, caller, give_back)
+        frames = await battles.answer(call, body, SIDES[body.model])
+        return _stream(frames) if body.stream else JsonBytes(await joined(call.reply, frames))
+    if body.model == AUTO:
+        model = await best_model(services)
+    else:
+        model = listed_name(body.model, await services.contestants.listed())
     asked = await single.asked_for(services, model, body, caller, give_back)
     if body.stream:
         return _stream(single.streamed(asked, usage=body.wants_usage))
@@ -58,6 +78,21 @@ def _stream(frames: AsyncGenerator[bytes]) -> Response:
         send_timeout=SEND_TIMEOUT_S,
         sep="\n",
     )
+
+
+@claims.get("/battle/{battle_id}/claim")
+async def claim(battle_id: BattleId, request: Request, services: Wired, token: str = "") -> Response:
+    """A battle's page for whoever has its token: the browser keeps it as a cookie, and goes on to the page.
+
+    Raises:
+        Forbidden: it is another token.
+    """
+    if not Claim(services, (token,)).owns(battle_id):
+        raise Forbidden(NOT_YOURS, code="not_yours")
+    response = RedirectResponse(f"{request.scope.get('root_path', '')}/battle/{battle_id}", 303)
+    hand_over(response, request, battle_id, token)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/battle/{battle_id}"
+    return response
 
 
 @router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])

@@ -1,4 +1,4 @@
-"""Chat completions as OpenAI's clients read them: a body, or the frames of a stream. Pure.
+"""Chat completions as OpenAI's clients read them: a body, or the frames of a stream.
 
 Every frame has ``choices``: a client may read the first one without looking. What is no text goes into fields that
 others leave alone: Open WebUI shows ``event`` as a line of status.
@@ -6,7 +6,8 @@ others leave alone: Open WebUI shows ``event`` as a line of status.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,3 +78,16 @@ def waiting_words(waiting: Waiting) -> str:
         return f"The model is being loaded{eta}"
     place = f", place {waiting.place}" if waiting.place else ""
     return f"Queued{place}{eta}"
+
+
+async def joined(reply: Reply, frames: AsyncGenerator[bytes]) -> dict[str, Any]:
+    """The answer of a stream as one body."""
+    texts, finish_reason = [], "stop"
+    async with aclosing(frames):
+        async for one in frames:
+            if one == DONE:
+                continue
+            for choice in orjson.loads(one.removeprefix(b"data: "))["choices"]:
+                texts.append(choice["delta"].get("content", ""))
+                finish_reason = choice["finish_reason"] or finish_reason
+    return reply.body("".join(texts), finish_reason, None)

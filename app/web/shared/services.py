@@ -12,6 +12,7 @@ from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
+from app.completions.columns import Columns
 from app.completions.completions import Completions
 from app.completions.quotas import Quotas
 from app.leaderboard.cache import LeaderboardCache
@@ -71,6 +72,7 @@ class Services:
     secret: bytes = field(repr=False)
     completions: Completions
     quotas: Quotas
+    columns: Columns
     api_keys: tuple[ApiKey, ...] = ()
     fleet: Fleet | None
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
