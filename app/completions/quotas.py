@@ -28,7 +28,7 @@ if tonumber(redis.call('GET', KEYS[2]) or '0') >= tonumber(ARGV[5]) then return 
 redis.call('INCR', KEYS[2])
 redis.call('EXPIRE', KEYS[2], 120)
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
-redis.call('EXPIREAT', KEYS[1], ARGV[3])
+redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[3] - ARGV[2]))
 return 0
 """
 

@@ -1,0 +1,275 @@
+"""/v1 with the official client, on two workers over real sockets: single models, the arena as models, keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import httpx
+import openai
+import pytest
+from openai import AsyncOpenAI
+
+from tests.helpers import wait_until
+from tests.whole.client import ADMIN_KEY, call, client, snapshot
+from tests.whole.conftest import Home
+from tests.whole.harness import BASALT, GRANITE, MODELS, OKAPI, ZIRCON, wait_for
+
+ASK: list[Any] = [{"role": "user", "content": "Why do rivers bend?"}]
+KEY = "a-key-of-enough-characters"
+
+
+def caller(url: str, key: str = "none", **more: Any) -> AsyncOpenAI:
+    return AsyncOpenAI(
+        base_url=f"{url}/v1",
+        api_key=key,
+        max_retries=0,
+        http_client=httpx.AsyncClient(timeout=25, trust_env=False),
+        **more,
+    )
+
+
+@pytest.fixture
+async def one(home: Home) -> AsyncIterator[AsyncOpenAI]:
+    async with caller(home.one.url) as made:
+        yield made
+
+
+@pytest.fixture
+async def two(home: Home) -> AsyncIterator[AsyncOpenAI]:
+    async with caller(home.two.url) as made:
+        yield made
+
+
+async def said(client: AsyncOpenAI, model: str, messages: list[Any], **more: Any) -> str:
+    reply = await client.chat.completions.create(model=model, messages=messages, **more)
+    assert reply.model == model
+    return reply.choices[0].message.content or ""
+
+
+async def test_models_are_listed_and_found(one: AsyncOpenAI) -> None:
+    listed = [model.id for model in (await one.models.list()).data]
+    assert listed == ["arena", "arena-a", "arena-b", "auto", *MODELS]
+    assert (await one.models.retrieve(ZIRCON)).id == ZIRCON
+    with pytest.raises(openai.NotFoundError) as refused:
+        await one.models.retrieve("zirkon:7b")
+    assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
+    assert ZIRCON in refused.value.message
+
+
+async def test_a_stream_and_a_whole_answer_are_the_same_words(one: AsyncOpenAI, two: AsyncOpenAI) -> None:
+    stream = await two.chat.completions.create(
+        model=OKAPI, messages=ASK, seed=5, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    texts = [choice.delta.content or "" for chunk in chunks for choice in chunk.choices]
+    assert len([text for text in texts if text]) > 1
+    assert [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason] == ["stop"]
+    assert {(chunk.id, chunk.model, chunk.object) for chunk in chunks} == {
+        (chunks[0].id, OKAPI, "chat.completion.chunk")
+    }
+    whole = await one.chat.completions.create(model=OKAPI, messages=ASK, seed=5)
+    assert whole.choices[0].message.content == "".join(texts)
+    assert whole.choices[0].finish_reason == "stop"
+    assert chunks[-1].usage is not None
+    assert whole.usage is not None
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens > 0
+
+
+async def test_a_limit_of_tokens_cuts_and_says_so(one: AsyncOpenAI) -> None:
+    reply = await one.chat.completions.create(model=OKAPI, messages=ASK, max_completion_tokens=3)
+    assert reply.choices[0].finish_reason == "length"
+    assert reply.usage is not None
+    assert reply.usage.completion_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "param"),
+    [
+        ({"n": 2}, 400, "n"),
+        ({"model": "zircon"}, 404, "model"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "tools"),
+        ({"messages": [{"role": "user", "content": " ".join(map(str, range(40_000)))}]}, 413, "message"),
+        ({"temperature": "hot"}, 400, "temperature.float"),
+    ],
+)
+async def test_what_can_not_be_done_is_an_error_of_openais_shape(
+    one: AsyncOpenAI, more: dict[str, Any], status: int, param: str
+) -> None:
+    asked: dict[str, Any] = {"model": OKAPI, "messages": ASK} | more
+    with pytest.raises(openai.APIStatusError) as refused:
+        await one.chat.completions.create(**asked)
+    assert refused.value.status_code == status
+    assert str(refused.value.param).startswith(param.split(".")[0])
+    assert refused.value.response.headers["x-request-id"]
+    assert refused.value.response.headers["x-should-retry"] == "false"
+
+
+async def test_other_calls_are_told_that_they_are_not_there(home: Home, one: AsyncOpenAI) -> None:
+    for attempt in (
+        lambda: one.embeddings.create(model=OKAPI, input="x"),
+        lambda: one.responses.create(model=OKAPI, input="x"),
+        lambda: one.completions.create(model=OKAPI, prompt="x"),
+    ):
+        with pytest.raises(openai.NotFoundError) as refused:
+            await attempt()
+        assert refused.value.code == "unknown_url"
+    async with client() as http:
+        reply = await http.post(f"{home.one.url}/v1/chat/completions", content=b"{", headers={"content-type": "text/x"})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (415, "unsupported_media_type")
+        reply = await http.post(f"{home.one.url}/v1/chat/completions", json={"model": OKAPI})
+        assert (reply.status_code, reply.json()["error"]["param"]) == (400, "messages")
+
+
+async def test_who_closes_a_stream_or_leaves_a_call_frees_the_models_slot(home: Home, one: AsyncOpenAI) -> None:
+    home.house.basalt.set(stall_after=2, stall_s=15.0)
+    stream = await one.chat.completions.create(model=OKAPI, messages=ASK, stream=True)
+    async for chunk in stream:
+        if chunk.choices and chunk.choices[0].delta.content:
+            break
+    await stream.close()
+    await wait_until(lambda: home.house.basalt.busy == 0)
+    waiting = asyncio.create_task(one.chat.completions.create(model=OKAPI, messages=ASK))
+    await wait_until(lambda: home.house.basalt.busy == 1)
+    waiting.cancel()
+    await wait_until(lambda: home.house.basalt.busy == 0)
+
+
+async def test_a_repeated_request_is_the_same_answer(home: Home) -> None:
+    body = {"model": OKAPI, "messages": [{"role": "user", "content": "Once?"}], "stream": True}
+    again = {"x-stainless-retry-count": "1"}
+
+    async def id_of(url: str, headers: dict[str, str]) -> str:
+        async with client() as http:
+            reply = await http.post(f"{url}/v1/chat/completions", json=body, headers=headers)
+        assert reply.text.endswith("data: [DONE]\n\n")
+        return reply.text.split('"id":"')[1].split('"')[0]
+
+    first = await id_of(home.one.url, {})
+    assert await id_of(home.two.url, again) == first
+    assert await id_of(home.two.url, {}) != first
+
+
+async def test_a_battle_in_one_chat(home: Home, one: AsyncOpenAI, two: AsyncOpenAI) -> None:
+    chat: list[Any] = [*ASK]
+    both = await said(one, "arena", chat)
+    assert both.startswith("**Model A**\n\n")
+    assert "**Model B**\n\n" in both
+    assert not any(name in both for name in (*MODELS, GRANITE, BASALT))
+    battle = both.split("/battle/")[1].split("/")[0]
+    before = await snapshot(home.two.url, battle)
+    assert before["can_vote"]
+    chat += [{"role": "assistant", "content": both}, {"role": "user", "content": "B"}]
+    revealed = await said(two, "arena", chat)
+    after = await snapshot(home.one.url, battle)
+    assert [vote["verdict"] for vote in after["votes"]] == ["b"]
+    names = {line["alias"]: line["model"] for line in after["reveal"]["ranking"]}
+    assert all(f"{alias}: `{model}`" in revealed for alias, model in names.items())
+    chat += [{"role": "assistant", "content": revealed}, {"role": "user", "content": "And lakes?"}]
+    following = await said(one, "arena", chat)
+    second = following.split("/battle/")[1].split("/")[0]
+    assert second != battle
+    export = await call(
+        "GET", f"{home.one.url}/api/arena/battles/{second}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
+    )
+    assert export.json()["message"] == "And lakes?"
+
+
+async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
+    home: Home, one: AsyncOpenAI, two: AsyncOpenAI
+) -> None:
+    chat = {"X-OpenWebUI-Chat-Id": "chat-1"}
+    asked: list[Any] = [{"role": "user", "content": "Two columns?"}]
+    left, right = await asyncio.gather(
+        said(one, "arena-a", asked, extra_headers=chat), said(two, "arena-b", asked, extra_headers=chat)
+    )
+    battle = left.split("/battle/")[1].split("/")[0]
+    assert right.split("/battle/")[1].split("/")[0] == battle
+    sides = (await snapshot(home.one.url, battle))["sides"]
+    assert left.startswith(sides["a"]["text"])
+    assert right.startswith(sides["b"]["text"])
+
+    def voting(text: str) -> list[Any]:
+        return [*asked, {"role": "assistant", "content": text}, {"role": "user", "content": "tie"}]
+
+    with pytest.raises(openai.PermissionDeniedError):
+        await said(two, "arena-b", voting(right), extra_headers={"X-OpenWebUI-Chat-Id": "chat-2"})
+    told = await asyncio.gather(
+        said(one, "arena-a", voting(left), extra_headers=chat), said(two, "arena-b", voting(right), extra_headers=chat)
+    )
+    assert told[0] == told[1]
+    assert len((await snapshot(home.one.url, battle))["votes"]) == 1
+
+
+async def test_nothing_of_a_battles_frames_tells_who_writes(home: Home) -> None:
+    async with client() as http:
+        reply = await http.post(
+            f"{home.one.url}/v1/chat/completions",
+            json={"model": "arena", "messages": ASK, "stream": True, "stream_options": {"include_usage": True}},
+        )
+    assert reply.status_code == 200
+    for word in (*MODELS, GRANITE, BASALT, '"usage"', "fingerprint", "tokens"):
+        assert word not in reply.text
+
+
+async def test_the_link_in_a_chat_gives_the_browser_the_battle(home: Home, one: AsyncOpenAI) -> None:
+    both = await said(one, "arena", [{"role": "user", "content": "A link?"}])
+    link = both.split("](")[1].split(")")[0]
+    battle = link.split("/battle/")[1].split("/")[0]
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answered = await http.get(link)
+        assert (answered.status_code, answered.headers["location"]) == (303, f"/battle/{battle}")
+        cookie = answered.headers["set-cookie"].split(";")[0]
+        address = f"{home.one.url}/api/arena/battles/{battle}/votes"
+        http.cookies.clear()
+        refused = await http.post(address, json={"round": 1, "verdict": "a"})
+        assert refused.status_code == 403
+        voted = await http.post(address, json={"round": 1, "verdict": "a"}, headers={"Cookie": cookie})
+        assert voted.status_code == 200
+        wrong = await http.get(link.split("?")[0] + "?token=0")
+        assert wrong.status_code == 403
+
+
+async def test_background_calls_of_chat_uis_open_nothing(home: Home, one: AsyncOpenAI) -> None:
+    written = home.house.basalt.busy + home.house.granite.busy
+    title = [{"role": "user", "content": '### Task:\nGenerate a title.\nJSON format: { "title": "…" }'}]
+    assert await said(one, "arena", title) == '{"title":""}'
+    assert await said(one, OKAPI, title) == '{"title":""}'
+    assert home.house.basalt.busy + home.house.granite.busy == written == 0
+
+
+async def test_auto_is_a_model_that_is_in_memory(one: AsyncOpenAI) -> None:
+    reply = await one.chat.completions.create(model="auto", messages=ASK)
+    assert reply.model in MODELS
+
+
+async def test_keys_their_limits_and_callers_without_one(home: Home) -> None:
+    guarded = home.house.start(
+        ARENA_API_KEYS=f"ann:{KEY}", ARENA_API_CALLS="1", ARENA_API_PER_MINUTE="4", ARENA_SCHEDULER="false"
+    )
+    wait_for(lambda: len(httpx.get(f"{guarded.url}/api/arena/models", trust_env=False).json()["models"]) == len(MODELS))
+    async with caller(guarded.url) as nobody, caller(guarded.url, KEY) as ann:
+        with pytest.raises(openai.AuthenticationError) as refused:
+            await nobody.models.list()
+        assert refused.value.code == "invalid_api_key"
+        assert (await ann.models.list()).data
+        home.house.basalt.set(stall_after=2, stall_s=15.0)
+        stream = await ann.chat.completions.create(model=OKAPI, messages=ASK, stream=True)
+        await anext(aiter(stream))
+        with pytest.raises(openai.RateLimitError) as limited:
+            await ann.chat.completions.create(model=OKAPI, messages=ASK)
+        assert limited.value.code == "rate_limit_exceeded"
+        assert int(limited.value.response.headers["retry-after"]) >= 1
+        await stream.close()
+    logged = guarded.log.read_text()
+    assert KEY not in logged
+
+
+async def test_without_keys_a_caller_behind_a_proxy_gets_nothing(home: Home) -> None:
+    async with client() as http:
+        reply = await http.get(f"{home.one.url}/v1/models", headers={"X-Forwarded-For": "203.0.113.9"})
+    assert reply.status_code == 401
+    error = cast("dict[str, Any]", reply.json()["error"])
+    assert (error["code"], error["type"]) == ("invalid_api_key", "authentication_error")
+    assert "ARENA_API_KEYS" in error["message"]
