@@ -302,6 +302,11 @@ export interface components {
             view: "full";
             waiting: number;
         };
+        HistoryTurn: {
+            content: string;
+            /** @enum {string} */
+            role: "user" | "assistant";
+        };
         HostEvent: {
             at: string | null;
             /** @enum {string} */
@@ -519,6 +524,7 @@ export interface components {
             categories?: string[] | null;
             language?: string | null;
             message: string;
+            messages?: components["schemas"]["HistoryTurn"][] | null;
             models?: string[] | null;
             num_models?: number | null;
             session_id?: string | null;

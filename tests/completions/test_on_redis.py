@@ -29,7 +29,7 @@ async def test_columns_that_come_at_once_are_opened_once(redis: Redis) -> None:
 
 async def test_users_who_can_not_be_told_apart_never_share_a_battle(redis: Redis) -> None:
     columns = Columns(redis)
-    seats = [await columns.seat("same", column) for column in ("a", "a", "b", "b")]  # type: ignore[arg-type]
+    seats = [await columns.seat("same", column) for column in ("a", "a", "b", "b")]
     assert len({seat.battle for seat in seats}) == 4
     assert all(seat.opens for seat in seats)
 
