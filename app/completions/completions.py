@@ -27,7 +27,7 @@ from app.backends.base import GenerationRequest
 from app.battle.battle import Side
 from app.battle.events import Event, EventName
 from app.completions.completion import Completion, decode, encode, new_completion_id
-from app.completions.events import Logged, events_in
+from app.completions.events import LoggedEvent, events_in
 from app.scheduling.job import Job, Priority
 from app.tasks import Background
 from app.timing.stopwatch import Timing
@@ -61,12 +61,12 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Restarted:
+class AnswerRestarted:
     """What was written is no part of the answer, which begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AnswerEnded:
     """The end; ``error`` is a public code and set unless the answer is complete."""
 
     reason: Literal["stop", "length", "error", "cancelled"]
@@ -74,7 +74,7 @@ class Ended:
     timing: Timing | None = None
 
 
-Piece = Waiting | Text | Restarted | Ended
+Piece = Waiting | Text | AnswerRestarted | AnswerEnded
 
 
 def completion_store(redis: Redis) -> LogStore[Completion]:
@@ -145,18 +145,18 @@ class Completions:
         return None if state is None or state.answers[0].finish == "cancelled" else id_
 
     async def pieces(self, id_: str) -> AsyncGenerator[Piece]:
-        """Yield the completion from its beginning; the last piece is the ``Ended``."""
+        """Yield the completion from its beginning; the last piece is the ``AnswerEnded``."""
         async with aclosing(self._events(id_)) as events:
             async for event in events:
                 piece = _piece(event.name, event.data)
-                if isinstance(piece, Ended):
+                if isinstance(piece, AnswerEnded):
                     yield replace(piece, timing=await self._timing(id_))
                     return
                 if piece is not None:
                     yield piece
-        yield Ended("error", "interrupted")
+        yield AnswerEnded("error", "interrupted")
 
-    async def _events(self, id_: str) -> AsyncGenerator[Logged]:
+    async def _events(self, id_: str) -> AsyncGenerator[LoggedEvent]:
         """Yield what is logged, across a Redis that is unavailable for a while; ends with the log or without it."""
         after, unavailable_since = 0, None
         with self._hub.watching(id_) as feed:
@@ -228,9 +228,9 @@ def _piece(name: str, data: dict[str, object]) -> Piece | None:
         case EventName.DELTA:
             return Text(str(data["text"]))
         case EventName.RESET:
-            return Restarted()
+            return AnswerRestarted()
         case EventName.ANSWER:
             error = cast("dict[str, str] | None", data.get("error"))
             reason = cast(Literal["stop", "length", "error", "cancelled"], data["finish_reason"])
-            return Ended(reason, None if error is None else error["code"])
+            return AnswerEnded(reason, None if error is None else error["code"])
     return None

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from app.database.database import Database
 from app.errors import Unavailable
 from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodies_of
-from app.leaderboard.change import Counted, StoredFit, changes
+from app.leaderboard.change import CountedVote, StoredFit, changes
 from app.leaderboard.gather import Current, Gathered, gather_for
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.store import BoardStore, Head
@@ -196,8 +196,8 @@ def _moved(
     before: bytes | None, known: bytes | None, after: bytes, gathered: Gathered
 ) -> tuple[bytes, dict[str, bytes]]:
     """Which battles the new fit counts, and what those that it adds to the one before did to the default board."""
-    fit = StoredFit(after, Counted.of(gathered.rows))
+    fit = StoredFit(after, CountedVote.of(gathered.rows))
     if before is None or known is None:
         return fit.counted.to_bytes(), {}
-    stood = StoredFit(before, Counted.from_bytes(known))
+    stood = StoredFit(before, CountedVote.from_bytes(known))
     return fit.counted.to_bytes(), changes(stood, fit, gathered.rows, DEFAULT.rules.selection)

@@ -20,14 +20,14 @@ Row = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedVote:
     """The battles with the newest votes that a fit counts: all that have votes after ``since_s`` (Unix time)."""
 
     since_s: float
     battles: frozenset[str]
 
     @classmethod
-    def of(cls, rows: Iterable[JudgedPair], most: int = MOST_COUNTED) -> Counted:
+    def of(cls, rows: Iterable[JudgedPair], most: int = MOST_COUNTED) -> CountedVote:
         """Those of ``rows`` that have a battle and a time."""
         newest: dict[str, float] = {}
         for row in rows:
@@ -38,7 +38,7 @@ class Counted:
         return cls(since_s, frozenset(battle for battle in kept if newest[battle] > since_s))
 
     @classmethod
-    def from_bytes(cls, stored: bytes) -> Counted:
+    def from_bytes(cls, stored: bytes) -> CountedVote:
         """Read what ``to_bytes`` gave."""
         since_s, battles = orjson.loads(stored)
         return cls(float(since_s), frozenset(battles))
@@ -53,7 +53,7 @@ class StoredFit:
     """A fit as it is stored: the body of its default board, and the battles that it counts."""
 
     body: bytes
-    counted: Counted
+    counted: CountedVote
 
 
 def changes(before: StoredFit, after: StoredFit, rows: Iterable[JudgedPair], selection: Selection) -> dict[str, bytes]:

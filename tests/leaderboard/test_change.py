@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from app.battle.battle import Status, Verdict
 from app.database.database import Database
 from app.leaderboard.cache import TURN
-from app.leaderboard.change import Counted, StoredFit, changes
+from app.leaderboard.change import CountedVote, StoredFit, changes
 from app.ranking.votes import JudgedPair, Mark, Selection
 from app.records.ledger import Ledger
 from tests.leaderboard.conftest import Worker
@@ -119,16 +119,16 @@ def vote(battle: str, at_s: float, verdict: Verdict = A, **how: Any) -> JudgedPa
 
 def fit(rows: list[JudgedPair], most: int = 10) -> StoredFit:
     body = {"counts": {"votes": len(rows)}, "leaderboard": []}
-    return StoredFit(orjson.dumps(body), Counted.of(rows, most))
+    return StoredFit(orjson.dumps(body), CountedVote.of(rows, most))
 
 
 def test_only_battles_that_are_surely_new_are_told() -> None:
     """A fit knows its newest battles only; what is older than these may have been counted long ago."""
     old = [vote(f"old-{n}", float(n)) for n in range(6)]
     before = fit(old, most=3)
-    assert before.counted == Counted(3.0, frozenset({"old-4", "old-5"}))
+    assert before.counted == CountedVote(3.0, frozenset({"old-4", "old-5"}))
     late, new = vote("late", 2.5), vote("new", 6.0, marks=frozenset({Mark.FALLBACK}))
     told = changes(before, fit([*old, late, new]), [*old, late, new], Selection())
     assert set(told) == {"new"}
     assert orjson.loads(told["new"])["left_out"] == {"fallback": 1}
-    assert Counted.from_bytes(before.counted.to_bytes()) == before.counted
+    assert CountedVote.from_bytes(before.counted.to_bytes()) == before.counted

@@ -20,12 +20,12 @@ from app.battle.battle import Side, Verdict
 from app.battle.events import Snapshot
 from app.completions.columns import JOINED_WITHIN, Column
 from app.completions.completion import new_completion_id
-from app.completions.events import Logged, events_in
+from app.completions.events import LoggedEvent, events_in
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from app.hosts.context import fitting
 from app.records.voters import voter_key
 from app.web.api.opening import check_length
-from app.web.openai.bodies import ChatBody, messages_of
+from app.web.openai.bodies import ChatRequest, messages_of
 from app.web.openai.callers import Caller
 from app.web.openai.conversation import (
     INVITATION,
@@ -36,7 +36,7 @@ from app.web.openai.conversation import (
     history_of,
     read_chat,
 )
-from app.web.openai.frames import DONE, Reply
+from app.web.openai.frames import DONE, ChatReply
 from app.web.openai.sides import LOST, SideFrames
 from app.web.shared.ownership import battle_token
 from app.web.shared.services import Services
@@ -55,7 +55,7 @@ class ArenaCall:
 
     services: Services
     caller: Caller
-    reply: Reply
+    reply: ChatReply
     base: str
     give_back: Callable[[], None]
 
@@ -70,14 +70,14 @@ class ArenaCall:
 
 
 def call_of(
-    services: Services, request: Request, body: ChatBody, caller: Caller, give_back: Callable[[], None]
+    services: Services, request: Request, body: ChatRequest, caller: Caller, give_back: Callable[[], None]
 ) -> ArenaCall:
     """The call of ``body``."""
-    reply = Reply(new_completion_id(), int(time.time()), body.model)
+    reply = ChatReply(new_completion_id(), int(time.time()), body.model)
     return ArenaCall(services, caller, reply, str(request.base_url).rstrip("/"), give_back)
 
 
-async def answer(call: ArenaCall, body: ChatBody, sides: Sequence[Side]) -> AsyncGenerator[bytes]:
+async def answer(call: ArenaCall, body: ChatRequest, sides: Sequence[Side]) -> AsyncGenerator[bytes]:
     """The frames of an answer: of a battle's ``sides``, or of what became of a verdict.
 
     Raises:
@@ -133,7 +133,7 @@ def _names(snapshot: Snapshot) -> str:
 
 
 async def _battle_of(
-    call: ArenaCall, question: Question, messages: Sequence[Message], body: ChatBody, sides: Sequence[Side]
+    call: ArenaCall, question: Question, messages: Sequence[Message], body: ChatRequest, sides: Sequence[Side]
 ) -> str:
     """The battle that the question is, opened if it is not there yet."""
     if len(sides) == len(Side):
@@ -223,7 +223,7 @@ async def _side(call: ArenaCall, battle: str, side: Side) -> AsyncGenerator[byte
     yield call.reply.text(LOST)
 
 
-async def _events(services: Services, battle: str) -> AsyncGenerator[Logged]:
+async def _events(services: Services, battle: str) -> AsyncGenerator[LoggedEvent]:
     async with aclosing(services.viewing.events(battle, None)) as frames:
         async for frame in frames:
             for event in events_in(frame):

@@ -26,17 +26,17 @@ _IMAGE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,(?P<data>[A-Za-z0-
 Number = StrictFloat | StrictInt
 
 
-class _Part(BaseModel):
+class _Given(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
-class ImageUrl(_Part):
+class ImageUrl(_Given):
     """Where an image is; only ``data:`` addresses are taken."""
 
     url: str
 
 
-class ContentPart(_Part):
+class ContentPart(_Given):
     """A part of a turn: a text or an image."""
 
     type: str
@@ -44,33 +44,33 @@ class ContentPart(_Part):
     image_url: ImageUrl | None = None
 
 
-class Turn(_Part):
+class Turn(_Given):
     """One turn of the conversation."""
 
     role: str
     content: str | list[ContentPart] | None = None
 
 
-class StreamOptions(_Part):
+class StreamOptions(_Given):
     """What a stream has beside the text."""
 
     include_usage: StrictBool = False
 
 
-class JsonSchema(_Part):
+class JsonSchema(_Given):
     """The schema that an answer has to follow."""
 
     definition: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
-class ResponseFormat(_Part):
+class ResponseFormat(_Given):
     """What an answer has to be."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class ChatBody(_Part):
+class ChatRequest(_Given):
     """``POST /v1/chat/completions``."""
 
     model: Text
@@ -105,7 +105,7 @@ class ChatBody(_Part):
         return min(limits, default=None)
 
 
-def check_possible(body: ChatBody) -> None:
+def check_possible(body: ChatRequest) -> None:
     """Refuse what no model here is asked for.
 
     Raises:
@@ -124,7 +124,7 @@ def check_possible(body: ChatBody) -> None:
         raise InvalidInput("logprobs are not given here; leave it out", code="unsupported_parameter", field="logprobs")
 
 
-def messages_of(body: ChatBody) -> tuple[Message, ...]:
+def messages_of(body: ChatRequest) -> tuple[Message, ...]:
     """The conversation as models get it.
 
     Raises:
@@ -177,7 +177,7 @@ def _image(url: str, field: str) -> str:
     return data
 
 
-def output_of(body: ChatBody) -> Literal["json"] | dict[str, object] | None:
+def output_of(body: ChatRequest) -> Literal["json"] | dict[str, object] | None:
     """What the answer has to be.
 
     Raises:

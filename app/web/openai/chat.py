@@ -13,9 +13,9 @@ from app.completions.completion import new_completion_id
 from app.errors import Forbidden, NotFound
 from app.web.openai import battles, single
 from app.web.openai.auto import best_model
-from app.web.openai.bodies import ChatBody, check_possible
+from app.web.openai.bodies import ChatRequest, check_possible
 from app.web.openai.callers import Caller, Known, admitted
-from app.web.openai.frames import Reply, joined
+from app.web.openai.frames import ChatReply, joined
 from app.web.openai.models import AUTO, listed_name
 from app.web.openai.tasks import empty_answer, is_task
 from app.web.shared.answering import DocumentedRoute, JsonBytes
@@ -34,7 +34,7 @@ claims = APIRouter(include_in_schema=False)
 
 
 @router.post("/chat/completions")
-async def chat(body: ChatBody, request: Request, services: Wired, caller: Known) -> Response:
+async def chat(body: ChatRequest, request: Request, services: Wired, caller: Known) -> Response:
     """An answer of one model, or a battle."""
     check_possible(body)
     give_back = await admitted(services, caller)
@@ -46,13 +46,13 @@ async def chat(body: ChatBody, request: Request, services: Wired, caller: Known)
 
 
 async def _answered(
-    services: Services, request: Request, body: ChatBody, caller: Caller, give_back: Callable[[], None]
+    services: Services, request: Request, body: ChatRequest, caller: Caller, give_back: Callable[[], None]
 ) -> Response:
     if is_task(body):
         task_model = services.settings.arena_api_task_model
         if not task_model:
             give_back()
-            reply = Reply(new_completion_id(), int(time.time()), body.model)
+            reply = ChatReply(new_completion_id(), int(time.time()), body.model)
             return JsonBytes(reply.body(empty_answer(body), "stop", None))
         body = body.model_copy(update={"model": task_model})
     if body.model in SIDES:

@@ -25,7 +25,7 @@ def frame(body: Mapping[str, Any]) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatReply:
     """What all frames of one answer have: its id, when it was asked for (Unix time), and the model's name."""
 
     id: str
@@ -80,7 +80,7 @@ def waiting_words(waiting: Waiting) -> str:
     return f"Queued{place}{eta}"
 
 
-async def joined(reply: Reply, frames: AsyncGenerator[bytes]) -> dict[str, Any]:
+async def joined(reply: ChatReply, frames: AsyncGenerator[bytes]) -> dict[str, Any]:
     """The answer of a stream as one body."""
     texts, finish_reason = [], "stop"
     async with aclosing(frames):

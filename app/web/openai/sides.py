@@ -8,8 +8,8 @@ from typing import Any
 from app.battle.battle import Side
 from app.battle.events import EventName
 from app.completions.completions import Waiting
-from app.completions.events import Logged
-from app.web.openai.frames import Reply, waiting_words
+from app.completions.events import LoggedEvent
+from app.web.openai.frames import ChatReply, waiting_words
 
 FAILED = "*This answer failed. Ask again for another pair of models.*"
 LOST = "*This battle could not be played to its end. Ask again for another pair of models.*"
@@ -20,14 +20,14 @@ ANEW = "\n\n*This answer had to be begun anew:*\n\n"
 class SideFrames:
     """Turns a battle's events into the frames of one ``side``; ``ended`` once its answer is complete or lost."""
 
-    def __init__(self, reply: Reply, side: Side) -> None:
+    def __init__(self, reply: ChatReply, side: Side) -> None:
         self.ended = False
         self._reply = reply
         self._side = side
         self._written = False
         self._waited = False
 
-    def frames(self, event: Logged) -> Iterator[bytes]:
+    def frames(self, event: LoggedEvent) -> Iterator[bytes]:
         """The frames of one event."""
         if event.name == EventName.END:
             self.ended = True
@@ -37,7 +37,7 @@ class SideFrames:
         elif event.data.get("side") == self._side.value:
             yield from self._of_side(event)
 
-    def _of_side(self, event: Logged) -> Iterator[bytes]:
+    def _of_side(self, event: LoggedEvent) -> Iterator[bytes]:
         match event.name:
             case EventName.DELTA:
                 self._written = True

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from app.arena.requests import body_hash
 from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.battle.events import ERROR_SENTENCES
-from app.completions.completions import Completions, Ended, Restarted, Text, Waiting
+from app.completions.completions import AnswerEnded, AnswerRestarted, Completions, Text, Waiting
 from app.errors import InvalidInput, Unavailable
 from app.hosts.context import fitting
 from app.hosts.options import options_for, system_for
 from app.settings.settings import Settings
-from app.web.openai.bodies import ChatBody, messages_of, output_of
+from app.web.openai.bodies import ChatRequest, messages_of, output_of
 from app.web.openai.callers import Caller
-from app.web.openai.frames import DONE, Reply, frame, usage_of, waiting_words
+from app.web.openai.frames import DONE, ChatReply, frame, usage_of, waiting_words
 from app.web.shared.openai_errors import error_body
 from app.web.shared.services import Services
 
@@ -33,12 +33,12 @@ class Asked:
     """An answer that was asked for: its id, how it is told to the client, and what gives its call back."""
 
     id: str
-    reply: Reply
+    reply: ChatReply
     completions: Completions
     give_back: Callable[[], None]
 
 
-def request_of(settings: Settings, model: str, body: ChatBody) -> GenerationRequest:
+def request_of(settings: Settings, model: str, body: ChatRequest) -> GenerationRequest:
     """What the model is asked: the caller's options over the arena's, its memory's (``num_ctx``) untouched.
 
     Raises:
@@ -53,7 +53,7 @@ def request_of(settings: Settings, model: str, body: ChatBody) -> GenerationRequ
     return GenerationRequest(model, messages, options_of(settings, model, body), output_of(body))
 
 
-def options_of(settings: Settings, model: str, body: ChatBody) -> GenerationOptions:
+def options_of(settings: Settings, model: str, body: ChatRequest) -> GenerationOptions:
     """The model's options with what the caller sets instead; his limit of tokens ends at the configured one."""
     options = options_for(settings, model)
     asked = {
@@ -75,7 +75,7 @@ def options_of(settings: Settings, model: str, body: ChatBody) -> GenerationOpti
 
 
 async def asked_for(
-    services: Services, model: str, body: ChatBody, caller: Caller, give_back: Callable[[], None]
+    services: Services, model: str, body: ChatRequest, caller: Caller, give_back: Callable[[], None]
 ) -> Asked:
     """Queue the answer; the same request of a client that tries again is the answer that is there.
 
@@ -91,7 +91,7 @@ async def asked_for(
     if id_ is None:
         await services.contestants.room_for([model])
         id_ = await services.completions.start(request, digest)
-    return Asked(id_, Reply(id_, int(time.time()), model), services.completions, give_back)
+    return Asked(id_, ChatReply(id_, int(time.time()), model), services.completions, give_back)
 
 
 async def streamed(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
@@ -124,13 +124,13 @@ async def _frames(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
                 case Text():
                     written = True
                     yield reply.text(piece.text)
-                case Restarted() if written:
+                case AnswerRestarted() if written:
                     asked.completions.give_up(asked.id)
                     yield frame(error_body(_RESTARTED, "interrupted", 500))
                     return
-                case Ended(error=str() as code):
+                case AnswerEnded(error=str() as code):
                     yield frame(error_body(_SENTENCES[code], code, 503))
-                case Ended():
+                case AnswerEnded():
                     yield reply.chunk({}, piece.reason)
                     if usage:
                         yield reply.usage(usage_of(piece.timing))
@@ -149,11 +149,11 @@ async def whole(asked: Asked) -> dict[str, object]:
                 match piece:
                     case Text():
                         texts.append(piece.text)
-                    case Restarted():
+                    case AnswerRestarted():
                         texts.clear()
-                    case Ended(error=str() as code):
+                    case AnswerEnded(error=str() as code):
                         raise Unavailable(_SENTENCES[code], code=code, retry_after_s=2)
-                    case Ended():
+                    case AnswerEnded():
                         return asked.reply.body("".join(texts), piece.reason, usage_of(piece.timing))
         raise Unavailable(_SENTENCES["interrupted"], code="interrupted")
     finally:

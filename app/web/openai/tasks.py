@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import orjson
 
-from app.web.openai.bodies import ChatBody, Turn
+from app.web.openai.bodies import ChatRequest, Turn
 
 _BEGINNING = "### Task:"
 _EMPTY: tuple[tuple[str, object], ...] = (
@@ -20,12 +20,12 @@ _EMPTY: tuple[tuple[str, object], ...] = (
 )
 
 
-def is_task(body: ChatBody) -> bool:
+def is_task(body: ChatRequest) -> bool:
     """Whether nobody waits for the answer in a chat."""
     return not body.stream and len(body.messages) == 1 and _text(body.messages[0]).startswith(_BEGINNING)
 
 
-def empty_answer(body: ChatBody) -> str:
+def empty_answer(body: ChatRequest) -> str:
     """The shortest answer that such a call can do without: its own field of JSON, empty."""
     asked = _text(body.messages[0])
     found = next(((name, nothing) for name, nothing in _EMPTY if f'"{name}"' in asked), None)

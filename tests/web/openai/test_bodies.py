@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.backends.base import Message
 from app.errors import InvalidInput
-from app.web.openai.bodies import DEEPEST_SCHEMA, ChatBody, check_possible, messages_of, output_of
+from app.web.openai.bodies import DEEPEST_SCHEMA, ChatRequest, check_possible, messages_of, output_of
 from app.web.openai.single import options_of
 from app.web.openai.tasks import empty_answer, is_task
 from tests.services import settings_with
@@ -18,8 +18,8 @@ PIXEL = "iVBORw0KGgo="
 HI = {"role": "user", "content": "Hi"}
 
 
-def body(**more: Any) -> ChatBody:
-    return ChatBody.model_validate({"model": "m:1b", "messages": [HI]} | more)
+def body(**more: Any) -> ChatRequest:
+    return ChatRequest.model_validate({"model": "m:1b", "messages": [HI]} | more)
 
 
 def test_texts_in_parts_are_one_text_and_developers_are_the_system() -> None:
