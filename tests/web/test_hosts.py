@@ -42,7 +42,7 @@ async def get(fleet: Fleet, path: str = HOSTS, **more: Any) -> dict[str, Any]:
     return dict(reply.json())
 
 
-async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_have_in_memory(redis: Redis) -> None:
+async def test_everybody_sees_the_hosts_in_the_configured_order_and_nothing_of_their_memory(redis: Redis) -> None:
     seen = await get(await fleet_of(redis, REPORT))
     assert [(host["name"], host["health"], host["driven"]) for host in seen["hosts"]] == [
         ("gpu-1", "up", True),
@@ -50,13 +50,25 @@ async def test_everybody_sees_the_hosts_in_the_configured_order_with_what_they_h
         ("gpu-3", "down", False),
     ]
     one, two, _ = seen["hosts"]
-    assert (one["version"], one["max_models"], one["told_at"]) == ("0.12.3", 3, "2026-01-01T00:00:00.250Z")
+    assert (one["version"], one["max_models"], one["memory_bytes"]) == ("0.12.3", 3, 24 * 1024**3)
+    assert (one["residents"], one["loading"], one["resident_vram_bytes"], one["told_at"]) == ([], False, 0, None)
+    assert (two["fallback"], two["scale_to_zero"]) == (True, True)
+    assert (seen["view"], seen["waiting"], seen["running"]) == ("public", 0, 0)
+
+
+async def test_what_everybody_sees_of_hosts_does_not_change_while_models_are_loaded_and_write(redis: Redis) -> None:
+    idle = replace(REPORT, residents=(), loading=None, waiting=0, running=0, at=NOW + 30)
+    seen = [await get(await fleet_of(redis, report), path) for report in (idle, REPORT) for path in (HOSTS, MODELS)]
+    assert seen[:2] == seen[2:]
+
+
+async def test_operators_see_what_is_in_memory(redis: Redis) -> None:
+    one = (await get(await fleet_of(redis, REPORT), operator=True))["hosts"][0]
     foreign, zircon = one["residents"]
     assert (zircon["model"], zircon["context_length"], zircon["flags"]) == (ZIRCON, 4096, ["offloaded"])
     assert not foreign["ours"]
     assert zircon["vram_bytes"] < zircon["size_bytes"]
-    assert (two["fallback"], two["scale_to_zero"]) == (True, True)
-    assert (seen["view"], seen["waiting"], seen["running"]) == ("public", 2, 1)
+    assert (one["loading"], one["told_at"]) == (True, "2026-01-01T00:00:00.250Z")
 
 
 async def test_nobody_but_operators_learns_who_writes_where_or_which_addresses_there_are(redis: Redis) -> None:
@@ -116,7 +128,8 @@ async def test_the_driver_is_believed_against_our_own_probe(redis: Redis) -> Non
 
 
 async def test_models_tell_where_they_are_and_which_are_missing(redis: Redis) -> None:
-    seen = await get(await fleet_of(redis, REPORT), MODELS)
+    assert [one["resident_on"] for one in (await get(await fleet_of(redis, REPORT), MODELS))["models"]] == [[], []]
+    seen = await get(await fleet_of(redis, REPORT), MODELS, operator=True)
     zircon, quokka = seen["models"]
     assert (zircon["model"], zircon["hosts"], zircon["resident_on"]) == (ZIRCON, ["gpu-1"], ["gpu-1"])
     assert (quokka["hosts"], quokka["resident_on"]) == (["gpu-1", "gpu-2"], [])
@@ -245,7 +258,9 @@ async def test_the_examples_have_the_fields_of_real_answers(redis: Redis) -> Non
         for name, rows in example.items():
             if isinstance(rows, list):
                 assert list(rows[0]) == list(answered[name][0])
-    assert list(host_examples.HOST["residents"][0]) == list((await get(fleet))["hosts"][0]["residents"][0])
+    full = (await get(fleet, operator=True))["hosts"][0]
+    assert list(host_examples.FULL_HOST["residents"][0]) == list(full["residents"][0])
+    assert host_examples.HOST["residents"] == (await get(fleet))["hosts"][0]["residents"]
 
 
 def test_the_calls_are_documented_with_examples() -> None:

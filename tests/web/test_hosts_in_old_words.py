@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import pytest
+from fastapi import Request
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -34,6 +35,7 @@ async def status(
     models: tuple[str, ...] = (ZIRCON, QUOKKA),
     wanted: tuple[str, ...] = (ZIRCON, QUOKKA),
     hosts: tuple[HostTable, ...] = HOSTS,
+    address: str = "127.0.0.1",
 ) -> dict[str, Any]:
     async def at_hand() -> tuple[str, ...]:
         if len(models) < 2:
@@ -41,7 +43,14 @@ async def status(
         return models
 
     settings = settings_with(arena_models=wanted, **{"[[hosts]]": hosts})
-    return await ollama_status(services_with(settings, contestants=SimpleNamespace(at_hand=at_hand), fleet=fleet))
+    services = services_with(settings, contestants=SimpleNamespace(at_hand=at_hand), fleet=fleet)
+    return await ollama_status(request_from(address), services)
+
+
+def request_from(address: str) -> Request:
+    """A call on the arena's machine, or of somebody else."""
+    scope = {"type": "http", "http_version": "1.1", "headers": [(b"host", b"127.0.0.1:8000")], "client": (address, 1)}
+    return Request(scope)
 
 
 def up(*hosts: str) -> list[HostReport]:
@@ -53,6 +62,13 @@ async def test_all_hosts_are_told_without_who_logs_in(redis: Redis) -> None:
     assert told["base_url"] == "http://10.0.0.5:11434, http://10.0.0.6:11434"
     assert told["recommendation"] == "All models are there; nothing to do."
     assert (await status(None, hosts=HOSTS[1:]))["base_url"] == "http://10.0.0.6:11434"
+
+
+async def test_only_operators_are_told_the_addresses_of_hosts(redis: Redis) -> None:
+    for models in ((ZIRCON, QUOKKA), (ZIRCON,)):
+        told = await status(await fleet_of(redis), models=models, address="192.0.2.7")
+        assert told["base_url"] == ""
+        assert "10.0.0" not in str(told)
 
 
 async def test_a_dead_host_among_others_is_named_with_what_to_do(redis: Redis) -> None:

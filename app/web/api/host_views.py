@@ -1,8 +1,9 @@
 """What is told of hosts and models: one view for everybody, one for those who run the arena.
 
-Everybody may know what is in memory where. What would tell who writes in a battle that runs is for operators: jobs of a
-host or a model, which model is being loaded, when a model was used last (so also when it expires, since every answer
-puts that off), and what just happened to a model.
+Everybody may know which hosts there are and whether they live. What would tell who writes in a battle that runs is for
+operators: what is in memory and what is being loaded (polled during a battle, it shows which models were loaded for
+it), jobs of a host or a model, when a host reported, and what happened to a model. The public view keeps those fields
+and leaves them empty.
 """
 
 from __future__ import annotations
@@ -44,14 +45,14 @@ def host_view(host: Host, report: HostReport | None, unreachable: str | None = N
         "health": health_of(report, unreachable),
         "driven": report is not None,
         "version": told.version,
-        "told_at": rfc3339(told.at),
+        "told_at": None,
         "since": rfc3339(told.since),
-        "residents": [_resident(one) for one in by_name(told)],
-        "loading": told.loading is not None,
+        "residents": [],
+        "loading": False,
         "max_models": told.max_models,
         "num_parallel": told.slots or host.num_parallel,
         "memory_bytes": host.memory_bytes,
-        "resident_vram_bytes": sum(one.vram_bytes for one in told.residents),
+        "resident_vram_bytes": 0,
         "weight": host.weight,
         "fallback": host.fallback,
         "scale_to_zero": host.scale_to_zero,
@@ -87,6 +88,9 @@ def full_host_view(host: Host, report: HostReport | None, now: float, unreachabl
     told = report or HostReport(host.name, now)
     return host_view(host, report, unreachable) | {
         "url": shown(host.url),
+        "told_at": rfc3339(told.at),
+        "loading": told.loading is not None,
+        "resident_vram_bytes": sum(one.vram_bytes for one in told.residents),
         "why": told.why or ("" if report else unreachable or ""),
         "residents": [_resident(one) | _times(one) for one in by_name(told)],
         "loading_model": told.loading,
@@ -131,7 +135,10 @@ def finding_view(finding: Finding) -> Json:
 
 
 def model_view(contender: Contender, roster: Roster, reports: Mapping[str, HostReport]) -> Json:
-    """A model that can enter battles; ``same_everywhere`` is false when its hosts have different files of that name."""
+    """A model that can enter battles; ``same_everywhere`` is false when its hosts have different files of that name.
+
+    ``reports`` say where it is in memory; for everybody but operators there are none.
+    """
     copies = [copy for host in contender.hosts if (copy := roster.installed(host, contender.model)) is not None]
     told = [copy for copy in copies if copy.digest]  # a host that sleeps has told no more than the name
     first = next(iter(told or copies), None)

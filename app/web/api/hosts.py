@@ -46,41 +46,44 @@ class WarmBody(NativeBody):
 @router.head("/hosts", include_in_schema=False)
 @router.get("/hosts", name="list_hosts", responses={200: HOSTS, 503: WITHOUT_REDIS})
 async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[str, Any]:
-    """The model hosts in the configured order: how they are, and what they have in memory.
+    """The model hosts in the configured order, and how they are.
 
     `health` is up, trying (one answer is sent there to see whether it lives again), down, or unknown while nobody
-    drives it. `ours` is false for a model that others loaded; `flags` are what is wrong with one and accepted.
-    `waiting` and `running` count answers on all hosts.
+    drives it. `waiting` and `running` count answers on all hosts, as they were when the public figures of /metrics
+    were last made anew.
 
-    Who runs the arena (the admin key, or a call on its machine that came through no proxy) gets `view: full`: also
-    addresses, jobs by model, times, events of models, what the arena unloaded and why, and what the doctor finds.
+    Who runs the arena (the admin key, or a call on its machine that came through no proxy) gets `view: full`: the
+    counts of now, and also addresses, what is in memory and being loaded (`residents`, `loading`,
+    `resident_vram_bytes`, which are empty for all others, as is `told_at`), jobs by model, times, events of models,
+    what the arena unloaded and why, and what the doctor finds. `ours` is false for a model that others loaded;
+    `flags` are what is wrong with one and accepted.
     """
     reports = await fleet.reports.read()
     silent = {one.host: one.error for one in fleet.roster.catalog.unreachable}
-    known = [reports[host.name] for host in fleet.hosts if host.name in reports]
-    body: dict[str, Any] = {
-        "view": "public",
-        "waiting": sum(report.waiting for report in known),
-        "running": sum(report.running for report in known),
-    }
     if not is_operator(request, services.settings):
+        held = await fleet.held()
         shown = [host_view(host, reports.get(host.name), silent.get(host.name)) for host in fleet.hosts]
-        return body | {"hosts": shown}
+        return {"view": "public", "waiting": held.waiting, "running": held.running, "hosts": shown}
+    known = [reports[host.name] for host in fleet.hosts if host.name in reports]
+    waiting, running = sum(report.waiting for report in known), sum(report.running for report in known)
     now = fleet.now()
     full = [full_host_view(host, reports.get(host.name), now, silent.get(host.name)) for host in fleet.hosts]
     findings = () if fleet.checkup is None else await fleet.checkup.findings()
-    return body | {"view": "full", "hosts": full, "findings": [finding_view(finding) for finding in findings]}
+    told = [finding_view(finding) for finding in findings]
+    return {"view": "full", "waiting": waiting, "running": running, "hosts": full, "findings": told}
 
 
 @router.head("/models", include_in_schema=False)
 @router.get("/models", name="list_models", responses={200: MODELS, 503: WITHOUT_REDIS})
-async def models(fleet: WiredFleet) -> dict[str, Any]:
+async def models(request: Request, services: Wired, fleet: WiredFleet) -> dict[str, Any]:
     """The contestants, the hosts that have them, and the configured models that are not drawn, with what to do.
 
-    `resident_on` are the hosts that have the model in memory. `same_everywhere` is false when hosts have different
+    `resident_on` are the hosts that have the model in memory, for those who run the arena; for all others it is empty.
+    `same_everywhere` is false when hosts have different
     files under its name: then votes on it are votes on two models.
     """
-    catalog, reports = fleet.roster.catalog, await fleet.reports.read()
+    catalog, told = fleet.roster.catalog, await fleet.reports.read()
+    reports = told if is_operator(request, services.settings) else {}
     silent = [one.host for one in catalog.unreachable]
     return {
         "models": [model_view(contender, fleet.roster, reports) for contender in catalog.contenders],

@@ -160,7 +160,7 @@ STATUS: Json = {
 }
 OLLAMA_STATUS: Json = {
     "status": "healthy",
-    "base_url": "http://127.0.0.1:11434",
+    "base_url": "",
     "total_models": 3,
     "available_models": ["llama3.1:8b", "mistral:7b", "qwen3:8b"],
     "arena_models_status": {"llama3.1:8b": True, "mistral:7b": True, "qwen3:8b": True},

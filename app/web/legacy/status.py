@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from redis.exceptions import RedisError
 
 from app.errors import Unavailable
@@ -20,6 +20,7 @@ from app.web.legacy.bodies import BattleOrSession
 from app.web.legacy.history import BattleHistory
 from app.web.legacy.routes import ContractRoute
 from app.web.legacy.waiting import history_now
+from app.web.shared.access import is_operator
 from app.web.shared.answering import JsonBytes
 from app.web.shared.services import Services, Wired
 
@@ -56,9 +57,13 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
 
 
 @router.get("/ollama-status", responses=examples.answers(status_schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
-async def ollama_status(services: Wired) -> dict[str, Any]:
-    """Which models the hosts have; 200 also when they have too few. Several hosts are told with commas."""
-    base_url = ", ".join(shown(host.url) for host in hosts_from(services.settings))
+async def ollama_status(request: Request, services: Wired) -> dict[str, Any]:
+    """Which models the hosts have; 200 also when they have too few.
+
+    `base_url` has the addresses of the hosts, with commas, for those who run the arena; it is empty for all others.
+    """
+    urls = [shown(host.url) for host in hosts_from(services.settings)]
+    base_url = ", ".join(urls) if is_operator(request, services.settings) else ""
     try:
         models = list(await services.contestants.at_hand())
     except Unavailable as away:

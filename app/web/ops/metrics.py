@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app.metrics.exposition import rendered, summed
 from app.web.api.host_examples import WITHOUT_REDIS
 from app.web.api.hosts import WiredFleet
-from app.web.ops.gauges import gauges, zeros
+from app.web.ops.gauges import gauges, public_gauges, zeros
 from app.web.shared.access import is_operator
 from app.web.shared.services import Wired
 
@@ -32,12 +32,18 @@ _TEXT: dict[str, Any] = {"content": {"text/plain": {"schema": {"type": "string"}
 async def metrics(request: Request, services: Wired, fleet: WiredFleet) -> Response:
     """Counters, histograms and gauges of all workers together; nothing in it is one process' own.
 
-    Answers and jobs in flight by host and model are shown only to those who run the arena (the admin key as
-    `Authorization: Bearer`, or a call on its machine): read before and after an answer, they give away who wrote it.
+    Those who run the arena (the admin key as `Authorization: Bearer`, or a call on its machine) see everything as it
+    is. All others see sums over hosts and models that change once in ten minutes at most, and only after twenty more
+    answers, and nothing of what is in memory or being loaded: read before and after an answer, that would give away
+    who wrote it.
     """
-    everything = is_operator(request, services.settings)
-    sums, reports, running = await asyncio.gather(fleet.sums(), fleet.reports.read(), fleet.open_battles())
-    families = summed(sums, everything=everything, zeros=zeros(fleet.hosts))
-    families += gauges(fleet.hosts, reports, running, everything=everything)
+    if is_operator(request, services.settings):
+        sums, reports, running = await asyncio.gather(fleet.sums(), fleet.reports.read(), fleet.open_battles())
+        families = summed(sums, everything=True, zeros=zeros(fleet.hosts))
+        families += gauges(fleet.hosts, reports, running)
+    else:
+        held, reports = await asyncio.gather(fleet.held(), fleet.reports.read())
+        families = summed(held.sums, everything=False, zeros=zeros(fleet.hosts))
+        families += public_gauges(fleet.hosts, reports, held)
     text, content_type = await asyncio.to_thread(rendered, families, request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": content_type})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import time
@@ -16,6 +17,7 @@ from app.hosts.host import Host
 from app.hosts.roster import Roster
 from app.metrics.counters import read_sums
 from app.metrics.families import Series
+from app.metrics.held import Figures, HeldFigures
 from app.scheduling.report import HostReport, Reports
 
 
@@ -23,8 +25,8 @@ from app.scheduling.report import HostReport, Reports
 class Fleet:
     """The hosts in the configured order, and the sources of what is known about them.
 
-    ``sums`` reads what all workers counted, ``open_battles`` how many battles run; both raise a RedisError when Redis
-    is unavailable. ``warm`` sends a prewarm request to the drivers. ``now`` is the Unix time that reports are dated by.
+    ``sums`` reads what all workers counted, ``open_battles`` how many battles run, ``held`` the copy of both that
+    everybody may read; they raise a RedisError when Redis is unavailable. ``warm`` sends a prewarm request to the drivers. ``now`` is the Unix time that reports are dated by.
     """
 
     hosts: tuple[Host, ...]
@@ -32,6 +34,7 @@ class Fleet:
     reports: Reports
     sums: Callable[[], Awaitable[Mapping[Series, float]]]
     open_battles: Callable[[], Awaitable[int]]
+    held: Callable[[], Awaitable[Figures]]
     warm: Callable[[Sequence[str]], Awaitable[None]]
     checkup: Checkup | None = None
     now: Callable[[], float] = time
@@ -52,8 +55,14 @@ def fleet_on(
     async def open_battles() -> int:
         return int(await cast(Any, redis).scard(OPEN_KEY))
 
+    async def figures() -> Figures:
+        sums, told, running = await asyncio.gather(read_sums(redis), reports.read(), open_battles())
+        known = [told[host.name] for host in hosts if host.name in told]
+        return Figures(sums, sum(one.waiting for one in known), sum(one.running for one in known), running)
+
+    held = HeldFigures(redis, figures)
     checkup = None if doctor is None else Checkup(doctor)
-    return Fleet(tuple(hosts), roster, reports, lambda: read_sums(redis), open_battles, warm, checkup, now)
+    return Fleet(tuple(hosts), roster, reports, lambda: read_sums(redis), open_battles, held.read, warm, checkup, now)
 
 
 def troubles(

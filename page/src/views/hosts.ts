@@ -107,6 +107,7 @@ const when = (time: string, context: Context): string => context.figures.ago(Dat
 function memory(host: HostView | FullHost, context: Context): Child {
   const words = context.texts.hosts;
   const { bytes } = context.figures;
+  if (!isFull(host)) return null; // only operators are told
   if (host.residents.length === 0) return h("p.meta", null, words.none);
   const all = Math.max(host.memory_bytes ?? 0, host.residents.reduce((sum, one) => sum + one.size_bytes, 0));
   const segment = (size: number, spilled: boolean): HTMLElement => {
