@@ -1,8 +1,8 @@
 """The figures that everybody may read: a copy that is held back until a single answer can't be told from it.
 
-Whoever reads a sum before and after one side of a battle was complete learns how long that side took, and so which model
-wrote it. So the public copy is made anew only after ``EVERY`` has passed and ``LEAST_ANSWERS`` more answers have ended;
-until there are so many, it is empty.
+Whoever reads a sum before and after one side of a battle was complete learns how long that side took, and so which
+model wrote it. So the public copy is made anew only after ``EVERY`` has passed and ``LEAST_ANSWERS`` more answers have
+ended; until there are so many, it is empty.
 """
 
 from __future__ import annotations

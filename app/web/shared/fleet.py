@@ -26,7 +26,8 @@ class Fleet:
     """The hosts in the configured order, and the sources of what is known about them.
 
     ``sums`` reads what all workers counted, ``open_battles`` how many battles run, ``held`` the copy of both that
-    everybody may read; they raise a RedisError when Redis is unavailable. ``warm`` sends a prewarm request to the drivers. ``now`` is the Unix time that reports are dated by.
+    everybody may read; they raise a RedisError when Redis is unavailable. ``warm`` sends a prewarm request to the
+    drivers. ``now`` is the Unix time that reports are dated by.
     """
 
     hosts: tuple[Host, ...]
