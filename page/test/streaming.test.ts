@@ -55,6 +55,20 @@ for (const [name, text, expected] of shown) {
   test(`while it is written: ${name}`, () => assert.equal(whileWritten(text), expected));
 }
 
+test("what is a table stays one at every further character, and a row shows while it is written", () => {
+  const text = "before\n\n| head | other |\n|---|---|\n| cell **bold** | `code` |\n| one | two |\n";
+  const kinds = [...text].map((_, n) => lex(whileWritten(text.slice(0, n + 1))).tokens.at(-1)?.type);
+  const first = kinds.indexOf("table");
+  assert.equal(text.slice(0, first + 1), "before\n\n| head | other |\n|---|-");
+  assert.ok(kinds.slice(first).every((kind) => kind === "table"), kinds.join(" "));
+  const rows = (end: string): number => {
+    const table = lex(whileWritten(text.slice(0, text.indexOf(end) + end.length))).tokens.at(-1);
+    return table?.type === "table" ? table["rows"].length : -1;
+  };
+  assert.deepEqual([rows("|---|---|"), rows("| ce"), rows("| one | t")], [0, 1, 2]);
+  assert.equal(whileWritten("| no table\n| but lines\n| with bars"), "| no table\n| but lines\n| with bars");
+});
+
 test("what is held back is only ever at the end", () => {
   for (let seed = 1; seed <= 200; seed++) {
     const text = documentOf(seed);

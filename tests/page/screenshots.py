@@ -20,8 +20,8 @@ from tests.page.pretended import pretend, snapshot, tell
 
 #: Those that docs/frontend.md shows; the other colours and sizes of a view are left out, for the repository's sake.
 KEPT = {
-    "light": {"start", "waiting", "writing", "battle", "names", "leaderboard", "speed", "hosts"},
-    "dark": {"start", "battle", "names"},
+    "light": {"start", "waiting", "writing", "battle", "why", "names", "leaderboard", "pairs", "speed", "hosts"},
+    "dark": {"start", "battle", "names", "leaderboard"},
     "phone": {"start", "battle", "names", "leaderboard"},
 }
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
@@ -78,6 +78,30 @@ def ranking() -> list[dict[str, Any]]:
         }
         for place, (first, rate, cold) in enumerate(figures, 1)
     ]
+
+
+def standing(rating: float, rank: int) -> dict[str, Any]:
+    """Where a model stood on the board."""
+    ends = {"rating_lower": rating - 50, "rating_upper": rating + 50, "bounds": "both"}
+    return {"elo_rating": rating, "rank_low": rank, "rank_high": 3, "provisional": False} | ends
+
+
+def change() -> dict[str, Any]:
+    """What the battle that is over did to the board."""
+    ratings = ((1031, 1036, 2, 1), (1004, 1002, 2, 2), (988, 985, 2, 2))
+    models = [
+        {"model": model, "before": standing(was, low), "after": standing(now, rank)}
+        for model, (was, now, low, rank) in zip(MODELS, ratings, strict=True)
+    ]
+    return {"state": "counted", "votes": 2, "other_votes": 3, "left_out": {}, "models": models}
+
+
+SAID = {
+    "round": 2,
+    "verdict": "b",
+    "reasons": {"a": ["superficial"], "b": ["complete", "clear"]},
+    "comment": "The right one says what it costs.",
+}
 
 
 def play(house: House, number: int) -> None:
@@ -140,8 +164,14 @@ def battles(browser: Browser, house: House, kind: str, **options: Any) -> None:
         pretend(page, snapshot(LEFT, RIGHT, message=QUESTION))
         save(page, f"battle-{kind}")
     with tab(browser, house, **options) as page:
+        page.route("**/board-change", lambda route: route.fulfill(json=change()))
+        page.route("**/feedback", lambda route: route.fulfill(json=SAID))
         pretend(page, ended())
+        page.wait_for_selector(".moves")
         save(page, f"names-{kind}")
+        page.get_by_role("button", name="Why? (optional) Model B beat Model C").click()
+        page.locator(".why").scroll_into_view_if_needed()
+        save(page, f"why-{kind}")
 
 
 def views(browser: Browser, house: House, kind: str, **options: Any) -> None:
@@ -152,6 +182,8 @@ def views(browser: Browser, house: House, kind: str, **options: Any) -> None:
         page.goto("/leaderboard")
         page.wait_for_selector(".ratings, .empty")
         save(page, f"leaderboard-{kind}")
+        page.locator(".pairs").evaluate("element => element.scrollIntoView()")
+        save(page, f"pairs-{kind}")
         page.locator(".board .chip").nth(1).click()
         save(page, f"speed-{kind}")
         page.goto("/hosts")

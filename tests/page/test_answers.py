@@ -130,6 +130,26 @@ def test_every_block_has_the_direction_of_its_script(tab: Page, text: str, direc
     assert directions == [direction, "ltr"]
 
 
+def test_lists_quotations_and_tables_of_right_to_left_text_begin_at_the_right(tab: Page) -> None:
+    word = "\u0648\u0627\u062d\u062f"
+    text = f"- {word}\n- {word}\n\n> {word}\n\n|{word}|{word}|\n|---|---|\n|1|2|\n"
+    pretend(tab, snapshot(text, "- one\n\n> two"))
+    script = (
+        "side => ['ul', 'blockquote'].map(one => getComputedStyle(document.querySelector(`#${side} ${one}`)).direction)"
+    )
+    assert tab.evaluate(script, "pane-a") == ["rtl", "rtl"]
+    assert tab.evaluate(script, "pane-b") == ["ltr", "ltr"]
+    first, second = (tab.locator("#pane-a th").nth(n).bounding_box() for n in (0, 1))
+    assert first
+    assert second
+    assert first["x"] > second["x"]
+    marks = tab.locator("#pane-a ul").bounding_box()
+    item = tab.locator("#pane-a li").first.bounding_box()
+    assert marks
+    assert item
+    assert marks["x"] + marks["width"] - item["x"] - item["width"] > 12, "room for the marks"
+
+
 def test_what_a_side_waits_for_is_said_in_words(tab: Page) -> None:
     pretend(tab, snapshot(state="queued"))
     state = pane(tab, "a").locator(".state")

@@ -61,8 +61,10 @@ const UNDECIDED = [
 /** In a code block: the beginning of the line that may close it, which would be one more line of code for a moment. */
 const HALF_A_FENCE = /\n {0,3}(?:`{1,2}|~{1,2})$/;
 
+/** The lines at the end that begin with a bar: a table, or what may become one. */
+const BARRED = /(?:^|\n)((?:\|[^\n]*(?:\n|$))+)$/;
 /** A table's head waits for the line below it, which is what makes it a table. */
-const HEAD_OF_TABLE = /(?<=^|\n)\|[^\n]*(?:\n[|:\- \t]*)?$/;
+const HEAD_OF_TABLE = /^[^\n]*(?:\n[|:\- \t]*)?$/;
 
 /**
  * The text to show while more is to come: what can't be told yet is held back, what is open at the end is closed.
@@ -72,8 +74,8 @@ export function whileWritten(text: string): string {
   if ((text.match(/^ {0,3}(?:```|~~~)/gm) ?? []).length % 2 === 1) return text.replace(HALF_A_FENCE, "\n");
   let shown = text;
   for (const pattern of UNDECIDED) shown = shown.replace(pattern, "\n");
-  const head = HEAD_OF_TABLE.exec(shown);
-  if (head !== null && !isTable(head[0])) shown = shown.slice(0, head.index);
+  const barred = BARRED.exec(shown)?.[1];
+  if (barred !== undefined && HEAD_OF_TABLE.test(barred) && !isTable(barred)) shown = shown.slice(0, shown.length - barred.length);
   return closed(shown);
 }
 

@@ -181,7 +181,7 @@ class BattleView implements View {
       this.effect = new Effect(this.context, this.id);
       names.append(this.effect.element);
     }
-    this.why.showAll();
+    this.why.end();
     fill(this.after, names, this.why.element, endActions(this.context, snapshot, myBattles().find((one) => one.id === this.id)));
     this.bar.element.hidden = true;
     attribute(this.element, "data-ended", snapshot.status);

@@ -3,7 +3,7 @@
 import { read } from "../net/api.ts";
 import type { BoardBeingMade, BoardBody } from "../store/types.ts";
 import type { Context, View } from "../ui/context.ts";
-import { attribute, fill, h, type Child } from "../ui/dom.ts";
+import { attribute, fill, h, text, type Child } from "../ui/dom.ts";
 import { sentence } from "./home.ts";
 import { headToHead } from "./pairs.ts";
 import { foot, ratings, type Sort } from "./ratings.ts";
@@ -21,6 +21,7 @@ export function board(context: Context): View {
   let later: ReturnType<typeof setTimeout> | undefined;
 
   const draw = (): void => {
+    text(explained, choice.board === "speed" ? words.howSpeed : words.howText);
     if (body === null) return;
     for (const [kind, button] of Object.entries(kinds)) attribute(button, "aria-pressed", String(kind === choice.board));
     filters.hidden = choice.board === "speed" || (body.languages.length === 0 && body.categories.length === 0);
@@ -68,8 +69,10 @@ export function board(context: Context): View {
   };
   const kinds = { quality: kind("quality", words.quality), speed: kind("speed", words.speed) };
   const head = h("div.head", null, h("div.tools", { role: "group" }, kinds.quality, kinds.speed), filters);
-  const how = h("section.how", { "aria-labelledby": "how" }, h("h2", { id: "how" }, words.how), h("p", null, words.howText));
+  const explained = h("p");
+  const how = h("section.how", { "aria-labelledby": "how" }, h("h2", { id: "how" }, words.how), explained);
   const element = h("div.page.broad.board", null, h("div.hero", null, h("h1", { tabindex: "-1" }, words.heading), h("p.lead", null, words.lead)), head, place, how);
+  draw();
   void load();
   const leave = (): void => {
     asked++;
@@ -91,7 +94,7 @@ function qualityBoard(body: BoardBody, choice: Choice, context: Context, again: 
   if (body.leaderboard.length === 0) {
     const filtered = choice.language !== "" || choice.category !== "";
     if (filtered) return h("p.note", null, words.filterEmpty);
-    return h("div.empty", null, h("h2", null, words.empty), h("p", null, words.emptyText), h("a.button.main", { href: "/" }, context.texts.nav.battle));
+    return h("div.empty", null, h("h2", null, words.empty), h("p", null, words.emptyText), h("a.button.main", { href: "/" }, context.texts.battle.fresh));
   }
   const sortBy = (by: Sort): void => {
     choice.sort = by;
@@ -119,7 +122,7 @@ function finding(body: BoardBody, context: Context): HTMLElement {
 function votesBehind({ counts, method }: BoardBody, context: Context): string[] {
   const words = context.texts.board;
   const { percent } = context.figures;
-  const voters = counts.voters === 0 ? "" : counts.voters === 1 || counts.largest_voter_share === null ? words.oneVoter : words.voters(counts.voters, percent(counts.largest_voter_share));
+  const voters = counts.voters === 0 ? "" : counts.largest_voter_share === null || counts.largest_voter_share > 0.995 ? words.oneVoter : words.voters(counts.voters, percent(counts.largest_voter_share));
   const prompts = counts.prompts === null || counts.largest_prompt_share === null ? "" : words.prompts(counts.prompts, percent(counts.largest_prompt_share));
   return [words.of(counts.votes, counts.battles), voters, prompts, method.clustered_by.includes("voter") ? words.byVoter : ""];
 }

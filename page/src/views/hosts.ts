@@ -91,7 +91,7 @@ function adminKey(context: Context, changed: () => void): { element: HTMLElement
 
 function card(host: HostView | FullHost, context: Context): HTMLElement {
   const words = context.texts.hosts;
-  const since = host.since === null ? "" : ` ${words.since(when(host.since, context))}`;
+  const since = host.since === null ? "" : ` ${words.since(context.figures.lasting(Date.parse(host.since), Date.now()))}`;
   const health = h("span.health", { "data-health": host.health }, `${words.health[host.health] ?? host.health}${since}`);
   const name = h("h2", null, host.name, host.fallback ? h("span.badge", null, words.fallback) : null);
   return h("li.host", null, h("div.head", null, name, health), address(host), loading(host, context), memory(host, context), jobs(host, context), events(host, context));

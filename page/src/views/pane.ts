@@ -78,7 +78,8 @@ export class Pane {
   private mark(play: Play, view: SideView): void {
     const words = this.context.texts;
     const running = play.snapshot.status === "running" && play.snapshot.round > 1 && play.stayed !== null;
-    const badge = !running ? "" : play.stayed === this.side ? words.battle.stays : words.battle.challenger;
+    const model = play.snapshot.reveal?.ranking.find((line) => line.alias === view.alias)?.model;
+    const badge = model !== undefined ? model : !running ? "" : play.stayed === this.side ? words.battle.stays : words.battle.challenger;
     text(this.badge, badge);
     show(this.badge, badge !== "");
     attribute(this.element, "data-role", !running ? null : play.stayed === this.side ? "champion" : "challenger");

@@ -11,12 +11,13 @@ export class Why {
   private readonly lines = h("div.lines");
   private readonly earlier: HTMLButtonElement;
   private all = false;
+  private ended = false;
 
   constructor(
     private readonly context: Context,
     private readonly battle: string,
   ) {
-    this.earlier = h("button.quiet.small.earlier", { type: "button", onclick: () => this.showAll(!this.all) });
+    this.earlier = h("button.quiet.small.earlier", { type: "button", onclick: () => this.turn() });
     this.element = h("section.why", { "aria-label": context.texts.why.label, hidden: true }, this.earlier, this.lines);
     window.addEventListener("pagehide", this.flush);
     document.addEventListener("visibilitychange", this.flush);
@@ -33,9 +34,9 @@ export class Why {
     this.arrange();
   }
 
-  /** Show the lines of all rounds. */
-  showAll(all = true): void {
-    this.all = all;
+  /** The battle has ended: show the lines of all rounds, for good. */
+  end(): void {
+    this.ended = true;
     this.arrange();
   }
 
@@ -43,6 +44,11 @@ export class Why {
     window.removeEventListener("pagehide", this.flush);
     document.removeEventListener("visibilitychange", this.flush);
     for (const { line } of this.rounds.values()) line.flush();
+  }
+
+  private turn(): void {
+    this.all = !this.all;
+    this.arrange();
   }
 
   private add(vote: Vote): void {
@@ -56,12 +62,12 @@ export class Why {
     const newest = Math.max(...this.rounds.keys());
     let more = 0;
     for (const [round, { line }] of this.rounds) {
-      const shown = this.all || round === newest || line.busy;
+      const shown = this.ended || this.all || round === newest || line.busy;
       if (!shown) more++;
       show(line.element, shown);
     }
     show(this.element, this.rounds.size > 0);
-    show(this.earlier, more > 0 || (this.all && this.rounds.size > 1));
+    show(this.earlier, !this.ended && (more > 0 || (this.all && this.rounds.size > 1)));
     text(this.earlier, this.context.texts.why.earlier(this.rounds.size - 1));
     attribute(this.earlier, "aria-expanded", String(this.all));
   }
