@@ -34,13 +34,9 @@ def written(file: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         OSError: it can't be written.
     """
     place = _leads_to(file)
-    if isinstance(place, int):
-        with os.fdopen(os.dup(place), "wb") as sink:
-            yield sink
-        return
-    draft = _draft_of(place, mode)
-    if draft is None:
-        with os.fdopen(os.open(place, os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY), "wb") as sink:
+    draft = None if isinstance(place, int) else _draft_of(place, mode)
+    if draft is None or isinstance(place, int):
+        with os.fdopen(_in_place(place), "wb") as sink:
             yield sink
         return
     path, descriptor = draft
@@ -51,6 +47,11 @@ def written(file: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     finally:
         with suppress(FileNotFoundError):
             path.unlink()
+
+
+def _in_place(place: Path | int) -> int:
+    """A descriptor for what can't be replaced."""
+    return os.dup(place) if isinstance(place, int) else os.open(place, os.O_WRONLY | os.O_TRUNC | os.O_NOCTTY)
 
 
 def to_disk(sink: IO[bytes]) -> None:

@@ -72,25 +72,30 @@ def hosts_from(settings: Settings) -> tuple[Host, ...]:
     return hosts
 
 
-def _host(row: HostTable, pins: frozenset[str]) -> Host:
-    name = row.kind or DEFAULT_KIND
-    kind = KINDS.get(name)
+def _kind(row: HostTable) -> Kind:
+    """The kind of the server; one that is not asked which models it has needs a list of them."""
+    kind = KINDS.get(row.kind or DEFAULT_KIND)
     if kind is None:
         raise ConfigurationError(f"[[hosts]] {row.name}: kind is {row.kind!r}; choose one of {', '.join(KINDS)}")
-    if not kind.lists_models and not row.models:
-        raise ConfigurationError(f"[[hosts]] {row.name}: list its models: a server of kind {row.kind} can't be asked")
-    if kind.costs and not row.models:
-        raise ConfigurationError(
-            f"[[hosts]] {row.name}: list its models: a server of kind {row.kind} may have hundreds that cost money"
-        )
-    if row.scale_to_zero and not row.models:
-        raise ConfigurationError(f"[[hosts]] {row.name}: list its models: it scales to zero, so it isn't asked")
+    reasons = (
+        (not kind.lists_models, f"a server of kind {row.kind} can't be asked"),
+        (kind.costs, f"a server of kind {row.kind} may have hundreds that cost money"),
+        (row.scale_to_zero, "it scales to zero, so it isn't asked"),
+    )
+    why = next((why for holds, why in reasons if holds), None)
+    if why is not None and not row.models:
+        raise ConfigurationError(f"[[hosts]] {row.name}: list its models: {why}")
+    return kind
+
+
+def _host(row: HostTable, pins: frozenset[str]) -> Host:
+    kind = _kind(row)
     url, api = _addresses(row, kind)
     access = access_of(row, url, variable)
     return Host(
         name=row.name,
         url=url,
-        kind=name,
+        kind=row.kind or DEFAULT_KIND,
         headers=access.headers,
         ca=access.ca,
         api=api,

@@ -15,7 +15,7 @@ from app.leaderboard.query import LeaderboardQuery
 from app.ranking.board import BoardRow
 from app.ranking.leaderboard import board_of
 from app.ranking.speed import SpeedRow, speed_board
-from app.ranking.votes import VoteTable, tabulate
+from app.ranking.votes import JudgedPair, VoteTable, tabulate
 
 log = structlog.get_logger(__name__)
 
@@ -142,13 +142,16 @@ def _table(gathered: Gathered, query: LeaderboardQuery) -> VoteTable:
         rows = tuple(replace(row, verdict=Verdict.TIE) if row.verdict is Verdict.BOTH_BAD else row for row in rows)
     if not query.features:
         return tabulate(rows, selection)
-    lacking = [row for row in rows if row.style_a is None or row.style_b is None]
-    unmeasured = sum(row.count for row in lacking if selection.refuses(row) is None)
-    refused = [row for row in lacking if selection.refuses(row) is not None]
-    measured = [row for row in rows if row.style_a is not None and row.style_b is not None]
-    table = tabulate([*measured, *refused], selection)
-    more = ((UNMEASURED, unmeasured),) if unmeasured else ()
+    # What counts for no board is no matter of style: it is left out for its own reason.
+    lacking = [row for row in rows if not _has_style(row) and selection.refuses(row) is None]
+    table = tabulate([row for row in rows if _has_style(row) or selection.refuses(row) is not None], selection)
+    more = ((UNMEASURED, sum(row.count for row in lacking)),) if lacking else ()
     return replace(table, left_out=tuple(sorted((*table.left_out, *more))))
+
+
+def _has_style(row: JudgedPair) -> bool:
+    """Whether the style of both answers is known."""
+    return row.style_a is not None and row.style_b is not None
 
 
 def _row(place: int, row: BoardRow) -> dict[str, object]:

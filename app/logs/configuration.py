@@ -20,7 +20,23 @@ _QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio", "sse_star
 
 def configure(level: int = logging.INFO) -> None:
     """Send our own and the libraries' lines through one renderer."""
-    shared: list[structlog.types.Processor] = [
+    processors = _processors()
+    structlog.configure(
+        processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(processors))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _processors() -> list[structlog.types.Processor]:
+    """What each line goes through, whoever writes it."""
+    return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -28,22 +44,15 @@ def configure(level: int = logging.INFO) -> None:
         reason_for_traceback,
         structlog.processors.format_exc_info,
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=True,
-    )
+
+
+def _formatter(processors: list[structlog.types.Processor]) -> logging.Formatter:
+    """Colours on a terminal, JSON everywhere else."""
     renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared,
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=processors,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    logging.basicConfig(handlers=[handler], level=level, force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def reason_for_traceback(

@@ -16,6 +16,7 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from aiohappyeyeballs import start_connection
@@ -46,26 +47,25 @@ async def resolved(name: str, port: int) -> tuple[Address, ...]:
     """
     with suppress(socket.gaierror):  # an address in figures needs no thread
         return _asked(name, port, socket.AI_NUMERICHOST)
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[tuple[Address, ...]] = loop.create_future()
-
-    def resolve(found: tuple[Address, ...], error: OSError | UnicodeError | None) -> None:
-        if answer.done():
-            return
-        answer.set_result(found) if error is None else answer.set_exception(error)
-
-    def ask() -> None:
-        found: tuple[Address, ...] = ()
-        error: OSError | UnicodeError | None = None
-        try:
-            found = _asked(name, port)
-        except (OSError, UnicodeError) as failed:
-            error = failed
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(resolve, found, error)
-
-    threading.Thread(target=ask, name=f"resolve {name}", daemon=True).start()
+    answer: asyncio.Future[tuple[Address, ...]] = asyncio.get_running_loop().create_future()
+    threading.Thread(target=_answer, args=(answer, name, port), name=f"resolve {name}", daemon=True).start()
     return await answer
+
+
+def _answer(answer: asyncio.Future[tuple[Address, ...]], name: str, port: int) -> None:
+    """Ask the system, in a thread, and set ``answer`` in its event loop."""
+    set_answer: Callable[[], None]
+    try:
+        set_answer = partial(answer.set_result, _asked(name, port))
+    except (OSError, UnicodeError) as error:
+        set_answer = partial(answer.set_exception, error)
+
+    def unless_given_up() -> None:
+        if not answer.done():
+            set_answer()
+
+    with suppress(RuntimeError):  # the loop has ended meanwhile
+        answer.get_loop().call_soon_threadsafe(unless_given_up)
 
 
 def _asked(name: str, port: int, flags: int = 0) -> tuple[Address, ...]:

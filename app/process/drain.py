@@ -79,43 +79,58 @@ def drained_at_sigterm(drain: Drain, on_begin: Callable[[], None], on_end: Calla
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    under_way: list[asyncio.Task[None]] = []
-
-    def end(number: int) -> None:
-        on_end()
-        handler = before[signal.Signals(number)]
-        if callable(handler):
-            handler(number, None)
-
-    async def drained(number: int) -> None:
-        await drain.done()
-        end(number)
-
-    def begin(number: int) -> None:
-        on_begin()
-        if under_way or number == signal.SIGINT:
-            end(number)
-        else:
-            log.info("draining")
-            under_way.append(asyncio.create_task(drained(number), name="drain at SIGTERM"))
-
-    for number in before:
-        signal.signal(number, lambda number, _: loop.call_soon_threadsafe(begin, number))
-    hung_up = signal.getsignal(signal.SIGHUP)
-    if hung_up is signal.SIG_DFL:
-        before[signal.SIGHUP] = hung_up
-        is_worker = parent_process() is not None
-        signal.signal(
-            signal.SIGHUP,
-            signal.SIG_IGN if is_worker else lambda *_: loop.call_soon_threadsafe(begin, signal.SIGTERM),
-        )
+    ending = _EndingBySignal(drain, on_begin, on_end)
+    ending.take_signals()
     try:
         yield
     finally:
-        for number, handler in before.items():
+        ending.give_signals_back()
+
+
+class _EndingBySignal:
+    """Takes the signals that end a process, drains at the first one, and hands them on to uvicorn's own handlers."""
+
+    def __init__(self, drain: Drain, on_begin: Callable[[], None], on_end: Callable[[], None]) -> None:
+        self._drain, self._on_begin, self._on_end = drain, on_begin, on_end
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        self._loop = asyncio.get_running_loop()
+        self._draining: asyncio.Task[None] | None = None
+
+    def take_signals(self) -> None:
+        """Handle SIGTERM and SIGINT, and SIGHUP unless it is ignored or handled by others."""
+        for number in self._before:
+            signal.signal(number, lambda number, _: self._soon(number))
+        hung_up = signal.getsignal(signal.SIGHUP)
+        if hung_up is signal.SIG_DFL:
+            self._before[signal.SIGHUP] = hung_up
+            is_worker = parent_process() is not None
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if is_worker else lambda *_: self._soon(signal.SIGTERM))
+
+    def give_signals_back(self) -> None:
+        """Restore the handlers from before."""
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _soon(self, number: int) -> None:
+        self._loop.call_soon_threadsafe(self._begin, number)
+
+    def _begin(self, number: int) -> None:
+        self._on_begin()
+        if self._draining is not None or number == signal.SIGINT:
+            self._end(number)
+        else:
+            log.info("draining")
+            self._draining = asyncio.create_task(self._drain_first(number), name="drain at SIGTERM")
+
+    async def _drain_first(self, number: int) -> None:
+        await self._drain.done()
+        self._end(number)
+
+    def _end(self, number: int) -> None:
+        self._on_end()
+        handler = self._before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, None)
 
 
 async def end_with_parent() -> None:

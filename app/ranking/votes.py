@@ -8,7 +8,7 @@ they came in, so that sums of floats, and with them the bytes of a board, depend
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -122,24 +122,18 @@ class VoteTable:
 def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> VoteTable:
     """Select the rows that count and put them into columns, in an order of their own."""
     chosen, left_out = _choose(rows, selection or Selection())
-    names = sorted({row.model_a for row in chosen} | {row.model_b for row in chosen})
-    index = {name: number for number, name in enumerate(names)}
-    battles = {name: number for number, name in enumerate(sorted({r.battle for r in chosen if r.battle is not None}))}
-    voters, prompts = _keyed(row.voter for row in chosen), _keyed(row.prompt for row in chosen)
-    numbers = np.array([_numbers(row, index, battles, voters, prompts) for row in chosen], dtype=np.intp).reshape(
-        len(chosen), 10
-    )
+    models, battles, numbers = _columns(chosen)
     # Where only one side was measured nothing is known of the difference.
     style_a = _styles([None if row.style_b is None else row.style_a for row in chosen])
     style_b = _styles([None if row.style_a is None else row.style_b for row in chosen])
     order = np.lexsort([*style_b.T, *style_a.T, *numbers.T[::-1]])
     battle, round_, left, right, verdict, entry_a, entry_b, weight, voter, prompt = numbers[order].T
     return VoteTable(
-        models=tuple(names),
+        models=models,
         left=left,
         right=right,
         verdict=verdict,
-        battle=_with_own_battles(battle, len(battles)),
+        battle=_with_own_battles(battle, battles),
         round=round_,
         entry_a=entry_a,
         entry_b=entry_b,
@@ -151,6 +145,17 @@ def tabulate(rows: Iterable[JudgedPair], selection: Selection | None = None) -> 
         newest_s=max((row.at_s for row in chosen if row.at_s is not None), default=None),
         left_out=tuple(sorted(left_out.items())),
     )
+
+
+def _columns(rows: Sequence[JudgedPair]) -> tuple[tuple[str, ...], int, Ints]:
+    """The models, how many battles have a name, and a row of ten numbers for each of ``rows``."""
+    models = sorted({row.model_a for row in rows} | {row.model_b for row in rows})
+    index = {name: number for number, name in enumerate(models)}
+    names = sorted({row.battle for row in rows if row.battle is not None})
+    battles = {name: number for number, name in enumerate(names)}
+    voters, prompts = _keyed(row.voter for row in rows), _keyed(row.prompt for row in rows)
+    numbers = np.array([_numbers(row, index, battles, voters, prompts) for row in rows], dtype=np.intp)
+    return tuple(models), len(battles), numbers.reshape(len(rows), 10)
 
 
 def _choose(rows: Iterable[JudgedPair], selection: Selection) -> tuple[list[JudgedPair], Counter[str]]:
