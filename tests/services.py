@@ -8,8 +8,11 @@ from typing import Any, NoReturn
 
 from fastapi import FastAPI
 
+from app.hosts.roster import Roster
+from app.scheduling.testing.in_memory import MemoryReports
 from app.settings.settings import Settings
 from app.web import application
+from app.web.shared.fleet import Fleet
 from app.web.shared.services import Services
 
 ROOMS = ("completions", "quotas", "columns", "manager", "viewing", "boards", "contestants", "readiness", "comparisons")
@@ -32,8 +35,15 @@ def settings_with(**known: Any) -> Settings:
 
 def services_with(settings: Settings | None = None, **rooms: Any) -> Services:
     """The services that a test gives by their fields' names; the other rooms are absent."""
-    given: dict[str, Any] = {name: Absent(name) for name in ROOMS} | {"secret": token_bytes(32), "fleet": None} | rooms
+    given: dict[str, Any] = {name: Absent(name) for name in ROOMS}
+    given |= {"secret": token_bytes(32), "fleet": fleet_without_hosts()} | rooms
     return Services(settings=settings or settings_with(), **given)
+
+
+def fleet_without_hosts() -> Fleet:
+    """What a test has that is not about hosts: none, and all models count as listed."""
+    absent: Any = Absent("fleet")
+    return Fleet((), Roster((), {}, ()), MemoryReports(), absent, absent, absent, absent, absent)
 
 
 def app_with(services: object) -> FastAPI:

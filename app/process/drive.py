@@ -21,8 +21,9 @@ import structlog
 from app.errors import ArenaError, ConfigurationError
 from app.hosts.host import hosts_from
 from app.logs import configuration
-from app.process.app import built, check, probe_hosts
+from app.process.app import built, check
 from app.process.drain import drained_at_sigterm
+from app.process.hosting import probe_hosts
 from app.process.serve import redis_of_this_process
 from app.settings.settings import Settings
 from app.tasks import Supervisor

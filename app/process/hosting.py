@@ -1,4 +1,4 @@
-"""Wiring of the model hosts: their backends, who has what, the way to their queues, and their drivers."""
+"""Wiring of the model hosts: who has what, the way to their queues, and their drivers."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from contextlib import AsyncExitStack
 from functools import partial
 from multiprocessing import parent_process
 
-from redis.asyncio import Redis
-
-from app.backends.base import Backend
-from app.backends.retrying import retrying
 from app.hosts.host import Host
-from app.hosts.kinds import KINDS
 from app.hosts.options import asked_with, options_for
 from app.hosts.roster import Roster, ignore, warn
 from app.metrics.counters import Counters
+from app.process.connections import Connections, backends_of
+from app.process.found_kinds import hosts_with_kinds
 from app.scheduling.dispatch.assignments import HostAssignments
 from app.scheduling.dispatch.queue import HostQueue
 from app.scheduling.dispatch.router import Router
@@ -30,61 +27,63 @@ from app.settings.settings import Settings
 from app.timing.time import Time
 
 
-def backends_of(settings: Settings, hosts: Sequence[Host], stack: AsyncExitStack) -> dict[str, Backend]:
-    """A client for each host; ``stack`` closes them."""
-    backends = {host.name: retrying(KINDS[host.kind].backend(host.place, settings)) for host in hosts}
-    for backend in backends.values():
-        stack.push_async_callback(backend.aclose)
-    return backends
+async def probe_hosts(settings: Settings) -> None:
+    """Probe the hosts once and log their troubles, for the parent of several workers."""
+    async with AsyncExitStack() as stack:
+        hosts = await hosts_with_kinds(settings)
+        asked = partial(asked_with, settings)
+        await Roster(hosts, backends_of(settings, hosts, stack), settings.arena_models, asked=asked).refresh()
 
 
 class HostsWiring:
-    """What one process has of the hosts; ``time`` tells the same date to the processes of all machines."""
+    """What one process has of the hosts."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        redis: Redis,
-        subscriber: Redis,
-        hosts: Sequence[Host],
-        backends: dict[str, Backend],
-        time: Time,
-    ) -> None:
-        self.hosts = tuple(hosts)
-        self.counters = Counters(redis)
-        self.reports = HostReports(redis, [host.name for host in hosts])
-        self.fair_share = FairShare(redis, [host.name for host in hosts])
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+        self._settings = to.settings
+        self._time = Time(now=to.clock.time)
+        names = [host.name for host in to.hosts]
+        self._queues = {name: HostQueue(to.redis, name, to.subscriber) for name in names}
+        self.counters = Counters(to.redis)
+        self.reports = HostReports(to.redis, names)
+        self.fair_share = FairShare(to.redis, names)
+        self.roster = self._make_roster()
+        self.router = self._make_router()
+
+    def _make_roster(self) -> Roster:
         # One line for each trouble, not one from each worker: the parent has probed before it started them.
         on_trouble = warn if parent_process() is None else ignore
-        asked = partial(asked_with, settings)
-        self.roster = Roster(hosts, backends, settings.arena_models, on_trouble=on_trouble, asked=asked)
-        self._settings, self._redis, self._backends, self._time = settings, redis, backends, time
-        self._queues = {host.name: HostQueue(redis, host.name, subscriber) for host in hosts}
-        self.router = Router(
-            hosts,
+        asked = partial(asked_with, self._settings)
+        return Roster(
+            self._to.hosts, self._to.backends, self._settings.arena_models, on_trouble=on_trouble, asked=asked
+        )
+
+    def _make_router(self) -> Router:
+        return Router(
+            self._to.hosts,
             self._queues,
             self.roster.models_by_host,
-            settings.arena_queue,
+            self._settings.arena_queue,
             self.reports,
-            assignments=HostAssignments(redis),
+            assignments=HostAssignments(self._to.redis),
             alive=self.roster.reaches,
             counters=self.counters,
-            time=time,
+            time=self._time,
         )
 
     def is_fallback(self, host: str) -> bool:
         """Whether answers of ``host`` bear the mark of a fallback."""
-        return any(known.name == host and known.fallback for known in self.hosts)
+        return any(known.name == host and known.fallback for known in self._to.hosts)
 
     def drivers(self, sink: AnswerSink) -> list[Driver]:
         """A driver for each host, if this process drives hosts."""
-        return [self._driver(host, sink) for host in self.hosts] if self._settings.arena_scheduler else []
+        return [self._driver(host, sink) for host in self._to.hosts] if self._settings.arena_scheduler else []
 
     def _driver(self, host: Host, sink: AnswerSink) -> Driver:
         ports = Ports(
-            backend=self._backends[host.name],
+            backend=self._to.backends[host.name],
             queue=self._queues[host.name],
-            lease=HostLease(self._redis, host.name),
+            lease=HostLease(self._to.redis, host.name),
             sink=sink,
             reports=self.reports,
             reroute=self.router,

@@ -19,7 +19,8 @@ from uvicorn.supervisors import Multiprocess
 
 from app.errors import ConfigurationError
 from app.logs import configuration
-from app.process.app import check, probe_hosts
+from app.process.app import check
+from app.process.hosting import probe_hosts
 from app.redis.embedded.server import embedded_redis
 from app.settings.settings import Settings
 from app.web.connection import Connection

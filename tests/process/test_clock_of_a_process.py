@@ -14,6 +14,7 @@ from app.database.clock import DatabaseClock
 from app.database.database import Database, migrate
 from app.hosts.host import Host
 from app.process.app import ArenaProcess
+from app.process.connections import Connections
 from app.records.ledger import Ledger
 from app.tasks import Supervisor
 from tests.helpers import known, wait_until
@@ -40,16 +41,25 @@ async def test_battles_jobs_and_reports_have_the_databases_time(redis: Redis, tm
     clock = DatabaseClock(database)
     await clock.sync()
     backend = ScriptedBackend(resident=["a", "b"], models=("a", "b"))
-    process = ArenaProcess(settings, redis, redis, database, clock, (Host("gpu", "http://gpu"),), {"gpu": backend})
+    connections = Connections(
+        settings=settings,
+        redis=redis,
+        subscriber=redis,
+        database=database,
+        clock=clock,
+        hosts=(Host("gpu", "http://gpu"),),
+        backends={"gpu": backend},
+    )
+    process = ArenaProcess(connections)
     async with Supervisor() as supervisor, process.driving(supervisor):
         services = process.services()
         opened = await services.manager.open(OpenRequest("Why?", ("a", "b"), 2))
         record = known(await Ledger(database).battle(opened.battle_id))
         assert is_ahead(record.created_at.timestamp())
-        await wait_until(lambda: known(services.fleet).reports.read())
-        report = (await known(services.fleet).reports.read())["gpu"]
+        await wait_until(lambda: services.fleet.reports.read())
+        report = (await services.fleet.reports.read())["gpu"]
         assert is_ahead(report.at)
-        assert is_ahead(known(services.fleet).now())
+        assert is_ahead(services.fleet.now())
         answers = await wait_until(lambda: Ledger(database).answers(record.id))
         waited_s = max(answer.timing.queue_s or 0.0 for answer in answers.values())
         assert timedelta(seconds=waited_s) < timedelta(seconds=AHEAD_S / 2), "jobs are dated by it, too"

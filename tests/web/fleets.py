@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 
 from app.backends.base import BackendUnavailable
 from app.backends.scripted import ScriptedBackend
+from app.doctor.diagnose import Diagnosis
 from app.hosts.host import Host
 from app.hosts.roster import Roster, ignore
 from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport, UnloadReport
@@ -80,6 +82,11 @@ async def nothing(_: Sequence[str]) -> None:
     """Warms nothing."""
 
 
+async def finds_nothing() -> Diagnosis:
+    """A doctor to whom all is well."""
+    return Diagnosis(datetime.now(UTC), 0.0, ())
+
+
 async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
     """The three hosts, of which those in ``reports`` are driven."""
     hosts = (ONE, TWO, GONE)
@@ -87,12 +94,12 @@ async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
     for report in reports:
         await shared.put(report)
     roster = more.pop("roster", None) or await roster_of()
-    return fleet_on(redis, hosts, roster, shared, **{"warm": nothing} | more)
+    return fleet_on(redis, hosts, roster, shared, **{"warm": nothing, "doctor": finds_nothing} | more)
 
 
-def client(fleet: Fleet | None, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:
+def client(fleet: Fleet, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:
     """A caller on the arena's machine, or one whom a proxy let through."""
-    rooms = {} if fleet is None else {"fleet": fleet, "contestants": Fixed(fleet.roster)}
+    rooms = {"fleet": fleet, "contestants": Fixed(fleet.roster)}
     settings = settings_with(arena_admin_key=KEY, arena_models=(ZIRCON, QUOKKA))
     app = app_with(services_with(settings, **rooms))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

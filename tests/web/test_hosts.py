@@ -218,12 +218,6 @@ async def test_without_redis_hosts_and_models_are_503(redis_server: RedisServer)
     await redis.aclose()
 
 
-async def test_a_process_without_hosts_says_so() -> None:
-    async with client(None) as http:
-        reply = await http.get(HOSTS)
-    assert (reply.status_code, reply.json()["code"]) == (503, "no_hosts")
-
-
 def test_the_troubles_of_hosts_are_named() -> None:
     reports = {
         "gpu-1": HostReport("gpu-1", NOW, health="down", why="unavailable"),

@@ -21,7 +21,7 @@ from app.settings.settings import HostTable
 from app.web.legacy.status import ollama_status
 from app.web.shared.fleet import Fleet
 from tests.redis.server import RedisServer
-from tests.services import services_with, settings_with
+from tests.services import fleet_without_hosts, services_with, settings_with
 from tests.web.fleets import NOW, QUOKKA, ZIRCON, fleet_of, roster_of
 
 HOSTS = (
@@ -31,7 +31,7 @@ HOSTS = (
 
 
 async def status(
-    fleet: Fleet | None,
+    fleet: Fleet,
     models: tuple[str, ...] = (ZIRCON, QUOKKA),
     wanted: tuple[str, ...] = (ZIRCON, QUOKKA),
     hosts: tuple[HostTable, ...] = HOSTS,
@@ -61,7 +61,7 @@ async def test_all_hosts_are_told_without_who_logs_in(redis: Redis) -> None:
     told = await status(await fleet_of(redis, *up("gpu-1", "gpu-2", "gpu-3")))
     assert told["base_url"] == "http://10.0.0.5:11434, http://10.0.0.6:11434"
     assert told["recommendation"] == "All models are there; nothing to do."
-    assert (await status(None, hosts=HOSTS[1:]))["base_url"] == "http://10.0.0.6:11434"
+    assert (await status(fleet_without_hosts(), hosts=HOSTS[1:]))["base_url"] == "http://10.0.0.6:11434"
 
 
 async def test_only_operators_are_told_the_addresses_of_hosts(redis: Redis) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import ConfigDict, Field
 
-from app.errors import InvalidInput, Unavailable
+from app.errors import InvalidInput
 from app.hosts.names import same_model
 from app.web.api.host_examples import HOSTS, MODELS, WARMING, WITHOUT_REDIS
 from app.web.api.host_views import finding_view, full_host_view, host_view, missing_view, model_view, twin_view
@@ -22,13 +22,7 @@ router = APIRouter(prefix="/api/arena", tags=["hosts"], route_class=DocumentedRo
 
 
 async def fleet_of(services: Wired) -> Fleet:
-    """The fleet of the application that got the request.
-
-    Raises:
-        Unavailable: this process has none.
-    """
-    if services.fleet is None:
-        raise Unavailable("this process knows no model hosts; ask another worker", code="no_hosts")
+    """The fleet of the application that got the request."""
     return services.fleet
 
 
@@ -68,9 +62,9 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     waiting, running = sum(report.waiting for report in known), sum(report.running for report in known)
     now = fleet.now()
     full = [full_host_view(host, reports.get(host.name), now, silent.get(host.name)) for host in fleet.hosts]
-    findings = () if fleet.checkup is None else await fleet.checkup.findings()
-    told = [finding_view(finding) for finding in findings]
-    return {"view": "full", "waiting": waiting, "running": running, "hosts": full, "findings": told}
+    findings = await fleet.checkup.findings()
+    listed = [finding_view(finding) for finding in findings]
+    return {"view": "full", "waiting": waiting, "running": running, "hosts": full, "findings": listed}
 
 
 @router.head("/models", include_in_schema=False)

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field, StrictInt
 from app.arena.requests import NATIVE, OPENED_BY, OpenRequest, body_hash
 from app.backends.base import Message
 from app.errors import InvalidInput, MessageTooLarge
-from app.hosts.catalog import Catalog
 from app.hosts.context import fitting
 from app.hosts.names import did_you_mean, is_cloud, same_model
 from app.web.api.tags import checked_categories, checked_language
@@ -107,7 +106,7 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
     history = tuple(Message(turn.role, turn.content) for turn in body.messages or ())
     earlier = "\n".join(turn.content for turn in history)
     check_length(services.settings.arena_max_message, message=body.message, system=body.system, messages=earlier)
-    catalog = Catalog() if services.fleet is None else services.fleet.roster.catalog
+    catalog = services.fleet.roster.catalog
     models = chosen_models(body.models, await services.contestants.at_hand(), catalog.drawn_for)
     if len(models) < 2:
         raise InvalidInput("models must name at least two models", field="models")

@@ -83,8 +83,6 @@ async def ollama_status(request: Request, services: Wired) -> dict[str, Any]:
 
 async def _dead(services: Services) -> list[str]:
     """Hosts that do not answer, by their drivers' word or, while Redis is unavailable, by what this process saw."""
-    if services.fleet is None:
-        return []
     reports: Mapping[str, HostReport] = {}
     with suppress(RedisError):
         reports = await services.fleet.reports.read()

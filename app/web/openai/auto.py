@@ -32,8 +32,6 @@ def best_of(listed: Sequence[str], warm: Collection[str], ranking: Sequence[str]
 
 
 async def _warm(services: Services) -> set[str]:
-    if services.fleet is None:
-        return set()
     reports = (await services.fleet.reports.read()).values()
     return {one.model for report in reports if report.health == "up" for one in report.residents if one.ours}
 

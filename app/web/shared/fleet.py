@@ -37,7 +37,7 @@ class Fleet:
     open_battles: Callable[[], Awaitable[int]]
     held: Callable[[], Awaitable[Figures]]
     warm: Callable[[Sequence[str]], Awaitable[None]]
-    checkup: Checkup | None = None
+    checkup: Checkup
     now: Callable[[], float] = time
 
 
@@ -48,7 +48,7 @@ def fleet_on(
     reports: Reports,
     *,
     warm: Callable[[Sequence[str]], Awaitable[None]],
-    doctor: Callable[[], Awaitable[Diagnosis]] | None = None,
+    doctor: Callable[[], Awaitable[Diagnosis]],
     now: Callable[[], float] = time,
 ) -> Fleet:
     """The fleet of a process whose workers share ``redis``."""
@@ -62,7 +62,7 @@ def fleet_on(
         return Figures(sums, sum(one.waiting for one in known), sum(one.running for one in known), running)
 
     held = HeldFigures(redis, figures)
-    checkup = None if doctor is None else Checkup(doctor)
+    checkup = Checkup(doctor)
     return Fleet(tuple(hosts), roster, reports, lambda: read_sums(redis), open_battles, held.read, warm, checkup, now)
 
 

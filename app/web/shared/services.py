@@ -74,7 +74,7 @@ class Services:
     quotas: Quotas
     columns: Columns
     api_keys: tuple[ApiKey, ...] = ()
-    fleet: Fleet | None
+    fleet: Fleet
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
     addresses: VoterAddresses = field(default_factory=VoterAddresses)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
