@@ -29,6 +29,7 @@ Code = Literal[
     "host_forbids",
     "host_wants_login",
     "host_seen_down",
+    "host_driven_elsewhere",
     "host_asleep",
     "same_server_twice",
     "version_too_old",

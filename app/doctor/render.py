@@ -60,12 +60,12 @@ def _sentence(text: str) -> str:
 
 def _grid(fit: FitTable) -> Table:
     grid = Table("model", title=f"{fit.host}: {gib(fit.memory_bytes)}", title_justify="left")
-    for heading in ("num_ctx", "file", "cache", "predicted", ""):
+    for heading in ("num_ctx", "file", "cache", "needs", ""):
         grid.add_column(heading, justify="right")
     for row in fit.rows:
         guessed = "" if row.shape.known else "guessed"
         mark = "drop" if row.model in fit.drop else guessed
-        sizes = (gib(size) for size in (row.file_bytes, row.cache_bytes, row.predicted_bytes))
+        sizes = (gib(size) for size in (row.file_bytes, row.cache_bytes, row.least_bytes))
         grid.add_row(escape(row.model), str(row.num_ctx), *sizes, mark)
     grid.add_section()
     context = f"all fit at {fit.num_ctx}" if fit.num_ctx else ""

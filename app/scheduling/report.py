@@ -15,6 +15,8 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
+from app.network.addresses import shown
+
 REPORT_EVERY = timedelta(seconds=2)
 KEEP = timedelta(seconds=10)
 """A report outlives its writer this long: longer than a takeover, so that routing doesn't forget what is resident."""
@@ -82,6 +84,9 @@ class ResidentReport:
 class HostReport:
     """One host as its driver sees it at the Unix time ``at``.
 
+    It is about the server at ``address`` (without a password; empty from an older version), not about whatever has the
+    host's name by now. The model that is ``loading`` counts as hung after ``loading_limit_s``; 0 is unknown.
+
     ``waiting`` and ``running`` count answers, by model in ``waiting_by_model`` and ``running_by_model`` (for ops only:
     with a battle they would give away who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
     take, ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
@@ -101,6 +106,7 @@ class HostReport:
     residents: tuple[ResidentReport, ...] = ()
     loading: str | None = None
     loading_since: float = 0.0
+    loading_limit_s: float = 0.0
     waiting: int = 0
     running: int = 0
     waiting_by_model: Mapping[str, int] = field(default_factory=dict)
@@ -117,6 +123,11 @@ class HostReport:
     slots: int = 0
     seen_running: int | None = None
     seen_waiting: int | None = None
+    address: str = ""
+
+    def is_about(self, url: str) -> bool:
+        """Whether it is about the server at ``url``."""
+        return self.address in ("", shown(url))
 
     @property
     def fails_answers(self) -> bool:

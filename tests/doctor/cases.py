@@ -229,6 +229,15 @@ async def only_the_driver_reaches_it(deployment: Deployment) -> None:
     await deployment.start()
 
 
+@case("host_driven_elsewhere", "warning", "http://10.9.9.9:11434", "restart the arena")
+async def the_address_was_changed_and_the_arena_not_restarted(deployment: Deployment) -> None:
+    """What happened at the other address (a restart, foreign models) is no finding about this one."""
+    await deployment.start()
+    await deployment.report(
+        ("unloaded_by_others", FIRST), ("host_down", ""), health="up", address="http://10.9.9.9:11434"
+    )
+
+
 @case("host_asleep", "note", "scales to zero", "arena doctor --wake")
 async def a_host_that_is_not_to_be_woken(deployment: Deployment) -> None:
     deployment.host |= {"scale_to_zero": True, "models": [*TRIO]}

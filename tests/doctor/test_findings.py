@@ -175,6 +175,30 @@ def test_a_long_load_of_a_large_model_is_no_hang() -> None:
     assert codes(seen(healthy(loaded=()), reports={"gpu": unknown})) == []
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "report", "hangs"),
+    [
+        (5 * GIB, {"loading_since": NOW - 170}, False),
+        (5 * GIB, {"loading_since": NOW - 190}, True),
+        (40 * GIB, {"loading_since": NOW - 800}, False),  # 20 s per GB
+        (40 * GIB, {"loading_since": NOW - 900}, True),
+        (40 * GIB, {"loading_since": NOW - 900, "loading_limit_s": 1800.0}, False),  # its driver gives it more time
+        (5 * GIB, {"loading_since": NOW - 100, "load_s": {TRIO[0]: 5.0}}, False),  # read from a slow disk, perhaps
+        (5 * GIB, {"loading_since": NOW - 120, "load_s": {TRIO[0]: 5.0}}, True),
+        (1 * GIB, {"loading_since": NOW - 40, "load_s": {TRIO[0]: 5.0}}, True),
+        (5 * GIB, {"loading_since": NOW - 600, "load_s": {TRIO[0]: 250.0}}, False),
+    ],
+)
+def test_when_a_load_hangs_goes_by_the_models_size_and_its_loads_before(
+    size_bytes: int, report: dict[str, Any], hangs: bool
+) -> None:
+    installed = tuple(InstalledModel(name, size_bytes, digest=name) for name in TRIO)
+    cards = replace(healthy().host, memory_bytes=None)
+    host = healthy(host=cards, installed=installed, loaded=(), shapes={})
+    told = HostReport("gpu", NOW, loading=TRIO[0], **report)
+    assert (("loads_hang", "warning") in codes(seen(host, reports={"gpu": told}))) is hangs
+
+
 def test_all_models_of_a_server_are_kept_only_when_none_is_named() -> None:
     many = tuple(InstalledModel(f"m{number}", 4 * GIB, digest=f"{number}") for number in range(9))
     none_named = settings_with()

@@ -49,11 +49,36 @@ def test_the_automatic_batch_costs_extra_unless_it_is_set() -> None:
     assert Sized(name, size, 8192, 1, shape, batch_is_set=True).surcharge_bytes == 0
 
 
+def of_size(size: int) -> Sized:
+    """A model without a cache that is worth counting."""
+    return Sized("m", size, 1, 1, Shape("llama", 1, 1, 1), batch_is_set=True)
+
+
 def test_one_model_may_take_the_whole_card_but_a_second_only_80_percent_of_the_rest() -> None:
-    assert fits([CARD], CARD)
-    assert not fits([CARD + 1], CARD)
-    assert fits([10 * GIB, 8 * GIB], 20 * GIB)
-    assert not fits([10 * GIB, 8 * GIB + 1], 20 * GIB)
+    cache = of_size(0).cache_bytes
+    assert fits([of_size(CARD - cache)], CARD)
+    assert not fits([of_size(CARD + 1 - cache)], CARD)
+    assert fits([of_size(10 * GIB - cache), of_size(8 * GIB - cache)], 20 * GIB)
+    assert not fits([of_size(10 * GIB - cache), of_size(8 * GIB + 1 - cache)], 20 * GIB)
+
+
+def test_the_surcharge_for_the_batch_goes_by_the_context_of_all_slots() -> None:
+    name, size, shape = MIDDLE
+    assert Sized(name, size, 4096, 1, shape).surcharge_bytes == 0
+    assert Sized(name, size, 4096, 4, shape).surcharge_bytes == 768 * MIB, "as recorded: num_batch 1024 at 16384"
+    assert Sized(name, size, 16384, 4, shape).surcharge_bytes == 2 * GIB
+
+
+def test_a_model_that_fits_only_without_the_surcharge_fits() -> None:
+    name, size, shape = MIDDLE
+    one = Sized(name, size, 16384, 1, shape)
+    other = of_size(2 * GIB)
+    room = other.least_bytes + int(one.least_bytes / 0.8) + MIB
+    assert one.predicted_bytes > 0.8 * (room - other.least_bytes)
+    assert fits([one, other], room)
+    assert not fits([one, other], one.least_bytes + other.least_bytes)
+    assert fits([one], one.least_bytes), "the card is empty"
+    assert not fits([one], one.least_bytes - 1)
 
 
 def test_many_models_are_weighed_quickly() -> None:
@@ -68,7 +93,7 @@ def test_a_model_of_unknown_shape_is_guessed_from_its_file() -> None:
 
 
 def test_models_are_spread_over_the_hosts_that_have_them() -> None:
-    size = 8 * GIB
+    size = of_size(8 * GIB - of_size(0).cache_bytes)
     both = {"a": {"x": size, "y": size}, "b": {"y": size, "z": size}}
     cards: dict[str, int | None] = {"a": 12 * GIB, "b": 20 * GIB}
     assert spread(both, cards, {"a": 3, "b": 3})

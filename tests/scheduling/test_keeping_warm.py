@@ -16,7 +16,7 @@ from app.errors import Unavailable
 from app.metrics import families
 from app.scheduling.report import HostEvent, HostReport
 from app.scheduling.testing.in_memory import MemoryReports
-from tests.helpers import wait_until
+from tests.helpers import known, wait_until
 from tests.scheduling.conftest import SHORT_INTERVALS, job
 from tests.scheduling.several_hosts import SeveralHosts
 
@@ -343,6 +343,17 @@ async def test_who_drives_next_inherits_what_happened(hosts: SeveralHosts) -> No
     await wait_until(lambda: _resident_is(hosts, "a"))
     backend.resident.clear()
     await wait_until(lambda: _events_are(hosts, [("host_down", ""), ("unloaded_by_others", "a")]))
+
+
+async def test_what_happened_at_another_address_is_not_inherited(hosts: SeveralHosts) -> None:
+    past = HostEvent(1795226300.0, "host_down", detail="unavailable")
+    await hosts.reports.put(HostReport("gpu", 1795226300.0, events=(past,), address="http://elsewhere:11434"))
+    backend = ScriptedBackend(models=("a", "b"), resident=["a"])
+    hosts.open("gpu", backend, intervals=FREQUENT_PROBES)
+    await wait_until(lambda: _resident_is(hosts, "a"))
+    report = known(await hosts.report("gpu"))
+    assert report.events == ()
+    assert report.address.startswith("http://gpu")
 
 
 async def test_a_report_tells_who_waits_what_runs_and_what_is_there(hosts: SeveralHosts) -> None:

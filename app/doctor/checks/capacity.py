@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from app.doctor.checks.fit_table import OLLAMAS_MAX_MODELS, FitTable, Sized, fits, spread, table
+from app.doctor.checks.fit_table import OLLAMAS_MAX_MODELS, FitTable, Sized, fits, largest_context, spread, table
 from app.doctor.checks.recent import recent
 from app.doctor.checks.slots import slots_seen
 from app.doctor.finding import Finding, Severity
@@ -70,7 +70,7 @@ def _sized(host: ObservedHost, seen: Observation) -> list[Sized]:
 def _all_fit_somewhere(seen: Observation) -> bool:
     """Whether every contestant finds room on some host at the same time."""
     own = [host for host in seen.hosts if not host.host.fallback]
-    sizes = {host.host.name: {one.model: one.predicted_bytes for one in _sized(host, seen)} for host in own}
+    sizes = {host.host.name: {one.model: one for one in _sized(host, seen)} for host in own}
     cards = {host.host.name: host.host.memory_bytes for host in seen.hosts}
     most = {host.host.name: _most(host, seen) for host in seen.hosts}
     return spread(sizes, cards, most)
@@ -97,23 +97,25 @@ def _severity(host: ObservedHost, seen: Observation) -> Severity:
 
 def _too_large(weighed: FitTable) -> Iterator[Finding]:
     for row in weighed.rows:
-        if row.predicted_bytes > weighed.memory_bytes:
+        if row.least_bytes > weighed.memory_bytes:
             yield texts.model_too_large(
                 row.model,
                 weighed.host,
                 num_ctx=row.num_ctx,
-                predicted_bytes=row.predicted_bytes,
+                least_bytes=row.least_bytes,
                 memory_bytes=weighed.memory_bytes,
+                fitting_ctx=largest_context([row], weighed.memory_bytes),
             )
 
 
 def _pins(seen: Observation, weighed: FitTable) -> Iterator[Finding]:
     pinned = [row.name for row in seen.settings.models if row.pin]
     rows = [row for row in weighed.rows if any(same_model(row.model, name) for name in pinned)]
-    sizes = [row.predicted_bytes for row in rows]
-    if len(rows) > 1 and not fits(sizes, weighed.memory_bytes):
+    if len(rows) > 1 and not fits(rows, weighed.memory_bytes):
         models = [row.model for row in rows]
-        yield texts.pins_do_not_fit(weighed.host, models, total_bytes=sum(sizes), memory_bytes=weighed.memory_bytes)
+        yield texts.pins_do_not_fit(
+            weighed.host, models, total_bytes=sum(row.least_bytes for row in rows), memory_bytes=weighed.memory_bytes
+        )
 
 
 def _set(host: ObservedHost, seen: Observation, weighed: FitTable) -> Iterator[Finding]:
@@ -124,7 +126,7 @@ def _set(host: ObservedHost, seen: Observation, weighed: FitTable) -> Iterator[F
     yield texts.set_does_not_fit(
         weighed.host,
         _severity(host, seen),
-        [(row.model, row.predicted_bytes) for row in weighed.rows],
+        [(row.model, row.least_bytes) for row in weighed.rows],
         weighed.memory_bytes,
         drop=weighed.drop,
         num_ctx=weighed.num_ctx,

@@ -69,8 +69,8 @@ def _by_the_table(model: LoadedModel, weighed: FitTable | None, others: list[str
         return ""
     if model.context_length and model.context_length > row.num_ctx:
         return texts.because_of_another_context(model.context_length, row.num_ctx)
-    if model.context_length == row.num_ctx and row.predicted_bytes > weighed.memory_bytes:
-        return texts.because_it_is_too_large(row.predicted_bytes, weighed.memory_bytes)
+    if model.context_length == row.num_ctx and row.least_bytes > weighed.memory_bytes:
+        return texts.because_it_is_too_large(row.least_bytes, weighed.memory_bytes)
     return texts.because_it_shares_the_card(others) if others else ""
 
 

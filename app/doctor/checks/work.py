@@ -9,13 +9,12 @@ from app.doctor.checks.sharing import on_sharing
 from app.doctor.finding import Finding, Severity
 from app.doctor.probing.observation import Observation, ObservedHost
 from app.doctor.texts import work as texts
+from app.scheduling.driver.load_limit import SLOWEST_READ, LoadLimits
 from app.scheduling.report import HostEvent, HostReport
 
-LOAD_LIMIT_S = 180.0
-"""A load that takes longer is taken to hang, unless longer is usual; its driver may give a large one more time."""
-
 LOAD_FACTOR = 3.0
-"""A load also hangs when it takes so many times what it usually takes on its host (and over half a minute)."""
+"""A load hangs when it takes so many times what it usually takes on its host: over half a minute, and longer than its
+file takes from a slow disk, for it may have been read from memory before. In any case it hangs after its limit."""
 
 REFUSED = ("bad_request:", "prompt_too_long:")
 """How the detail of a load begins that the server refused as it was asked."""
@@ -68,7 +67,7 @@ def _loads(host: ObservedHost, report: HostReport, seen: Observation) -> Iterato
     hung = [event for event in events if event.kind == "load_hung"]
     if hung:
         yield texts.loads_hang(host, texts.load_never_ended(models_of(hung)))
-    elif (for_s := _hangs_for_s(report, seen.now)) is not None:
+    elif (for_s := _hangs_for_s(host, report, seen)) is not None:
         yield texts.loads_hang(host, texts.load_under_way(report.loading, for_s))
     failed = [event for event in events if event.kind == "load_failed"]
     refused = [event for event in failed if event.detail.startswith(REFUSED)]
@@ -80,13 +79,18 @@ def _loads(host: ObservedHost, report: HostReport, seen: Observation) -> Iterato
         yield texts.loads_fail(host, models_of(failed), len(failed), last=last.detail, model=last.model)
 
 
-def _hangs_for_s(report: HostReport, now: float) -> float | None:
+def _hangs_for_s(host: ObservedHost, report: HostReport, seen: Observation) -> float | None:
     """How long the load that is under way has taken, when that is too long."""
     if not report.loading or not report.loading_since:
         return None
-    for_s, usual_s = now - report.loading_since, report.load_s.get(report.loading, 0.0)
-    limit_s = max(_SHORTEST_HANG_S, LOAD_FACTOR * usual_s) if usual_s else LOAD_LIMIT_S
-    return for_s if for_s > min(limit_s, LOAD_LIMIT_S) else None
+    for_s, usual_s = seen.now - report.loading_since, report.load_s.get(report.loading, 0.0)
+    installed = host.installed_as(report.loading)
+    size_bytes = installed.size_bytes if installed is not None else 0
+    of_driver = LoadLimits(seen.settings.arena_load_limit).of(report.loading, size_bytes, usual_s).total_seconds()
+    limit_s = report.loading_limit_s or of_driver
+    if usual_s:
+        limit_s = min(limit_s, max(_SHORTEST_HANG_S, LOAD_FACTOR * usual_s, size_bytes / SLOWEST_READ))
+    return for_s if for_s > limit_s else None
 
 
 def _answers(host: ObservedHost, report: HostReport, seen: Observation) -> Iterator[Finding]:

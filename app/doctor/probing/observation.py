@@ -161,7 +161,8 @@ class Observation:
     """Everything at the Unix time ``now``, which is by the database's clock, as reports are.
 
     ``driven`` and ``waiting`` (jobs in the queue) are by host. ``signs`` say by
-    address that voters can't be told apart. All are empty while Redis is unavailable, as are ``reports``.
+    address that voters can't be told apart. ``elsewhere`` are hosts whose driver
+    is at another address than configured here, with that. All are empty while Redis is unavailable, as are ``reports``.
     """
 
     settings: Settings
@@ -173,6 +174,7 @@ class Observation:
     driven: Mapping[str, bool] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
     signs: Mapping[str, Sign] = field(default_factory=dict)
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def catalog(self) -> Catalog:

@@ -66,9 +66,21 @@ async def observe(
         work = group.create_task(_work(redis, names, reports), name="doctor: reports")
     known, database_seen = work.result(), stored.result()
     hosts_seen = tuple(probe.result() for probe in probes)
+    urls = {host.name: host.url for host in hosts}
+    about_these = {name: report for name, report in known.reports.items() if report.is_about(urls.get(name, ""))}
+    elsewhere = {name: report.address for name, report in known.reports.items() if name not in about_these}
     now = wall() + (database_seen.skew_s or 0.0)  # the drivers date their reports by the database's clock
     return Observation(
-        settings, now, hosts_seen, seen.result(), database_seen, known.reports, known.driven, known.waiting, known.signs
+        settings,
+        now,
+        hosts_seen,
+        seen.result(),
+        database_seen,
+        about_these,
+        known.driven,
+        known.waiting,
+        known.signs,
+        elsewhere,
     )
 
 

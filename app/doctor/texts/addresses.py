@@ -228,6 +228,21 @@ def host_seen_down(host: ObservedHost, why: str) -> Finding:
     )
 
 
+def host_driven_elsewhere(host: ObservedHost, address: str) -> Finding:
+    """The process that drives the host of this name reaches it at another address."""
+    name = host.host.name
+    return Finding(
+        "host_driven_elsewhere",
+        "warning",
+        name,
+        cause=f"{name} is at {shown(host.host.url)} in this configuration, but the process that drives it uses "
+        f"{address}: it was started before the address was changed, or has other settings, and what it reports is not "
+        "about this server",
+        remedy="restart the arena with this configuration",
+        command="arena config",
+    )
+
+
 def host_asleep(host: ObservedHost) -> Finding:
     """It scales to zero and was not probed."""
     name = host.host.name

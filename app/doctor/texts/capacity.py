@@ -11,16 +11,19 @@ from app.doctor.texts.commands import environment, server_setting
 from app.doctor.texts.units import gib
 
 
-def model_too_large(model: str, host: str, *, num_ctx: int, predicted_bytes: int, memory_bytes: int) -> Finding:
-    """Larger than the card, alone."""
+def model_too_large(
+    model: str, host: str, *, num_ctx: int, least_bytes: int, memory_bytes: int, fitting_ctx: int | None
+) -> Finding:
+    """Larger than the card, alone; ``fitting_ctx`` is the context with which it fits."""
+    smaller = f"give it a num_ctx of {fitting_ctx}, with which it fits" if fitting_ctx else "no num_ctx is small enough"
     return Finding(
         "model_too_large",
         "warning",
         f"{model} on {host}",
-        cause=f"alone, {model} needs {gib(predicted_bytes)} at num_ctx {num_ctx} and the card has "
+        cause=f"alone, {model} needs {gib(least_bytes)} at num_ctx {num_ctx} and the card has "
         f"{gib(memory_bytes)}: the rest runs on the CPU, ten times slower",
-        remedy="remove it from ARENA_MODELS, choose a smaller quantisation, or give it a smaller num_ctx in arena.toml",
-        command=environment("ARENA_NUM_CTX", "4096") if num_ctx > 4096 else "",
+        remedy=f"remove it from ARENA_MODELS or choose a smaller quantisation; {smaller}",
+        command=environment("ARENA_NUM_CTX", str(fitting_ctx)) if fitting_ctx else "",
     )
 
 

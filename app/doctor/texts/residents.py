@@ -70,9 +70,9 @@ def because_of_another_context(found: int, wanted: int) -> str:
     return f"another client loaded it with a context of {found} instead of {wanted}"
 
 
-def because_it_is_too_large(predicted_bytes: int, memory_bytes: int) -> str:
+def because_it_is_too_large(least_bytes: int, memory_bytes: int) -> str:
     """Why ``model_partly_offloaded``: the card is too small for it."""
-    return f"alone it needs {gib(predicted_bytes)} and the card has {gib(memory_bytes)}"
+    return f"alone it needs {gib(least_bytes)} and the card has {gib(memory_bytes)}"
 
 
 def because_it_shares_the_card(others: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ class Driver:
         self._state = DriverState.of(host, ports, policy, time)
         self._executor = Executor(host, ports, policy, self._state, time, self._woken.set)
         self._prober = Prober(host, self._state, policy.intervals, time.monotonic, self._woken.set)
-        self._reporter = Reporter(host.name, ports, self._state, time, view=self._executor.view, known=self._is_known)
+        self._reporter = Reporter(host, ports, self._state, time, view=self._executor.view, known=self._is_known)
         self._queue_updates = QueueUpdates(ports.sink, host.name, time.monotonic)
         self._stale = asyncio.Event()
         self._lost = False

@@ -153,6 +153,8 @@ class Loader:
         """Load; LoadTimedOut after the limit, which closes the connection and so ends the load on the server."""
         usual_s = self._history.loads().get(model, 0.0)
         limit = self._limits.of(model, self._residency.sizes.get(model, 0), usual_s)
+        begun_s = self._now() - self._residency.loading_since  # a second try begins late
+        self._residency.loading_limit_s = begun_s + limit.total_seconds()
         try:
             async with asyncio.timeout(limit.total_seconds()) as timeout:
                 return await self._control.load(model, self._options(model))

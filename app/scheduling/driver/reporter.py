@@ -10,6 +10,8 @@ from datetime import timedelta
 
 import structlog
 
+from app.hosts.host import Host
+from app.network.addresses import shown
 from app.scheduling.driver.state import DriverState
 from app.scheduling.planning.planner import View
 from app.scheduling.ports import Ports
@@ -30,7 +32,7 @@ class Reporter:
 
     def __init__(
         self,
-        host: str,
+        host: Host,
         ports: Ports,
         state: DriverState,
         time: Time,
@@ -38,7 +40,7 @@ class Reporter:
         view: Callable[[], View],
         known: Callable[[], bool],
     ) -> None:
-        self._host = host
+        self._host, self._address = host.name, shown(host.url)
         self._ports = ports
         self._state = state
         self._time = time
@@ -46,17 +48,17 @@ class Reporter:
         self._known = known
         self._reported: HostReport | None = None
         self._reported_at = float("-inf")
-        self._log = structlog.get_logger("app.scheduling.driver.reporter").bind(host=host)
+        self._log = structlog.get_logger("app.scheduling.driver.reporter").bind(host=host.name)
 
     async def inherit(self) -> None:
-        """Take the events over from the report of an earlier driver; what can't be read is no loss."""
+        """Take the events over from the report of an earlier driver of this server; what can't be read is no loss."""
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
                 before = (await self._ports.reports.read()).get(self._host)
         except Exception as error:  # no host is driven worse for want of its past
             self._log.info("past_unread", why=type(error).__name__)
             return
-        if before is not None:
+        if before is not None and before.address in ("", self._address):
             self._state.events.inherit(before.events, before.unloads)
             self._ports.counters.taken_over(self._host)
 
@@ -94,6 +96,7 @@ class Reporter:
             residents=self._residents(),
             loading=residency.loading,
             loading_since=residency.loading_since if residency.loading else 0.0,
+            loading_limit_s=residency.loading_limit_s if residency.loading else 0.0,
             waiting=len(view.waiting),
             running=sum(view.in_flight.values()),
             waiting_by_model=dict(Counter(job.model for job in view.waiting)),
@@ -107,6 +110,7 @@ class Reporter:
             unloads=state.events.unloads,
             failed_answers=breaker.failed_answers,
             failure=breaker.failure,
+            address=self._address,
             slots=view.slots,
             seen_running=state.health.activity.running,
             seen_waiting=state.health.activity.waiting,

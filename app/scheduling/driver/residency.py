@@ -46,6 +46,8 @@ class Listed:
 class Residency:
     """The models of a host: ``residents``, the one that is ``loading``, those that are ``leaving``.
 
+    A load counts as hung after ``loading_limit_s``.
+
     Without a ``control``, which reads the server's memory, all models that are configured, installed or asked for are
     resident always. ``inventory`` gives the sizes of the models that are installed, where the server can be asked.
     ``options`` gives the options of a model's battles, which its load must have too; it is also asked for models
@@ -66,6 +68,7 @@ class Residency:
     ) -> None:
         self.loading: str | None = None
         self.loading_since = 0.0
+        self.loading_limit_s = 0.0
         self.leaving: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.memory = memory
