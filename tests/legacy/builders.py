@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from app.battle.battle import Pair, Side, Status, Verdict, Vote
 from app.battle.events import SideView, Snapshot, error_data
@@ -68,4 +69,5 @@ def ended(*ranking: tuple[str, str], champion: str | None, **changes: object) ->
         for place, (alias, model) in enumerate(ranking, 1)
     ]
     reveal = {"champion": champion, "ranking": lines}
-    return replace(READY, **({"status": "finished", "can_vote": False, "reveal": reveal} | changes))
+    fields: dict[str, Any] = {"status": "finished", "can_vote": False, "reveal": reveal}
+    return replace(READY, **(fields | changes))

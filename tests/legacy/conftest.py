@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ class Home:
         for server in self.servers.values():
             server.clear()
 
-    def caller(self, workers: int = 2, **more: object) -> Caller:
+    def caller(self, workers: int = 2, **more: Any) -> Caller:
         """A client whose calls go to one worker, or to both by turns."""
         return Caller([self.one.url, self.two.url][:workers], **more)
 
@@ -86,7 +87,7 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         stack.callback(redis.close)
         first, second, *_ = servers.values()
         house = House(folder, first, second, redis, _settings(folder, redis, servers))
-        stack.callback(lambda: [instance.close() for instance in house.instances])
+        stack.callback(house.close)
         started = house.launch(), house.launch(), house.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
         workers = [instance.wait_for_address() for instance in started]
         wait_for(lambda: len(_driven(workers)) == len(MODELS))

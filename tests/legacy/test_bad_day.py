@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
@@ -65,7 +66,7 @@ def _late_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LateHouse]
         first, second, *_ = servers.values()
         settings = _settings(folder, redis, servers) | {"ARENA_MODELS": ",".join(models), "ARENA_PREFETCH": "0"}
         house = House(folder, first, second, redis, settings)
-        stack.callback(lambda: [instance.close() for instance in house.instances])
+        stack.callback(house.close)
         workers = [instance.wait_for_address() for instance in (house.launch(), house.launch())]
         wait_for(lambda: len(_driven(workers)) == len(models), 20)
         yield LateHouse(house, servers, *workers)
@@ -230,7 +231,8 @@ async def test_the_only_vote_of_the_oldest_page_is_shown_as_recorded_and_counts_
     pair, voted = await oldest_page_votes(caller)
     assert shown_by_the_oldest_page(voted) == "Thank you for voting"
     assert not any(model in str(pair) for model in MODELS)
-    revealed = [voted["models_revealed"][f"model_{side}"]["name"] for side in "ab"]
+    models = cast(dict[str, dict[str, str]], voted["models_revealed"])
+    revealed = [models[f"model_{side}"]["name"] for side in "ab"]
     assert voted["final_ranking"] == revealed, "the battle is over, so names are told; who was not judged has no place"
     assert set(revealed) < set(MODELS)
     assert (voted["response_a"], voted["response_b"]) == (pair["response_a"], pair["response_b"])

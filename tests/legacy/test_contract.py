@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -342,8 +342,8 @@ class Board:
 
 
 async def test_a_rating_of_several_builds_is_that_of_the_best() -> None:
-    assert (await _ratings(Board(("x@1234", 1100.0), ("y", 1050.0), ("x@5678", 900.0))))["x"] == 1100.0
-    assert await _ratings(Board()) == {}, "a verdict is answered, whatever becomes of the board"
+    assert (await _ratings(cast(Any, Board(("x@1234", 1100.0), ("y", 1050.0), ("x@5678", 900.0)))))["x"] == 1100.0
+    assert await _ratings(cast(Any, Board())) == {}, "a verdict is answered, whatever becomes of the board"
 
 
 async def test_an_empty_chat_message_is_answered_with_one_event(home: Home) -> None:

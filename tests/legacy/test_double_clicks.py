@@ -14,8 +14,6 @@ import pytest
 from app.battle.battle import Pair, Verdict, Vote
 from app.battle.events import Snapshot
 from app.records.values import BattleRecord, LastVote
-from app.settings.settings import Settings
-from app.web import application
 from app.web.legacy.answers import DO_NOT_JUDGE, UNFINISHED
 from app.web.legacy.verdict_answers import CLICKED_AGAIN
 from tests.helpers import wait_until
@@ -23,6 +21,7 @@ from tests.legacy.builders import READY, done, record_of, stage
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
 from tests.legacy.conftest import SPEED, Home
+from tests.services import app_with, services_with
 
 NOT_READY = "Both answers must be complete before you vote; try again in a moment."
 
@@ -30,7 +29,7 @@ NOT_READY = "Both answers must be complete before you vote; try again in a momen
 async def ready(caller: Caller, models: int = 3) -> str:
     started = await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=models)
     await caller.post(f"{ARENA}/get_responses", battle_id=started["battle_id"])
-    return started["battle_id"]
+    return str(started["battle_id"])
 
 
 async def votes_of(caller: Caller, battle: str) -> list[str]:
@@ -96,16 +95,12 @@ async def test_a_script_is_heard_as_soon_as_it_has_its_reply(home: Home, call: s
 
 
 class Told:
-    """Services in which a verdict is in SQL and nobody was told of it yet."""
-
-    secret = b"of the house"
+    """Rooms in which a verdict is in SQL and nobody was told of it yet."""
 
     def __init__(self) -> None:
-        self.cast = []
-        self.replied = []
-        self.manager = self.viewing = self.replies = self
-        self.ending = asyncio.Event()
-        self.settings = Settings(_env_file=None)
+        self.cast: list[tuple[int, Verdict]] = []
+        self.replied: list[tuple[str | int, ...]] = []
+        self.replies = self
         self.before = READY
         self.after = replace(stage(READY, b=done("Model C", "three")), round=2, votes=({"round": 1, "verdict": "a"},))
 
@@ -123,7 +118,7 @@ class Told:
     async def last_vote(self, battle_id: str) -> LastVote:
         return LastVote(Vote(1, Verdict.A, Pair(0, 1)), "of the first one")
 
-    async def state(self, battle_id: str, round_number: int, request: str) -> str:
+    async def state(self, battle_id: str, round_number: int, request: str) -> str | None:
         return "owed" if request == "of the first one" else None
 
     async def send(self, *reply: str | int) -> None:
@@ -137,12 +132,12 @@ class Told:
 
 
 async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_though_nobody_was_told_yet() -> None:
-    app = application.create(lambda: None)
-    app.state.services = services = Told()
+    rooms = Told()
+    app = app_with(services_with(manager=rooms, viewing=rooms))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
         reply = await http.post(f"{ARENA}/vote", json={"battle_id": "b1", "vote": "a"})
-    assert services.cast == [(1, Verdict.A)]
-    assert services.replied == [("b1", 1, "of the first one")]
+    assert rooms.cast == [(1, Verdict.A)]
+    assert rooms.replied == [("b1", 1, "of the first one")]
     assert reply.json()["round"] == 2
 
 
@@ -155,7 +150,7 @@ async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home
     assert again == end | {"preference_recorded": False, "message": CLICKED_AGAIN}
 
     async def counts() -> bool:
-        return (await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["preference_recorded"]
+        return bool((await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["preference_recorded"])
 
     await wait_until(counts)
     assert (await caller.get(f"{ARENA}/battles/{first}"))["status"] == "finished"

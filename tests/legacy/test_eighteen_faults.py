@@ -10,12 +10,11 @@ import httpx
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from app.settings.settings import Settings
-from app.web import application
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
 from tests.legacy.conftest import MODELS, SPEED, Home
 from tests.legacy.parsers import ChatPage, RoundPage
+from tests.services import app_with, services_with, settings_with
 
 
 async def start(caller: Caller, models: int = 3, **more: Any) -> str:
@@ -183,19 +182,17 @@ async def test_12_every_worker_knows_every_battle(home: Home) -> None:
 
 
 class Away:
-    """Services whose Redis is unavailable: nothing is kept in the process instead."""
+    """A manager whose Redis is unavailable: nothing is kept in the process instead."""
 
-    class manager:
-        @staticmethod
-        async def resolve(_: str) -> None:
-            raise RedisConnectionError("refused")
+    async def resolve(self, _: str) -> None:
+        raise RedisConnectionError("refused")
 
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", f"{ARENA}/get_responses", "/api/vote_arena"])
 async def test_12_without_redis_every_call_says_so(path: str) -> None:
-    app = application.create(lambda: None)
-    app.state.services = Away
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app_with(services_with(manager=Away()))), base_url="http://arena"
+    ) as http:
         reply = await http.post(path, json={"battle_id": "b", "vote": "a"})
     assert reply.status_code == 503
     assert reply.json()["error"].startswith("Redis is unavailable")
@@ -213,7 +210,7 @@ async def test_13_the_status_survives_a_progressive_battle(home: Home) -> None:
 
 
 def test_14_the_port_of_redis_is_the_configured_one() -> None:
-    assert Settings(redis_host="cache", redis_port=6400, _env_file=None).redis_address == "redis://cache:6400/0"
+    assert settings_with(redis_host="cache", redis_port=6400).redis_address == "redis://cache:6400/0"
 
 
 async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(home: Home) -> None:

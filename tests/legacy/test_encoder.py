@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sse_starlette import EventSourceResponse
 
 from app.battle.battle import Side
 from app.battle.events import SideView, Snapshot
@@ -23,7 +24,7 @@ def writing(alias: str, text: str) -> SideView:
     return SideView(alias, "writing", text)
 
 
-def told(reader: Reader, *snapshots: Snapshot) -> list[dict]:
+def told(reader: Reader, *snapshots: Snapshot) -> list[dict[str, Any]]:
     """All events of a round that went through ``snapshots``."""
     telling = RoundEncoder(lambda now: history(now, models=4), reader)
     events = [telling.init(snapshots[0])]
@@ -203,6 +204,8 @@ def test_every_event_is_one_line() -> None:
 
 def test_heartbeats_are_comments_that_no_page_reads() -> None:
     response = single_event({"done": True})
+    assert isinstance(response, EventSourceResponse)
+    assert response.ping_message_factory is not None
     assert response.ping_interval == 10
     beat = response.ping_message_factory().encode()
     assert beat == b": ping\n\n"

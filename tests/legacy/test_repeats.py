@@ -16,7 +16,7 @@ from app.database.database import Database, migrate
 from app.records.ledger import Ledger
 from app.records.values import CastVote, NewBattle
 from app.web.legacy.judging import PAGES
-from tests.helpers import wait_until
+from tests.helpers import known, wait_until
 from tests.records.conftest import _migrated_file, _shared_url, empty_url, kind, postgres, url
 
 __all__ = ["_migrated_file", "_shared_url", "empty_url", "kind", "postgres", "url"]
@@ -71,18 +71,18 @@ async def test_the_last_vote_is_told_with_the_request_that_it_came_by(house: tup
     _, ledger, _ = house
     assert await ledger.last_vote("b1") is None
     await cast(ledger)
-    last = await ledger.last_vote("b1")
+    last = known(await ledger.last_vote("b1"))
     assert (last.vote, last.request_hash) == (Vote(1, Verdict.A, Pair(0, 1)), "r1")
     assert await ledger.last_vote("b2") is None
     await cast(ledger, 2, Verdict.B, "r2", Status.FINISHED)
-    last = await ledger.last_vote("b1")
+    last = known(await ledger.last_vote("b1"))
     assert (last.vote.round, last.request_hash) == (2, "r2")
 
 
 async def test_a_vote_that_was_taken_back_is_not_the_last_one(house: tuple[str, Ledger, Clock]) -> None:
     _, ledger, _ = house
     await cast(ledger, request=None)
-    assert (await ledger.last_vote("b1")).request_hash is None
+    assert known(await ledger.last_vote("b1")).request_hash is None
     assert await ledger.retract_vote("b1", 1, timedelta(seconds=2))
     assert await ledger.last_vote("b1") is None
 
@@ -107,8 +107,8 @@ async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(own_house: t
     assert rows == ["a"]
     await database.aclose()
     await migrate(url)
-    assert (await ledger.last_vote("b1")).request_hash is None
-    assert (await ledger.battle("b1")).votes[0].verdict is Verdict.A
+    assert known(await ledger.last_vote("b1")).request_hash is None
+    assert known(await ledger.battle("b1")).votes[0].verdict is Verdict.A
 
 
 async def test_a_reply_is_owed_until_it_is_sent_and_remembered_for_a_moment(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.helpers import wait_until
 from tests.legacy.caller import Caller
@@ -22,12 +23,13 @@ class Watching:
 
     async def __aenter__(self) -> Watching:
         body = {"message": QUESTION, "session_id": f"watching-{id(self)}"}
-        self._tasks = [asyncio.create_task(self.caller.read(self.chat, "/send_message_streaming", **body))]
+        self._tasks: list[asyncio.Task[Any]] = [
+            asyncio.create_task(self.caller.read(self.chat, "/send_message_streaming", **body))
+        ]
         await wait_until(lambda: self.chat.battle, 10)
         again = {"battle_id": self.chat.battle}
         for page in (self.old, self.round):
-            read = self.caller.read(page, f"{ARENA}/get_responses_streaming", **again)
-            self._tasks.append(asyncio.create_task(read))
+            self._tasks.append(asyncio.create_task(self.caller.read(page, f"{ARENA}/get_responses_streaming", **again)))
         await wait_until(lambda: all(self.chat.texts.values()) and all(self.round.texts.values()), 15)
         self.names = await self._home.names(self.chat.battle)
         return self

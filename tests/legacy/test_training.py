@@ -7,24 +7,28 @@ import csv
 import io
 import json
 import os
+from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 from threading import get_ident
+from typing import Any
 
 import httpx
 import pytest
 
 from app.battle.battle import Pair, Status, Verdict
+from app.database.database import Database
 from app.errors import Unavailable
 from app.records.comparisons import comparisons
-from app.records.export.formats import CSV_COLUMNS
+from app.records.export.formats import CSV_COLUMNS, lines
+from app.records.ledger import Ledger
 from app.records.values import NewBattle
-from app.settings.settings import Settings
-from app.web import application
 from app.web.legacy import training
 from tests.leaderboard.playing import BOTH_BAD, TIE, A, B, Player
+from tests.legacy.conftest import Home
 from tests.legacy.test_contract import check_shape
 from tests.records.conftest import _migrated_file, database, ledger, url
-from tests.services import services_with
+from tests.services import app_with, services_with, settings_with
 
 __all__ = ["_migrated_file", "database", "ledger", "url"]
 
@@ -32,27 +36,29 @@ PATH = "/api/arena/export_training_data"
 TEXTS = ('It bends, "so" to speak.\nTwice.', "=1+1, ü")
 KEY = "open sesame"
 
+Read = Callable[[], AsyncIterator[Any]]
+
 
 @pytest.fixture
-def kind():
+def kind() -> str:
     return "sqlite"
 
 
 class Operator:
     """Someone on the arena's machine, and its data folder."""
 
-    def __init__(self, folder, read, **settings):
+    def __init__(self, folder: Path, read: Read, **settings: object) -> None:
         self.folder, self.exports = folder, folder / "exports"
-        self.app = application.create(lambda: None)
-        known = Settings(_env_file=None, arena_data_dir=folder, **settings)
-        self.app.state.services = services_with(known, comparisons=read)
+        self.app = app_with(services_with(settings_with(arena_data_dir=folder, **settings), comparisons=read))
 
-    async def ask(self, address="127.0.0.1", headers=None, **query):
+    async def ask(
+        self, address: str = "127.0.0.1", headers: dict[str, str] | None = None, **query: str
+    ) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, client=(address, 4711))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
             return await http.get(PATH, params=query, headers=headers)
 
-    async def export(self, kind="dpo", form="jsonl"):
+    async def export(self, kind: str = "dpo", form: str = "jsonl") -> tuple[dict[str, Any], str]:
         """The answer and the file's text."""
         reply = await self.ask(type=kind, format=form)
         assert reply.status_code == 200, reply.text
@@ -61,12 +67,12 @@ class Operator:
 
 
 @pytest.fixture
-def operator(tmp_path, database):
+def operator(tmp_path: Path, database: Database) -> Operator:
     return Operator(tmp_path / "arena", partial(comparisons, database, 2))
 
 
 @pytest.fixture
-async def votes(ledger):
+async def votes(ledger: Ledger) -> None:
     """Five battles with a verdict each, and one of three models with two."""
     player = Player(ledger)
     for verdict in (A, B, TIE, BOTH_BAD):
@@ -76,11 +82,11 @@ async def votes(ledger):
     await ledger.cast_vote(battle, 2, Verdict.TIE, Pair(2, 1), outcome=Status.FINISHED, key=None)
 
 
-def table(text):
+def table(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-async def test_pairs_are_told_with_their_number(operator, votes):
+async def test_pairs_are_told_with_their_number(operator: Operator, votes: None) -> None:
     answer, text = await operator.export()
     assert answer == {
         "success": True,
@@ -98,7 +104,7 @@ async def test_pairs_are_told_with_their_number(operator, votes):
     assert {"battle_id", "timestamp", "chosen_model", "rejected_model"} <= lines[0]["metadata"].keys()
 
 
-async def test_ranks_are_told(operator, votes):
+async def test_ranks_are_told(operator: Operator, votes: None) -> None:
     answer, text = await operator.export("rlhf", "json")
     check_shape(answer, {"file_path": "exports/rlhf.json", "export_type": "rlhf", "format": "json"})
     assert (operator.folder / "exports/rlhf.json").stat().st_mode & 0o077 == 0, "it holds what people asked"
@@ -107,7 +113,7 @@ async def test_ranks_are_told(operator, votes):
     assert ranks == [(1, 2), (2, 1), (1, 1), (0, 0), (1, 2), (2, 1)]
 
 
-async def test_the_table_of_all_votes_is_that_of_the_command(operator, votes):
+async def test_the_table_of_all_votes_is_that_of_the_command(operator: Operator, votes: None) -> None:
     answer, text = await operator.export("analytics", "csv")
     assert (answer["battles_included"], answer["export_type"]) == (6, "analytics")
     assert tuple(table(text)[0]) == CSV_COLUMNS
@@ -116,7 +122,7 @@ async def test_the_table_of_all_votes_is_that_of_the_command(operator, votes):
 
 
 @pytest.mark.parametrize("what", ["dpo", "rlhf", "analytics"])
-async def test_every_form_holds_the_same(operator, votes, what):
+async def test_every_form_holds_the_same(operator: Operator, votes: None, what: str) -> None:
     texts = {form: (await operator.export(what, form))[1] for form in ("jsonl", "json", "csv")}
     lines = [json.loads(line) for line in texts["jsonl"].splitlines()]
     assert json.loads(texts["json"]) == lines
@@ -130,13 +136,18 @@ async def test_every_form_holds_the_same(operator, votes, what):
 
 
 @pytest.mark.parametrize(("form", "empty"), [("jsonl", ""), ("json", []), ("csv", [])])
-async def test_without_votes_a_file_is_empty_and_still_one_of_its_form(operator, form, empty):
+async def test_without_votes_a_file_is_empty_and_still_one_of_its_form(
+    operator: Operator, form: str, empty: object
+) -> None:
     answer, text = await operator.export("dpo", form)
     assert (answer["battles_included"], answer["examples_generated"]) == (0, 0)
-    assert {"jsonl": str, "json": json.loads, "csv": table}[form](text) == empty
+    forms: dict[str, Callable[[str], object]] = {"jsonl": str, "json": json.loads, "csv": table}
+    assert forms[form](text) == empty
 
 
-async def test_a_new_export_takes_the_place_of_the_old_one_and_leaves_nothing_else(operator, votes, ledger):
+async def test_a_new_export_takes_the_place_of_the_old_one_and_leaves_nothing_else(
+    operator: Operator, votes: None, ledger: Ledger
+) -> None:
     await operator.export()
     await ledger.open_battle(NewBattle("late", "Why?", ("x", "y")))
     await ledger.cast_vote("late", 1, Verdict.A, Pair(0, 1), outcome=Status.FINISHED, key=None)
@@ -148,9 +159,12 @@ async def test_a_new_export_takes_the_place_of_the_old_one_and_leaves_nothing_el
 @pytest.mark.parametrize(
     ("field", "words"), [("type", ["dpo", "rlhf", "analytics"]), ("format", ["jsonl", "json", "csv"])]
 )
-async def test_an_unknown_word_is_refused_with_those_that_are_known(operator, field, words):
+async def test_an_unknown_word_is_refused_with_those_that_are_known(
+    operator: Operator, field: str, words: list[str]
+) -> None:
     for word in ("", "DPO2", "../x", "x" * 51):
-        reply = await operator.ask(**{field: word})
+        given: dict[str, Any] = {field: word}
+        reply = await operator.ask(**given)
         assert reply.status_code == 400
         assert reply.json()["field"] == field
         assert isinstance(reply.json()["error"], str)
@@ -159,11 +173,11 @@ async def test_an_unknown_word_is_refused_with_those_that_are_known(operator, fi
     assert not operator.exports.exists()
 
 
-async def test_a_known_word_is_taken_in_capitals(operator):
+async def test_a_known_word_is_taken_in_capitals(operator: Operator) -> None:
     assert (await operator.ask(type="RLHF", format="Json")).json()["file_path"] == "exports/rlhf.json"
 
 
-async def test_only_those_who_run_the_arena_may_export(tmp_path, votes, database):
+async def test_only_those_who_run_the_arena_may_export(tmp_path: Path, votes: None, database: Database) -> None:
     locked = Operator(tmp_path / "arena", partial(comparisons, database), arena_admin_key=KEY)
     assert (await locked.ask("127.0.0.1")).status_code == 200
     for address, headers in (
@@ -181,11 +195,11 @@ async def test_only_those_who_run_the_arena_may_export(tmp_path, votes, database
 class Gate:
     """Votes that come when the test says so; ``error`` is raised in their place."""
 
-    def __init__(self, read, error=None):
+    def __init__(self, read: Read, error: Exception | None = None) -> None:
         self.read, self.error = read, error
         self.reached, self.open = asyncio.Event(), asyncio.Event()
 
-    async def __call__(self):
+    async def __call__(self) -> AsyncIterator[Any]:
         async for votes in self.read():
             yield votes
             self.reached.set()
@@ -194,14 +208,17 @@ class Gate:
                 raise self.error
 
 
+Gated = tuple[Operator, Operator, Gate]
+
+
 @pytest.fixture
-def gated(tmp_path, votes, database):
+def gated(tmp_path: Path, votes: None, database: Database) -> Gated:
     """An operator, another one on the same folder as a second worker has it, and the gate of both."""
     gate = Gate(partial(comparisons, database, 2))
     return Operator(tmp_path / "arena", gate), Operator(tmp_path / "arena", gate), gate
 
 
-async def test_one_export_is_written_at_a_time_whichever_worker_is_asked(gated):
+async def test_one_export_is_written_at_a_time_whichever_worker_is_asked(gated: Gated) -> None:
     one, two, gate = gated
     writing = asyncio.create_task(one.ask())
     await asyncio.wait_for(gate.reached.wait(), 5)
@@ -213,7 +230,7 @@ async def test_one_export_is_written_at_a_time_whichever_worker_is_asked(gated):
     assert (await two.ask()).status_code == 200
 
 
-async def test_an_export_that_fails_leaves_the_old_file_and_no_draft(gated):
+async def test_an_export_that_fails_leaves_the_old_file_and_no_draft(gated: Gated) -> None:
     one, _, gate = gated
     gate.open.set()
     await one.ask()
@@ -225,7 +242,7 @@ async def test_an_export_that_fails_leaves_the_old_file_and_no_draft(gated):
     assert not list(one.exports.glob("*.part"))
 
 
-async def test_an_export_whose_caller_went_away_ends_and_lets_the_next_one_in(gated):
+async def test_an_export_whose_caller_went_away_ends_and_lets_the_next_one_in(gated: Gated) -> None:
     one, two, gate = gated
     writing = asyncio.create_task(one.ask())
     await asyncio.wait_for(gate.reached.wait(), 5)
@@ -236,7 +253,7 @@ async def test_an_export_whose_caller_went_away_ends_and_lets_the_next_one_in(ga
     assert (await two.ask()).status_code == 200
 
 
-async def test_a_link_on_another_disk_is_kept_and_what_a_dead_process_left_goes(gated, tmp_path):
+async def test_a_link_on_another_disk_is_kept_and_what_a_dead_process_left_goes(gated: Gated, tmp_path: Path) -> None:
     one, _, gate = gated
     gate.open.set()
     await one.ask()
@@ -251,7 +268,7 @@ async def test_a_link_on_another_disk_is_kept_and_what_a_dead_process_left_goes(
     assert not list(one.exports.glob("*.part"))
 
 
-async def test_a_fifo_in_place_of_an_export_is_told_and_holds_nobody_up(gated):
+async def test_a_fifo_in_place_of_an_export_is_told_and_holds_nobody_up(gated: Gated) -> None:
     one, _, gate = gated
     gate.open.set()
     await one.ask()
@@ -262,7 +279,7 @@ async def test_a_fifo_in_place_of_an_export_is_told_and_holds_nobody_up(gated):
     assert "dpo.jsonl is not a file" in reply.json()["error"]
 
 
-async def test_a_folder_that_cannot_be_written_is_told(tmp_path, database):
+async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, database: Database) -> None:
     (tmp_path / "arena").write_text("a file")
     reply = await Operator(tmp_path / "arena", partial(comparisons, database)).ask()
     assert (reply.status_code, reply.json()["code"]) == (503, "export_failed")
@@ -270,10 +287,13 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path, database):
     assert str(tmp_path) not in reply.text
 
 
-async def test_the_lines_are_made_in_threads_while_the_loop_goes_on(operator, votes, monkeypatch):
-    makers, make = set(), training.lines
+async def test_the_lines_are_made_in_threads_while_the_loop_goes_on(
+    operator: Operator, votes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makers: set[int] = set()
+    make = lines
 
-    def recorded(*given, **how):
+    def recorded(*given: Any, **how: Any) -> Any:
         makers.add(get_ident())
         return make(*given, **how)
 
@@ -284,7 +304,7 @@ async def test_the_lines_are_made_in_threads_while_the_loop_goes_on(operator, vo
     assert get_ident() not in makers
 
 
-async def test_a_script_on_the_machine_gets_its_file_from_either_worker(home):
+async def test_a_script_on_the_machine_gets_its_file_from_either_worker(home: Home) -> None:
     for caller in (home.caller(), home.caller()):
         for form in ("jsonl", "csv"):
             told = await caller.get(f"{PATH}?type=dpo&format={form}")

@@ -14,6 +14,7 @@ from app.errors import InvalidInput
 from app.web.legacy import answers, verdict_answers
 from app.web.legacy.bodies import session_of
 from app.web.legacy.vocabulary import verdict_of
+from tests.helpers import known
 from tests.legacy.builders import READY, done, ended, failed, history, stage
 
 SECOND = replace(stage(READY, b=SideView("Model C", "writing", "x")), round=2, can_vote=False)
@@ -90,7 +91,7 @@ WITHOUT = [
 
 @pytest.mark.parametrize("state", REASONS)
 @pytest.mark.parametrize("told", WITHOUT)
-def test_a_text_that_is_not_there_says_why_and_the_champions_is_whole(told: Callable[..., Any], state: str) -> None:
+def test_a_text_that_is_not_there_says_why_and_the_champions_is_whole(told: Callable[..., Any], state: Any) -> None:
     body = told(history(stage(SECOND, b=SideView("Model C", state)), (Verdict.A, 0, 1)))
     assert body["response_a"] == "one"
     assert body["response_b"] == f"{REASONS[state]} {answers.DO_NOT_JUDGE}]"
@@ -146,11 +147,12 @@ def test_before_the_reveal_they_are_aliases_that_all_have_the_same_number() -> N
 
 def test_a_model_that_nobody_judged_has_no_place_in_the_final_ranking() -> None:
     after = ended(("Model A", "m1"), ("Model B", "m2"), champion="m1")
-    lines = [*after.reveal["ranking"], {"place": None, "alias": "Model C", "model": "m3", "failed": False}]
-    last = verdict_answers.voted(history(replace(after, reveal=after.reveal | {"ranking": lines}), (Verdict.A, 0, 1)))
+    reveal = dict(known(after.reveal))
+    lines = [*reveal["ranking"], {"place": None, "alias": "Model C", "model": "m3", "failed": False}]
+    last = verdict_answers.voted(history(replace(after, reveal=reveal | {"ranking": lines}), (Verdict.A, 0, 1)))
     assert last["final_ranking"] == ["m1", "m2"]
     lines[-1] = lines[-1] | {"failed": True}
-    failed = verdict_answers.voted(history(replace(after, reveal=after.reveal | {"ranking": lines}), (Verdict.A, 0, 1)))
+    failed = verdict_answers.voted(history(replace(after, reveal=reveal | {"ranking": lines}), (Verdict.A, 0, 1)))
     assert failed["final_ranking"] == ["m1", "m2", "m3"], "one that failed is last"
 
 

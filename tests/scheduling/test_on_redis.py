@@ -1,11 +1,10 @@
-"""Queue, lease and driver on a real Redis."""
+"""Queue, lease and driver on a real Redis; ``test_doubles`` has what holds for the doubles, too."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 
@@ -14,7 +13,6 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from app.backends.scripted import Script, ScriptedBackend
-from app.errors import QueueFull
 from app.redis.client import commands_client, subscriber_client
 from app.scheduling.dispatch.queue import HostQueue
 from app.scheduling.driver.intervals import Intervals
@@ -52,41 +50,6 @@ async def emptied(shared: SharedHost) -> bool:
     return await shared.queue.length() == 0
 
 
-async def test_what_was_enqueued_is_read(queue: HostQueue) -> None:
-    jobs = {job(n, "llama3.1:8b", Priority(n % 3), at=1795226340.1234) for n in range(5)}
-    await queue.enqueue(sorted(jobs, key=lambda one: one.id), 10)
-    assert set(await queue.read()) == jobs
-    assert await queue.length() == 5
-    await queue.remove([one.id for one in jobs])
-    assert await queue.read() == ()
-
-
-async def test_a_repeated_enqueue_changes_nothing_but_a_more_urgent_priority(queue: HostQueue) -> None:
-    first = job(1, priority=Priority.PREFETCH, at=1795226340.1234)
-    await queue.enqueue([first], 10)
-    await queue.enqueue([replace(first, enqueued_at=1795226399.0, priority=Priority.BATCH)], 10)
-    assert await queue.read() == (first,)
-    await queue.enqueue([replace(first, enqueued_at=1795226399.0, priority=Priority.INTERACTIVE)], 10)
-    assert await queue.read() == (replace(first, priority=Priority.INTERACTIVE),)
-
-
-async def test_jobs_go_in_all_together_or_not_at_all(queue: HostQueue) -> None:
-    await queue.enqueue([job(1), job(2)], 3)
-    with pytest.raises(QueueFull):
-        await queue.enqueue([job(3), job(4)], 3)
-    assert await queue.length() == 2
-    await queue.enqueue([job(2), job(3)], 3)
-    await queue.enqueue([job(1), job(2), job(3)], 3)
-    assert await queue.length() == 3
-
-
-async def test_many_enqueuers_never_pass_the_bound(queue: HostQueue) -> None:
-    pairs = [[job(2 * n), job(2 * n + 1)] for n in range(20)]
-    results = await asyncio.gather(*(queue.enqueue(pair, 11) for pair in pairs), return_exceptions=True)
-    assert sum(isinstance(result, QueueFull) for result in results) == 15
-    assert await queue.length() == 10
-
-
 async def test_a_job_that_can_not_be_read_is_dropped_and_said(redis: Redis, queue: HostQueue) -> None:
     await queue.enqueue([job(1)], 10)
     await redis.hset("arena:host:{gpu}:jobs", "bad:1", b'{"battle": 7}')
@@ -94,18 +57,6 @@ async def test_a_job_that_can_not_be_read_is_dropped_and_said(redis: Redis, queu
         assert [one.id for one in await queue.read()] == [job(1).id]
     assert [line["job"] for line in logs] == ["bad:1"]
     assert await queue.length() == 1
-
-
-async def test_every_change_is_a_nudge(queue: HostQueue) -> None:
-    prefetch = job(1, priority=Priority.PREFETCH, at=1795226340.1234)
-    urgent = replace(prefetch, priority=Priority.INTERACTIVE)
-    async with aclosing(queue.nudges()) as nudges:
-        assert await anext(nudges) is None, "at first, read all"
-        for enqueued, told in [(prefetch, (prefetch,)), (urgent, (urgent,)), (urgent, ())]:
-            await queue.enqueue([enqueued], 10)
-            assert await asyncio.wait_for(anext(nudges), 2) == told
-        await queue.remove([prefetch.id])
-        assert await asyncio.wait_for(anext(nudges), 2) is None, "something is gone: read all"
 
 
 async def test_nudges_go_on_after_redis_was_away(redis_server: RedisServer) -> None:
@@ -121,16 +72,13 @@ async def test_nudges_go_on_after_redis_was_away(redis_server: RedisServer) -> N
     await subscriber.aclose()
 
 
-async def test_one_owner_at_a_time_holds_a_lease_and_gets_numbers(redis: Redis) -> None:
+async def test_a_lease_is_seen_to_be_taken_by_whom_it_is_not(redis: Redis) -> None:
     first, second = HostLease(redis, "gpu"), HostLease(redis, "gpu")
+    assert not await second.taken()
     assert await first.acquire()
-    assert not await second.acquire()
-    assert await second.taken(), "by somebody"
-    assert (await first.next_token(), await first.next_token(), await second.next_token()) == (1, 2, None)
+    assert await second.taken()
     await first.release()
-    assert not first.held
-    assert await second.acquire()
-    assert await second.next_token() == 3
+    assert not await second.taken()
 
 
 async def test_a_renewed_lease_lasts_another_term(redis: Redis) -> None:
@@ -208,13 +156,13 @@ async def test_an_answer_goes_on_while_redis_is_away_and_nothing_new_is_started(
     await subscriber.aclose()
 
 
-async def test_a_thousand_jobs_are_all_written_once(shared: SharedHost, redis: Redis) -> None:
+async def test_hundreds_of_jobs_are_all_written_once(shared: SharedHost, redis: Redis) -> None:
     backend = ScriptedBackend(resident=["a", "b"])
     shared.open(backend, lease=HostLease(redis, "gpu"), slots=16)
-    jobs = [Job(f"b{n}", n, "ab"[n % 2], Priority(n % 3), 1000.0 + n) for n in range(1000)]
-    for start in range(0, 1000, 100):
-        await shared.queue.enqueue(jobs[start : start + 100], 1000)
-    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs), timeout=30)
-    assert len(backend.called("stream")) == 1000
+    jobs = [Job(f"b{n}", n, "ab"[n % 2], Priority(n % 3), 1000.0 + n) for n in range(300)]
+    for start in range(0, 300, 100):
+        await shared.queue.enqueue(jobs[start : start + 100], 300)
+    await wait_until(lambda: all(shared.sink.answer(one).reconciled for one in jobs))
+    assert len(backend.called("stream")) == 300
     await wait_until(lambda: emptied(shared))
     assert {len(shared.sink.answer(one).attempts) for one in jobs} == {1}

@@ -239,6 +239,11 @@ class House:
         self.instances.append(instance)
         return instance.wait_for_line()
 
+    def close(self) -> None:
+        """Kill all instances."""
+        for instance in self.instances:
+            instance.close()
+
     def driver(self, *flags: str, **settings: str) -> Instance:
         """Start the first instance: it has the drivers of all hosts."""
         instance = self.start(*flags, **settings)
@@ -260,8 +265,7 @@ def running_house(folder: Path, *, persistent: bool = False, **config: Any) -> I
         try:
             yield house
         finally:
-            for instance in house.instances:
-                instance.close()
+            house.close()
 
 
 def _settings(folder: Path, redis_url: str, granite: str, basalt: str, parallel: int) -> dict[str, str]:

@@ -36,13 +36,13 @@ def arena(instance: Instance, verb: str) -> str:
 async def start(instance: Instance, **body: Any) -> dict[str, Any]:
     reply = await post(arena(instance, "start_progressive"), {"message": "Why do rivers bend?", **body})
     assert reply.status_code == 200, reply.text
-    return reply.json()
+    return dict(reply.json())
 
 
 async def get(instance: Instance, battle: str) -> dict[str, Any]:
     reply = await post(arena(instance, "get_progressive_responses"), {"battle_id": battle})
     assert reply.status_code == 200, reply.text
-    return reply.json()
+    return dict(reply.json())
 
 
 async def submit(instance: Instance, battle: str, word: str, key: str = "choice", **more: Any) -> httpx.Response:

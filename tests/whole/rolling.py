@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +33,7 @@ INSTANCES = 3
 #: How often the front asks who is ready, and how often a call is sent elsewhere that found nobody.
 LOOK_EVERY_S, TRIES = 0.2, 20
 #: Nobody has to wait for a slot, so that a pause is a pause of the arena.
-ROOMY = {"tokens_per_s": 25.0, "num_parallel": 8, "batch_penalty": 0.0}
+ROOMY: dict[str, Any] = {"tokens_per_s": 25.0, "num_parallel": 8, "batch_penalty": 0.0}
 #: Answers take nearly two seconds: some are finished in this time, some are cut and written again elsewhere.
 DRAIN = "1"
 ROUND_LIMIT_S = 60.0
@@ -124,7 +125,7 @@ class User:
         end = opened
         async with viewing(viewer) as (task,):
             for number in range(1, opened["rounds_total"] + 1):
-                await wait_until(lambda number=number: viewer.can_vote(number), ROUND_LIMIT_S, interval=0.05)
+                await wait_until(partial(viewer.can_vote, number), ROUND_LIMIT_S, interval=0.05)
                 ballot = {"round": number, "verdict": "ab"[number % 2]}
                 end = await self._front.post(f"{BATTLES}/{opened['battle_id']}/votes", ballot)
             await asyncio.wait_for(task, 10)

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import time
+from typing import Any
 
 from tests.helpers import wait_until
 from tests.whole.client import open_battle, play, snapshot
@@ -27,7 +28,7 @@ HOST_OF = {ZIRCON: GRANITE, QUOKKA: GRANITE, OKAPI: BASALT}
 #: From the kill until another worker has the lease.
 TAKEOVER_LIMIT_S = 5.0
 #: An answer takes more than a second, so that there is a middle in which it can be cut.
-SLOW = {"tokens_per_s": 30.0}
+SLOW: dict[str, Any] = {"tokens_per_s": 30.0}
 
 
 @dataclass
@@ -119,7 +120,7 @@ async def kill_owner(workers: Workers, truth: Truth, number: int, report: Report
 
 
 async def judge(
-    viewers: list[Viewer], ends: list[dict], elsewhere: str, truth: Truth, lost: set[str], report: Report
+    viewers: list[Viewer], ends: list[dict[str, Any]], elsewhere: str, truth: Truth, lost: set[str], report: Report
 ) -> None:
     """Compare what the viewers saw with what must hold, and with what another worker tells of the same battles."""
     cut = 0
@@ -146,7 +147,7 @@ async def judge(
     report.missed += cut == 0
 
 
-def resets(viewer: Viewer, end: dict) -> dict[str, int]:
+def resets(viewer: Viewer, end: dict[str, Any]) -> dict[str, int]:
     """How often each model's side was reset."""
     models = {line["alias"]: line["model"] for line in end["reveal"]["ranking"]}
     counts = dict.fromkeys(models.values(), 0)

@@ -20,7 +20,11 @@ GET = "/api/arena/get_progressive_responses"
 SUBMIT = "/api/arena/submit_progressive_choice"
 OPEN = BATTLES
 VOTE = BATTLES + "/{running}/votes"
-NEEDED = {START: {"message": "Hi"}, OPEN: {"message": "Hi"}, GET: {"battle_id": "{running}"}}
+NEEDED: dict[str, dict[str, object]] = {
+    START: {"message": "Hi"},
+    OPEN: {"message": "Hi"},
+    GET: {"battle_id": "{running}"},
+}
 NEEDED |= {SUBMIT: {"battle_id": "{running}", "choice": "left"}, VOTE: {"round": 1, "verdict": "a"}}
 LONG = "x" * 1_000_000
 
@@ -30,7 +34,7 @@ def _running(_shared_home: Home) -> str:
     async def opened() -> str:
         battle = (await open_battle(_shared_home.one.url))["battle_id"]
         await until_ready(_shared_home.one.url, battle)
-        return battle
+        return str(battle)
 
     return asyncio.run(opened())
 
@@ -89,7 +93,7 @@ TEXTS = [(START, "message"), (OPEN, "message"), (GET, "battle_id"), (SUBMIT, "ba
 
 
 def with_field(path: str, field: str, value: object, running: str) -> bytes:
-    body = {name: running if text == "{running}" else text for name, text in NEEDED[path].items()}
+    body: dict[str, object] = {name: running if text == "{running}" else text for name, text in NEEDED[path].items()}
     body.pop(field, None)
     if value is not None:
         body[field] = None if value is ... else value
@@ -161,7 +165,7 @@ async def test_a_prompt_over_its_limit_is_too_large_whether_the_body_is_or_not(h
 
 
 @pytest.mark.parametrize("path", [START, OPEN])
-async def test_a_prompt_that_no_context_can_hold_is_refused_before_its_battle(home: Home, path) -> None:
+async def test_a_prompt_that_no_context_can_hold_is_refused_before_its_battle(home: Home, path: str) -> None:
     message = ("The sky is blue because light scatters. " * 800)[:30_800]
     refused = await send(home, path, json.dumps({"message": message}).encode(), 413)
     assert (refused["code"], refused["field"]) == ("prompt_too_long", "message")
@@ -308,7 +312,7 @@ UNKNOWN_FIELDS = [
 
 @pytest.mark.parametrize(("path", "field", "remedy"), UNKNOWN_FIELDS)
 async def test_an_unknown_field_is_refused_with_the_one_that_was_meant(
-    home: Home, running: str, path, field, remedy
+    home: Home, running: str, path: str, field: str, remedy: str
 ) -> None:
     body = json.dumps(NEEDED.get(path, {}) | {field: 3}).encode()
     refused = await send(home, path, body, 400, running)
@@ -337,7 +341,7 @@ TOLD = [
 
 @pytest.mark.parametrize(("path", "body", "sentence"), TOLD)
 async def test_what_is_wrong_is_told_in_words_of_ours_under_one_code(
-    home: Home, running: str, path, body, sentence
+    home: Home, running: str, path: str, body: dict[str, object], sentence: str
 ) -> None:
     refused = await send(home, path, json.dumps(body).encode(), 400, running)
     assert sentence in refused["error"]
@@ -345,13 +349,15 @@ async def test_what_is_wrong_is_told_in_words_of_ours_under_one_code(
 
 
 @pytest.mark.parametrize("number", ["x", "0", "1001", "1.5", "9" * 5000])
-async def test_a_round_to_take_back_that_is_none_is_told_as_such(home: Home, running: str, number) -> None:
+async def test_a_round_to_take_back_that_is_none_is_told_as_such(home: Home, running: str, number: str) -> None:
     reply = await call("DELETE", f"{home.one.url}{BATTLES}/{running}/votes/{number}")
     assert check_refusal(reply, 400)["field"] == "round_number"
 
 
 @pytest.mark.parametrize(("where", "field"), [("headers", "Last-Event-ID"), ("params", "after")])
-async def test_a_cursor_that_is_none_is_told_by_where_it_stood(home: Home, running: str, where, field) -> None:
+async def test_a_cursor_that_is_none_is_told_by_where_it_stood(
+    home: Home, running: str, where: str, field: str
+) -> None:
     url = f"{home.one.url}{BATTLES}/{running}/events"
     refused = check_refusal(await call("GET", url, **{where: {field: "not a cursor"}}), 400)
     assert refused["field"] == field

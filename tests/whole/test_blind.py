@@ -67,7 +67,7 @@ async def play_to_the_last_verdict(tap: Tap, battle: str) -> dict[str, Any]:
     now = (await tap.call("GET", f"{BATTLES}/{battle}")).json()
     early = await tap.call("POST", f"{BATTLES}/{battle}/votes", {"round": now["round"] + 1, "verdict": "a"})
     assert early.status_code == 409
-    return now
+    return dict(now)
 
 
 async def test_a_battle_is_blind_until_its_end_and_then_tells_everything(home: Home) -> None:
@@ -108,7 +108,7 @@ def check_reveal(reveal: dict[str, Any], failed: set[str]) -> None:
         assert "cached_prompt" in line["timing"]
 
 
-FAULTS = {
+FAULTS: dict[str, dict[str, object]] = {
     "an error line in mid-stream": {"mid_stream_error": 8},
     "an end without done": {"eof_without_done": 8},
     "a reset in mid-stream": {"tcp_reset": "stream"},
@@ -168,7 +168,7 @@ async def judge_until_it_ends(tap: Tap, battle: str) -> dict[str, Any]:
         now = (await tap.call("GET", f"{BATTLES}/{battle}")).json()
         if now["status"] != "running":
             tap.sent = tap.sent[: tap.sent.rindex(b'{"battle_id"')]
-            return now
+            return dict(now)
         if now["can_vote"]:
             body = {"round": now["round"], "verdict": "a"}
             async with client() as http:

@@ -25,7 +25,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 async def readyz(worker: Instance) -> dict[str, Any]:
-    return (await call("GET", f"{worker.url}/readyz")).json()
+    return dict((await call("GET", f"{worker.url}/readyz")).json())
 
 
 async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_answers_finish_at_their_end(
@@ -72,7 +72,7 @@ async def test_workers_of_drivers_that_die_are_started_again(house: House) -> No
     assert drivers.rest_of_stdout() == ""
 
 
-def children_of(pid):
+def children_of(pid: int) -> list[int]:
     """The ids of the worker processes that ``pid`` has started; not that of Python's tracker of semaphores."""
     listed = subprocess.run(["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True)
     rows = (line.split(maxsplit=2) for line in listed.stdout.splitlines())

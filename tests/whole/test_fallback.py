@@ -57,7 +57,7 @@ async def played(url: str) -> list[dict[str, Any]]:
     battle = (await open_battle(url))["battle_id"]
     end = await play(url, battle, ["a", "b"])
     assert end["status"] == "finished"
-    return end["reveal"]["ranking"]
+    return list(end["reveal"]["ranking"])
 
 
 async def test_a_battle_goes_on_when_one_of_two_hosts_dies(

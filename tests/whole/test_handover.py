@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from time import time
 
-from tests.helpers import wait_until
+from tests.helpers import known, wait_until
 from tests.whole.client import open_battle, play
 from tests.whole.crowd import MESSAGES, Truth, Viewer, viewing
 from tests.whole.harness import OKAPI, ZIRCON, running_house
@@ -28,7 +28,7 @@ async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_
         workers = Workers(house)
         await asyncio.gather(workers.start(), workers.start())
         await wait_until(lambda: all(workers.owner(host) for host in HOSTS), 15, interval=0.1)
-        frozen = workers.owner(HOSTS[0])
+        frozen = known(workers.owner(HOSTS[0]))
         other = workers.other_than(frozen)
         opened = await open_battle(other.url, MESSAGES[0], models=[ZIRCON, OKAPI])
         viewer = Viewer(opened, lambda: other.url)
@@ -46,7 +46,7 @@ async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_
                 frozen.thaw()
             end = await play(other.url, opened["battle_id"], ["a"], 60)
             await asyncio.wait_for(asyncio.gather(*tasks), 10)
-        await wait_until(lambda: frozen.logged("answer_left"), 10)
+        await wait_until(lambda: bool(frozen.logged("answer_left")), 10)
         await judge([viewer], [end], frozen.url, truth, lost, report)
     assert report.troubles == []
     assert report.resets == len(lost)

@@ -29,7 +29,7 @@ async def curl(*arguments: str) -> dict[str, Any]:
     )
     out, problems = await process.communicate()
     assert (process.returncode, problems) == (0, b"")
-    return json.loads(out)
+    return dict(json.loads(out))
 
 
 async def test_both_documented_curl_lines_work_as_written(home: Home) -> None:
@@ -167,7 +167,7 @@ async def pair_on_stage(home: Home) -> str:
     """A battle of two models that waits for its verdict."""
     battle = (await open_battle(home.one.url, num_models=2))["battle_id"]
     await until_ready(home.one.url, battle)
-    return battle
+    return str(battle)
 
 
 @pytest.mark.parametrize(("key", "word", "verdict"), WORDS)

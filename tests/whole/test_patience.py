@@ -37,7 +37,7 @@ class Timed:
         return b"".join(piece for _, piece in self.pieces)
 
     def json(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        return dict(json.loads(self.body))
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Evening:
     patient: Timed
     early_vote: Timed
     fast_vote: Timed
-    pair: dict[str, object]
+    pair: dict[str, Any]
 
 
 async def timed(url: str, body: dict[str, str]) -> Timed:
@@ -66,7 +66,7 @@ async def battle_whose_challenger_is_on_basalt(home: Home) -> str:
     for _ in range(40):
         battle = (await open_battle(home.one.url))["battle_id"]
         if (await until_snapshot(home.one.url, battle, _is_decided))["can_vote"]:
-            return battle
+            return str(battle)
         await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
     raise AssertionError("the draw is not random")
 

@@ -182,7 +182,7 @@ async def on_postgres(
 
 async def test_a_postgres_that_is_read_only(
     on_postgres: tuple[Instance, str, Callable[[str], Awaitable[None]]],
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     worker, name, run = on_postgres
     await run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
 

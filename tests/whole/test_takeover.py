@@ -18,7 +18,7 @@ from tests.whole.harness import MODELS, OKAPI, House, running_house
 from tests.whole.older import get
 
 #: Slow enough to be interrupted in the middle: two seconds or more for an answer.
-SLOW = {"tokens_per_s": 30.0}
+SLOW: dict[str, Any] = {"tokens_per_s": 30.0}
 ROUND_ONE = (("Model A", "a"), ("Model B", "b"))
 
 

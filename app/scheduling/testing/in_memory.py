@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Literal
 
 from app.backends.base import GenerationRequest, Message
-from app.scheduling.dispatch.queue import queue_full
+from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, queue_full
 from app.scheduling.job import Job
 from app.scheduling.lease import LEASE
 from app.scheduling.ports import Finish
@@ -41,16 +41,16 @@ class MemoryQueue:
         new = {job.id for job in jobs} - set(self._jobs)
         if new and len(self._jobs) + len(new) > bound:
             raise queue_full()
-        for job in jobs:
-            old = self._jobs.get(job.id, job)
-            self._jobs[job.id] = replace(old, priority=min(old.priority, job.priority))
-        self._nudge(tuple(self._jobs[job.id] for job in jobs))
+        if jobs:
+            self._nudge(tuple(changed for job in jobs if (changed := self._put(job)) is not None))
 
     async def remove(self, ids: Iterable[str]) -> None:
         """Delete jobs."""
-        for job_id in ids:
+        wanted = list(ids)
+        for job_id in wanted:
             self._jobs.pop(job_id, None)
-        self._nudge(None)
+        if wanted:
+            self._nudge(None)
 
     async def read(self) -> tuple[Job, ...]:
         """Return all jobs."""
@@ -62,15 +62,17 @@ class MemoryQueue:
 
     async def request_prewarm(self, models: Iterable[str], until: float) -> None:
         """Announce that ``models`` will be wanted soon."""
-        self._prewarm = dict.fromkeys(models, until)
-        self._nudge(None)
+        wanted = sorted(models)[:MOST_PREWARM_REQUESTS]
+        if wanted:
+            self._prewarm = dict.fromkeys(wanted, until)
+            self._nudge(None)
 
     async def prewarm_requests(self) -> dict[str, float]:
         """Return what was announced last; whoever reads it sees to its end."""
         return dict(self._prewarm)
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
-        """Yield None at first, then what is added, and None when something is removed."""
+        """Yield None at first, then what is added or made more urgent, and None when something else changed."""
         inbox: asyncio.Queue[tuple[Job, ...] | None] = asyncio.Queue()
         self._listeners.add(inbox)
         try:
@@ -79,6 +81,14 @@ class MemoryQueue:
                 yield await inbox.get()
         finally:
             self._listeners.discard(inbox)
+
+    def _put(self, job: Job) -> Job | None:
+        """Add a job, or make the one that is there more urgent; None when that changes nothing."""
+        old = self._jobs.get(job.id)
+        if old is not None and old.priority <= job.priority:
+            return None
+        self._jobs[job.id] = job if old is None else replace(old, priority=job.priority)
+        return self._jobs[job.id]
 
     def _nudge(self, news: tuple[Job, ...] | None) -> None:
         for listener in self._listeners:
@@ -173,6 +183,7 @@ class MemoryAnswer:
     text: str = ""
     finish: Finish | None = None
     closed: bool = False
+    token: int = 0
     attempts: list[MemoryAttempt] = field(default_factory=list)
     shown: list[tuple[str, int | None, int | None]] = field(default_factory=list)
     reconciled: int = 0
@@ -229,24 +240,43 @@ class MemorySink:
             attempt.over.set()
 
     async def begin(self, job: Job, token: int, host: str) -> MemoryAttempt | None:
-        """Open an attempt with a higher token than every earlier one; None when the answer is finished or closed."""
+        """Open an attempt that ends those with lower tokens; None when the answer is finished or closed.
+
+        With a lower token than another's the attempt is over already.
+        """
         answer = self.answer(job)
-        newest = answer.attempts[-1].token if answer.attempts else 0
-        if answer.closed or answer.finish is not None or token <= newest:
+        if answer.closed or answer.finish is not None:
             return None
+        if token == answer.token:
+            return answer.attempts[-1]
+        if token > answer.token:
+            if not self._is_opened(answer, token):
+                return None
+            answer.attempts.append(MemoryAttempt(answer, self._requests(job), token, host))
+            return answer.attempts[-1]
+        fenced_off = MemoryAttempt(answer, self._requests(job), token, host)
+        fenced_off.over.set()
+        return fenced_off
+
+    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:  # noqa: ARG002 - the Protocol's
+        """End the answer, unless it has ended or an attempt with a higher token has it."""
+        answer = self.answer(job)
+        if answer.closed or answer.finish is not None or token < answer.token:
+            return
+        if token == answer.token or self._is_opened(answer, token):
+            answer.finish = finish
+
+    @staticmethod
+    def _is_opened(answer: MemoryAnswer, token: int) -> bool:
+        """Begin the answer anew under ``token``; False when it was begun too often, and has ended."""
+        answer.token = token
         for attempt in answer.attempts:
             attempt.over.set()
         if len(answer.attempts) >= MAX_ATTEMPTS:
             answer.finish = Finish("error", Timing(), "interrupted")
-            return None
+            return False
         answer.text = ""
-        answer.attempts.append(MemoryAttempt(answer, self._requests(job), token, host))
-        return answer.attempts[-1]
-
-    async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:  # noqa: ARG002 - the Protocol's
-        """End the answer, unless it has ended."""
-        answer = self.answer(job)
-        answer.finish = answer.finish or finish
+        return True
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Note what the viewers are shown."""
