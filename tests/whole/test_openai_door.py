@@ -12,7 +12,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.helpers import wait_until
-from tests.whole.client import ADMIN_KEY, call, client, snapshot
+from tests.whole.client import ADMIN_KEY, bare_client, call, client, snapshot
 from tests.whole.conftest import Home
 from tests.whole.harness import BASALT, GRANITE, MODELS, OKAPI, ZIRCON, wait_for
 
@@ -25,7 +25,7 @@ def caller(url: str, key: str = "none", **more: Any) -> AsyncOpenAI:
         base_url=f"{url}/v1",
         api_key=key,
         max_retries=0,
-        http_client=httpx.AsyncClient(timeout=25, trust_env=False),
+        http_client=cast(Any, bare_client()),  # it is typed for the next httpx, and takes this one as well
         **more,
     )
 
