@@ -29,7 +29,8 @@ MOST_TAKEN_BACK = 100_000
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {battles}) "
 _NOW = "'2026-03-01 12:00:00.000000'"
 _BOOKS = (
-    "INSERT INTO contestants VALUES ('c0', 'm0:8b', 'sha256:0', 'Q4_K_M', '{{\"num_ctx\": 4096}}', " + _NOW + ")",
+    "INSERT INTO contestants (id, model, digest, quantization, options, created_at) "
+    "VALUES ('c0', 'm0:8b', 'sha256:0', 'Q4_K_M', '{{\"num_ctx\": 4096}}', " + _NOW + ")",
     "INSERT INTO battles (id, message, status, round, contestants, options, created_at, ended_at) "
     + _NUMBERS
     + "SELECT printf('b%08d', i), 'Why is the sky blue on day ' || i || '?', 'finished', 2, "

@@ -1,55 +1,36 @@
 """How soon a board with filters is there: ``python -m benchmarks.filtered_board [votes]`` (100,000 unless told).
 
-Battles with three models, texts and two votes each are written into a SQLite file; one worker makes the boards in an
-embedded Redis. Printed: how long the first board took, and for each of three filters that nobody asked for before how
-soon the first answer came, whether it was a board or the promise of one (202), and how soon the board was there.
+Battles with three models, texts and two votes each are written into a SQLite file; ``arena serve`` makes the boards and
+is asked over HTTP, as clients do: who gets 202 comes back after ``Retry-After``. Printed for the first board and for
+each of three filters that nobody asked for before: what every answer was, how soon the first one came, and how soon the
+board was there. Any other answer than 202 and 200 ends the benchmark with status 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sqlite3
+import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from app.database.database import Database
-from app.errors import Unavailable
-from app.leaderboard.cache import BeingMade, LeaderboardCache
-from app.leaderboard.query import LeaderboardQuery
-from app.redis.client import commands_client
-from app.redis.embedded.server import embedded_redis
+import httpx
+
 from app.tasks import cancel_and_wait
 from benchmarks.export import write_books
 
 _TAGS = "UPDATE battles SET tagged_at = created_at, language = CASE abs(random()) % 3 WHEN 0 THEN 'de' ELSE 'en' END"
-FILTERS = (
-    LeaderboardQuery.of(language="de"),
-    LeaderboardQuery.of(language="en", both_bad="tie"),
-    LeaderboardQuery.of(language="de", ties="davidson"),
+FILTERS: tuple[dict[str, str], ...] = (
+    {},
+    {"language": "de"},
+    {"language": "en", "both_bad": "tie"},
+    {"language": "de", "ties": "davidson", "cluster": "voter"},
 )
-
-
-async def _until_there(boards: LeaderboardCache, query: LeaderboardQuery) -> tuple[float, str, float]:
-    """Seconds to the first answer, what it was, and seconds to the board; comes back when it is told to."""
-    began, first = perf_counter(), None
-    while True:
-        kind, wait_s = await _answer(boards, query)
-        now = perf_counter() - began
-        first = first or (now, kind)
-        if wait_s is None:
-            return *first, now
-        await asyncio.sleep(wait_s)
-
-
-async def _answer(boards: LeaderboardCache, query: LeaderboardQuery) -> tuple[str, float | None]:
-    """What the answer is, and in how many seconds to come back."""
-    try:
-        answer = await boards.board(query)
-    except Unavailable as away:
-        return "503", away.retry_after_s
-    return ("202", answer.retry_after_s) if isinstance(answer, BeingMade) else ("200", None)
+PATIENCE_S = 60.0
+"""Longer than any answer may take."""
 
 
 def tagged_books(folder: Path, votes: int) -> str:
@@ -62,20 +43,44 @@ def tagged_books(folder: Path, votes: int) -> str:
     return url
 
 
+async def ask_until_there(client: httpx.AsyncClient, query: dict[str, str]) -> None:
+    """Ask for one board until it is there, and print what came."""
+    began, answers, first_s = perf_counter(), [], 0.0
+    while True:
+        response = await client.get("/api/arena/leaderboard", params=query)
+        first_s = first_s or perf_counter() - began
+        answers.append(response.status_code)
+        if response.status_code != 202:
+            break
+        await asyncio.sleep(float(response.headers["Retry-After"]))
+    there_s = perf_counter() - began
+    rows = len(response.json().get("leaderboard", ()))
+    print(f"{query!s:<64} {answers} first after {first_s:5.1f} s, {rows} rows after {there_s:5.1f} s", flush=True)
+    if response.status_code != 200:
+        raise SystemExit(1)
+
+
 async def measure(folder: Path, url: str) -> None:
     """Print a line for each board."""
-    async with embedded_redis(folder / "redis", keep=False) as server:
-        redis, database = commands_client(server.url), Database(url)
-        boards = LeaderboardCache(redis, database)
-        running = asyncio.create_task(boards.run(), name="board")
-        try:
-            for query in (LeaderboardQuery(), *FILTERS):
-                first_s, kind, there_s = await _until_there(boards, query)
-                print(f"{query.key:<60} {kind} after {first_s:5.1f} s, there after {there_s:5.1f} s", flush=True)
-        finally:
-            await cancel_and_wait(running)
-            await database.aclose()
-            await redis.aclose()
+    known = {"DATABASE_URL": url, "ARENA_DATA_DIR": str(folder), "OLLAMA_HOST": "127.0.0.1:9", "REDIS_URL": ""}
+    serving = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app.cli", "serve", "--port", "0"),
+        env=os.environ | known,
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert serving.stdout is not None
+    try:
+        address = (await asyncio.wait_for(serving.stdout.readline(), PATIENCE_S)).decode().split()[-1]
+        reading = asyncio.create_task(serving.stdout.read(), name="rest of the output")
+        async with httpx.AsyncClient(base_url=address, timeout=PATIENCE_S) as client:
+            for query in FILTERS:
+                await ask_until_there(client, query)
+        await cancel_and_wait(reading)
+    finally:
+        serving.terminate()
+        await serving.wait()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,8 @@ SHARE = 4
 """New votes are fitted after at least so many times as long as the fit before took."""
 PATIENCE = timedelta(seconds=15)
 """How long a request waits for a board that has to be made first."""
+FIRST_BOARD_S = 5
+"""When to ask again for a board while none was made yet, and nobody knows how long that takes."""
 POLL_EVERY_S = 0.1
 CLOCKS_DIFFER = timedelta(seconds=5)
 """By how much two workers may be wrong about the database's clock."""
@@ -114,16 +116,20 @@ class LeaderboardCache:
         return self._snapshots.since_made_s(head) >= SHARE * head.took_s
 
     async def board(self, query: LeaderboardQuery = DEFAULT) -> bytes | BeingMade:
-        """The body of a leaderboard; for one with filters that was not asked for lately, when to ask again.
+        """The body of a leaderboard; when to ask again for one that was not asked for lately, or for the very first.
 
         Raises:
             InvalidInput: a name that is not on the board, or style was measured for no vote of it.
-            Unavailable: no board was made yet; try again.
+            Unavailable: the board can't be made.
             redis.exceptions.RedisError: Redis is unavailable.
         """
+        try:
+            (there,) = await self._bodies(DEFAULT.key if query == DEFAULT else FACTS)
+        except Unavailable:
+            return BeingMade(FIRST_BOARD_S)
         if query == DEFAULT:
-            return accepted(*await self._bodies(query.key))
-        Facts.from_bytes(*await self._bodies(FACTS)).check(query, self._categories)
+            return accepted(there)
+        Facts.from_bytes(there).check(query, self._categories)
         await self._snapshots.want(query.key)
         (body,) = await self._snapshots.bodies(query.key)
         if body is not None:

@@ -169,11 +169,21 @@ async def test_a_worker_that_dies_in_its_turn_holds_up_the_others_for_its_term_o
     assert await votes_on(start()) == 2
 
 
-async def test_a_request_that_has_waited_long_enough_is_told_to_come_back(
+@pytest.mark.parametrize("query", [{}, {"language": "fr"}, {"ties": "davidson"}])
+async def test_while_the_first_board_is_made_all_boards_are_promised(
+    start: Callable[..., Worker], redis: Redis, query: dict[str, str]
+) -> None:
+    await redis.set(TURN, "somebody slow", px=20_000)
+    response = await start(patience=timedelta(seconds=0.2)).get(**query)
+    assert (response.status_code, response.json()["state"]) == (202, "being_made")
+    assert (response.headers["Retry-After"], response.json()["leaderboard"]) == ("5", [])
+
+
+async def test_a_request_for_the_speed_board_that_has_waited_long_enough_is_told_to_come_back(
     start: Callable[..., Worker], redis: Redis
 ) -> None:
     await redis.set(TURN, "somebody slow", px=20_000)
-    response = await start(patience=timedelta(seconds=0.2)).get()
+    response = await start(patience=timedelta(seconds=0.2)).get(board="speed")
     assert (response.status_code, response.json()["code"]) == (503, "board_not_ready")
     assert response.headers["Retry-After"]
 

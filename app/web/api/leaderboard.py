@@ -174,8 +174,8 @@ async def leaderboard(
     seats are worth beside the models: ``all`` or a list of side, champion. ``cluster`` is auto, battle or voter: which
     votes err together. ``since`` is a day (2026-08-31) or a number of days (30d): only votes since then count.
 
-    A board with filters that nobody asked for lately may have to be made first: then 202, and ``Retry-After`` says when
-    to ask again.
+    A board with filters that nobody asked for lately, and the first of all, may have to be made first: then 202, and
+    ``Retry-After`` says when to ask again.
     """
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
