@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.arena.store import Store
+from app.battle.events import MILESTONES
 from app.store_errors import reason_of
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 CHANNEL = "arena:news"
 SILENCE_S = 2.0
 REFRESH_EVERY_S = 0.5
-#: Events that change what a battle waits for; deltas and statuses do not.
-_MILESTONES = frozenset({b"round", b"ready", b"vote", b"unvote", b"end", b"answer"})
+_MILESTONES = frozenset(name.value.encode() for name in MILESTONES)
 
 log = structlog.get_logger(__name__)
 

@@ -35,6 +35,11 @@ class EventName(StrEnum):
     END = "end"
 
 
+#: Events that change what a battle waits for; deltas and statuses do not.
+MILESTONES = frozenset(
+    {EventName.ROUND, EventName.ANSWER, EventName.READY, EventName.VOTE, EventName.UNVOTE, EventName.END}
+)
+
 #: One fixed sentence per public error code: a backend's own words never reach a viewer.
 ERROR_SENTENCES: Mapping[str, str] = {
     "unavailable": "This model could not be reached; it leaves the battle.",
