@@ -6,10 +6,12 @@ import re
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Tabs
 from tests.page.house import MODELS, House
+from tests.page.pretended import pretend, snapshot
 from tests.page.steps import answer, ask, pane, until_ready, until_written, votes
 from tests.page.test_access import violations
 
@@ -208,3 +210,45 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(tabs: Tabs, house: House) -
             "[...document.querySelectorAll('.verdict, .switch button')].map(b => b.getBoundingClientRect().height)"
         )
         assert min(sizes) >= 44
+
+
+def swipe(page: Page, from_x: int, to_x: int) -> None:
+    """Draw one finger sideways over the middle of the screen."""
+    cdp = page.context.new_cdp_session(page)
+    for kind, x in (("touchStart", from_x), ("touchMove", (from_x + to_x) // 2), ("touchMove", to_x)):
+        cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": 300}]})
+    cdp.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.page
+def test_a_swipe_leads_to_the_other_answer_and_back_to_where_it_was_left(tabs: Tabs, house: House) -> None:
+    with tabs(house.url, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True) as phone:
+        pretend(phone, snapshot("A long answer.\n\n" * 60, "Another one.\n\n" * 60))
+        expect(pane(phone, "b").locator("p").last).to_have_text("Another one.")
+        phone.evaluate("scrollTo(0, 900)")
+        left = phone.evaluate("scrollY")
+        swipe(phone, 330, 60)
+        expect(pane(phone, "b").locator("h2")).to_be_in_viewport()
+        swipe(phone, 60, 330)
+        phone.wait_for_function("left => Math.abs(scrollY - left) < 4", arg=left)
+
+
+@pytest.mark.page
+def test_models_are_chosen_by_name_and_get_the_instructions(tab: Page, house: House) -> None:
+    tab.goto("/")
+    tab.get_by_text("Models and instructions").click()
+    tab.get_by_label("Choose the models").check()
+    tab.get_by_label("mistral:7b").check()
+    tab.get_by_label("Your question").fill("Who are you?")
+    tab.get_by_role("button", name="Start the battle").click()
+    expect(tab.locator("#question-trouble")).to_have_text("Choose at least two models.")
+    tab.get_by_label("qwen3:8b").check()
+    tab.get_by_label("Instructions for the models").fill("Answer in two sentences.")
+    with tab.expect_request(lambda request: request.method == "POST" and request.url.endswith("/battles")) as opened:
+        tab.get_by_role("button", name="Start the battle").click()
+    asked = {"message": "Who are you?", "models": ["mistral:7b", "qwen3:8b"], "system": "Answer in two sentences."}
+    assert opened.value.post_data_json == asked
+    until_ready(tab)
+    expect(tab.locator(".round")).to_have_text("Round 1 of 1")
+    tab.get_by_role("button", name="Tie").click()
+    expect(tab.locator(".ranking > li")).to_have_count(2)

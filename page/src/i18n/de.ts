@@ -308,6 +308,9 @@ export const de: Texts = {
     loadingModel: (model, s) => `${model} wird seit ${s} s geladen`,
     waiting: "Warten",
     running: "Laufen",
+    planned: "Geplant",
+    unloaded: "Was entladen wurde",
+    unloadReasons: { makes_room: "machte Platz für ein anderes Modell", not_ours: "von anderen geladen", degraded: "war nicht im Speicher, wie es sollte", offloaded: "passte nicht auf die GPU" },
     events: "Was geschah",
     kinds: {
       unloaded_by_others: "wurde von anderen entladen", expired: "ist abgelaufen", pushed_out: "wurde aus dem Speicher verdrängt",

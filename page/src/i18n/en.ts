@@ -310,6 +310,9 @@ export const en = {
     loadingModel: (model: string, s: string) => `${model} is being loaded for ${s} s`,
     waiting: "Waiting",
     running: "Running",
+    planned: "Planned",
+    unloaded: "What was evicted",
+    unloadReasons: { makes_room: "made room for another model", not_ours: "others had loaded it", degraded: "was not in memory as it should be", offloaded: "did not fit the GPU" } as Record<string, string>,
     events: "What happened",
     kinds: {
       unloaded_by_others: "was unloaded by others", expired: "expired", pushed_out: "was pushed out of memory",

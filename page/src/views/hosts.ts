@@ -94,7 +94,7 @@ function card(host: HostView | FullHost, context: Context): HTMLElement {
   const since = host.since === null ? "" : ` ${words.since(context.figures.lasting(Date.parse(host.since), Date.now()))}`;
   const health = h("span.health", { "data-health": host.health }, `${words.health[host.health] ?? host.health}${since}`);
   const name = h("h2", null, host.name, host.fallback ? h("span.badge", null, words.fallback) : null);
-  return h("li.host", null, h("div.head", null, name, health), address(host), loading(host, context), memory(host, context), jobs(host, context), events(host, context));
+  return h("li.host", null, h("div.head", null, name, health), address(host), loading(host, context), memory(host, context), planned(host, context), jobs(host, context), unloads(host, context), events(host, context));
 }
 
 function address(host: HostView | FullHost): Child {
@@ -129,6 +129,23 @@ function loading(host: HostView | FullHost, context: Context): Child {
   const words = context.texts.hosts;
   if (isFull(host) && host.loading_model !== null) return h("p.loading", null, words.loadingModel(host.loading_model, context.figures.number(host.loading_for_s ?? 0)));
   return host.loading ? h("p.loading", null, words.loading) : null;
+}
+
+/** What should be in memory when nobody waits. */
+function planned(host: HostView | FullHost, context: Context): Child {
+  if (!isFull(host) || host.planned.length === 0) return null;
+  return h("p.jobs", null, h("span.over", null, context.texts.hosts.planned), " ", host.planned.join(", "));
+}
+
+/** What the service itself took out of memory, and why. */
+function unloads(host: HostView | FullHost, context: Context): Child {
+  if (!isFull(host) || host.unloads.length === 0) return null;
+  const words = context.texts.hosts;
+  const line = (one: FullHost["unloads"][number]): HTMLElement => {
+    const reason = one.reason === null ? one.why : (words.unloadReasons[one.reason] ?? one.why);
+    return h("li", { title: one.why }, h("span.meta", null, one.at === null ? "" : `${when(one.at, context)} `), `${one.model}: ${reason}`);
+  };
+  return h("div.events", null, h("p.over", null, words.unloaded), h("ul", null, [...host.unloads].slice(-MOST_EVENTS).reverse().map(line)));
 }
 
 /** Who waits and who is written, by model; the public view has no jobs, and shows no empty zeros. */
