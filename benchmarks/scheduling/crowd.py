@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from app.backends.base import GenerationOptions
@@ -20,7 +21,7 @@ from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.direct import Direct
 from benchmarks.scheduling.figures import Figures, goal, quiet, ratio, table
 from benchmarks.scheduling.house import GRAIN, House, Setup, count_loads
-from benchmarks.scheduling.playing import play_all
+from benchmarks.scheduling.playing import Played, Writers, play_all, play_for
 from benchmarks.scheduling.visits import Crowd
 
 FIVE = ("llama3.1:8b", "mistral:7b", "qwen3:8b", "gemma2:9b", "biomistral:7b")
@@ -32,10 +33,17 @@ PATIENT = timedelta(hours=2)
 """The direct clients wait as long as it takes: with a limit of minutes many would give up, and look fast."""
 
 
+async def played_by(crowd: Crowd, writers: Writers, now: Callable[[], float]) -> list[Played]:
+    """All battles of users with a time table; of those who come back after a pause, what fits into the hours."""
+    if crowd.pause_s is None:
+        return await play_all(crowd.visits(), writers, now)
+    return await play_for(3600 * crowd.hours, crowd.visits(), writers, now)
+
+
 async def through_drivers(setup: Setup, crowd: Crowd) -> Figures:
     """All battles of ``crowd`` by the drivers."""
     async with House.running(setup) as house:
-        played = await play_all(crowd.visits(), house, house.clock.now)
+        played = await played_by(crowd, house, house.clock.now)
         return Figures(played, house.loads["one"].count)
 
 
@@ -44,7 +52,7 @@ async def directly(setup: Setup, crowd: Crowd) -> Figures:
     async with Machine.running(setup.config) as machine:
         loads = count_loads(machine)
         backend = SimulatedBackend(machine, grain=GRAIN, first_token=PATIENT)
-        played = await play_all(crowd.visits(), Direct(backend, setup.options, machine.clock), machine.clock.now)
+        played = await played_by(crowd, Direct(backend, setup.options, machine.clock), machine.clock.now)
         return Figures(played, loads.count)
 
 
@@ -73,6 +81,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--users", type=int, default=25)
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--every", type=float, default=60.0, help="seconds between a user's battles, on average")
+    parser.add_argument("--pause", type=float, help="seconds after the end of a user's battle, instead of --every")
     parser.add_argument("--num-ctx", type=int, default=4096)
     parser.add_argument("--parallel", type=int, default=4, help="OLLAMA_NUM_PARALLEL")
     parser.add_argument("--disk", default="nvme")
@@ -89,12 +98,17 @@ def setup_of(given: argparse.Namespace) -> Setup:
     return Setup(config, GenerationOptions(num_ctx=given.num_ctx, seed=given.seed))
 
 
+def crowd_of(given: argparse.Namespace) -> Crowd:
+    """The users that are asked for."""
+    return Crowd(FIVE, given.users, given.hours, given.every, seed=given.seed, pause_s=given.pause)
+
+
 def main() -> None:
     """Run both and print."""
     given = arguments().parse_args()
     quiet()
     setup, began = setup_of(given), time.perf_counter()
-    crowd = Crowd(FIVE, given.users, given.hours, given.every, seed=given.seed)
+    crowd = crowd_of(given)
     direct = run_virtual(directly(setup, crowd))
     drivers = run_virtual(through_drivers(setup, crowd))
     print(table(HEAD, (row("direct", direct), row("scheduler", drivers))))

@@ -13,12 +13,18 @@ from app.timing.stopwatch import Stopwatch
 
 
 class Direct:
-    """``Writers`` that send every request to ``backend`` as it comes; the model server decides the rest."""
+    """``Writers`` that send every request to ``backend`` as it comes; the model server decides the rest.
 
-    def __init__(self, backend: Backend, options: GenerationOptions, clock: Clock) -> None:
+    ``all_at_once``: a battle's client asks for all its answers when it begins, not only for those on stage.
+    """
+
+    def __init__(
+        self, backend: Backend, options: GenerationOptions, clock: Clock, *, all_at_once: bool = False
+    ) -> None:
         self._backend = backend
         self._options = options
         self._clock = clock
+        self._all_at_once = all_at_once
         self._tasks: dict[str, asyncio.Task[Finish]] = {}
         self._news: dict[str, asyncio.Event] = {}
 
@@ -27,8 +33,9 @@ class Direct:
         self._news[battle.id] = asyncio.Event()
 
     async def ask(self, battle: Battle) -> None:
-        """Begin the answers on stage that were not begun."""
-        for entry in (battle.pair.on(side) for side in Side):
+        """Begin the answers that were not begun."""
+        on_stage = [battle.pair.on(side) for side in Side]
+        for entry in range(len(battle.contestants)) if self._all_at_once else on_stage:
             name = f"{battle.id}:{entry}"
             if name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(self._answer(battle, entry), name=name)

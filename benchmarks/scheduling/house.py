@@ -76,7 +76,7 @@ def count_loads(machine: Machine) -> Loads:
 class Setup:
     """One way to run the drivers, on ``hosts`` that are all alike.
 
-    ``keep_alive`` goes with loads; None leaves it to the server.
+    ``keep_alive`` goes with loads; None leaves it to the server. ``memory_unknown``: memory_gb is not configured.
     """
 
     config: SimulatorConfig
@@ -85,6 +85,12 @@ class Setup:
     prewarm: bool = True
     keep_alive: timedelta | None = timedelta(hours=72)
     intervals: Intervals = field(default_factory=Intervals)
+    memory_unknown: bool = False
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the installed models."""
+        return tuple(model.name for model in self.config.catalogue)
 
 
 class BattleSink(MemorySink):
@@ -151,10 +157,12 @@ class House:
             Host(
                 name,
                 f"http://{name}",
-                memory_bytes=config.gpu.vram_bytes * config.gpus,
+                memory_bytes=None
+                if setup.memory_unknown
+                else sum(config.gpu_bytes) - config.gpus * config.others_bytes,
                 num_parallel=config.num_parallel,
                 max_loaded=config.loaded_limit,
-                models=config.models,
+                models=setup.models,
             )
             for name in machines
         ]
@@ -162,7 +170,7 @@ class House:
         self.router = Router(
             self.hosts,
             self._queues,
-            dict.fromkeys(machines, setup.config.models),
+            dict.fromkeys(machines, setup.models),
             BOUND,
             self.reports,
             time=Time(self.wall, self.clock.now),
@@ -198,7 +206,7 @@ class House:
             reports=self.reports,
             reroute=self.router,
         )
-        keep = (lambda: config.models) if self.setup.prewarm else None
+        keep = (lambda: self.setup.models) if self.setup.prewarm else None
         policy = Policy(lambda _model: self.setup.options, keep, intervals=self.setup.intervals)
         return Driver(host, ports, policy, Time(self.wall, self.clock.now))
 

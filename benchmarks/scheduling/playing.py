@@ -14,6 +14,7 @@ from typing import Protocol
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, Side, Status
 from app.scheduling.ports import Finish
+from app.tasks import cancel_and_wait
 from benchmarks.scheduling.visits import Visit
 
 SWEEP_S = 10.0
@@ -49,13 +50,17 @@ class Writers(Protocol):
 
 @dataclass(slots=True)
 class Played:
-    """What became of a visit: ``waits_s`` for each round from the opening or the vote until both answers were there."""
+    """What became of a visit: ``waits_s`` for each round from the opening or the vote until both answers were there.
+
+    One that was cut off at the end (``ended`` false) has its wait so far and the answers that had ended.
+    """
 
     visit: Visit
     opened_at: float
     waits_s: list[float] = field(default_factory=list)
     status: Status = Status.RUNNING
     answers: list[Finish] = field(default_factory=list)
+    ended: bool = False
 
     @property
     def waited_s(self) -> float:
@@ -80,33 +85,58 @@ async def play_all(visits: Sequence[Sequence[Visit]], writers: Writers, now: Cal
     return sorted(played, key=lambda one: (one.opened_at, one.visit.battle))
 
 
+async def play_for(
+    seconds: float, visits: Sequence[Sequence[Visit]], writers: Writers, now: Callable[[], float]
+) -> list[Played]:
+    """Play visits for so long, then cut off what is still going on; the battles in the order of their opening.
+
+    Raises:
+        Stuck: an answer neither came nor failed.
+    """
+    played: list[Played] = []
+    users = [asyncio.create_task(_user(of_user, writers, now, played), name="user") for of_user in visits]
+    done, _ = await asyncio.wait(users, timeout=max(seconds - now(), 0.0), return_when=asyncio.FIRST_EXCEPTION)
+    await cancel_and_wait(*users)
+    for user in done:
+        user.result()
+    return sorted(played, key=lambda one: (one.opened_at, one.visit.battle))
+
+
 async def _user(visits: Sequence[Visit], writers: Writers, now: Callable[[], float], played: list[Played]) -> None:
+    free_at = 0.0
     for visit in visits:
-        await asyncio.sleep(max(visit.at - now(), 0.0))
-        played.append(await _battle(visit, writers, now))
+        await asyncio.sleep(max(visit.at if visit.pause_s is None else free_at + visit.pause_s, now()) - now())
+        one = Played(visit, now())
+        played.append(one)
+        await _battle(one, writers, now)
+        free_at = now()
 
 
-async def _battle(visit: Visit, writers: Writers, now: Callable[[], float]) -> Played:
+async def _battle(played: Played, writers: Writers, now: Callable[[], float]) -> None:
+    visit = played.visit
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(visit.models))
     battle = rules.open_battle(visit.battle, visit.message, contestants)
-    played = Played(visit, now())
     began = now()
-    await writers.open(battle)
-    while True:
-        battle = await _until_ready(battle, writers, began + GIVE_UP_S, now)
-        played.waits_s.append(now() - began)
-        if not battle.running:
-            break
-        await asyncio.sleep(visit.reads_s[len(battle.votes)])
-        began = now()
-        battle = rules.cast_vote(battle, battle.round, visit.verdicts[len(battle.votes)], _failed(battle, writers))
-        if not battle.running:
-            break
-    entries = range(len(contestants))
-    played.answers = [finish for entry in entries if (finish := writers.finish(battle, entry)) is not None]
-    played.status = battle.status
+    try:
+        await writers.open(battle)
+        while True:
+            battle = await _until_ready(battle, writers, began + GIVE_UP_S, now)
+            played.waits_s.append(now() - began)
+            if not battle.running:
+                break
+            await asyncio.sleep(visit.reads_s[len(battle.votes)])
+            began = now()
+            battle = rules.cast_vote(battle, battle.round, visit.verdicts[len(battle.votes)], _failed(battle, writers))
+            if not battle.running:
+                break
+        played.ended = True
+    finally:
+        if not played.ended:
+            played.waits_s.append(now() - began)
+        entries = range(len(contestants))
+        played.answers = [finish for entry in entries if (finish := writers.finish(battle, entry)) is not None]
+        played.status = battle.status
     writers.forget(battle)
-    return played
 
 
 async def _until_ready(battle: Battle, writers: Writers, limit: float, now: Callable[[], float]) -> Battle:

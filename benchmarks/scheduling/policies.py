@@ -16,10 +16,9 @@ from unittest.mock import patch
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.planning.planner import Action, Load, Start, Unload, View, in_order
 from app.simulator.engine.clock import run_virtual
-from benchmarks.scheduling.crowd import FIVE, arguments, directly, setup_of, through_drivers
+from benchmarks.scheduling.crowd import arguments, crowd_of, directly, setup_of, through_drivers
 from benchmarks.scheduling.figures import Figures, quiet, table
 from benchmarks.scheduling.house import Setup
-from benchmarks.scheduling.visits import Crowd
 
 PATIENCES_S = (0, 10, 30, 60, 120)
 
@@ -87,7 +86,7 @@ def main() -> None:
     given = arguments().parse_args()
     quiet()
     setup = setup_of(given)
-    crowd = Crowd(FIVE, given.users, given.hours, given.every, seed=given.seed)
+    crowd = crowd_of(given)
     rows = [row("straight to the server", run_virtual(directly(setup, crowd)))]
     with patch("app.scheduling.driver.driver.plan", first_come):
         rows.append(row("first come, first served", run_virtual(through_drivers(setup, crowd))))

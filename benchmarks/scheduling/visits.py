@@ -29,7 +29,10 @@ TOPICS = (
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One battle that a user wants: when (seconds), the prompt, who answers, and what is said of each round."""
+    """One battle that a user wants: when (seconds), the prompt, who answers, and what is said of each round.
+
+    With a ``pause_s`` it is that long after the end of the user's last battle (of the first: after the start) instead.
+    """
 
     at: float
     user: int
@@ -38,6 +41,7 @@ class Visit:
     models: tuple[str, ...]
     reads_s: tuple[float, ...]
     verdicts: tuple[Verdict, ...]
+    pause_s: float | None = None
 
     @property
     def battle(self) -> str:
@@ -49,7 +53,9 @@ class Visit:
 class Crowd:
     """``users`` who each open a battle every ``every_s`` on average, for ``hours``; some of ``models`` answer.
 
-    ``awake`` says of a moment (seconds from the start, midnight) whether anybody comes.
+    ``awake`` says of a moment (seconds from the start, midnight) whether anybody comes. With a ``pause_s`` nobody has a
+    time table: a user comes back that long after a battle's end (half of it to one and a half times), as was recorded,
+    and comes for the first time within it. ``reads_s`` is how long a user reads, from the shortest to the longest.
     """
 
     models: tuple[str, ...]
@@ -59,12 +65,26 @@ class Crowd:
     contestants: int = 3
     seed: int = 1
     awake: Callable[[float], bool] = lambda _at: True
+    pause_s: float | None = None
+    reads_s: tuple[float, float] = READS_S
 
     def visits(self) -> tuple[tuple[Visit, ...], ...]:
         """All visits, for each user in the order of time."""
-        return tuple(self._of(user) for user in range(self.users))
+        of = self._timed if self.pause_s is None else self._paused
+        return tuple(of(user) for user in range(self.users))
 
-    def _of(self, user: int) -> tuple[Visit, ...]:
+    def _paused(self, user: int) -> tuple[Visit, ...]:
+        assert self.pause_s is not None
+        chance = random.Random(f"{self.seed} user {user}")
+        visits = [self._visit(chance, user, 0, 0.0, chance.uniform(0.0, self.pause_s))]
+        left = self.hours * 3600
+        while left > 0:
+            pause_s = chance.uniform(0.5 * self.pause_s, 1.5 * self.pause_s)
+            visits.append(self._visit(chance, user, len(visits), 0.0, pause_s))
+            left -= pause_s
+        return tuple(visits)
+
+    def _timed(self, user: int) -> tuple[Visit, ...]:
         chance = random.Random(f"{self.seed} user {user}")
         visits: list[Visit] = []
         at = chance.uniform(0.0, self.every_s)
@@ -74,7 +94,7 @@ class Crowd:
             at += chance.expovariate(1 / self.every_s)
         return tuple(visits)
 
-    def _visit(self, chance: random.Random, user: int, number: int, at: float) -> Visit:
+    def _visit(self, chance: random.Random, user: int, number: int, at: float, pause_s: float | None = None) -> Visit:
         rounds = range(self.contestants - 1)
         return Visit(
             at,
@@ -82,8 +102,9 @@ class Crowd:
             number,
             f"Question {number} of user {user}: what should a newcomer know about {chance.choice(TOPICS)}?",
             tuple(chance.sample(self.models, self.contestants)),
-            tuple(chance.uniform(*READS_S) for _ in rounds),
+            tuple(chance.uniform(*self.reads_s) for _ in rounds),
             tuple(chance.choice(tuple(Verdict)) for _ in rounds),
+            pause_s,
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.errors import ConfigurationError, InvalidInput
+from app.simulator.engine.devices import BATCH_PENALTY
 from app.simulator.engine.faults import Faults, ScriptedFault
-from app.simulator.models.cards import CARDS, DISKS, Card
+from app.simulator.models.cards import CARDS, DISKS, GIB, Card
 from app.simulator.models.catalog import DEFAULT_MODELS, Model, parse_model
 from app.simulator.protocol.keepalive import DurationInvalid, keep_alive_setting
 
@@ -18,6 +19,7 @@ class SimulatorConfig:
     ``models`` are names of the table or ``name=<file size in GB>``; ``disk`` is a name of the table or GB/s.
     ``num_parallel`` to ``context_length`` are Ollama's own environment variables (``max_loaded`` and
     ``context_length`` 0: automatic). ``tokens_per_s`` and ``load_s`` replace what card and disk would give.
+    ``others_gb``: GiB of each GPU that other processes hold.
     ``cold_boot``: the first load pays for a machine that has just started. ``faults`` are switched on at start,
     ``script`` has lines like ``at 90 connection_refused for 30``. ``port`` 0 means any free one.
     ``control_port`` opens another port for ``/_sim`` that no fault reaches.
@@ -42,7 +44,8 @@ class SimulatorConfig:
     answer_spread: float = 0.35
     tokens_per_s: float | None = None
     load_s: float | None = None
-    batch_penalty: float = 0.12
+    others_gb: float = 0.0
+    batch_penalty: float = BATCH_PENALTY
     cold_boot: bool = False
     version: str = "0.33.3"
     faults: tuple[tuple[str, object], ...] = ()
@@ -87,6 +90,7 @@ class SimulatorConfig:
             ("answer-tokens", self.answer_tokens, 1, 1_000_000),
             ("tokens-per-s", 1 if self.tokens_per_s is None else self.tokens_per_s, 0.01, 1_000_000),
             ("load-timeout-s", self.load_timeout_s, 1, 86_400),
+            ("others-gb", self.others_gb, 0, 1000),
             ("load-s", 1 if self.load_s is None else self.load_s, 0, 86_400),
         ):
             if not low <= value <= high:
@@ -124,6 +128,16 @@ class SimulatorConfig:
     def gpu_bytes(self) -> tuple[int, ...]:
         """Memory of each GPU; empty without one."""
         return (self.gpu.vram_bytes,) * self.gpus if self.gpu.vram_bytes else ()
+
+    @property
+    def others_bytes(self) -> int:
+        """What other processes hold on each GPU."""
+        return int(self.others_gb * GIB)
+
+    @property
+    def free_bytes(self) -> int:
+        """What is there for models on all GPUs together."""
+        return sum(self.gpu_bytes) - len(self.gpu_bytes) * self.others_bytes
 
     @property
     def loaded_limit(self) -> int:

@@ -1,7 +1,7 @@
 """The machine's devices and the work on them: who slows down whom, and one ticker for all streams.
 
 A job is a sequence of steps of work, in seconds that it would take alone. Rules: ``b`` streams of one model batch at
-1 + 0.12 * (b - 1) times the step; ``k`` models that decode on one device get 1 / k each (time slicing); a prefill
+1 + 0.23 * (b - 1) times the step; ``k`` models that decode on one device get 1 / k each (time slicing); a prefill
 stalls whatever decodes on its device and shares it with other prefills.
 
 All steps' ends are in one heap with one timer of the event loop. In real time the timer fires on a grid of a few
@@ -19,7 +19,7 @@ from typing import Final
 
 from app.simulator.engine.clock import Clock
 
-BATCH_PENALTY: Final = 0.12
+BATCH_PENALTY: Final = 0.23
 _GRID_S: Final = 0.002
 
 
@@ -80,6 +80,14 @@ class Engine:
             job.work = work
             job.updated = self._clock.now()
             self._share_again()
+
+    def hold(self, owner: object) -> None:
+        """A runner's process is stopped: nothing of its work goes on."""
+        for job in self._jobs.values():
+            if job.owner is owner:
+                job.work = math.inf
+                job.due = math.inf
+        self._share_again()
 
     def busy(self, owner: object) -> int:
         """How many jobs a runner has on the devices."""
@@ -167,12 +175,12 @@ class _Shares:
             self._count(job)
 
     def _count(self, job: DeviceJob) -> None:
+        if job.work == math.inf:
+            return  # a paused job computes nothing
         if job.prefill:
             for device in job.devices:
                 self._prefills[device] = self._prefills.get(device, 0) + 1
             return
-        if job.work == math.inf:
-            return  # a paused job computes nothing
         self._batch[job.owner] = self._batch.get(job.owner, 0) + 1
         for device in job.devices:
             self._owners.setdefault(device, set()).add(job.owner)
@@ -180,7 +188,7 @@ class _Shares:
     def slowdown(self, job: DeviceJob) -> float:
         """How many times longer than alone its step takes; infinite while it is stalled."""
         if job.prefill:
-            return float(max(self._prefills[device] for device in job.devices))
+            return float(max(self._prefills.get(device, 1) for device in job.devices))
         if any(device in self._prefills for device in job.devices):
             return math.inf
         models = max((len(self._owners.get(device, ())) for device in job.devices), default=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Sequence
 from typing import Literal
 
@@ -22,11 +21,10 @@ Attempt = Literal["alone", "beside_others", "after_eviction"]
 class RunnerStarter:
     """Starts runners on one machine."""
 
-    def __init__(self, config: SimulatorConfig, clock: Clock, faults: Faults, chance: random.Random) -> None:
+    def __init__(self, config: SimulatorConfig, clock: Clock, faults: Faults) -> None:
         self._config = config
         self._clock = clock
         self._faults = faults
-        self._chance = chance
         self._first_extra_s = config.gpu.first_use_s if config.cold_boot else 0.0
 
     def reboot(self) -> None:
@@ -43,7 +41,7 @@ class RunnerStarter:
     ) -> memory.Placement | None:
         """Where it would go; None when it must fit and does not."""
         num_ctx, parallel = self.num_ctx(model, options), model.slots(self._config.num_parallel)
-        predicted = memory.predicted_bytes(model, num_ctx, parallel, batch_is_automatic=options.num_batch is None)
+        predicted = memory.predicted_bytes(model, num_ctx, parallel)
         taken = memory.taken_bytes(model, num_ctx, parallel)
         gpus = () if self._faults.cpu_fallback or options.num_gpu == 0 else free
         return memory.place(gpus, predicted, taken, require_full=require_full, spread=self._config.spread)
@@ -55,8 +53,7 @@ class RunnerStarter:
             LoadFailed: a fault wants it so.
             MemoryError: out of memory beside other models, and the context was asked for.
         """
-        query_s = rates.gpu_query_seconds(self._chance) if free else 0.0
-        wait_s = query_s + self._seconds(model)
+        wait_s = self._seconds(model)
         self._first_extra_s = 0.0
         if self._faults.load_hang:
             await self._clock.sleep(self._config.load_timeout_s)

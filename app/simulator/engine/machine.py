@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import math
 import random
 import zlib
 from collections.abc import AsyncGenerator, Callable
@@ -35,8 +36,6 @@ RUNNER_STOPPED = (
     "model runner has unexpectedly stopped, this may be due to resource limitations or an internal error, "
     "check ollama server logs for details"
 )
-
-
 _DEFAULT = RunnerOptions()
 
 
@@ -127,13 +126,16 @@ class Machine:
         """How many answers are paused because nobody reads them."""
         return sum(writing.is_blocked for writing in self._writings)
 
-    async def restart(self, down_s: float) -> None:
-        """Go down and come back empty: connections are reset, and the next load is a first one."""
+    async def restart(self, down_s: float, *, children_stay: bool = False) -> None:
+        """Go down and come back empty: connections are reset, and the next load is a first one.
+
+        With ``children_stay`` only the server is killed (kill -9): its models' processes keep their memory.
+        """
         self.faults.set({"connection_refused": True})
         self.on_down()
         for task in tuple(self._asking):
             task.cancel()
-        self.scheduler.forget_all()
+        self.scheduler.forget_all(children_stay=children_stay)
         await self.clock.sleep(down_s)
         self.faults.set({"connection_refused": None})
 
@@ -203,12 +205,11 @@ class Machine:
         if writing.broken is not None:
             self._broke(writing.broken, runner)
         runner.remember(ask.prompt)
-        plan = writing.plan
         return Ended(
-            plan.done_reason,
+            writing.plan.done_reason,
             prompt_tokens=ask.prompt_tokens,
             prompt_s=started - began,
-            tokens=plan.eval_count,
+            tokens=writing.plan.eval_count,
             decode_s=max(1e-6, writing.ended_at - started),
         )
 
@@ -219,7 +220,7 @@ class Machine:
         new = ask.prompt_tokens - runner.cached_tokens(ask.prompt, ask.prompt_tokens)
         read = asyncio.Event()
         job = DeviceJob(runner, runner.devices, lambda _due: read.set(), prefill=True)
-        self.engine.start(job, new / runner.rates.prefill)
+        self.engine.start(job, math.inf if runner.hung else new / runner.rates.prefill)
         try:
             await read.wait()
         finally:
@@ -267,12 +268,16 @@ class Machine:
     def _broke(self, broken: Broken, runner: Runner) -> NoReturn:
         """The consequences of a break: a dead process breaks its other answers; out of memory empties the server."""
         if broken.cause == "process_died":
-            runner.dead = True
-            for other in [writing for writing, of in self._writings.items() if of is runner]:
-                other.break_off(broken)
+            self.die(runner, broken)
         if broken.cause == "out_of_memory":
             self.scheduler.expire_all()
         raise broken
+
+    def die(self, runner: Runner, broken: Broken) -> None:
+        """A model's process is gone, and the server has not noticed."""
+        runner.dead = True
+        for writing in [writing for writing, of in self._writings.items() if of is runner]:
+            writing.break_off(broken)
 
 
 class Slot:

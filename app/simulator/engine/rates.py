@@ -48,16 +48,6 @@ def load_seconds(model: Model, disk_gb_s: float, extra_s: float = 0.0) -> float:
     return math.ceil(busy / HEALTH_POLL_S) * HEALTH_POLL_S
 
 
-def recovery_seconds(chance: random.Random) -> float:
-    """Until the driver reports a killed runner's memory as free again."""
-    return chance.uniform(0.5, 1.5)
-
-
-def gpu_query_seconds(chance: random.Random) -> float:
-    """The list of GPUs is read again before each load."""
-    return chance.uniform(0.1, 0.5)
-
-
 def warm_overhead_seconds(chance: random.Random) -> float:
     """Scheduling of a request whose model is loaded: log-normal, mostly 5 to 50 ms."""
     return min(0.1, chance.lognormvariate(math.log(0.014), 0.55))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -46,7 +47,9 @@ RunnerState = Literal["active", "idle", "expiring", "killed"]
 class Runner:
     """A model's process; ``refs`` counts requests from grant to their end.
 
-    ``model`` is the name that loaded it: another name of the same weights uses the same process.
+    ``model`` is the name that loaded it: another name of the same weights uses the same process. ``reading`` is what
+    was free on each card when it came, less what it took, ``place`` its slot in the server's map. ``dead``: the process
+    is gone, and the server has not noticed; ``hung``: it is stopped, and answers nothing.
     """
 
     model: Model
@@ -62,6 +65,9 @@ class Runner:
     state: RunnerState = "active"
     victim: bool = False
     dead: bool = False
+    hung: bool = False
+    reading: tuple[int, ...] = ()
+    place: int = 0
     expires_at: datetime | None = None
     timer: asyncio.TimerHandle | None = None
     caches: list[str] = field(default_factory=list)
@@ -108,6 +114,12 @@ class Runner:
         """Keep a slot's conversation; the oldest slot's is overwritten."""
         self.caches.append(conversation)
         del self.caches[: -self.parallel]
+
+
+def first_victim(loaded: Iterable[Runner]) -> Runner:
+    """Whom the server evicts: the first idle one in the order of eviction, else the first of all, which it waits for."""
+    in_order = sorted(loaded, key=lambda runner: runner.eviction_key)
+    return next((runner for runner in in_order if runner.refs <= 0), in_order[0])
 
 
 def common_prefix(one: str, other: str) -> int:

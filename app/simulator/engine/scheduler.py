@@ -1,8 +1,7 @@
-"""Ollama's scheduler: who gets a runner, what is loaded next, who has to leave.
+"""Ollama's scheduler: who gets a runner, what is loaded next, who has to leave (server/sched.go, about 0.33).
 
 One request at a time is scheduled; its load happens inside and blocks all others that need one. A request whose model
-is loaded as it wants it is granted at once and never queued. All of it follows the published source
-(server/sched.go, about 0.33); the comments name what is surprising.
+is loaded as it wants it is granted at once and never queued.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from app.simulator.engine import memory
+from app.simulator.engine.card_memory import CardMemory
 from app.simulator.engine.clock import Clock
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.faults import Faults
 from app.simulator.engine.loading import Attempt, RunnerStarter
-from app.simulator.engine.rates import KILL_S, recovery_seconds
-from app.simulator.engine.runner import Runner, RunnerOptions
+from app.simulator.engine.rates import KILL_S
+from app.simulator.engine.runner import Runner, RunnerOptions, first_victim
 from app.simulator.models.catalog import Model
 from app.simulator.protocol.errors import LoadFailed, ServerBusy
 from app.tasks import cancel_and_wait
@@ -45,12 +44,13 @@ class Scheduler:
 
     def __init__(self, config: SimulatorConfig, clock: Clock, faults: Faults) -> None:
         self.loaded: dict[str, Runner] = {}
-        self._recovering: list[Runner] = []
         self._config = config
         self._clock = clock
         self._faults = faults
         self._chance = random.Random(f"{config.seed} scheduler")
-        self._loader = RunnerStarter(config, clock, faults, self._chance)
+        self.memory = CardMemory(config, clock, self._chance)
+        self._loader = RunnerStarter(config, clock, faults)
+        self._expired: asyncio.Queue[Runner] = asyncio.Queue()
         self._queue: deque[_Pending] = deque()
         self._wake = asyncio.Event()
         self._idle = True
@@ -61,6 +61,7 @@ class Scheduler:
     def start(self) -> None:
         """Begin to serve those who need a load."""
         self._spawn(self._serve(), "simulator scheduler")
+        self._spawn(self._complete(), "simulator unloads")
 
     async def aclose(self) -> None:
         """End all tasks."""
@@ -153,15 +154,19 @@ class Scheduler:
         for runner in tuple(self.loaded.values()):
             self._expire(runner)
 
-    def forget_all(self) -> None:
-        """The machine has gone down: nothing is loaded, and the next load is a first one."""
+    def forget_all(self, *, children_stay: bool = False) -> None:
+        """The machine has gone down: nothing is loaded, and the next load is a first one.
+
+        When only the server was killed, its children stay (``children_stay``) and keep their memory.
+        """
+        self.memory.left_behind = [r.placement for r in self.loaded.values() if not r.dead] if children_stay else []
         for runner in self.loaded.values():
             runner.state = "killed"
             if runner.timer is not None:
                 runner.timer.cancel()
         self.loaded.clear()
-        self._recovering.clear()
-        self._loader.reboot()
+        if not children_stay:
+            self._loader.reboot()
         self._unloaded.set()
 
     def _expire(self, runner: Runner) -> None:
@@ -176,29 +181,26 @@ class Scheduler:
         if runner.timer is not None:
             runner.timer.cancel()
         runner.state = "expiring"
-        self._spawn(self._unload(runner), f"simulator unload {runner.model.name}")
+        self._expired.put_nowait(runner)
 
-    async def _unload(self, runner: Runner) -> None:
-        """Kill it as soon as nobody uses it: who came in between is served, and nothing takes the expiry back."""
-        while not await self._killed(runner):
-            await self._clock.sleep(_EXPIRY_POLL_S)
-        if runner.placement.vram_bytes:
-            self._recovering.append(runner)
-            await self._clock.sleep(recovery_seconds(self._chance))
-            if runner in self._recovering:  # not after the whole machine went down
-                self._recovering.remove(runner)
-        self._unloaded.set()
-
-    async def _killed(self, runner: Runner) -> bool:
-        async with self._lock:
-            if runner.state == "killed":
-                return True  # the whole machine went down
-            if runner.refs > 0:
-                return False
-            runner.state = "killed"
-            await self._clock.sleep(KILL_S)
-            self.loaded.pop(runner.model.blob_digest, None)
-            return True
+    async def _complete(self) -> None:
+        """Unload what has expired, one after the other: each waits until those before it have left the card."""
+        while True:
+            runner = await self._expired.get()
+            async with self._lock:
+                if runner.state == "killed":
+                    continue  # the whole machine went down
+                if runner.refs > 0:
+                    # Who came in between is served, and nothing takes the expiry back.
+                    self._clock.call_later(_EXPIRY_POLL_S, self._expired.put_nowait, runner)
+                    continue
+                order = self.memory.any_order(tuple(self.loaded.values()))
+                before = sum(self.memory.believed(order))
+                runner.state = "killed"
+                await self._clock.sleep(KILL_S)
+                self.loaded.pop(runner.model.blob_digest, None)
+            await self.memory.recovered(runner, order, before)
+            self._unloaded.set()
 
     async def _serve(self) -> None:
         while True:
@@ -228,27 +230,31 @@ class Scheduler:
     async def _place(self, pending: _Pending) -> Runner | None:
         """The runner, used once; None when the caller has left."""
         while True:
+            async with self._lock:  # whose turn it is to be killed is gone by then
+                runner = self.loaded.get(pending.model.blob_digest)
             num_ctx = self._loader.num_ctx(pending.model, pending.options)
-            runner = self.loaded.get(pending.model.blob_digest)
             if runner is not None and runner.state != "killed" and not runner.needs_reload(pending.options, num_ctx):
                 self._use(runner, pending.keep_alive_s)
                 return runner
-            victim = runner or self._victim(pending.model, pending.options)
+            victim = runner or self._outdated(pending.model) or await self._victim(pending.model, pending.options)
             if victim is None:
                 return await self._load(pending)
             await self._evict(victim)
 
-    def _victim(self, model: Model, options: RunnerOptions) -> Runner | None:
-        """Whom to evict so that the model fits; None when it fits as things are."""
+    def _outdated(self, model: Model) -> Runner | None:
+        """The process of a tag that was created anew since; until now it was listed as if nothing had happened."""
+        return next((old for old in self.loaded.values() if old.model.name == model.name and old.model != model), None)
+
+    async def _victim(self, model: Model, options: RunnerOptions) -> Runner | None:
+        """Whom to evict so that the model fits; None when it fits as things are believed to be."""
+        if len(self.loaded) >= self._config.loaded_limit:
+            return first_victim(self.loaded.values())
+        await self.memory.asked(tuple(self.loaded.values()))
         if not self.loaded:
             return None
-        if len(self.loaded) < self._config.loaded_limit and self._placement(model, options, full=True) is not None:
-            return None
-        return self._first_victim()
-
-    def _first_victim(self) -> Runner:
-        in_order = sorted(self.loaded.values(), key=lambda runner: runner.eviction_key)
-        return next((runner for runner in in_order if runner.refs <= 0), in_order[0])
+        free = self.memory.believed(self.memory.any_order(tuple(self.loaded.values())))
+        fits = self._loader.placement(model, options, free, require_full=True) is not None
+        return None if fits else first_victim(self.loaded.values())
 
     async def _evict(self, runner: Runner) -> None:
         self._unloaded.clear()
@@ -256,21 +262,10 @@ class Scheduler:
         self._expire(runner)
         await self._unloaded.wait()
 
-    def _placement(self, model: Model, options: RunnerOptions, *, full: bool) -> memory.Placement | None:
-        return self._loader.placement(model, options, self._free(), require_full=full)
-
-    def _free(self) -> list[int]:
-        """What the driver reports as free: the memory of a runner that was just killed is not, for a moment."""
-        taking = (*self.loaded.values(), *self._recovering)
-        return [
-            total - sum(runner.placement.on_gpu(index) for runner in taking)
-            for index, total in enumerate(self._config.gpu_bytes)
-        ]
-
     async def _load(self, pending: _Pending) -> Runner | None:
         """Load in front of everybody else; the caller's leaving kills the process and nothing stays."""
         attempt: Attempt = "beside_others" if self.loaded else "alone"
-        work = asyncio.ensure_future(self._loader.load(pending.model, pending.options, self._free(), attempt))
+        work = asyncio.ensure_future(self._started(pending, attempt))
         leaving = asyncio.ensure_future(pending.gone.wait())
         try:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -281,14 +276,22 @@ class Scheduler:
             await cancel_and_wait(work, leaving)
         runner.keep_alive_s = self._config.keep_alive_s if pending.keep_alive_s is None else pending.keep_alive_s
         runner.refs = 1
+        runner.place = self.memory.free_place(tuple(self.loaded.values()))
         self.loaded[pending.model.blob_digest] = runner
         return runner
 
     async def _second_try(self, pending: _Pending) -> Runner:
         """Out of memory with a context that was asked for: evict all others and try once more."""
         while self.loaded:
-            await self._evict(self._first_victim())
-        return await self._loader.load(pending.model, pending.options, self._free(), "after_eviction")
+            await self._evict(first_victim(self.loaded.values()))
+        return await self._started(pending, "after_eviction")
+
+    async def _started(self, pending: _Pending, attempt: Attempt) -> Runner:
+        """Its process places itself by what it finds free, not by what the server believes."""
+        free = self.memory.measured(tuple(self.loaded.values()))
+        runner = await self._loader.load(pending.model, pending.options, free, attempt)
+        runner.reading = tuple(found - runner.placement.on_gpu(index) for index, found in enumerate(free))
+        return runner
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)

@@ -1,9 +1,10 @@
 """What the simulated server runs on: cards and disks, calibrated against measured cases.
 
 Measured: an 8B model (Q4_K_M, 4.9 GB) writes 30-50 tokens/s on an A10G and 5-10 on a CPU; three of them resident on
-24 GB answer a short prompt's first token in 0.25-0.45 s; a swap takes 7-40 s, depending on the disk. Decoding reads
-every weight once per token, so tokens/s = ``decode_gb_s`` / size of the file in GB; ``decode_gb_s`` is what of the
-card's bandwidth is reached. Prefill is stated for an 8B model and scales with 1 / file size.
+24 GB answer a short prompt's first token in 0.25-0.45 s; a swap takes 7-40 s, depending on the disk. The H100 is the
+one of tests/data/ollama-recordings/h100. Decoding reads every weight once per token, so tokens/s = ``decode_gb_s`` /
+size of the file in GB; ``decode_gb_s`` is what of the card's bandwidth is reached. Prefill is stated for an 8B model
+and scales with 1 / file size.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ CARDS: Final[dict[str, Card]] = {
         _card("rtx4090", "NVIDIA GeForce RTX 4090 24 GB", 23.5, 640.0, 6000.0, 0.08),
         _card("a100", "NVIDIA A100 40 GB", 39.0, 700.0, 7500.0, 0.08),
         _card("a100-80", "NVIDIA A100 80 GB", 79.0, 820.0, 7500.0, 0.08),
-        _card("h100", "NVIDIA H100 80 GB", 79.0, 1150.0, 14000.0, 0.06),
+        _card("h100", "NVIDIA H100 80 GB", 79.2, 1220.0, 14000.0, 0.012),
         _card("cpu", "no GPU", 0.0, 34.0, 90.0, 0.1),
     )
 }

@@ -20,7 +20,8 @@ from app.simulator.protocol.names import ModelName, NameInvalid
 class Model:
     """One installed model; ``name`` is the short canonical form with its tag.
 
-    ``num_ctx`` is that of its Modelfile: a request without one asks for it.
+    ``num_ctx`` is that of its Modelfile: a request without one asks for it. ``revision`` counts how often its tag was
+    created anew: each has weights of its own.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Model:
     speed: float = 1.0
     answer_scale: float = 1.0
     num_ctx: int | None = None
+    revision: int = 0
 
     def slots(self, num_parallel: int) -> int:
         """How many answers at once its process writes; some families can do only one."""
@@ -47,12 +49,16 @@ class Model:
     @property
     def digest(self) -> str:
         """The manifest's digest: 64 hex digits without a prefix."""
-        return hashlib.sha256(f"simulated manifest {self.name}".encode()).hexdigest()
+        return hashlib.sha256(f"simulated manifest {self.name}{self._again}".encode()).hexdigest()
 
     @property
     def blob_digest(self) -> str:
         """The weights' digest: two names with the same ``blob`` share one runner."""
-        return hashlib.sha256(f"simulated weights {self.blob or self.name}".encode()).hexdigest()
+        return hashlib.sha256(f"simulated weights {self.blob or self.name}{self._again}".encode()).hexdigest()
+
+    @property
+    def _again(self) -> str:
+        return f" again {self.revision}" if self.revision else ""
 
     @property
     def thinks(self) -> bool:

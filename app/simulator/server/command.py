@@ -41,6 +41,7 @@ _Spread = Annotated[bool, typer.Option(help="OLLAMA_SCHED_SPREAD: every model ov
 _Answer = Annotated[int, typer.Option(help="Mean length of an answer in tokens.")]
 _TokensPerS = Annotated[float | None, typer.Option(help="Tokens/s of every model, whatever the card.")]
 _LoadS = Annotated[float | None, typer.Option(help="Seconds of every load, whatever the disk.")]
+_OthersGb = Annotated[float, typer.Option(help="GiB of each GPU that other processes hold.")]
 _ColdBoot = Annotated[bool, typer.Option(help="The first load pays for a machine that has just started.")]
 _Version = Annotated[str, typer.Option(help="What /api/version says.")]
 _Fault = Annotated[list[str] | None, typer.Option(help=f"A fault from the start; repeatable: {spelled()}.")]
@@ -67,6 +68,7 @@ def simulate(
     answer_tokens: _Answer = 120,
     tokens_per_s: _TokensPerS = None,
     load_s: _LoadS = None,
+    others_gb: _OthersGb = 0.0,
     cold_boot: _ColdBoot = False,
     version: _Version = "0.33.3",
     fault: _Fault = None,

@@ -2,7 +2,9 @@
 
 ``GET /_sim`` says what it is and what it does; ``GET /_sim/faults`` the switches that are on; ``POST /_sim/faults``
 sets some (``for_s``: put them back after so many simulated seconds); ``DELETE /_sim/faults`` clears all;
-``POST /_sim/restart`` is a machine that goes down and comes back empty after ``down_s``.
+``POST /_sim/restart`` is a machine that goes down and comes back empty after ``down_s``; with ``children_stay`` only
+its server was killed, and the models' processes keep their memory. ``POST /_sim/models`` does something to a ``model``:
+``kill`` its process (it stays listed), ``stop`` it (it hangs), ``recreate`` its tag with other weights, ``delete`` it.
 """
 
 from __future__ import annotations
@@ -15,13 +17,21 @@ from typing import Any, Final
 from app.errors import InvalidInput
 from app.simulator.api import wire
 from app.simulator.api.native import SIMULATED
+from app.simulator.engine import mishaps
 from app.simulator.engine.faults import checked, seconds
 from app.simulator.engine.machine import Machine
 from app.simulator.protocol.gojson import GoJsonError, go_loads
 from app.simulator.protocol.http import Request, Response
+from app.simulator.protocol.names import NameInvalid
 from app.tasks import cancel_and_wait
 
 _ANSWER_SENT_S: Final = 0.05
+_CHANGES: Final = {
+    "kill": mishaps.kill_child,
+    "stop": mishaps.stop_child,
+    "recreate": mishaps.recreate,
+    "delete": mishaps.delete,
+}
 
 
 class Control:
@@ -75,13 +85,28 @@ class Control:
 
     async def restart(self, request: Request, response: Response) -> None:
         """POST /_sim/restart."""
-        down_s = seconds(_object(request.body or b"{}").get("down_s", 0), "down_s")
+        given = _object(request.body or b"{}")
+        down_s = seconds(given.get("down_s", 0), "down_s")
         self._send(response, {"status": "going down"})
-        self._spawn(self._restart(down_s))
+        self._spawn(self._restart(down_s, children_stay=given.get("children_stay") is True))
 
-    async def _restart(self, down_s: float) -> None:
+    async def change_model(self, request: Request, response: Response) -> None:
+        """POST /_sim/models."""
+        given = _object(request.body)
+        change = _CHANGES.get(str(given.get("do")))
+        if change is None:
+            raise InvalidInput(f"do: use one of {', '.join(_CHANGES)}", field="do")
+        try:
+            done = change(self._machine, str(given.get("model", "")))
+        except NameInvalid:
+            done = False
+        if not done:
+            raise InvalidInput(f"model: {given.get('model')!r} is not there", field="model")
+        self._send(response, {"status": "done"})
+
+    async def _restart(self, down_s: float, *, children_stay: bool) -> None:
         await asyncio.sleep(_ANSWER_SENT_S)
-        await self._machine.restart(down_s)
+        await self._machine.restart(down_s, children_stay=children_stay)
 
     async def _put_back(self, after_s: float, changes: dict[str, None]) -> None:
         await self._machine.clock.sleep(after_s)

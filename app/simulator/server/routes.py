@@ -51,6 +51,7 @@ class Application:
                 "DELETE": self.control.clear_faults,
             },
             "/_sim/restart": {"POST": self.control.restart},
+            "/_sim/models": {"POST": self.control.change_model},
         }
 
     async def __call__(self, request: Request, response: Response) -> None:
