@@ -34,6 +34,7 @@ EventKind = Literal[
     "foreign_model",
     "offloaded",
     "context_shrunk",
+    "memory_misread",
     "slow",
     "load_failed",
     "load_hung",
@@ -89,7 +90,8 @@ class HostReport:
 
     ``waiting`` and ``running`` count answers, by model in ``waiting_by_model`` and ``running_by_model`` (for ops only:
     with a battle they would give away who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
-    take, ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
+    take, ``change_s`` what it costs to bring a model (drain, unload, load, and the loads of what was pushed out),
+    ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
     whatever their size. ``planned`` are the models that should be in memory when nobody waits.
     ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
     that failed by its fault, ``failure`` is what the last of them ended with. ``slots`` answers of one model may run at
@@ -112,6 +114,7 @@ class HostReport:
     waiting_by_model: Mapping[str, int] = field(default_factory=dict)
     running_by_model: Mapping[str, int] = field(default_factory=dict)
     load_s: Mapping[str, float] = field(default_factory=dict)
+    change_s: Mapping[str, float] = field(default_factory=dict)
     answer_s: Mapping[str, float] = field(default_factory=dict)
     tokens_per_s: Mapping[str, float] = field(default_factory=dict)
     planned: tuple[str, ...] = ()

@@ -28,7 +28,6 @@ TERM = timedelta(milliseconds=300)
 LONG_TERM = timedelta(minutes=1)
 """For tests that are not about losing a lease: a loop that stands still on a busy machine loses none of this length."""
 SHORT_INTERVALS = Intervals(
-    recovery=timedelta(milliseconds=5),
     ask_every=timedelta(milliseconds=40),
     renew_every=timedelta(milliseconds=100),
     read_every=timedelta(seconds=0.2),

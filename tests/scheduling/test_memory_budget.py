@@ -62,6 +62,10 @@ def test_a_total_that_was_seen_to_fit_is_believed_beyond_the_learned_count(limit
 
 def test_a_total_that_overflowed_is_no_longer_believed_though_a_larger_one_fitted_once(limits: MemoryBudget) -> None:
     limits.fitted(20 * GB)
+    for _ in range(3):
+        limits.overflowed([15 * GB - 1], 1, left=1)
+        assert limits.misread  # it was seen to fit: the server does not see what is free
+        assert limits.budget.takes([7 * GB], 8 * GB)
     limits.overflowed([15 * GB - 1], 1, left=1)
     assert not limits.budget.takes([7 * GB], 8 * GB)
     assert limits.budget.takes([7 * GB], 7 * GB), "what is less than both is still believed"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.scheduling.job import Job, Priority
 from app.scheduling.planning.budget import FREE_SHARE, Budget
-from app.scheduling.planning.planner import Load, Resident, Start, Unload, View, in_order, plan
+from app.scheduling.planning.planner import Load, Resident, Start, Unload, View, closing, in_order, plan
 
 GB = 10**9
 
@@ -131,19 +131,29 @@ def test_no_more_models_leave_than_have_to() -> None:
     assert plan(now) == [Unload("big")]
 
 
-def test_a_busy_model_gets_no_new_answers_once_another_waited_too_long() -> None:
-    waiting = (job(1, "b", at=0), job(2, "a", at=30))
-    busy = view("a", waiting=waiting, in_flight={"a": 1}, slots=2, budget=Budget(max_models=1), now=31)
-    assert plan(replace(busy, now=29)) == [Start(waiting[1])]
+def test_a_busy_model_gets_no_new_answers_once_waiting_for_another_was_as_dear_as_bringing_it() -> None:
+    waiting = (job(1, "b", at=0), job(2, "a", at=9))
+    busy = view("a", waiting=waiting, in_flight={"a": 1}, slots=2, budget=Budget(max_models=1), now=10)
+    assert plan(replace(busy, now=9.9)) == [Start(waiting[1])]
     assert plan(busy) == []
     assert plan(replace(busy, in_flight={})) == [Unload("a")]
+    assert plan(replace(busy, change_s={"b": 12.0})) == [Start(waiting[1])]
 
 
-def test_a_model_that_just_came_is_not_made_to_stop() -> None:
+def test_it_takes_more_waiting_the_more_wait_for_the_resident_and_less_the_more_wait_for_the_absent() -> None:
+    both = (*(job(n, "a", at=0) for n in range(3)), job(9, "b", at=0))
+    busy = view("a", waiting=both, in_flight={"a": 1}, slots=1, budget=Budget(max_models=1))
+    assert closing(replace(busy, now=29)) == (frozenset(), None)
+    assert closing(replace(busy, now=30)) == (frozenset({"a"}), "b")
+    more = (*both, job(10, "b", at=0), job(11, "b", at=0))
+    assert closing(replace(busy, waiting=more, now=10)) == (frozenset({"a"}), "b")
+
+
+def test_a_model_that_just_came_is_not_made_to_stop_for_what_was_waited_before() -> None:
     waiting = (job(1, "b", at=0), job(2, "a", at=0))
-    fresh = View(100, (Resident("a", GB, since=80),), waiting, {"a": 1}, slots=2, budget=Budget(max_models=1))
+    fresh = View(100, (Resident("a", GB, since=91),), waiting, {"a": 1}, slots=2, budget=Budget(max_models=1))
     assert plan(fresh) == [Start(waiting[1])]
-    assert plan(replace(fresh, now=111)) == []
+    assert plan(replace(fresh, now=101)) == []
 
 
 @dataclass
@@ -256,8 +266,8 @@ def test_a_model_in_steady_demand_does_not_starve_another() -> None:
             host.perform(action, waiting)
         host.tick()
     began = host.started[jobs[-1].id]
-    # Its patience, one answer that drains, the model that leaves, the load, and a second for each step.
-    assert began - 20 <= 30 + 4 + 1 + 5 + 3
+    # Until it is late, one answer that drains, the model that leaves, the load, and a second for each step.
+    assert began - 20 <= view("a", waiting=jobs[-1:]).late_s + 4 + 1 + 5 + 3
 
 
 def test_an_idle_model_makes_way_at_once_however_many_wait() -> None:
@@ -267,14 +277,14 @@ def test_an_idle_model_makes_way_at_once_however_many_wait() -> None:
         assert plan(View(100, residents, waiting, budget=Budget(max_models=1))) == [Unload("a")], others
 
 
-def test_a_model_that_may_not_be_stopped_yet_goes_on_with_its_work() -> None:
+def test_a_model_for_which_many_wait_goes_on_until_the_other_is_late() -> None:
     residents = (Resident("a", GB, since=100.0),)
-    waiting = (job(1, "b", 90.0), *(job(n, "a", 120.0) for n in range(2, 12)))
+    waiting = (job(1, "b", 90.0), *(job(n, "a", 120.0) for n in range(2, 22)))
     plans = {
-        now: plan(View(now, residents, waiting, {"a": 1}, slots=2, budget=Budget(max_models=1))) for now in (129, 130)
+        now: plan(View(now, residents, waiting, {"a": 1}, slots=2, budget=Budget(max_models=1))) for now in (149, 150)
     }
-    assert [type(action) for action in plans[129]] == [Start]
-    assert plans[130] == []
+    assert [type(action) for action in plans[149]] == [Start]
+    assert plans[150] == []
 
 
 def test_two_models_in_steady_demand_do_not_push_each_other_out_all_the_time() -> None:
@@ -287,7 +297,26 @@ def test_two_models_in_steady_demand_do_not_push_each_other_out_all_the_time() -
             loads += isinstance(action, Load)
             host.perform(action, waiting)
         host.tick()
-    assert loads <= 400 / 30 + 1
+    # Each is there for at least what the other costs, 10 s, and its load takes 5 s.
+    assert loads <= 400 / 15 + 1
+
+
+def test_where_all_fit_no_model_ever_leaves() -> None:
+    host = Host(dict.fromkeys("abc", GB), Budget(max_models=3), slots=1)
+    jobs = tuple(job(n, "abc"[n * n % 3], float(n // 2)) for n in range(200))
+    for _ in range(400):
+        waiting = tuple(one for one in jobs if one.enqueued_at <= host.now and one.id not in host.started)
+        actions = plan(host.view(waiting))
+        assert not [action for action in actions if isinstance(action, Unload)]
+        for action in actions:
+            host.perform(action, waiting)
+        host.tick()
+
+
+def test_nothing_is_loaded_while_a_model_comes_back_under_an_answer() -> None:
+    pushed_out = view("a", waiting=(job(1, "c"),), in_flight={"b": 1}, budget=Budget(max_models=3))
+    assert plan(pushed_out) == []
+    assert plan(replace(pushed_out, in_flight={})) == [Load("c")]
 
 
 @given(st.permutations(range(12)))

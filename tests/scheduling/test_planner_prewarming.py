@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.scheduling.job import Job, Priority
 from app.scheduling.planning.budget import Budget
-from app.scheduling.planning.planner import Action, Load, Resident, Start, Unload, View, plan
+from app.scheduling.planning.planner import Action, Load, Resident, Start, Unload, View, closing, in_order, plan
 
 GB = 10**9
 MODELS = ("a", "b", "c", "d", "e")
@@ -89,9 +89,9 @@ def test_a_pinned_model_leaves_for_a_viewer_if_nothing_else_can() -> None:
 
 
 def test_a_pinned_model_leaves_for_prefetch_or_a_batch_only_once_they_have_waited_for_long() -> None:
-    for priority, patience in ((Priority.PREFETCH, 1), (Priority.BATCH, 2)):
+    for priority, patience in ((priority, int(priority)) for priority in (Priority.PREFETCH, Priority.BATCH)):
         waiting = (job(1, "b", priority=priority),)
-        for waited_s, wanted in ((30 * patience - 1, []), (30 * patience, [Unload("a")])):
+        for waited_s, wanted in ((60 * patience - 1, []), (60 * patience, [Unload("a")])):
             now = view("a", waiting=waiting, now=waited_s, pins=frozenset({"a"}), budget=Budget(max_models=1))
             assert plan(now) == wanted, (priority, waited_s)
 
@@ -190,9 +190,36 @@ def test_while_nobody_waits_only_foreign_models_and_what_is_to_be_loaded_anew_le
 @given(views())
 def test_without_a_viewer_no_pinned_model_leaves_for_others_soon(now: View) -> None:
     _, unloads = changes(plan(now))
-    young = all(now.now - one.enqueued_at < now.patience.total_seconds() for one in now.waiting)
+    young = all(now.now - one.enqueued_at < now.late_s for one in now.waiting)
     if now.waiting and young and not any(one.priority is Priority.INTERACTIVE for one in now.waiting):
         assert not now.pins & set(unloads)
+
+
+@settings(max_examples=200)
+@given(views())
+def test_an_idle_model_for_which_nobody_waits_never_blocks_a_load(now: View) -> None:
+    queued = {one.model for one in now.waiting}
+    viewers = [one for one in in_order(now) if one.priority is Priority.INTERACTIVE]
+    absent = now.absent(tuple(viewers))
+    if not absent or now.is_changing:
+        return
+    busy = [r.size_bytes for r in now.residents if r.model in queued or now.in_flight.get(r.model)]
+    if now.budget.takes(busy, now.sizes[absent[0].model]):
+        assert any(changes(plan(now)))
+
+
+@settings(max_examples=200)
+@given(views())
+def test_a_late_job_is_passed_by_nobody_whose_model_has_to_leave_for_it(now: View) -> None:
+    viewers = [one for one in in_order(now) if one.priority is Priority.INTERACTIVE]
+    absent = now.absent(tuple(viewers))
+    if not absent or now.is_changing or now.now - min(one.enqueued_at for one in absent) < now.late_s:
+        return
+    if all(now.now - resident.since >= now.cost_s(absent[0].model) for resident in now.residents):
+        stopped, model = closing(now)
+        assert model is not None
+        started = {action.job.model for action in plan(now) if isinstance(action, Start)}
+        assert not started & stopped
 
 
 @settings(max_examples=200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 import pytest
 
@@ -72,7 +71,7 @@ class Memory:
 def memory(clock: Clock) -> Memory:
     server, events, limits = Listing(), HostEvents("gpu", now=clock), MemoryBudget(Budget(), clock)
     residency = Residency("gpu", server, lambda _: OPTIONS, inventory=server, memory=limits, events=events, now=clock)
-    loader = Loader("gpu", server, residency, lambda _: OPTIONS, History(), events, now=clock, recovery=timedelta(0))
+    loader = Loader("gpu", server, residency, lambda _: OPTIONS, History(), events, now=clock)
     return Memory(server, residency, events, limits, loader)
 
 

@@ -33,7 +33,7 @@ from app.scheduling.driver.queue_updates import QueueUpdates
 from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
 from app.scheduling.planning.eta import queue_updates
-from app.scheduling.planning.planner import Action, View, plan
+from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports
 from app.tasks import cancel_and_wait
 from app.timing.time import Time
@@ -162,6 +162,7 @@ class Driver:
             if not self._executor.fail_unplannable(failure):
                 raise
             return
+        self._executor.note_closing(closing(view)[1])
         if health == "trying":
             actions = () if view.in_flight or view.loading is not None else actions[:1]
         for action in actions:

@@ -59,7 +59,7 @@ class Executor:
             state.history,
             state.events,
             now=time.now,
-            recovery=policy.intervals.recovery,
+            costs=state.costs,
             limits=LoadLimits(policy.load_limit),
         )
         self._tasks = DriverTasks(host.name, changed)
@@ -107,9 +107,11 @@ class Executor:
             slots=self._slots(),
             sizes=residency.sizes,
             budget=residency.memory.budget,
-            patience=self._intervals.patience,
+            change_s=self._state.costs.known(),
+            usual_change_s=self._state.costs.usual_s,
             prewarm=prewarmer.requests(lambda model: not residency.has(model) or model in degraded),
             foreign=residency.foreign,
+            empty_bytes=residency.memory.total_bytes,
             pins=frozenset(residency.spelling(model) for model in self._host.pins),
         )
 
@@ -126,13 +128,19 @@ class Executor:
                 residency.used(job.model)
                 self._start(self._jobs[job.id], job.model)
             case Load(model, prewarm):
+                self._state.costs.begun(model)
                 residency.begin_load(model)
                 self._tasks.spawn(self._load(model, prewarm=prewarm), f"load {model}")
-            case Unload(model, reason):
+            case Unload(model, reason, for_model):
                 residency.leaving.add(model)
+                self._state.costs.begun(for_model)
                 if reason == "makes_room":
                     self._state.prewarmer.evicted(model)
                 self._tasks.spawn(self._unload(action), f"unload {model}")
+
+    def note_closing(self, model: str | None) -> None:
+        """Resident models get no new answers any more so that ``model`` can come: from now on that costs time."""
+        self._state.costs.closing(model)
 
     def reroute_waiting(self) -> None:
         """The host is down: give what waits to other hosts."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.scheduling.driver.breaker import FIRST_PAUSE
-from app.scheduling.driver.loader import RECOVERY
 from app.scheduling.lease import RENEW_EVERY
 
 
@@ -20,10 +19,7 @@ class Intervals:
     read_every: timedelta = timedelta(seconds=1)
     probe_every: timedelta = timedelta(seconds=30)
     """What is in memory is read this often, beside after every change."""
-    recovery: timedelta = RECOVERY
-    """After a model left a card, this long nothing is loaded there."""
-    patience: timedelta = timedelta(seconds=30)
-    """See ``app.scheduling.planning.planner``: how long resident models may be served first."""
+
     second_look: timedelta = timedelta(seconds=1)
     """Between two failed probes that count as one trouble: a busy server may miss one."""
     down_probe: timedelta = FIRST_PAUSE

@@ -12,7 +12,8 @@ To unload: ``keep_alive: 0`` is answered at once and done later, so the list is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import time
@@ -20,17 +21,16 @@ from time import time
 import structlog
 
 from app.backends.base import BackendError, GenerationOptions, LoadedModel, LoadTimedOut, ResidencyControl
+from app.scheduling.driver.change_costs import ChangeCosts
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.load_limit import LoadLimits
 from app.scheduling.driver.residency import Residency
 from app.scheduling.planning.planner import Unload
+from app.tasks import cancel_and_wait
 from app.timing.history import History
 
 UNLOAD_LIMIT = timedelta(seconds=7)
 """Killing the process, waiting for the card's memory to come back: 0.5-1.5 s typically, 5 s at most."""
-
-RECOVERY = timedelta(seconds=1.5)
-"""Until the driver reports the memory of a killed process as free: a load before that would find the card full."""
 
 POLL_EVERY = timedelta(milliseconds=250)
 
@@ -77,7 +77,7 @@ class Loader:
         now: Callable[[], float] = time,
         poll: timedelta = POLL_EVERY,
         unload_limit: timedelta = UNLOAD_LIMIT,
-        recovery: timedelta = RECOVERY,
+        costs: ChangeCosts | None = None,
         limits: LoadLimits | None = None,
     ) -> None:
         self._control = control
@@ -89,7 +89,8 @@ class Loader:
         self._now = now
         self._poll = poll.total_seconds()
         self._unload_limit = unload_limit.total_seconds()
-        self._recovery = recovery.total_seconds()
+        self._costs = costs or ChangeCosts(history, now)
+        self._recovery_s = 0.0
         self._windows: dict[str, LoadWindow] = {}
         self._log = structlog.get_logger("app.scheduling.driver.loader").bind(host=host)
 
@@ -116,11 +117,13 @@ class Loader:
             if hung:
                 self._limits.timed_out(model)
             self._events.record("load_hung" if hung else "load_failed", model, f"{error.code}: {error}"[:300])
+            self._costs.given_up(model)
             raise
         finally:
             residency.end_load()
         self._windows[model] = LoadWindow(began, self._now())
         self._history.loaded(model, seconds)
+        self._costs.loaded(model, residency.pushed_out)
         self._limits.loaded(model)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
         return seconds
@@ -134,8 +137,8 @@ class Loader:
             async with asyncio.timeout(self._unload_limit):
                 await self._control.unload(residency.server_name(model))
                 await self._gone(model)
-            if on_card:
-                await asyncio.sleep(self._recovery)
+            if on_card and not any(residency.on_card(other.model) for other in residency.residents):
+                await asyncio.sleep(self._recovery_s)
         except Exception as error:
             self._log.warning(
                 "model_unload_failed", model=model, why=why, cause=getattr(error, "code", type(error).__name__)
@@ -156,12 +159,27 @@ class Loader:
         begun_s = self._now() - self._residency.loading_since  # a second try begins late
         self._residency.loading_limit_s = begun_s + limit.total_seconds()
         try:
-            async with asyncio.timeout(limit.total_seconds()) as timeout:
+            async with asyncio.timeout(limit.total_seconds()) as timeout, self._watched():
                 return await self._control.load(model, self._options(model))
         except TimeoutError:
             if not timeout.expired():
                 raise
             raise LoadTimedOut(f"not loaded within {limit.total_seconds():.0f} s") from None
+
+    @asynccontextmanager
+    async def _watched(self) -> AsyncGenerator[None]:
+        """Read what is in memory meanwhile: nothing is sent to a model that the server pushed out."""
+
+        async def watch() -> None:
+            while True:
+                await asyncio.sleep(self._poll)
+                await self._residency.refresh()
+
+        watching = asyncio.create_task(watch(), name="what a load pushes out")
+        try:
+            yield
+        finally:
+            await cancel_and_wait(watching)
 
     async def _gone(self, model: str) -> None:
         while True:

@@ -18,6 +18,10 @@ RETRY_AFTER = timedelta(hours=1)
 """How long it counts that something did not fit; then it may be tried again."""
 
 
+IN_A_ROW = 4
+"""After so many loads in a row for which the server made room that was there, somebody else has the memory."""
+
+
 class MemoryBudget:
     """The ``budget`` of a host with what was learned; ``now`` is Unix time in seconds."""
 
@@ -27,6 +31,17 @@ class MemoryBudget:
         self._overfull: tuple[int, float] | None = None
         self._learned: tuple[int, float] | None = None
         self._proven = 0
+        self._misread_at: float | None = None
+        self._contradictions = 0
+
+    @property
+    def misread(self) -> bool:
+        """Whether the server was seen not to see what is free, lately: it made room where there was room."""
+        return self._misread_at is not None and self._clock() - self._misread_at <= RETRY_AFTER.total_seconds()
+
+    def recall_misread(self, at: float) -> None:
+        """An earlier driver of the host saw that, at that Unix time."""
+        self._misread_at = max(at, self._misread_at or at)
 
     @property
     def budget(self) -> Budget:
@@ -39,6 +54,11 @@ class MemoryBudget:
         )
 
     @property
+    def total_bytes(self) -> int | None:
+        """What is there for models: as configured, else at least what was seen to fit."""
+        return self._configured.memory_bytes or self._proven or None
+
+    @property
     def models(self) -> int:
         """How many models are taken to fit at once, whatever their size."""
         learned = self._learned_models()
@@ -46,22 +66,29 @@ class MemoryBudget:
 
     def fitted(self, total_bytes: int) -> None:
         """Models of that size together were seen in memory, none of them on the CPU."""
+        if total_bytes >= self._proven:
+            self._contradictions = 0
         self._proven = max(self._proven, total_bytes)
 
     def overflowed(self, kept_bytes: Sequence[int], size_bytes: int, left: int) -> None:
         """A model of ``size_bytes`` did not fit beside the others: the server pushed some out, ``left`` are there now.
 
-        Nothing is learned where the card's memory is known: with the real sizes, which are known by now, the test of
-        what fits is right, and what a wrong first guess brought about says nothing about other models.
+        Where the card's memory is known, the test of what fits is right with the real sizes, which are known by now;
+        and what was seen to fit fits. Then it is the server that is wrong, and nothing is learned of what fits.
         """
+        total_bytes = sum(kept_bytes) + size_bytes
+        known_to_fit = total_bytes <= self._proven and len(kept_bytes) < self._configured.max_models
+        if known_to_fit or (self._configured.memory_bytes and self._configured.takes(kept_bytes, size_bytes)):
+            self._contradictions += 1
+            if self._contradictions < IN_A_ROW:
+                self._misread_at = self._clock()
+                return
         if self._configured.memory_bytes is not None:
             return
-        total_bytes = sum(kept_bytes) + size_bytes
         known = self._overfull_bytes()
         self._overfull = (total_bytes if known is None else min(total_bytes, known), self._clock())
         self._proven = min(self._proven, total_bytes - 1)
-        if self._configured.memory_bytes is None:
-            self._learned = (max(left, 1), self._clock())
+        self._learned = (max(left, 1), self._clock())
 
     def _overfull_bytes(self) -> int | None:
         if self._overfull is None or self._clock() - self._overfull[1] > RETRY_AFTER.total_seconds():

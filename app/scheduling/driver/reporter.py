@@ -51,7 +51,7 @@ class Reporter:
         self._log = structlog.get_logger("app.scheduling.driver.reporter").bind(host=host.name)
 
     async def inherit(self) -> None:
-        """Take the events over from the report of an earlier driver of this server; what can't be read is no loss."""
+        """Take over from the report of an earlier driver of this server; what can't be read is no loss."""
         try:
             async with asyncio.timeout(PUT_LIMIT_S):
                 before = (await self._ports.reports.read()).get(self._host)
@@ -59,7 +59,7 @@ class Reporter:
             self._log.info("past_unread", why=type(error).__name__)
             return
         if before is not None and before.address in ("", self._address):
-            self._state.events.inherit(before.events, before.unloads)
+            self._state.inherit(before)
             self._ports.counters.taken_over(self._host)
 
     async def run(self) -> None:
@@ -102,6 +102,7 @@ class Reporter:
             waiting_by_model=dict(Counter(job.model for job in view.waiting)),
             running_by_model={model: count for model, count in view.in_flight.items() if count},
             load_s=_rounded(history.loads()),
+            change_s=_rounded(state.costs.known()),
             answer_s=_rounded(history.answers()),
             tokens_per_s=_rounded(history.rates.usual()),
             planned=state.prewarmer.plan,

@@ -26,6 +26,11 @@ SIZE_FACTOR = 1.1
 SIZE_EXTRA = 768 * 1024**2
 """A model's size in memory is guessed from its file until it was seen there: the file, its context and buffers."""
 
+GIB = 1024**3
+
+HIDDEN_BYTES = int(0.58 * GIB)
+"""What a model's process has on a card beside what the server lists, measured on an H100."""
+
 EXPIRY_SLACK_S = 5.0
 """A model that left this long before its announced end, or later, left because of it."""
 
@@ -69,6 +74,7 @@ class Residency:
         self.loading: str | None = None
         self.loading_since = 0.0
         self.loading_limit_s = 0.0
+        self.pushed_out = 0
         self.leaving: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.memory = memory
@@ -90,8 +96,10 @@ class Residency:
 
     @property
     def residents(self) -> tuple[Resident, ...]:
-        """What is in memory, the leaving ones included."""
-        return tuple(self._residents.values())
+        """What is in memory, the leaving ones included; their readings only where the server goes by them."""
+        if self.memory.misread:
+            return tuple(self._residents.values())
+        return tuple(replace(resident, reading_bytes=None) for resident in self._residents.values())
 
     @property
     def listed(self) -> dict[str, Listed]:
@@ -214,12 +222,20 @@ class Residency:
             key, ours = self._key(entry)
             flaws = self._flaws(key, entry) if ours else ()
             self._listed[key] = Listed(entry, flaws, ours)
-            self._residents[key] = replace(before.get(key) or self._fresh(key), size_bytes=entry.size_bytes)
+            known = before.get(key) or replace(self._fresh(key), reading_bytes=self._reading_of(entry, loaded))
+            self._residents[key] = replace(known, size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
         self._note_changes(seen_before)
         if not any(seen.flaws for seen in self._listed.values()):
             self.memory.fitted(sum(resident.size_bytes for resident in self._residents.values()))
         self._known = True
+
+    def _reading_of(self, entry: LoadedModel, loaded: tuple[LoadedModel, ...]) -> int | None:
+        """What a model that has just come found free on the card, less what it takes: the server goes by that later."""
+        total = self.memory.total_bytes
+        if total is None or not self._known or not entry.vram_bytes:
+            return None
+        return total - sum(other.vram_bytes + HIDDEN_BYTES for other in loaded)
 
     def _key(self, entry: LoadedModel) -> tuple[str, bool]:
         """Return the entry's name, and whether it is ours: with another context, our chats would load it again."""
@@ -261,7 +277,7 @@ class Residency:
         if expires_at is not None and expires_at <= self._now() + EXPIRY_SLACK_S:
             self._events.record("expired", model, "its keep-alive ran out")
         elif loading:
-            self._pushed_out = True
+            self.pushed_out += 1
             self._events.record("pushed_out", model, f"the server made room for {self.loading}")
         else:
             self._events.record("unloaded_by_others", model, "it left without our doing")
@@ -269,14 +285,23 @@ class Residency:
     def begin_load(self, model: str) -> None:
         """Note that ``model`` is being loaded from now on, and what is there beside it."""
         self.loading, self.loading_since = model, self._now()
-        self._beside, self._pushed_out = dict(self._listed), False
+        self._beside, self.pushed_out = dict(self._listed), 0
 
     def end_load(self) -> None:
         """Note that the load is over; learn from it if the server pushed out others."""
         loaded, self.loading = self.loading, None
-        if self._pushed_out and loaded is not None:
+        if self.pushed_out and loaded is not None:
             kept = [seen.entry.size_bytes for model, seen in self._beside.items() if model != loaded]
+            known = self.memory.misread
             self.memory.overflowed(kept, self.sizes.get(loaded, 0), len(self._residents))
+            if self.memory.misread and not known:
+                self._note_misread(kept)
+
+    def _note_misread(self, kept: list[int]) -> None:
+        readings = [one.reading_bytes for one in self._residents.values() if one.reading_bytes is not None]
+        free = (self.memory.total_bytes or 0) - sum(kept) - HIDDEN_BYTES * len(kept)
+        believed = f"{max(min(readings), 0) / GIB:.1f} GiB" if readings else "less"
+        self._events.record("memory_misread", detail=f"the server believes {believed} free, {free / GIB:.1f} GiB are")
 
     def _fresh(self, model: str) -> Resident:
         now = self._now()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.backends.base import inventory, residency_control
 from app.hosts.host import Host
 from app.scheduling.driver.breaker import Breaker
+from app.scheduling.driver.change_costs import ChangeCosts
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.health import HealthCheck
 from app.scheduling.driver.memory_budget import MemoryBudget
@@ -16,6 +17,7 @@ from app.scheduling.driver.prewarmer import Prewarmer
 from app.scheduling.driver.residency import Residency
 from app.scheduling.planning.budget import budget_of
 from app.scheduling.ports import Ports
+from app.scheduling.report import HostReport
 from app.timing.history import History
 from app.timing.time import Time
 
@@ -30,6 +32,7 @@ class DriverState:
     prewarmer: Prewarmer
     events: HostEvents
     health: HealthCheck
+    costs: ChangeCosts
 
     @classmethod
     def of(cls, host: Host, ports: Ports, policy: Policy, time: Time) -> DriverState:
@@ -45,15 +48,25 @@ class DriverState:
             models=(*host.models, *host.pins),
             now=time.now,
         )
+        history = History()
         breaker = Breaker(first_pause=policy.intervals.down_probe, clock=time.monotonic)
         return cls(
             residency=residency,
-            history=History(),
+            history=history,
             breaker=breaker,
             prewarmer=Prewarmer.of(host, _spelled(policy.keep, residency), now=time.now),
             events=events,
             health=HealthCheck(inventory(ports.backend), residency, breaker, policy.intervals.second_look),
+            costs=ChangeCosts(history, time.now),
         )
+
+    def inherit(self, before: HostReport) -> None:
+        """Take over what an earlier driver of the host had seen and measured."""
+        self.events.inherit(before.events, before.unloads)
+        self.costs.inherit(before.change_s)
+        for event in before.events:
+            if event.kind == "memory_misread":
+                self.residency.memory.recall_misread(event.at)
 
 
 def _spelled(keep: Callable[[], Sequence[str]] | None, residency: Residency) -> Callable[[], Sequence[str]] | None:

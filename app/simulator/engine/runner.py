@@ -117,7 +117,7 @@ class Runner:
 
 
 def first_victim(loaded: Iterable[Runner]) -> Runner:
-    """Whom the server evicts: the first idle one in the order of eviction, else the first of all, which it waits for."""
+    """Whom the server evicts: the first idle one in its order, else the first of all, for which it waits."""
     in_order = sorted(loaded, key=lambda runner: runner.eviction_key)
     return next((runner for runner in in_order if runner.refs <= 0), in_order[0])
 
