@@ -97,8 +97,7 @@ class AnswerReader:
         exchange: Exchange | None = None
         try:
             async with asyncio.timeout(self._first_s):
-                exchange = await self._server.send("POST", path, body)
-                await exchange.headers()
+                exchange = await self._server.begin("POST", path, body)
                 refuse_compressed(exchange)
                 if exchange.status not in (0, 200):
                     raise self._refused(exchange.status, await body_of(exchange, LARGEST_ERROR), exchange.location)

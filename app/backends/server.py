@@ -19,6 +19,9 @@ from app.network.connecting import Resolve, resolved
 
 LARGEST_REPLY = 8 * 1024 * 1024
 LARGEST_ERROR = 64 * 1024
+STILL_RUNNING = 303
+MOST_HOPS = 20
+"""As browsers have it; 20 times 150 s are longer than any limit here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,29 @@ class ModelServer:
         except (OSError, UnicodeError) as error:
             raise BackendUnavailable(f"{type(error).__name__}: {error}") from None
 
+    async def begin(self, method: str, path: str, body: bytes | None = None) -> Exchange:
+        """Send, and wait for the response's headers; "still running" (303) is waited on where it leads to.
+
+        A server that scales to zero holds a request while it starts; a platform that holds none for that long (Modal:
+        150 s) redirects to a place where the same request goes on, which is asked with GET.
+
+        Raises:
+            BackendUnavailable: there is no connection.
+        """
+        for _ in range(MOST_HOPS):
+            exchange = await self.send(method, path, body)
+            try:
+                await exchange.headers()
+            except BaseException:
+                exchange.close()
+                raise
+            onward = self._target.path_to(exchange.location) if exchange.status == STILL_RUNNING else None
+            if onward is None:
+                return exchange
+            exchange.close()
+            method, path, body = "GET", onward, None
+        raise UpstreamFailed(f"still not there after {MOST_HOPS} redirects")
+
     async def ask(
         self,
         method: str,
@@ -76,8 +102,7 @@ class ModelServer:
         exchange: Exchange | None = None
         try:
             async with asyncio.timeout(limit.total_seconds()):
-                exchange = await self.send(method, path, body)
-                await exchange.headers()
+                exchange = await self.begin(method, path, body)
                 refuse_compressed(exchange)
                 return Reply(exchange.status, await _whole(exchange), exchange.location, served_at(exchange.date))
         except TimeoutError:

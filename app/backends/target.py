@@ -69,6 +69,19 @@ class Target:
         context = (tls or ssl.create_default_context()) if secure else None
         return cls(parts.hostname, port, parts.path.rstrip("/"), context, head)
 
+    def path_to(self, location: str) -> str | None:
+        """The path (below the prefix) that a redirect leads to; None when it leads to another server."""
+        parts = urlsplit(location)
+        if parts.scheme or parts.netloc:
+            port = parts.port or _PORTS.get(parts.scheme)
+            own = "https" if self.tls is not None else "http"
+            if (parts.scheme, (parts.hostname or "").lower(), port) != (own, self.host.lower(), self.port):
+                return None
+        if not parts.path.startswith(f"{self.prefix}/"):
+            return None
+        path = parts.path.removeprefix(self.prefix)
+        return f"{path}?{parts.query}" if parts.query else path
+
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """The bytes of one request; a ``body`` is JSON."""
         head = f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.head}"

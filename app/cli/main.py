@@ -119,6 +119,7 @@ def main() -> None:
     from app.cli.battles import battles
     from app.cli.config import config
     from app.cli.doctor import doctor
+    from app.cli.hosts import hosts
     from app.cli.leaderboard import board
     from app.simulator.server.command import simulate
 
@@ -126,6 +127,7 @@ def main() -> None:
     app.command("board")(board)
     app.command("doctor")(doctor)
     app.command("config")(config)
+    app.command("hosts")(hosts)
     app.add_typer(battles, name="battles")
     records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
     for run in records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from app.backends.target import Access
 from app.errors import ConfigurationError
@@ -19,7 +20,7 @@ _USUAL_API = "/v1"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One model server; ``kind`` names its protocol (``app.hosts.kinds``).
+    """One model server; ``kind`` names its protocol (``app.hosts.kinds``), ``kind_was_found`` if nobody said it.
 
     ``headers`` go with every request; ``ca`` is the file of the authority that its TLS is checked by; ``api`` is what
     stands before the API's paths, where that is a kind's own. ``memory_bytes`` is the memory of its cards, None when
@@ -27,8 +28,11 @@ class Host:
     ``max_loaded`` models stay loaded at once, None for Ollama's own default of three. ``models`` restricts what it may
     serve; empty: whatever it has. Of two hosts that could write an answer, one of twice the ``weight`` gets twice as
     many. A ``fallback`` is asked only when no other host can, and its answers are marked. A host that scales to zero
-    is left alone when nobody plays, and warmed at most ``warm_per_hour`` times an hour. ``pins`` are models that should
-    stay in memory, on any host.
+    is left alone when nobody plays, sleeps after ``scaledown`` without a request, and is warmed at most
+    ``warm_per_hour`` times an hour. ``pins`` are models that should stay in memory, on any host.
+
+    ``price_per_hour`` is what it costs while it is awake; once ``budget_per_day`` is spent, in the same currency,
+    nothing wakes it any more until the next day (UTC).
     """
 
     name: str
@@ -41,6 +45,9 @@ class Host:
     fallback: bool = False
     scale_to_zero: bool = False
     warm_per_hour: int = 12
+    scaledown: timedelta = timedelta(minutes=5)
+    price_per_hour: float | None = None
+    budget_per_day: float | None = None
     pins: frozenset[str] = frozenset()
     kind: str = DEFAULT_KIND
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -52,7 +59,7 @@ class Host:
     @property
     def place(self) -> ServerPlace:
         """Where its server is and how it is reached."""
-        return ServerPlace(Access(self.url, self.headers, self.ca), self.api)
+        return ServerPlace(Access(self.url, self.headers, self.ca), self.api, wakes=self.scale_to_zero)
 
 
 def hosts_from(settings: Settings) -> tuple[Host, ...]:
@@ -92,6 +99,8 @@ def _host(row: HostTable, pins: frozenset[str]) -> Host:
     kind = _kind(row)
     url, api = _addresses(row, kind)
     access = access_of(row, url, variable)
+    if row.budget_per_day is not None and not (row.scale_to_zero and row.price_per_hour):
+        raise ConfigurationError(f"[[hosts]] {row.name}: budget_per_day needs scale_to_zero and a price_per_hour")
     return Host(
         name=row.name,
         url=url,
@@ -109,6 +118,9 @@ def _host(row: HostTable, pins: frozenset[str]) -> Host:
         fallback=row.fallback,
         scale_to_zero=row.scale_to_zero,
         warm_per_hour=row.warm_per_hour,
+        scaledown=row.scaledown,
+        price_per_hour=row.price_per_hour,
+        budget_per_day=row.budget_per_day,
         pins=pins,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -18,15 +19,24 @@ from app.backends.timeouts import Timeouts
 from app.hosts.options import as_sent
 from app.settings.settings import Settings
 
+_HELD = timedelta(seconds=160)
+"""Modal holds a request that wakes a container, and answers after 150 s with a redirect to wait on."""
+
+_WAKING_CONNECT = timedelta(seconds=10)
+_WAKING_TOKEN = timedelta(minutes=10)
 _OPENAIS_OWN = "api.openai.com"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerPlace:
-    """Where a server is, and what stands before its API's paths (only where a kind's API is below a path)."""
+    """Where a server is, and what stands before its API's paths (only where a kind's API is below a path).
+
+    One that ``wakes`` on a request is given the time for that.
+    """
 
     access: Access
     api: str = "/v1"
+    wakes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +62,20 @@ class Kind:
     left_out: Callable[[GenerationOptions], tuple[str, ...]] = lambda _options: ()
 
 
-def _limits(settings: Settings) -> Timeouts:
-    return Timeouts(
+def _limits(place: ServerPlace, settings: Settings) -> Timeouts:
+    limits = Timeouts(
         first_token=settings.arena_first_token_limit,
         stall=settings.arena_stall_limit,
         total=settings.arena_answer_limit,
     )
+    if not place.wakes:
+        return limits
+    return replace(limits, connect=_WAKING_CONNECT, probe=_HELD, first_token=max(limits.first_token, _WAKING_TOKEN))
 
 
 def _ollama(place: ServerPlace, settings: Settings) -> Backend:
     return OllamaBackend(
-        place.access, keep_alive=settings.arena_keep_alive, limits=_limits(settings), tick=settings.arena_tick
+        place.access, keep_alive=settings.arena_keep_alive, limits=_limits(place, settings), tick=settings.arena_tick
     )
 
 
@@ -70,7 +83,7 @@ def _chat(profile: Profile, place: ServerPlace, settings: Settings) -> Backend:
     if urlsplit(place.access.url).hostname == _OPENAIS_OWN:
         profile = replace(profile, max_tokens="max_completion_tokens")  # its newer models refuse max_tokens
     backend = _BY_MEMORY[profile.memory]
-    return backend(place.access, profile, api=place.api, limits=_limits(settings), tick=settings.arena_tick)
+    return backend(place.access, profile, api=place.api, limits=_limits(place, settings), tick=settings.arena_tick)
 
 
 def _sent(profile: Profile, options: GenerationOptions) -> dict[str, object]:

@@ -31,6 +31,10 @@ class AvailableModels:
         except RedisError:  # to open a battle, ``room_for`` needs Redis and fails; others only read the list
             return listed
         if len(there) < 2:
+            spent = await self.router.over_budget()
+            if spent:
+                why = f"today's budget of host {', '.join(spent)} is spent: nothing wakes it before tomorrow (UTC)"
+                raise Unavailable(why, code="too_few_models", retry_after_s=600)
             why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
             raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
         return there

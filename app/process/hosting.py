@@ -23,6 +23,7 @@ from app.scheduling.fair_share import FairShare
 from app.scheduling.lease import HostLease
 from app.scheduling.ports import AnswerSink, Ports
 from app.scheduling.report import HostReports
+from app.scheduling.spending import HostSpending
 from app.settings.settings import Settings
 from app.timing.time import Time
 
@@ -89,6 +90,7 @@ class HostsWiring:
             reroute=self.router,
             share=self.fair_share,
             counters=self.counters,
+            spending=HostSpending(self._redis, host.name),
         )
         policy = Policy(
             options=lambda model: options_for(self._settings, model),

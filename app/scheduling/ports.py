@@ -17,6 +17,7 @@ from app.scheduling.fair_share import Everything, Share
 from app.scheduling.job import Job
 from app.scheduling.lease import Lease
 from app.scheduling.report import Reports
+from app.scheduling.spending import NoSpending, Spending
 from app.timing.stopwatch import Timing
 
 FinishReason = Literal["stop", "length", "error", "cancelled"]
@@ -169,3 +170,4 @@ class Ports:
     reroute: Reroute = field(default_factory=NoReroute)
     share: Share = field(default_factory=Everything)
     counters: Counters = field(default_factory=Counters)
+    spending: Spending = field(default_factory=NoSpending)

@@ -24,6 +24,9 @@ KEEP = timedelta(seconds=10)
 FAILS_ANSWERS = 5
 """After so many answers in a row that failed by its fault, a host's probes are no sign that it works."""
 
+BUDGET_SPENT = "budget_spent"
+"""Why a host is down that has cost as much today as it may."""
+
 Health = Literal["up", "trying", "down"]
 """``down``: nothing is sent there until a probe succeeds; ``trying``: one answer is, to see whether it lives again."""
 

@@ -75,6 +75,9 @@ class HostTable(BaseModel):
     fallback: bool = False
     scale_to_zero: bool = False
     warm_per_hour: int = Field(default=12, ge=0)
+    scaledown: Duration = Field(default=timedelta(minutes=5), gt=timedelta(0))
+    price_per_hour: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    budget_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
 
 
 class ModelTable(BaseModel):

@@ -342,3 +342,42 @@ async def test_where_the_first_one_fails_the_next_one_goes() -> None:
         server = backend(wire.url, LM_STUDIO)
         failed = await asyncio.gather(*(collect(server) for _ in range(3)), return_exceptions=True)
     assert [type(one) for one in failed] == [UpstreamFailed] * 3
+
+
+def redirecting(hops: int, location: str) -> Script:
+    """A server that holds its answer back behind so many redirects, as Modal does while a container starts."""
+    left = [hops]
+
+    async def play(connection: Connection) -> None:
+        if left[0] > 0:
+            left[0] -= 1
+            await connection.plain("303 See Other", b"", f"Location: {location}\r\n")
+        else:
+            await hello(connection)
+
+    return play
+
+
+async def test_a_redirect_that_means_still_running_is_waited_on_with_get() -> None:
+    async with playing(redirecting(3, "/v1/chat/completions?__modal_function_call_id=fc-1")) as wire:
+        access = Access(wire.url, (("Modal-Key", "wk-1"),))
+        assert (await collect(ChatBackend(access, VLLM)))[0] == "Hello wörld"
+    methods = [one.head.split(" ")[0] for one in wire.seen]
+    assert methods == ["POST", "GET", "GET", "GET"]
+    assert "__modal_function_call_id=fc-1" in wire.seen[1].head
+    assert all("\r\nModal-Key: wk-1\r\n" in one.head for one in wire.seen)
+
+
+@pytest.mark.parametrize("location", ["https://else.example/x", "//else.example/x", "http://127.0.0.1:1/x", "x"])
+async def test_a_redirect_to_another_server_is_not_followed_and_gets_no_key(location: str) -> None:
+    async with playing(redirecting(1, location)) as wire:
+        with pytest.raises(UpstreamFailed, match="HTTP 303"):
+            await collect(backend(wire.url))
+    assert len(wire.seen) == 1
+
+
+async def test_redirects_without_end_are_given_up() -> None:
+    async with playing(redirecting(10**6, "/v1/chat/completions?x=1")) as wire:
+        with pytest.raises(UpstreamFailed, match="20 redirects"):
+            await collect(backend(wire.url))
+    assert len(wire.seen) == 20

@@ -18,6 +18,7 @@ from app.scheduling.driver.policy import Policy
 from app.scheduling.job import Job
 from app.scheduling.ports import Ports
 from app.scheduling.report import HostReport
+from app.scheduling.spending import NoSpending, Spending
 from app.scheduling.testing.in_memory import MemoryLease, MemoryQueue, MemoryReports, MemorySink
 from tests.scheduling.conftest import OPTIONS, SHORT_INTERVALS, TERM, a_host
 
@@ -67,6 +68,7 @@ class SeveralHosts:
         *,
         keep: Callable[[], Sequence[str]] | None = None,
         intervals: Intervals = SHORT_INTERVALS,
+        spending: Spending | None = None,
         **more: object,
     ) -> Driver:
         """Drive ``host``; ``more`` are fields of its ``Host``."""
@@ -80,6 +82,7 @@ class SeveralHosts:
                 reports=self.reports,
                 reroute=self.router,
                 counters=self.counters,
+                spending=spending or NoSpending(),
             ),
             Policy(lambda _: OPTIONS, keep, intervals=intervals),
         )

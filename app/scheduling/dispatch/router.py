@@ -16,7 +16,7 @@ from app.scheduling.dispatch.placement import Candidate, ranked
 from app.scheduling.dispatch.queue import queue_full
 from app.scheduling.job import Job
 from app.scheduling.ports import Queue
-from app.scheduling.report import HostReport, Reports
+from app.scheduling.report import BUDGET_SPENT, HostReport, Reports
 from app.timing.time import Time
 
 LOOK_AGAIN_S = 0.25
@@ -76,6 +76,13 @@ class Router:
         """
         candidates = await self._candidates()
         return tuple(model for model in models if ranked(model, [candidates[host] for host in self.hosts_of(model)]))
+
+    async def over_budget(self) -> tuple[str, ...]:
+        """The hosts that nothing wakes any more today, because their budget is spent."""
+        candidates = await self._candidates()
+        return tuple(
+            name for name, one in candidates.items() if one.report is not None and one.report.why == BUDGET_SPENT
+        )
 
     async def room(self, models: Iterable[str]) -> None:
         """Check that all ``models`` could be enqueued now, before a battle is accepted; nothing is reserved.

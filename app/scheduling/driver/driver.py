@@ -27,12 +27,13 @@ import structlog
 from app.hosts.host import Host
 from app.scheduling.driver.attempt import STORE_UNAVAILABLE
 from app.scheduling.driver.executor import Executor
+from app.scheduling.driver.meter import Meter
 from app.scheduling.driver.policy import Policy
 from app.scheduling.driver.prober import Prober
 from app.scheduling.driver.queue_updates import QueueUpdates
 from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
-from app.scheduling.planning.eta import queue_updates
+from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports
 from app.tasks import cancel_and_wait
@@ -54,7 +55,11 @@ class Driver:
         self._woken = asyncio.Event()
         self._state = DriverState.of(host, ports, policy, time)
         self._executor = Executor(host, ports, policy, self._state, time, self._woken.set)
-        self._prober = Prober(host, self._state, policy.intervals, time.monotonic, self._woken.set)
+        self._meter = Meter(host, ports.spending, time.monotonic)
+        self._prober = Prober(host, self._state, policy.intervals, time.monotonic, self._woken.set, self._meter)
+        self._meter.awake = self._is_awake
+        self._executor.asked = self._meter.asked
+        self._meter.busy = lambda: self._executor.writing
         self._reporter = Reporter(host, ports, self._state, time, view=self._executor.view, known=self._is_known)
         self._queue_updates = QueueUpdates(ports.sink, host.name, time.monotonic)
         self._stale = asyncio.Event()
@@ -106,7 +111,11 @@ class Driver:
             async with self._beside("lease", self._keep_lease), self._beside("nudges", self._listen):
                 await self._reporter.inherit()
                 self._prober.ready = False
-                async with self._beside("prober", self._prober.run), self._beside("report", self._reporter.run):
+                async with (
+                    self._beside("prober", self._prober.run),
+                    self._beside("report", self._reporter.run),
+                    self._beside("meter", self._meter.run),
+                ):
                     while not self._lost and self._deadline is None and not self._given_up():
                         await self._step()
                 await self._drained()
@@ -118,6 +127,17 @@ class Driver:
 
     def _is_known(self) -> bool:
         return self._prober.ready or self.host.scale_to_zero
+
+    def _updates(self, view: View) -> dict[str, QueueUpdate]:
+        if self._prober.waking_since is not None:
+            return boot_updates(view, self._state.history, self._prober.boot_left_s)
+        return queue_updates(view, self._state.history)
+
+    def _is_awake(self) -> bool:
+        """Whether the host costs money now."""
+        if self.host.scale_to_zero:
+            return self._prober.ready or self._prober.waking_since is not None
+        return self._state.breaker.health != "down"
 
     def _given_up(self) -> bool:
         """Leave an idle host to a process that drives fewer."""
@@ -139,12 +159,12 @@ class Driver:
             return
         if self._ports.lease.held:
             view = self._executor.view()
-            self._prober.need(not self._executor.idle or bool(view.prewarm))
-            if self._prober.ready:
+            self._prober.need(not self._executor.idle or bool(view.prewarm), visit=self._state.prewarmer.visited())
+            if self._prober.ready or self._state.breaker.health == "down":
                 self._act(view)
                 view = self._executor.view()  # at once: when a load ends later, its answers start in the next step
             if self._is_known():
-                updates = queue_updates(view, self._state.history)
+                updates = self._updates(view)
                 await asyncio.sleep(0)  # what was started goes first
                 self._queue_updates.publish(view.waiting, updates)
         if not await self._wait(self._intervals.read_every):

@@ -67,12 +67,19 @@ class Executor:
             host.name, ports.reroute, self._jobs, self._running, state, policy.intervals, time.now, self._fail
         )
         self._rerouting = False
+        self.asked: Callable[[], None] = lambda: None
+        """Called for each request that is sent."""
         self._log = structlog.get_logger("app.scheduling.driver.executor").bind(host=host.name)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting and nothing under way."""
         return not self._jobs and not self._tasks
+
+    @property
+    def writing(self) -> bool:
+        """Whether an answer is being written."""
+        return any(self._running.by_model().values())
 
     def add(self, jobs: Iterable[Job]) -> None:
         """Take jobs that were just enqueued or became more urgent."""
@@ -126,6 +133,7 @@ class Executor:
         match action:
             case Start(job):
                 residency.used(job.model)
+                self.asked()
                 self._start(self._jobs[job.id], job.model)
             case Load(model, prewarm):
                 self._state.costs.begun(model)

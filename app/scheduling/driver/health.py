@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Literal
 
-from app.backends.base import Activity, BackendError, Inventory, TellsActivity
+from app.backends.base import Activity, BackendError, Inventory, LoadTimedOut, TellsActivity
 from app.scheduling.driver.breaker import Breaker
 from app.scheduling.driver.residency import Residency
 
 
 class HealthCheck:
-    """Checks one host. ``version`` and ``activity`` are the server's as they were read last.
+    """Checks one host. ``version`` and ``activity`` are as they were read last, ``refusal`` is why they were not.
 
     A server without an inventory can't be asked: it counts as alive, and only its answers show whether it works.
     """
@@ -21,6 +22,7 @@ class HealthCheck:
     ) -> None:
         self.version = ""
         self.activity = Activity()
+        self.refusal = ""
         self._inventory = inventory
         self._residency = residency
         self._breaker = breaker
@@ -36,6 +38,17 @@ class HealthCheck:
         except BackendError:
             return False
         return True
+
+    async def look(self) -> Literal["up", "waking", "dead"]:
+        """Whether a host that scaled to zero answers, may be starting, or refuses in a way that no waiting mends."""
+        if self._inventory is None:
+            return "up"
+        try:
+            self.version = await self._inventory.version()
+        except BackendError as error:
+            self.refusal = str(error)
+            return "waking" if error.retryable or isinstance(error, LoadTimedOut) else "dead"
+        return "up"
 
     async def check(self) -> bool:
         """Ask the host whether it lives and what it holds, twice if need be; False: no answer."""

@@ -26,7 +26,7 @@ class Intervals:
     """A host that went down is probed after this, then after twice as long each time."""
     down_patience: timedelta = timedelta(seconds=10)
     """Answers wait this long for a host that is down when no other can write them: as long as a restart may take."""
-    rest_after: timedelta = timedelta(minutes=5)
-    """A host that scales to zero is left alone after nobody used it for this long."""
-    wakes_within: timedelta = timedelta(seconds=90)
-    """A host that scaled to zero has this long to answer for the first time."""
+    rest_after: timedelta | None = None
+    """A host that scales to zero sleeps after nobody used it for this long; None: its ``scaledown``."""
+    wakes_within: timedelta | None = None
+    """A host that scaled to zero has this long to answer; None: by its earlier starts (``boots``)."""

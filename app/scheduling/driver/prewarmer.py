@@ -119,6 +119,17 @@ class Prewarmer:
         else:
             self._backoffs.pop(model, None)
 
+    def visited(self) -> bool:
+        """Whether somebody is about to play, and this hour's wakes of a host that scales to zero are not used up."""
+        now = self._now()
+        return any(until > now for until in self._announced.values()) and not self._spent(now)
+
+    def woken(self) -> None:
+        """The host was woken for a visit: that is one of this hour's, as a load would be, and the visit has its due."""
+        self._warmed.append(self._now())
+        self._refused |= self._announced
+        self._announced = {}
+
     def evicted(self, model: str) -> None:
         """The planner evicted it for another model: it is no longer missed."""
         self._evicted.add(model)

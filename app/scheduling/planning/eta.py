@@ -57,6 +57,15 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
     return updates
 
 
+def boot_updates(view: View, history: History, left_s: float) -> dict[str, QueueUpdate]:
+    """The same while the host itself is starting, which may take another ``left_s``: all wait for that."""
+    updates = queue_updates(view, history)
+    return {
+        job_id: QueueUpdate("loading", None, ceil(left_s) + (update.eta_s if update.eta_s > 1 else 0))
+        for job_id, update in updates.items()
+    }
+
+
 def _writing_s(view: View, history: History, model: str, ahead: int) -> float:
     """Add up what is written before on the same model; nothing while a slot is free."""
     if _has_free_slot(view, model, ahead):
