@@ -90,7 +90,7 @@ class HostsWiring:
             reroute=self.router,
             share=self.fair_share,
             counters=self.counters,
-            spending=HostSpending(self._redis, host.name),
+            spending=HostSpending(self._to.redis, host.name, self._time.now),
         )
         policy = Policy(
             options=lambda model: options_for(self._settings, model),
