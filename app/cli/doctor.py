@@ -25,7 +25,7 @@ def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
     """Check the hosts, Redis, the database and the settings; print what is wrong, why, and the command that helps.
 
     It loads no model and generates nothing; the one small write to each store leaves nothing behind. Exit status 0:
-    battles can run, with or without warnings; 1: they can't.
+    battles can run, with or without warnings; 1: they can't; 3: this machine is too busy to tell.
     """
     diagnosis = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
     if as_json:
@@ -36,7 +36,14 @@ def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
         from app.doctor.render import show
 
         show(diagnosis, Console())
-    raise typer.Exit(0 if diagnosis.can_battle else 1)
+    raise typer.Exit(status_of(diagnosis))
+
+
+def status_of(diagnosis: Diagnosis) -> int:
+    """The exit status: what is known to be wrong counts before what can't be told."""
+    if not diagnosis.can_battle:
+        return 1
+    return 3 if diagnosis.unsure else 0
 
 
 async def diagnosed(settings: Settings, wake: timedelta | None = None) -> Diagnosis:

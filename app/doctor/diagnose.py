@@ -17,13 +17,14 @@ from app.doctor.checks.addresses import on_addresses
 from app.doctor.checks.capacity import on_capacity, tables
 from app.doctor.checks.database import on_database
 from app.doctor.checks.fit_table import FitTable
-from app.doctor.checks.machine import on_clocks, on_settings, on_voters
+from app.doctor.checks.machine import on_clocks, on_lag, on_settings, on_voters
 from app.doctor.checks.models import on_models
 from app.doctor.checks.redis import on_redis
 from app.doctor.checks.residents import on_residents
 from app.doctor.checks.servers import on_servers
 from app.doctor.checks.work import on_work
 from app.doctor.finding import Finding, worst_first
+from app.doctor.probing.lag import Lag, without_doubtful
 from app.doctor.probing.observation import Observation, ObservedRedis
 from app.doctor.probing.observe import observe
 from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts
@@ -51,10 +52,16 @@ class Diagnosis:
         """Whether battles can run: there is no error."""
         return not any(finding.severity == "error" for finding in self.findings)
 
+    @property
+    def unsure(self) -> bool:
+        """Whether this machine was too busy to tell about some of what was probed."""
+        return any(finding.code == "machine_too_busy" for finding in self.findings)
+
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
         return {
             "can_battle": self.can_battle,
+            "unsure": self.unsure,
             "findings": [finding.to_dict() for finding in self.findings],
             "hosts": list(self.hosts),
             "models": list(self.models),
@@ -74,6 +81,7 @@ async def diagnose(
     timeouts: ProbeTimeouts = PROBE_TIMEOUTS,
     wake: timedelta | None = None,
     wall: Callable[[], float] = time.time,
+    lag: Lag | None = None,
 ) -> Diagnosis:
     """Examine hosts, stores and settings; ``redis`` is a client (or why there is none), ``database`` a URL.
 
@@ -84,9 +92,18 @@ async def diagnose(
         ConfigurationError: the settings contradict themselves (as ``arena serve`` would say).
     """
     began = time.perf_counter()
-    seen = await observe(
-        settings, hosts, redis=redis, database=database, reports=reports, timeouts=timeouts, wake=wake, wall=wall
+    observation = await observe(
+        settings,
+        hosts,
+        redis=redis,
+        database=database,
+        reports=reports,
+        timeouts=timeouts,
+        wake=wake,
+        wall=wall,
+        lag=lag,
     )
+    seen = without_doubtful(observation)
     return Diagnosis(
         datetime.fromtimestamp(seen.now, UTC),
         time.perf_counter() - began,
@@ -104,6 +121,7 @@ def findings_of(seen: Observation) -> tuple[Finding, ...]:
 
 CHECKS = (
     on_settings,
+    on_lag,
     on_redis,
     on_database,
     on_clocks,

@@ -107,6 +107,7 @@ Code = Literal[
     # texts/machine.py
     "data_folder_unwritable",
     "clock_skew",
+    "machine_too_busy",
     "forwarded_for_ignored",
     "voters_look_alike",
     "setting_ignored",

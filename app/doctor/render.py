@@ -29,6 +29,8 @@ def verdict(diagnosis: Diagnosis) -> str:
     count = len(diagnosis.findings)
     found = _counted(count, "finding") if count else "nothing is wrong"
     with_what = f"{_counted(len(diagnosis.models), 'model')} on {_counted(len(diagnosis.hosts), 'host')}"
+    if diagnosis.can_battle and diagnosis.unsure:
+        return f"This machine is too busy to tell whether battles can run ({with_what}; {found})."
     if diagnosis.can_battle:
         return f"Battles can run ({with_what}; {found})."
     return f"Battles can't run ({with_what}; {found})."

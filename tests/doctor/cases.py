@@ -11,8 +11,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
+from app.doctor.probing.lag import Lag
 from app.scheduling.report import HostEvent
 from app.settings.settings import Ignored
 from tests.doctor.deployment import HEALTHY, TRIO, Deployment
@@ -65,6 +67,16 @@ async def the_database_has_a_word_that_means_nothing_here(deployment: Deployment
 async def the_folder_is_not_the_arenas(deployment: Deployment) -> None:
     deployment.settings |= {"[given]": frozenset()}
     await deployment.start()
+
+
+@case("machine_too_busy", "warning", "too busy to tell", "gpu")
+async def the_machine_had_no_time_to_hear_a_server_that_is_silent(deployment: Deployment) -> None:
+    port = await deployment.serve(serving(None))
+    deployment.host["url"] = f"http://127.0.0.1:{port}"
+    seconds = count(step=0.1)  # at each look another tenth of a second has passed, in which nothing was done here
+    deployment.lag = Lag(clock=lambda: next(seconds), cpu=float)
+    await deployment.start()
+    deployment.reports = False
 
 
 @case("forwarded_for_ignored", "warning", "10.0.0.7", "one voter", "FORWARDED_ALLOW_IPS=10.1.0.0/16,10.0.0.7")

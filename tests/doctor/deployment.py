@@ -15,6 +15,7 @@ from app.backends.base import GenerationOptions
 from app.backends.ollama.backend import OllamaBackend
 from app.database.database import migrate
 from app.doctor.diagnose import Diagnosis, diagnose
+from app.doctor.probing.lag import Lag
 from app.hosts.host import hosts_from
 from app.hosts.options import options_for
 from app.redis.client import commands_client
@@ -52,6 +53,7 @@ class Deployment:
     sim: RunningSimulator | None = None
     redis: Any = None
     wall: Any = time.time
+    lag: Lag = field(default_factory=lambda: Lag(clock=float))  # however busy the machine of the tests is
     wake: timedelta | None = None
     postgres: Callable[[], PostgresServer] | None = None
 
@@ -129,5 +131,11 @@ class Deployment:
         settings = self.configured()
         redis = self.redis
         return await diagnose(
-            settings, hosts_from(settings), redis=redis, database=self.database, wake=self.wake, wall=self.wall
+            settings,
+            hosts_from(settings),
+            redis=redis,
+            database=self.database,
+            wake=self.wake,
+            wall=self.wall,
+            lag=self.lag,
         )

@@ -44,7 +44,7 @@ def on_addresses(seen: Observation) -> Iterator[Finding]:
             yield from _answering(host, seen, severity)
         elif host.reach == "unasked":
             yield texts.host_asleep(host)
-        else:
+        elif host.reach != "unsure":
             yield _unreached(host, seen, severity)
         if host.host.name in seen.elsewhere:
             yield texts.host_driven_elsewhere(host, seen.elsewhere[host.host.name])

@@ -14,7 +14,7 @@ from app.store_errors import Trouble
 def on_database(seen: Observation) -> Iterator[Finding]:
     """What is wrong with the database."""
     database = seen.database
-    if database.state not in ("ready", "new"):
+    if database.state not in ("ready", "new", "unsure"):
         yield _not_ready(database)
     elif database.refusal is not None:
         yield refused(database, database.refusal)

@@ -20,6 +20,12 @@ def on_settings(seen: Observation) -> Iterator[Finding]:
         yield texts.setting_ignored(ignored)
 
 
+def on_lag(seen: Observation) -> Iterator[Finding]:
+    """Whom this machine can't judge, because it had no time to listen."""
+    if seen.unsure:
+        yield texts.machine_too_busy(seen.unsure, seen.lost_s)
+
+
 def on_voters(seen: Observation) -> Iterator[Finding]:
     """Voters who can't be told apart, since a proxy's address is theirs. What was configured since is no sign."""
     for address, sign in seen.signs.items():

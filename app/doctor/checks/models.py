@@ -40,9 +40,9 @@ def _fewer_than_wanted(seen: Observation) -> Iterator[Finding]:
 
 
 def _too_few(seen: Observation) -> Iterator[Finding]:
-    if not any(host.answers for host in seen.hosts):
+    if not any(host.answers or host.reach == "unsure" for host in seen.hosts):
         return  # each host has its own finding
-    if any(host.reach == "unasked" and not seen.taken_for_granted(host) for host in seen.hosts):
+    if any(host.reach in ("unasked", "unsure") and not seen.taken_for_granted(host) for host in seen.hosts):
         return  # it may have any model
     missing = (one.name for one in seen.catalog.missing if not is_cloud(one.name))
     yield texts.too_few_models(

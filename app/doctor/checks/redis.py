@@ -17,6 +17,8 @@ NEARLY_FULL = 0.9
 def on_redis(seen: Observation) -> Iterator[Finding]:
     """What is wrong with Redis."""
     redis = seen.redis
+    if redis.state == "unsure":
+        return
     if redis.state != "up":
         yield _not_up(redis)
         return

@@ -36,6 +36,7 @@ Reach = Literal[
     "login",
     "other",
     "unasked",  # it scales to zero, and a probe would wake it
+    "unsure",  # it was late, and this machine too busy to know whose fault that is
 ]
 
 
@@ -112,7 +113,7 @@ class ObservedRedis:
     """
 
     where: str
-    state: Literal["up", "idle", "unavailable", "refused", "none", "folder"] = "up"
+    state: Literal["up", "idle", "unavailable", "refused", "none", "folder", "unsure"] = "up"
     detail: str = ""
     embedded: bool = False
     version: str = ""
@@ -148,7 +149,7 @@ class ObservedDatabase:
     """
 
     where: str
-    state: Literal["ready", "new", "empty", "behind", "newer", "unavailable", "unusable", "folder"] = "ready"
+    state: Literal["ready", "new", "empty", "behind", "newer", "unavailable", "unusable", "folder", "unsure"] = "ready"
     detail: str = ""
     skew_s: float | None = None
     answers: tuple[ObservedAnswer, ...] = ()
@@ -160,9 +161,11 @@ class ObservedDatabase:
 class Observation:
     """Everything at the Unix time ``now``, which is by the database's clock, as reports are.
 
-    ``driven`` and ``waiting`` (jobs in the queue) are by host. ``signs`` say by
-    address that voters can't be told apart. ``elsewhere`` are hosts whose driver
-    is at another address than configured here, with that. All are empty while Redis is unavailable, as are ``reports``.
+    ``driven`` and ``waiting`` (jobs in the queue) are by host. ``signs`` say by address that voters can't be told
+    apart. ``elsewhere`` are hosts whose driver is at another address than configured here, with that. All are empty
+    while Redis is unavailable, as are ``reports``.
+
+    ``lost_s`` is how much time this machine lost while it probed; ``unsure`` who can't be judged for that.
     """
 
     settings: Settings
@@ -175,6 +178,8 @@ class Observation:
     waiting: Mapping[str, int] = field(default_factory=dict)
     signs: Mapping[str, Sign] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    lost_s: float = 0.0
+    unsure: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> Catalog:
@@ -190,13 +195,17 @@ class Observation:
 
     def _listed(self, seen: ObservedHost) -> ProbeResult:
         """What the host has according to itself, its driver or the configuration; names may be invalid."""
-        if seen.reach == "unasked":
+        if seen.reach == "unasked" or (seen.reach == "unsure" and not self._is_reported_up(seen)):
             return ProbeResult(True, installed=tuple(InstalledModel(name, 0) for name in self.taken_for_granted(seen)))
         report = self.reports.get(seen.host.name)
         listed = bool(seen.installed) or seen.reach in ("ollama", "chat")
         if not listed and report is not None and report.health == "up":
             return _reported(report)
         return ProbeResult(listed, seen.version, seen.installed, seen.loaded, seen.detail or None)
+
+    def _is_reported_up(self, seen: ObservedHost) -> bool:
+        report = self.reports.get(seen.host.name)
+        return report is not None and report.health == "up"
 
     def taken_for_granted(self, seen: ObservedHost) -> tuple[str, ...]:
         """The models of a host that was not probed: those of its own list, else ARENA_MODELS."""

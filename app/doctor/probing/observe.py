@@ -13,6 +13,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.doctor.probing.lag import Lag
 from app.doctor.probing.observation import Observation, ObservedHost, ObservedRedis
 from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts, probe_host
 from app.doctor.probing.stores import embedded_socket, idle_redis, probe_database, probe_redis
@@ -48,6 +49,7 @@ async def observe(
     timeouts: ProbeTimeouts = PROBE_TIMEOUTS,
     wake: timedelta | None = None,
     wall: Callable[[], float] = time.time,
+    lag: Lag | None = None,
 ) -> Observation:
     """Observe hosts and stores within three seconds; ``redis`` is a client, or why there is none.
 
@@ -55,7 +57,8 @@ async def observe(
     would wake them.
     """
     names = [host.name for host in hosts]
-    async with asyncio.TaskGroup() as group:
+    lag = lag or Lag()
+    async with lag.watched(), asyncio.TaskGroup() as group:
         probes = [
             group.create_task(_probed(host, models, timeouts, wake, wall), name=f"doctor: {host.name}")
             for host in hosts
@@ -65,15 +68,11 @@ async def observe(
         seen = group.create_task(_redis(redis, settings, names, wall), name="doctor: redis")
         work = group.create_task(_work(redis, names, reports), name="doctor: reports")
     known, database_seen = work.result(), stored.result()
-    hosts_seen = tuple(probe.result() for probe in probes)
-    urls = {host.name: host.url for host in hosts}
-    about_these = {name: report for name, report in known.reports.items() if report.is_about(urls.get(name, ""))}
-    elsewhere = {name: report.address for name, report in known.reports.items() if name not in about_these}
-    now = wall() + (database_seen.skew_s or 0.0)  # the drivers date their reports by the database's clock
+    about_these, elsewhere = _by_address(known.reports, hosts)
     return Observation(
         settings,
-        now,
-        hosts_seen,
+        wall() + (database_seen.skew_s or 0.0),  # the drivers date their reports by the database's clock
+        tuple(probe.result() for probe in probes),
         seen.result(),
         database_seen,
         about_these,
@@ -81,7 +80,17 @@ async def observe(
         known.waiting,
         known.signs,
         elsewhere,
+        lag.lost_s,
     )
+
+
+def _by_address(
+    reports: Mapping[str, HostReport], hosts: Sequence[Host]
+) -> tuple[dict[str, HostReport], dict[str, str]]:
+    """The reports about these servers, and the addresses of those that are about others of the same name."""
+    urls = {host.name: host.url for host in hosts}
+    about = {name: report for name, report in reports.items() if report.is_about(urls.get(name, ""))}
+    return about, {name: report.address for name, report in reports.items() if name not in about}
 
 
 @asynccontextmanager

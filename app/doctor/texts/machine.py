@@ -36,6 +36,19 @@ def clock_skew(subject: str, machine: str, skew_s: float) -> Finding:
     )
 
 
+def machine_too_busy(whom: Sequence[str], lost_s: float) -> Finding:
+    """Limits passed while this machine did not get to listen."""
+    return Finding(
+        "machine_too_busy",
+        "warning",
+        "this machine",
+        cause=f"this machine is too busy to tell: it lost {lost_s:.1f} s while it waited for {', '.join(whom)}, so the "
+        "answer may have come in time and was not heard",
+        remedy="run it again when this machine has less to do, or on another one that reaches the same addresses",
+        command="uptime",
+    )
+
+
 def forwarded_for_ignored(address: str, trusted: Sequence[str]) -> Finding:
     """A proxy tells who called and is not believed."""
     return Finding(
