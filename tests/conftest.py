@@ -40,6 +40,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | Non
     return LongestFirst(config, log)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was measured of the page, and how long its tests took."""
+    from tests.page.summary import lines
+
+    for line in lines(terminalreporter.stats):
+        terminalreporter.write_line(line)
+
+
 KEYS_WITHOUT_TTL = frozenset({b"arena:attempts"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, CDPSession, Page, expect
 from tests.page.conftest import Tabs
 from tests.page.house import House
 from tests.page.pretended import pretend, snapshot
+from tests.page.summary import MEASURED
 
 #: Characters per second of 100 tokens per second.
 RATE = 400
@@ -44,7 +46,9 @@ def longest_task_ms(trace: bytes) -> float:
 
 
 @pytest.mark.page
-def test_two_long_answers_cost_less_than_a_third_of_one_thread(browser: Browser, tab: Page) -> None:
+def test_two_long_answers_cost_less_than_a_third_of_one_thread(
+    browser: Browser, tab: Page, record_property: Callable[[str, object], None]
+) -> None:
     """100 tokens/s a side, over the last quarter of 20,000 characters, where it costs most."""
     whole = text(LENGTH)
     early = int(LENGTH * 0.75)
@@ -59,7 +63,10 @@ def test_two_long_answers_cost_less_than_a_third_of_one_thread(browser: Browser,
     seconds = len(rest) / RATE
     share = (thread_time(cdp) - began) / seconds
     longest = longest_task_ms(browser.stop_tracing())
-    print(f"\n{share:.1%} of a main thread over {seconds:.1f} s, longest task {longest:.0f} ms")  # noqa: T201
+    told = (
+        f"two answers of 100 tokens/s: {share:.1%} of a main thread over {seconds:.1f} s, longest task {longest:.0f} ms"
+    )
+    record_property(MEASURED, told)
     assert share < 0.30
     assert longest < 100
     assert tab.evaluate("document.querySelectorAll('#pane-a *').length") < 3000
@@ -86,11 +93,14 @@ def first_visit(tabs: Tabs, house: House) -> tuple[float, float]:
 
 
 @pytest.mark.page
-def test_the_first_second_on_a_slow_phone(tabs: Tabs, house: House) -> None:
+def test_the_first_second_on_a_slow_phone(
+    tabs: Tabs, house: House, record_property: Callable[[str, object], None]
+) -> None:
     """Fast 3G's 1.6 Mbit/s and 150 ms, a processor four times slower; best of five, for neighbours only slow down."""
     visits = [first_visit(tabs, house) for _ in range(5)]
     usable, loaded = min(visits)
-    print(f"\nusable after {usable:.0f} ms, {loaded / 1024:.1f} KB")  # noqa: T201
+    told = f"first visit on a slow phone: usable after {usable:.0f} ms, {loaded / 1024:.1f} KB compressed"
+    record_property(MEASURED, told)
     assert loaded < 120 * 1024
     assert usable < 1000
 
