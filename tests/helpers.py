@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from time import monotonic
 from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
@@ -47,21 +46,22 @@ async def wait_until(
     """Return the first true answer of ``predicate`` (sync or async); fail after ``timeout`` seconds.
 
     The time-out is for what hangs, not a bound that a test asserts: a machine that is busy with other things may take
-    many times as long as an idle one. An AssertionError of the predicate counts as "not yet", and the last one is
-    what the test fails with.
+    many times as long as an idle one. On a loop in virtual time its seconds are virtual. An AssertionError of the
+    predicate counts as "not yet", and the last one is what the test fails with.
     """
-    deadline = monotonic() + timeout
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout
     reason: AssertionError | None = None
     while True:
         try:
             answer = predicate()
             if inspect.isawaitable(answer):
-                answer = await asyncio.wait_for(answer, max(deadline - monotonic(), interval))
+                answer = await asyncio.wait_for(answer, max(deadline - clock(), interval))
             if answer:
                 return answer
         except (AssertionError, TimeoutError) as error:
             reason = error if isinstance(error, AssertionError) else None
-        if monotonic() > deadline:
+        if clock() > deadline:
             name = getattr(predicate, "__qualname__", repr(predicate))
             raise AssertionError(f"not true within {timeout} s: {name}") from reason
         await asyncio.sleep(interval)

@@ -1,4 +1,8 @@
-"""Drivers without Redis and without a network, for the tests of this room."""
+"""Drivers without Redis and without a network, for the tests of this room.
+
+Tests whose parts are all in memory run in virtual time: nothing waits for real, and however slow the machine is, what
+is to happen after 50 ms happens before what is to happen after 100.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from time import time
+from time import monotonic, time
 
 import pytest
 
@@ -22,11 +26,59 @@ from app.scheduling.job import Job, Priority
 from app.scheduling.lease import Lease
 from app.scheduling.ports import Ports, Queue
 from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQueue, MemoryReports, MemorySink
+from app.simulator.engine.clock import VirtualTimeLoop
+from app.timing.time import Time
 
 OPTIONS = GenerationOptions(num_ctx=4096)
 TERM = timedelta(milliseconds=300)
-LONG_TERM = timedelta(minutes=1)
-"""For tests that are not about losing a lease: a loop that stands still on a busy machine loses none of this length."""
+VIRTUAL = frozenset(
+    {
+        "test_breaker",
+        "test_crashes",
+        "test_driver",
+        "test_generating_only",
+        "test_keeping_warm",
+        "test_load_limit",
+        "test_memory_budget",
+        "test_prewarmer",
+        "test_queue_updates",
+        "test_residency",
+        "test_two_hosts",
+    }
+)
+"""The files whose tests run in virtual time: they have no sockets and no threads."""
+
+VIRTUAL_EPOCH = 1_795_226_400.0
+"""The Unix time at which virtual time starts."""
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run the tests of ``VIRTUAL`` in virtual time."""
+    return {"virtual": VirtualTimeLoop} if item.path.stem in VIRTUAL else {"real": asyncio.new_event_loop}
+
+
+def loop_now() -> float:
+    """Unix time in seconds; in virtual time, that of the loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return time()
+    return VIRTUAL_EPOCH + loop.time() if isinstance(loop, VirtualTimeLoop) else time()
+
+
+def loop_monotonic() -> float:
+    """Seconds that only grow; in virtual time, those of the loop."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return monotonic()
+    return loop.time() if isinstance(loop, VirtualTimeLoop) else monotonic()
+
+
+LOOP_TIME = Time(loop_now, loop_monotonic)
+
 SHORT_INTERVALS = Intervals(
     ask_every=timedelta(milliseconds=40),
     renew_every=timedelta(milliseconds=100),
@@ -42,7 +94,7 @@ def a_host(name: str, **more: object) -> Host:
 
 
 def job(number: int, model: str = "a", priority: Priority = Priority.INTERACTIVE, at: float | None = None) -> Job:
-    return Job(f"battle{number}", number, model, priority, time() if at is None else at)
+    return Job(f"battle{number}", number, model, priority, loop_now() if at is None else at)
 
 
 @dataclass
@@ -67,7 +119,6 @@ class SharedHost:
     queue: Queue = field(default_factory=MemoryQueue)
     sink: MemorySink = field(default_factory=MemorySink)
     leases: MemoryLeases = field(default_factory=MemoryLeases)
-    term: timedelta = TERM
     drivers: list[tuple[Driver, asyncio.Task[None]]] = field(default_factory=list)
 
     def open(
@@ -87,13 +138,14 @@ class SharedHost:
             Ports(
                 backend=backend or ScriptedBackend(),
                 queue=self.queue,
-                lease=lease or MemoryLease(self.leases, term=self.term),
+                lease=lease or MemoryLease(self.leases, term=TERM, clock=loop_monotonic),
                 sink=self.sink,
                 reports=MemoryReports(),
                 share=share or Everything(),
                 counters=counters or Counters(),
             ),
             Policy(lambda _: OPTIONS, intervals=intervals),
+            LOOP_TIME,
         )
         self.drivers.append((driver, asyncio.create_task(driver.run(), name=f"driver {len(self.drivers)}")))
         return driver

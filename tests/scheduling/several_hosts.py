@@ -20,7 +20,7 @@ from app.scheduling.ports import Ports
 from app.scheduling.report import HostReport
 from app.scheduling.spending import NoSpending, Spending
 from app.scheduling.testing.in_memory import MemoryLease, MemoryQueue, MemoryReports, MemorySink
-from tests.scheduling.conftest import OPTIONS, SHORT_INTERVALS, TERM, a_host
+from tests.scheduling.conftest import LOOP_TIME, OPTIONS, SHORT_INTERVALS, TERM, a_host, loop_monotonic
 
 MODELS = ("a", "b")
 
@@ -29,7 +29,7 @@ class SharedCounterLease(MemoryLease):
     """A lease whose attempts are counted for all hosts together, as in Redis."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
-        super().__init__(term=TERM)
+        super().__init__(term=TERM, clock=loop_monotonic)
         self._numbers = numbers
 
     async def next_token(self) -> int | None:
@@ -59,6 +59,7 @@ class SeveralHosts:
             self.reports,
             assignments=self.assignments,
             counters=self.counters,
+            time=LOOP_TIME,
         )
 
     def open(
@@ -85,6 +86,7 @@ class SeveralHosts:
                 spending=spending or NoSpending(),
             ),
             Policy(lambda _: OPTIONS, keep, intervals=intervals),
+            LOOP_TIME,
         )
         self.drivers[host] = (driver, asyncio.create_task(driver.run(), name=f"driver of {host}"))
         return driver

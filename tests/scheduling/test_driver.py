@@ -25,7 +25,7 @@ from app.backends.scripted import Script, ScriptedBackend
 from app.metrics.counters import Counters
 from app.scheduling.job import Job, Priority
 from tests.helpers import wait_until
-from tests.scheduling.conftest import LONG_TERM, SHORT_INTERVALS, SharedHost, job
+from tests.scheduling.conftest import SHORT_INTERVALS, SharedHost, job
 
 LONG = Script.of("so", timedelta(seconds=30), "on")
 SHORT = Script.of("one", timedelta(milliseconds=60), " two")
@@ -98,7 +98,7 @@ async def test_viewers_of_a_waiting_answer_are_told_their_place(shared: SharedHo
 
 
 async def test_viewers_are_told_while_the_model_is_being_loaded_and_not_over_and_over(shared: SharedHost) -> None:
-    one, shared.term = job(1), LONG_TERM
+    one = job(1)
     shared.open(ScriptedBackend(load_time=timedelta(milliseconds=600)))
     await shared.put(one)
     await wait_until(shared.ended(one))
@@ -122,7 +122,7 @@ async def test_viewers_are_not_sent_back_to_the_queue_by_a_load_that_ends_while_
                 await self.release.wait()
             return seen
 
-    read, one, shared.term = shared.queue.read, job(1), LONG_TERM
+    read, one = shared.queue.read, job(1)
     backend = Held()
 
     async def ends_the_load() -> tuple[Job, ...]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from time import time
 
 import pytest
 
@@ -17,7 +16,7 @@ from app.metrics import families
 from app.scheduling.report import HostEvent, HostReport
 from app.scheduling.testing.in_memory import MemoryReports
 from tests.helpers import known, wait_until
-from tests.scheduling.conftest import SHORT_INTERVALS, job
+from tests.scheduling.conftest import SHORT_INTERVALS, job, loop_now
 from tests.scheduling.several_hosts import SeveralHosts
 
 FREQUENT_PROBES = replace(SHORT_INTERVALS, probe_every=timedelta(milliseconds=40))
@@ -369,7 +368,7 @@ async def test_a_report_tells_who_waits_what_runs_and_what_is_there(hosts: Sever
     assert report.waiting_by_model == {"a": 2}
     assert [(resident.model, resident.ours, resident.flags) for resident in report.residents] == [("a", True, ())]
     assert report.planned == ("a",)
-    assert abs(report.at - time()) < 5
+    assert abs(report.at - loop_now()) < 5
 
 
 async def test_a_report_that_nothing_changes_is_a_sign_of_life_all_the_same(hosts: SeveralHosts) -> None:

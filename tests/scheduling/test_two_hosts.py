@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from time import monotonic, time
 
 import pytest
 
@@ -24,7 +23,7 @@ from app.metrics import families
 from app.scheduling.job import Job
 from app.scheduling.testing.in_memory import MemorySink
 from tests.helpers import wait_until
-from tests.scheduling.conftest import SHORT_INTERVALS, job
+from tests.scheduling.conftest import SHORT_INTERVALS, job, loop_monotonic, loop_now
 from tests.scheduling.several_hosts import MODELS, SeveralHosts
 
 REFUSED = BackendUnavailable("refused")
@@ -145,11 +144,11 @@ async def test_an_answer_that_every_host_failed_fails(hosts: SeveralHosts) -> No
 async def test_where_no_host_is_left_answers_fail_only_after_a_restart_could_have_helped(hosts: SeveralHosts) -> None:
     hosts.open("one", dead())
     hosts.open("two", dead())
-    began = monotonic()
+    began = loop_monotonic()
     one = job(1)
     await hosts.put("one", one)
     await wait_until(hosts.ended(one))
-    assert monotonic() - began >= 0.8
+    assert loop_monotonic() - began >= 0.8
     assert reason(hosts, one) == ("error", "unavailable")
 
 
@@ -216,7 +215,7 @@ async def test_three_failed_answers_in_a_row_take_a_host_out_though_it_answers_p
 async def test_a_host_that_answers_probes_and_fails_answers_is_not_fed_one_after_the_other() -> None:
     hosts = SeveralHosts(("one",))
     hosts.open("one", failing(Stalled("silent"), "half"), intervals=replace(PATIENT, down_probe=timedelta(seconds=30)))
-    jobs = [job(n, at=time() + n / 1000) for n in range(8)]
+    jobs = [job(n, at=loop_now() + n / 1000) for n in range(8)]
     await hosts.put("one", *jobs)
     await wait_until(lambda: _is(hosts, "one", "down"))
     await asyncio.sleep(0.3)
@@ -337,7 +336,7 @@ class Battle(MemorySink):
 async def test_an_answer_cut_off_is_written_elsewhere_only_if_its_battle_would_end_without_it(
     answers: int, failed: int
 ) -> None:
-    jobs = [Job("battle", n, "a", enqueued_at=time()) for n in range(answers)]
+    jobs = [Job("battle", n, "a", enqueued_at=loop_now()) for n in range(answers)]
     hosts = SeveralHosts(sink=Battle(jobs, standing=2))
     cut = Script.of("half", timedelta(milliseconds=100), BackendBroken("connection reset"))
     hosts.open("one", ScriptedBackend({"a": [cut] * 2}, resident=["a"]), num_parallel=2)
