@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from alembic import context
-from app.database.engines import database_url, parse, postgres_engine, sqlite_engine, sqlite_file
+from app.database.address import database_url, parse, sqlite_file
+from app.database.postgres import postgres_engine
+from app.database.sqlite import sqlite_engine
 from app.records.tables import metadata
 from app.settings.settings import load_settings
 
@@ -25,7 +27,7 @@ def run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=metadata,
-        transactional_ddl=True,  # SQLite's too: app.database.engines begins its transactions, not the driver
+        transactional_ddl=True,  # SQLite's too: app.database.sqlite begins its transactions, not the driver
         render_as_batch=True,  # SQLite changes a table by building it anew
         user_module_prefix="sa.",
     )

@@ -13,7 +13,8 @@ import pytest
 import sqlalchemy as sa
 import uvloop
 
-from app.database.engines import PostgresConnections, parse
+from app.database.address import parse
+from app.database.postgres import PostgresConnections
 from app.network.connecting import connected, opened, resolved
 from app.redis.client import commands_client, subscriber_client
 from tests.black_holes import at, relaying, resolving

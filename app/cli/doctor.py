@@ -52,7 +52,7 @@ async def diagnosed(settings: Settings, wake: timedelta | None = None) -> Diagno
     Raises:
         ConfigurationError: the settings contradict themselves.
     """
-    from app.database.engines import database_url
+    from app.database.address import database_url
     from app.doctor.diagnose import diagnose  # what it needs takes a while, and other commands don't need it
     from app.doctor.probing.observe import redis_of
     from app.hosts.checking import checked

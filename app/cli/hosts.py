@@ -73,8 +73,8 @@ async def today(settings: Settings) -> list[HostToday]:
         ConfigurationError: the settings contradict themselves.
         Unavailable: Redis or the database does not answer.
     """
+    from app.database.address import database_url
     from app.database.database import Database
-    from app.database.engines import database_url
     from app.doctor.probing.observation import ObservedRedis
     from app.doctor.probing.observe import redis_of
 

@@ -68,7 +68,8 @@ def board(
 
 
 async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> bytes:
-    from app.database.database import Database, database_url
+    from app.database.address import database_url
+    from app.database.database import Database
     from app.database.schema import ready
     from app.leaderboard.bodies import SPEED, accepted, bodies_of, facts_of
     from app.leaderboard.gather import gather_for

@@ -52,7 +52,7 @@ Older = Annotated[str, typer.Option(help="Erase battles that were opened longer 
 
 def migrate(target: Annotated[str, typer.Argument(help="head, base or a revision.")] = "head") -> None:
     """Bring the database's schema to this version's; make a backup first."""
-    from app.database.database import database_url
+    from app.database.address import database_url
     from app.database.database import migrate as move
 
     at = asyncio.run(move(database_url(settings_for_new_records()), target))
@@ -63,7 +63,7 @@ def backup(
     file: Annotated[Path, typer.Argument(help="The file to make; PostgreSQL's is one for pg_restore.")],
 ) -> None:
     """Write a copy of the database to a new file that only you can read, also while the arena serves."""
-    from app.database.database import database_url
+    from app.database.address import database_url
     from app.records.backup import back_up
 
     back_up(database_url(settings_with_records()), file)
@@ -190,7 +190,8 @@ def _before(older_than: str, now: datetime) -> datetime:
 
 def on_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run ``work`` on the configured database, whose schema must be this version's."""
-    from app.database.database import Database, database_url
+    from app.database.address import database_url
+    from app.database.database import Database
     from app.database.schema import ready
 
     async def run() -> T:

@@ -6,8 +6,8 @@ import asyncio
 
 import sqlalchemy as sa
 
+from app.database.address import parse, shown_database, sqlite_file
 from app.database.database import Database, migrate, newer_schema, revision, revisions
-from app.database.engines import parse, shown_database, sqlite_file
 from app.errors import ConfigurationError, Unavailable
 
 TRIES = 5

@@ -13,8 +13,7 @@ from fastapi import FastAPI
 from redis.exceptions import RedisError
 
 from app.completions.sink import SinkByKind
-from app.database.address import ignored_words
-from app.database.engines import database_url
+from app.database.address import database_url, ignored_words
 from app.database.schema import ready
 from app.doctor.diagnose import Diagnosis, diagnose
 from app.errors import Unavailable

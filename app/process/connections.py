@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 
 from app.backends.base import Backend
 from app.backends.retrying import retrying
+from app.database.address import database_url
 from app.database.clock import DatabaseClock
 from app.database.database import Database
-from app.database.engines import database_url
 from app.database.schema import ready
 from app.errors import Unavailable
 from app.hosts.host import Host

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
-from app.database.engines import parse, sqlite_file
+from app.database.address import parse, sqlite_file
 from app.errors import ConfigurationError, InvalidInput
 
 BUSY_S = 5.0

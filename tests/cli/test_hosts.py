@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from app.cli.hosts import _row, today
 from app.cli.main import app
-from app.database.engines import database_url
+from app.database.address import database_url
 from app.database.schema import ready
 from app.hosts.host import Host
 from app.scheduling.spending import Spent

@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from app.battle.battle import Status
-from app.database.database import Database, database_url, migrate
-from app.database.engines import parse
+from app.database.address import database_url, parse
+from app.database.database import Database, migrate
 from app.errors import ConfigurationError, Unavailable
 from app.records.ledger import Ledger
 from app.settings.settings import Settings

@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from app.battle.battle import Status, Verdict, Vote
-from app.database import database as database_module
+from app.database import migrating
 from app.database.database import Database, head, migrate, revision
 from app.errors import ConfigurationError, Unavailable
 from app.records.ledger import Ledger
@@ -158,7 +158,7 @@ async def test_a_server_that_is_away_is_worth_another_try(tmp_path: Path) -> Non
 
 
 async def test_who_waits_too_long_for_another_process_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_module, "MIGRATION_WAIT", database_module.BUSY / 50)
+    monkeypatch.setattr(migrating, "MIGRATION_WAIT", migrating.BUSY / 50)
     lock = os.open(tmp_path / "arena.db.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
 

@@ -22,8 +22,9 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from sqlalchemy.engine import Connection
 
+from app.database.address import parse, shown_database, sqlite_file
 from app.database.database import Database, revisions
-from app.database.engines import parse, shown_database, sqlite_file, unusable
+from app.database.unavailable import unusable
 from app.doctor.probing.observation import ObservedAnswer, ObservedDatabase, ObservedRedis
 from app.errors import ConfigurationError, Unavailable
 from app.network.addresses import shown
