@@ -165,6 +165,14 @@ class ChatDouble:
         if self.sleeping:
             await connection.left.wait()
             return
+        if not connection.body.get("stream"):
+            whole = {
+                "index": 0,
+                "message": {"role": "assistant", "content": "".join(self.text)},
+                "finish_reason": "stop",
+            }
+            await _reply(connection, "200 OK", {"object": "chat.completion", "choices": [whole]})
+            return
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
