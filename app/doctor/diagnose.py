@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from redis.asyncio import Redis
 
 from app.doctor.checks.addresses import on_addresses
+from app.doctor.checks.agreement import agreed
 from app.doctor.checks.capacity import on_capacity, tables
 from app.doctor.checks.database import on_database
 from app.doctor.checks.fit_table import FitTable
@@ -116,7 +117,7 @@ async def diagnose(
 
 def findings_of(seen: Observation) -> tuple[Finding, ...]:
     """The findings of all checks, the worst first. Pure."""
-    return worst_first([finding for check in CHECKS for finding in check(seen)])
+    return worst_first(agreed([finding for check in CHECKS for finding in check(seen)]))
 
 
 CHECKS = (

@@ -27,6 +27,7 @@ from app.doctor.probing.observation import (
     key,
 )
 from app.doctor.render import show
+from app.doctor.texts.commands import assignment_in
 from app.hosts.host import Host
 from app.scheduling.report import EventKind, HostEvent, HostReport, ResidentReport
 from tests.doctor.deployment import TRIO
@@ -149,6 +150,8 @@ def test_any_observation_is_told_of(seen: Observation) -> None:
     assert findings == findings_of(replace(seen))
     assert {finding.code for finding in findings} <= set(CODES)
     assert "secret" not in str(findings)
+    wanted = {(one.name, one.value) for f in findings if (one := assignment_in(f.command)) and not one.of_server}
+    assert len(wanted) == len({name for name, _ in wanted}), "two commands contradict each other"
     examination = Diagnosis(datetime.fromtimestamp(NOW, UTC), 0.1, findings, memory=tables(seen))
     assert examination.can_battle == (not any(finding.severity == "error" for finding in findings))
     json.dumps(examination.to_dict())
@@ -161,5 +164,5 @@ def test_any_observation_is_told_of(seen: Observation) -> None:
 def test_where_battles_can_run_there_are_two_models_or_nobody_knows(seen: Observation) -> None:
     if any(finding.severity == "error" for finding in findings_of(seen)):
         return
-    unknown = any(host.reach == "unasked" for host in seen.hosts)
+    unknown = any(host.reach in ("unasked", "unsure") for host in seen.hosts)
     assert unknown or len(seen.catalog.models) >= 2

@@ -130,6 +130,7 @@ def _set(host: ObservedHost, seen: Observation, weighed: FitTable) -> Iterator[F
         weighed.memory_bytes,
         drop=weighed.drop,
         num_ctx=weighed.num_ctx,
+        loads_s=seen.loads_s(weighed.host),
         command=_smaller_set(seen, weighed),
     )
 

@@ -29,7 +29,7 @@ def on_residents(seen: Observation) -> Iterator[Finding]:
     """What is wrong with the models in memory."""
     keep_alive = seen.settings.arena_keep_alive
     if keep_alive < SHORT and any(not host.host.scale_to_zero for host in seen.hosts):
-        yield texts.keep_alive_too_short(keep_alive)
+        yield texts.keep_alive_too_short(keep_alive, seen.loads_s())
     for host in seen.hosts:
         if not host.answers:
             continue

@@ -219,6 +219,11 @@ class Observation:
             seen.host.name: tuple(one.model for one in contenders if seen.host.name in one.hosts) for seen in self.hosts
         }
 
+    def loads_s(self, *hosts: str) -> tuple[float, ...]:
+        """What loads took lately on ``hosts`` (none: on all), in seconds."""
+        names = hosts or tuple(self.reports)
+        return tuple(s for name in names if name in self.reports for s in self.reports[name].load_s.values())
+
     def answers_of(self, host: str) -> tuple[ObservedAnswer, ...]:
         """The recent answers that ``host`` wrote."""
         return tuple(answer for answer in self.database.answers if answer.host == host)

@@ -8,7 +8,7 @@ from app.backends.base import LoadedModel
 from app.doctor.finding import Finding, Severity
 from app.doctor.probing.observation import ObservedHost
 from app.doctor.texts.commands import environment, server_setting
-from app.doctor.texts.units import gib
+from app.doctor.texts.units import gib, which_takes
 
 
 def model_too_large(
@@ -48,9 +48,13 @@ def set_does_not_fit(
     *,
     drop: Sequence[str],
     num_ctx: int | None,
+    loads_s: Sequence[float],
     command: str,
 ) -> Finding:
-    """The models don't fit together; ``drop`` are the fewest to leave out, with ``num_ctx`` all would fit."""
+    """The models don't fit together; ``drop`` are the fewest to leave out, with ``num_ctx`` all would fit.
+
+    ``loads_s`` is what loads took there lately, in seconds.
+    """
     models = ", ".join(f"{model} {gib(size)}" for model, size in sizes)
     total = gib(sum(size for _, size in sizes))
     choices = [f"drop {' and '.join(drop)}"] if drop else []
@@ -60,7 +64,7 @@ def set_does_not_fit(
         severity,
         host,
         cause=f"{models} together need {total}, and a model is loaded beside others only if it needs at most 80 % of "
-        f"what they leave free of {gib(memory_bytes)}: the arena swaps them, which takes 7 to 40 s each time",
+        f"what they leave free of {gib(memory_bytes)}: the arena swaps them{which_takes(loads_s)}",
         remedy=" or ".join(choices) or "choose smaller models, or add a host",
         command=command,
     )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
+import shlex
+from dataclasses import dataclass
 from shlex import quote
 from urllib.parse import urlsplit
 
@@ -33,6 +36,32 @@ def has_no_name(url: str) -> bool:
 def machine_of(url: str) -> str:
     """Where a command for the server at ``url`` has to be run."""
     return THIS_MACHINE if is_here(url) else f"the machine {urlsplit(url).hostname}"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A command that gives a setting a value: of the arena, or of a server (``of_server``)."""
+
+    name: str
+    value: str
+    of_server: bool
+
+    def with_value(self, value: str) -> str:
+        """The same command with another value."""
+        return server_setting(self.name, value) if self.of_server else environment(self.name, value)
+
+
+def assignment_in(command: str) -> Assignment | None:
+    """What ``environment`` or ``server_setting`` made; None for another command."""
+    for pattern, of_server in ((_IN_ENV, False), (_IN_SERVICE, True)):
+        if (found := pattern.search(command)) is not None:
+            name, _, value = "".join(shlex.split(found[1])).partition("=")
+            return Assignment(name, value, of_server)
+    return None
+
+
+_IN_ENV = re.compile(r"^sed -i '[^']*' \.env && echo (.+) >> \.env$")
+_IN_SERVICE = re.compile(r"printf '\[Service\]\\nEnvironment=([A-Z_]+=.*?)\\n'")
 
 
 def server_setting(name: str, value: str) -> str:

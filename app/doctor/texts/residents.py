@@ -9,7 +9,7 @@ from app.backends.base import LoadedModel
 from app.doctor.finding import Finding
 from app.doctor.probing.observation import ObservedHost
 from app.doctor.texts.commands import RESTART, environment, machine_of, ollama, server_setting
-from app.doctor.texts.units import gib
+from app.doctor.texts.units import gib, span
 
 
 def host_on_cpu(host: ObservedHost) -> Finding:
@@ -112,14 +112,15 @@ def context_shrunk(host: ObservedHost, model: str, *, found: int, wanted: int) -
     )
 
 
-def keep_alive_too_short(keep_alive: timedelta) -> Finding:
-    """ARENA_KEEP_ALIVE itself is short."""
+def keep_alive_too_short(keep_alive: timedelta, loads_s: Sequence[float]) -> Finding:
+    """ARENA_KEEP_ALIVE itself is short; ``loads_s`` is what loads took lately, in seconds."""
+    waits = f"waits {span(loads_s)} for each" if loads_s else "waits for each to be loaded"
     return Finding(
         "keep_alive_too_short",
         "warning",
         "ARENA_KEEP_ALIVE",
         cause=f"ARENA_KEEP_ALIVE is {keep_alive / timedelta(minutes=1):g} minutes: models are unloaded between two "
-        "visitors, and the next one waits 7 to 40 s for each",
+        f"visitors, and the next one {waits}",
         remedy="leave it at 72h; the arena itself unloads what has to make room",
         command=environment("ARENA_KEEP_ALIVE", "72h"),
     )
