@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,7 +11,7 @@ from app.battle.battle import Status, Verdict
 from app.errors import Conflict, NotFound
 from app.records import statements
 from app.records.rows import Row, battle_value, vote_value
-from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle
+from app.records.values import BattleRecord, CastVote, NewBattle
 
 
 def no_such_battle() -> NotFound:
@@ -58,18 +57,6 @@ def moving(battle_id: str, round: int, outcome: Status, now: datetime) -> dict[s
     if outcome is Status.RUNNING:
         return {"of": battle_id, "at": round, "next": round + 1, "to": outcome.value, "ended": None}
     return {"of": battle_id, "at": round, "next": round, "to": outcome.value, "ended": now}
-
-
-def unsaved(connection: Connection, battle_id: str, answers: Sequence[AnswerRecord]) -> list[AnswerRecord]:
-    """Those of ``answers`` of which something is not stored yet: most were, by the step before this one."""
-    if not answers:
-        return []
-    stored = {row.entry: row.side for row in connection.execute(statements.SIDES, {"of": battle_id})}
-    return [
-        answer
-        for answer in answers
-        if answer.entry not in stored or (stored[answer.entry] is None and answer.side is not None)
-    ]
 
 
 def standing_vote(connection: Connection, battle_id: str, round: int, verdict: Verdict, key: str | None) -> CastVote:

@@ -17,20 +17,18 @@ from sqlalchemy.engine import Connection
 from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database.database import Database
 from app.records import statements
-from app.records.conflicts import moving, no_such_battle, read_battle, reused, same_request, standing_vote, unsaved
+from app.records.conflicts import moving, no_such_battle, read_battle, reused, same_request, standing_vote
 from app.records.erasing import erase, left_in_log
 from app.records.feedback import FeedbackBook
 from app.records.rows import (
-    answer_row,
     answer_value,
     battle_row,
     battle_value,
-    contestant_row,
-    round_row,
     summary_value,
     vote_row,
     vote_value,
 )
+from app.records.saving import save
 from app.records.values import (
     BEFORE_ALL,
     AnswerRecord,
@@ -162,20 +160,8 @@ class Ledger:
             return
         now = self.clock()
 
-        def work(connection: Connection) -> None:
-            new = unsaved(connection, battle_id, answers)
-            met = {answer.asked.identity.id: answer.asked.identity for answer in new if answer.asked is not None}
-            writes = (
-                (statements.meet, [contestant_row(met[key], now) for key in sorted(met)]),
-                (statements.save_answer, [answer_row(battle_id, answer, now) for answer in new]),
-                (statements.save_round, [round_row(battle_id, shown, now) for shown in rounds]),
-            )
-            for statement, rows in writes:
-                if rows:
-                    connection.execute(statement(connection), rows)
-
         try:
-            await self._database.transaction(work)
+            await self._database.transaction(lambda c: save(c, battle_id, answers, rounds, now))
         except sa.exc.IntegrityError:
             if await self.battle(battle_id) is None:
                 raise no_such_battle() from None

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
@@ -35,10 +35,21 @@ from app.settings.forms import (
     Secret,
     Think,
     UserPath,
-    check_options,
     empty_is_none,
     is_service_link,
 )
+from app.settings.tables import CategoryTable, HostTable, ModelTable
+
+__all__ = [
+    "ENV_FILE",
+    "CategoryTable",
+    "HostTable",
+    "Ignored",
+    "ModelTable",
+    "Settings",
+    "load_settings",
+    "variable",
+]
 
 ENV_FILE = Path(".env")
 # Other names that Kubernetes and Docker's old links set for a service called arena, arena-redis and so on.
@@ -53,58 +64,6 @@ class Ignored:
     why: str
     remedy: str
     mistake: bool = False
-
-
-class HostTable(BaseModel):
-    """One ``[[hosts]]`` table of ``arena.toml``: a model server at one address."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
-    url: str = Field(min_length=1, repr=False)
-    kind: str | None = None
-    api_path: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._~:@!$&'()*+,;=%-]+)*$")
-    api_key_env: str = Field(default="", pattern=r"^[A-Za-z_]?[A-Za-z0-9_]*$")
-    headers: dict[str, str] = Field(default_factory=dict, repr=False)
-    ca_file: UserPath | None = None
-    memory_gb: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    num_parallel: int | None = Field(default=None, ge=1)
-    max_loaded: int | None = Field(default=None, ge=1)
-    models: tuple[str, ...] = ()
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    fallback: bool = False
-    scale_to_zero: bool = False
-    warm_per_hour: int = Field(default=12, ge=0)
-    scaledown: Duration = Field(default=timedelta(minutes=5), gt=timedelta(0))
-    price_per_hour: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    budget_per_day: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-
-
-class ModelTable(BaseModel):
-    """One ``[[models]]`` table of ``arena.toml``: what differs for this model."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(min_length=1)
-    num_ctx: int | None = Field(default=None, ge=1)
-    think: Think | None = None
-    system: str | None = None
-    pin: bool = False
-    options: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _of_ollamas_types(self) -> ModelTable:
-        check_options(self.options)
-        return self
-
-
-class CategoryTable(BaseModel):
-    """One ``[[categories]]`` table of ``arena.toml``: a prompt in which one of the words stands is of this category."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
-    words: tuple[Annotated[str, Field(min_length=1, pattern=r"\S")], ...] = ()
 
 
 class Settings(BaseSettings):

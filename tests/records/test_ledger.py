@@ -10,8 +10,8 @@ import pytest
 from app.battle.battle import Side, Status, Verdict, Vote
 from app.database.database import Database
 from app.errors import Conflict, NotFound
-from app.records.conflicts import unsaved
 from app.records.ledger import Ledger
+from app.records.saving import unsaved
 from app.records.style import AnswerStyle
 from app.timing.stopwatch import Timing
 from tests.records.builders import NOON, OPENING, Clock, new_answer, new_battle, vote
