@@ -10,11 +10,12 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import known, wait_until
 from tests.whole.client import BATTLES, Watched, call, folded, open_battle, play, text_of, vote, watch, watching
-from tests.whole.harness import MODELS, OKAPI, House, running_house
+from tests.whole.harness import MODELS, OKAPI, House, Instance, running_house
 from tests.whole.older import get
 
 #: Slow enough to be interrupted in the middle: two seconds or more for an answer.
@@ -50,11 +51,11 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house: House)
         await wait_until(lambda: both_are_writing(watched), 15)
         patient = asyncio.create_task(get(driver, battle))
         await asyncio.sleep(0.2)
+        not_ready = asyncio.create_task(first_refusal(driver))  # asks all the while: draining takes a second only
         began = monotonic()
         driver.terminate()
+        assert (await not_ready).json()["code"] == "not_ready"
         await wait_until(lambda: driver.logged("draining"))
-        ready = await call("GET", f"{driver.url}/readyz")
-        assert (ready.status_code, ready.json()["code"]) == (503, "not_ready")
         assert (await call("GET", f"{other.url}/readyz")).status_code == 200
         await asyncio.wait({reader}, timeout=15)
         assert reader.done(), "its streams are closed"
@@ -73,6 +74,18 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house: House)
     assert folded(opened, watched.events) == end
     check_texts(house, opened, watched)
     assert driver.rest_of_stdout() == ""
+
+
+async def first_refusal(worker: Instance) -> httpx.Response:
+    """The first answer of ``/readyz`` that is a 503."""
+
+    async def refusal() -> httpx.Response | None:
+        reply = await call("GET", f"{worker.url}/readyz")
+        return None if reply.status_code == 200 else reply
+
+    reply = known(await wait_until(refusal))
+    assert reply.status_code == 503, reply.text
+    return reply
 
 
 async def test_a_second_signal_ends_the_streams_at_once(house: House) -> None:
