@@ -84,7 +84,7 @@ class ChatDouble:
         elif self.kind == "sglang":
             answers |= {"/ready": "", "/server_info": {"version": "0.5.23"}}
         elif self.kind == "lm-studio":
-            answers["/api/v0/models"] = {"data": [{"id": name, "state": "loaded"} for name in self.models]}
+            answers["/api/v0/models"] = {"data": [_of_lm_studio(name) for name in self.models]}
         elif self.kind == "llama-swap":
             running = [{"model": name, "state": "ready"} for name in sorted(self.loaded)]
             answers |= {"/health": "OK", "/running": {"running": running}, "/api/version": {"version": "v1"}}
@@ -204,6 +204,11 @@ class ChatDouble:
             "no reason": [role, *pieces, DONE],
         }
         return faults.get(self.fault, whole)
+
+
+def _of_lm_studio(name: str) -> dict[str, object]:
+    kind = "embeddings" if "embed" in name else "llm"
+    return {"id": name, "type": kind, "state": "not-loaded", "quantization": "Q4_K_M", "max_context_length": 8192}
 
 
 async def _reply(connection: Connection, status: str, body: object) -> None:

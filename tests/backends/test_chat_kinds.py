@@ -31,6 +31,7 @@ from app.backends.openai.residency import RouterBackend, SwapBackend
 from app.backends.retrying import retrying
 from app.backends.server import ModelServer
 from app.backends.timeouts import Timeouts
+from app.hosts.catalog import can_chat
 from tests.backends.chat_double import ChatDouble, chat_double
 
 OPTIONS = GenerationOptions()
@@ -174,3 +175,21 @@ async def test_a_vllm_that_sleeps_fails_at_once_instead_of_hanging() -> None:
         with pytest.raises(BackendUnavailable, match="put to sleep"):
             async with asyncio.timeout(30):
                 await said(server)
+
+
+async def test_lm_studios_own_list_tells_which_models_only_embed() -> None:
+    async with chat_double("lm-studio", models=("m", "text-embed")) as double:
+        chats, embeds = await ChatBackend(double.url, PROFILES["lm-studio"]).installed()
+    assert (chats.quantization, can_chat(chats), can_chat(embeds)) == ("Q4_K_M", True, False)
+
+
+async def test_no_more_is_asked_for_than_the_context_holds() -> None:
+    async with chat_double("vllm") as double:
+        server = ChatBackend(double.url, VLLM)
+        long = GenerationRequest("m", REQUEST.messages, GenerationOptions(num_predict=100_000))
+        async with aclosing(server.stream(long)) as chunks:
+            assert [chunk async for chunk in chunks]
+        await server.installed()
+        async with aclosing(server.stream(long)) as chunks:
+            assert [chunk async for chunk in chunks]
+    assert [body["max_tokens"] for body in double.bodies] == [100_000, 4096]

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.backends import llama_server
 from tests.helpers import wait_until
 from tests.redis.server import RedisServer
 from tests.whole.client import call, open_battle, play
 from tests.whole.harness import OKAPI, ZIRCON, ModelServer, serve
+
+TINY = "tiny-random"
 
 TOML = """
 [[hosts]]
@@ -28,6 +31,10 @@ kind = "openai"
 models = ["{model}"]
 api_key_env = "RENTED_KEY"
 num_parallel = 2
+
+[[hosts]]
+name = "lab"
+url = "{llama}/v1"
 
 [[models]]
 name = "{model}"
@@ -45,7 +52,9 @@ def mixed(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         redis = RedisServer()
         stack.callback(redis.close)
         toml = tmp_path / "arena.toml"
-        toml.write_text(TOML.format(ollama=ollama.url, openai=openai.url, model=OKAPI))
+        (tmp_path / "llama").mkdir()
+        llama = stack.enter_context(llama_server.single(tmp_path / "llama", TINY))
+        toml.write_text(TOML.format(ollama=ollama.url, openai=openai.url, llama=llama, model=OKAPI))
         settings = {"ARENA_CONFIG": str(toml), "ARENA_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": redis.url}
         instance = serve(tmp_path, settings | {"RENTED_KEY": "sk-secret", "ARENA_SEED": "7"})
         stack.callback(instance.close)
@@ -62,24 +71,28 @@ def stored(folder: Path, query: str) -> list[Any]:
         return database.execute(query).fetchall()
 
 
-async def test_both_kinds_of_server_play_one_battle_and_are_told_apart_in_the_records(mixed: tuple[str, Path]) -> None:
+async def test_servers_of_three_kinds_play_one_battle_and_are_told_apart_in_the_records(
+    mixed: tuple[str, Path],
+) -> None:
     url, folder = mixed
     await wait_until(lambda: driven(url), 60)
     hosts = {host["name"]: host for host in (await call("GET", f"{url}/api/arena/hosts")).json()["hosts"]}
-    assert [(hosts[name]["kind"], hosts[name]["num_parallel"]) for name in ("own", "rented")] == [
-        ("ollama", 1),
-        ("openai", 2),
-    ]
-    battle = (await open_battle(url, num_models=2))["battle_id"]
-    end = await play(url, battle, ["a"])
+    assert {name: (host["kind"], host["num_parallel"]) for name, host in hosts.items()} == {
+        "own": ("ollama", 1),
+        "rented": ("openai", 2),
+        "lab": ("llama-server", 2),  # a real one: nobody said its kind, and it tells its slots
+    }
+    battle = (await open_battle(url, num_models=3))["battle_id"]
+    end = await play(url, battle, ["a", "b"])
     assert end["status"] == "finished"
     lines = {line["model"]: line for line in end["reveal"]["ranking"]}
-    assert {model: line["host"] for model, line in lines.items()} == {ZIRCON: "own", OKAPI: "rented"}
+    assert {model: line["host"] for model, line in lines.items()} == {ZIRCON: "own", OKAPI: "rented", TINY: "lab"}
     timings = {model: line["timing"] for model, line in lines.items()}
-    assert [timings[model]["own_clock"] for model in (ZIRCON, OKAPI)] == [False, True]
+    # Ollama and llama-server time their answers themselves; of the other the arena's clock is what there is.
+    assert [timings[model]["own_clock"] for model in (ZIRCON, OKAPI, TINY)] == [False, True, False]
     assert all(timing["tokens"] > 0 and timing["decode_s"] > 0 and timing["ttft_s"] > 0 for timing in timings.values())
     who = dict(stored(folder, "select model, server from contestants"))
-    assert who == {ZIRCON: None, OKAPI: "openai"}
+    assert who == {ZIRCON: None, OKAPI: "openai", TINY: "llama-server"}
     ((options,),) = stored(folder, f"select options from answers where model = '{OKAPI}'")
     assert '"max_tokens"' in options
     assert '"top_p": 0.9' in options

@@ -67,6 +67,7 @@ class ChatBackend:
         self._warned: set[tuple[str, str]] = set()
         self._warming = Warming(clock) if profile.loads_on_request else None
         self._can_sleep = False
+        self._contexts: dict[str, int | None] = {}
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Chunk]:
         """Yield the answer as it is written; the last chunk has the ``finish_reason``.
@@ -84,7 +85,8 @@ class ChatBackend:
         )
         waits = self._warming is not None and await self._warming.enter(request.model)
         try:
-            async with aclosing(self._reader.stream(self._path, chat_body(request, self._profile), answer)) as chunks:
+            body = chat_body(request, self._profile, self._contexts.get(request.model))
+            async with aclosing(self._reader.stream(self._path, body, answer)) as chunks:
                 async for chunk in chunks:
                     waits = self._answers(request.model, waits=waits)
                     yield chunk
@@ -97,7 +99,10 @@ class ChatBackend:
 
     async def installed(self) -> tuple[InstalledModel, ...]:
         """The models that the server lists."""
-        return tuple(row.model for row in await self._calls.models())
+        models = tuple(row.model for row in await self._calls.models())
+        known = [model for model in models if model.context_length]
+        self._contexts = {name: model.context_length for model in known for name in (model.name, *model.aliases)}
+        return models
 
     async def version(self) -> str:
         """The server's version, empty when it has none; raises unless it lives, and is awake."""

@@ -27,8 +27,9 @@ class ChatCalls:
         self._limit = limit
 
     async def models(self) -> tuple[ListedModel, ...]:
-        """The models that the server lists."""
-        reply = await self.get(f"{self._api}/models")
+        """The models that the server lists, by its own list where that says more than the API's."""
+        own = await self.find(self._profile.listing) if self._profile.listing else None
+        reply = own if own is not None else await self.get(f"{self._api}/models")
         try:
             return listed_models(reply)
         except ValueError:

@@ -44,7 +44,8 @@ class Profile:
     """One sort of server.
 
     ``port`` is the usual one. ``health`` answers 200 while the server works and costs it nothing (empty: the list of
-    models does); ``version`` is a path with a ``version`` in its JSON. ``options`` are the options that are taken, with
+    models does); ``version`` is a path with a ``version`` in its JSON,
+    ``listing`` a list of models of its own. ``options`` are the options that are taken, with
     the server's names for Ollama's; ``sets_top_p`` where the model's own files would decide it otherwise.
     ``slots`` is how many answers of one model run at once where the server does not tell, ``max_loaded`` how many
     models it holds at once unless it is configured otherwise (None: as Ollama).
@@ -55,6 +56,7 @@ class Profile:
     health: str = ""
     version: str = ""
     metrics: str = ""
+    listing: str = ""
     options: Mapping[str, str] = field(default_factory=lambda: _same(_STANDARD))
     thinking: Thinking = ""
     max_tokens: str = "max_tokens"
@@ -112,7 +114,14 @@ LLAMA_SWAP = Profile(
     slots=1,
     drops_nameless_reasoning=True,
 )
-LM_STUDIO = Profile("lm-studio", 1234, options=_same(_LM_STUDIO), slots=1, loads_on_request=True)
+LM_STUDIO = Profile(
+    "lm-studio",
+    1234,
+    listing="/api/v0/models",  # it has what /v1/models lacks: which models only embed, and how they are quantised
+    options=_same(_LM_STUDIO),
+    slots=1,
+    loads_on_request=True,
+)
 
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile for profile in (OPENAI, VLLM, SGLANG, LLAMA_SERVER, LLAMA_ROUTER, LLAMA_SWAP, LM_STUDIO)

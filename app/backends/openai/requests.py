@@ -45,16 +45,20 @@ def sent_options(options: GenerationOptions, profile: Profile) -> SentOptions:
     return SentOptions(sent | (thinking or {}), tuple(left_out))
 
 
-def chat_body(request: GenerationRequest, profile: Profile) -> bytes:
-    """The body of ``POST /chat/completions``.
+def chat_body(request: GenerationRequest, profile: Profile, context_length: int | None = None) -> bytes:
+    """The body of ``POST /chat/completions``; no answer is asked to be longer than the model's context, if it is known.
 
-    ``stream_options`` only go with a stream: vLLM refuses them without one.
+    vLLM refuses to be asked for more, llama-server stops there anyway. ``stream_options`` only go with a stream: vLLM
+    refuses them without one.
     """
+    sent = sent_options(request.options, profile).sent
+    if context_length is not None:
+        sent[profile.max_tokens] = min(request.options.num_predict, context_length)
     body: dict[str, object] = {
         "model": request.model,
         "messages": [_turn(message) for message in request.messages],
         "stream": True,
-        **sent_options(request.options, profile).sent,
+        **sent,
     }
     if profile.usage:
         body["stream_options"] = {"include_usage": True}
