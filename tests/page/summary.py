@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pytest
+
 MEASURED = "measured"
 """The name of a test's property that holds a measurement in words (``record_property``)."""
 SHARE_S = 45
@@ -13,7 +15,8 @@ SHARE_S = 45
 
 def lines(stats: Mapping[str, Iterable[Any]]) -> list[str]:
     """The lines for a run's reports; none when no test of the page ran."""
-    reports = [one for kind in stats.values() for one in kind if getattr(one, "nodeid", "").startswith("tests/page/")]
+    told = [one for kind in stats.values() for one in kind if isinstance(one, pytest.TestReport)]
+    reports = [one for one in told if one.nodeid.startswith("tests/page/")]
     if not reports:
         return []
     properties = [
