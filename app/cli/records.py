@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Literal, TypeVar, cast
 
@@ -17,13 +17,14 @@ import typer
 from app.cli.folder import settings_for_new_records, settings_with_records
 from app.errors import ConfigurationError, InvalidInput
 from app.files import to_disk, written
-from app.settings.forms import parse_duration
+from app.settings.forms import parse_day, parse_duration
 from app.settings.settings import Settings
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
     from app.database.database import Database
+    from app.records.comparisons import Period
     from app.records.imports.importer import Imported, Taking
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ Form = Annotated[
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")]
 Redact = Annotated[bool, typer.Option("--redact", help="Replace prompts and system prompts by keyed hashes.")]
 Ties = Annotated[bool, typer.Option("--ties", help="In dpo: two opposite pairs for a tie, of half the strength.")]
+Since = Annotated[str, typer.Option(help="Only votes since a day (2026-08-31), or of so many days (30d).")]
+Until = Annotated[str, typer.Option(help="Only votes until the end of a day, named in the same words.")]
 Source = Annotated[
     str,
     typer.Option(help="Where these votes come from; lines without an id are counted within it. Else the file's path."),
@@ -70,7 +73,14 @@ def backup(
     _say(f"The backup is in {file}.")
 
 
-def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = False, ties: Ties = False) -> None:
+def export(
+    form: Form = "arena",
+    output: Output = _STANDARD,
+    redact: Redact = False,
+    ties: Ties = False,
+    since: Since = "",
+    until: Until = "",
+) -> None:
     """Write the votes that stand, a line each; docs/export.md documents the lines."""
     from app.records.export.formats import Format, as_it_is
     from app.records.export.stream import exported, redactor
@@ -78,16 +88,42 @@ def export(form: Form = "arena", output: Output = _STANDARD, redact: Redact = Fa
 
     settings = settings_with_records()
     shown = redactor(secret_of(settings)) if redact else as_it_is
+    period = _period(since, until)
 
     async def work(database: Database) -> None:
         with _written(output) as sink:
-            async with aclosing(exported(database, Format(form), redact=shown, with_ties=ties)) as pieces:
+            async with aclosing(
+                exported(database, Format(form), redact=shown, with_ties=ties, period=period)
+            ) as pieces:
                 async for piece in pieces:
                     sink.write(piece)
             if output != _STANDARD:
                 to_disk(sink)
 
     on_database(settings, work)
+
+
+def _period(since: str, until: str) -> Period:
+    """From the beginning of the one day to the end of the other, in UTC."""
+    from app.records.comparisons import Period
+
+    first, last = _day("--since", since), _day("--until", until)
+    if first is not None and last is not None and last < first:
+        raise InvalidInput(f"--until: {until!r} is before --since {since!r}; give the later day to --until")
+    try:
+        return Period(first, None if last is None else last + timedelta(days=1))
+    except OverflowError:
+        return Period(first)
+
+
+def _day(option: str, text: str) -> datetime | None:
+    """The beginning of a day; None without a text."""
+    if not text:
+        return None
+    try:
+        return datetime.combine(parse_day(text, datetime.now(UTC).date()), time(tzinfo=UTC))
+    except ValueError as error:
+        raise InvalidInput(f"{option} {error}; {text!r} is neither") from None
 
 
 def import_(

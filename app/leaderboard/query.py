@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Self, TypeVar
 
 import orjson
@@ -24,7 +23,6 @@ LONGEST_MODEL = 200
 """Characters of a model's name."""
 
 _Word = TypeVar("_Word", StyleFeature, Mark, Effect)
-_DAYS = re.compile(r"(\d{1,5})d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +162,10 @@ def _clustering(text: str) -> Clustering:
 
 
 def _day(text: str, today: date) -> date | None:
-    word = text.strip()
-    days = _DAYS.fullmatch(word)
     try:
-        return today - timedelta(days=int(days[1])) if days else date.fromisoformat(word) if word else None
-    except (ValueError, OverflowError):
-        given = f"{text[:LONGEST]!r} is neither"
-        raise InvalidInput(
-            f"since is a day such as 2026-08-31 or a number of days such as 30d; {given}", field="since"
-        ) from None
+        return parse_day(text, today) if text.strip() else None
+    except ValueError as error:
+        raise InvalidInput(f"since {error}; {text[:LONGEST]!r} is neither", field="since") from None
 
 
 def _words(text: str, field: str, kind: type[_Word]) -> tuple[_Word, ...]:

@@ -68,21 +68,40 @@ _AFTER = (
 )
 _ANSWERS = sa.select(answers).where(answers.c.battle_id.in_(sa.bindparam("battles", expanding=True)))
 
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Votes from ``since`` on and before ``until``; None is no limit."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of(self, statement: sa.Select[Any], moment: sa.ColumnElement[datetime]) -> sa.Select[Any]:
+        """The statement, of votes whose ``moment`` is in the period."""
+        if self.since is not None:
+            statement = statement.where(moment >= self.since)
+        return statement if self.until is None else statement.where(moment < self.until)
+
+
+ALWAYS = Period()
+
 _Answers = Mapping[tuple[str, int], AnswerRecord]
 
 
-async def comparisons(database: Database, chunk: int = CHUNK) -> AsyncGenerator[list[Comparison]]:
-    """Yield the verdicts that stand, in the order in which they were given, a list for each chunk.
+async def comparisons(
+    database: Database, chunk: int = CHUNK, period: Period = ALWAYS
+) -> AsyncGenerator[list[Comparison]]:
+    """Yield the verdicts of a period that stand, in the order in which they were given, a list for each chunk.
 
     Those that were imported without a battle come last, in the order in which they came.
 
     Raises:
         Unavailable: the database is unavailable.
     """
-    after = 0
+    after, statement = 0, period.of(_AFTER, votes.c.created_at)
 
     def work(connection: Connection) -> tuple[Sequence[Row], _Answers]:
-        rows = connection.execute(_AFTER, {"after": after, "chunk": chunk}).mappings().all()
+        rows = connection.execute(statement, {"after": after, "chunk": chunk}).mappings().all()
         return rows, _answers_of(connection, {row["id"] for row in rows}) if rows else {}
 
     while True:
@@ -92,7 +111,7 @@ async def comparisons(database: Database, chunk: int = CHUNK) -> AsyncGenerator[
         if len(rows) < chunk:
             break
         after = rows[-1]["vote_id"]
-    async with aclosing(imported_one_by_one(database, chunk)) as chunks:
+    async with aclosing(imported_one_by_one(database, chunk, period.since, period.until)) as chunks:
         async for imported in chunks:
             yield [_imported(vote) for vote in imported]
 

@@ -122,15 +122,19 @@ def _summed(apart: Apart, *, by_voter: bool) -> sa.Select[tuple[Any, ...]]:
     )
 
 
-async def imported_one_by_one(database: Database, chunk: int) -> AsyncGenerator[Sequence[ImportedVote]]:
-    """Yield the votes in the order in which they came, a chunk at a time.
+async def imported_one_by_one(
+    database: Database, chunk: int, since: datetime | None = None, until: datetime | None = None
+) -> AsyncGenerator[Sequence[ImportedVote]]:
+    """Yield the votes from ``since`` on and before ``until`` in the order in which they came, a chunk at a time.
 
     Raises:
         Unavailable: the database is unavailable.
     """
     after, names = 0, await _names(database)
+    statement = _EACH if since is None else _EACH.where(_V.voted_at >= since)
+    statement = statement if until is None else statement.where(_V.voted_at < until)
     while True:
-        rows = await database.read(_rows(after, chunk))
+        rows = await database.read(_rows(statement, after, chunk))
         if rows:
             yield [_vote(row, names) for row in rows]
         if len(rows) < chunk:
@@ -142,8 +146,8 @@ async def _names(database: Database) -> dict[int, str]:
     return await database.read(lambda c: {row.id: row.label for row in c.execute(_LABELS)})
 
 
-def _rows(after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
-    return lambda connection: connection.execute(_EACH, {"after": after, "chunk": chunk}).mappings().all()
+def _rows(statement: sa.Select[Any], after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
+    return lambda connection: connection.execute(statement, {"after": after, "chunk": chunk}).mappings().all()
 
 
 def _sums(

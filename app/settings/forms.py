@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +25,7 @@ LEVELS = ("low", "medium", "high", "max")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DAYS = re.compile(r"(\d{1,5})d")
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 # What Kubernetes (and Docker's old links) set as X_PORT for a service that is called x.
 _SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S*")
@@ -67,6 +68,20 @@ def parse_duration(value: object) -> object:
         return timedelta(seconds=sign * seconds)
     except (ValueError, OverflowError):
         raise ValueError("is no duration: write seconds (0.5) or a form like 72h, 1h30m, 500ms") from None
+
+
+def parse_day(text: str, today: date) -> date:
+    """``2026-08-31``, or ``30d`` for the day that was 30 days before ``today``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    word = text.strip()
+    days = _DAYS.fullmatch(word)
+    try:
+        return today - timedelta(days=int(days[1])) if days else date.fromisoformat(word)
+    except (ValueError, OverflowError):
+        raise ValueError("is a day such as 2026-08-31 or a number of days such as 30d") from None
 
 
 def parse_keep_alive(value: object) -> object:

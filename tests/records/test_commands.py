@@ -142,6 +142,34 @@ def test_an_import_tells_what_it_refused_and_left_out(arena: Arena, tmp_path: Pa
     assert arena("import", "votes.jsonl", "--both-bad", "tie").stdout.startswith(b"1 vote was added, 1 was known")
 
 
+def test_an_export_is_of_the_days_that_are_asked_for(arena: Arena, tmp_path: Path) -> None:
+    arena("migrate")
+    lines = [
+        {
+            "model_a": "x",
+            "model_b": "y",
+            "winner": "tie",
+            "question_id": f"{day:020}",
+            "voted_at": f"2026-03-{day}T23:59:59Z",
+        }
+        for day in (10, 11, 12)
+    ]
+    arena("import", "-", given=b"\n".join(json.dumps(line).encode() for line in lines))
+
+    def days(*words: str) -> list[str]:
+        return [json.loads(line)["voted_at"][8:10] for line in arena("export", *words).stdout.splitlines()]
+
+    assert days() == ["10", "11", "12"]
+    assert days("--since", "2026-03-11") == ["11", "12"]
+    assert days("--until", "2026-03-11") == ["10", "11"]
+    assert days("--since", "2026-03-11", "--until", "2026-03-11") == ["11"]
+    assert days("--since", "0d") == []
+    refused = arena("export", "--since", "yesterday")
+    assert refused.returncode == 2
+    assert b"--since is a day such as 2026-08-31 or a number of days such as 30d; 'yesterday'" in refused.stderr
+    assert b"is before --since" in arena("export", "--since", "2026-03-11", "--until", "2026-03-10").stderr
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-32"])
 def test_a_file_is_read_in_the_encoding_that_its_byte_order_mark_tells(
     arena: Arena, tmp_path: Path, encoding: str

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import tracemalloc
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ from app.battle.feedback import Feedback, Reason
 from app.database.database import Database
 from app.leaks.policy import Policy, is_leaked, mark_of
 from app.leaks.scanner import Leak
+from app.records.comparisons import Period
 from app.records.export.formats import CSV_COLUMNS, Format
 from app.records.export.stream import exported, redactor
+from app.records.imports.importer import import_lines
 from app.records.ledger import Ledger
+from app.records.tables import votes
 from tests.records.builders import ASKED, judged_battle, new_answer
 
 SECRET = "my sister's name is Ada"
@@ -174,6 +178,28 @@ async def test_no_export_has_a_session_or_a_key(ledger: Ledger, database: Databa
     await judged_battle(ledger, session_id="session-4711", idempotency_key="key-0815", request_hash="hash-42")
     text = await whole(database, form)
     assert not [word for word in ("4711", "0815", "hash-42") if word in text]
+
+
+@pytest.mark.parametrize("form", Format)
+async def test_only_the_votes_of_a_period_are_in_when_one_is_asked_for(
+    ledger: Ledger, database: Database, form: Format
+) -> None:
+    for day in (1, 2, 3):
+        await judged_battle(ledger, f"b{day}", message=f"on day {day}")
+        told = {"day": datetime(2026, 3, day, 23, 59, 59, tzinfo=UTC), "battle": f"b{day}"}
+        when = sa.update(votes).where(votes.c.battle_id == told["battle"]).values(created_at=told["day"])
+        await database.transaction(lambda c, when=when: c.execute(when) and None)
+    narrow = [{"model_a": "x", "model_b": "y", "winner": "model_a", "tstamp": told["day"].timestamp() - 86_400}]
+    await import_lines(database, [json.dumps(line).encode() for line in narrow])
+
+    second = Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC))
+    found = await whole(database, form, period=second, chunk=1)
+
+    assert [f"on day {day}" in found for day in (1, 2, 3)] == [False, True, False]
+    if form is Format.ARENA:
+        assert len(found.splitlines()) == 2
+    later = await whole(database, form, period=Period(since=datetime(2026, 3, 3, tzinfo=UTC)))
+    assert [f"on day {day}" in later for day in (1, 2, 3)] == [False, False, True]
 
 
 async def test_csv_survives_quotes_commas_and_line_breaks(ledger: Ledger, database: Database) -> None:

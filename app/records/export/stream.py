@@ -7,21 +7,27 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from app.database.database import Database
-from app.records.comparisons import CHUNK, comparisons
+from app.records.comparisons import ALWAYS, CHUNK, Period, comparisons
 from app.records.export.formats import Format, Redact, as_it_is, header, lines
 
 
 async def exported(
-    database: Database, form: Format, *, redact: Redact = as_it_is, with_ties: bool = False, chunk: int = CHUNK
+    database: Database,
+    form: Format,
+    *,
+    redact: Redact = as_it_is,
+    with_ties: bool = False,
+    chunk: int = CHUNK,
+    period: Period = ALWAYS,
 ) -> AsyncGenerator[bytes]:
-    """Yield the votes that stand in a format, some lines at a time.
+    """Yield the votes of a period that stand in a format, some lines at a time.
 
     Raises:
         Unavailable: the database is unavailable; what was yielded is whole lines.
     """
     if begin := header(form):
         yield begin
-    async with aclosing(comparisons(database, chunk)) as chunks:
+    async with aclosing(comparisons(database, chunk, period)) as chunks:
         async for votes in chunks:
             if told := lines(form, votes, redact=redact, with_ties=with_ties):
                 yield told
