@@ -15,6 +15,7 @@ from app.ranking.effects import ALL_EFFECTS, Effect
 from app.ranking.likelihoods import Ties
 from app.ranking.style import ALL_FEATURES, StyleFeature
 from app.ranking.votes import Mark, Selection
+from app.settings.forms import parse_day
 
 LONGEST = 64
 """Characters of a category's or language's name."""

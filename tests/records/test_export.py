@@ -7,11 +7,13 @@ import io
 import json
 import tracemalloc
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from app.battle.battle import Verdict
 from app.battle.feedback import Feedback, Reason
@@ -180,17 +182,21 @@ async def test_no_export_has_a_session_or_a_key(ledger: Ledger, database: Databa
     assert not [word for word in ("4711", "0815", "hash-42") if word in text]
 
 
+def _vote_on(day: int, connection: Connection) -> None:
+    when = datetime(2026, 3, day, 23, 59, 59, tzinfo=UTC)
+    connection.execute(sa.update(votes).where(votes.c.battle_id == f"b{day}").values(created_at=when))
+
+
 @pytest.mark.parametrize("form", Format)
 async def test_only_the_votes_of_a_period_are_in_when_one_is_asked_for(
     ledger: Ledger, database: Database, form: Format
 ) -> None:
     for day in (1, 2, 3):
         await judged_battle(ledger, f"b{day}", message=f"on day {day}")
-        told = {"day": datetime(2026, 3, day, 23, 59, 59, tzinfo=UTC), "battle": f"b{day}"}
-        when = sa.update(votes).where(votes.c.battle_id == told["battle"]).values(created_at=told["day"])
-        await database.transaction(lambda c, when=when: c.execute(when) and None)
-    narrow = [{"model_a": "x", "model_b": "y", "winner": "model_a", "tstamp": told["day"].timestamp() - 86_400}]
-    await import_lines(database, [json.dumps(line).encode() for line in narrow])
+        await database.transaction(partial(_vote_on, day))
+    when = datetime(2026, 3, 2, 23, tzinfo=UTC).timestamp()
+    narrow = {"model_a": "x", "model_b": "y", "winner": "model_a", "tstamp": when}
+    await import_lines(database, [json.dumps(narrow).encode()])
 
     second = Period(datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 3, tzinfo=UTC))
     found = await whole(database, form, period=second, chunk=1)
