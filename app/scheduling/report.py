@@ -39,6 +39,7 @@ EventKind = Literal[
     "context_shrunk",
     "memory_misread",
     "slow",
+    "answer_refused",
     "load_failed",
     "load_hung",
     "host_down",

@@ -596,6 +596,12 @@ async def loads_fail(deployment: Deployment) -> None:
     await deployment.report(("load_failed", FIRST), ("load_failed", FIRST))
 
 
+@case("requests_refused", "warning", "refuses the requests for llama3.1:8b", "told so", "ARENA_THINK")
+async def answers_are_refused_as_they_are_asked(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.report(("answer_refused", FIRST))
+
+
 @case("requests_refused", "warning", "refuses the requests for llama3.1:8b", "does not support thinking", "curl")
 async def loads_are_refused_as_they_are_asked(deployment: Deployment) -> None:
     deployment.loaded = TRIO[1:]

@@ -17,6 +17,7 @@ from app.backends.base import (
     GenerationRequest,
     LoadedModel,
     OutOfCapacity,
+    PromptTooLong,
     ServerTiming,
     Stalled,
 )
@@ -24,7 +25,7 @@ from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.metrics.counters import Counters
 from app.scheduling.job import Job, Priority
-from tests.helpers import wait_until
+from tests.helpers import known, wait_until
 from tests.scheduling.conftest import SHORT_INTERVALS, SharedHost, job
 
 LONG = Script.of("so", timedelta(seconds=30), "on")
@@ -498,6 +499,24 @@ async def test_one_line_is_logged_for_a_finished_answer_and_never_a_text(shared:
         "model_loading",
         "model_loaded",
     ]
+
+
+async def test_an_answer_that_the_server_refuses_is_an_event_in_its_words_and_nothing_for_the_voter(
+    shared: SharedHost,
+) -> None:
+    jobs = [job(1), job(2), job(3)]
+    refusals = [Script.of(BadRequest('"m" does not support thinking'))] * 2 + [Script.of(PromptTooLong("too long"))]
+    counters = Counters()
+    shared.open(ScriptedBackend({"a": refusals}, resident=["a"]), counters=counters)
+    for one in jobs:
+        await shared.put(one)
+        await wait_until(shared.ended(one))
+    events = [series for series in counters.counted if series[0] == "arena_host_events_total"]
+    assert [series[2] for series in events] == ["answer_refused"]
+    assert counters.counted[events[0]] == 1, (
+        "the same refusal again says nothing new, and a long prompt is its author's"
+    )
+    assert all(known(shared.sink.answer(one).finish).error == "unavailable" for one in jobs[:2])
 
 
 async def test_only_an_answer_that_failed_is_counted_with_a_cause(shared: SharedHost) -> None:

@@ -70,7 +70,8 @@ def _loads(host: ObservedHost, report: HostReport, seen: Observation) -> Iterato
     elif (for_s := _hangs_for_s(host, report, seen)) is not None:
         yield texts.loads_hang(host, texts.load_under_way(report.loading, for_s))
     failed = [event for event in events if event.kind == "load_failed"]
-    refused = [event for event in failed if event.detail.startswith(REFUSED)]
+    refused = [event for event in events if event.kind == "answer_refused"]
+    refused += [event for event in failed if event.detail.startswith(REFUSED)]
     if refused:
         yield texts.requests_refused(host, models_of(refused), refused[-1].detail)
         failed = [event for event in failed if event not in refused]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from app.backends.base import BackendError, BadRequest, PromptTooLong
 from app.scheduling.driver.attempt import AttemptRunner
 from app.scheduling.driver.state import DriverState
 from app.scheduling.ports import Finish
@@ -48,11 +49,17 @@ class RunningAnswers:
         finish = runner.finish
         if runner.error is not None:
             self._state.breaker.failed_answer(runner.error)
+            self._note_refusal(runner.model, runner.error)
         elif finish is not None and finish.reason != "error":
             self._state.breaker.answered()
             self._learn_times(runner, finish)
         unplanned_load = finish is not None and bool(finish.timing.cold) and not runner.load_s
         return runner.error is not None or unplanned_load
+
+    def _note_refusal(self, model: str, error: BackendError) -> None:
+        """What a server refuses as it is asked is for operators; a prompt that is too long is its author's affair."""
+        if isinstance(error, BadRequest) and not isinstance(error, PromptTooLong):
+            self._state.events.refused(model, f"{error.code}: {error}"[:300])
 
     def _learn_times(self, runner: AttemptRunner, finish: Finish) -> None:
         timing, history = finish.timing, self._state.history

@@ -17,6 +17,9 @@ KEPT = 20
 """How many of a host's newest events, and of its newest unloads, its report has."""
 
 
+AGAIN_S = 60.0
+"""A question that is asked again and refused again must not push all other events out."""
+
 Event = TypeVar("Event")
 
 
@@ -47,6 +50,13 @@ class HostEvents:
         log = self._log.info if kind == "host_up" else self._log.warning
         log(kind, model=model or None, detail=detail or None)
         self._counters.happened(self._host, kind)
+
+    def refused(self, model: str, detail: str) -> None:
+        """The server refused an answer as it was asked; the same refusal again within ``AGAIN_S`` is the same event."""
+        same = (one for one in self._events if (one.kind, one.model, one.detail) == ("answer_refused", model, detail))
+        if any(self._now() - one.at < AGAIN_S for one in same):
+            return
+        self.record("answer_refused", model, detail)
 
     def unloaded(self, unload: Unload) -> None:
         """The driver took a model out of memory itself; the loader has logged it."""
