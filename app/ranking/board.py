@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import orjson
-
 from app.ranking.clusters import Clustering
 from app.ranking.consistency import OrderWarning
 from app.ranking.effects import Effect
@@ -186,7 +184,3 @@ class Leaderboard:
     positions: tuple[EntryPosition, ...]
     head_to_head: tuple[PairRecord, ...]
     warnings: tuple[OrderWarning, ...]
-
-    def to_bytes(self) -> bytes:
-        """JSON with sorted keys: the same bytes for the same votes."""
-        return orjson.dumps(self, option=orjson.OPT_SORT_KEYS)

@@ -1,4 +1,4 @@
-"""The votes that stand, read one chunk after the other, so that a million of them need no more memory than a few.
+"""A vote that stands, as a ranking needs it, and the query for a chunk of such votes.
 
 A chunk is one short query that goes on behind the last vote's id: no cursor is held open, so neither a statement's time
 limit nor a slow reader matters, and a vote that is cast meanwhile comes at the end.
@@ -6,23 +6,17 @@ limit nor a slow reader matters, and a vote that is cast meanwhile comes at the 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from app.battle.battle import Pair, Side, Verdict
-from app.database.database import Database
 from app.leaks.policy import is_void
 from app.records.rows import Row, style_value
 from app.records.style import AnswerStyle
 from app.records.tables import STYLES, answers, battles, votes
-
-CHUNK = 2000
-"""Votes in a chunk: half a megabyte or so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +67,6 @@ class JudgedVote:
         return self.leaked_a or self.leaked_b
 
 
-@dataclass(frozen=True, slots=True)
-class VoteMark:
-    """How far the books are: it differs exactly when votes were cast, taken back or imported since."""
-
-    newest: int
-    retracted_at: datetime | None
-
-
 _A, _B = answers.alias("a"), answers.alias("b")
 _OF_SIDE = ((_A, Side.A), (_B, Side.B))
 
@@ -107,36 +93,6 @@ STANDING = (
     .limit(sa.bindparam("chunk"))
 )
 """A chunk of the votes that stand, from the one behind ``after``."""
-
-_MARK = sa.select(
-    sa.func.coalesce(sa.select(sa.func.max(votes.c.id)).scalar_subquery(), 0),
-    sa.select(sa.func.max(votes.c.retracted_at)).where(votes.c.retracted_at.is_not(None)).scalar_subquery(),
-)
-
-
-async def judged_votes(database: Database, after: int = 0, chunk: int = CHUNK) -> AsyncGenerator[JudgedVote]:
-    """Yield the votes that stand and whose id is above ``after``, in the order of their ids.
-
-    Raises:
-        Unavailable: the database is unavailable; what comes after the last vote can be asked for later.
-    """
-    while True:
-        rows = await database.read(_reading(after, chunk))
-        for row in rows:
-            yield judged_vote(row)
-        if len(rows) < chunk:
-            return
-        after = rows[-1]["id"]
-
-
-async def vote_mark(database: Database) -> VoteMark:
-    """How far the books are; two index look-ups."""
-    newest, retracted_at = await database.read(lambda c: c.execute(_MARK).one())
-    return VoteMark(newest, retracted_at)
-
-
-def _reading(after: int, chunk: int) -> Callable[[Connection], Sequence[Row]]:
-    return lambda connection: connection.execute(STANDING, {"after": after, "chunk": chunk}).mappings().all()
 
 
 def judged_vote(row: Row) -> JudgedVote:

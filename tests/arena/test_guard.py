@@ -25,12 +25,12 @@ from app.database.database import Database, migrate
 from app.leaks.policy import Policy, is_leaked, is_void, mark_of
 from app.leaks.scanner import Leak
 from app.records.ledger import Ledger
-from app.records.votes import judged_votes
 from app.scheduling.job import Job
 from app.scheduling.ports import Finish
 from app.timing.stopwatch import Timing
 from tests.arena.arena_on_redis import ArenaOnRedis
 from tests.helpers import known, wait_until
+from tests.records.reading import judged_votes
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 

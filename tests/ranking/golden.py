@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import orjson
 
 from app.battle.battle import Verdict
-from app.ranking.board import BoardRow
+from app.ranking.board import BoardRow, Leaderboard
 from app.ranking.bradley_terry import Cells
 from app.ranking.likelihoods import Floats
 from app.ranking.votes import JudgedPair
@@ -34,6 +35,11 @@ def golden(name: str) -> Golden:
         for row in csv.DictReader(file):
             scores.setdefault(row["algorithm"], {})[row["item"]] = float(row["score"])
     return Golden(rows, scores)
+
+
+def to_bytes(board: Leaderboard) -> bytes:
+    """A board as JSON with sorted keys, to be compared byte by byte."""
+    return orjson.dumps(board, option=orjson.OPT_SORT_KEYS)
 
 
 def width_of(row: BoardRow) -> float:

@@ -18,7 +18,7 @@ from app.ranking.likelihoods import Ties
 from app.ranking.standing import Provisional
 from app.ranking.votes import JudgedPair
 from tests.helpers import known
-from tests.ranking.golden import cells, votes, width_of
+from tests.ranking.golden import cells, to_bytes, votes, width_of
 
 ANY_NUMBER = Rules(minimum_votes=1)
 
@@ -152,4 +152,4 @@ def test_whatever_the_votes_no_rating_is_infinite_and_no_interval_empty(
         assert (row.bounds is Bounds.UNKNOWN) == (row.reasons == (Provisional.NO_VOTES,))
         assert row.rating_lower is None or row.rating_lower + 1 < row.elo_rating
         assert row.rating_upper is None or row.elo_rating < row.rating_upper - 1
-    assert snapshot.to_bytes()
+    assert to_bytes(snapshot)

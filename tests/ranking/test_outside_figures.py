@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from app.battle.battle import Verdict
 from app.ranking.board import Gauge, Rules
 from app.ranking.bradley_terry import ELO, Fit, fit, pair_cells
-from app.ranking.elo import online_elo
 from app.ranking.leaderboard import build_leaderboard
 from app.ranking.likelihoods import LIKELIHOODS, Slopes, Ties, shares
 from app.ranking.votes import JudgedPair, aggregated, tabulate, vote_cells
@@ -42,12 +41,6 @@ def test_davidson_agrees_with_newmans_golden_scores(name: str) -> None:
     models, found = theta_of(data.rows, Ties.DAVIDSON)
     expected = centred_logs(data.scores["newman"][model] for model in models)
     assert np.abs(found.theta - expected).max() * ELO < 1e-9
-
-
-@pytest.mark.parametrize("name", SETS)
-def test_online_elo_agrees_with_the_golden_files(name: str) -> None:
-    data = golden(name)
-    assert online_elo(data.rows) == pytest.approx(data.scores["elo"], abs=1e-9)
 
 
 def test_the_board_shows_the_published_ratings_and_intervals_of_the_crowd_votes() -> None:
@@ -85,14 +78,6 @@ def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(
     left, right, verdict = zip(*drawn, strict=True)
     oracle = evalica.bradley_terry(left, right, [_WINNERS[v] for v in verdict], tolerance=1e-13, limit=100_000)
     assert found.theta == pytest.approx(centred_logs(oracle.scores[model] for model in models), abs=1e-6)
-
-
-@given(some_votes)
-@settings(max_examples=30)
-def test_online_elo_agrees_with_evalica_on_any_votes(drawn: list[tuple[str, str, Verdict]]) -> None:
-    left, right, verdict = zip(*drawn, strict=True)
-    oracle = evalica.elo(left, right, [_WINNERS[v] for v in verdict], initial=1000, k=4)
-    assert online_elo(JudgedPair(*vote) for vote in drawn) == pytest.approx(oracle.scores.to_dict(), abs=1e-9)
 
 
 gaps = st.floats(-6, 6)

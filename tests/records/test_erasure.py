@@ -20,9 +20,9 @@ from app.records.comparisons import comparisons
 from app.records.erasure import Forgotten, Retention, forget_older, forget_session
 from app.records.imports.importer import Imported, import_lines
 from app.records.ledger import Ledger
-from app.records.votes import judged_votes
 from tests.helpers import wait_until
 from tests.records.builders import judged_battle, new_answer, new_battle
+from tests.records.reading import judged_votes
 
 WORDS = ("sister", "says so", "session-1", "Be brief", "key-1", "hash-1")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

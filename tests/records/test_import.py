@@ -22,8 +22,8 @@ from app.records.export.stream import exported
 from app.records.imports.importer import BothBad, Imported, Taking, import_lines
 from app.records.ledger import Ledger
 from app.records.values import BattleCounts
-from app.records.votes import judged_votes
 from tests.records.builders import judged_battle, new_answer
+from tests.records.reading import judged_votes
 
 FOREIGN: list[dict[str, Any]] = [
     {"model_a": "x", "model_b": "y", "winner": "model_a", "judge": "arena_user_1", "tstamp": 1.5},

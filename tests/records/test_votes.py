@@ -8,8 +8,9 @@ from app.battle.battle import Pair, Side, Status, Verdict
 from app.database.database import Database
 from app.records.identity import ModelIdentity, Provenance
 from app.records.ledger import Ledger
-from app.records.votes import JudgedVote, judged_votes, vote_mark
+from app.records.votes import JudgedVote
 from tests.records.builders import new_answer, new_battle, vote
+from tests.records.reading import judged_votes
 
 X = Provenance(ModelIdentity("x", "sha256:1"))
 TAKE_BACK = sa.text("UPDATE votes SET retracted_at = '2026-03-01 12:00:00' WHERE battle_id = 'b1'")
@@ -65,15 +66,3 @@ async def test_a_vote_without_stored_answers_is_named_by_its_battle(ledger: Ledg
     [read] = await all_votes(database)
 
     assert (read.model_a, read.model_b, read.fallback, read.leaked) == ("z", "y", False, False)
-
-
-async def test_the_mark_moves_with_every_vote_that_is_cast_or_taken_back(ledger: Ledger, database: Database) -> None:
-    await ledger.open_battle(new_battle())
-    marks = [await vote_mark(database)]
-    await vote(ledger)
-    marks.append(await vote_mark(database))
-    await database.transaction(lambda c: c.execute(TAKE_BACK) and None)
-    marks.append(await vote_mark(database))
-
-    assert len(set(marks)) == 3
-    assert await vote_mark(database) == marks[-1]
