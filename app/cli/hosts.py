@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import typer
 from sqlalchemy import Connection
 
-from app.hosts.host import Host, hosts_from
+from app.hosts.host import Host
 from app.scheduling.spending import HostSpending, Spent
 from app.settings.settings import Settings, load_settings
 
@@ -49,9 +49,9 @@ def hosts(as_json: AsJson = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("host", "kind", title="Today (UTC)", title_justify="left")
-    for heading in ("awake", "idle", "requests", "wakes", "answers", "users", "cost", "per answer"):
-        table.add_column(heading, justify="right")
+    table = Table("host", title="Today (UTC)", title_justify="left", padding=(0, 0, 0, 1), collapse_padding=True)
+    for heading in ("awake", "idle", "asked", "woken", "answers", "users", "cost", "each"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     Console().print(table)
@@ -63,7 +63,7 @@ def _cells(row: HostToday) -> Sequence[str]:
     cost = "" if row.cost is None else f"{row.cost:.2f}{of_budget}"
     each = "" if row.cost_per_answer is None else f"{row.cost_per_answer:.4f}"
     counts = (row.requests, row.wakes, row.answers, row.users)
-    return (row.host, row.kind, f"{row.awake_minutes:.0f} min", idle, *map(str, counts), cost, each)
+    return (f"{row.host} ({row.kind})", f"{row.awake_minutes:.0f} min", idle, *map(str, counts), cost, each)
 
 
 async def today(settings: Settings) -> list[HostToday]:
@@ -77,12 +77,14 @@ async def today(settings: Settings) -> list[HostToday]:
     from app.database.database import Database
     from app.doctor.probing.observation import ObservedRedis
     from app.doctor.probing.observe import redis_of
+    from app.process.found_kinds import hosts_with_kinds
 
-    configured = hosts_from(settings)
     async with redis_of(settings) as redis:
         if isinstance(redis, ObservedRedis):  # the arena does not run, and keeps its Redis to itself
+            configured = await hosts_with_kinds(settings)
             spent = {host.name: Spent() for host in configured}
         else:
+            configured = await hosts_with_kinds(settings, redis)
             spent = {host.name: await HostSpending(redis, host.name).today() for host in configured}
     database = Database(database_url(settings))
     try:

@@ -79,5 +79,5 @@ class BattlesWiring:
         kind = next((known.kind for known in self._to.hosts if known.name == host), DEFAULT_KIND)
         options = KINDS[kind].sent(options_for(self._to.settings, model))
         system = system_for(self._to.settings, model, document.system)
-        identity = ModelIdentity(model, found.digest, found.quantization, options, "" if kind == DEFAULT_KIND else kind)
+        identity = ModelIdentity(model, found.digest, found.quantization, options, KINDS[kind].server)
         return Provenance(identity, system or None)

@@ -19,7 +19,7 @@ from app.errors import Unavailable
 from app.hosts.host import Host
 from app.hosts.kinds import KINDS
 from app.logs.repeats import Losses
-from app.process.found_kinds import hosts_with_kinds
+from app.process.found_kinds import hosts_with_kinds, log_found
 from app.redis.client import check_redis, commands_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
 from app.settings.settings import Settings
@@ -46,7 +46,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connections]:
     async with AsyncExitStack() as stack:
         redis, subscriber = await _redis(settings, stack)
         database = await _database(settings, stack)
-        hosts = await hosts_with_kinds(settings, redis)
+        hosts = await hosts_with_kinds(settings, redis, log_found)
         clock = DatabaseClock(database)
         with suppress(Unavailable):  # it is asked again until it answers
             await clock.sync()

@@ -13,7 +13,7 @@ it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -28,39 +28,58 @@ from app.hosts.host import Host, hosts_from
 from app.hosts.kinds import DEFAULT_KIND, KINDS
 from app.settings.settings import Settings
 
+REFINED: Mapping[str | None, Collection[str]] = {None: KINDS, "llama-server": ("llama-router",)}
+"""What may be found for a kind as it is written: any where there is none, and a mode that is driven otherwise."""
+
 KEEP = timedelta(days=30)
 LIMIT = timedelta(seconds=1.5)
 
 log = structlog.get_logger(__name__)
 
 
-async def hosts_with_kinds(settings: Settings, redis: Redis | None = None) -> tuple[Host, ...]:
+async def hosts_with_kinds(
+    settings: Settings, redis: Redis | None = None, found: Callable[[str, str], None] = lambda _host, _kind: None
+) -> tuple[Host, ...]:
     """The hosts; those without a ``kind`` are asked, all at once, and remembered in ``redis``.
+
+    ``found`` is called with each host that turns out to be no Ollama, and its kind.
 
     Raises:
         ConfigurationError: as ``hosts_from``; also when a kind that was found needs what its table does not say.
     """
     hosts = hosts_from(settings)
-    silent = [row.name for row in settings.hosts if row.kind is None and not row.scale_to_zero]
-    unsaid = [host for host in hosts if host.name in silent]
+    said = {row.name: row.kind for row in settings.hosts if not row.scale_to_zero and row.kind in REFINED}
+    unsaid = [host for host in hosts if host.name in said]
     if not unsaid:
         return hosts
-    kinds = await asyncio.gather(*(_kind(host, redis) for host in unsaid))
-    return _told(settings, {host.name: kind for host, kind in zip(unsaid, kinds, strict=True) if kind})
+    answered = await asyncio.gather(*(_kind(host, redis) for host in unsaid))
+    kinds = {
+        host.name: kind
+        for host, kind in zip(unsaid, answered, strict=True)
+        if kind and kind in REFINED.get(said[host.name], KINDS)
+    }
+    for name, kind in kinds.items():
+        if kind != DEFAULT_KIND:
+            found(name, kind)
+    return _told(settings, kinds)
+
+
+def log_found(host: str, kind: str) -> None:
+    """Log what was found."""
+    log.info("kind_found", host=host, kind=kind)
 
 
 def _told(settings: Settings, kinds: Mapping[str, str]) -> tuple[Host, ...]:
     rows = tuple(row.model_copy(update={"kind": kinds.get(row.name, row.kind)}) for row in settings.hosts)
     made: Sequence[Host] = hosts_from(settings.model_copy(update={"hosts": rows}))
-    return tuple(replace(host, kind_was_found=host.name in kinds) for host in made)
+    unsaid = [row.name for row in settings.hosts if row.kind is None]
+    return tuple(replace(host, kind_was_found=host.name in kinds and host.name in unsaid) for host in made)
 
 
 async def _kind(host: Host, redis: Redis | None) -> str:
     """The kind that answers, or did; empty when nobody knows."""
     found = await detected(ModelServer(host.place.access, connect=LIMIT), host.api or "/v1", LIMIT)
     if found:
-        if found != DEFAULT_KIND:
-            log.info("kind_found", host=host.name, kind=found)
         await _remember(host.name, found, redis)
         return found
     return await _remembered(host.name, redis)

@@ -181,3 +181,23 @@ def test_the_configuration_is_shown_without_what_headers_hold(monkeypatch: pytes
     assert "X-Key" in shown
     assert "VLLM_KEY" in shown
     assert "secret" not in shown
+
+
+def test_an_ollama_whose_kind_nobody_said_is_as_it_should_be() -> None:
+    seen = replace(answering(), reach="ollama")
+    seen = replace(seen, host=replace(seen.host, kind="ollama", kind_was_found=True), found_kind="")
+    assert "host_kind_found" not in {finding.code for finding in found(seen)}
+
+
+async def test_a_llama_server_that_is_a_router_is_driven_as_one() -> None:
+    async with chat_double("llama-router") as router, chat_double("llama-server") as single:
+        rows = (
+            HostTable(name="many", url=router.url, kind="llama-server"),
+            HostTable(name="one", url=single.url, kind="llama-server"),
+        )
+        told: list[tuple[str, str]] = []
+        hosts = await hosts_with_kinds(
+            settings_with(**{"[[hosts]]": rows}), found=lambda host, kind: told.append((host, kind))
+        )
+    assert [(host.kind, host.kind_was_found) for host in hosts] == [("llama-router", False), ("llama-server", False)]
+    assert told == [("many", "llama-router")]

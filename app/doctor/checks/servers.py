@@ -13,7 +13,7 @@ from app.hosts.kinds import KINDS
 def on_servers(seen: Observation) -> Iterator[Finding]:
     """What is known of a host's kind, and what its server does not take."""
     for host in seen.hosts:
-        if host.host.kind_was_found and host.answers:
+        if host.host.kind_was_found and host.reach == "chat":
             yield texts.host_kind_found(host)
         elif host.reach == "chat" and host.found_kind not in ("", "openai", host.host.kind):
             yield texts.host_other_kind(host, "warning")
