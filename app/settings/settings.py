@@ -38,6 +38,7 @@ from app.settings.forms import (
     empty_is_none,
     is_service_link,
 )
+from app.settings.secret_files import file_settings, secrets_from_files
 from app.settings.tables import CategoryTable, HostTable, ModelTable
 
 __all__ = [
@@ -229,7 +230,9 @@ def variable(name: str) -> str | None:
 
 
 def source_of(name: str) -> str:
-    """Where the value of the setting ``name`` (in capitals) comes from: ``environment``, ``.env`` or ``default``."""
+    """Where the value of the setting ``name`` (in capitals) comes from: environment, .env, file or default."""
+    if f"{name}_FILE" in file_settings() and _given().get(f"{name}_FILE", "").strip():
+        return "file"
     if name in (known.upper() for known in os.environ):
         return "environment"
     return ".env" if name in (known.upper() for known in _written()) else "default"
@@ -247,7 +250,7 @@ def _ignored(given: Mapping[str, str]) -> Iterator[Ignored]:
         if name in ("OLLAMA_PORT", "REDIS_PORT") and is_service_link(value):
             why = "it is not a port, but what a container platform sets for a service of that name: it is ignored"
             yield Ignored(name, why, f"nothing; or set {name} to a number where it is needed")
-        elif name.startswith("ARENA_") and name not in _OWN and not _of_a_platform(name, value):
+        elif name.startswith("ARENA_") and name not in _OWN | file_settings() and not _of_a_platform(name, value):
             near = get_close_matches(name, sorted(_OWN), n=1, cutoff=0.75)
             remedy = f"did you mean {near[0]}?" if near else "see .env.example for those that there are"
             yield Ignored(name, "there is no such setting: it has no effect", remedy, mistake=True)
@@ -270,7 +273,8 @@ def load_settings(**overrides: Any) -> Settings:
     values: dict[str, Any] = {"[ignored]": ignored, "[given]": known}
     file = "arena.toml"
     try:
-        settings = Settings(**values, **overrides)
+        values |= secrets_from_files(given)
+        settings = Settings(**{**values, **overrides})
         if settings.arena_config is not None:
             file = str(settings.arena_config)
             values |= _tables(settings.arena_config)
