@@ -8,7 +8,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo serve dev test race takeover check clients-check openapi format lock install clean
-.PHONY: stress-test page page-test screenshots page-logs
+.PHONY: image deploy-check stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -67,6 +67,12 @@ takeover: dev ## the drivers of hosts are killed twenty times, and all instances
 	$(BIN)/python -m tests.whole.rolling --battles 20
 	$(BIN)/python -m tests.whole.rolling --battles 20 --kill
 
+image: ## the container image, built with buildah
+	buildah bud --format docker -f docker/Dockerfile -t progressive-arena .
+
+deploy-check: dev ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts
+	$(BIN)/python -m tests.deploy.check
+
 check: dev ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -77,7 +83,13 @@ format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clients-check: dev ## clients made from docs/openapi.json compile without warnings
+clients-image: ## the container image, built with buildah
+	buildah bud --format docker -f docker/Dockerfile -t progressive-arena .
+
+deploy-check: dev ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts
+	$(BIN)/python -m tests.deploy.check
+
+check: dev ## clients made from docs/openapi.json compile without warnings
 	$(BIN)/python clients/check.py
 
 openapi: dev ## write docs/openapi.json anew, after a change of what the API takes or answers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -27,6 +28,7 @@ from app.process.connections import Connections, connected
 from app.process.contestants import AvailableModels
 from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
 from app.process.hosting import HostsWiring
+from app.process.notify import Notifier
 from app.readiness.readiness import Stores
 from app.records.comparisons import comparisons
 from app.records.erasure import Retention
@@ -90,8 +92,14 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         # What lives for ever is frozen: a full collection would stop the loop for 50 ms.
         gc.collect()
         gc.freeze()
-        with drained_at_sigterm(drain, on_begin=services.start_draining, on_end=services.end_streams):
+        with drained_at_sigterm(drain, on_begin=partial(_begin_to_end, services), on_end=services.end_streams):
             yield services
+
+
+def _begin_to_end(services: Services) -> None:
+    """What is done first at a signal."""
+    Notifier.of(os.environ).stopping()
+    services.start_draining()
 
 
 @asynccontextmanager

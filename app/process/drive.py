@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -24,6 +25,7 @@ from app.logs import configuration
 from app.process.app import built, check
 from app.process.drain import drained_at_sigterm
 from app.process.hosting import probe_hosts
+from app.process.notify import Notifier
 from app.process.serve import redis_of_this_process
 from app.settings.settings import Settings
 from app.tasks import Supervisor
@@ -63,6 +65,7 @@ def announce(settings: Settings) -> None:
     """Print the one line of this command."""
     names = ", ".join(host.name for host in hosts_from(settings))
     print(f"driving {names}", flush=True)  # noqa: T201 - the one line of this command
+    Notifier.of(os.environ).ready()
 
 
 def run_scheduler(settings: Settings, ready: Callable[[], None]) -> None:
@@ -73,9 +76,17 @@ def run_scheduler(settings: Settings, ready: Callable[[], None]) -> None:
 
 async def _until_signal(settings: Settings, ready: Callable[[], None]) -> None:
     end = asyncio.Event()
-    async with opened_scheduler(settings, end.set):
+    async with opened_scheduler(settings, end.set), Supervisor() as supervisor:
         ready()
+        supervisor.keep("watchdog", partial(signs_of_life, Notifier.of(os.environ)))
         await end.wait()
+
+
+async def signs_of_life(notifier: Notifier) -> None:
+    """Give a sign of life as often as it is due, for as long as this loop runs; without a watchdog none."""
+    while notifier.alive_every_s is not None:
+        notifier.alive()
+        await asyncio.sleep(notifier.alive_every_s)
 
 
 @asynccontextmanager
@@ -89,7 +100,7 @@ async def opened_scheduler(settings: Settings, on_end: Callable[[], None]) -> As
             signal.signal(
                 number, signal.SIG_IGN
             )  # once the drivers are drained, nothing else is to be done at a signal
-        with drained_at_sigterm(drain, on_begin=lambda: None, on_end=on_end):
+        with drained_at_sigterm(drain, on_begin=Notifier.of(os.environ).stopping, on_end=on_end):
             yield
 
 
@@ -117,10 +128,15 @@ class SchedulerProcess:
             for _ in range(self._count):
                 self._start()
             self._wait_until_up()
+            notifier, due = Notifier.of(os.environ), monotonic()
             while not self._signal:
                 self._revive()
+                if notifier.alive_every_s is not None and monotonic() >= due:
+                    notifier.alive()
+                    due = monotonic() + notifier.alive_every_s
                 sleep(CHECK_EVERY_S)
         finally:
+            Notifier.of(os.environ).stopping()
             self._end()
 
     def _forward(self, number: int, _: object) -> None:

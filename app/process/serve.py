@@ -21,6 +21,7 @@ from app.errors import ConfigurationError
 from app.logs import configuration
 from app.process.app import check
 from app.process.hosting import probe_hosts
+from app.process.notify import Notifier
 from app.redis.embedded.server import embedded_redis
 from app.settings.settings import Settings
 from app.web.connection import Connection
@@ -50,8 +51,29 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     with redis_of_this_process(settings):
         if workers > 1:
             asyncio.run(probe_hosts(settings))
-        announce_when_ready(address, lambda: print(address, flush=True))  # noqa: T201 - the one line of this command
-        run_uvicorn(listening, host, workers, settings.forwarded_allow_ips)
+        notifier = Notifier.of(os.environ)
+        announce_when_ready(address, lambda: _announced(address, notifier))
+        try:
+            run_uvicorn(listening, host, workers, settings.forwarded_allow_ips)
+        finally:
+            notifier.stopping()
+
+
+def _announced(address: str, notifier: Notifier) -> None:
+    """Say that it serves, and then for as long as it does."""
+    print(address, flush=True)  # noqa: T201 - the one line of this command
+    notifier.ready()
+    if notifier.alive_every_s is not None:
+        keep_alive(address, notifier, notifier.alive_every_s)
+
+
+def keep_alive(address: str, notifier: Notifier, every_s: float) -> None:
+    """Give a sign of life whenever the address has answered; for a thread of its own, without an end."""
+    opener = build_opener(ProxyHandler({}))
+    while True:
+        with suppress(URLError, OSError), opener.open(f"{address}/healthz", timeout=every_s):
+            notifier.alive()
+        time.sleep(every_s)
 
 
 def bind(host: str, port: int) -> socket.socket:

