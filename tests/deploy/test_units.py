@@ -11,7 +11,7 @@ from app.cli.main import app
 from app.settings.settings import Settings
 
 UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
-COMMANDS = set(get_command(app).list_commands(None))  # type: ignore[attr-defined, arg-type]  # a group, without a context
+COMMANDS = set(get_command(app).list_commands(None))  # type: ignore[attr-defined]  # a group, without a context
 
 
 def lines(unit: str, key: str) -> list[str]:
