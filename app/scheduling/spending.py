@@ -4,7 +4,8 @@
 key                                      type holds                              written by            bound
 ======================================== ==== ================================== ===================== =======
 ``arena:host:{<host>}:spent:<day>``      hash ``awake_s``, ``busy_s``,           the host's driver     40 days
-                                              ``requests``, ``wakes``
+                                              ``requests``, ``wakes``,
+                                              ``boots``, ``boot_s``
 ======================================== ==== ================================== ===================== =======
 
 What a driver has not written yet when it dies is lost: at most ``WRITE_EVERY``.
@@ -26,12 +27,17 @@ WRITE_EVERY = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Of one host on one day: seconds awake, seconds in which it wrote at least one answer, requests and wakes."""
+    """Of one host on one day: seconds awake, seconds in which it wrote at least one answer, requests and wakes.
+
+    ``boots`` are the wakes after which it came up, ``boot_s`` what they took together.
+    """
 
     awake_s: float = 0.0
     busy_s: float = 0.0
     requests: float = 0.0
     wakes: float = 0.0
+    boots: float = 0.0
+    boot_s: float = 0.0
 
     def plus(self, other: Spent) -> Spent:
         """Both together."""

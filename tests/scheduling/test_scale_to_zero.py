@@ -73,13 +73,16 @@ async def health(hosts: SeveralHosts) -> tuple[str, str]:
 
 
 async def test_nothing_is_asked_until_somebody_plays_and_a_battle_wakes_it(hosts: SeveralHosts) -> None:
-    server = Sleeper(BackendOverloaded("503"), BackendOverloaded("503"))
-    hosts.open("gpu", server, intervals=QUICK, models=("a",), scale_to_zero=True)
+    server, books = Sleeper(BackendOverloaded("503"), BackendOverloaded("503")), Books()
+    hosts.open("gpu", server, intervals=QUICK, spending=books, models=("a",), scale_to_zero=True)
     await wait_until(lambda: health(hosts))
     assert server.asked == 0
     await hosts.put("gpu", one := job(1))
     await wait_until(hosts.ended(one))
     assert hosts.sink.answer(one).text == "Hello from a script."
+    await hosts.drivers["gpu"][0].stop(timedelta(0))
+    assert (books.spent.requests, books.spent.wakes, books.spent.boots) == (1, 1, 1)
+    assert books.spent.boot_s > 0
     assert ("loading", None) in {(state, place) for state, place, _ in hosts.sink.answer(one).shown}
 
 
@@ -163,6 +166,7 @@ def test_the_limit_of_a_start_is_long_at_first_and_goes_by_what_was_seen() -> No
     assert boots.limit_s == FIRST_LIMIT.total_seconds()
     boots.took(20.0)
     assert (boots.limit_s, boots.usual_s) == (LEAST_LIMIT.total_seconds(), 20.0)
+    assert BootTimes(lambda: 17.0).usual_s == 17.0
     for seconds in (200.0, 30.0):
         boots.took(seconds)
     assert (boots.limit_s, boots.usual_s) == (400.0, 30.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from datetime import timedelta
 
 FIRST_LIMIT = timedelta(minutes=10)
@@ -17,9 +18,10 @@ _LAST = 20
 
 
 class BootTimes:
-    """The last boots of one host, in seconds."""
+    """The last boots of one host, in seconds; ``earlier`` gives what earlier drivers saw, if anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Callable[[], float | None] = lambda: None) -> None:
+        self._earlier = earlier
         self._seen: deque[float] = deque(maxlen=_LAST)
 
     @property
@@ -31,8 +33,10 @@ class BootTimes:
 
     @property
     def usual_s(self) -> float:
-        """How long a boot takes, as far as is known: the middle one of the last."""
-        return sorted(self._seen)[len(self._seen) // 2] if self._seen else FIRST_GUESS.total_seconds()
+        """How long a boot takes, as far as is known: the middle one of the last, else what others saw."""
+        if self._seen:
+            return sorted(self._seen)[len(self._seen) // 2]
+        return self._earlier() or FIRST_GUESS.total_seconds()
 
     def took(self, seconds: float) -> None:
         """Note a boot that succeeded."""

@@ -36,6 +36,15 @@ class Meter:
         """Count a request."""
         self._unwritten = self._unwritten.plus(Spent(requests=1))
 
+    @property
+    def usual_boot_s(self) -> float | None:
+        """How long the host took to start today, on average; None if it did not, or the books were not read."""
+        return self._today.boot_s / self._today.boots if self._today.boots else None
+
+    def booted(self, seconds: float) -> None:
+        """Count a start that succeeded."""
+        self._unwritten = self._unwritten.plus(Spent(boots=1, boot_s=seconds))
+
     def woken(self) -> None:
         """Count a wake."""
         self._unwritten = self._unwritten.plus(Spent(wakes=1))

@@ -41,7 +41,7 @@ class Prober:
         """Whether the host may be given work: it is not asleep, and what it holds has been asked for."""
         self.waking_since: float | None = None
         """Since when a host that scales to zero is starting; None while it is not."""
-        self.boots = BootTimes()
+        self.boots = BootTimes(lambda: meter.usual_boot_s)
         self._state = state
         self._intervals = intervals
         self._clock = clock
@@ -128,6 +128,7 @@ class Prober:
                 await asyncio.sleep(self._intervals.second_look.total_seconds())
             if seen == "up":
                 self.boots.took(self._clock() - began)
+                self._meter.booted(self._clock() - began)
             else:
                 log.warning("host_did_not_start", host=self._host, seen=seen, why=self._state.health.refusal[:300])
         finally:
