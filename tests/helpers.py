@@ -12,6 +12,9 @@ T = TypeVar("T")
 PATIENCE_S = 30.0
 """After this long what a test waits for has hung, however busy the machine is."""
 
+HUNG_S = 150.0
+"""After this long a process that was started has hung: on an idle machine it starts and ends in a second or two."""
+
 
 def known(value: T | None) -> T:
     """The value, which must not be None."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.files import written
+from tests.helpers import HUNG_S
 
 NOBODY = 65534
 
@@ -151,10 +152,10 @@ with written(Path(sys.argv[1])) as sink:
 def test_standard_output_by_any_of_its_names_is_a_pipe_or_a_file_that_goes_on(tmp_path: Path, name: str) -> None:
     (tmp_path / "link").symlink_to("/proc/self/fd/1")
     command = [sys.executable, "-c", WRITER, str(tmp_path / "link") if name == "link" else name]
-    assert subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout == b"new"
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=HUNG_S).stdout == b"new"
     with (tmp_path / "out").open("wb", buffering=0) as out:
         out.write(b"before, ")
-        subprocess.run(command, stdout=out, check=True, timeout=60)
+        subprocess.run(command, stdout=out, check=True, timeout=HUNG_S)
         out.write(b", after")
     assert (tmp_path / "out").read_bytes() == b"before, new, after"
     assert only(tmp_path, "link", "out")

