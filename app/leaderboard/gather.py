@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import product
 from sys import intern
 from typing import NamedTuple
 
@@ -27,11 +28,10 @@ from app.records.style import AnswerStyle
 from app.records.votes import JudgedVote
 
 _MARKS = {
-    (fallback, leaked): frozenset({Mark.FALLBACK} if fallback else ()) | frozenset({Mark.LEAKED} if leaked else ())
-    for fallback in (False, True)
-    for leaked in (False, True)
+    borne: frozenset(mark for mark, there in zip(Mark, borne, strict=True) if there)
+    for borne in product((False, True), repeat=len(Mark))
 }
-"""The marks of a vote, by whether an answer came from a fallback and whether one named its model."""
+"""The marks of a vote, by whether it bears each of them, in their order."""
 
 Current = Callable[[], Collection[str]]
 """Names of the models that may still be drawn; empty when nobody knows."""
@@ -196,7 +196,7 @@ class _Gathering:
             entry_b=vote.entry_b,
             categories=tuple(map(intern, vote.categories or ())),
             language=intern(vote.language) if vote.language else None,
-            marks=_MARKS[vote.fallback, vote.leaked],
+            marks=_MARKS[vote.fallback, vote.leaked, vote.cut_prompt],
             style_a=vote.style_a if self._with_style else None,
             style_b=vote.style_b if self._with_style else None,
             at_s=vote.created_at.timestamp(),

@@ -34,6 +34,8 @@ class Mark(StrEnum):
     """An answer came from a fallback, not from the contestant itself."""
     LEAKED = "leaked"
     """An answer named its own model or maker before the verdict."""
+    CUT_PROMPT = "cut_prompt"
+    """A server answered only a part of the prompt."""
 
 
 @dataclass(frozen=True, slots=True)

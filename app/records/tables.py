@@ -150,6 +150,7 @@ answers = sa.Table(
     sa.Column("cold", sa.Boolean, nullable=False),
     sa.Column("cached_prompt", sa.Boolean, nullable=False),
     sa.Column("own_clock", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("cut_prompt", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", UtcTime, nullable=False),
     *(sa.Column(f"style_{name}", sa.Integer) for name in STYLES),
     _one_of("finish_reason", "stop", "length", "error", "cancelled"),

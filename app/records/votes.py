@@ -23,10 +23,11 @@ from app.records.tables import STYLES, answers, battles, votes
 class JudgedVote:
     """One verdict that stands, with what a ranking needs to know of the pair.
 
-    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``:
-    the answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of
-    them did so while such votes were declared void. ``style_*`` is the look of an answer, None if it was not measured.
-    ``language`` and ``categories`` are those of the message, None while nobody has told. ``id`` grows with time.
+    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``: the
+    answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of them
+    did so while such votes were declared void. ``cut_prompt``: a server cut the prompt of an answer. ``style_*`` is the
+    look of an answer, None if it was not measured. ``language`` and ``categories`` are those of the message, None while
+    nobody has told. ``id`` grows with time.
     """
 
     id: int
@@ -43,6 +44,7 @@ class JudgedVote:
     fallback_b: bool
     leaked_a: bool
     leaked_b: bool
+    cut_prompt: bool
     void: bool
     style_a: AnswerStyle | None
     style_b: AnswerStyle | None
@@ -72,7 +74,9 @@ _OF_SIDE = ((_A, Side.A), (_B, Side.B))
 
 
 def _written(by: sa.FromClause, side: Side) -> list[sa.ColumnElement[Any]]:
-    columns = [by.c[name].label(f"{name}_{side}") for name in ("model", "contestant_id", "fallback", "leak")]
+    columns = [
+        by.c[name].label(f"{name}_{side}") for name in ("model", "contestant_id", "fallback", "leak", "cut_prompt")
+    ]
     columns += [by.c[f"style_{name}"].label(f"style_{name}_{side}") for name in STYLES]
     return [*columns, sa.or_(by.c.leaked, votes.c[f"leaked_{side}"]).label(f"leaked_{side}")]
 
@@ -113,6 +117,7 @@ def judged_vote(row: Row) -> JudgedVote:
         fallback_b=bool(row["fallback_b"]),
         leaked_a=bool(row["leaked_a"]),
         leaked_b=bool(row["leaked_b"]),
+        cut_prompt=bool(row["cut_prompt_a"] or row["cut_prompt_b"]),
         style_a=style_value(row, "_a"),
         style_b=style_value(row, "_b"),
         voter=row["voter"],

@@ -22,6 +22,7 @@ cold            the model was not in memory when the answer was enqueued or     
 own_clock       ``decode_s``, and so ``tokens_per_s``, is by our clock: the server gives    ours
                 no figure of its own
 cached_prompt   the server had most of this prompt from an earlier request           see ``_prompt_was_cached``
+cut_prompt      the server read far fewer tokens than the prompt has: it cut it     see ``_prompt_was_cut``
 thinking_s      from the first thinking to the first content token, or to the end    ours
 =============== ==================================================================== ========================
 
@@ -65,6 +66,7 @@ class Timing:
     cached_prompt: bool = False
     thinking_s: float = 0.0
     own_clock: bool = False
+    cut_prompt: bool = False
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
         """Return the figures by name, rounded to microseconds, for storage and the log."""
@@ -97,6 +99,15 @@ def _prompt_was_cached(server: ServerTiming) -> bool:
     return server.prompt_s < CACHE_STEPS * server.decode_s / server.tokens
 
 
+def _prompt_was_cut(server: ServerTiming, least_tokens: int) -> bool:
+    """Whether the server read fewer tokens than the prompt has by any common tokenizer.
+
+    Servers whose context is too small drop the rest of a prompt in silence and count what they kept. A count of next to
+    nothing is that of a server which leaves out what it had cached.
+    """
+    return CACHE_MIN_TOKENS <= server.prompt_tokens < least_tokens
+
+
 class Stopwatch:
     """Measures one attempt at an answer. Call ``dispatched``, then ``chunk`` for each, then ``stop``."""
 
@@ -113,6 +124,7 @@ class Stopwatch:
         self._thought: float | None = None
         self._wrote: float | None = None
         self._pieces = 0
+        self._least_tokens = 0
         self._server = ServerTiming()
 
     @property
@@ -120,9 +132,9 @@ class Stopwatch:
         """Whether a first token of the answer has come."""
         return self._wrote is not None
 
-    def dispatched(self) -> None:
-        """Note that the request goes to the model server now."""
-        self._sent = self._clock()
+    def dispatched(self, least_tokens: int = 0) -> None:
+        """Note that the request goes to the model server now, with a prompt of ``least_tokens`` or more."""
+        self._sent, self._least_tokens = self._clock(), least_tokens
 
     def chunk(self, chunk: Chunk) -> None:
         """Note what came off the wire: thinking, text, or the end with the server's numbers."""
@@ -154,6 +166,7 @@ class Stopwatch:
             tokens_per_s=tokens / decode_s if tokens and decode_s else None,
             cold=self._load > 0 or server.load_s > COLD_LOAD_S,
             cached_prompt=_prompt_was_cached(server),
+            cut_prompt=_prompt_was_cut(server, self._least_tokens),
             own_clock=decode_s is not None and self._server.decode_s <= 0,
             thinking_s=0.0 if self._thought is None else (now if self._wrote is None else self._wrote) - self._thought,
         )

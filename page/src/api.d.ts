@@ -173,6 +173,7 @@ export interface components {
         AnswerTiming: {
             cached_prompt: boolean;
             cold: boolean;
+            cut_prompt: boolean;
             decode_s: number | null;
             load_s: number | null;
             own_clock: boolean;
@@ -509,7 +510,7 @@ export interface components {
             sentence: string;
         };
         /** @enum {string} */
-        Mark: "fallback" | "leaked";
+        Mark: "fallback" | "leaked" | "cut_prompt";
         MissingModel: {
             model: string;
             remedy: string;

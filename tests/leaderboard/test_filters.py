@@ -15,6 +15,9 @@ from app.leaderboard.bodies import board_body
 from app.leaderboard.gather import gather
 from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
+from app.records.export.formats import Format
+from app.records.export.stream import exported
+from app.timing.stopwatch import Timing
 from tests.helpers import wait_until
 from tests.leaderboard.conftest import Worker
 from tests.leaderboard.playing import BOTH_BAD, TIE, TIMED, A, B, Player
@@ -73,6 +76,20 @@ async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(
     assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"fallback": 1, "leaked": 2})
     assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 2}
     assert wins(await worker.board(include="fallback,leaked")) == {"x": 1, "y": 3}
+
+
+async def test_votes_on_cut_prompts_are_left_out_unless_asked_for(
+    start: Callable[..., Worker], player: Player, database: Database
+) -> None:
+    await player.battles(A)
+    await player.battles(B, B, timing=Timing(cut_prompt=True))
+    worker = start()
+    board = await worker.board()
+    assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"cut_prompt": 2})
+    assert wins(await worker.board(include="cut_prompt")) == {"x": 1, "y": 2}
+    lines = b"".join([piece async for piece in exported(database, Format.ARENA)]).splitlines()
+    assert [json.loads(line)["answer_a"]["cut_prompt"] for line in lines] == [False, True, True]
+    assert [json.loads(line)["answer_a"]["timing"]["cut_prompt"] for line in lines] == [False, True, True]
 
 
 @pytest.mark.parametrize(

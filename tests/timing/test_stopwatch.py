@@ -144,3 +144,25 @@ def test_a_prompts_time_that_the_server_does_not_tell_is_unknown_and_no_cache() 
     timing = watch.stop()
     assert timing.prompt_s is None
     assert timing.cached_prompt is False
+
+
+@pytest.mark.parametrize(
+    ("read", "least", "cut"),
+    [
+        (2048, 5700, True),
+        (5700, 5700, False),
+        (9000, 5700, False),
+        (30, 20, False),
+        (1, 5700, False),
+        (0, 5700, False),
+    ],
+    ids=["cut", "bound", "whole", "short", "counts only what was not cached", "counts nothing"],
+)
+def test_a_prompt_was_cut_where_the_server_read_fewer_tokens_than_it_has(
+    hand: Hand, read: int, least: int, cut: bool
+) -> None:
+    watch = Stopwatch(clock=hand)
+    watch.dispatched(least)
+    watch.chunk(Chunk(finish_reason="stop", timing=ServerTiming(prompt_tokens=read, tokens=5)))
+    assert watch.stop().cut_prompt is cut
+    assert Timing.from_dict(watch.stop().to_dict()).cut_prompt is cut

@@ -102,6 +102,7 @@ def _provenance(answer: AnswerRecord, leaked: bool) -> dict[str, Any]:
         "fallback": answer.fallback,
         "leaked": leaked or answer.leaked,
         "leak": answer.leak,
+        "cut_prompt": answer.timing.cut_prompt,
     }
 
 
@@ -215,7 +216,7 @@ _CSV_VOTE = ("battle_id", "round", "timestamp", "voter", "preference", "language
 _CSV_TIMING = ("ttft_s", "total_s", "tokens", "tokens_per_s", "cold")
 _CSV_ANSWER = (
     *("response", "system", "model", "contestant", "digest", "quantization", "options", "server"),
-    *("finish_reason", "fallback", "leaked", "leak", "entry", "host", *_CSV_TIMING),
+    *("finish_reason", "fallback", "leaked", "leak", "cut_prompt", "entry", "host", *_CSV_TIMING),
 )
 CSV_COLUMNS = (
     *("schema", *_CSV_VOTE, "client_time", "prompt"),

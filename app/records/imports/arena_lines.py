@@ -82,6 +82,7 @@ class TimingPart(_Part):
     cold: bool = False
     cached_prompt: bool = False
     own_clock: bool = False
+    cut_prompt: bool = False
     thinking_s: float = 0.0
 
 

@@ -23,6 +23,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.backends.blank import is_blank
 from app.errors import Unavailable
+from app.hosts.context import least_tokens
 from app.hosts.host import Host
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
@@ -225,7 +226,7 @@ class AttemptRunner:
         """Hand on each piece as it comes; return the last chunk and whether there was nothing to be seen."""
         watch, write = self._watch, attempt.write
         chunk, blank = Chunk(), True
-        watch.dispatched()
+        watch.dispatched(sum(least_tokens(message.content) for message in attempt.request.messages))
         async with aclosing(self._ports.backend.stream(attempt.request)) as chunks:
             async for chunk in chunks:
                 watch.chunk(chunk)

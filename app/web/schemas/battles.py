@@ -24,6 +24,7 @@ _TIMING: dict[str, Any] = {
     "tokens_per_s": 54.8,
     "cold": False,
     "own_clock": False,
+    "cut_prompt": False,
     "cached_prompt": False,
     "thinking_s": 0.0,
 }
@@ -152,6 +153,7 @@ class AnswerTiming(Schema):
     own_clock: bool = Field(
         description="The rate is by the arena's own clock, because the model server gives no figure of its own."
     )
+    cut_prompt: bool = Field(description="The server cut the prompt: it answered only a part of it.")
     cached_prompt: bool = Field(description="The server had most of the prompt from an earlier request.")
     thinking_s: float = Field(ge=0)
 
