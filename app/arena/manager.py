@@ -126,14 +126,21 @@ class ArenaManager(Lookup):
         return await self._ledger.counts()
 
     async def answered(self, battle_id: str) -> Mapping[int, bool]:
-        """The entries whose answers have ended, on stage or not, and whether each is complete.
+        """The entries whose answers have ended as far as viewers may know, and whether each is complete.
+
+        When a challenger's answer was ready is nothing to tell before it is on stage.
 
         Raises:
             NotFound: there is no such battle.
         """
         state = await self._store.state(battle_id, "all")
         if state is not None:
-            return {entry: answer.complete for entry, answer in enumerate(state.answers) if answer.finish}
+            waiting = state.document.battle.waiting if not state.ended else ()
+            return {
+                entry: answer.complete
+                for entry, answer in enumerate(state.answers)
+                if answer.finish and entry not in waiting and (answer.end_is_told or not answer.stage)
+            }
         await self.record(battle_id)
         stored = await self._ledger.answers(battle_id)
         return {entry: answer.finish_reason in ("stop", "length") for entry, answer in stored.items()}

@@ -17,6 +17,9 @@ from app.battle.rules import lost_without
 from app.scheduling.job import Job
 from app.scheduling.ports import Attempt, Finish
 
+#: What viewers are told of a wait, in seconds: the next larger of these.
+COARSE_S = (10, 20, 30, 60, 120, 300, 600)
+
 log = structlog.get_logger(__name__)
 
 
@@ -69,9 +72,18 @@ class LogSink(Generic[D]):
     def _without_request(self, job: Job, token: int, name: str) -> AnswerWriter:
         return AnswerWriter(self._writer, job.battle, job.answer, token, name, GenerationRequest(job.model, ()))
 
-    async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
-        """Show viewers why the answer is not being written yet."""
-        self._writer.show_state(job.battle, job.answer, state, place, eta_s)
+    async def show(
+        self,
+        job: Job,
+        state: Literal["queued", "loading"],  # noqa: ARG002 - viewers are not told which
+        place: int | None,
+        eta_s: int | None,
+    ) -> None:
+        """Show viewers that the answer is not being written yet.
+
+        That its model is being loaded would tell which model it is: they see it queued, and for about how long.
+        """
+        self._writer.show_state(job.battle, job.answer, "queued", place, coarse(eta_s))
 
     async def ended(self, job: Job) -> None:
         """See to what the answer is of: a battle is reconciled."""
@@ -102,3 +114,10 @@ class ArenaSink(LogSink[Document]):
             return False
         failed = {entry for entry, answer in enumerate(state.answers) if answer.finish == "error"}
         return lost_without(state.document.battle, {*failed, *condemned, job.answer})
+
+
+def coarse(eta_s: int | None) -> int | None:
+    """A wait as viewers are told it: too coarse to tell the load of one model from another's."""
+    if eta_s is None:
+        return None
+    return next((step for step in COARSE_S if eta_s <= step), COARSE_S[-1])

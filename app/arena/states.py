@@ -14,7 +14,10 @@ from app.timing.stopwatch import Timing
 
 @dataclass(frozen=True, slots=True)
 class AnswerState:
-    """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them)."""
+    """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them).
+
+    ``told`` and ``seen`` are what viewers know of ``state`` and ``text``, which may be behind.
+    """
 
     token: int
     state: str
@@ -26,11 +29,18 @@ class AnswerState:
     stage: bool
     text: str
     leak: str = ""
+    told: str = ""
+    seen: str = ""
 
     @property
     def complete(self) -> bool:
         """True when it can be judged."""
         return self.finish in ("stop", "length")
+
+    @property
+    def end_is_told(self) -> bool:
+        """True when viewers know how it ended."""
+        return self.told in ("done", "failed")
 
     @property
     def failed(self) -> bool:
@@ -83,6 +93,8 @@ BattleState = State[Document]
 def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
     """An answer as the script ``read`` gives it."""
     error, timing = answer["error"], answer["timing"]
+    text, told = answer["text"].decode(), answer["told"] or b"queued"
+    shown = int(answer["shown"] or 0)
     return AnswerState(
         token=int(answer["token"]),
         state=answer["state"].decode(),
@@ -92,6 +104,8 @@ def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
         timing=Timing.from_dict(orjson.loads(timing)) if timing else None,
         host=answer["host"].decode(),
         stage=bool(answer["stage"]),
-        text=answer["text"].decode(),
+        text=text,
         leak=(answer["leak"] or b"").decode(),
+        told="queued" if told == b"loading" else told.decode(),
+        seen=text if shown >= len(answer["text"]) else answer["text"][:shown].decode(),
     )

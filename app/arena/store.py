@@ -5,8 +5,10 @@ script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` aft
 
 | key                | holds                                                          | written by     |
 |--------------------|----------------------------------------------------------------|----------------|
-| arena:{b}          | hash: name, version, change, n, ended, answers, document       | advance (all: n) |
+| arena:{b}          | hash: name, version, change, n, ended, answers, document, pace; on | advance (all: n) |
+|                    | stage: a, b, what both wait for, how much of both is shown     | advance, write |
 | arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing, leak… | all three |
+|                    | and what viewers were told: told, shown (bytes), shown_chars   | all three |
 | arena:{b}:text:i   | string: the text so far                                        | begin, write   |
 | arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all three      |
 | channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all three      |
@@ -35,6 +37,16 @@ from app.arena.steps import Step, error_json, packed
 
 #: After this many attempts an answer ends as ``interrupted``.
 MOST_ATTEMPTS = 3
+
+Pace = Literal["even", "live"]
+"""How text is shown: both sides of a round together, or each as it comes."""
+
+RATE = 40
+"""Characters that each side is shown in a second at most while one is being written: about twice as fast as people
+read, and slower than nearly every model writes, so that the pace is the same for all."""
+
+STEP = 8
+"""Characters that each side is shown at once at least."""
 
 WriteReply = Literal["ok", "stale", "ended", "finished", "gone"]
 AdvanceReply = Literal["applied", "conflict", "ended", "gone", "exists"]
@@ -110,8 +122,10 @@ class LogStore(Generic[D]):
         running_ttl: timedelta = timedelta(hours=24),
         ended_ttl: timedelta = timedelta(hours=1),
         change_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        pace: Pace = "live",
     ) -> None:
         self._redis = redis
+        self._pace = pace
         self._encode, self._decode = encode, decode
         self._running_ms = int(running_ttl.total_seconds() * 1000)
         self._ended_ms = int(ended_ttl.total_seconds() * 1000)
@@ -136,6 +150,7 @@ class LogStore(Generic[D]):
             ended_ms=self._ended_ms,
             answers=document.answer_count,
             cancelled=error_json("cancelled"),
+            pace=self._pace,
         )
         return cast(AdvanceReply, (await self._advance(args=args)).decode())
 
@@ -159,7 +174,7 @@ class LogStore(Generic[D]):
     async def write(self, updates: Sequence[AnswerUpdate]) -> list[WriteReply]:
         """Add to answers, in one call for all of them; one reply per update, in order."""
         packed = msgpack.packb(list(updates), use_bin_type=False)
-        return [reply.decode() for reply in await self._write(args=[packed, self._running_ms])]
+        return [reply.decode() for reply in await self._write(args=[packed, self._running_ms, RATE, STEP])]
 
     async def state(self, battle: str, texts: Literal["all", "stage"] = "stage") -> State[D] | None:
         """The battle as it is now, in one piece; None when Redis has no such battle."""
@@ -211,8 +226,10 @@ class Store(LogStore[Document]):
         running_ttl: timedelta = timedelta(hours=24),
         ended_ttl: timedelta = timedelta(hours=1),
         change_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        pace: Pace = "live",
     ) -> None:
-        super().__init__(redis, encode, decode, running_ttl=running_ttl, ended_ttl=ended_ttl, change_id=change_id)
+        ttls = {"running_ttl": running_ttl, "ended_ttl": ended_ttl}
+        super().__init__(redis, encode, decode, change_id=change_id, pace=pace, **ttls)
         self.replies = Replies(redis)
 
 

@@ -38,8 +38,10 @@ def opened_snapshot(document: Document, cursor: str) -> Snapshot:
 
 
 def _side_view(alias: str, answer: AnswerState) -> SideView:
-    state: Any = answer.state
-    return SideView(alias, state, answer.text, answer.finish or None, answer.error)
+    state: Any = answer.told
+    if not answer.end_is_told:
+        return SideView(alias, state, answer.seen)
+    return SideView(alias, state, answer.seen, answer.finish or None, answer.error)
 
 
 def _snapshot(document: Document, sides: Mapping[Side, SideView], cursor: str) -> Snapshot:

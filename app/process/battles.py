@@ -29,7 +29,12 @@ class BattlesWiring:
         self._to, self._hosting = to, hosting
         settings = to.settings
         self._ledger = Ledger(to.database, to.clock.now)
-        self._store = Store(to.redis, running_ttl=settings.arena_battle_ttl, ended_ttl=settings.arena_log_ttl)
+        self._store = Store(
+            to.redis,
+            running_ttl=settings.arena_battle_ttl,
+            ended_ttl=settings.arena_log_ttl,
+            pace=settings.arena_pace,
+        )
         self._reconciler = self._make_reconciler()
         self.hub = Hub(self._store, to.subscriber)
         self.writer = BatchWriter(self._store, settings.arena_tick)

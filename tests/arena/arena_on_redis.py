@@ -14,7 +14,7 @@ from app.arena.manager import ArenaManager
 from app.arena.reconcile import Reconciler
 from app.arena.requests import OpenRequest
 from app.arena.steps import error_json
-from app.arena.store import AnswerUpdate, Store
+from app.arena.store import AnswerUpdate, Pace, Store
 from app.battle.events import Snapshot
 from app.timing.stopwatch import Timing
 from tests.arena.in_memory import MemoryDispatcher, MemoryLedger
@@ -25,8 +25,8 @@ MODELS = ["llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini"]
 class ArenaOnRedis:
     """A manager, a reconciler and a store on a real Redis; the ledger and the dispatcher are doubles."""
 
-    def __init__(self, redis: Redis, named: bool = False) -> None:
-        self.store = Store(redis)
+    def __init__(self, redis: Redis, named: bool = False, pace: Pace = "live") -> None:
+        self.store = Store(redis, pace=pace)
         self.ledger = cast(Any, MemoryLedger())  # of the ledger, the part that these rooms need
         self.dispatcher = MemoryDispatcher()
         self.reconciler = Reconciler(self.store, self.ledger, self.dispatcher)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from app.arena.store import AnswerUpdate
+from app.arena.store import AnswerUpdate, Pace
 from app.battle.battle import Verdict
 from app.battle.events import Event, Snapshot, fold
 from app.errors import Conflict
@@ -136,9 +136,9 @@ async def test_the_status_of_a_waiting_answer_has_its_place_and_wait_only(redis:
     arena = ArenaOnRedis(redis)
     b = (await arena.open()).battle_id
     item = AnswerUpdate(b, "", 0, 0, 0, state="queued", extra=',"place":3,"eta_s":12')
-    assert await arena.store.write([item]) == ["ok"]
-    last = (await arena.store.entries(b, 3))[0]
-    assert orjson.loads(last.data) == {"round": 1, "side": "a", "state": "queued", "place": 3, "eta_s": 12}
+    assert await arena.store.write([item, item]) == ["ok", "ok"]
+    told = [orjson.loads(entry.data) for entry in await arena.store.entries(b, 3)]
+    assert told == [{"round": 1, "side": side, "state": "queued", "place": 3, "eta_s": 12} for side in "ab"]
     await arena.begin(b, 0)
     await arena.write(b, 0, "now")
     assert await arena.store.write([item]) == ["stale"]
@@ -272,14 +272,15 @@ async def vote_or_be_refused(arena: ArenaOnRedis, b: str, answer: int) -> None:
         assert refused.code in {"not_ready", "battle_over", "already_judged", "not_this_round"}
 
 
-@settings(max_examples=120)
+@pytest.mark.parametrize("pace", ["live", "even"])
+@settings(max_examples=100)
 @given(count=st.integers(2, 4), actions=st.lists(ACTIONS, max_size=60))
 def test_folding_the_events_gives_the_snapshot_at_every_cut(
-    _shared_redis: RedisServer, count: int, actions: list[tuple[str, int, str]]
+    _shared_redis: RedisServer, pace: Pace, count: int, actions: list[tuple[str, int, str]]
 ) -> None:
     async def run() -> None:
         redis = commands_client(_shared_redis.url)
-        arena = ArenaOnRedis(redis)
+        arena = ArenaOnRedis(redis, pace=pace)
         opened = await arena.open(count)
         arena.name = opened.cursor.split("-")[0]
         seen = {int(opened.cursor.split("-")[1]): opened}

@@ -1,5 +1,5 @@
 -- Compare-and-set of the battle document, with the steps that log the change.
--- ARGV: {battle, name, version, change, document, steps, running_ms, ended_ms, answers, cancelled} (msgpack).
+-- ARGV: {battle, name, version, change, document, steps, running_ms, ended_ms, answers, cancelled, pace} (msgpack).
 -- answers: how many there are; cancelled: that error as JSON. Steps, in order, each with its name in `step`:
 -- {restore, answer, text, finish, error, timing, host, leak} | {log, event, data} | {show, answer, round, side} |
 -- {end, data}.
@@ -8,16 +8,18 @@
 local call = cmsgpack.unpack(ARGV[1])
 local b, name, answers = call.battle, call.name, call.answers
 local key = battle_key(b)
-local now = read_hash(key, {'name', 'version', 'change', 'ended'})
+local now = read_hash(key, {'name', 'version', 'change', 'ended', 'pace'})
 
 if now.name == name and now.change == call.change then return 'applied' end
 if call.version == 0 then
   if now.name and is_whole(b, answers) then return 'exists' end
   redis_call('DEL', unpack(all_keys(b, answers)))
-  redis_call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers)
+  redis_call('HSET', key, 'name', name, 'n', 0, 'ended', '0', 'answers', answers, 'pace', call.pace)
+  now.pace = call.pace
   for n = 0, answers - 1 do
     redis_call('HSET', answer_key(b, n), 'token', 0, 'seq', 0, 'state', 'waiting', 'attempts', 0, 'len', 0,
-      'stage', '', 'extra', '', 'finish', '', 'error', '', 'timing', '', 'host', '', 'leak', '')
+      'stage', '', 'extra', '', 'finish', '', 'error', '', 'timing', '', 'host', '', 'leak', '',
+      'chars', 0, 'shown', 0, 'shown_chars', 0, 'told', '')
     redis_call('SET', text_key(b, n), '')
   end
 else
@@ -28,18 +30,32 @@ end
 
 redis_call('HSET', key, 'version', call.version + 1, 'change', call.change, 'document', call.document)
 
+local even = now.pace == 'even'
+local stage_before = {}
+local function log_event(event, data) return append_event(b, name, event, data) end
+
 local function leave_stage()
-  for n = 0, answers - 1 do redis_call('HSET', answer_key(b, n), 'stage', '') end
+  for n = 0, answers - 1 do
+    stage_before[n] = redis_call('HGET', answer_key(b, n), 'stage')
+    redis_call('HSET', answer_key(b, n), 'stage', '')
+  end
+  redis_call('HDEL', key, 'a', 'b', 'queue')
+  redis_call('HSET', key, 'released', 0, 'paced', 0)
 end
 
+-- What viewers have not seen yet of an answer on stage is shown before it is cut off.
 local function finish_all()
   for n = 0, answers - 1 do
     local answer = read_hash(answer_key(b, n), {'finish', 'stage'})
-    if answer.finish == '' then
+    local unfinished, on_stage = answer.finish == '', answer.stage ~= ''
+    if on_stage and even then show_rest(b, n, log_event) end
+    if unfinished then
       redis_call('HSET', answer_key(b, n), 'finish', 'cancelled', 'error', call.cancelled, 'state', 'failed')
-      if answer.stage ~= '' then
-        append_event(b, name, 'answer', answer_data(answer.stage, 'cancelled', call.cancelled))
-      end
+    end
+    if on_stage and even then
+      tell_end(b, n, log_event)
+    elseif on_stage and unfinished then
+      log_event('answer', answer_data(answer.stage, 'cancelled', call.cancelled))
     end
   end
 end
@@ -53,13 +69,34 @@ function perform.log(step)
   append_event(b, name, step.event, step.data, true)
 end
 
+-- Put an answer that is being written on stage, at an even pace: what viewers saw of it before is shown at once.
+local function show_evenly(n, stage)
+  local answer = read_hash(answer_key(b, n), {'shown', 'extra'})
+  local shown = 0
+  if stage_before[n] == stage then shown = tonumber(answer.shown) end
+  local told = shown > 0 and 'writing' or 'queued'
+  redis_call('HSET', answer_key(b, n), 'stage', stage, 'told', told)
+  append_event(b, name, 'status', status_data(stage, told, told == 'queued' and answer.extra or ''))
+  if shown == 0 then
+    redis_call('HSET', answer_key(b, n), 'shown', 0, 'shown_chars', 0)
+  else
+    append_event(b, name, 'delta', delta_data(stage, redis_call('GETRANGE', text_key(b, n), 0, shown - 1)))
+  end
+end
+
 -- Put an answer on stage and log what it already has.
 function perform.show(step)
   local n, stage = step.answer, step.round .. ':' .. step.side
-  local answer = read_hash(answer_key(b, n), {'state', 'extra', 'finish', 'error'})
+  redis_call('HSET', key, step.side, n)
+  local answer = read_hash(answer_key(b, n), {'state', 'extra', 'finish', 'error', 'len', 'chars'})
   local state, finish = answer.state, answer.finish
   if state == 'waiting' then state = 'queued' end
-  redis_call('HSET', answer_key(b, n), 'stage', stage, 'state', state)
+  if even and finish == '' then
+    redis_call('HSET', answer_key(b, n), 'state', state)
+    return show_evenly(n, stage)
+  end
+  redis_call('HSET', answer_key(b, n), 'stage', stage, 'state', state, 'told', state, 'shown', answer.len,
+    'shown_chars', answer.chars or 0)
   if finish == '' then append_event(b, name, 'status', status_data(stage, state, answer.extra)) end
   local text = redis_call('GET', text_key(b, n))
   if #text > 0 then append_event(b, name, 'delta', delta_data(stage, text)) end

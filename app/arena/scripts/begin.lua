@@ -23,7 +23,8 @@ if call.token == stored then return reply('started', attempts) end
 
 renew(b, count, call.ttl_ms)
 if attempts >= call.max_attempts then
-  redis_call('HSET', key, 'token', call.token, 'finish', 'error', 'error', call.interrupted, 'state', 'failed')
+  redis_call('HSET', key, 'token', call.token, 'finish', 'error', 'error', call.interrupted, 'state', 'failed',
+    'told', 'failed')
   if answer.stage ~= '' then
     append_event(b, battle.name, 'answer', answer_data(answer.stage, 'error', call.interrupted))
   end
@@ -33,7 +34,7 @@ end
 redis_call('HSET', key, 'token', call.token, 'seq', 0, 'attempts', attempts + 1, 'host', call.host)
 if attempts > 0 then
   redis_call('SET', text_key(b, call.answer), '', 'PX', call.ttl_ms)
-  redis_call('HSET', key, 'len', 0, 'state', 'waiting', 'extra', '', 'leak', '')
+  forget_text(b, call.answer)
   if answer.stage ~= '' then append_event(b, battle.name, 'reset', place_of(answer.stage) .. '}') end
   publish_news()
 end

@@ -31,6 +31,13 @@ local function append_event(b, name, event, data, create)
   return true
 end
 
+-- What was written of an answer is dropped; a battle's pace begins anew.
+local function forget_text(b, n)
+  redis_call('HSET', answer_key(b, n), 'len', 0, 'state', 'waiting', 'extra', '', 'leak', '', 'chars', 0, 'shown', 0,
+    'shown_chars', 0, 'told', 'waiting')
+  redis_call('HSET', battle_key(b), 'released', 0)
+end
+
 local function publish_news()
   if #news > 0 then redis_call('PUBLISH', 'arena:news', cmsgpack.pack(news)) end
 end
@@ -77,4 +84,54 @@ local function answer_data(stage, finish, err)
   local data = place_of(stage) .. ',"finish_reason":"' .. finish .. '"'
   if err ~= '' then data = data .. ',"error":' .. err end
   return data .. '}'
+end
+
+local function count_characters(text)
+  local _, count = string.gsub(text, '[^\128-\191]', '')
+  return count
+end
+
+local function first_characters(text, count)
+  local at = 1
+  for _ = 1, count do
+    local byte = string.byte(text, at)
+    if not byte then break end
+    at = at + (byte < 128 and 1 or byte < 224 and 2 or byte < 240 and 3 or 4)
+  end
+  return string.sub(text, 1, at - 1)
+end
+
+-- Shows text of an answer on stage that viewers have not seen, up to so many characters of it (nil: all).
+local function show_text(b, n, answer, upto, log)
+  local piece, chars = '', upto or answer.chars
+  if not upto or upto >= answer.chars then
+    piece, chars = redis_call('GETRANGE', text_key(b, n), answer.shown, -1), answer.chars
+  elseif upto > answer.shown_chars then
+    local count = upto - answer.shown_chars
+    piece = first_characters(redis_call('GETRANGE', text_key(b, n), answer.shown, answer.shown + 4 * count - 1), count)
+  end
+  if piece == '' then return true end
+  local logged = answer.told == 'writing' or log('status', status_data(answer.stage, 'writing', ''))
+  redis_call('HSET', answer_key(b, n), 'told', 'writing', 'shown', answer.shown + #piece, 'shown_chars', chars)
+  return log('delta', delta_data(answer.stage, piece)) and logged
+end
+
+local SHOWN = {'stage', 'told', 'finish', 'error', 'chars', 'shown', 'shown_chars'}
+
+local function shown_of(b, n)
+  local answer = read_hash(answer_key(b, n), SHOWN)
+  answer.chars, answer.shown = tonumber(answer.chars), tonumber(answer.shown)
+  answer.shown_chars = tonumber(answer.shown_chars)
+  return answer
+end
+
+local function show_rest(b, n, log) return show_text(b, n, shown_of(b, n), nil, log) end
+
+-- Tells viewers, once, how an answer on stage ended.
+local function tell_end(b, n, log)
+  local answer = shown_of(b, n)
+  if answer.told == 'done' or answer.told == 'failed' then return true end
+  local reached = (answer.finish == 'stop' or answer.finish == 'length') and 'done' or 'failed'
+  redis_call('HSET', answer_key(b, n), 'told', reached)
+  return log('answer', answer_data(answer.stage, answer.finish, answer.error))
 end

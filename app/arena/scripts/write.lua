@@ -4,7 +4,10 @@
 -- tables by name made this script a tenth slower.
 -- Token 0 only sets the state (queued, loading) of an answer that is not being written yet.
 -- Answers one status per update: ok | stale | ended | finished | gone. A seq that was seen is ok and changes nothing.
+-- A battle whose pace is even shows its two sides together, see `release`; docs/decisions/0041 says why.
 local updates, ttl_ms = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
+-- Characters that each side is shown in a second at most, and at once at least.
+local RATE, STEP = tonumber(ARGV[3]), tonumber(ARGV[4])
 local replies = {}
 
 -- Each battle's hash is read and its counter written once per call, however many of its answers are in it.
@@ -13,8 +16,9 @@ local battles = {}
 local function battle_of(id)
   local battle = battles[id]
   if not battle then
-    local name, ended, answers, n = unpack(redis_call('HMGET', battle_key(id), 'name', 'ended', 'answers', 'n'))
-    battle = {id = id, log = log_key(id), name = name, ended = ended == '1'}
+    local name, ended, answers, n, pace = unpack(
+      redis_call('HMGET', battle_key(id), 'name', 'ended', 'answers', 'n', 'pace'))
+    battle = {id = id, log = log_key(id), name = name, ended = ended == '1', even = pace == 'even'}
     battle.answers, battle.n = tonumber(answers or ''), tonumber(n or '')
     battles[id] = battle
   end
@@ -30,12 +34,101 @@ local function log_event(battle, event, data)
   return true
 end
 
+local function waits(state) return state == '' or state == 'waiting' or state == 'queued' or state == 'loading' end
+
+-- The larger of the numbers that both sides have for what they wait for.
+local function larger(extras, name)
+  local most
+  for _, extra in ipairs(extras) do
+    local number = tonumber(string.match(extra, '"' .. name .. '":(%d+)') or '')
+    if number and (not most or number > most) then most = number end
+  end
+  return most and ',"' .. name .. '":' .. most or ''
+end
+
+-- Tell viewers what they wait for: the same on both sides, or it would tell which model has to be loaded.
+local function tell_queue(of)
+  local seats = redis_call('HMGET', battle_key(of.id), 'a', 'b', 'queue')
+  if not seats[1] and not seats[2] then return true end -- a version without a pace opened it
+  local extras, stages = {}, {}
+  for place = 1, 2 do
+    if seats[place] then
+      local state, extra, told, stage, finish =
+        unpack(redis_call('HMGET', answer_key(of.id, seats[place]), 'state', 'extra', 'told', 'stage', 'finish'))
+      if finish == '' and waits(state) then extras[#extras + 1] = extra end
+      if of.even and waits(told) or not of.even and finish == '' and waits(state) then stages[#stages + 1] = stage end
+    end
+  end
+  local extra = larger(extras, 'place') .. larger(extras, 'eta_s')
+  if seats[3] == extra then return true end
+  redis_call('HSET', battle_key(of.id), 'queue', extra)
+  local logged = true
+  for _, stage in ipairs(stages) do logged = log_event(of, 'status', status_data(stage, 'queued', extra)) and logged end
+  return logged
+end
+
 -- Set the state of an answer that nobody writes yet, whose state is `old`.
 local function set_state(of, key, stage, old, state, extra)
   if old ~= 'waiting' and old ~= 'queued' and old ~= 'loading' then return 'stale' end
   redis_call('HSET', key, 'state', state, 'extra', extra)
-  if stage ~= '' and not log_event(of, 'status', status_data(stage, state, extra)) then return 'gone' end
+  if stage ~= '' and not tell_queue(of) then return 'gone' end
   return 'ok'
+end
+
+local now_ms
+
+-- Milliseconds, read once per call.
+local function now()
+  if not now_ms then
+    local time = redis_call('TIME')
+    now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+  end
+  return now_ms
+end
+
+-- How many characters of each side may be shown: as many as both have, and no more than RATE a second. A side that is
+-- complete has no end for this. Nothing while one has not begun: the first words come together.
+local function allowed(of, sides)
+  local most
+  for _, side in pairs(sides) do
+    if side.finish == '' and (not most or side.chars < most) then most = side.chars end
+  end
+  local released, paced = unpack(redis_call('HMGET', battle_key(of.id), 'released', 'paced'))
+  released, paced = tonumber(released or 0), tonumber(paced or 0)
+  if not most or most == 0 then return released end
+  local by_time = STEP
+  if paced > 0 then by_time = released + math.floor(RATE * (now() - paced) / 1000) end
+  local goal = math.min(most, by_time)
+  if paced > 0 and goal - released < STEP then return released end
+  redis_call('HSET', battle_key(of.id), 'released', goal, 'paced', now())
+  return goal
+end
+
+-- Show what may be shown now of a battle with an even pace. When both sides are complete, that is everything, and only
+-- then viewers are told of an end; a side that failed is told of at once, since another takes its place.
+local function release(of)
+  local seats = redis_call('HMGET', battle_key(of.id), 'a', 'b')
+  if not seats[1] or not seats[2] then return end
+  local function log(event, data) return log_event(of, event, data) end
+  local sides = {}
+  for place = 1, 2 do sides[place] = shown_of(of.id, seats[place]) end
+  local complete, failed = true, false
+  for place, side in ipairs(sides) do
+    if side.finish == '' then complete = false end
+    if side.finish == 'error' or side.finish == 'cancelled' then
+      failed = true
+      tell_end(of.id, seats[place], log)
+    end
+  end
+  if complete then
+    for place, side in ipairs(sides) do if side.told ~= 'failed' then show_text(of.id, seats[place], side, nil, log) end end
+    for place = 1, 2 do tell_end(of.id, seats[place], log) end
+  elseif not failed then
+    local upto = allowed(of, sides)
+    for place, side in ipairs(sides) do
+      if upto > side.shown_chars then show_text(of.id, seats[place], side, upto, log) end
+    end
+  end
 end
 
 -- Append to the text; false when it was not all there (its key has gone).
@@ -47,9 +140,9 @@ local function append_text(key, text, length)
 end
 
 -- Drop what was written: it turned out to be no part of the answer.
-local function restart_text(of, key, text_at, stage)
+local function restart_text(of, answer, text_at, stage)
   redis_call('SET', text_at, '', 'PX', ttl_ms)
-  redis_call('HSET', key, 'state', 'waiting', 'extra', '', 'leak', '')
+  forget_text(of.id, answer)
   return stage == '' or log_event(of, 'reset', place_of(stage) .. '}')
 end
 
@@ -57,27 +150,32 @@ end
 local function finish_answer(of, key, stage, finish, error, timing)
   local reached = (finish == 'stop' or finish == 'length') and 'done' or 'failed'
   redis_call('HSET', key, 'finish', finish, 'error', error, 'timing', timing, 'state', reached)
-  return stage == '' or log_event(of, 'answer', answer_data(stage, finish, error))
+  return stage == '' or of.even or log_event(of, 'answer', answer_data(stage, finish, error))
 end
 
 -- Write an update of an answer that is `length` long and in the state `old`.
-local function store(of, key, stage, length, old, update)
+local function store(of, key, stage, length, chars, old, update)
   local battle, name, answer, token, seq, text, state, extra, finish, error, timing, leak, restart = unpack(update)
   local text_at, logged = text_key(battle, answer), true
   if restart then
-    logged = restart_text(of, key, text_at, stage)
-    length, old = 0, 'waiting'
+    logged = restart_text(of, answer, text_at, stage)
+    length, old, chars = 0, 'waiting', 0
   end
   if #text > 0 and not append_text(text_at, text, length) then return 'gone' end
   if state ~= '' and old ~= state then
     redis_call('HSET', key, 'state', state, 'extra', '')
-    if stage ~= '' then logged = log_event(of, 'status', status_data(stage, state, '')) and logged end
+    if stage ~= '' and not of.even then logged = log_event(of, 'status', status_data(stage, state, '')) and logged end
   end
-  if #text > 0 and stage ~= '' then logged = log_event(of, 'delta', delta_data(stage, text)) and logged end
+  if #text > 0 and stage ~= '' and not of.even then logged = log_event(of, 'delta', delta_data(stage, text)) and logged end
   if finish ~= '' then logged = finish_answer(of, key, stage, finish, error, timing) and logged end
   -- That an answer names its model is kept for the end and never logged: viewers would learn the model.
   if leak ~= '' then redis_call('HSET', key, 'leak', leak) end
-  redis_call('HSET', key, 'seq', seq, 'len', length + #text)
+  if of.even then
+    redis_call('HSET', key, 'seq', seq, 'len', length + #text, 'chars', chars + count_characters(text))
+    of.moved = of.moved or stage ~= ''
+  else
+    redis_call('HSET', key, 'seq', seq, 'len', length + #text)
+  end
   -- All keys share one time to live. An answer writes some twenty times a second: every 64th renewal is enough.
   if seq % 64 == 1 then renew(battle, of.answers, ttl_ms) end
   return logged and 'ok' or 'gone'
@@ -87,8 +185,8 @@ local function write(update)
   local battle, name, answer, token, seq, _, state, extra = unpack(update, 1, 8)
   local of, key = battle_of(battle), answer_key(battle, answer)
   if not of.name or (name ~= '' and of.name ~= name) then return 'gone' end
-  local owner, seen, stage, finished, length, old =
-    unpack(redis_call('HMGET', key, 'token', 'seq', 'stage', 'finish', 'len', 'state'))
+  local owner, seen, stage, finished, length, old, chars =
+    unpack(redis_call('HMGET', key, 'token', 'seq', 'stage', 'finish', 'len', 'state', 'chars'))
   if not owner then return 'gone' end
   owner = tonumber(owner)
   if token > 0 and owner == token and seq <= tonumber(seen) then return 'ok' end
@@ -96,11 +194,12 @@ local function write(update)
   if token > 0 and owner ~= token then return 'stale' end
   if finished ~= '' then return token > 0 and 'finished' or 'stale' end
   if token == 0 then return set_state(of, key, stage, old, state, extra) end
-  return store(of, key, stage, tonumber(length), old, update)
+  return store(of, key, stage, tonumber(length), tonumber(chars or 0), old, update)
 end
 
 for i, update in ipairs(updates) do replies[i] = write(update) end
 for id, battle in pairs(battles) do
+  if battle.moved then release(battle) end
   if battle.grown then redis_call('HSET', battle_key(id), 'n', battle.n) end
 end
 publish_news()

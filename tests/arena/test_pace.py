@@ -1,0 +1,183 @@
+"""An even pace: nothing that viewers are shown of one side is ahead of the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from app.arena.sink import COARSE_S, coarse
+from app.arena.store import RATE, STEP, AnswerUpdate
+from app.battle.battle import Verdict
+from app.redis.client import commands_client
+from tests.arena.arena_on_redis import ArenaOnRedis
+from tests.redis.server import RedisServer
+
+pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
+
+LONG = "It is because air scatters blue light more than red. " * 20
+
+
+async def opened(redis: Redis, count: int = 2) -> tuple[ArenaOnRedis, str]:
+    """A battle whose first two answers are being written."""
+    arena = ArenaOnRedis(redis, pace="even")
+    battle = (await arena.open(count)).battle_id
+    for answer in (0, 1):
+        await arena.begin(battle, answer)
+    return arena, battle
+
+
+async def told(arena: ArenaOnRedis, battle: str, after: int = 3) -> list[str]:
+    """What viewers were sent since, as ``event side``."""
+    entries = await arena.store.entries(battle, after)
+    return [f"{entry.event.decode()} {orjson.loads(entry.data).get('side', '')}".strip() for entry in entries]
+
+
+async def texts(arena: ArenaOnRedis, battle: str) -> tuple[str, str]:
+    sides = (await arena.manager.snapshot(battle)).to_dict()["sides"]
+    return sides["a"]["text"], sides["b"]["text"]
+
+
+async def test_the_first_words_of_both_sides_come_together(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, LONG)
+    assert await told(arena, b) == []
+    assert await texts(arena, b) == ("", "")
+    await arena.write(b, 1, "Blue light")
+    assert await told(arena, b) == ["status a", "delta a", "status b", "delta b"]
+    assert await texts(arena, b) == (LONG[:STEP], "Blue light"[:STEP])
+
+
+async def test_an_end_is_told_when_both_have_ended_and_then_all_is_shown_at_once(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, LONG)
+    await arena.write(b, 1, "Blue")
+    await arena.write(b, 0, "", "stop")
+    side = (await arena.manager.snapshot(b)).to_dict()["sides"]["a"]
+    assert (side["state"], side["finish_reason"], side["text"]) == ("writing", None, "It i")
+    assert "answer a" not in await told(arena, b)
+    await arena.write(b, 1, " light", "stop")
+    assert await texts(arena, b) == (LONG, "Blue light")
+    assert (await told(arena, b))[-4:] == ["delta a", "delta b", "answer a", "answer b"]
+    await arena.reconciler.reconcile(b)
+    assert (await arena.manager.snapshot(b)).can_vote
+
+
+async def test_it_goes_on_no_faster_than_one_rate_however_fast_both_are(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    for _ in range(20):
+        await arena.write(b, 0, LONG)
+        await arena.write(b, 1, LONG)
+    before = await redis.hget(f"arena:{{{b}}}", "paced")
+    shown = await texts(arena, b)
+    assert len(shown[0]) == len(shown[1]) < len(LONG)
+    await redis.hset(f"arena:{{{b}}}", "paced", int(before or 0) - 2000)
+    await arena.write(b, 0, "more")
+    later = await texts(arena, b)
+    assert len(later[0]) == len(later[1])
+    assert 2 * RATE <= len(later[0]) - len(shown[0]) < 10 * RATE
+
+
+async def test_a_character_is_never_cut_in_two(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, "\u00e9\u4f60\U0001f600" * 10)
+    await arena.write(b, 1, "\u4f60" * 30)
+    assert await texts(arena, b) == (("\u00e9\u4f60\U0001f600" * 10)[:STEP], "\u4f60" * STEP)
+
+
+async def test_a_side_that_failed_is_replaced_and_the_other_keeps_what_was_shown(redis: Redis) -> None:
+    arena, b = await opened(redis, 3)
+    await arena.write(b, 0, LONG)
+    await arena.write(b, 1, "Blue light")
+    await arena.write(b, 1, "", "error", "cut_off")
+    assert (await told(arena, b))[-1] == "answer b"
+    await arena.reconciler.reconcile(b)
+    snapshot = (await arena.manager.snapshot(b)).to_dict()
+    assert snapshot["sides"]["b"]["alias"] == "Model C"
+    assert (snapshot["sides"]["a"]["text"], snapshot["sides"]["b"]["text"]) == (LONG[:STEP], "")
+    await arena.begin(b, 2)
+    await arena.write(b, 2, "It scatters", "stop")
+    await arena.write(b, 0, "", "stop")
+    assert await texts(arena, b) == (LONG, "It scatters")
+
+
+async def test_an_answer_that_is_written_again_starts_the_pace_anew(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, LONG)
+    await arena.write(b, 1, LONG)
+    await arena.begin(b, 1)
+    assert (await told(arena, b))[-1] == "reset b"
+    await arena.write(b, 1, "Again, from the start")
+    assert (await texts(arena, b))[1] in ("", "Again, f")
+    await arena.write(b, 1, "", "stop")
+    await arena.write(b, 0, "", "stop")
+    assert await texts(arena, b) == (LONG, "Again, from the start")
+
+
+async def test_a_stop_shows_what_was_written(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, LONG, "stop")
+    await arena.write(b, 1, "Blue")
+    sides = (await arena.manager.stop(b)).to_dict()["sides"]
+    assert (sides["a"]["text"], sides["a"]["finish_reason"]) == (LONG, "stop")
+    assert (sides["b"]["text"], sides["b"]["finish_reason"]) == ("Blue", "cancelled")
+    assert (await told(arena, b))[-1] == "end"
+
+
+async def test_a_prefetched_answer_comes_whole_and_a_champion_too(redis: Redis) -> None:
+    arena = ArenaOnRedis(redis, pace="even")
+    b = (await arena.open(3)).battle_id
+    for answer in (0, 1, 2):
+        await arena.answer(b, answer, f"{answer} {LONG}")
+    await arena.manager.vote(b, 1, Verdict.A)
+    assert await texts(arena, b) == (f"0 {LONG}", f"2 {LONG}")
+    assert (await arena.manager.snapshot(b)).can_vote
+
+
+async def test_both_sides_are_told_the_same_wait(redis: Redis) -> None:
+    arena = ArenaOnRedis(redis, pace="even")
+    b = (await arena.open(2)).battle_id
+    waits = [
+        AnswerUpdate(b, "", 0, 0, 0, state="queued", extra=',"place":1,"eta_s":10'),
+        AnswerUpdate(b, "", 1, 0, 0, state="queued", extra=',"eta_s":30'),
+    ]
+    await arena.store.write(waits)
+    entries = [orjson.loads(entry.data) for entry in await arena.store.entries(b, 3)]
+    by_side = {side: [one | {"side": ""} for one in entries if one["side"] == side] for side in "ab"}
+    assert by_side["a"] == by_side["b"]
+    assert entries[-1] == {"round": 1, "side": "b", "state": "queued", "place": 1, "eta_s": 30}
+    assert await arena.store.write(waits) == ["ok", "ok"]
+    assert len(await arena.store.entries(b, 3)) == len(entries), "what is the same is not told again"
+
+
+def test_a_wait_is_told_in_coarse_steps() -> None:
+    assert [coarse(seconds) for seconds in (1, 10, 11, 45, 5000)] == [10, 10, 20, 60, COARSE_S[-1]]
+    assert coarse(None) is None
+
+
+WRITES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 40), st.integers(0, 800)), max_size=30)
+
+
+@settings(max_examples=60)
+@given(writes=WRITES)
+def test_while_both_are_written_as_many_characters_are_shown_of_each(
+    _shared_redis: RedisServer, writes: Sequence[tuple[int, int, int]]
+) -> None:
+    async def run() -> None:
+        redis = commands_client(_shared_redis.url)
+        arena, b = await opened(redis)
+        for answer, characters, passed_ms in writes:
+            paced = await redis.hget(f"arena:{{{b}}}", "paced")
+            if int(paced or 0):
+                await redis.hset(f"arena:{{{b}}}", "paced", int(paced or 0) - passed_ms)
+            await arena.write(b, answer, LONG[:characters])
+            a, c = await texts(arena, b)
+            assert len(a) == len(c)
+        await redis.aclose()
+
+    asyncio.run(run())
