@@ -281,6 +281,8 @@ def _settings(folder: Path, redis_url: str, granite: str, basalt: str, parallel:
         "ARENA_MODELS": ",".join(MODELS),
         "ARENA_SEED": str(SEED),
         "ARENA_DRAIN": "2",
+        # These tests look at each side as it is written; tests/arena/test_pace.py and tests/legacy have the even pace.
+        "ARENA_PACE": "live",
         "REDIS_URL": redis_url,
     }
 
