@@ -3,8 +3,8 @@
     python -m benchmarks.ranking speed              ratings from pairs, intervals from votes, a whole board
     python -m benchmarks.ranking coverage           intervals in simulated winner-stays arenas, 400 arenas a line
 
-``speed`` prints each figure with its ratio to a baseline of the same run: for ratings, the linear algebra and the sums
-that Newton's steps can't do without; for intervals, one sort of the votes by pair. ``coverage`` prints how many
+``speed`` prints CPU time, each figure with its ratio to a baseline of the same run: for ratings, the linear algebra and
+the sums that Newton's steps can't do without; for intervals, one sort of the votes by pair. ``coverage`` prints how many
 intervals of 95 % hold the true rating, centred and anchored to a model, apart for boards with one-sided models.
 """
 
@@ -172,12 +172,12 @@ def many_votes(models: int, pairs: int, votes: int, seed: int = 7) -> tuple[Cell
 
 
 def best_of(times: int, work: Callable[[], object]) -> float:
-    """The shortest of some runs, in seconds: the others were disturbed."""
+    """The least CPU time of some runs, in seconds: what else the machine does hardly matters to it."""
     taken = []
     for _ in range(times):
-        begun = time.perf_counter()
+        begun = time.process_time()
         work()
-        taken.append(time.perf_counter() - begun)
+        taken.append(time.process_time() - begun)
     return min(taken)
 
 
