@@ -4,8 +4,8 @@
     python -m benchmarks.ranking coverage           intervals in simulated winner-stays arenas, 400 arenas a line
 
 ``speed`` prints CPU time, each figure with its ratio to a baseline of the same run: for ratings, the linear algebra and
-the sums that Newton's steps can't do without; for intervals, one sort of the votes by pair. ``coverage`` prints how many
-intervals of 95 % hold the true rating, centred and anchored to a model, apart for boards with one-sided models.
+the sums that Newton's steps can't do without; for intervals, one sort of the votes by pair. ``coverage`` prints how
+many intervals of 95 % hold the true rating, centred and anchored to a model, apart for boards with one-sided models.
 """
 
 from __future__ import annotations
