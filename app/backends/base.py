@@ -142,7 +142,8 @@ class LoadedModel:
     """A model that a server holds in memory (Ollama: an entry of /api/ps).
 
     ``expires_at`` is when it leaves unless it is used, ``listed_at`` when the server said so (Unix time in seconds by
-    its own clock, the latter to half a second); None when it does not say.
+    its own clock, the latter to half a second); None when it does not say. ``digest`` is that of the loaded weights,
+    which a tag that was created anew since no longer has; empty when the server does not say.
     """
 
     name: str
@@ -151,6 +152,7 @@ class LoadedModel:
     context_length: int | None = None
     expires_at: float | None = None
     listed_at: float | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 
@@ -82,13 +83,27 @@ class Roster:
                         name for model in state.installed for name in (model.name, *model.aliases)
                     )
                     self._installed[name] = state.installed
-            self.catalog = catalog(self._configured, self._hosts, self._states, self._installed, asked=self._asked)
+            self._match()
             self._probed = self._clock()
         told = (*self.troubles, *self.catalog.notices())
         for trouble in told:
             if trouble not in self._known:
                 self._on_trouble(trouble)
         self._known, self._on_trouble = told, warn
+
+    def forget(self, host: str, model: str) -> None:
+        """``host`` said that it has no such model: it is drawn there again when the host lists it."""
+        state = self._states.get(host)
+        if state is None:
+            return
+        left = tuple(one for one in state.installed if not is_named(one, model))
+        self._states[host] = replace(state, installed=left)
+        self._installed[host] = left
+        self.models_by_host[host] = tuple(name for one in left for name in (one.name, *one.aliases))
+        self._match()
+
+    def _match(self) -> None:
+        self.catalog = catalog(self._configured, self._hosts, self._states, self._installed, asked=self._asked)
 
     async def _state(self, host: Host) -> ProbeResult:
         """Probe a host; one that scales to zero, or can't be asked, has the models that are configured."""

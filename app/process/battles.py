@@ -84,5 +84,6 @@ class BattlesWiring:
         kind = next((known.kind for known in self._to.hosts if known.name == host), DEFAULT_KIND)
         options = KINDS[kind].sent(options_for(self._to.settings, model))
         system = system_for(self._to.settings, model, document.system)
-        identity = ModelIdentity(model, found.digest, found.quantization, options, KINDS[kind].server)
+        digest = self._hosting.seen_models.digest(host, document.id, model) or found.digest
+        identity = ModelIdentity(model, digest, found.quantization, options, KINDS[kind].server)
         return Provenance(identity, system or None)

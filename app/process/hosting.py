@@ -10,6 +10,7 @@ from multiprocessing import parent_process
 from app.hosts.host import Host
 from app.hosts.options import asked_with, options_for
 from app.hosts.roster import Roster, ignore, warn
+from app.hosts.seen_models import SeenModels
 from app.metrics.counters import Counters
 from app.process.connections import Connections, backends_of
 from app.process.found_kinds import hosts_with_kinds
@@ -49,6 +50,7 @@ class HostsWiring:
         self.reports = HostReports(to.redis, names)
         self.fair_share = FairShare(to.redis, names)
         self.roster = self._make_roster()
+        self.seen_models = SeenModels(self.roster.forget)
         self.router = self._make_router()
 
     def _make_roster(self) -> Roster:
@@ -91,6 +93,7 @@ class HostsWiring:
             share=self.fair_share,
             counters=self.counters,
             spending=HostSpending(self._to.redis, host.name, self._time.now),
+            witness=self.seen_models,
         )
         policy = Policy(
             options=lambda model: options_for(self._settings, model),

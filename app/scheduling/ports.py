@@ -154,6 +154,28 @@ class NoReroute:
         """Nothing was written down."""
 
 
+class Witness(Protocol):
+    """Who wants to know which weights wrote an answer, and which models a host does not have."""
+
+    def written(self, host: str, battle: str, model: str, digest: str) -> None:
+        """``host`` writes an answer of ``battle`` with the weights of that digest."""
+        ...
+
+    def refused(self, host: str, model: str) -> None:
+        """``host`` says that it has no such model."""
+        ...
+
+
+class NoWitness:
+    """Nobody wants to know."""
+
+    def written(self, host: str, battle: str, model: str, digest: str) -> None:
+        """Nothing is noted."""
+
+    def refused(self, host: str, model: str) -> None:
+        """Nothing is noted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything outside the driver that it works with.
@@ -171,3 +193,4 @@ class Ports:
     share: Share = field(default_factory=Everything)
     counters: Counters = field(default_factory=Counters)
     spending: Spending = field(default_factory=NoSpending)
+    witness: Witness = field(default_factory=NoWitness)

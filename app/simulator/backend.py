@@ -134,6 +134,7 @@ class SimulatedBackend:
                 runner.placement.vram_bytes,
                 runner.num_ctx,
                 runner.shown_expiry().timestamp(),
+                digest=runner.model.digest,
             )
             for runner in await self._machine.scheduler.listed()
         )

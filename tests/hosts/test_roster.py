@@ -184,3 +184,16 @@ async def test_a_host_that_can_not_be_asked_has_the_models_that_are_configured()
     roster = Roster((host,), {"plain": GeneratingBackend()}, ())
     await roster.refresh()
     assert (roster.catalog.models, roster.reaches("plain")) == (("a:1", "b:1"), True)
+
+
+async def test_a_model_that_its_host_refused_is_not_drawn_until_the_host_lists_it_again() -> None:
+    here = fleet({ONE: ("a", "b", "c"), TWO: ("c",)})
+    await here.look()
+    for model in ("b", "c"):
+        here.roster.forget("one", model)
+    assert here.roster.catalog.models == ("a", "c")
+    assert here.roster.installed("one", "b") is None
+    assert here.roster.models_by_host["one"] == ("a",)
+    here.roster.forget("unknown", "a")
+    await here.look()
+    assert here.roster.catalog.models == ("a", "b", "c")

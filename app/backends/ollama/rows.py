@@ -149,7 +149,8 @@ def _loaded(row: _Row, name: str) -> LoadedModel:
     if expires_at and leaves is None and not expires_at.startswith("0001-"):
         row.is_odd("expires_at", "no time")
     # A server that does not say where a model lies is not taken to have it on the CPU: that would make it load again.
-    return LoadedModel(name, size, size if vram is None else vram, row.count("context_length"), leaves)
+    length, digest = row.count("context_length"), row.text("digest")
+    return LoadedModel(name, size, size if vram is None else vram, length, leaves, digest=digest)
 
 
 def unix_time(text: str) -> float | None:

@@ -27,6 +27,7 @@ from app.hosts.context import least_tokens
 from app.hosts.host import Host
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
+from app.scheduling.driver.signing import Signing
 from app.scheduling.job import Job
 from app.scheduling.ports import Attempt, ErrorCode, Finish, Ports
 from app.tasks import cancel_and_wait
@@ -74,6 +75,7 @@ class AttemptRunner:
         host: Host,
         ports: Ports,
         condemned: CondemnedAnswers,
+        signing: Signing,
         time: Time,
         *,
         on_free: Callable[[AttemptRunner], None],
@@ -92,6 +94,7 @@ class AttemptRunner:
         self._host = host
         self._ports = ports
         self._condemned = condemned
+        self._signing = signing
         self._failure = failure
         self._on_free = on_free
         self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic)
@@ -227,9 +230,10 @@ class AttemptRunner:
         watch, write = self._watch, attempt.write
         chunk, blank = Chunk(), True
         watch.dispatched(sum(least_tokens(message.content) for message in attempt.request.messages))
-        async with aclosing(self._ports.backend.stream(attempt.request)) as chunks:
+        async with self._signing.of(self.job) as begun, aclosing(self._ports.backend.stream(attempt.request)) as chunks:
             async for chunk in chunks:
                 watch.chunk(chunk)
+                begun.set()
                 if chunk.restart:
                     blank = True
                     attempt.restart()

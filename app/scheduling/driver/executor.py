@@ -24,6 +24,7 @@ from app.scheduling.driver.loader import Loader, NothingToLoad
 from app.scheduling.driver.policy import Policy
 from app.scheduling.driver.rerouter import Rerouter
 from app.scheduling.driver.retries import Retries
+from app.scheduling.driver.signing import Signing
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.tasks import DriverTasks
 from app.scheduling.job import Job
@@ -51,6 +52,7 @@ class Executor:
         self._jobs = JobTable(self._retries)
         self._running = RunningAnswers(state)
         self._condemned = CondemnedAnswers(ports.sink)
+        self._signing = Signing(host.name, state.residency, ports.witness)
         self._loader = Loader(
             host.name,
             residency_control(ports.backend) or NothingToLoad(),
@@ -174,6 +176,7 @@ class Executor:
             self._host,
             self._ports,
             self._condemned,
+            self._signing,
             self._time,
             load_s=self._loader.waited_s(model, job.enqueued_at),
             failure=failure,

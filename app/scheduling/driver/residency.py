@@ -165,6 +165,13 @@ class Residency:
             self._take(loaded)
             return True
 
+    async def digest(self, model: str) -> str:
+        """The digest of the weights that ``model`` writes with now, as the server lists it; empty: it does not say."""
+        if not await self.refresh():
+            return ""
+        key = key_of(model)
+        return next((seen.entry.digest for seen in self._listed.values() if key_of(seen.entry.name) == key), "")
+
     def forget(self) -> None:
         """The host sleeps: what it holds is unknown, and what is gone when it wakes is no event."""
         if self._control is None:

@@ -1,0 +1,49 @@
+"""Which weights write an answer: asked while it is written, for a tag that is created anew changes them at once.
+
+The server lists the old digest until the next request, so it is asked after an answer's first piece and not before. A
+model that the server refuses as unknown is told at once, too: nobody should draw it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from app.backends.base import ModelNotFound
+from app.scheduling.driver.residency import Residency
+from app.scheduling.job import Job
+from app.scheduling.ports import Witness
+from app.tasks import cancel_and_wait
+
+SIGN_LIMIT_S = 2.0
+"""How long an answer that has ended waits for its digest."""
+
+
+class Signing:
+    """Signs the answers of ``host`` with what the server lists; ``witness`` keeps it."""
+
+    def __init__(self, host: str, residency: Residency, witness: Witness) -> None:
+        self._host = host
+        self._residency = residency
+        self._witness = witness
+
+    @asynccontextmanager
+    async def of(self, job: Job) -> AsyncGenerator[asyncio.Event]:
+        """Sign the answer of ``job`` once the event is set, which its first piece does."""
+        begun = asyncio.Event()
+        signing = asyncio.create_task(self._sign(job, begun), name=f"digest {job.id}")
+        try:
+            yield begun
+            if begun.is_set():
+                await asyncio.wait({signing}, timeout=SIGN_LIMIT_S)
+        except ModelNotFound:
+            self._witness.refused(self._host, job.model)
+            raise
+        finally:
+            await cancel_and_wait(signing)
+
+    async def _sign(self, job: Job, begun: asyncio.Event) -> None:
+        await begun.wait()
+        if digest := await self._residency.digest(job.model):
+            self._witness.written(self._host, job.battle, job.model, digest)
