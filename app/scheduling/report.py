@@ -38,6 +38,8 @@ EventKind = Literal[
     "offloaded",
     "context_shrunk",
     "memory_misread",
+    "crashed",
+    "hung",
     "slow",
     "answer_refused",
     "load_failed",

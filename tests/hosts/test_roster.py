@@ -196,4 +196,4 @@ async def test_a_model_that_its_host_refused_is_not_drawn_until_the_host_lists_i
     assert here.roster.models_by_host["one"] == ("a",)
     here.roster.forget("unknown", "a")
     await here.look()
-    assert here.roster.catalog.models == ("a", "b", "c")
+    assert list(here.roster.catalog.models) == ["a", "b", "c"]

@@ -336,7 +336,7 @@ async def test_it_is_warmed_only_so_many_times_an_hour(hosts: SeveralHosts) -> N
 
 async def test_who_drives_next_inherits_what_happened(hosts: SeveralHosts) -> None:
     past = HostEvent(1795226300.0, "host_down", detail="unavailable")
-    await hosts.reports.put(HostReport("gpu", 1795226300.0, events=(past,)))
+    await hosts.reports.put(HostReport("gpu", 1795226300.0, loading="a", events=(past,)))
     backend = ScriptedBackend(models=("a", "b"), resident=["a"])
     hosts.open("gpu", backend, intervals=FREQUENT_PROBES)
     await wait_until(lambda: _resident_is(hosts, "a"))

@@ -32,6 +32,7 @@ class Listing(ScriptedBackend):
 
     entries: tuple[LoadedModel, ...] = ()
     after_loads: list[tuple[LoadedModel, ...]] = field(default_factory=list)
+    loads: list[str] = field(default_factory=list)
 
     async def loaded(self) -> tuple[LoadedModel, ...]:
         await self._reach()
@@ -39,6 +40,7 @@ class Listing(ScriptedBackend):
 
     async def load(self, model: str, options: GenerationOptions) -> float:
         await super().load(model, options)
+        self.loads.append(model)
         if self.after_loads:
             self.entries = self.after_loads.pop(0)
         return 1.0
@@ -192,6 +194,7 @@ async def test_one_that_is_back_on_the_card_is_as_it_should_be(memory: Memory) -
 
 
 async def test_no_memory_of_a_card_for_any_model_means_a_host_without_one(memory: Memory) -> None:
+    memory.residency.recall(("a", "b"))
     await memory.sees()
     await memory.sees(on_card("a", vram=0), on_card("b", vram=0))
     assert memory.noted == []
@@ -203,6 +206,7 @@ async def test_no_memory_of_a_card_for_any_model_means_a_host_without_one(memory
 async def test_a_model_wholly_on_the_cpu_beside_one_on_the_card_is_offloaded(
     memory: Memory, order: tuple[int, int]
 ) -> None:
+    memory.residency.recall(("a", "b"))
     both = (on_card("a"), on_card("b", vram=0))
     await memory.sees()
     await memory.sees(*(both[n] for n in order))
@@ -220,6 +224,7 @@ async def test_a_host_that_falls_back_to_the_cpu_is_told_though_no_model_is_on_t
 
 
 async def test_what_spilled_is_not_taken_for_a_total_that_fits(memory: Memory) -> None:
+    memory.residency.recall(("a", "b"))
     await memory.sees(on_card("a"))
     assert memory.limits.budget.proven_bytes == 8 * GB
     await memory.sees(on_card("a"), on_card("b", vram=0.5))
@@ -327,3 +332,49 @@ async def test_when_a_model_expires_goes_by_the_servers_own_clock(memory: Memory
 async def test_a_second_between_two_clocks_is_none(memory: Memory, clock: Clock) -> None:
     await memory.sees(replace(on_card("a", expires=100.0), listed_at=clock() + 1.4))
     assert memory.residency.listed["a"].entry.expires_at == 100.0
+
+
+async def test_a_model_that_others_loaded_is_theirs_though_its_context_is_ours(memory: Memory) -> None:
+    await memory.sees(on_card("a"))
+    await memory.sees(on_card("a"), on_card("theirs"))
+    assert memory.residency.foreign == {"theirs"}
+    assert memory.noted == [("foreign_model", "theirs")]
+    await memory.sees(on_card("a"))
+    assert memory.noted == [("foreign_model", "theirs")]  # it is none of ours that left
+    memory.residency.used("theirs")
+    await memory.sees(on_card("a"), on_card("theirs"))
+    assert memory.residency.foreign == frozenset()
+
+
+async def test_after_a_takeover_ours_is_what_the_driver_before_had_loaded(memory: Memory) -> None:
+    memory.residency.recall(("a",))
+    await memory.sees(on_card("a"), on_card("theirs"))
+    assert memory.residency.foreign == {"theirs"}
+
+
+async def test_a_model_that_comes_back_without_our_load_is_kept_as_long_as_ours(memory: Memory, clock: Clock) -> None:
+    clock.now = 1000.0
+    await memory.sees(on_card("a", expires=90_000.0))
+    await memory.sees(on_card("a", expires=90_010.0))
+    assert memory.residency.untended == set()
+    await memory.sees(on_card("a", expires=1300.0))  # its process was replaced: the server's own five minutes
+    assert memory.residency.untended == {"a"}
+    await memory.loader.keep("a")
+    assert memory.server.loads == ["a"]
+
+
+async def test_a_model_that_is_about_to_leave_is_not_held_back(memory: Memory, clock: Clock) -> None:
+    clock.now = 1000.0
+    await memory.sees(on_card("a", expires=90_000.0))
+    await memory.sees(on_card("a", expires=1000.0))
+    assert memory.residency.untended == set()
+
+
+async def test_a_process_that_ended_under_an_answer_is_told_once_the_server_answers(memory: Memory) -> None:
+    await memory.sees(on_card("a"))
+    memory.residency.broke("a", silent=False)
+    memory.residency.broke("gone", silent=False)
+    assert memory.noted == []
+    memory.residency.note_broken()
+    memory.residency.note_broken()
+    assert memory.noted == [("crashed", "a")]

@@ -1,6 +1,8 @@
 """Hours of battles in a few seconds: the whole of the drivers in virtual time, on simulated servers."""
 
+import asyncio
 import dataclasses
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from app.backends.base import GenerationOptions
 from app.errors import Unavailable
 from app.scheduling.planning.view import LATE
+from app.simulator.engine import mishaps
 from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
+from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.crowd import FIVE, directly, through_drivers
 from benchmarks.scheduling.figures import Figures
 from benchmarks.scheduling.house import House, Setup
@@ -117,3 +121,34 @@ def test_battles_are_taken_again_after_the_only_host_was_away() -> None:
             assert Figures(played, {}).failed_answers == 0
 
     run_virtual(main())
+
+
+async def _after(change: Callable[[Machine, str], bool]) -> tuple[list[float], list[str]]:
+    """The keep_alive of what is loaded, and the kinds of events, after something happened under an answer."""
+    async with House.running(Setup(THREE, OPTIONS)) as house:
+        await house.clock.sleep(40)
+        playing = asyncio.create_task(
+            play_all(Crowd(THREE.models, users=3, hours=0.03, every_s=20.0).visits(), house, house.clock.now)
+        )
+        await house.clock.sleep(25)
+        machine = house.machines["one"]
+        while not machine.engine.busy(next(iter(machine.scheduler.loaded.values()))):
+            await house.clock.sleep(0.1)
+        change(machine, next(iter(machine.scheduler.loaded.values())).model.name)
+        await playing
+        await house.clock.sleep(40)
+        reports = await house.reports.read()
+        runners = machine.scheduler.loaded.values()
+        return [runner.keep_alive_s for runner in runners], [event.kind for event in reports["one"].events]
+
+
+def test_a_crashed_child_is_an_event_and_comes_back_with_our_keep_alive() -> None:
+    kept, kinds = run_virtual(_after(mishaps.kill_child))
+    assert kept == [72 * 3600.0] * 3
+    assert "crashed" in kinds
+
+
+def test_a_child_that_hangs_is_an_event_and_is_loaded_anew() -> None:
+    kept, kinds = run_virtual(_after(mishaps.stop_child))
+    assert kept == [72 * 3600.0] * 3
+    assert "hung" in kinds

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from app.backends.base import BackendError, BadRequest, PromptTooLong
+from app.backends.base import (
+    BackendBroken,
+    BackendError,
+    BadRequest,
+    LoadTimedOut,
+    Overlong,
+    PromptTooLong,
+    RunnerStopped,
+    Stalled,
+)
 from app.scheduling.driver.attempt import AttemptRunner
 from app.scheduling.driver.state import DriverState
 from app.scheduling.ports import Finish
@@ -50,8 +59,10 @@ class RunningAnswers:
         if runner.error is not None:
             self._state.breaker.failed_answer(runner.error)
             self._note_refusal(runner.model, runner.error)
+            self._learn_break(runner, runner.error)
         elif finish is not None and finish.reason != "error":
             self._state.breaker.answered()
+            self._state.residency.works(runner.model)
             self._learn_times(runner, finish)
         unplanned_load = finish is not None and bool(finish.timing.cold) and not runner.load_s
         return runner.error is not None or unplanned_load
@@ -60,6 +71,12 @@ class RunningAnswers:
         """What a server refuses as it is asked is for operators; a prompt that is too long is its author's affair."""
         if isinstance(error, BadRequest) and not isinstance(error, PromptTooLong):
             self._state.events.refused(model, f"{error.code}: {error}"[:300])
+
+    def _learn_break(self, runner: AttemptRunner, error: BackendError) -> None:
+        """A model's process may have ended, or hang, while its server goes on."""
+        silent = isinstance(error, Stalled | LoadTimedOut)
+        if silent or (isinstance(error, RunnerStopped | BackendBroken) and not isinstance(error, Overlong)):
+            self._state.residency.broke(runner.model, silent=silent)
 
     def _learn_times(self, runner: AttemptRunner, finish: Finish) -> None:
         timing, history = finish.timing, self._state.history

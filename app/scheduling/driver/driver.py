@@ -162,6 +162,8 @@ class Driver:
             view = self._executor.view()
             self._prober.need(not self._executor.idle or bool(view.prewarm), visit=self._state.prewarmer.visited())
             if self._prober.ready or self._state.breaker.health == "down":
+                if self._prober.ready:
+                    self._executor.tend()
                 self._act(view)
                 view = self._executor.view()  # at once: when a load ends later, its answers start in the next step
             if self._is_known():

@@ -230,7 +230,22 @@ class Executor:
         self._changed()
 
     async def _check(self) -> None:
-        await self._state.health.check()
+        if await self._state.health.check():
+            self._state.residency.note_broken()
+
+    def tend(self) -> None:
+        """Keep what came without our load as long as ours, and send away what hangs, once nothing waits for it."""
+        residency = self._state.residency
+        while residency.untended:
+            model = residency.untended.pop()
+            self._tasks.spawn(self._loader.keep(model), f"keep {model}")
+        for model in residency.hung & (residency.present - residency.leaving - set(self._running.by_model())):
+            residency.hung.discard(model)
+            if model in residency.loaded_anew:
+                continue  # that did not help
+            residency.loaded_anew.add(model)
+            self._state.events.record("hung", model, "no answer came of it while the server answered: loaded anew")
+            self.perform(Unload(model, "degraded", model))
 
     async def _load(self, model: str, *, prewarm: bool) -> None:
         """Load ``model``; when that fails, all who wait for it get the error, or another host."""
@@ -246,7 +261,8 @@ class Executor:
                     self._start(job, model, error)
             await state.health.check()
             return
-        state.breaker.succeeded()
+        if model not in state.residency.loaded_anew:  # no sign that it answers now
+            state.breaker.succeeded()
         state.prewarmer.loaded(model, prewarm=prewarm)
         self._ports.counters.loaded(self._host.name, model, seconds, prewarm=prewarm)
 

@@ -128,6 +128,17 @@ class Loader:
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
         return seconds
 
+    async def keep(self, model: str) -> None:
+        """Give ``model``, which is in memory without our load, our keep_alive: it has the server's own, of minutes."""
+        if not self._residency.has(model) or model in self._residency.leaving:
+            return
+        try:
+            async with asyncio.timeout(self._unload_limit):
+                await self._control.load(model, self._options(model))
+                await self._residency.refresh()
+        except (BackendError, TimeoutError) as error:
+            self._log.info("model_not_kept", model=model, cause=getattr(error, "code", type(error).__name__))
+
     async def unload(self, unload: Unload) -> bool:
         """Send a model out of memory and wait until it is gone, at most ``unload_limit``; False when it stays."""
         model, why, residency = unload.model, unload.why, self._residency

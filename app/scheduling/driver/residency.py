@@ -88,6 +88,12 @@ class Residency:
         self._spellings: dict[str, str] = {}
         self._accepted: dict[str, LoadedModel] = {}
         self._known = False
+        self._mine: set[str] = set()
+        self._recorded = False
+        self._broken: set[str] = set()
+        self.untended: set[str] = set()
+        self.hung: set[str] = set()
+        self.loaded_anew: set[str] = set()
         self._card = False
         self._reading = asyncio.Lock()
         self._log = structlog.get_logger("app.scheduling.driver.residency").bind(host=host)
@@ -108,7 +114,7 @@ class Residency:
 
     @property
     def foreign(self) -> frozenset[str]:
-        """Residents that others loaded: with another context than ours."""
+        """Residents that others loaded: not in our record of loads, or with another context than ours."""
         return frozenset(model for model, listed in self._listed.items() if not listed.ours)
 
     @property
@@ -123,12 +129,39 @@ class Residency:
             self._residents[known] = self._fresh(known)
         return known
 
+    @property
+    def present(self) -> set[str]:
+        """The models in memory."""
+        return set(self._residents)
+
     def has(self, model: str) -> bool:
         """Whether ``model`` is in memory."""
         return model in self._residents
 
+    def recall(self, ours: Iterable[str]) -> None:
+        """An earlier driver of the host had loaded these: what else is found there is somebody else's."""
+        self._mine.update(self.spelling(model) for model in ours)
+        self._recorded = True
+
+    def broke(self, model: str, *, silent: bool) -> None:
+        """An answer of ``model`` was cut off, or nothing came of it (``silent``), though it counted as in memory."""
+        if model in self._listed:
+            (self.hung if silent else self._broken).add(model)
+
+    def works(self, model: str) -> None:
+        """An answer of ``model`` came to its end."""
+        self.hung.discard(model)
+        self.loaded_anew.discard(model)
+
+    def note_broken(self) -> None:
+        """The server answers, so what broke was a model's own process: write it down."""
+        for model in sorted(self._broken):
+            self._events.record("crashed", model, "its process ended under an answer, and the server did not")
+        self._broken.clear()
+
     def used(self, model: str) -> None:
         """Note that ``model`` gets an answer to write now."""
+        self._mine.add(model)
         if model in self._residents:
             self._residents[model] = replace(self._residents[model], used=self._now())
 
@@ -225,6 +258,8 @@ class Residency:
         """Believe the server; who was there before keeps the times that are known."""
         before, self._residents = self._residents, {}
         seen_before, self._listed = self._listed, {}
+        if not self._known and not self._recorded:
+            self._mine.update(self.spelling(entry.name) for entry in loaded)  # who loaded it is not known any more
         for entry in loaded:
             key, ours = self._key(entry)
             flaws = self._flaws(key, entry) if ours else ()
@@ -232,6 +267,8 @@ class Residency:
             known = before.get(key) or replace(self._fresh(key), reading_bytes=self._reading_of(entry, loaded))
             self._residents[key] = replace(known, size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
+        if self._known:
+            self.untended |= {key for key, seen in self._listed.items() if self._is_untended(key, seen, seen_before)}
         self._note_changes(seen_before)
         if not any(seen.flaws for seen in self._listed.values()):
             self.memory.fitted(sum(resident.size_bytes for resident in self._residents.values()))
@@ -244,14 +281,29 @@ class Residency:
             return None
         return total - sum(other.vram_bytes + HIDDEN_BYTES for other in loaded)
 
+    def _is_untended(self, model: str, seen: Listed, before: dict[str, Listed]) -> bool:
+        """Whether it came without our load, or its process was replaced: then it has the server's own keep_alive."""
+        if not seen.ours or model == self.loading:
+            return False
+        known = before.get(model)
+        if known is None:
+            return True
+        was, now_is = known.entry.expires_at, seen.entry.expires_at
+        if was is None or now_is is None or now_is <= self._now() + EXPIRY_SLACK_S:
+            return False  # the latter is about to leave
+        return was - now_is > EXPIRY_SLACK_S
+
     def _key(self, entry: LoadedModel) -> tuple[str, bool]:
-        """Return the entry's name, and whether it is ours: with another context, our chats would load it again."""
+        """Return the entry's name, and whether it is ours: what we loaded or gave answers to, with our context.
+
+        One with another context has a name of its own here, for our chats would load it again.
+        """
         name = self.spelling(entry.name)
         accepted = self._accepted.get(name)
         wanted = {None, self._options(name).num_ctx, None if accepted is None else accepted.context_length}
         # While ours is being loaded, what comes under its name is ours, whatever the server made of it.
         if entry.context_length in wanted or name == self.loading:
-            return name, True
+            return name, name in self._mine
         return f"{name} with context {entry.context_length}", False
 
     def _note_changes(self, before: dict[str, Listed]) -> None:
@@ -292,6 +344,7 @@ class Residency:
     def begin_load(self, model: str) -> None:
         """Note that ``model`` is being loaded from now on, and what is there beside it."""
         self.loading, self.loading_since = model, self._now()
+        self._mine.add(model)
         self._beside, self.pushed_out = dict(self._listed), 0
 
     def end_load(self) -> None:

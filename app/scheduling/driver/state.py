@@ -64,6 +64,8 @@ class DriverState:
         """Take over what an earlier driver of the host had seen and measured."""
         self.events.inherit(before.events, before.unloads)
         self.costs.inherit(before.change_s)
+        ours = [resident.model for resident in before.residents if resident.ours]
+        self.residency.recall([*ours, before.loading] if before.loading else ours)
         for event in before.events:
             if event.kind == "memory_misread":
                 self.residency.memory.recall_misread(event.at)
