@@ -17,6 +17,7 @@ from app.completions.sink import SinkByKind
 from app.database.address import database_url, ignored_words
 from app.database.schema import ready
 from app.doctor.diagnose import Diagnosis, diagnose
+from app.doctor.probing.lag import Lag
 from app.errors import Unavailable
 from app.hosts.checking import checked
 from app.leaderboard.cache import LeaderboardCache
@@ -223,4 +224,5 @@ class ArenaProcess:
             redis=self._to.redis,
             database=database_url(self._to.settings),
             reports=self._hosting.reports,
+            lag=Lag(cpu=float),  # what else this process does delays its probes as other processes do
         )

@@ -74,7 +74,7 @@ async def the_machine_had_no_time_to_hear_a_server_that_is_silent(deployment: De
     port = await deployment.serve(serving(None))
     deployment.host["url"] = f"http://127.0.0.1:{port}"
     seconds = count(step=0.1)  # at each look another tenth of a second has passed, in which nothing was done here
-    deployment.lag = Lag(clock=lambda: next(seconds), cpu=float)
+    deployment.lag = Lag(clock=lambda: next(seconds), cpu=float, load=float)
     await deployment.start()
     deployment.reports = False
 

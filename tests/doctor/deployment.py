@@ -53,7 +53,7 @@ class Deployment:
     sim: RunningSimulator | None = None
     redis: Any = None
     wall: Any = time.time
-    lag: Lag = field(default_factory=lambda: Lag(clock=float))  # however busy the machine of the tests is
+    lag: Lag = field(default_factory=lambda: Lag(clock=float, load=float))  # however busy the machine of the tests is
     wake: timedelta | None = None
     postgres: Callable[[], PostgresServer] | None = None
 

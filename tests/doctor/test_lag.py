@@ -64,6 +64,19 @@ def test_an_error_that_is_known_counts_before_what_cannot_be_told() -> None:
     assert status_of(busy) == 1
 
 
+@pytest.mark.parametrize(
+    ("lost_s", "watched_s", "busy"), [(0.3, 1.1, True), (0.2, 1.1, False), (0.3, 2.5, False), (0.1, 0.2, False)]
+)
+def test_a_machine_that_loses_much_of_a_short_time_is_busy_too(lost_s: float, watched_s: float, busy: bool) -> None:
+    told = diagnosed(seen(unheard("silent"), lost_s=lost_s, watched_s=watched_s))
+    assert told.unsure is busy
+
+
+@pytest.mark.parametrize(("load", "busy"), [(1.0, False), (3.9, False), (4.0, True)])
+def test_a_machine_on_which_many_want_each_core_is_busy(load: float, busy: bool) -> None:
+    assert diagnosed(seen(unheard("silent"), load=load)).unsure is busy
+
+
 def test_a_machine_that_is_busy_and_heard_everybody_is_no_finding() -> None:
     assert diagnosed(seen(lost_s=9.0)).findings == ()
 

@@ -23,7 +23,7 @@ def on_settings(seen: Observation) -> Iterator[Finding]:
 def on_lag(seen: Observation) -> Iterator[Finding]:
     """Whom this machine can't judge, because it had no time to listen."""
     if seen.unsure:
-        yield texts.machine_too_busy(seen.unsure, seen.lost_s)
+        yield texts.machine_too_busy(seen.unsure, seen.lost_s, seen.load)
 
 
 def on_voters(seen: Observation) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -16,20 +17,38 @@ STEP_S = 0.02
 BUSY_S = 0.5
 """A machine that loses this much is too busy for limits of about a second."""
 
+BUSY_SHARE = 0.25
+"""So is one that loses this much of the time, if that is not too short to tell: an idle one loses about 5 %."""
+
+_TOLD_FROM_S = 0.2
+
+BUSY_LOAD = 4.0
+"""So is one on which so many processes want each core: who sleeps is woken in time there, but servers crawl."""
+
 _TIMED_OUT = ("within", "timeout", "timed out")
+
+
+def load_per_core() -> float:
+    """How many processes wanted to run on each core, in the mean of the last minute."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 class Lag:
     """Counts how much later than asked this process woke up, without the time in which it worked itself.
 
-    ``clock`` measures seconds, ``cpu`` those that this process has used.
+    ``clock`` measures seconds, ``cpu`` those that this process has used; where it does much else, that counts as lost,
+    too: give a ``cpu`` that stands still.
     """
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, cpu: Callable[[], float] = time.process_time
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        cpu: Callable[[], float] = time.process_time,
+        load: Callable[[], float] = load_per_core,
     ) -> None:
         self._clock, self._cpu = clock, cpu
-        self.lost_s = 0.0
+        self.load = load()
+        self.lost_s = self.watched_s = 0.0
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[None]:
@@ -45,13 +64,16 @@ class Lag:
         while True:
             await asyncio.sleep(STEP_S)
             woke, by_now = self._clock(), self._cpu()
+            self.watched_s += woke - began
             self.lost_s += max(woke - began - STEP_S - (by_now - used), 0.0)
             began, used = woke, by_now
 
 
 def without_doubtful(seen: Observation) -> Observation:
     """What is left of ``seen`` on a machine that lost much time: whoever was late may have answered in time. Pure."""
-    if seen.lost_s < BUSY_S:
+    much_of_it = seen.lost_s >= max(BUSY_SHARE * seen.watched_s, _TOLD_FROM_S)
+    lags = seen.lost_s >= BUSY_S or (seen.watched_s > 0 and much_of_it)
+    if not lags and seen.load < BUSY_LOAD:
         return seen
     hosts = [_host(host) for host in seen.hosts]
     redis, database = _redis(seen.redis), _database(seen.database)

@@ -165,7 +165,8 @@ class Observation:
     apart. ``elsewhere`` are hosts whose driver is at another address than configured here, with that. All are empty
     while Redis is unavailable, as are ``reports``.
 
-    ``lost_s`` is how much time this machine lost while it probed; ``unsure`` who can't be judged for that.
+    ``lost_s`` of ``watched_s`` are what this machine lost while it probed, ``load`` is how many processes wanted each
+    core; ``unsure`` are those who can't be judged for that.
     """
 
     settings: Settings
@@ -179,6 +180,8 @@ class Observation:
     signs: Mapping[str, Sign] = field(default_factory=dict)
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     lost_s: float = 0.0
+    watched_s: float = 0.0
+    load: float = 0.0
     unsure: tuple[str, ...] = ()
 
     @property

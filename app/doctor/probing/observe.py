@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from app.doctor.probing.lag import Lag
 from app.doctor.probing.observation import Observation, ObservedHost, ObservedRedis
 from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts, probe_host
-from app.doctor.probing.stores import embedded_socket, idle_redis, probe_database, probe_redis
+from app.doctor.probing.stores import embedded_socket, idle_redis, known_revisions, probe_database, probe_redis
 from app.errors import ConfigurationError
 from app.hosts.host import Host
 from app.metrics.voter_addresses import Sign, read_signs
@@ -58,6 +58,7 @@ async def observe(
     """
     names = [host.name for host in hosts]
     lag = lag or Lag()
+    await asyncio.to_thread(known_revisions)  # or this work would count as the machine's delay
     async with lag.watched(), asyncio.TaskGroup() as group:
         probes = [
             group.create_task(_probed(host, models, timeouts, wake, wall), name=f"doctor: {host.name}")
@@ -81,6 +82,8 @@ async def observe(
         known.signs,
         elsewhere,
         lag.lost_s,
+        lag.watched_s,
+        lag.load,
     )
 
 

@@ -184,7 +184,7 @@ async def _database_up(database: Database, name: str, *, is_file: bool, wall: Ca
     began = wall()
     at, clock = await database.read(functools.partial(_revision_and_clock, is_file=is_file))
     skew_s = None if clock is None else clock - (began + wall()) / 2
-    known = await asyncio.to_thread(_known_revisions)
+    known = await asyncio.to_thread(known_revisions)
     if at is None:
         return ObservedDatabase(name, "empty", skew_s=skew_s)
     if at not in known:
@@ -214,7 +214,8 @@ def _revision_and_clock(connection: Connection, *, is_file: bool) -> tuple[str |
 
 
 @functools.cache
-def _known_revisions() -> tuple[str, ...]:
+def known_revisions() -> tuple[str, ...]:
+    """The revisions that this code knows; finding out takes a while, the first time."""
     return revisions()
 
 

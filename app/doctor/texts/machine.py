@@ -36,14 +36,14 @@ def clock_skew(subject: str, machine: str, skew_s: float) -> Finding:
     )
 
 
-def machine_too_busy(whom: Sequence[str], lost_s: float) -> Finding:
+def machine_too_busy(whom: Sequence[str], lost_s: float, load: float) -> Finding:
     """Limits passed while this machine did not get to listen."""
     return Finding(
         "machine_too_busy",
         "warning",
         "this machine",
-        cause=f"this machine is too busy to tell: it lost {lost_s:.1f} s while it waited for {', '.join(whom)}, so the "
-        "answer may have come in time and was not heard",
+        cause=f"this machine is too busy to tell: {load:.1f} processes want each core, and it lost {lost_s:.1f} s "
+        f"while it waited for {', '.join(whom)}, so the answer may have been kept up or not heard here",
         remedy="run it again when this machine has less to do, or on another one that reaches the same addresses",
         command="uptime",
     )
