@@ -7,7 +7,6 @@ goes on with it. SQL knows nothing of it, and nobody rates it.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -83,7 +82,7 @@ def completion_store(redis: Redis) -> LogStore[Completion]:
 
 
 class Completions:
-    """Every call on every completion; safe from any worker.
+    """Every call on every completion; safe from any worker. ``clock`` is Unix time, the same on all machines.
 
     ================================ ====== ============================= =================
     key                              type   holds                         bound
@@ -98,7 +97,7 @@ class Completions:
         store: LogStore[Completion],
         hub: Hub,
         dispatcher: Dispatcher,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._redis = redis
         self._store = store
@@ -106,6 +105,10 @@ class Completions:
         self._dispatcher = dispatcher
         self._clock = clock
         self._background = Background()
+
+    def asked_at(self) -> int:
+        """The time of now as replies have it: whole seconds of Unix time, by the clock of all machines."""
+        return int(self._clock())
 
     async def start(self, request: GenerationRequest, digest: str | None = None) -> str:
         """Queue an answer and return its id; ``digest`` is what ``repeated`` finds it by for a minute.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -45,7 +44,7 @@ class OverQuota(Exception):
 
 
 class Quotas:
-    """The limits of every caller.
+    """The limits of every caller; ``clock`` is Unix time, the same on all machines.
 
     ================================ ====== ==================================== ===========
     key                              type   holds                                bound
@@ -55,7 +54,7 @@ class Quotas:
     ================================ ====== ==================================== ===========
     """
 
-    def __init__(self, redis: Redis, at_once: int, per_minute: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: Redis, at_once: int, per_minute: int, clock: Callable[[], float]) -> None:
         self._redis = redis
         self._at_once, self._per_minute = at_once, per_minute
         self._clock = clock

@@ -16,8 +16,8 @@ class CompletionsWiring:
 
     def __init__(self, to: Connections, hosting: HostsWiring, battles: BattlesWiring) -> None:
         store = completion_store(to.redis)
-        self.completions = Completions(to.redis, store, battles.hub, hosting.router)
-        self.quotas = Quotas(to.redis, to.settings.arena_api_calls, to.settings.arena_api_per_minute)
+        self.completions = Completions(to.redis, store, battles.hub, hosting.router, to.clock.time)
+        self.quotas = Quotas(to.redis, to.settings.arena_api_calls, to.settings.arena_api_per_minute, to.clock.time)
         self.columns = Columns(to.redis)
         self.sink = CompletionSink(store, battles.writer, self.completions.close)
 

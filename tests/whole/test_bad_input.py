@@ -303,7 +303,7 @@ async def test_a_wrong_method_or_an_unknown_path_has_the_same_shape(
 UNKNOWN_FIELDS = [
     (OPEN, "num_modles", "did you mean num_models?"),
     (OPEN, "Message", "did you mean message?"),
-    (OPEN, "temperature", "the fields are message, num_models, models, system, session_id"),
+    (OPEN, "temperature", "the fields are message, num_models, models, system, messages, session_id"),
     (VOTE, "choice", "the fields are round, verdict, client_time"),
     (VOTE, "verdit", "did you mean verdict?"),
     ("/api/arena/warm", "model", "did you mean models?"),

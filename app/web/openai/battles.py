@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import Request
 
@@ -43,6 +44,8 @@ from app.web.shared.services import Services
 
 CONTESTANTS = 2
 """Of a battle in a chat: the next question is the next battle."""
+READY_WITHIN = timedelta(seconds=10)
+"""A verdict may come in the moment between the last word and the battle's being ready for it."""
 OWNER = "chat"
 """The option under which the records keep which chat opened a battle."""
 
@@ -73,7 +76,7 @@ def call_of(
     services: Services, request: Request, body: ChatRequest, caller: Caller, give_back: Callable[[], None]
 ) -> ArenaCall:
     """The call of ``body``."""
-    reply = ChatReply(new_completion_id(), int(time.time()), body.model)
+    reply = ChatReply(new_completion_id(), services.completions.asked_at(), body.model)
     return ArenaCall(services, caller, reply, str(request.base_url).rstrip("/"), give_back)
 
 
@@ -118,6 +121,7 @@ async def _judged(call: ArenaCall, vote: ChatVote) -> str:
     if record.options.get(OWNER) != call.owner:
         raise Forbidden("this battle was opened in another chat; vote there, or on its page", code="not_yours")
     voter = voter_key(call.services.secret, "session", f"{call.caller.name}:{call.caller.chat}")
+    await call.services.viewing.wait(vote.battle, READY_WITHIN, lambda snapshot: snapshot.can_vote)
     try:
         snapshot = await manager.vote(vote.battle, 1, vote.verdict, voter=voter)
     except Conflict as conflict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Callable
 
 from fastapi import APIRouter, Request, Response
@@ -52,7 +51,7 @@ async def _answered(
         task_model = services.settings.arena_api_task_model
         if not task_model:
             give_back()
-            reply = ChatReply(new_completion_id(), int(time.time()), body.model)
+            reply = ChatReply(new_completion_id(), services.completions.asked_at(), body.model)
             return JsonBytes(reply.body(empty_answer(body), "stop", None))
         body = body.model_copy(update={"model": task_model})
     if body.model in SIDES:

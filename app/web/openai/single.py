@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -91,7 +90,7 @@ async def asked_for(
     if id_ is None:
         await services.contestants.room_for([model])
         id_ = await services.completions.start(request, digest)
-    return Asked(id_, ChatReply(id_, int(time.time()), model), services.completions, give_back)
+    return Asked(id_, ChatReply(id_, services.completions.asked_at(), model), services.completions, give_back)
 
 
 async def streamed(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
