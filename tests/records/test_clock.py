@@ -164,6 +164,8 @@ THIS_MACHINES = {
     "app/records/ledger.py": "the default clock, for one process alone",
     "app/readiness/write_probe.py": "a row that is rolled back",
     "app/leaderboard/query.py": "which day today is",
+    "app/cli/records.py": "which day today is",
+    "app/cli/hosts.py": "which day today is",
 }
 
 
