@@ -378,3 +378,19 @@ async def test_a_process_that_ended_under_an_answer_is_told_once_the_server_answ
     memory.residency.note_broken()
     memory.residency.note_broken()
     assert memory.noted == [("crashed", "a")]
+
+
+async def test_a_model_that_does_not_fit_is_loaded_twice_only_the_first_time_beside_the_same(memory: Memory) -> None:
+    half = on_card("a", vram=0.5)
+    memory.residency.recall(("a", "b"))
+    memory.server.after_loads = [(half,)] * 3
+    await memory.loader.load("a")
+    assert memory.server.loads == ["a", "a"]
+    await memory.sees()
+    await memory.loader.load("a")
+    assert memory.server.loads == ["a", "a", "a"]
+    assert memory.residency.degraded == frozenset()
+    await memory.sees(on_card("b"))
+    memory.server.after_loads = [(on_card("b"), half)] * 2
+    await memory.loader.load("a")
+    assert memory.server.loads == ["a"] * 5, "beside another it may come out differently"

@@ -203,12 +203,16 @@ class Loader:
         flaws = await self._residency.verify(model, final=False)
         if not flaws:
             return flaws
+        if flaws == ("offloaded",) and self._residency.settled(model):
+            # Beside the same models a second load came to the same: once is enough.
+            return await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
             # Asked with the same options, the server would keep it where it is.
             await self.unload(Unload(model, "offloaded"))
         await self._within_limit(model)
         flaws = await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
+            self._residency.settle(model)
             self._events.record("offloaded", model, "also after a second load: taken as it is")
         if "context_shrunk" in flaws:
             self._events.record("context_shrunk", model, "also after a second load: taken as it is")

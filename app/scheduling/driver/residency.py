@@ -93,6 +93,7 @@ class Residency:
         self._broken: set[str] = set()
         self.untended: set[str] = set()
         self.hung: set[str] = set()
+        self._settled: set[tuple[str, frozenset[str]]] = set()
         self.loaded_anew: set[str] = set()
         self._card = False
         self._reading = asyncio.Lock()
@@ -147,6 +148,14 @@ class Residency:
         """An answer of ``model`` was cut off, or nothing came of it (``silent``), though it counted as in memory."""
         if model in self._listed:
             (self.hung if silent else self._broken).add(model)
+
+    def settle(self, model: str) -> None:
+        """``model`` stayed partly on the CPU after a second load beside what is there: it will the next time, too."""
+        self._settled.add((model, frozenset(self.present - {model})))
+
+    def settled(self, model: str) -> bool:
+        """Whether a second load of ``model`` beside what is there was in vain before."""
+        return (model, frozenset(self.present - {model})) in self._settled
 
     def works(self, model: str) -> None:
         """An answer of ``model`` came to its end."""
