@@ -36,6 +36,8 @@ class Mark(StrEnum):
     """An answer named its own model or maker before the verdict."""
     CUT_PROMPT = "cut_prompt"
     """A server answered only a part of the prompt."""
+    NAMED = "named"
+    """Who opened the battle named its models, and so knew which two they were."""
 
 
 @dataclass(frozen=True, slots=True)

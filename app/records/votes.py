@@ -18,6 +18,9 @@ from app.records.rows import Row, style_value
 from app.records.style import AnswerStyle
 from app.records.tables import STYLES, answers, battles, votes
 
+NAMED = "named"
+"""The option under which the records keep that the opener of a battle named its models."""
+
 
 @dataclass(frozen=True, slots=True)
 class JudgedVote:
@@ -25,9 +28,9 @@ class JudgedVote:
 
     ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``: the
     answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of them
-    did so while such votes were declared void. ``cut_prompt``: a server cut the prompt of an answer. ``style_*`` is the
-    look of an answer, None if it was not measured. ``language`` and ``categories`` are those of the message, None while
-    nobody has told. ``id`` grows with time.
+    did so while such votes were declared void. ``named``: the opener named the models. ``cut_prompt``: a server cut
+    the prompt of an answer. ``style_*`` is the look of an answer, None if it was not measured. ``language`` and
+    ``categories`` are those of the message, None while nobody has told. ``id`` grows with time.
     """
 
     id: int
@@ -45,6 +48,7 @@ class JudgedVote:
     leaked_a: bool
     leaked_b: bool
     cut_prompt: bool
+    named: bool
     void: bool
     style_a: AnswerStyle | None
     style_b: AnswerStyle | None
@@ -85,6 +89,7 @@ STANDING = (
     sa.select(
         *votes.c["id", "battle_id", "round", "verdict", "entry_a", "entry_b", "voter", "created_at"],
         *battles.c["language", "categories", "contestants"],
+        battles.c.options[NAMED].as_boolean().label("named"),
         *(column for by, side in _OF_SIDE for column in _written(by, side)),
     )
     .select_from(
@@ -118,6 +123,7 @@ def judged_vote(row: Row) -> JudgedVote:
         leaked_a=bool(row["leaked_a"]),
         leaked_b=bool(row["leaked_b"]),
         cut_prompt=bool(row["cut_prompt_a"] or row["cut_prompt_b"]),
+        named=bool(row["named"]),
         style_a=style_value(row, "_a"),
         style_b=style_value(row, "_b"),
         voter=row["voter"],

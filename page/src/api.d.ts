@@ -510,7 +510,7 @@ export interface components {
             sentence: string;
         };
         /** @enum {string} */
-        Mark: "fallback" | "leaked" | "cut_prompt";
+        Mark: "fallback" | "leaked" | "cut_prompt" | "named";
         MissingModel: {
             model: string;
             remedy: string;

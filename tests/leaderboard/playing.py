@@ -27,7 +27,7 @@ class Player:
         """One battle with one verdict on its first two models; ``end`` may be RUNNING."""
         battle = next(self._ids)
         models = models or ("x", "y")
-        opened = {name: how.pop(name) for name in ("language", "categories") if name in how}
+        opened = {name: how.pop(name) for name in ("language", "categories", "options") if name in how}
         await self._ledger.open_battle(NewBattle(battle, "Why?", models, **opened))
         answers = [self._answer(entry, model, **how) for entry, model in enumerate(models[:2])]
         await self._ledger.save_answers(battle, answers)

@@ -17,6 +17,7 @@ from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
 from app.records.export.formats import Format
 from app.records.export.stream import exported
+from app.records.votes import NAMED
 from app.timing.stopwatch import Timing
 from tests.helpers import wait_until
 from tests.leaderboard.conftest import Worker
@@ -76,6 +77,19 @@ async def test_fallback_and_leaked_answers_are_left_out_unless_asked_for(
     assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"fallback": 1, "leaked": 2})
     assert wins(await worker.board(include="leaked")) == {"x": 1, "y": 2}
     assert wins(await worker.board(include="fallback,leaked")) == {"x": 1, "y": 3}
+
+
+async def test_votes_of_battles_whose_models_were_named_are_left_out_unless_asked_for(
+    start: Callable[..., Worker], player: Player, database: Database
+) -> None:
+    await player.battles(A)
+    await player.battles(B, B, options={NAMED: True})
+    worker = start()
+    board = await worker.board()
+    assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"named": 2})
+    assert wins(await worker.board(include="named")) == {"x": 1, "y": 2}
+    lines = b"".join([piece async for piece in exported(database, Format.ARENA)]).splitlines()
+    assert [json.loads(line)["battle"]["options"].get(NAMED, False) for line in lines] == [False, True, True]
 
 
 async def test_votes_on_cut_prompts_are_left_out_unless_asked_for(

@@ -12,6 +12,7 @@ from app.backends.base import Message
 from app.errors import InvalidInput, MessageTooLarge
 from app.hosts.context import fitting
 from app.hosts.names import did_you_mean, is_cloud, same_model
+from app.records.votes import NAMED
 from app.web.api.tags import checked_categories, checked_language
 from app.web.shared.fields import NativeBody, OptionalText, Text
 from app.web.shared.services import Services
@@ -123,7 +124,7 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
         session_id=body.session_id,
         idempotency_key=key,
         body_hash=open_hash(body),
-        options={OPENED_BY: NATIVE},
+        options={OPENED_BY: NATIVE} | ({NAMED: True} if body.models is not None else {}),
         language=checked_language(body.language),
         history=history,
         categories=checked_categories(body.categories, [table.name for table in services.settings.categories]),
