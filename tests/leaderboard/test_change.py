@@ -85,7 +85,7 @@ async def test_a_battle_counts_when_it_ends_and_a_new_model_has_no_before(arena:
     assert (change["votes"], change["other_votes"]) == (1, 0)
     told = {one["model"]: one for one in change["models"]}
     assert told["z"]["before"] is None
-    assert told["z"]["after"]["provisional"]
+    assert told["z"]["after"]["bounds"] == "at_most"  # it lost its only vote
     assert told["x"]["before"] is not None
 
 

@@ -7,6 +7,7 @@ from fastapi import Response
 from httpx import ASGITransport, AsyncClient
 from structlog.testing import capture_logs
 
+from app.errors import Unavailable
 from tests.services import app_with, services_with
 
 
@@ -48,7 +49,6 @@ def client(boards: Board | None = None) -> AsyncClient:
         ("GET", "/nothing/here", 404),
         ("POST", "/healthz", 405),
         ("POST", "/api/arena/battles", 400),
-        ("GET", "/api/arena/hosts", 503),
     ],
 )
 async def test_nothing_is_kept_that_does_not_say_so(method: str, path: str, status: int) -> None:
@@ -73,6 +73,9 @@ async def test_the_board_is_kept_for_seconds_but_not_its_errors() -> None:
         refused = await http.get("/api/arena/leaderboard?ties=nonsense")
     async with client(Board(ConnectionError())) as http:
         broken = await http.get("/api/arena/leaderboard")
+    async with client(Board(Unavailable("the database is away"))) as http:
+        away = await http.get("/api/arena/leaderboard")
+    assert (away.status_code, away.headers["cache-control"]) == (503, "no-store")
     assert (refused.status_code, refused.headers["cache-control"]) == (400, "no-store")
     assert (broken.status_code, broken.headers["cache-control"]) == (500, "no-store")
 
