@@ -2,7 +2,7 @@
 
 25 users with a pause of 10 s after each battle, three of five 8B models, 120 tokens, 23.5 GiB free, four slots:
 straight to the server (three chats at once a battle) and through the drivers. All runs are equally long; what is
-unfinished at the end counts with its age. Beside the figures stands what no scheduler can beat.
+unfinished at the end counts with its age. What no scheduler can beat stands in docs/performance.md.
 
     python -m benchmarks.scheduling.recorded --seeds 3 --seconds 120
 """

@@ -4,7 +4,7 @@
 -- tables by name made this script a tenth slower.
 -- Token 0 only sets the state (queued, loading) of an answer that is not being written yet.
 -- Answers one status per update: ok | stale | ended | finished | gone. A seq that was seen is ok and changes nothing.
--- A battle whose pace is even shows its two sides together, see `release`; docs/decisions/0041 says why.
+-- A battle whose pace is even shows its two sides together, see `release`; docs/decisions/0027 says why.
 local updates, ttl_ms = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
 -- Characters that each side is shown in a second at most, and at once at least.
 local RATE, STEP = tonumber(ARGV[3]), tonumber(ARGV[4])
