@@ -48,9 +48,10 @@ class VisibleText:
 
     def take(self, *, final: bool) -> Chunk:
         """What is new since the last call; the ``final`` time what was held back, too."""
-        self.started = self.settle()
+        self.settle()
         if final:
             self._give(self._thinking.finish())
+        self.started = self.started or bool(self._text)
         chunk = Chunk(self._text, self._tokens, self._thought, restart=self._restart)
         self._text, self._tokens, self._thought, self._restart = "", 0, False, False
         return chunk

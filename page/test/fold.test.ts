@@ -72,8 +72,12 @@ function played(name: string, count = Infinity): Play {
 }
 
 test("what a side waits for is told with the time when it should be over", () => {
-  assert.deepEqual(played("whole", 1).waits.b, { place: 2, until: 12_000, since: 0 });
-  assert.deepEqual(played("whole", 2).waits.b, { place: null, until: 1000 + 7500, since: 1000 });
+  // Both sides are told the same, so that nothing tells which of them is loaded.
+  assert.deepEqual(played("whole", 2).waits, {
+    a: { place: 2, until: 12_000, since: 0 },
+    b: { place: 2, until: 1000 + 12_000, since: 1000 },
+  });
+  assert.deepEqual(played("whole", 4).waits.b, { place: null, until: 3000 + 7000, since: 3000 });
 });
 
 test("a replaced side says who left, a restarted one says that", () => {

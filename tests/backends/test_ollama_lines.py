@@ -63,6 +63,13 @@ def test_the_borders_of_the_reads_make_no_difference(texts: list[str], end: byte
         assert other.end == (AFTER_TEXT.get(at_once.end, at_once.end) if other.restarted else at_once.end)
 
 
+def test_what_was_never_given_out_is_not_taken_back() -> None:
+    end = line("", done=True, done_reason="stop")
+    chunk = AnswerFold().feed(line("a") + line("\n") + line("</think>") + end)
+    assert chunk is not None
+    assert (chunk.text, chunk.thinking, chunk.finish_reason, chunk.restart) == ("", True, "stop", False)
+
+
 def test_text_that_came_with_its_failure_is_given_out_first() -> None:
     answer = AnswerFold()
     assert answer.feed(line("Half") + b'{"error":"boom"}\n') == Chunk("Half", 1)

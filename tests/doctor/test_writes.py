@@ -22,7 +22,7 @@ import asyncio, os, sys
 from datetime import timedelta
 from app.doctor.probing import stores
 from app.doctor.checks.database import refused
-stores._known_revisions()
+stores.known_revisions()
 if os.geteuid() == 0 and sys.argv[2] == "nobody":
     os.setgroups([])
     os.setgid(65534)

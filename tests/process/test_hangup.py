@@ -38,7 +38,8 @@ def started(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
 
 
 def controlled_by(terminal: int) -> None:
-    """Make ``terminal`` the controlling terminal of this process, which leads its session."""
+    """Make ``terminal`` the controlling terminal of this process, which leads its session and heeds its end."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may be run under nohup
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 
