@@ -33,6 +33,8 @@ def _unusable(error: BaseException) -> str | None:
     why = " ".join(str(error).split()) or type(error).__name__
     if getattr(error, "sqlstate", None) in _REFUSED:
         return why
+    if "unsupported startup parameter" in why:  # PgBouncer's words; PostgreSQL itself knows every one that is sent
+        return f"it is a PgBouncer ({why}); add pgbouncer=true to DATABASE_URL: …/arena?pgbouncer=true"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted on this machine: {error.verify_message}; see sslrootcert"
     if isinstance(error, ssl.SSLError) and not isinstance(error, _TLS_CUT_OFF):

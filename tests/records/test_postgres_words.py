@@ -297,3 +297,29 @@ async def test_behind_a_pgbouncer_reads_are_transactions(postgres: PostgresServe
         assert (len(await database.read(starts)) == 1) is one
     finally:
         await database.aclose()
+
+
+class PretendsToPool(asyncio.Protocol):
+    """A server that refuses start-up parameters in PgBouncer's words (protocol 3.0: E, length, fields)."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert isinstance(self.transport, asyncio.Transport)
+        if data[4:8] == (80877103).to_bytes(4):  # asks for TLS
+            self.transport.write(b"N")
+            return
+        words = b"unsupported startup parameter: default_transaction_isolation"
+        fields = b"SFATAL\0C08P01\0M" + words + b"\0\0"
+        self.transport.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+        self.transport.close()
+
+
+async def test_a_pgbouncer_that_is_not_called_one_is_named_with_what_to_write() -> None:
+    server = await asyncio.get_running_loop().create_server(PretendsToPool, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        seen = await probe_database(f"postgresql://arena:x@127.0.0.1:{port}/arena?sslmode=disable")
+    assert seen.state == "unusable"
+    assert "?pgbouncer=true" in seen.detail
