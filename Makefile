@@ -73,7 +73,8 @@ image: ## the container image, built with buildah
 deploy-check: dev ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts
 	$(BIN)/python -m tests.deploy.check
 
-check: dev ## style, types and the direction of imports
+check: dev ## style, types and the direction of imports; the page's types and its unit tests
+	$(BIN)/python page/build.py test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

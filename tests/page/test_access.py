@@ -79,6 +79,7 @@ def examine(tabs: Tabs, house: House, **options: Any) -> None:
             assert violations(page) == [], name
 
 
+@pytest.mark.page
 def test_axe_finds_nothing_in_any_view_in_light_colours(tabs: Tabs, house: House) -> None:
     examine(tabs, house, color_scheme="light")
 
@@ -104,6 +105,7 @@ LISTEN = """() => {
 }"""
 
 
+@pytest.mark.page
 def test_a_screen_reader_hears_who_speaks_and_what_to_do_and_no_tokens(tab: Page) -> None:
     pretend(tab, snapshot(state="queued"))
     tab.evaluate(LISTEN)
@@ -131,6 +133,7 @@ def test_a_screen_reader_hears_who_speaks_and_what_to_do_and_no_tokens(tab: Page
     assert live == 0, "the answers are no live regions"
 
 
+@pytest.mark.page
 def test_the_accessibility_tree_of_a_battle(tab: Page, house: House) -> None:
     ask(tab, "What is a prime number?")
     until_ready(tab)

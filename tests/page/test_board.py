@@ -81,6 +81,7 @@ def standing(rating: float, rank: int, **changes: Any) -> dict[str, Any]:
     return {"elo_rating": rating, "rank_low": rank, "rank_high": 3, "provisional": False} | ends | changes
 
 
+@pytest.mark.page
 def test_after_the_end_the_page_shows_what_the_verdicts_did_once_they_are_counted(tab: Page) -> None:
     answers: list[dict[str, Any]] = [{"state": "not_yet"}] * 2
     moves = [

@@ -21,6 +21,7 @@ def plain(text: str) -> str:
     return re.sub(r"[\W\d_]+", "", text)
 
 
+@pytest.mark.page
 def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
     battle = ask(tab)
     left = tab.get_by_role("button", name="Model A is better")
@@ -54,6 +55,7 @@ def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
     expect(tab.locator(".effect")).not_to_contain_text("next refit")
 
 
+@pytest.mark.page
 def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_on(tab: Page, house: House) -> None:
     ask(tab)
     until_ready(tab)
@@ -151,6 +153,7 @@ def test_a_reload_in_mid_answer_goes_on_at_the_right_character(tab: Page, house:
     assert parse_qs(urlsplit(one).query)["after"][0].count("-") == 1
 
 
+@pytest.mark.page
 def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, house: House) -> None:
     battle = ask(tab)
     other = tab.context.new_page()
@@ -171,6 +174,7 @@ def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, house: House) 
     assert answer(tab, "a") == answer(other, "a")
 
 
+@pytest.mark.page
 def test_somebody_else_can_watch_but_not_judge(tab: Page, tabs: Tabs, house: House) -> None:
     battle = ask(tab)
     until_ready(tab)
@@ -189,6 +193,7 @@ def test_somebody_else_can_watch_but_not_judge(tab: Page, tabs: Tabs, house: Hou
         expect(other.locator(".ranking > li")).to_have_count(3)
 
 
+@pytest.mark.page
 def test_on_a_phone_nothing_is_wider_than_the_screen(tabs: Tabs, house: House) -> None:
     small = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
     with tabs(house.url, **small) as phone:

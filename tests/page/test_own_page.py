@@ -55,6 +55,7 @@ def no_other_stream_at_first(page: Page) -> list[str]:
     return asked
 
 
+@pytest.mark.page
 def test_the_lines_in_the_document_play_a_battle_over_a_stream_that_was_refused(tab: Page) -> None:
     assert len(OURS.splitlines()) <= 30
     asked = no_other_stream_at_first(tab)
@@ -71,6 +72,7 @@ def test_the_lines_in_the_document_play_a_battle_over_a_stream_that_was_refused(
     assert len(asked) == 2
 
 
+@pytest.mark.page
 def test_the_lines_of_the_readme_play_a_battle_over_a_stream_that_was_refused(tab: Page, house: House) -> None:
     asked = no_other_stream_at_first(tab)
     with tab.expect_response("**/api/arena/battles") as opened:

@@ -12,6 +12,7 @@ from tests.page.test_access import violations
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+@pytest.mark.page
 def test_the_reference_is_styled_and_axe_finds_nothing(tabs: Tabs, house: House, scheme: Any, width: int) -> None:
     with tabs(house.url, color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
         asked: list[str] = []

@@ -18,6 +18,7 @@ from tests.page.steps import answer, ask, pane, until_ready, until_written, vote
 LETTERS = re.compile(r"[\W\d_]+")
 
 
+@pytest.mark.page
 def test_a_verdict_that_did_not_arrive_is_sent_again_and_counts_once(tab: Page, house: House) -> None:
     battle = ask(tab)
     until_ready(tab)
@@ -138,6 +139,7 @@ def test_a_full_service_keeps_the_question_and_tries_again(tab: Page) -> None:
     assert len(tries) == 2
 
 
+@pytest.mark.page
 def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, house: House, tmp_path: Path) -> None:
     battle = ask(tab, "Remember me?")
     until_ready(tab)

@@ -51,6 +51,7 @@ def wheel(clone: Path, into: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.page
 def test_a_wheel_serves_the_page_from_its_own_files(clone: Path, tmp_path: Path) -> None:
     built = wheel(clone, tmp_path / "wheels")
     assert built.returncode == 0, built.stderr[-2000:]
