@@ -9,7 +9,7 @@ from importlib import resources
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
@@ -275,6 +275,8 @@ async def vote_or_be_refused(arena: ArenaOnRedis, b: str, answer: int) -> None:
 @pytest.mark.parametrize("pace", ["live", "even"])
 @settings(max_examples=100)
 @given(count=st.integers(2, 4), actions=st.lists(ACTIONS, max_size=60))
+@example(count=2, actions=[("begin", 0, ""), ("begin", 0, ""), ("state", 0, "")])
+@example(count=2, actions=[("begin", 0, ""), ("state", 0, ""), ("begin", 0, ""), ("state", 0, "")])
 def test_folding_the_events_gives_the_snapshot_at_every_cut(
     _shared_redis: RedisServer, pace: Pace, count: int, actions: list[tuple[str, int, str]]
 ) -> None:

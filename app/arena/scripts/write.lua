@@ -46,24 +46,33 @@ local function larger(extras, name)
   return most and ',"' .. name .. '":' .. most or ''
 end
 
--- Tell viewers what they wait for: the same on both sides, or it would tell which model has to be loaded.
-local function tell_queue(of)
+-- Tell viewers what they wait for: the same on both sides, or it would tell which model has to be loaded. What they know
+-- is told again only `anew`: of an answer that was begun anew they know nothing.
+local function tell_queue(of, anew)
   local seats = redis_call('HMGET', battle_key(of.id), 'a', 'b', 'queue')
   if not seats[1] and not seats[2] then return true end -- a version without a pace opened it
   local extras, stages = {}, {}
   for place = 1, 2 do
     if seats[place] then
+      local key = answer_key(of.id, seats[place])
       local state, extra, told, stage, finish =
-        unpack(redis_call('HMGET', answer_key(of.id, seats[place]), 'state', 'extra', 'told', 'stage', 'finish'))
+        unpack(redis_call('HMGET', key, 'state', 'extra', 'told', 'stage', 'finish'))
       if finish == '' and waits(state) then extras[#extras + 1] = extra end
-      if of.even and waits(told) or not of.even and finish == '' and waits(state) then stages[#stages + 1] = stage end
+      if of.even and waits(told) or not of.even and finish == '' and waits(state) then
+        stages[#stages + 1] = {key = key, stage = stage, state = state, told = told}
+      end
     end
   end
   local extra = larger(extras, 'place') .. larger(extras, 'eta_s')
-  if seats[3] == extra then return true end
+  if seats[3] == extra and not anew then return true end
   redis_call('HSET', battle_key(of.id), 'queue', extra)
   local logged = true
-  for _, stage in ipairs(stages) do logged = log_event(of, 'status', status_data(stage, 'queued', extra)) and logged end
+  for _, side in ipairs(stages) do
+    -- One that was begun anew waits again, and is told so with this event.
+    if side.told == 'waiting' then redis_call('HSET', side.key, 'told', 'queued') end
+    if side.state == 'waiting' then redis_call('HSET', side.key, 'state', 'queued') end
+    logged = log_event(of, 'status', status_data(side.stage, 'queued', extra)) and logged
+  end
   return logged
 end
 
@@ -71,7 +80,7 @@ end
 local function set_state(of, key, stage, old, state, extra)
   if old ~= 'waiting' and old ~= 'queued' and old ~= 'loading' then return 'stale' end
   redis_call('HSET', key, 'state', state, 'extra', extra)
-  if stage ~= '' and not tell_queue(of) then return 'gone' end
+  if stage ~= '' and not tell_queue(of, old == 'waiting') then return 'gone' end
   return 'ok'
 end
 
