@@ -75,8 +75,12 @@ async def test_calls_at_once_are_limited_and_given_back(redis: Redis, now: Now) 
 async def test_a_call_whose_worker_died_is_forgotten(redis: Redis, now: Now) -> None:
     quotas = Quotas(redis, at_once=1, per_minute=100, clock=now)
     await quotas.admit("one")
-    now.s += 31 * 60
+    now.s += 29 * 60
+    with pytest.raises(OverQuota):
+        await quotas.admit("one")
+    now.s += 2 * 60
     await quotas.admit("one")
+    assert await redis.zcard("arena:calls:{one}") == 1
 
 
 async def test_calls_in_a_minute_are_limited(redis: Redis, now: Now) -> None:

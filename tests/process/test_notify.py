@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.process.notify import Notifier
 from tests.whole.harness import arena, serve
@@ -75,4 +76,6 @@ def test_where_nobody_asked_nothing_is_sent(environment: dict[str, str]) -> None
 
 
 def test_a_manager_that_has_gone_is_no_reason_to_end(tmp_path: Path) -> None:
-    Notifier(str(tmp_path / "gone")).ready()
+    with capture_logs() as logged:
+        Notifier(str(tmp_path / "gone")).ready()
+    assert [(line["event"], line["state"]) for line in logged] == [("service_manager_not_told", "READY=1")]
