@@ -19,8 +19,8 @@ from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.direct import Direct
+from benchmarks.scheduling.driven_hosts import GRAIN, DrivenHosts, Setup, count_loads
 from benchmarks.scheduling.figures import Figures, goal, quiet, ratio, table
-from benchmarks.scheduling.house import GRAIN, House, Setup, count_loads
 from benchmarks.scheduling.playing import Played, Writers, play_all, play_for
 from benchmarks.scheduling.visits import Crowd
 
@@ -42,9 +42,9 @@ async def played_by(crowd: Crowd, writers: Writers, now: Callable[[], float]) ->
 
 async def through_drivers(setup: Setup, crowd: Crowd) -> Figures:
     """All battles of ``crowd`` by the drivers."""
-    async with House.running(setup) as house:
-        played = await played_by(crowd, house, house.clock.now)
-        return Figures(played, house.loads["one"].count)
+    async with DrivenHosts.running(setup) as driven:
+        played = await played_by(crowd, driven, driven.clock.now)
+        return Figures(played, driven.loads["one"].count)
 
 
 async def directly(setup: Setup, crowd: Crowd) -> Figures:

@@ -23,8 +23,8 @@ from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.crowd import FIVE, PATIENT
 from benchmarks.scheduling.direct import Direct
+from benchmarks.scheduling.driven_hosts import GRAIN, DrivenHosts, Setup
 from benchmarks.scheduling.figures import percentile, quiet, table
-from benchmarks.scheduling.house import GRAIN, House, Setup
 from benchmarks.scheduling.playing import Played, play_for
 from benchmarks.scheduling.rules import RULES, rule
 from benchmarks.scheduling.visits import Crowd
@@ -75,10 +75,10 @@ async def straight(cell: Cell, seed: int) -> list[Played]:
         return await play_for(cell.seconds, cell.crowd(seed).visits(), direct, machine.clock.now)
 
 
-async def driven(cell: Cell, seed: int) -> list[Played]:
+async def played(cell: Cell, seed: int) -> list[Played]:
     """The same by the driver, with the rule in force."""
-    async with House.running(cell.setup(seed)) as house:
-        return await play_for(cell.seconds, cell.crowd(seed).visits(), house, house.clock.now)
+    async with DrivenHosts.running(cell.setup(seed)) as driven:
+        return await play_for(cell.seconds, cell.crowd(seed).visits(), driven, driven.clock.now)
 
 
 def p95(played: Iterable[Played]) -> float:
@@ -93,7 +93,7 @@ def figures(cell: Cell, seeds: Iterable[int]) -> Mapping[str, float]:
         found["straight"].append(p95(run_virtual(straight(cell, seed))))
         for name in RULES:
             with rule(name):
-                found[name].append(p95(run_virtual(driven(cell, seed))))
+                found[name].append(p95(run_virtual(played(cell, seed))))
     return {name: fmean(values) for name, values in found.items()}
 
 

@@ -21,8 +21,8 @@ from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.beside import beside
+from benchmarks.scheduling.driven_hosts import DrivenHosts, Setup
 from benchmarks.scheduling.figures import Figures, added, goal, quiet, table
-from benchmarks.scheduling.house import House, Setup
 from benchmarks.scheduling.playing import play_all
 from benchmarks.scheduling.visits import Crowd
 
@@ -42,11 +42,11 @@ async def _killed_in_turn(machines: Sequence[Machine], every_s: float, down_s: f
 async def killed(setup: Setup, crowd: Crowd, *, every_s: float | None, down_s: float) -> tuple[Figures, int]:
     """All battles of ``crowd``, and how often one was refused at first; None kills nobody."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(House.running(setup))
+        driven = await stack.enter_async_context(DrivenHosts.running(setup))
         if every_s is not None:
-            await stack.enter_async_context(beside(_killed_in_turn(tuple(house.machines.values()), every_s, down_s)))
-        played = await play_all(crowd.visits(), house, house.clock.now)
-        return Figures(played, added(loads.count for loads in house.loads.values())), house.refused
+            await stack.enter_async_context(beside(_killed_in_turn(tuple(driven.machines.values()), every_s, down_s)))
+        played = await play_all(crowd.visits(), driven, driven.clock.now)
+        return Figures(played, added(loads.count for loads in driven.loads.values())), driven.refused
 
 
 def _row(name: str, figures: Figures, refused: int) -> tuple[object, ...]:

@@ -20,8 +20,8 @@ from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.beside import beside
+from benchmarks.scheduling.driven_hosts import DrivenHosts, Setup
 from benchmarks.scheduling.figures import Figures, goal, quiet, table
-from benchmarks.scheduling.house import House, Setup
 from benchmarks.scheduling.playing import play_all
 from benchmarks.scheduling.visits import Crowd, awake_by_day
 
@@ -41,11 +41,11 @@ async def _restarted_at_four(machine: Machine) -> None:
 async def nights(setup: Setup, crowd: Crowd, *, restart: bool) -> Figures:
     """All battles of ``crowd``; with ``restart`` the server loses its memory each night."""
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(House.running(setup))
+        driven = await stack.enter_async_context(DrivenHosts.running(setup))
         if restart:
-            await stack.enter_async_context(beside(_restarted_at_four(house.machines["one"])))
-        played = await play_all(crowd.visits(), house, house.clock.now)
-        return Figures(played, house.loads["one"].count)
+            await stack.enter_async_context(beside(_restarted_at_four(driven.machines["one"])))
+        played = await play_all(crowd.visits(), driven, driven.clock.now)
+        return Figures(played, driven.loads["one"].count)
 
 
 def _row(name: str, figures: Figures) -> tuple[object, ...]:

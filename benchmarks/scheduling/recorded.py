@@ -23,8 +23,8 @@ from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.direct import Direct
+from benchmarks.scheduling.driven_hosts import GRAIN, DrivenHosts, Setup, count_loads
 from benchmarks.scheduling.figures import percentile, quiet, table
-from benchmarks.scheduling.house import GRAIN, House, Setup, count_loads
 from benchmarks.scheduling.playing import Played, play_for
 from benchmarks.scheduling.visits import Crowd
 
@@ -113,10 +113,10 @@ async def directly(seed: int, seconds: float) -> Came:
 
 async def through_drivers(seed: int, seconds: float) -> Came:
     """The same by the driver; as in the recording, it had made the host warm before the first user came."""
-    async with House.running(setup(seed)) as house:
-        await house.clock.sleep(WARM_S)
-        played = await play_for(seconds, crowd(seed).visits(), house, lambda: house.clock.now() - WARM_S)
-        return Came(played, house.loads["one"].count.total(), seconds)
+    async with DrivenHosts.running(setup(seed)) as driven:
+        await driven.clock.sleep(WARM_S)
+        played = await play_for(seconds, crowd(seed).visits(), driven, lambda: driven.clock.now() - WARM_S)
+        return Came(played, driven.loads["one"].count.total(), seconds)
 
 
 def recorded(name: str) -> Mapping[str, float]:

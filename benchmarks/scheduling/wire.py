@@ -33,8 +33,8 @@ from app.simulator.models.catalog import DEFAULT_MODELS
 from benchmarks.scheduling.beside import beside
 from benchmarks.scheduling.crowd import FIVE, HEAD, PATIENT, directly, row, through_drivers
 from benchmarks.scheduling.direct import Direct
+from benchmarks.scheduling.driven_hosts import Setup
 from benchmarks.scheduling.figures import Figures, goal, quiet, table
-from benchmarks.scheduling.house import Setup
 from benchmarks.scheduling.playing import Played, play_all
 from benchmarks.scheduling.visits import Crowd, Visit
 from benchmarks.stream_path import started

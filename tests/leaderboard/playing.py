@@ -1,4 +1,4 @@
-"""Battles as rows of the ledger, played without a house."""
+"""Battles as rows of the ledger, played without the service."""
 
 from __future__ import annotations
 

@@ -8,21 +8,21 @@ import pytest
 
 from tests.helpers import wait_until
 from tests.whole.client import call, open_battle, play
-from tests.whole.harness import MODELS, House, running_house
+from tests.whole.harness import MODELS, Deployment, running_deployment
 
 BOARD = "/api/arena/leaderboard"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running_house(tmp_path_factory.mktemp("board")) as house:
-        house.driver()
-        house.start()
-        yield house
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with running_deployment(tmp_path_factory.mktemp("board")) as deployment:
+        deployment.driver()
+        deployment.start()
+        yield deployment
 
 
-async def test_a_battle_that_ended_is_on_the_board_of_every_worker_in_the_same_bytes(house: House) -> None:
-    one, two = house.instances
+async def test_a_battle_that_ended_is_on_the_board_of_every_worker_in_the_same_bytes(deployment: Deployment) -> None:
+    one, two = deployment.instances
     empty = await call("GET", one.url + BOARD)
     assert empty.json()["leaderboard"] == []
 

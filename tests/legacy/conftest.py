@@ -1,4 +1,4 @@
-"""One house for all these tests: four models on a host each, two workers, and one that shows names from the start."""
+"""One deployment for all these tests: four models on a host each, two workers, and a third that always shows names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from tests.legacy.caller import Caller
 from tests.redis.server import RedisServer
 from tests.whole.client import ADMIN_KEY
-from tests.whole.harness import OKAPI, QUOKKA, SEED, ZIRCON, House, Instance, ModelServer, wait_for
+from tests.whole.harness import OKAPI, QUOKKA, SEED, ZIRCON, Deployment, Instance, ModelServer, wait_for
 
 TAPIR = "tapir:9b"
 MODELS = (ZIRCON, QUOKKA, OKAPI, TAPIR)
@@ -25,7 +25,7 @@ SPEED = 5.0
 class Home:
     """Model servers by model, and three workers; ``named`` shows names and waits for nobody."""
 
-    house: House
+    deployment: Deployment
     servers: dict[str, ModelServer]
     one: Instance
     two: Instance
@@ -86,16 +86,16 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         redis = RedisServer()
         stack.callback(redis.close)
         first, second, *_ = servers.values()
-        house = House(folder, first, second, redis, _settings(folder, redis, servers))
-        stack.callback(house.close)
-        started = house.launch(), house.launch(), house.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
+        deployment = Deployment(folder, first, second, redis, _settings(folder, redis, servers))
+        stack.callback(deployment.close)
+        started = deployment.launch(), deployment.launch(), deployment.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
         workers = [instance.wait_for_address() for instance in started]
         wait_for(lambda: len(_driven(workers)) == len(MODELS))
-        yield Home(house, servers, *workers)
+        yield Home(deployment, servers, *workers)
 
 
 @pytest.fixture
 def home(_old_home: Home) -> Iterator[Home]:
-    """The house, with model servers that behave."""
+    """The deployment, with model servers that behave."""
     yield _old_home
     _old_home.clear()

@@ -18,16 +18,16 @@ from tests.legacy.clients import ARENA, QUESTION, shown_by_the_oldest_page, toas
 from tests.legacy.conftest import MODELS, SPEED, Home, _driven, _settings
 from tests.legacy.parsers import ChatPage, RoundPage
 from tests.redis.server import RedisServer
-from tests.whole.harness import House, Instance, ModelServer, wait_for
+from tests.whole.harness import Deployment, Instance, ModelServer, wait_for
 
 Json = dict[str, object]
 
 
 @dataclass(frozen=True)
-class LateHouse:
+class LateChallengers:
     """Two workers that write nothing ahead: a challenger begins when its round does."""
 
-    processes: House
+    deployment: Deployment
     servers: dict[str, ModelServer]
     one: Instance
     two: Instance
@@ -36,7 +36,7 @@ class LateHouse:
     def caller(self) -> Caller:
         return Caller([self.one.url, self.two.url])
 
-    def late(self, seconds: float) -> None:
+    def delay(self, seconds: float) -> None:
         """From now on every model takes that long before its first word."""
         for server in self.servers.values():
             server.set(slow_headers_s=seconds * SPEED)
@@ -52,8 +52,8 @@ class LateHouse:
 
 
 @pytest.fixture(scope="module")
-def _late_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LateHouse]:
-    folder, models = tmp_path_factory.mktemp("late-house"), MODELS[:3]
+def _late_challengers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LateChallengers]:
+    folder, models = tmp_path_factory.mktemp("late-challengers"), MODELS[:3]
     with ExitStack() as stack:
         servers = {
             model: ModelServer((model,), num_parallel=4, tokens_per_s=120.0, answer_tokens=30, speed=SPEED)
@@ -65,25 +65,25 @@ def _late_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LateHouse]
         stack.callback(redis.close)
         first, second, *_ = servers.values()
         settings = _settings(folder, redis, servers) | {"ARENA_MODELS": ",".join(models), "ARENA_PREFETCH": "0"}
-        house = House(folder, first, second, redis, settings)
-        stack.callback(house.close)
-        workers = [instance.wait_for_address() for instance in (house.launch(), house.launch())]
+        deployment = Deployment(folder, first, second, redis, settings)
+        stack.callback(deployment.close)
+        workers = [instance.wait_for_address() for instance in (deployment.launch(), deployment.launch())]
         wait_for(lambda: len(_driven(workers)) == len(models), 20)
-        yield LateHouse(house, servers, *workers)
+        yield LateChallengers(deployment, servers, *workers)
 
 
 @pytest.fixture
-def house(_late_house: LateHouse) -> Iterator[LateHouse]:
-    yield _late_house
-    for server in _late_house.servers.values():
+def late(_late_challengers: LateChallengers) -> Iterator[LateChallengers]:
+    yield _late_challengers
+    for server in _late_challengers.servers.values():
         server.clear()
 
 
-async def judged(house: LateHouse, battle: str) -> None:
+async def judged(late: LateChallengers, battle: str) -> None:
     """Return when the first round was judged, and its reply is still on its way."""
 
     async def is_judged() -> bool:
-        return len(await house.votes(battle)) == 1
+        return len(await late.votes(battle)) == 1
 
     await wait_until(is_judged)
 
@@ -91,11 +91,11 @@ async def judged(house: LateHouse, battle: str) -> None:
 # 1. An impatient click
 
 
-async def test_an_impatient_click_gets_the_first_ones_answer_and_judges_nothing_unseen(house: LateHouse) -> None:
-    battle, caller = await house.opened(), house.caller
-    house.late(5)
+async def test_an_impatient_click_gets_the_first_ones_answer_and_judges_nothing_unseen(late: LateChallengers) -> None:
+    battle, caller = await late.opened(), late.caller
+    late.delay(5)
     first = asyncio.create_task(caller.post(f"{ARENA}/vote", battle_id=battle, vote="a"))
-    await judged(house, battle)
+    await judged(late, battle)
     await asyncio.sleep(2.1)  # the guard once counted from the verdict, for 2 s
     assert not first.done()
     second = await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
@@ -104,26 +104,28 @@ async def test_an_impatient_click_gets_the_first_ones_answer_and_judges_nothing_
     assert all(second[f"response_{side}"] and "[" not in second[f"response_{side}"] for side in "ab")
     third = await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
     assert third == second | {"preference_recorded": False, "message": CLICKED_AGAIN}
-    assert await house.votes(battle) == ["a"]
+    assert await late.votes(battle) == ["a"]
 
     async def counts() -> bool:
         return bool((await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a"))["preference_recorded"])
 
     await wait_until(counts)  # who has looked for 2 s may judge; clicks meanwhile don't put that off
-    assert await house.votes(battle) == ["a", "a"]
+    assert await late.votes(battle) == ["a", "a"]
 
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", "/api/vote_arena", f"{ARENA}/submit_progressive_choice"])
-async def test_another_verdict_before_the_reply_is_about_the_round_that_was_seen(house: LateHouse, path: str) -> None:
-    battle, caller = await house.opened(), house.caller
-    house.late(1)
+async def test_another_verdict_before_the_reply_is_about_the_round_that_was_seen(
+    late: LateChallengers, path: str
+) -> None:
+    battle, caller = await late.opened(), late.caller
+    late.delay(1)
     first = asyncio.create_task(caller.post(path, battle_id=battle, vote="a"))
-    await judged(house, battle)
+    await judged(late, battle)
     changed = await caller.refused(path, 400, battle_id=battle, vote="b")
     assert changed["code"] == "already_judged"
     same = await caller.post(path, battle_id=battle, preference="left")
     assert same["response_b"] == (await first)["response_b"]
-    assert await house.votes(battle) == ["a"]
+    assert await late.votes(battle) == ["a"]
 
 
 # 3. A late challenger
@@ -131,11 +133,11 @@ async def test_another_verdict_before_the_reply_is_about_the_round_that_was_seen
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", f"{ARENA}/submit_progressive_choice"])
 async def test_a_script_gets_its_answer_in_time_with_the_champions_text_and_a_reason(
-    house: LateHouse, path: str
+    late: LateChallengers, path: str
 ) -> None:
-    battle, caller = await house.opened(num_models=3), house.caller
+    battle, caller = await late.opened(num_models=3), late.caller
     before = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
-    house.late(12)
+    late.delay(12)
     begin = asyncio.get_running_loop().time()
     voted = await caller.post(path, battle_id=battle, preference="right")
     assert asyncio.get_running_loop().time() - begin < 10
@@ -147,9 +149,9 @@ async def test_a_script_gets_its_answer_in_time_with_the_champions_text_and_a_re
     assert stopped.status_code == 200
 
 
-async def test_a_page_waits_for_a_challenger_that_a_script_would_not_wait_for(house: LateHouse) -> None:
-    battle, caller = await house.opened(), house.caller
-    house.late(11)
+async def test_a_page_waits_for_a_challenger_that_a_script_would_not_wait_for(late: LateChallengers) -> None:
+    battle, caller = await late.opened(), late.caller
+    late.delay(11)
     begin = asyncio.get_running_loop().time()
     voted = await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
     assert 10 < asyncio.get_running_loop().time() - begin < 30
@@ -157,32 +159,32 @@ async def test_a_page_waits_for_a_challenger_that_a_script_would_not_wait_for(ho
     assert "[" not in voted["response_b"]
 
 
-async def test_a_worker_that_ends_answers_a_page_that_waits_and_the_vote_stands(house: LateHouse) -> None:
-    leaving = house.processes.start("--no-scheduler")
-    battle = await house.opened()
-    before = await house.caller.post(f"{ARENA}/get_responses", battle_id=battle)
-    house.late(8)
+async def test_a_worker_that_ends_answers_a_page_that_waits_and_the_vote_stands(late: LateChallengers) -> None:
+    leaving = late.deployment.start("--no-scheduler")
+    battle = await late.opened()
+    before = await late.caller.post(f"{ARENA}/get_responses", battle_id=battle)
+    late.delay(8)
     begin = asyncio.get_running_loop().time()
     voting = asyncio.create_task(Caller([leaving.url]).post(f"{ARENA}/vote", battle_id=battle, vote="a"))
-    await judged(house, battle)
+    await judged(late, battle)
     leaving.terminate()
     voted = await voting
     assert asyncio.get_running_loop().time() - begin < 8, "it does not wait for the challenger"
     assert voted["response_a"] == before["response_a"]
     assert DO_NOT_JUDGE in voted["response_b"]
-    assert await house.votes(battle) == ["a"]
+    assert await late.votes(battle) == ["a"]
 
 
 # 4. The loser's answer in the challenger's panel
 
 
-async def test_the_stream_of_a_later_round_begins_with_the_champions_whole_text(house: LateHouse) -> None:
-    caller = house.caller
+async def test_the_stream_of_a_later_round_begins_with_the_champions_whole_text(late: LateChallengers) -> None:
+    caller = late.caller
     chat = await caller.read(ChatPage(), "/send_message_streaming", message=QUESTION)
     assert (chat.events[0]["response_a"], chat.events[0]["response_b"]) == ("", "")
-    house.late(1)
+    late.delay(1)
     voting = asyncio.create_task(caller.post(f"{ARENA}/vote", battle_id=chat.battle, vote="b"))
-    await judged(house, chat.battle)
+    await judged(late, chat.battle)
     page = RoundPage()
     page.texts = dict(chat.texts)
     await caller.read(page, f"{ARENA}/get_responses_streaming", battle_id=chat.battle)
@@ -194,13 +196,15 @@ async def test_the_stream_of_a_later_round_begins_with_the_champions_whole_text(
     assert page.texts == {"a": voted["response_a"], "b": chat.texts["b"]}
 
 
-async def test_a_page_of_a_later_round_shows_the_challengers_panel_empty_until_its_first_word(house: LateHouse) -> None:
-    battle, caller, page = await house.opened(), house.caller, RoundPage()
+async def test_a_page_of_a_later_round_shows_the_challengers_panel_empty_until_its_first_word(
+    late: LateChallengers,
+) -> None:
+    battle, caller, page = await late.opened(), late.caller, RoundPage()
     pair = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
     page.texts = {side: pair[f"response_{side}"] for side in "ab"}
-    house.late(1)
+    late.delay(1)
     voting = asyncio.create_task(caller.post(f"{ARENA}/vote", battle_id=battle, vote="a"))
-    await judged(house, battle)
+    await judged(late, battle)
     seen = []
     async with caller.stream(f"{ARENA}/get_responses_streaming", battle_id=battle) as response:
         async for chunk in response.aiter_raw():
@@ -225,8 +229,8 @@ async def oldest_page_votes(caller: Caller, **more: object) -> tuple[Json, Json]
     return pair, await caller.post(f"{ARENA}/vote", battle_id=started["battle_id"], preference="left")
 
 
-async def test_the_only_vote_of_the_oldest_page_is_shown_as_recorded_and_counts_at_once(house: LateHouse) -> None:
-    caller = house.caller
+async def test_the_only_vote_of_the_oldest_page_is_shown_as_recorded_and_counts_at_once(late: LateChallengers) -> None:
+    caller = late.caller
     before, completed = await board_votes(caller), (await caller.get(f"{ARENA}/status"))["completed_battles"]
     pair, voted = await oldest_page_votes(caller)
     assert shown_by_the_oldest_page(voted) == "Thank you for voting"
@@ -245,8 +249,8 @@ async def test_the_only_vote_of_the_oldest_page_is_shown_as_recorded_and_counts_
     await wait_until(is_on_the_board, 15)
 
 
-async def test_a_vote_that_ended_its_battle_is_the_same_for_every_reader(house: LateHouse) -> None:
-    caller = house.caller
+async def test_a_vote_that_ended_its_battle_is_the_same_for_every_reader(late: LateChallengers) -> None:
+    caller = late.caller
     pair, voted = await oldest_page_votes(caller, session_id="two-step")
     battle = str(pair["battle_id"])
     native = await caller.get(f"{ARENA}/battles/{battle}")
@@ -259,7 +263,7 @@ async def test_a_vote_that_ended_its_battle_is_the_same_for_every_reader(house: 
     assert again == voted | said, "a click too many is no failure either"
     other = await caller.refused(f"{ARENA}/vote", 400, battle_id=battle, preference="right")
     assert other["code"] == "battle_over"
-    assert await house.votes(battle) == ["a"]
+    assert await late.votes(battle) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -273,9 +277,9 @@ async def test_a_vote_that_ended_its_battle_is_the_same_for_every_reader(house: 
     ],
 )
 async def test_who_knows_of_more_rounds_plays_them_and_sees_aliases_with_a_number(
-    house: LateHouse, call: str, asked: Json, key: str, word: str
+    late: LateChallengers, call: str, asked: Json, key: str, word: str
 ) -> None:
-    caller = house.caller
+    caller = late.caller
     started = (await caller.reply(f"{ARENA}/{call}", message=QUESTION, **asked)).json()
     voted = await caller.post(f"{ARENA}/vote", battle_id=started["battle_id"], **{key: word})
     assert (voted["continue_battle"], voted["round"]) == (True, 2)
@@ -287,19 +291,19 @@ async def test_who_knows_of_more_rounds_plays_them_and_sees_aliases_with_a_numbe
 
 @pytest.mark.parametrize("call", [f"{ARENA}/battle", "/send_message"])
 async def test_every_call_that_clients_of_one_pair_open_battles_with_ends_with_their_vote(
-    house: LateHouse, call: str
+    late: LateChallengers, call: str
 ) -> None:
     session = f"two-step-{call[-6:]}"
-    await house.caller.post(call, message=QUESTION, session_id=session)
-    voted = await house.caller.post(f"{ARENA}/vote", battle_id=session, preference="both_bad")
+    await late.caller.post(call, message=QUESTION, session_id=session)
+    voted = await late.caller.post(f"{ARENA}/vote", battle_id=session, preference="both_bad")
     assert (voted["continue"], len(voted["final_ranking"])) == (False, 2)
 
 
 # 6. A script that votes again at once
 
 
-async def test_a_scripts_second_vote_counts_as_soon_as_it_has_the_reply_to_its_first(house: LateHouse) -> None:
-    battle, caller = await house.opened(num_models=3), house.caller
+async def test_a_scripts_second_vote_counts_as_soon_as_it_has_the_reply_to_its_first(late: LateChallengers) -> None:
+    battle, caller = await late.opened(num_models=3), late.caller
     for number in (1, 2):
         voted = await caller.post(f"{ARENA}/vote", battle_id=battle, preference="left")
         assert (voted["success"], voted["preference_recorded"]) == (True, True)
@@ -311,8 +315,8 @@ async def test_a_scripts_second_vote_counts_as_soon_as_it_has_the_reply_to_its_f
 
 
 @pytest.mark.parametrize("verdict", ["a", "b"])
-async def test_a_page_says_who_won_and_shows_both_texts(house: LateHouse, verdict: str) -> None:
-    battle, caller = await house.opened(), house.caller
+async def test_a_page_says_who_won_and_shows_both_texts(late: LateChallengers, verdict: str) -> None:
+    battle, caller = await late.opened(), late.caller
     voted = await caller.post(f"{ARENA}/vote", battle_id=battle, vote=verdict)
     assert toast(voted, verdict) == f"Model {verdict.upper()} wins!"
     assert voted["needs_responses"] is True

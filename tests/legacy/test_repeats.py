@@ -42,18 +42,18 @@ async def one_battle(url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
 
 
 @pytest.fixture
-async def house(url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
+async def recorded(url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
     """One battle on either database."""
-    async with one_battle(url) as house:
-        yield house
+    async with one_battle(url) as recorded:
+        yield recorded
 
 
 @pytest.fixture
-async def own_house(empty_url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
+async def changeable(empty_url: str) -> AsyncIterator[tuple[str, Ledger, Clock]]:
     """One battle on a database whose schema may be changed."""
     await migrate(empty_url)
-    async with one_battle(empty_url) as house:
-        yield house
+    async with one_battle(empty_url) as recorded:
+        yield recorded
 
 
 async def cast(
@@ -67,8 +67,8 @@ async def cast(
     return await ledger.cast_vote("b1", round_number, verdict, pair, outcome=outcome, key=None, request_hash=request)
 
 
-async def test_the_last_vote_is_told_with_the_request_that_it_came_by(house: tuple[str, Ledger, Clock]) -> None:
-    _, ledger, _ = house
+async def test_the_last_vote_is_told_with_the_request_that_it_came_by(recorded: tuple[str, Ledger, Clock]) -> None:
+    _, ledger, _ = recorded
     assert await ledger.last_vote("b1") is None
     await cast(ledger)
     last = known(await ledger.last_vote("b1"))
@@ -79,16 +79,18 @@ async def test_the_last_vote_is_told_with_the_request_that_it_came_by(house: tup
     assert (last.vote.round, last.request_hash) == (2, "r2")
 
 
-async def test_a_vote_that_was_taken_back_is_not_the_last_one(house: tuple[str, Ledger, Clock]) -> None:
-    _, ledger, _ = house
+async def test_a_vote_that_was_taken_back_is_not_the_last_one(recorded: tuple[str, Ledger, Clock]) -> None:
+    _, ledger, _ = recorded
     await cast(ledger, request=None)
     assert known(await ledger.last_vote("b1")).request_hash is None
     assert await ledger.retract_vote("b1", 1, timedelta(seconds=2))
     assert await ledger.last_vote("b1") is None
 
 
-async def test_battles_are_counted_with_those_that_were_judged_to_their_end(house: tuple[str, Ledger, Clock]) -> None:
-    _, ledger, _ = house
+async def test_battles_are_counted_with_those_that_were_judged_to_their_end(
+    recorded: tuple[str, Ledger, Clock],
+) -> None:
+    _, ledger, _ = recorded
     counts = await ledger.counts()
     assert (counts.opened, counts.finished) == (1, 0)
     await ledger.open_battle(NewBattle("b2", "Why?", ("x", "y")))
@@ -98,8 +100,8 @@ async def test_battles_are_counted_with_those_that_were_judged_to_their_end(hous
     assert (counts.opened, counts.finished) == (2, 1)
 
 
-async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(own_house: tuple[str, Ledger, Clock]) -> None:
-    url, ledger, _ = own_house
+async def test_the_migration_keeps_the_votes_on_its_way_down_and_up(changeable: tuple[str, Ledger, Clock]) -> None:
+    url, ledger, _ = changeable
     await cast(ledger)
     await migrate(url, "0001")
     database = Database(url)

@@ -309,7 +309,7 @@ async def test_a_script_on_the_machine_gets_its_file_from_either_worker(home: Ho
         for form in ("jsonl", "csv"):
             told = await caller.get(f"{PATH}?type=dpo&format={form}")
             assert told["success"] is True
-            assert (home.house.folder / "data" / told["file_path"]).exists()
+            assert (home.deployment.folder / "data" / told["file_path"]).exists()
     proxied = await home.caller(headers={"X-Forwarded-For": "9.9.9.9"}).send("GET", PATH)
     assert proxied.status_code == 403
     assert isinstance(proxied.json()["error"], str)

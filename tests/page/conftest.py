@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.page.chromium import HELP, chromium
-from tests.page.house import House
+from tests.page.served_arena import ServedArena
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -46,19 +46,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedArena]:
     """An arena with nothing wrong."""
-    house = House(tmp_path_factory.mktemp("house"))
-    yield house
-    house.close()
+    arena = ServedArena(tmp_path_factory.mktemp("arena"))
+    yield arena
+    arena.close()
 
 
 @pytest.fixture
-def own_house(tmp_path: Path) -> Iterator[House]:
+def own_arena(tmp_path: Path) -> Iterator[ServedArena]:
     """An arena of the test's own, to be broken."""
-    house = House(tmp_path)
-    yield house
-    house.close()
+    arena = ServedArena(tmp_path)
+    yield arena
+    arena.close()
 
 
 def watched(context: BrowserContext) -> tuple[Page, list[str]]:
@@ -95,7 +95,7 @@ def tabs(browser: Browser) -> Tabs:
 
 
 @pytest.fixture
-def tab(tabs: Tabs, house: House) -> Iterator[Page]:
+def tab(tabs: Tabs, arena: ServedArena) -> Iterator[Page]:
     """A tab on the arena of this process."""
-    with tabs(house.url) as page:
+    with tabs(arena.url) as page:
         yield page

@@ -28,74 +28,74 @@ WINDOW = timedelta(seconds=30)
 Story = Callable[[ArenaOnRedis, str], Awaitable[None]]
 
 
-async def whole(house: ArenaOnRedis, b: str) -> None:
+async def whole(arena: ArenaOnRedis, b: str) -> None:
     """Three models, two verdicts, and waits that are told."""
-    await house.store.write([AnswerUpdate(b, "", 1, 0, 0, state="queued", extra=',"place":2,"eta_s":12')])
-    await house.store.write([AnswerUpdate(b, "", 1, 0, 0, state="loading", extra=',"eta_s":7.5')])
+    await arena.store.write([AnswerUpdate(b, "", 1, 0, 0, state="queued", extra=',"place":2,"eta_s":12')])
+    await arena.store.write([AnswerUpdate(b, "", 1, 0, 0, state="loading", extra=',"eta_s":7.5')])
     for answer in (0, 1, 2):
-        await house.answer(b, answer, f"**Answer** {answer}: Grüße, 你好 👋")
-    await house.manager.vote(b, 1, Verdict.B)
-    await house.manager.vote(b, 2, Verdict.TIE)
+        await arena.answer(b, answer, f"**Answer** {answer}: Grüße, 你好 👋")
+    await arena.manager.vote(b, 1, Verdict.B)
+    await arena.manager.vote(b, 2, Verdict.TIE)
 
 
-async def failed_side(house: ArenaOnRedis, b: str) -> None:
+async def failed_side(arena: ArenaOnRedis, b: str) -> None:
     """A side breaks off in mid-answer, and the next model takes its place."""
-    await house.begin(b, 0)
-    await house.write(b, 0, "half an ans")
-    await house.write(b, 0, "", "error", "cut_off")
-    await house.reconciler.reconcile(b)
-    await house.answer(b, 1)
-    await house.answer(b, 2)
-    await house.manager.vote(b, 1, Verdict.BOTH_BAD)
+    await arena.begin(b, 0)
+    await arena.write(b, 0, "half an ans")
+    await arena.write(b, 0, "", "error", "cut_off")
+    await arena.reconciler.reconcile(b)
+    await arena.answer(b, 1)
+    await arena.answer(b, 2)
+    await arena.manager.vote(b, 1, Verdict.BOTH_BAD)
 
 
-async def taken_over(house: ArenaOnRedis, b: str) -> None:
+async def taken_over(arena: ArenaOnRedis, b: str) -> None:
     """The driver of a host dies: the answer is written again from its start."""
-    await house.begin(b, 0)
-    await house.write(b, 0, "first text")
-    await house.begin(b, 0)
-    await house.write(b, 0, "second text")
-    await house.write(b, 0, "", "length")
-    await house.answer(b, 1)
-    await house.answer(b, 2)
-    await house.manager.vote(b, 1, Verdict.A)
-    await house.manager.vote(b, 2, Verdict.B)
+    await arena.begin(b, 0)
+    await arena.write(b, 0, "first text")
+    await arena.begin(b, 0)
+    await arena.write(b, 0, "second text")
+    await arena.write(b, 0, "", "length")
+    await arena.answer(b, 1)
+    await arena.answer(b, 2)
+    await arena.manager.vote(b, 1, Verdict.A)
+    await arena.manager.vote(b, 2, Verdict.B)
 
 
-async def undone(house: ArenaOnRedis, b: str) -> None:
+async def undone(arena: ArenaOnRedis, b: str) -> None:
     """A verdict is taken back and given otherwise."""
     for answer in (0, 1, 2):
-        await house.answer(b, answer, f"text {answer}")
-    await house.manager.vote(b, 1, Verdict.A)
-    await house.manager.undo(b, 1, WINDOW)
-    await house.manager.vote(b, 1, Verdict.B)
-    await house.manager.vote(b, 2, Verdict.B)
+        await arena.answer(b, answer, f"text {answer}")
+    await arena.manager.vote(b, 1, Verdict.A)
+    await arena.manager.undo(b, 1, WINDOW)
+    await arena.manager.vote(b, 1, Verdict.B)
+    await arena.manager.vote(b, 2, Verdict.B)
 
 
-async def stopped(house: ArenaOnRedis, b: str) -> None:
+async def stopped(arena: ArenaOnRedis, b: str) -> None:
     """Stopped while both sides are being written."""
-    await house.begin(b, 0)
-    await house.write(b, 0, "some")
-    await house.manager.stop(b)
+    await arena.begin(b, 0)
+    await arena.write(b, 0, "some")
+    await arena.manager.stop(b)
 
 
-async def lost(house: ArenaOnRedis, b: str) -> None:
+async def lost(arena: ArenaOnRedis, b: str) -> None:
     """Two of three models fail: nobody is left to compare."""
     for answer in (0, 1):
-        await house.begin(b, answer)
-        await house.write(b, answer, "", "error", "unavailable")
-        await house.reconciler.reconcile(b)
+        await arena.begin(b, answer)
+        await arena.write(b, answer, "", "error", "unavailable")
+        await arena.reconciler.reconcile(b)
 
 
 STORIES: tuple[Story, ...] = (whole, failed_side, taken_over, undone, stopped, lost)
 
 
-async def recorded(house: ArenaOnRedis, story: Story) -> dict[str, Any]:
+async def recorded(arena: ArenaOnRedis, story: Story) -> dict[str, Any]:
     """Play a story and tell its log."""
-    opened = await house.open(3)
+    opened = await arena.open(3)
     start = int(opened.cursor.split("-")[1])
-    await story(house, opened.battle_id)
-    entries = await house.store.entries(opened.battle_id, start)
+    await story(arena, opened.battle_id)
+    entries = await arena.store.entries(opened.battle_id, start)
     events, cuts, now = [], [], opened
     for entry in entries:
         mark = f"{opened.cursor.split('-')[0]}-{entry.n}{'-end' if entry.event == b'end' else ''}"
@@ -103,7 +103,7 @@ async def recorded(house: ArenaOnRedis, story: Story) -> dict[str, Any]:
         now = fold(now, Event(event["event"], event["data"]), mark)
         events.append(event)
         cuts.append(now.to_dict())
-    stored = (await house.manager.snapshot(opened.battle_id)).to_dict()
+    stored = (await arena.manager.snapshot(opened.battle_id)).to_dict()
     assert stored == cuts[-1], "the fold of the log is the battle"
     name, what = story.__name__, (story.__doc__ or "").strip()
     return {"name": name, "what": what, "opened": opened.to_dict(), "events": events, "cuts": cuts}

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.page.chromium import HELP, chromium
 from tests.page.conftest import ARGUMENTS
-from tests.page.house import MODELS, House
 from tests.page.pretended import pretend, snapshot, tell
+from tests.page.served_arena import MODELS, ServedArena
 
 #: Those that docs/frontend.md shows; the other colours and sizes of a view are left out, for the repository's sake.
 KEPT = {
@@ -104,25 +104,25 @@ SAID = {
 }
 
 
-def play(house: House, number: int) -> None:
+def play(arena: ServedArena, number: int) -> None:
     """One battle by chance, so that there is a board."""
     chance = random.Random(number)
-    battle = house.call("POST", "battles", {"message": f"What is {number} + {number}?"})
+    battle = arena.call("POST", "battles", {"message": f"What is {number} + {number}?"})
     token = battle["token"]
     deadline = monotonic() + LIMIT_S
     while battle["status"] == "running" and monotonic() < deadline:
         if battle["can_vote"]:
             body = {"round": battle["round"], "verdict": chance.choice(["a", "a", "b", "tie"])}
-            battle = house.call("POST", f"battles/{battle['battle_id']}/votes", body, token)
+            battle = arena.call("POST", f"battles/{battle['battle_id']}/votes", body, token)
         else:
             sleep(0.1)
-            battle = house.call("GET", f"battles/{battle['battle_id']}")
+            battle = arena.call("GET", f"battles/{battle['battle_id']}")
 
 
 @contextmanager
-def tab(browser: Browser, house: House, **options: Any) -> Iterator[Page]:
+def tab(browser: Browser, arena: ServedArena, **options: Any) -> Iterator[Page]:
     """A tab in a profile of its own."""
-    context = browser.new_context(base_url=house.url, reduced_motion="reduce", **options)
+    context = browser.new_context(base_url=arena.url, reduced_motion="reduce", **options)
     page = context.new_page()
     page.add_init_script("localStorage.setItem('arena.preferences', JSON.stringify({ whole: false }))")
     yield page
@@ -149,9 +149,9 @@ def ended() -> dict[str, Any]:
     )
 
 
-def battles(browser: Browser, house: House, kind: str, **options: Any) -> None:
+def battles(browser: Browser, arena: ServedArena, kind: str, **options: Any) -> None:
     """A battle in its states."""
-    with tab(browser, house, **options) as page:
+    with tab(browser, arena, **options) as page:
         pretend(page, snapshot(state="queued", message=QUESTION))
         tell(page, "status", round=1, side="a", state="queued", place=2, eta_s=19)
         tell(page, "status", round=1, side="b", state="loading", eta_s=12)
@@ -160,10 +160,10 @@ def battles(browser: Browser, house: House, kind: str, **options: Any) -> None:
             tell(page, "status", round=1, side=side, state="writing")
             tell(page, "delta", round=1, side=side, text=text[: len(text) * 2 // 3])
         save(page, f"writing-{kind}")
-    with tab(browser, house, **options) as page:
+    with tab(browser, arena, **options) as page:
         pretend(page, snapshot(LEFT, RIGHT, message=QUESTION))
         save(page, f"battle-{kind}")
-    with tab(browser, house, **options) as page:
+    with tab(browser, arena, **options) as page:
         page.route("**/board-change", lambda route: route.fulfill(json=change()))
         page.route("**/feedback", lambda route: route.fulfill(json=SAID))
         pretend(page, ended())
@@ -174,9 +174,9 @@ def battles(browser: Browser, house: House, kind: str, **options: Any) -> None:
         save(page, f"why-{kind}")
 
 
-def views(browser: Browser, house: House, kind: str, **options: Any) -> None:
+def views(browser: Browser, arena: ServedArena, kind: str, **options: Any) -> None:
     """The other views."""
-    with tab(browser, house, **options) as page:
+    with tab(browser, arena, **options) as page:
         page.goto("/")
         save(page, f"start-{kind}")
         page.goto("/leaderboard")
@@ -197,22 +197,22 @@ def main() -> None:
     assert path is not None, HELP
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="arena-screens-") as folder, sync_playwright() as playwright:
-        house = House(Path(folder))
+        arena = ServedArena(Path(folder))
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             with ThreadPoolExecutor(4) as pool:
-                list(pool.map(lambda number: play(house, number), range(BATTLES)))
+                list(pool.map(lambda number: play(arena, number), range(BATTLES)))
             sleep(3)  # the board is refitted within two seconds
             for kind, options in {
                 "light": DESK | {"color_scheme": "light"},
                 "dark": DESK | {"color_scheme": "dark"},
                 "phone": PHONE | {"color_scheme": "light"},
             }.items():
-                views(browser, house, kind, **options)
-                battles(browser, house, kind, **options)
+                views(browser, arena, kind, **options)
+                battles(browser, arena, kind, **options)
         finally:
             browser.close()
-            house.close()
+            arena.close()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import AXE, Tabs
-from tests.page.house import House
 from tests.page.pretended import pretend, snapshot, tell
+from tests.page.served_arena import ServedArena
 from tests.page.steps import ask, until_ready
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -62,9 +62,9 @@ def violations(page: Page) -> list[str]:
     return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]
 
 
-def examine(tabs: Tabs, house: House, **options: Any) -> None:
+def examine(tabs: Tabs, arena: ServedArena, **options: Any) -> None:
     """Every view and every state of a battle, in one tab each."""
-    with tabs(house.url, reduced_motion="reduce", **options) as page:
+    with tabs(arena.url, reduced_motion="reduce", **options) as page:
         for path in VIEWS:
             page.goto(path)
             page.wait_for_selector("h1")
@@ -73,27 +73,27 @@ def examine(tabs: Tabs, house: House, **options: Any) -> None:
         page.get_by_role("button", name="Preferences").click()
         assert violations(page) == [], "preferences"
     for name, body in STATES.items():
-        with tabs(house.url, reduced_motion="reduce", **options) as page:
+        with tabs(arena.url, reduced_motion="reduce", **options) as page:
             pretend(page, body)
             page.wait_for_load_state("networkidle")
             assert violations(page) == [], name
 
 
 @pytest.mark.page
-def test_axe_finds_nothing_in_any_view_in_light_colours(tabs: Tabs, house: House) -> None:
-    examine(tabs, house, color_scheme="light")
+def test_axe_finds_nothing_in_any_view_in_light_colours(tabs: Tabs, arena: ServedArena) -> None:
+    examine(tabs, arena, color_scheme="light")
 
 
 @pytest.mark.page
 @pytest.mark.parametrize("width", [320, 640])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_width_in_any_colours(tabs: Tabs, house: House, scheme: Any, width: int) -> None:
-    examine(tabs, house, color_scheme=scheme, viewport={"width": width, "height": 800})
+def test_axe_finds_nothing_on_any_width_in_any_colours(tabs: Tabs, arena: ServedArena, scheme: Any, width: int) -> None:
+    examine(tabs, arena, color_scheme=scheme, viewport={"width": width, "height": 800})
 
 
 @pytest.mark.page
-def test_axe_finds_nothing_in_dark_colours(tabs: Tabs, house: House) -> None:
-    examine(tabs, house, color_scheme="dark")
+def test_axe_finds_nothing_in_dark_colours(tabs: Tabs, arena: ServedArena) -> None:
+    examine(tabs, arena, color_scheme="dark")
 
 
 #: Keeps what the status region said.
@@ -134,7 +134,7 @@ def test_a_screen_reader_hears_who_speaks_and_what_to_do_and_no_tokens(tab: Page
 
 
 @pytest.mark.page
-def test_the_accessibility_tree_of_a_battle(tab: Page, house: House) -> None:
+def test_the_accessibility_tree_of_a_battle(tab: Page, arena: ServedArena) -> None:
     ask(tab, "What is a prime number?")
     until_ready(tab)
     tree = tab.locator("main").aria_snapshot()
@@ -157,8 +157,8 @@ def test_the_accessibility_tree_of_a_battle(tab: Page, house: House) -> None:
     assert order == sorted(order), tree
 
 
-def test_motion_and_colours_follow_the_system_and_the_preferences(tabs: Tabs, house: House) -> None:
-    with tabs(house.url, color_scheme="dark", reduced_motion="reduce", locale="de-DE") as page:
+def test_motion_and_colours_follow_the_system_and_the_preferences(tabs: Tabs, arena: ServedArena) -> None:
+    with tabs(arena.url, color_scheme="dark", reduced_motion="reduce", locale="de-DE") as page:
         page.goto("/")
         expect(page.locator("html")).to_have_attribute("lang", "de")
         dark = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -9,8 +9,8 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.page.boards import BOARD, HERO, show_board
 from tests.page.conftest import Tabs
-from tests.page.house import House
 from tests.page.pretended import pretend, snapshot
+from tests.page.served_arena import ServedArena
 from tests.page.test_access import REVEAL, VOTE, violations
 
 ENDED: dict[str, Any] = {"status": "finished", "can_vote": False, "votes": [VOTE], "reveal": REVEAL}
@@ -68,8 +68,8 @@ def test_a_board_that_is_being_made_says_so_and_appears(tab: Page) -> None:
     assert len(tries) == 2
 
 
-def test_the_board_of_long_names_fits_a_phone(tabs: Tabs, house: House) -> None:
-    with tabs(house.url, viewport={"width": 320, "height": 640}, is_mobile=True, color_scheme="dark") as phone:
+def test_the_board_of_long_names_fits_a_phone(tabs: Tabs, arena: ServedArena) -> None:
+    with tabs(arena.url, viewport={"width": 320, "height": 640}, is_mobile=True, color_scheme="dark") as phone:
         show_board(phone)
         assert phone.evaluate("document.documentElement.scrollWidth") <= 320
         assert violations(phone) == []

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Tabs
-from tests.page.house import MODELS, House
 from tests.page.pretended import pretend, snapshot
+from tests.page.served_arena import MODELS, ServedArena
 from tests.page.steps import answer, ask, pane, until_ready, until_written, votes
 from tests.page.test_access import violations
 
@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 
 
 @pytest.mark.page
-def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
+def test_a_whole_battle_with_the_mouse(tab: Page, arena: ServedArena) -> None:
     battle = ask(tab)
     left = tab.get_by_role("button", name="Model A is better")
     expect(left).to_have_attribute("aria-disabled", "true")
@@ -43,9 +43,9 @@ def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
     tab.get_by_role("button", name="Tie").click()
     lines = tab.locator(".ranking > li")
     expect(lines).to_have_count(3)
-    assert votes(house.call, battle) == ["a", "tie"]
+    assert votes(arena.call, battle) == ["a", "tie"]
     shown = [line.locator("strong").inner_text() for line in lines.all()]
-    told = house.call("GET", f"battles/{battle}")["reveal"]["ranking"]
+    told = arena.call("GET", f"battles/{battle}")["reveal"]["ranking"]
     assert shown == [line["model"] for line in told]
     assert sorted(shown) == sorted(MODELS)
     expect(lines.first).to_contain_text("tokens/s")
@@ -56,7 +56,9 @@ def test_a_whole_battle_with_the_mouse(tab: Page, house: House) -> None:
 
 
 @pytest.mark.page
-def test_reasons_and_a_comment_after_a_verdict_by_keys_and_the_next_round_goes_on(tab: Page, house: House) -> None:
+def test_reasons_and_a_comment_by_keys_after_a_verdict_and_the_next_round_goes_on(
+    tab: Page, arena: ServedArena
+) -> None:
     ask(tab)
     until_ready(tab)
     why = tab.get_by_role("button", name="Why? (optional) Model A beat Model B")
@@ -114,7 +116,7 @@ def feedback(page: Page, round_number: int) -> dict[str, object]:
     return told
 
 
-def test_a_whole_battle_with_keys_only(tab: Page, house: House) -> None:
+def test_a_whole_battle_with_keys_only(tab: Page, arena: ServedArena) -> None:
     tab.goto("/")
     expect(tab.get_by_role("heading", level=1)).to_be_visible()
     for _ in range(12):
@@ -127,18 +129,18 @@ def test_a_whole_battle_with_keys_only(tab: Page, house: House) -> None:
     battle = tab.url.rsplit("/", 1)[1]
     expect(tab.get_by_role("heading", level=1)).to_be_focused()
     tab.keyboard.press("1")
-    assert votes(house.call, battle) == [], "before both are complete a key does nothing"
+    assert votes(arena.call, battle) == [], "before both are complete a key does nothing"
     until_ready(tab)
     tab.keyboard.press("4")
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")
     until_ready(tab)
     tab.keyboard.press("n")
     expect(tab.locator(".ranking > li")).to_have_count(3)
-    assert votes(house.call, battle) == ["b", "both_bad"]
+    assert votes(arena.call, battle) == ["b", "both_bad"]
     expect(tab.get_by_role("heading", name="The names")).to_be_focused()
 
 
-def test_a_reload_in_mid_answer_goes_on_at_the_right_character(tab: Page, house: House) -> None:
+def test_a_reload_in_mid_answer_goes_on_at_the_right_character(tab: Page, arena: ServedArena) -> None:
     battle = ask(tab)
     until_written(tab)
     attached: list[str] = []
@@ -146,7 +148,7 @@ def test_a_reload_in_mid_answer_goes_on_at_the_right_character(tab: Page, house:
     tab.reload()
     until_written(tab, 1)
     until_ready(tab)
-    sides = house.call("GET", f"battles/{battle}")["sides"]
+    sides = arena.call("GET", f"battles/{battle}")["sides"]
     for side in ("a", "b"):
         assert plain(answer(tab, side)) == plain(sides[side]["text"])
     (one,) = attached
@@ -154,7 +156,7 @@ def test_a_reload_in_mid_answer_goes_on_at_the_right_character(tab: Page, house:
 
 
 @pytest.mark.page
-def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, house: House) -> None:
+def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, arena: ServedArena) -> None:
     battle = ask(tab)
     other = tab.context.new_page()
     other.goto(f"/battle/{battle}")
@@ -170,21 +172,21 @@ def test_two_tabs_show_the_same_and_one_verdict_counts(tab: Page, house: House) 
     other.get_by_role("button", name="Model B is better").click()
     expect(other.locator(".round")).to_have_text("Round 2 of 2")
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")
-    assert len(votes(house.call, battle)) == 1
+    assert len(votes(arena.call, battle)) == 1
     assert answer(tab, "a") == answer(other, "a")
 
 
 @pytest.mark.page
-def test_somebody_else_can_watch_but_not_judge(tab: Page, tabs: Tabs, house: House) -> None:
+def test_somebody_else_can_watch_but_not_judge(tab: Page, tabs: Tabs, arena: ServedArena) -> None:
     battle = ask(tab)
     until_ready(tab)
-    with tabs(house.url) as other:
+    with tabs(arena.url) as other:
         other.goto(f"/battle/{battle}")
         expect(pane(other, "a").locator(".answer")).not_to_be_empty()
         expect(other.locator(".reason")).to_contain_text("somebody else")
         expect(other.get_by_role("button", name="Stop")).to_be_hidden()
         other.keyboard.press("1")
-        assert votes(house.call, battle) == []
+        assert votes(arena.call, battle) == []
         tab.get_by_role("button", name="Stop").click()
         tab.get_by_role("button", name="Stop the battle").click()
         for page in (tab, other):
@@ -194,9 +196,9 @@ def test_somebody_else_can_watch_but_not_judge(tab: Page, tabs: Tabs, house: Hou
 
 
 @pytest.mark.page
-def test_on_a_phone_nothing_is_wider_than_the_screen(tabs: Tabs, house: House) -> None:
+def test_on_a_phone_nothing_is_wider_than_the_screen(tabs: Tabs, arena: ServedArena) -> None:
     small = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
-    with tabs(house.url, **small) as phone:
+    with tabs(arena.url, **small) as phone:
         for path in ("/", "/leaderboard", "/hosts"):
             phone.goto(path)
             phone.wait_for_selector("h1")
@@ -206,7 +208,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(tabs: Tabs, house: House) -
         assert phone.evaluate("document.documentElement.scrollWidth") <= 320
         phone.get_by_role("button", name="Model A is better").tap()
         expect(phone.locator(".reason")).to_contain_text("have not looked at Model B")
-        assert votes(house.call, battle) == [], "nobody judges an answer unseen"
+        assert votes(arena.call, battle) == [], "nobody judges an answer unseen"
         phone.locator(".switch .side-b").tap()
         expect(pane(phone, "b").locator("h2")).to_be_in_viewport()
         phone.get_by_role("button", name="Model A is better").tap()
@@ -226,8 +228,8 @@ def swipe(page: Page, from_x: int, to_x: int) -> None:
 
 
 @pytest.mark.page
-def test_a_swipe_leads_to_the_other_answer_and_back_to_where_it_was_left(tabs: Tabs, house: House) -> None:
-    with tabs(house.url, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True) as phone:
+def test_a_swipe_leads_to_the_other_answer_and_back_to_where_it_was_left(tabs: Tabs, arena: ServedArena) -> None:
+    with tabs(arena.url, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True) as phone:
         pretend(phone, snapshot("A long answer.\n\n" * 60, "Another one.\n\n" * 60))
         expect(pane(phone, "b").locator("p").last).to_have_text("Another one.")
         phone.evaluate("scrollTo(0, 900)")
@@ -239,7 +241,7 @@ def test_a_swipe_leads_to_the_other_answer_and_back_to_where_it_was_left(tabs: T
 
 
 @pytest.mark.page
-def test_models_are_chosen_by_name_and_get_the_instructions(tab: Page, house: House) -> None:
+def test_models_are_chosen_by_name_and_get_the_instructions(tab: Page, arena: ServedArena) -> None:
     tab.goto("/")
     tab.get_by_text("Models and instructions").click()
     tab.get_by_label("Choose the models").check()

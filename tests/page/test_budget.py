@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from tests.page.conftest import Tabs
-from tests.page.house import House
 from tests.page.pretended import pretend, snapshot
+from tests.page.served_arena import ServedArena
 from tests.page.summary import MEASURED
 
 #: Characters per second of 100 tokens per second.
@@ -72,9 +72,9 @@ def test_two_long_answers_cost_less_than_a_third_of_one_thread(
     assert tab.evaluate("document.querySelectorAll('#pane-a *').length") < 3000
 
 
-def first_visit(tabs: Tabs, house: House) -> tuple[float, float]:
+def first_visit(tabs: Tabs, arena: ServedArena) -> tuple[float, float]:
     """Milliseconds until the question can be typed, and bytes, with an empty cache on a slow phone."""
-    with tabs(house.url, viewport={"width": 390, "height": 844}, is_mobile=True) as page:
+    with tabs(arena.url, viewport={"width": 390, "height": 844}, is_mobile=True) as page:
         cdp = page.context.new_cdp_session(page)
         cdp.send("Network.enable")
         slow = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
@@ -94,10 +94,10 @@ def first_visit(tabs: Tabs, house: House) -> tuple[float, float]:
 
 @pytest.mark.page
 def test_the_first_second_on_a_slow_phone(
-    tabs: Tabs, house: House, record_property: Callable[[str, object], None]
+    tabs: Tabs, arena: ServedArena, record_property: Callable[[str, object], None]
 ) -> None:
     """Fast 3G's 1.6 Mbit/s and 150 ms, a processor four times slower; best of five, for neighbours only slow down."""
-    visits = [first_visit(tabs, house) for _ in range(5)]
+    visits = [first_visit(tabs, arena) for _ in range(5)]
     usable, loaded = min(visits)
     told = f"first visit on a slow phone: usable after {usable:.0f} ms, {loaded / 1024:.1f} KB compressed"
     record_property(MEASURED, told)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.page.house import MODELS, House
 from tests.page.pretended import BATTLE, SOURCE, side, snapshot, tell
+from tests.page.served_arena import MODELS, ServedArena
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,14 +73,14 @@ def test_the_lines_in_the_document_play_a_battle_over_a_stream_that_was_refused(
 
 
 @pytest.mark.page
-def test_the_lines_of_the_readme_play_a_battle_over_a_stream_that_was_refused(tab: Page, house: House) -> None:
+def test_the_lines_of_the_readme_play_a_battle_over_a_stream_that_was_refused(tab: Page, arena: ServedArena) -> None:
     asked = no_other_stream_at_first(tab)
     with tab.expect_response("**/api/arena/battles") as opened:
         open_page(tab, README)
     battle = opened.value.json()["battle_id"]
     for number in (1, 2):
         tab.wait_for_function("number => window.round === number", arg=number)
-        sides = house.call("GET", f"battles/{battle}")["sides"]
+        sides = arena.call("GET", f"battles/{battle}")["sides"]
         shown = {one: tab.locator(f"#{one}").text_content() for one in ("a", "b")}
         assert shown == {one: sides[one]["text"] for one in ("a", "b")}, "nothing is missing, nothing is there twice"
         wrong = tab.evaluate("vote(99, 'a').catch(error => error.message)")

@@ -11,15 +11,15 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Tabs
-from tests.page.house import House
 from tests.page.pretended import pretend, snapshot, tell
+from tests.page.served_arena import ServedArena
 from tests.page.steps import answer, ask, pane, until_ready, until_written, votes
 
 LETTERS = re.compile(r"[\W\d_]+")
 
 
 @pytest.mark.page
-def test_a_verdict_that_did_not_arrive_is_sent_again_and_counts_once(tab: Page, house: House) -> None:
+def test_a_verdict_that_did_not_arrive_is_sent_again_and_counts_once(tab: Page, arena: ServedArena) -> None:
     battle = ask(tab)
     until_ready(tab)
     keys: list[str | None] = []
@@ -36,23 +36,23 @@ def test_a_verdict_that_did_not_arrive_is_sent_again_and_counts_once(tab: Page, 
     expect(tab.locator(".round")).to_have_text("Round 2 of 2")
     assert len(keys) == 2
     assert keys[0] == keys[1]
-    assert votes(house.call, battle) == ["tie"]
+    assert votes(arena.call, battle) == ["tie"]
 
 
 @pytest.mark.page
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_service_that_restarts_in_mid_answer_costs_nothing(tabs: Tabs, own_house: House, how: signal.Signals) -> None:
-    with tabs(own_house.url) as page:
+def test_a_restart_in_mid_answer_costs_nothing(tabs: Tabs, own_arena: ServedArena, how: signal.Signals) -> None:
+    with tabs(own_arena.url) as page:
         battle = ask(page)
         until_written(page)
         before = LETTERS.sub("", answer(page, "a"))
-        own_house.stop_service(how)
+        own_arena.stop_service(how)
         expect(page.get_by_text("Connection lost")).to_be_visible()
         assert LETTERS.sub("", answer(page, "a")).startswith(before[:20]), "what was there stays"
-        own_house.start_service()
+        own_arena.start_service()
         until_ready(page)
         expect(page.get_by_text("Connection lost")).to_be_hidden()
-        sides = own_house.call("GET", f"battles/{battle}")["sides"]
+        sides = own_arena.call("GET", f"battles/{battle}")["sides"]
         for side in ("a", "b"):
             assert LETTERS.sub("", answer(page, side)) == LETTERS.sub("", sides[side]["text"])
         page.get_by_role("button", name="Tie").click()
@@ -60,16 +60,16 @@ def test_a_service_that_restarts_in_mid_answer_costs_nothing(tabs: Tabs, own_hou
 
 
 @pytest.mark.page
-def test_a_side_that_fails_is_replaced_and_the_page_says_so(tabs: Tabs, own_house: House) -> None:
-    with tabs(own_house.url) as page:
-        own_house.fault(mid_stream_error=8)
+def test_a_side_that_fails_is_replaced_and_the_page_says_so(tabs: Tabs, own_arena: ServedArena) -> None:
+    with tabs(own_arena.url) as page:
+        own_arena.fault(mid_stream_error=8)
         battle = ask(page)
         page.wait_for_selector('.pane[data-state="failed"], .pane .note:not([hidden])')
-        own_house.fault()
+        own_arena.fault()
         page.wait_for_function(
             "() => document.querySelector('.ranking') || document.querySelector('.verdicts[data-ready]')"
         )
-        told = own_house.call("GET", f"battles/{battle}")
+        told = own_arena.call("GET", f"battles/{battle}")
         if told["status"] == "failed":
             expect(page.get_by_role("heading", name="could not be finished")).to_be_visible()
             page.get_by_role("button", name="Try again").click()
@@ -140,7 +140,7 @@ def test_a_full_service_keeps_the_question_and_tries_again(tab: Page) -> None:
 
 
 @pytest.mark.page
-def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, house: House, tmp_path: Path) -> None:
+def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, arena: ServedArena, tmp_path: Path) -> None:
     battle = ask(tab, "Remember me?")
     until_ready(tab)
     tab.get_by_role("button", name="Stop").click()
@@ -170,7 +170,7 @@ def test_battles_of_this_browser_are_listed_exported_and_erased(tab: Page, house
     expect(tab.locator(".mine .said")).to_have_text("Erased.")
     expect(row).to_have_count(0)
     for one in (battle, running):
-        assert house.call("GET", f"battles/{one}")["message"] == "", "the server has no word of it any more"
+        assert arena.call("GET", f"battles/{one}")["message"] == "", "the server has no word of it any more"
     tab.reload()
     expect(row).to_have_count(0)
 

@@ -15,8 +15,8 @@ from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from benchmarks.scheduling.crowd import FIVE, directly, through_drivers
+from benchmarks.scheduling.driven_hosts import DrivenHosts, Setup
 from benchmarks.scheduling.figures import Figures
-from benchmarks.scheduling.house import House, Setup
 from benchmarks.scheduling.killed import killed
 from benchmarks.scheduling.nights import nights
 from benchmarks.scheduling.playing import play_all
@@ -75,10 +75,10 @@ def test_a_crowd_waits_less_than_half_of_what_it_waits_at_the_server_itself() ->
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_nobody_is_passed_for_longer_than_a_turn_for_each_model_that_is_not_there(seed: int) -> None:
     async def played() -> tuple[float, float]:
-        async with House.running(CROWDED) as house:
-            await play_all(always_playing(seed).visits(), house, house.clock.now)
-            reports = await house.reports.read()
-            return passed_s(house.sink.begun), max(reports["one"].change_s.values())
+        async with DrivenHosts.running(CROWDED) as driven:
+            await play_all(always_playing(seed).visits(), driven, driven.clock.now)
+            reports = await driven.reports.read()
+            return passed_s(driven.sink.begun), max(reports["one"].change_s.values())
 
     waited_s, change_s = run_virtual(played())
     # Two of the five models aren't there: one is late after three times what bringing both and one more costs. Then the
@@ -107,17 +107,17 @@ def test_a_host_that_dies_in_turn_with_another_fails_no_battle() -> None:
 
 def test_battles_are_taken_again_after_the_only_host_was_away() -> None:
     async def main() -> None:
-        async with House.running(Setup(THREE, OPTIONS)) as house:
-            crowd, machine = Crowd(THREE.models, users=3, hours=0.05, every_s=60.0), house.machines["one"]
-            await house.clock.sleep(60)
+        async with DrivenHosts.running(Setup(THREE, OPTIONS)) as driven:
+            crowd, machine = Crowd(THREE.models, users=3, hours=0.05, every_s=60.0), driven.machines["one"]
+            await driven.clock.sleep(60)
             machine.faults.set({"connection_refused": True})
-            await house.clock.sleep(60)
+            await driven.clock.sleep(60)
             with pytest.raises(Unavailable):
-                await house.router.room(THREE.models)
+                await driven.router.room(THREE.models)
             machine.faults.set({"connection_refused": None})
-            await house.clock.sleep(20)
-            await house.router.room(THREE.models)
-            played = await play_all(crowd.visits(), house, house.clock.now)
+            await driven.clock.sleep(20)
+            await driven.router.room(THREE.models)
+            played = await play_all(crowd.visits(), driven, driven.clock.now)
             assert Figures(played, {}).failed_answers == 0
 
     run_virtual(main())
@@ -125,19 +125,19 @@ def test_battles_are_taken_again_after_the_only_host_was_away() -> None:
 
 async def _after(change: Callable[[Machine, str], bool]) -> tuple[list[float], list[str]]:
     """The keep_alive of what is loaded, and the kinds of events, after something happened under an answer."""
-    async with House.running(Setup(THREE, OPTIONS)) as house:
-        await house.clock.sleep(40)
+    async with DrivenHosts.running(Setup(THREE, OPTIONS)) as driven:
+        await driven.clock.sleep(40)
         playing = asyncio.create_task(
-            play_all(Crowd(THREE.models, users=3, hours=0.03, every_s=20.0).visits(), house, house.clock.now)
+            play_all(Crowd(THREE.models, users=3, hours=0.03, every_s=20.0).visits(), driven, driven.clock.now)
         )
-        await house.clock.sleep(25)
-        machine = house.machines["one"]
+        await driven.clock.sleep(25)
+        machine = driven.machines["one"]
         while not machine.engine.busy(next(iter(machine.scheduler.loaded.values()))):
-            await house.clock.sleep(0.1)
+            await driven.clock.sleep(0.1)
         change(machine, next(iter(machine.scheduler.loaded.values())).model.name)
         await playing
-        await house.clock.sleep(40)
-        reports = await house.reports.read()
+        await driven.clock.sleep(40)
+        reports = await driven.reports.read()
         runners = machine.scheduler.loaded.values()
         return [runner.keep_alive_s for runner in runners], [event.kind for event in reports["one"].events]
 

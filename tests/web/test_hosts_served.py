@@ -11,15 +11,15 @@ from prometheus_client.samples import Sample
 
 from tests.helpers import wait_until
 from tests.whole.client import call, open_battle, play
-from tests.whole.harness import BASALT, GRANITE, MODELS, House, Instance, running_house
+from tests.whole.harness import BASALT, GRANITE, MODELS, Deployment, Instance, running_deployment
 
 THROUGH_A_PROXY = {"X-Forwarded-For": "8.8.8.8"}
 
 
 @pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, tuple[Instance, Instance]]]:
-    with running_house(tmp_path_factory.mktemp("served")) as house:
-        yield house, (house.driver(ARENA_PROBE="1"), house.start(ARENA_PROBE="1"))
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, tuple[Instance, Instance]]]:
+    with running_deployment(tmp_path_factory.mktemp("served")) as deployment:
+        yield deployment, (deployment.driver(ARENA_PROBE="1"), deployment.start(ARENA_PROBE="1"))
 
 
 async def metrics(worker: Instance, **more: Any) -> str:
@@ -40,7 +40,7 @@ def answered(text: str) -> float:
     return sum(sample.value for sample in samples(text) if sample.name == "arena_answers_total")
 
 
-async def test_both_workers_show_what_both_counted(workers: tuple[House, tuple[Instance, Instance]]) -> None:
+async def test_both_workers_show_what_both_counted(workers: tuple[Deployment, tuple[Instance, Instance]]) -> None:
     _, (one, two) = workers
     for worker in (one, two):
         battle = (await open_battle(worker.url))["battle_id"]
@@ -59,8 +59,8 @@ async def test_both_workers_show_what_both_counted(workers: tuple[House, tuple[I
     assert not [s for s in samples(public) if "model" in s.labels]
 
 
-async def test_both_workers_know_what_is_in_memory_where(workers: tuple[House, tuple[Instance, Instance]]) -> None:
-    house, (one, two) = workers
+async def test_both_workers_know_what_is_in_memory_where(workers: tuple[Deployment, tuple[Instance, Instance]]) -> None:
+    deployment, (one, two) = workers
     for worker in (one, two):
 
         async def known(worker: Instance = worker) -> list[dict[str, Any]]:
@@ -73,14 +73,14 @@ async def test_both_workers_know_what_is_in_memory_where(workers: tuple[House, t
             return list(seen)
 
         seen = await wait_until(known, 100, interval=0.2)
-        assert seen[0]["url"] == house.granite.url
+        assert seen[0]["url"] == deployment.granite.url
         public = await hosts(worker, headers=THROUGH_A_PROXY)
         assert public["view"] == "public"
-        assert house.granite.url not in str(public)
+        assert deployment.granite.url not in str(public)
 
 
 async def test_the_page_may_ask_for_its_models_before_anybody_plays(
-    workers: tuple[House, tuple[Instance, Instance]],
+    workers: tuple[Deployment, tuple[Instance, Instance]],
 ) -> None:
     _, (_, two) = workers
     reply = await call("POST", f"{two.url}/api/arena/warm", headers=THROUGH_A_PROXY)
@@ -89,10 +89,10 @@ async def test_the_page_may_ask_for_its_models_before_anybody_plays(
 
 
 async def test_a_host_that_dies_is_named_by_every_worker_until_it_lives_again(
-    workers: tuple[House, tuple[Instance, Instance]],
+    workers: tuple[Deployment, tuple[Instance, Instance]],
 ) -> None:
-    house, (one, two) = workers
-    house.basalt.set(connection_refused=True)
+    deployment, (one, two) = workers
+    deployment.basalt.set(connection_refused=True)
 
     async def named() -> bool:
         views = [(await hosts(worker))["hosts"][1]["health"] for worker in (one, two)]
@@ -102,7 +102,7 @@ async def test_a_host_that_dies_is_named_by_every_worker_until_it_lives_again(
         return views == ["down", "down"] and named and down[0].value == 0
 
     await wait_until(named, 100, interval=0.5)
-    house.basalt.clear()
+    deployment.basalt.clear()
 
     async def alive() -> bool:
         return "down" not in [(await hosts(worker))["hosts"][1]["health"] for worker in (one, two)]

@@ -72,7 +72,7 @@ class Watched:
 
 #: The tokens of the battles that were opened here, as a browser keeps its cookies.
 TOKENS: dict[str, str] = {}
-#: That of the houses of ``tests.whole.harness``.
+#: That of the deployments of ``tests.whole.harness``.
 ADMIN_KEY = "the-admins-own-key"
 
 

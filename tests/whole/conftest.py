@@ -1,4 +1,4 @@
-"""One house for all tests that do not break it."""
+"""One deployment for all tests that do not break it."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ import httpx
 import pytest
 
 from tests.whole.client import open_battle, play
-from tests.whole.harness import MODELS, House, Instance, running_house, wait_for
+from tests.whole.harness import MODELS, Deployment, Instance, running_deployment, wait_for
 
-SHARED = "whole-house"
+SHARED = "whole-deployment"
 
 
 @dataclass(frozen=True)
 class Home:
-    """The shared house and two workers of it, each under an address of its own."""
+    """The shared deployment and two workers of it, each under an address of its own."""
 
-    house: House
+    deployment: Deployment
     one: Instance
     two: Instance
 
 
 @pytest.fixture(scope="package")
 def _shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    with running_house(tmp_path_factory.mktemp("home")) as house:
-        one = house.driver()
+    with running_deployment(tmp_path_factory.mktemp("home")) as deployment:
+        one = deployment.driver()
         # The second worker loses patience early, so that waiting in vain can be tested without waiting.
-        two = house.start(ARENA_WAIT="0.4")
-        yield Home(house, one, two)
+        two = deployment.start(ARENA_WAIT="0.4")
+        yield Home(deployment, one, two)
 
 
 @pytest.fixture
 def home(_shared_home: Home) -> Iterator[Home]:
-    """The shared house, with model servers that behave, and are known to."""
-    servers = (_shared_home.house.granite, _shared_home.house.basalt)
+    """The shared deployment, with model servers that behave, and are known to."""
+    servers = (_shared_home.deployment.granite, _shared_home.deployment.basalt)
     if any(server.troubled for server in servers):
         sleep(0.4)  # what a driver has just seen is told within 0.25 s
         wait_for(lambda: _nothing_is_down(_shared_home))

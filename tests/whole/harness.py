@@ -213,7 +213,7 @@ def arena(
 
 
 @dataclass
-class House:
+class Deployment:
     """Model servers, a Redis, a database file, and instances that share them."""
 
     folder: Path
@@ -252,7 +252,7 @@ class House:
 
 
 @contextmanager
-def running_house(folder: Path, *, persistent: bool = False, **config: Any) -> Iterator[House]:
+def running_deployment(folder: Path, *, persistent: bool = False, **config: Any) -> Iterator[Deployment]:
     """Two hosts: granite has two models, basalt the third. ``config`` goes to both simulators."""
     with ExitStack() as stack:
         granite, basalt = ModelServer((ZIRCON, QUOKKA), **config), ModelServer((OKAPI,), **config)
@@ -261,11 +261,11 @@ def running_house(folder: Path, *, persistent: bool = False, **config: Any) -> I
         redis = RedisServer(persistent=persistent)
         stack.callback(redis.close)
         settings = _settings(folder, redis.url, granite.url, basalt.url, config.get("num_parallel", 1))
-        house = House(folder, granite, basalt, redis, settings)
+        deployment = Deployment(folder, granite, basalt, redis, settings)
         try:
-            yield house
+            yield deployment
         finally:
-            house.close()
+            deployment.close()
 
 
 def _settings(folder: Path, redis_url: str, granite: str, basalt: str, parallel: int) -> dict[str, str]:

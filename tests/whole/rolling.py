@@ -27,7 +27,7 @@ import httpx
 from tests.helpers import wait_until
 from tests.whole.client import BATTLES, client
 from tests.whole.crowd import MESSAGES, Truth, Viewer, complaints, viewing
-from tests.whole.harness import House, Instance, running_house
+from tests.whole.harness import Deployment, Instance, running_deployment
 
 INSTANCES = 3
 #: How often the front asks who is ready, and how often a call is sent elsewhere that found nobody.
@@ -141,13 +141,15 @@ class User:
         report.troubles += [f"an event stream was answered with {one}" for one in viewer.refused]
 
 
-async def restarted_one_by_one(house: House, front: Front, end: Callable[[Instance], None], report: Report) -> None:
+async def restarted_one_by_one(
+    deployment: Deployment, front: Front, end: Callable[[Instance], None], report: Report
+) -> None:
     """End each instance, and start its successor."""
     began = monotonic()
     for place, old in enumerate(list(front.instances)):
         end(old)
         await asyncio.to_thread(old.process.wait, 40)
-        new = house.launch(ARENA_DRAIN=DRAIN)
+        new = deployment.launch(ARENA_DRAIN=DRAIN)
         await asyncio.to_thread(new.wait_for_address)
         front.instances[place] = new
         report.restarts += 1
@@ -160,9 +162,9 @@ async def rolling(
     """Restart all instances while ``battles`` users play, each one battle at a time; ``end`` ends an instance."""
     report = Report()
     truth = await asyncio.to_thread(Truth)
-    with running_house(folder, **ROOMY) as house:
+    with running_deployment(folder, **ROOMY) as deployment:
         front, enough = Front(report), asyncio.Event()
-        front.instances = [house.launch(ARENA_DRAIN=DRAIN) for _ in range(INSTANCES)]
+        front.instances = [deployment.launch(ARENA_DRAIN=DRAIN) for _ in range(INSTANCES)]
         for instance in front.instances:
             await asyncio.to_thread(instance.wait_for_address)
         balancing = asyncio.create_task(front.watch(), name="front")
@@ -171,17 +173,17 @@ async def rolling(
                 for number in range(battles):
                     group.create_task(User(number, front, truth, report, pause_s).play_until(enough))
                 await asyncio.sleep(2.0)
-                await restarted_one_by_one(house, front, end, report)
+                await restarted_one_by_one(deployment, front, end, report)
                 enough.set()
         finally:
             balancing.cancel()
-        report.troubles += troubles_logged(house)
+        report.troubles += troubles_logged(deployment)
     return report
 
 
-def troubles_logged(house: House) -> list[str]:
+def troubles_logged(deployment: Deployment) -> list[str]:
     """What the arena itself took for errors; libraries log streams that are cut as errors."""
-    lines = (line for instance in house.instances for line in instance.logged())
+    lines = (line for instance in deployment.instances for line in instance.logged())
     ours = (line for line in lines if str(line.get("logger")).startswith("app"))
     return [f"log: {line}"[:600] for line in ours if line["level"] in ("error", "critical")]
 

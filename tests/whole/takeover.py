@@ -21,7 +21,7 @@ from typing import Any
 from tests.helpers import wait_until
 from tests.whole.client import open_battle, play, snapshot
 from tests.whole.crowd import MESSAGES, Truth, Viewer, complaints, viewing
-from tests.whole.harness import BASALT, GRANITE, OKAPI, QUOKKA, ZIRCON, House, Instance, running_house
+from tests.whole.harness import BASALT, GRANITE, OKAPI, QUOKKA, ZIRCON, Deployment, Instance, running_deployment
 
 HOSTS = (GRANITE, BASALT)
 HOST_OF = {ZIRCON: GRANITE, QUOKKA: GRANITE, OKAPI: BASALT}
@@ -61,8 +61,8 @@ class Report:
 class Workers:
     """The workers that live; who owns a host is read from their logs."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
         self.live: list[Instance] = []
 
     def taken(self, host: str) -> tuple[float, Instance | None]:
@@ -79,7 +79,7 @@ class Workers:
         return next(one for one in self.live if one is not worker)
 
     async def start(self) -> Instance:
-        worker = self.house.launch()
+        worker = self.deployment.launch()
         await asyncio.to_thread(worker.wait_for_address)
         self.live.append(worker)
         return worker
@@ -163,9 +163,9 @@ def resets(viewer: Viewer, end: dict[str, Any]) -> dict[str, int]:
 async def takeovers(folder: Path, kills: int) -> Report:
     """Kill until ``kills`` of them have cut an answer; gives up at twice as many."""
     report = Report()
-    with running_house(folder, **SLOW) as house:
+    with running_deployment(folder, **SLOW) as deployment:
         truth = await asyncio.to_thread(Truth)
-        workers = Workers(house)
+        workers = Workers(deployment)
         await asyncio.gather(workers.start(), workers.start())
         while report.kills < kills and report.missed < kills:
             await kill_owner(workers, truth, report.kills + report.missed, report)

@@ -21,7 +21,7 @@ FAULT_WORDS = re.compile(rb"llama|errno|httpx|aiohttp|traceback|exception|termin
 
 def secrets(home: Home) -> list[bytes]:
     """What must not leave: models and their families, hosts and their addresses."""
-    servers = (home.house.granite, home.house.basalt)
+    servers = (home.deployment.granite, home.deployment.basalt)
     addresses = [server.url.removeprefix("http://") for server in servers]
     families = [model.split(":")[0] for model in MODELS]
     return [text.encode() for text in (*families, GRANITE, BASALT, *addresses)]
@@ -122,23 +122,23 @@ FAULTS: dict[str, dict[str, object]] = {
 async def test_a_failing_model_leaves_without_a_name_and_never_costs_the_battle(home: Home, fault: str) -> None:
     if fault == "a load that fails":
         await unload_okapi(home)
-    home.house.basalt.set(**FAULTS[fault])
+    home.deployment.basalt.set(**FAULTS[fault])
     await check_that_okapi_leaves(home)
 
 
 async def unload_okapi(home: Home) -> None:
     async with client() as http:  # no call of the arena, so its document says nothing of the answer
-        reply = await http.post(f"{home.house.basalt.url}/api/generate", json={"model": OKAPI, "keep_alive": 0})
+        reply = await http.post(f"{home.deployment.basalt.url}/api/generate", json={"model": OKAPI, "keep_alive": 0})
     assert reply.json()["done_reason"] == "unload"
 
 
 async def test_a_server_that_refuses_connections_never_costs_the_battle(home: Home) -> None:
-    home.house.basalt.set(connection_refused=True)
+    home.deployment.basalt.set(connection_refused=True)
     await check_that_okapi_leaves(home)
 
 
 async def test_a_model_that_was_removed_never_costs_the_battle(home: Home) -> None:
-    with home.house.basalt.without(OKAPI):
+    with home.deployment.basalt.without(OKAPI):
         await check_that_okapi_leaves(home)
 
 
@@ -197,7 +197,7 @@ def check_replacement(events: list[Sse]) -> None:
 
 
 async def test_with_two_models_one_that_fails_ends_the_battle_as_failed(home: Home) -> None:
-    home.house.basalt.set(mid_stream_error=5)
+    home.deployment.basalt.set(mid_stream_error=5)
     battle = (await open_battle(home.one.url, models=[ZIRCON, OKAPI]))["battle_id"]
     watched = await watch(home.two.url, battle)
     end = watched.events[-1]
@@ -212,7 +212,7 @@ async def test_with_two_models_one_that_fails_ends_the_battle_as_failed(home: Ho
 
 
 async def test_an_answer_that_failed_cannot_be_voted_on(home: Home) -> None:
-    home.house.basalt.set(stall_s=1.0, stall_after=5, mid_stream_error=8)
+    home.deployment.basalt.set(stall_s=1.0, stall_after=5, mid_stream_error=8)
     battle = (await open_battle(home.one.url, models=[QUOKKA, OKAPI]))["battle_id"]
     await watch(home.one.url, battle, until=lambda event: event.event == "delta")
     early = await vote(home.one.url, battle, 1, "a")
@@ -223,15 +223,15 @@ async def test_an_answer_that_failed_cannot_be_voted_on(home: Home) -> None:
 
 
 async def test_stopping_frees_the_model_server_within_a_second_and_ends_the_stream(home: Home) -> None:
-    for server in (home.house.granite, home.house.basalt):
+    for server in (home.deployment.granite, home.deployment.basalt):
         server.set(stall_s=20.0, stall_after=5)
     battle = (await open_battle(home.one.url, models=list(MODELS)))["battle_id"]
     async with watching(home.two.url, battle) as (watched, whole):
         await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2)
-        assert home.house.granite.busy + home.house.basalt.busy >= 2
+        assert home.deployment.granite.busy + home.deployment.basalt.busy >= 2
         stopped = await post(f"{home.two.url}{BATTLES}/{battle}/stop")
         assert stopped.json()["status"] == "stopped"
-        await wait_until(lambda: home.house.granite.busy + home.house.basalt.busy == 0, 2.0)
+        await wait_until(lambda: home.deployment.granite.busy + home.deployment.basalt.busy == 0, 2.0)
         await asyncio.wait_for(whole, 5)
     assert [event.event for event in watched.events[-3:]] == ["answer", "answer", "end"]
     assert {event.data["finish_reason"] for event in watched.named("answer")} == {"cancelled"}

@@ -24,23 +24,23 @@ from tests.whole.client import (
     watch,
     watching,
 )
-from tests.whole.harness import House, running_house
+from tests.whole.harness import Deployment, running_deployment
 
 PAIR = "/api/arena/get_progressive_responses"
 ROUND = "/api/arena/get_responses_streaming"
 
-Home = tuple[PostgresServer, House, str]
+Home = tuple[PostgresServer, Deployment, str]
 
 
 @pytest.fixture(scope="module")
 def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     postgres = PostgresServer()
     try:
-        with running_house(tmp_path_factory.mktemp("database-away")) as house:
+        with running_deployment(tmp_path_factory.mktemp("database-away")) as deployment:
             url = postgres.url(postgres.create())
             asyncio.run(migrate(url))
-            house.settings["DATABASE_URL"] = url
-            yield postgres, house, house.driver().url
+            deployment.settings["DATABASE_URL"] = url
+            yield postgres, deployment, deployment.driver().url
     finally:
         postgres.close()
 
@@ -96,12 +96,12 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_home: Home, away: 
 async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_both_is_back(
     _home: Home, away: None
 ) -> None:
-    postgres, house, url = _home
+    postgres, deployment, url = _home
     opened = await open_battle(url)
     battle = opened["battle_id"]
     ready = await until_ready(url, battle)
     postgres.kill()
-    await asyncio.to_thread(house.redis.flush)
+    await asyncio.to_thread(deployment.redis.flush)
     async with watching(url, battle, after=ready["cursor"]) as (watched, whole):
         await wait_until(lambda: watched.retries == [b"3000"], 15)
         assert watched.status == 200
@@ -124,7 +124,7 @@ async def test_a_battle_that_never_was_is_told_when_that_is_known(_home: Home, a
 
 
 async def test_the_outage_left_no_stack_traces(_home: Home) -> None:
-    _, house, _ = _home
-    for instance in house.instances:
+    _, deployment, _ = _home
+    for instance in deployment.instances:
         traces = [line for line in instance.logged() if line.get("exception")]
         assert not [line for line in traces if line["logger"].startswith("uvicorn")]

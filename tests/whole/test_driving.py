@@ -15,13 +15,13 @@ import pytest
 
 from tests.helpers import HUNG_S, wait_until
 from tests.whole.client import call, folded, open_battle, play, watching
-from tests.whole.harness import BASALT, GRANITE, House, Instance, environment, running_house, wait_for
+from tests.whole.harness import BASALT, GRANITE, Deployment, Instance, environment, running_deployment, wait_for
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with running_house(tmp_path, tokens_per_s=60.0) as house:
-        yield house
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with running_deployment(tmp_path, tokens_per_s=60.0) as deployment:
+        yield deployment
 
 
 async def readyz(worker: Instance) -> dict[str, Any]:
@@ -29,15 +29,15 @@ async def readyz(worker: Instance) -> dict[str, Any]:
 
 
 async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_answers_finish_at_their_end(
-    house: House,
+    deployment: Deployment,
 ) -> None:
-    web = house.start("--no-scheduler")
+    web = deployment.start("--no-scheduler")
     ready = await readyz(web)
     assert (ready["status"], ready["degraded"]) == ("ok", True)
     assert ready["trouble"] == [f"no process drives host {name} at the moment" for name in (GRANITE, BASALT)]
     opened = await open_battle(web.url)
     async with watching(web.url, opened["battle_id"]) as (watched, viewer):
-        drivers = await asyncio.to_thread(house.drivers, ARENA_DRAIN="20")
+        drivers = await asyncio.to_thread(deployment.drivers, ARENA_DRAIN="20")
         assert drivers.line == f"driving {GRANITE}, {BASALT}\n"
         end = await play(web.url, opened["battle_id"], ["a", "b"])
         await asyncio.wait_for(viewer, 10)
@@ -56,9 +56,9 @@ async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_ans
     assert (await readyz(web))["degraded"] is True
 
 
-async def test_workers_of_drivers_that_die_are_started_again(house: House) -> None:
-    web = house.start("--no-scheduler")
-    drivers = house.drivers("--workers", "2")
+async def test_workers_of_drivers_that_die_are_started_again(deployment: Deployment) -> None:
+    web = deployment.start("--no-scheduler")
+    drivers = deployment.drivers("--workers", "2")
     wait_for(lambda: len(drivers.logged("lease_taken")) >= 2)
     children = await asyncio.to_thread(children_of, drivers.process.pid)
     assert len(children) >= 2
@@ -79,10 +79,10 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child, parent, command in rows if int(parent) == pid and "spawn_main" in command]
 
 
-async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house: House) -> None:
+async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(deployment: Deployment) -> None:
     private = {"REDIS_URL": ""}
-    web = await asyncio.to_thread(house.start, "--no-scheduler", **private)
-    drivers = await asyncio.to_thread(house.drivers, **private)
+    web = await asyncio.to_thread(deployment.start, "--no-scheduler", **private)
+    drivers = await asyncio.to_thread(deployment.drivers, **private)
     battle = (await open_battle(web.url))["battle_id"]
     assert (await play(web.url, battle, ["a", "b"]))["status"] == "finished"
     assert len(drivers.logged("lease_taken")) == 2
@@ -92,9 +92,9 @@ async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(house: H
     assert await asyncio.to_thread(drivers.process.wait, 20) == 0
 
 
-def test_drivers_with_bad_settings_say_so_in_one_line(house: House) -> None:
-    settings = environment(house.settings | {"REDIS_URL": "redos://nowhere"})
+def test_drivers_with_bad_settings_say_so_in_one_line(deployment: Deployment) -> None:
+    settings = environment(deployment.settings | {"REDIS_URL": "redos://nowhere"})
     command = [sys.executable, "-m", "app.cli", "scheduler"]
-    ended = subprocess.run(command, cwd=house.folder, env=settings, capture_output=True, text=True, timeout=HUNG_S)
+    ended = subprocess.run(command, cwd=deployment.folder, env=settings, capture_output=True, text=True, timeout=HUNG_S)
     assert ended.returncode == 2
     assert ended.stderr.splitlines()[-1].startswith("arena: REDIS_URL can't be understood")

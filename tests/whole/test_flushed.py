@@ -9,28 +9,28 @@ import pytest
 
 from tests.helpers import wait_until
 from tests.whole.client import folded, open_battle, play, snapshot, text_of, until_ready, vote, watching
-from tests.whole.harness import House, running_house
+from tests.whole.harness import Deployment, running_deployment
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with running_house(tmp_path_factory.mktemp("flushed")) as house:
-        house.driver()
-        house.start()
-        yield house
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with running_deployment(tmp_path_factory.mktemp("flushed")) as deployment:
+        deployment.driver()
+        deployment.start()
+        yield deployment
 
 
-async def test_a_battle_goes_on_after_a_flush_in_mid_answer(house: House) -> None:
-    one, two = house.instances
-    for server in (house.granite, house.basalt):
+async def test_a_battle_goes_on_after_a_flush_in_mid_answer(deployment: Deployment) -> None:
+    one, two = deployment.instances
+    for server in (deployment.granite, deployment.basalt):
         server.set(stall_s=3.0, stall_after=10)
     opened = await open_battle(one.url)
     battle = opened["battle_id"]
     async with watching(two.url, battle) as (watched, whole):
         await wait_until(lambda: watched.named("delta"), 15)
-        await asyncio.to_thread(house.redis.flush)
-        house.granite.clear()
-        house.basalt.clear()
+        await asyncio.to_thread(deployment.redis.flush)
+        deployment.granite.clear()
+        deployment.basalt.clear()
         await wait_until(lambda: watched.named("ready"), 40)
         now = await snapshot(one.url, battle)
         assert [side["state"] for side in now["sides"].values()] == ["done", "done"]
@@ -40,14 +40,14 @@ async def test_a_battle_goes_on_after_a_flush_in_mid_answer(house: House) -> Non
     assert folded(opened, watched.events) | {"cursor": ""} == end | {"cursor": ""}
 
 
-async def test_votes_and_finished_answers_stay_after_a_flush(house: House) -> None:
-    one, two = house.instances
+async def test_votes_and_finished_answers_stay_after_a_flush(deployment: Deployment) -> None:
+    one, two = deployment.instances
     battle = (await open_battle(one.url))["battle_id"]
     await until_ready(one.url, battle, 1)
     assert (await vote(one.url, battle, 1, "a")).status_code == 200
     before = await until_ready(one.url, battle, 2)
 
-    await asyncio.to_thread(house.redis.flush)
+    await asyncio.to_thread(deployment.redis.flush)
 
     again = await until_ready(two.url, battle, 2, limit_s=20)
     assert (again["votes"], again["sides"]) == (before["votes"], before["sides"])

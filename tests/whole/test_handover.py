@@ -9,7 +9,7 @@ from time import time
 from tests.helpers import known, wait_until
 from tests.whole.client import open_battle, play
 from tests.whole.crowd import MESSAGES, Truth, Viewer, viewing
-from tests.whole.harness import OKAPI, ZIRCON, running_house
+from tests.whole.harness import OKAPI, ZIRCON, running_deployment
 from tests.whole.rolling import rolling
 from tests.whole.takeover import HOSTS, TAKEOVER_LIMIT_S, Report, Workers, judge, takeovers
 
@@ -24,8 +24,8 @@ async def test_owners_killed_in_mid_answer_lose_and_double_nothing(tmp_path: Pat
 async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_up(tmp_path: Path) -> None:
     report = Report()
     truth = await asyncio.to_thread(Truth)
-    with running_house(tmp_path, tokens_per_s=15.0) as house:
-        workers = Workers(house)
+    with running_deployment(tmp_path, tokens_per_s=15.0) as deployment:
+        workers = Workers(deployment)
         await asyncio.gather(workers.start(), workers.start())
         await wait_until(lambda: all(workers.owner(host) for host in HOSTS), 15, interval=0.1)
         frozen = known(workers.owner(HOSTS[0]))

@@ -111,8 +111,8 @@ async def test_a_whole_battle_by_the_older_calls(home: Home) -> None:
 
 
 async def test_waiting_in_vain_gives_the_text_so_far(home: Home) -> None:
-    home.house.granite.set(stall_s=2.0, stall_after=8)
-    home.house.basalt.set(stall_s=2.0, stall_after=8)
+    home.deployment.granite.set(stall_s=2.0, stall_after=8)
+    home.deployment.basalt.set(stall_s=2.0, stall_after=8)
     battle = (await start(home.one))["battle_id"]
     await watch(home.two.url, battle, until=lambda event: event.event == "delta")
     pair = await get(home.two, battle)
@@ -211,7 +211,7 @@ async def test_a_round_guards_against_judging_the_next_one(home: Home) -> None:
 
 
 async def test_a_vote_that_waits_is_counted_as_soon_as_the_answers_are_there(home: Home) -> None:
-    home.house.granite.set(stall_s=1.0, stall_after=8)
+    home.deployment.granite.set(stall_s=1.0, stall_after=8)
     battle = (await start(home.one))["battle_id"]
     reply = await submit(home.two, battle, "left")
     assert reply.status_code == 200, reply.text

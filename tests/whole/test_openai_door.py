@@ -123,17 +123,17 @@ async def test_other_calls_are_told_that_they_are_not_there(home: Home, one: Asy
 
 
 async def test_who_closes_a_stream_or_leaves_a_call_frees_the_models_slot(home: Home, one: AsyncOpenAI) -> None:
-    home.house.basalt.set(stall_after=2, stall_s=15.0)
+    home.deployment.basalt.set(stall_after=2, stall_s=15.0)
     stream = await one.chat.completions.create(model=OKAPI, messages=ASK, stream=True)
     async for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
             break
     await stream.close()
-    await wait_until(lambda: home.house.basalt.busy == 0)
+    await wait_until(lambda: home.deployment.basalt.busy == 0)
     waiting = asyncio.create_task(one.chat.completions.create(model=OKAPI, messages=ASK))
-    await wait_until(lambda: home.house.basalt.busy == 1)
+    await wait_until(lambda: home.deployment.basalt.busy == 1)
     waiting.cancel()
-    await wait_until(lambda: home.house.basalt.busy == 0)
+    await wait_until(lambda: home.deployment.basalt.busy == 0)
 
 
 async def test_a_repeated_request_is_the_same_answer(home: Home) -> None:
@@ -230,11 +230,11 @@ async def test_the_link_in_a_chat_gives_the_browser_the_battle(home: Home, one: 
 
 
 async def test_background_calls_of_chat_uis_open_nothing(home: Home, one: AsyncOpenAI) -> None:
-    written = home.house.basalt.busy + home.house.granite.busy
+    written = home.deployment.basalt.busy + home.deployment.granite.busy
     title = [{"role": "user", "content": '### Task:\nGenerate a title.\nJSON format: { "title": "…" }'}]
     assert await said(one, "arena", title) == '{"title":""}'
     assert await said(one, OKAPI, title) == '{"title":""}'
-    assert home.house.basalt.busy + home.house.granite.busy == written == 0
+    assert home.deployment.basalt.busy + home.deployment.granite.busy == written == 0
 
 
 async def test_auto_is_a_model_that_is_in_memory(one: AsyncOpenAI) -> None:
@@ -243,7 +243,7 @@ async def test_auto_is_a_model_that_is_in_memory(one: AsyncOpenAI) -> None:
 
 
 async def test_keys_their_limits_and_callers_without_one(home: Home) -> None:
-    guarded = home.house.start(
+    guarded = home.deployment.start(
         ARENA_API_KEYS=f"ann:{KEY}", ARENA_API_CALLS="1", ARENA_API_PER_MINUTE="4", ARENA_SCHEDULER="false"
     )
     wait_for(lambda: len(httpx.get(f"{guarded.url}/api/arena/models", trust_env=False).json()["models"]) == len(MODELS))
@@ -252,7 +252,7 @@ async def test_keys_their_limits_and_callers_without_one(home: Home) -> None:
             await nobody.models.list()
         assert refused.value.code == "invalid_api_key"
         assert (await ann.models.list()).data
-        home.house.basalt.set(stall_after=2, stall_s=15.0)
+        home.deployment.basalt.set(stall_after=2, stall_s=15.0)
         stream = await ann.chat.completions.create(model=OKAPI, messages=ASK, stream=True)
         await anext(aiter(stream))
         with pytest.raises(openai.RateLimitError) as limited:

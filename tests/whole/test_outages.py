@@ -24,27 +24,27 @@ from tests.whole.client import (
     watch,
     watching,
 )
-from tests.whole.harness import House, Instance, running_house
+from tests.whole.harness import Deployment, Instance, running_deployment
 from tests.whole.older import START, get
 
 
 @pytest.fixture(scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Instance, Instance]]:
-    with running_house(tmp_path_factory.mktemp("outages"), persistent=True) as house:
-        one = house.driver()
-        yield house, one, house.start()
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Instance, Instance]]:
+    with running_deployment(tmp_path_factory.mktemp("outages"), persistent=True) as deployment:
+        one = deployment.driver()
+        yield deployment, one, deployment.start()
 
 
 @pytest.fixture
-def house(_home: tuple[House, Instance, Instance]) -> Iterator[House]:
-    house, _, _ = _home
-    yield house
-    house.granite.clear()
-    house.basalt.clear()
+def deployment(_home: tuple[Deployment, Instance, Instance]) -> Iterator[Deployment]:
+    deployment, _, _ = _home
+    yield deployment
+    deployment.granite.clear()
+    deployment.basalt.clear()
 
 
 @pytest.fixture
-def workers(_home: tuple[House, Instance, Instance]) -> tuple[Instance, Instance]:
+def workers(_home: tuple[Deployment, Instance, Instance]) -> tuple[Instance, Instance]:
     return _home[1:]
 
 
@@ -53,7 +53,7 @@ async def readyz(worker: Instance) -> int:
 
 
 async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_go_on(
-    house: House, workers: tuple[Instance, Instance]
+    deployment: Deployment, workers: tuple[Instance, Instance]
 ) -> None:
     one, two = workers
     opened = await open_battle(one.url)
@@ -62,13 +62,13 @@ async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_
     another = (await open_battle(one.url))["battle_id"]
     async with watching(two.url, battle) as (watched, whole):
         await wait_until(lambda: watched.named("ready"))
-        house.redis.kill()
+        deployment.redis.kill()
         await check_everything_is_503(two, battle, another)
         late = asyncio.create_task(watch(one.url, battle))
         await asyncio.sleep(1.0)
         assert not whole.done()
         assert not late.done(), "a stream that is opened meanwhile stays open, too"
-        await asyncio.to_thread(house.redis.start)
+        await asyncio.to_thread(deployment.redis.start)
         await wait_until(lambda: recovered(two), 15)
         assert (await vote(two.url, battle, 1, "b")).status_code == 200
         end = await play(one.url, battle, ["a"])
@@ -106,9 +106,9 @@ async def check_everything_is_503(worker: Instance, battle: str, another: str) -
 
 
 async def test_a_battle_that_was_being_written_goes_on_where_it_was(
-    house: House, workers: tuple[Instance, Instance]
+    deployment: Deployment, workers: tuple[Instance, Instance]
 ) -> None:
-    for server in (house.granite, house.basalt):
+    for server in (deployment.granite, deployment.basalt):
         server.set(stall_s=2.0, stall_after=10)
     opened = await open_battle(workers[0].url)
     battle = opened["battle_id"]
@@ -116,13 +116,13 @@ async def test_a_battle_that_was_being_written_goes_on_where_it_was(
         await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2)
         patient = asyncio.create_task(get(workers[0], battle))
         await asyncio.sleep(0.2)
-        house.redis.kill()
+        deployment.redis.kill()
         await asyncio.sleep(0.5)
-        await asyncio.to_thread(house.redis.start)
+        await asyncio.to_thread(deployment.redis.start)
         await wait_until(lambda: watched.named("ready"), 20)
         assert (await patient)["status"] == "ready", "who waited for the pair gets it, too"
-        house.granite.clear()
-        house.basalt.clear()
+        deployment.granite.clear()
+        deployment.basalt.clear()
         end = await play(workers[1].url, battle, ["a", "a"])
         await asyncio.wait_for(whole, 10)
     assert end["status"] == "finished"
@@ -130,12 +130,12 @@ async def test_a_battle_that_was_being_written_goes_on_where_it_was(
     models = {line["alias"]: line["model"] for line in end["reveal"]["ranking"]}
     for alias, side in (("Model A", "a"), ("Model B", "b")):
         model = models[alias]
-        server = house.basalt if model == "okapi:8b" else house.granite
+        server = deployment.basalt if model == "okapi:8b" else deployment.granite
         assert text_of(watched.events, side, 1) == server.answer_of(model, opened["message"])
 
 
 async def test_a_battle_goes_on_after_redis_came_back_empty_before_its_vote(
-    house: House, workers: tuple[Instance, Instance]
+    deployment: Deployment, workers: tuple[Instance, Instance]
 ) -> None:
     one, two = workers
     opened = await open_battle(one.url)
@@ -144,7 +144,7 @@ async def test_a_battle_goes_on_after_redis_came_back_empty_before_its_vote(
     before = await snapshot(one.url, battle)
     async with watching(two.url, battle) as (watched, whole):
         await wait_until(lambda: watched.named("ready"))
-        await asyncio.to_thread(house.redis.restart)
+        await asyncio.to_thread(deployment.redis.restart)
         await wait_until(lambda: watched.named("snapshot"), 20)
         again = await snapshot(one.url, battle)
         assert again["sides"] == before["sides"], "finished answers stay"
@@ -156,17 +156,17 @@ async def test_a_battle_goes_on_after_redis_came_back_empty_before_its_vote(
 
 
 async def test_a_battle_goes_on_after_redis_came_back_empty_in_mid_answer(
-    house: House, workers: tuple[Instance, Instance]
+    deployment: Deployment, workers: tuple[Instance, Instance]
 ) -> None:
     one, two = workers
-    for server in (house.granite, house.basalt):
+    for server in (deployment.granite, deployment.basalt):
         server.set(stall_s=3.0, stall_after=10)
     battle = (await open_battle(one.url))["battle_id"]
     async with watching(two.url, battle) as (watched, whole):
         await wait_until(lambda: watched.named("delta"), 15)
-        await asyncio.to_thread(house.redis.restart)
-        house.granite.clear()
-        house.basalt.clear()
+        await asyncio.to_thread(deployment.redis.restart)
+        deployment.granite.clear()
+        deployment.basalt.clear()
         await wait_until(lambda: watched.named("ready"), 40)
         now = await snapshot(one.url, battle)
         assert now["can_vote"]
@@ -176,21 +176,21 @@ async def test_a_battle_goes_on_after_redis_came_back_empty_in_mid_answer(
 
 
 async def test_a_redis_that_hangs_is_told_within_the_patience_of_a_load_balancer(
-    house: House, workers: tuple[Instance, Instance]
+    deployment: Deployment, workers: tuple[Instance, Instance]
 ) -> None:
-    house.redis.freeze()
+    deployment.redis.freeze()
     try:
         began = monotonic()
         reply = await post(workers[0].url + BATTLES, {"message": "Hi"})
         assert reply.status_code == 503
         assert monotonic() - began < 20
     finally:
-        house.redis.thaw()
+        deployment.redis.thaw()
     await wait_until(lambda: recovered(workers[0]), 15)
 
 
 async def test_the_log_of_an_outage_has_no_stack_traces_and_no_prompts(
-    house: House, workers: tuple[Instance, Instance]
+    deployment: Deployment, workers: tuple[Instance, Instance]
 ) -> None:
     for worker in workers:
         lines = worker.logged()

@@ -108,7 +108,7 @@ async def test_the_admin_key_may_do_what_owners_may(home: Home, header: dict[str
 
 @pytest.fixture(scope="module")
 def open_to_all(_shared_home: Home) -> Iterator[Instance]:
-    instance = _shared_home.house.start("--no-scheduler", ARENA_OPEN="true")
+    instance = _shared_home.deployment.start("--no-scheduler", ARENA_OPEN="true")
     yield instance
     instance.close()
 
@@ -196,7 +196,7 @@ async def test_a_battle_that_runs_is_not_erased(home: Home) -> None:
 
 
 def kept(home: Home, statement: str, battle: str) -> list[Any]:
-    with sqlite3.connect(home.house.folder / "data" / "arena.db") as database:
+    with sqlite3.connect(home.deployment.folder / "data" / "arena.db") as database:
         return database.execute(statement, (battle,)).fetchall()
 
 
@@ -210,7 +210,7 @@ async def test_erasing_takes_the_words_and_leaves_votes_and_timings(home: Home) 
         now = await snapshot(worker.url, battle)
         assert (now["message"], [side["text"] for side in now["sides"].values()]) == ("", ["", ""])
         assert (now["status"], now["votes"], now["reveal"]) == (end["status"], end["votes"], end["reveal"])
-    with sync_redis.Redis.from_url(home.house.redis.url) as redis:
+    with sync_redis.Redis.from_url(home.deployment.redis.url) as redis:
         assert list(redis.scan_iter(match=f"arena:*{battle}*")) == []
     assert kept(home, "SELECT message, system, session_id FROM battles WHERE id = ?", battle) == [("", None, None)]
     assert kept(home, "SELECT DISTINCT text FROM answers WHERE battle_id = ?", battle) == [("",)]

@@ -78,9 +78,9 @@ def _is_decided(now: dict[str, Any]) -> bool:
 
 
 async def spend(home: Home) -> Evening:
-    home.house.basalt.set(slow_headers_s=30.0)
+    home.deployment.basalt.set(slow_headers_s=30.0)
     fast = await battle_whose_challenger_is_on_basalt(home)
-    home.house.granite.set(slow_headers_s=SILENT_S)
+    home.deployment.granite.set(slow_headers_s=SILENT_S)
     slow = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
     viewer, patient, early_vote, fast_vote = await asyncio.gather(
         watch(home.two.url, slow, until=lambda event: event.event == "ready"),
@@ -97,8 +97,8 @@ async def spend(home: Home) -> Evening:
 @pytest.fixture(scope="module")
 def _evening(_shared_home: Home) -> Iterator[Evening]:
     yield asyncio.run(asyncio.wait_for(spend(_shared_home), 3 * LIMIT_S))
-    _shared_home.house.granite.clear()
-    _shared_home.house.basalt.clear()
+    _shared_home.deployment.granite.clear()
+    _shared_home.deployment.basalt.clear()
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ async def test_a_next_text_that_is_not_ready_is_told_within_the_clients_patience
 
 
 async def test_a_vote_over_the_native_calls_never_waits(home: Home, evening: Evening) -> None:
-    home.house.granite.set(slow_headers_s=5.0)
+    home.deployment.granite.set(slow_headers_s=5.0)
     battle = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
     asked = monotonic()
     reply = await call("POST", f"{home.one.url}{BATTLES}/{battle}/votes", json={"round": 1, "verdict": "a"})

@@ -19,15 +19,15 @@ from tests.helpers import wait_until
 from tests.records.conftest import postgres
 from tests.records.postgres_server import PostgresServer
 from tests.whole.client import BATTLES, call
-from tests.whole.harness import House, Instance, running_house
+from tests.whole.harness import Deployment, Instance, running_deployment
 
 __all__ = ["postgres"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, Instance]]:
-    with running_house(tmp_path_factory.mktemp("refusing")) as house:
-        yield house, house.driver()
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Instance]]:
+    with running_deployment(tmp_path_factory.mktemp("refusing")) as deployment:
+        yield deployment, deployment.driver()
 
 
 async def readyz(worker: Instance) -> httpx.Response:
@@ -79,9 +79,9 @@ def check_the_log(worker: Instance, mark: str, kind: str, why: str) -> None:
     assert "Traceback" not in worker.log.read_text()
 
 
-async def test_a_full_disk(home: tuple[House, Instance]) -> None:
-    house, worker = home
-    file = house.folder / "data" / "arena.db"
+async def test_a_full_disk(home: tuple[Deployment, Instance]) -> None:
+    deployment, worker = home
+    file = deployment.folder / "data" / "arena.db"
     limits = resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE)
     with closing(grown_log(file)):  # the log of the process itself stays below the limit
         full = size_of_log(file)
@@ -125,10 +125,10 @@ REFUSALS_OF_REDIS = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS_OF_REDIS)
-async def test_a_redis_that_takes_no_writes(home: tuple[House, Instance], kind: str) -> None:
-    house, worker = home
+async def test_a_redis_that_takes_no_writes(home: tuple[Deployment, Instance], kind: str) -> None:
+    deployment, worker = home
     trouble, why, spoil, fix = REFUSALS_OF_REDIS[kind]
-    with sync_redis.Redis.from_url(house.redis.url) as admin:
+    with sync_redis.Redis.from_url(deployment.redis.url) as admin:
 
         def run(command: str) -> Callable[[], object]:
             return lambda: admin.execute_command(*command.split())
@@ -138,10 +138,10 @@ async def test_a_redis_that_takes_no_writes(home: tuple[House, Instance], kind: 
     check_the_log(worker, kind, trouble, why)
 
 
-async def test_a_redis_that_can_not_save(home: tuple[House, Instance]) -> None:
-    house, worker = home
-    target = house.redis.folder / "dump.rdb"
-    with sync_redis.Redis.from_url(house.redis.url) as admin:
+async def test_a_redis_that_can_not_save(home: tuple[Deployment, Instance]) -> None:
+    deployment, worker = home
+    target = deployment.redis.folder / "dump.rdb"
+    with sync_redis.Redis.from_url(deployment.redis.url) as admin:
 
         def spoil() -> None:
             target.mkdir()
@@ -159,7 +159,7 @@ async def test_a_redis_that_can_not_save(home: tuple[House, Instance]) -> None:
 
 @pytest.fixture
 async def on_postgres(
-    home: tuple[House, Instance], postgres: PostgresServer
+    home: tuple[Deployment, Instance], postgres: PostgresServer
 ) -> AsyncIterator[tuple[Instance, str, Callable[[str], Awaitable[None]]]]:
     """An instance on a PostgreSQL of its own, its database's name, and what runs a statement there."""
     name = postgres.create()

@@ -167,13 +167,13 @@ async def test_every_answer_arrives_as_the_model_wrote_it(home: Home) -> None:
     models = {line["alias"]: line["model"] for line in events[-1].data["reveal"]["ranking"]}
     for alias, side, number in (("Model A", "a", 1), ("Model B", "b", 1), ("Model C", "b", 2)):
         model = models[alias]
-        server = home.house.basalt if model == "okapi:8b" else home.house.granite
+        server = home.deployment.basalt if model == "okapi:8b" else home.deployment.granite
         assert text_of(events, side, number) == server.answer_of(model, message)
 
 
 async def test_a_battle_can_be_watched_while_it_is_written(home: Home) -> None:
-    home.house.granite.set(stall_s=1.0, stall_after=10)
-    home.house.basalt.set(stall_s=1.0, stall_after=10)
+    home.deployment.granite.set(stall_s=1.0, stall_after=10)
+    home.deployment.basalt.set(stall_s=1.0, stall_after=10)
     battle = (await open_battle(home.one.url))["battle_id"]
     seen = await watch(home.two.url, battle, until=lambda event: event.event == "delta")
     assert not seen.named("answer")

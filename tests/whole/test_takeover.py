@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers import known, wait_until
 from tests.whole.client import BATTLES, Watched, call, folded, open_battle, play, text_of, vote, watch, watching
-from tests.whole.harness import MODELS, OKAPI, House, Instance, running_house
+from tests.whole.harness import MODELS, OKAPI, Deployment, Instance, running_deployment
 from tests.whole.older import get
 
 #: Slow enough to be interrupted in the middle: two seconds or more for an answer.
@@ -24,17 +24,17 @@ ROUND_ONE = (("Model A", "a"), ("Model B", "b"))
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    with running_house(tmp_path, **SLOW) as house:
-        yield house
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    with running_deployment(tmp_path, **SLOW) as deployment:
+        yield deployment
 
 
-def check_texts(house: House, opened: dict[str, Any], watched: Watched) -> None:
+def check_texts(deployment: Deployment, opened: dict[str, Any], watched: Watched) -> None:
     """Both answers of round one are what the models really say, whole and unmixed."""
     ranking = watched.events[-1].data["reveal"]["ranking"]
     models = {line["alias"]: line["model"] for line in ranking}
     for alias, side in ROUND_ONE:
-        server = house.basalt if models[alias] == OKAPI else house.granite
+        server = deployment.basalt if models[alias] == OKAPI else deployment.granite
         assert text_of(watched.events, side, 1) == server.answer_of(models[alias], opened["message"]), side
 
 
@@ -42,9 +42,9 @@ def both_are_writing(watched: Watched) -> bool:
     return len({event.data["side"] for event in watched.named("delta")}) == 2 and len(watched.named("delta")) > 8
 
 
-async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house: House) -> None:
-    driver = house.driver(ARENA_DRAIN="1")
-    other = house.start()
+async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(deployment: Deployment) -> None:
+    driver = deployment.driver(ARENA_DRAIN="1")
+    other = deployment.start()
     opened = await open_battle(other.url)
     battle = opened["battle_id"]
     async with watching(other.url, battle) as (watched, whole), watching(driver.url, battle) as (cut, reader):
@@ -72,7 +72,7 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(house: House)
     assert end["status"] == "finished"
     assert cut.events + resumed.events == watched.events[: len(cut.events) + len(resumed.events)]
     assert folded(opened, watched.events) == end
-    check_texts(house, opened, watched)
+    check_texts(deployment, opened, watched)
     assert driver.rest_of_stdout() == ""
 
 
@@ -88,8 +88,8 @@ async def first_refusal(worker: Instance) -> httpx.Response:
     return reply
 
 
-async def test_a_second_signal_ends_the_streams_at_once(house: House) -> None:
-    worker = house.driver(ARENA_DRAIN="30")
+async def test_a_second_signal_ends_the_streams_at_once(deployment: Deployment) -> None:
+    worker = deployment.driver(ARENA_DRAIN="30")
     battle = (await open_battle(worker.url))["battle_id"]
     async with watching(worker.url, battle) as (watched, reader):
         await wait_until(lambda: both_are_writing(watched), 15)
@@ -102,9 +102,9 @@ async def test_a_second_signal_ends_the_streams_at_once(house: House) -> None:
     assert await asyncio.to_thread(worker.process.wait, 20) in (0, -signal.SIGINT, -signal.SIGTERM)
 
 
-async def test_two_workers_behind_one_address_play_one_battle(house: House) -> None:
-    house.granite.clear()
-    both = house.start("--workers", "2", ARENA_NUM_PREDICT="12")
+async def test_two_workers_behind_one_address_play_one_battle(deployment: Deployment) -> None:
+    deployment.granite.clear()
+    both = deployment.start("--workers", "2", ARENA_NUM_PREDICT="12")
     opened = await open_battle(both.url)
     battle = opened["battle_id"]
     viewers = [asyncio.create_task(watch(both.url, battle)) for _ in range(6)]
@@ -138,9 +138,9 @@ TIMING = {
 }
 
 
-async def test_each_answer_is_one_log_line_and_no_line_has_a_prompt_or_an_answer(house: House) -> None:
-    house.basalt.set(mid_stream_error=5)
-    worker = house.driver(ARENA_NUM_PREDICT="12")
+async def test_each_answer_is_one_log_line_and_no_line_has_a_prompt_or_an_answer(deployment: Deployment) -> None:
+    deployment.basalt.set(mid_stream_error=5)
+    worker = deployment.driver(ARENA_NUM_PREDICT="12")
     battle = (await open_battle(worker.url, CANARY, system="canary-system"))["battle_id"]
     watched = asyncio.create_task(watch(worker.url, battle))
     await play(worker.url, battle, ["a"])

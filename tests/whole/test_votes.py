@@ -88,7 +88,7 @@ async def test_a_vote_after_a_stop_is_a_conflict(home: Home) -> None:
 async def test_a_repeated_opening_is_answered_also_when_no_model_is_left(home: Home) -> None:
     key, body = {"Idempotency-Key": "opened-before"}, {"message": "Again?"}
     first = await post(home.one.url + OPEN, body, headers=key)
-    for server in (home.house.granite, home.house.basalt):
+    for server in (home.deployment.granite, home.deployment.basalt):
         server.set(connection_refused=True)
     again = await post(home.two.url + OPEN, body, headers=key)
     assert (again.status_code, again.json()["battle_id"]) == (201, first.json()["battle_id"])

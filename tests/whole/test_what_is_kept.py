@@ -12,7 +12,7 @@ from tests.whole.harness import MODELS
 
 
 def rows(home: Home, sql: str, *given: object) -> list[dict[str, Any]]:
-    with sqlite3.connect(home.house.folder / "data" / "arena.db") as connection:
+    with sqlite3.connect(home.deployment.folder / "data" / "arena.db") as connection:
         connection.row_factory = sqlite3.Row
         found = [dict(row) for row in connection.execute(sql, given)]
     connection.close()

@@ -140,7 +140,7 @@ class BattleSink(MemorySink):
             self.told[job.battle].set()
 
 
-class House:
+class DrivenHosts:
     """``Writers`` that are drivers. ``running`` makes and ends it."""
 
     def __init__(self, setup: Setup, machines: Mapping[str, Machine]) -> None:
@@ -179,17 +179,17 @@ class House:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, setup: Setup) -> AsyncGenerator[House]:
+    async def running(cls, setup: Setup) -> AsyncGenerator[DrivenHosts]:
         """Servers and drivers, until the end of the block."""
         async with AsyncExitStack() as stack:
             clock = Clock()
             machines = {
                 name: await stack.enter_async_context(Machine.running(setup.config, clock)) for name in setup.hosts
             }
-            house = cls(setup, machines)
-            tasks = [asyncio.create_task(driver.run(), name=f"driver {driver.host.name}") for driver in house.drivers]
+            driven = cls(setup, machines)
+            tasks = [asyncio.create_task(driver.run(), name=f"driver {driver.host.name}") for driver in driven.drivers]
             try:
-                yield house
+                yield driven
             finally:
                 await cancel_and_wait(*tasks)
                 await asyncio.sleep(1)  # the servers notice who left

@@ -17,13 +17,13 @@ ARENA = (sys.executable, "-m", "app.cli")
 SIMULATED = ("--load-s", "0.3", "--tokens-per-s", "50", "--answer-tokens", "60", "--num-parallel", "4", "--seed", "11")
 
 
-class House:
+class ServedArena:
     """``url`` is the arena's address, which stays the same over restarts."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self._folder = folder
         self._settings = settings
-        self._log = (folder / "house.log").open("ab")
+        self._log = (folder / "arena.log").open("ab")
         self._ollama, line = self._started(*ARENA, "simulate", "--port", "0", "--models", ",".join(MODELS), *SIMULATED)
         self.simulator = line.split(" at ")[1].split(": ")[0]
         self._service: subprocess.Popen[bytes] | None = None
@@ -36,7 +36,7 @@ class House:
         out: IO[bytes] | None = process.stdout
         assert out is not None
         line = out.readline().decode().strip()
-        assert line, f"{command[2:4]} did not start; see {self._folder / 'house.log'}"
+        assert line, f"{command[2:4]} did not start; see {self._folder / 'arena.log'}"
         return process, line
 
     def _environment(self) -> dict[str, str]:
