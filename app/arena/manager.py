@@ -23,7 +23,7 @@ from app.arena.rounds import RoundToJudge, opened, round_of_record, round_of_sta
 from app.arena.store import Store, new_name
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
-from app.battle.battle import Contestant, IllegalMove, Status, Verdict, Vote
+from app.battle.battle import Contestant, IllegalMove, Side, Status, Verdict, Vote
 from app.battle.events import Snapshot, vote_data
 from app.battle.pairing import draw
 from app.errors import Conflict
@@ -147,7 +147,7 @@ class ArenaManager(Lookup):
 
     @property
     def replies(self) -> Replies:
-        """Which verdicts still wait for their reply."""
+        """Which verdicts wait for their reply."""
         return self._store.replies
 
     async def last_vote(self, battle_id: str) -> LastVote | None:
@@ -271,6 +271,21 @@ class ArenaManager(Lookup):
             await self._reconciler.reconcile(battle_id)
             why = "is not the newest that was judged" if record.votes else "has no verdict"
             raise Conflict(f"round {round_number} {why}; only the newest can be taken back", code="not_judged")
+
+    async def show_whole(self, battle_id: str, round_number: int, side: Side) -> Snapshot:
+        """Show a side of the round on stage as it comes from now on, whatever the pace; nothing changes after the end.
+
+        Raises:
+            NotFound: there is no such battle.
+            Conflict: that round is not on stage.
+        """
+        shown = await self.snapshot(battle_id)
+        if (state := await self._store.state(battle_id)) is None or state.ended:
+            return shown
+        entry = state.document.battle.pair.on(side)
+        if await self._store.show_whole(battle_id, state.name, entry, round_number, side) == "stale":
+            raise Conflict(f"round {round_number} is not on stage; read the battle again", code="not_this_round")
+        return await self.snapshot(battle_id)
 
     async def stop(self, battle_id: str) -> Snapshot:
         """Stop generation and end the battle; also when it has ended already.

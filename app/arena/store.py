@@ -8,7 +8,8 @@ script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` aft
 | arena:{b}          | hash: name, version, change, n, ended, answers, document, pace; on | advance (all: n) |
 |                    | stage: a, b, what both wait for, how much of both is shown     | advance, write |
 | arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing, leak… | all three |
-|                    | and what viewers were told: told, shown (bytes), shown_chars   | all three |
+|                    | and what viewers were told: told, shown (bytes), shown_chars,  | all three |
+|                    | whole (the place where it is shown as it comes)                | write     |
 | arena:{b}:text:i   | string: the text so far                                        | begin, write   |
 | arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all three      |
 | channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all three      |
@@ -34,6 +35,7 @@ from app.arena.document import Document, decode, encode
 from app.arena.replies import Replies
 from app.arena.states import D, State, answer_state
 from app.arena.steps import Step, error_json, packed
+from app.battle.battle import Side
 
 #: After this many attempts an answer ends as ``interrupted``.
 MOST_ATTEMPTS = 3
@@ -175,6 +177,10 @@ class LogStore(Generic[D]):
         """Add to answers, in one call for all of them; one reply per update, in order."""
         packed = msgpack.packb(list(updates), use_bin_type=False)
         return [reply.decode() for reply in await self._write(args=[packed, self._running_ms, RATE, STEP])]
+
+    async def show_whole(self, battle: str, name: str, answer: int, round_number: int, side: Side) -> WriteReply:
+        """Show an answer on stage as it comes from now on, whatever the pace; ``stale``: it is not on stage there."""
+        return (await self.write([AnswerUpdate(battle, name, answer, 0, 0, "", "whole", f"{round_number}:{side}")]))[0]
 
     async def state(self, battle: str, texts: Literal["all", "stage"] = "stage") -> State[D] | None:
         """The battle as it is now, in one piece; None when Redis has no such battle."""

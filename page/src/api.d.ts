@@ -154,6 +154,8 @@ export interface components {
             notice: string;
             num_models: number;
             open: boolean;
+            /** @enum {string} */
+            pace: "even" | "live";
             retention_days: number | null;
             undo_s: number;
         };

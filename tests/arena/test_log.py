@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from app.arena.store import AnswerUpdate, Pace
-from app.battle.battle import Verdict
+from app.battle.battle import Side, Verdict
 from app.battle.events import Event, Snapshot, fold
 from app.errors import Conflict
 from app.redis.client import commands_client
@@ -233,7 +233,9 @@ async def test_names_are_shown_with_votes_only_when_that_is_set(redis: Redis) ->
 
 
 ACTIONS = st.tuples(
-    st.sampled_from(["begin", "text", "text", "stop", "error", "state", "vote", "reconcile", "late", "halt", "undo"]),
+    st.sampled_from(
+        ["begin", "text", "text", "stop", "error", "state", "vote", "reconcile", "late", "halt", "undo", "whole"]
+    ),
     st.integers(0, 3),
     st.text(max_size=6),
 )
@@ -259,6 +261,9 @@ async def act(arena: ArenaOnRedis, b: str, action: str, answer: int, text: str) 
     elif action == "undo":
         with suppress(Conflict):
             await arena.manager.undo(b, max((await arena.manager.snapshot(b)).round - 1, 1), timedelta(seconds=30))
+    elif action == "whole":
+        with suppress(Conflict):
+            await arena.manager.show_whole(b, 1 + answer // 2, list(Side)[answer % 2])
     elif action == "vote":
         await arena.reconciler.reconcile(b)
         await vote_or_be_refused(arena, b, answer)

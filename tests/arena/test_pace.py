@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from app.arena.sink import COARSE_S, coarse
 from app.arena.store import RATE, STEP, AnswerUpdate
-from app.battle.battle import Verdict
+from app.battle.battle import Side, Verdict
+from app.errors import Conflict, NotFound
 from app.redis.client import commands_client
 from tests.arena.arena_on_redis import ArenaOnRedis
 from tests.redis.server import RedisServer
@@ -137,6 +138,56 @@ async def test_a_prefetched_answer_comes_whole_and_a_champion_too(redis: Redis) 
     await arena.manager.vote(b, 1, Verdict.A)
     assert await texts(arena, b) == (f"0 {LONG}", f"2 {LONG}")
     assert (await arena.manager.snapshot(b)).can_vote
+
+
+async def test_one_side_is_shown_whole_to_who_asks_for_it_and_the_other_goes_on_as_before(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, LONG, "stop")
+    assert await told(arena, b) == []
+    shown = (await arena.manager.show_whole(b, 1, Side.A)).to_dict()["sides"]
+    assert (shown["a"]["text"], shown["a"]["state"], shown["b"]["text"]) == (LONG, "done", "")
+    assert await told(arena, b) == ["status a", "delta a", "answer a"]
+    await arena.manager.show_whole(b, 1, Side.A)
+    await arena.write(b, 1, LONG)
+    assert (await told(arena, b))[3:] == ["status b", "delta b"]
+    assert await texts(arena, b) == (LONG, LONG[:STEP])
+
+
+async def test_a_side_that_is_not_complete_is_shown_as_it_comes_from_then_on(redis: Redis) -> None:
+    arena, b = await opened(redis)
+    await arena.write(b, 0, "It is")
+    await arena.manager.show_whole(b, 1, Side.A)
+    await arena.write(b, 0, " because")
+    await arena.write(b, 1, "Blue light", "stop")
+    assert await texts(arena, b) == ("It is because", "Blue light"[:STEP])
+    side = (await arena.manager.snapshot(b)).to_dict()["sides"]["b"]
+    assert side["state"] == "writing", "of the other side no end is told before both have one"
+    await arena.write(b, 0, " air", "stop")
+    assert (await told(arena, b))[-4:] == ["delta a", "delta b", "answer a", "answer b"]
+
+
+async def test_a_side_that_was_asked_for_may_fail_and_who_comes_in_is_not_shown_ahead(redis: Redis) -> None:
+    arena, b = await opened(redis, 3)
+    await arena.manager.show_whole(b, 1, Side.B)
+    await arena.write(b, 1, "Blue")
+    await arena.write(b, 1, "", "error", "cut_off")
+    assert (await told(arena, b))[-2:] == ["delta b", "answer b"]
+    await arena.reconciler.reconcile(b)
+    await arena.begin(b, 2)
+    await arena.write(b, 2, LONG)
+    assert await texts(arena, b) == ("", "")
+
+
+async def test_only_a_round_on_stage_can_be_shown_whole(redis: Redis) -> None:
+    arena, b = await opened(redis, 3)
+    with pytest.raises(Conflict, match="round 2 is not on stage"):
+        await arena.manager.show_whole(b, 2, Side.A)
+    await arena.manager.stop(b)
+    before = await arena.store.entries(b, 0)
+    await arena.manager.show_whole(b, 1, Side.A)
+    assert await arena.store.entries(b, 0) == before
+    with pytest.raises(NotFound):
+        await arena.manager.show_whole("0" * 32, 1, Side.A)
 
 
 async def test_both_sides_are_told_the_same_wait(redis: Redis) -> None:

@@ -110,6 +110,7 @@ def test_the_names_of_native_operations_are_these() -> None:
         "GET /api/arena/battles/{battle_id}/votes/{round_number}/feedback": "read_feedback",
         "PUT /api/arena/battles/{battle_id}/votes/{round_number}/feedback": "keep_feedback",
         "POST /api/arena/battles/{battle_id}/stop": "stop_battle",
+        "POST /api/arena/battles/{battle_id}/whole": "show_whole",
         "GET /api/arena/battles/{battle_id}/board-change": "read_board_change",
         "GET /api/arena/leaderboard": "leaderboard",
         "GET /api/arena/about": "about",

@@ -26,7 +26,10 @@ from tests.whole.conftest import Home
 from tests.whole.harness import Instance
 
 VERDICT = {"round": 1, "verdict": "a"}
-NATIVE = [("POST", "/votes", VERDICT), ("DELETE", "/votes/1", None), ("POST", "/stop", None), ("DELETE", "", None)]
+NATIVE = [
+    *(("POST", "/votes", VERDICT), ("DELETE", "/votes/1", None), ("POST", "/whole", {"round": 1, "side": "a"})),
+    *(("POST", "/stop", None), ("DELETE", "", None)),
+]
 SUBMIT = "/api/arena/submit_progressive_choice"
 
 

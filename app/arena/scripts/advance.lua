@@ -19,7 +19,7 @@ if call.version == 0 then
   for n = 0, answers - 1 do
     redis_call('HSET', answer_key(b, n), 'token', 0, 'seq', 0, 'state', 'waiting', 'attempts', 0, 'len', 0,
       'stage', '', 'extra', '', 'finish', '', 'error', '', 'timing', '', 'host', '', 'leak', '',
-      'chars', 0, 'shown', 0, 'shown_chars', 0, 'told', '')
+      'chars', 0, 'shown', 0, 'shown_chars', 0, 'told', '', 'whole', '')
     redis_call('SET', text_key(b, n), '')
   end
 else

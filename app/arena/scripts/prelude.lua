@@ -116,12 +116,13 @@ local function show_text(b, n, answer, upto, log)
   return log('delta', delta_data(answer.stage, piece)) and logged
 end
 
-local SHOWN = {'stage', 'told', 'finish', 'error', 'chars', 'shown', 'shown_chars'}
+local SHOWN = {'stage', 'told', 'finish', 'error', 'chars', 'shown', 'shown_chars', 'whole'}
 
 local function shown_of(b, n)
   local answer = read_hash(answer_key(b, n), SHOWN)
   answer.chars, answer.shown = tonumber(answer.chars), tonumber(answer.shown)
   answer.shown_chars = tonumber(answer.shown_chars)
+  answer.whole = answer.whole == answer.stage
   return answer
 end
 

@@ -2,7 +2,8 @@
 -- ARGV: updates (msgpack), ttl running ms. An update is a list, for it is sent twenty times a second for each answer: the
 -- fields of AnswerUpdate (app/arena/store.py) in its order. They, and what is read of hashes, are unpacked into locals:
 -- tables by name made this script a tenth slower.
--- Token 0 only sets the state (queued, loading) of an answer that is not being written yet.
+-- Token 0 only sets the state (queued, loading) of an answer that is not being written yet, or (whole, with the place
+-- `round:side` as extra) shows an answer on stage whole from now on: somebody asked for that.
 -- Answers one status per update: ok | stale | ended | finished | gone. A seq that was seen is ok and changes nothing.
 -- A battle whose pace is even shows its two sides together, see `release`; docs/decisions/0027 says why.
 local updates, ttl_ms = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
@@ -84,6 +85,14 @@ local function set_state(of, key, stage, old, state, extra)
   return 'ok'
 end
 
+-- Show an answer whole from now on; it has to be on stage there.
+local function set_whole(of, key, stage, asked)
+  if stage ~= asked then return 'stale' end
+  redis_call('HSET', key, 'whole', stage)
+  of.moved = of.even
+  return 'ok'
+end
+
 local now_ms
 
 -- Milliseconds, read once per call.
@@ -132,11 +141,18 @@ local function release(of)
   if complete then
     for place, side in ipairs(sides) do if side.told ~= 'failed' then show_text(of.id, seats[place], side, nil, log) end end
     for place = 1, 2 do tell_end(of.id, seats[place], log) end
-  elseif not failed then
-    local upto = allowed(of, sides)
-    for place, side in ipairs(sides) do
-      if upto > side.shown_chars then show_text(of.id, seats[place], side, upto, log) end
+    return
+  end
+  for place, side in ipairs(sides) do
+    if side.whole and side.finish ~= 'error' and side.finish ~= 'cancelled' then
+      show_text(of.id, seats[place], side, nil, log)
+      if side.finish ~= '' then tell_end(of.id, seats[place], log) end
     end
+  end
+  if failed then return end
+  local upto = allowed(of, sides)
+  for place, side in ipairs(sides) do
+    if not side.whole and upto > side.shown_chars then show_text(of.id, seats[place], side, upto, log) end
   end
 end
 
@@ -200,6 +216,7 @@ local function write(update)
   owner = tonumber(owner)
   if token > 0 and owner == token and seq <= tonumber(seen) then return 'ok' end
   if of.ended then return 'ended' end
+  if token == 0 and state == 'whole' then return set_whole(of, key, stage, extra) end
   if token > 0 and owner ~= token then return 'stale' end
   if finished ~= '' then return token > 0 and 'finished' or 'stale' end
   if token == 0 then return set_state(of, key, stage, old, state, extra) end

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 
-from app.battle.battle import Verdict
+from app.battle.battle import Side, Verdict
 from app.errors import Forbidden
 from app.records.values import BattleSummary
 from app.web.api.host_views import rfc3339
@@ -21,6 +21,7 @@ from app.web.schemas.errors import (
     KEY_REUSED,
     NO_BATTLE,
     NOT_JSON,
+    NOT_ON_STAGE,
     NOT_YOURS_403,
     STILL_RUNNING,
     TOO_LARGE,
@@ -60,6 +61,15 @@ class VoteBody(NativeBody):
     round: StrictInt = Field(ge=1)
     verdict: Verdict
     client_time: AwareDatetime | None = None
+
+
+class WholeBody(NativeBody):
+    """A side of the round on stage."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"round": 1, "side": "a"}]})
+
+    round: StrictInt = Field(ge=1)
+    side: Side
 
 
 @router.post(
@@ -184,6 +194,21 @@ async def undo(
 ) -> dict[str, Any]:
     """Take the newest verdict back: within a short time, and never after names were revealed."""
     return (await services.manager.undo(battle_id, round_number, services.settings.arena_undo)).to_dict()
+
+
+@router.post(
+    "/battles/{battle_id}/whole",
+    name="show_whole",
+    dependencies=[OwnersOnly],
+    responses={200: _NOW, **_BODY_REFUSED, **NOT_YOURS_403, **NO_BATTLE, **NOT_ON_STAGE, **UNAVAILABLE},
+)
+async def show_whole(battle_id: BattleId, body: WholeBody, services: Wired) -> dict[str, Any]:
+    """Show one side of the round on stage whole: all of it that there is, the rest as it comes, and its end at once.
+
+    That is what `ARENA_PACE=live` does to both: how soon and how fast it comes may tell which model it is. The other
+    side goes on as before.
+    """
+    return (await services.manager.show_whole(battle_id, body.round, body.side)).to_dict()
 
 
 @router.post(

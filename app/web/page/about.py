@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
 from app.settings.settings import Settings
 from app.web.schemas.base import Schema
@@ -14,6 +15,7 @@ EXAMPLE: dict[str, object] = {
     "retention_days": 365,
     "notice": "Questions are used for research; write to arena@example.org to have yours deleted.",
     "open": False,
+    "pace": "even",
 }
 
 
@@ -32,6 +34,8 @@ class About(Schema):
     """The operator's own text on what is stored; empty: a page says it in its own words."""
     open: bool
     """Whether everybody may vote in everybody's battles."""
+    pace: Literal["even", "live"]
+    """How answers appear: both sides at one pace, or each as it comes."""
 
 
 def about_of(settings: Settings) -> About:
@@ -44,4 +48,5 @@ def about_of(settings: Settings) -> About:
         retention_days=None if kept is None else max(1, round(kept / timedelta(days=1))),
         notice=settings.arena_notice,
         open=settings.arena_open,
+        pace=settings.arena_pace,
     )

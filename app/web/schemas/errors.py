@@ -90,6 +90,7 @@ ALREADY_JUDGED = conflict(
 STILL_RUNNING = conflict({"error": "the battle still runs; stop it first, then delete it", "code": "still_running"})
 NOT_JUDGED = conflict({"error": "round 1 has no verdict that stands; judge it first", "code": "not_judged"})
 TOO_LATE = conflict({"error": "only the newest verdict can be taken back, within 30 s", "code": "too_late"})
+NOT_ON_STAGE = conflict({"error": "round 1 is not on stage; read the battle again", "code": "not_this_round"})
 KEY_REUSED = conflict(
     {"error": "this idempotency key was used for another request; send a new one", "code": "idempotency_key_reused"}
 )
