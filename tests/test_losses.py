@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError
 from structlog.testing import capture_logs
 
 from app.logs.configuration import reason_for_traceback
-from app.logs.repeats import Losses, Seldom
+from app.logs.repeats import Losses, Throttle
 from app.store_errors import Trouble, database_lost
 
 FULL = Trouble("full", "database or disk is full")
@@ -23,19 +23,19 @@ class Clock:
 
 def test_a_burst_then_silence_then_the_number_of_those_left_out() -> None:
     clock = Clock()
-    seldom = Seldom(timedelta(seconds=10), burst=2, clock=clock)
-    assert [seldom.due("a") for _ in range(5)] == [0, 0, None, None, None]
-    assert seldom.due("b") == 0
+    throttle = Throttle(timedelta(seconds=10), burst=2, clock=clock)
+    assert [throttle.due("a") for _ in range(5)] == [0, 0, None, None, None]
+    assert throttle.due("b") == 0
     clock.now = 10.0
-    assert [seldom.due("a") for _ in range(3)] == [3, 0, None]
+    assert [throttle.due("a") for _ in range(3)] == [3, 0, None]
 
 
 def test_keys_are_bounded() -> None:
-    seldom = Seldom(timedelta(seconds=10))
+    throttle = Throttle(timedelta(seconds=10))
     for number in range(1000):
-        seldom.due(number)
-    assert seldom.due(999) is None
-    assert seldom.due(0) == 0, "the oldest was forgotten"
+        throttle.due(number)
+    assert throttle.due(999) is None
+    assert throttle.due(0) == 0, "the oldest was forgotten"
 
 
 def test_a_loss_is_told_once_for_each_reason_and_again_after_half_a_minute() -> None:

@@ -139,7 +139,7 @@ class ArenaManager(Lookup):
             return {
                 entry: answer.complete
                 for entry, answer in enumerate(state.answers)
-                if answer.finish and entry not in waiting and (answer.end_is_told or not answer.stage)
+                if answer.finish and entry not in waiting and (answer.end_is_shown or not answer.stage)
             }
         await self.record(battle_id)
         stored = await self._ledger.answers(battle_id)

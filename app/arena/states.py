@@ -16,7 +16,7 @@ from app.timing.stopwatch import Timing
 class AnswerState:
     """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them).
 
-    ``told`` and ``seen`` are what viewers know of ``state`` and ``text``, which may be behind.
+    ``shown_state`` and ``shown_text`` are what viewers know of ``state`` and ``text``, which may be behind.
     """
 
     token: int
@@ -29,8 +29,8 @@ class AnswerState:
     stage: bool
     text: str
     leak: str = ""
-    told: str = ""
-    seen: str = ""
+    shown_state: str = ""
+    shown_text: str = ""
 
     @property
     def complete(self) -> bool:
@@ -38,9 +38,9 @@ class AnswerState:
         return self.finish in ("stop", "length")
 
     @property
-    def end_is_told(self) -> bool:
+    def end_is_shown(self) -> bool:
         """True when viewers know how it ended."""
-        return self.told in ("done", "failed")
+        return self.shown_state in ("done", "failed")
 
     @property
     def failed(self) -> bool:
@@ -93,7 +93,7 @@ BattleState = State[Document]
 def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
     """An answer as the script ``read`` gives it."""
     error, timing = answer["error"], answer["timing"]
-    text, told = answer["text"].decode(), answer["told"] or b"queued"
+    text, shown_state = answer["text"].decode(), answer["told"] or b"queued"
     shown = int(answer["shown"] or 0)
     return AnswerState(
         token=int(answer["token"]),
@@ -106,6 +106,6 @@ def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
         stage=bool(answer["stage"]),
         text=text,
         leak=(answer["leak"] or b"").decode(),
-        told="queued" if told == b"loading" else told.decode(),
-        seen=text if shown >= len(answer["text"]) else answer["text"][:shown].decode(),
+        shown_state="queued" if shown_state == b"loading" else shown_state.decode(),
+        shown_text=text if shown >= len(answer["text"]) else answer["text"][:shown].decode(),
     )

@@ -38,10 +38,10 @@ def opened_snapshot(document: Document, cursor: str) -> Snapshot:
 
 
 def _side_view(alias: str, answer: AnswerState) -> SideView:
-    state: Any = answer.told
-    if not answer.end_is_told:
-        return SideView(alias, state, answer.seen)
-    return SideView(alias, state, answer.seen, answer.finish or None, answer.error)
+    state: Any = answer.shown_state
+    if not answer.end_is_shown:
+        return SideView(alias, state, answer.shown_text)
+    return SideView(alias, state, answer.shown_text, answer.finish or None, answer.error)
 
 
 def _snapshot(document: Document, sides: Mapping[Side, SideView], cursor: str) -> Snapshot:

@@ -51,11 +51,11 @@ __all__ = [
     "OutOfCapacity",
     "Overlong",
     "PromptTooLong",
+    "ReportsActivity",
     "ResidencyControl",
     "RunnerStopped",
     "ServerTiming",
     "Stalled",
-    "TellsActivity",
     "UpstreamFailed",
     "cut_off",
     "inventory",
@@ -222,7 +222,7 @@ class Inventory(Protocol):
 
 
 @runtime_checkable
-class TellsActivity(Protocol):
+class ReportsActivity(Protocol):
     """A model server that may tell what goes on there. Raises only ``BackendError``."""
 
     async def activity(self) -> Activity:

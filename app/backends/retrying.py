@@ -24,8 +24,8 @@ from app.backends.base import (
     ListedBackend,
     LoadedModel,
     ManagedBackend,
+    ReportsActivity,
     ResidencyControl,
-    TellsActivity,
 )
 
 
@@ -118,7 +118,7 @@ class RetryingListedBackend(RetryingBackend):
 
     async def activity(self) -> Activity:
         """What runs there; nothing is known of a server that does not tell."""
-        return await self._inventory.activity() if isinstance(self._inventory, TellsActivity) else Activity()
+        return await self._inventory.activity() if isinstance(self._inventory, ReportsActivity) else Activity()
 
 
 class RetryingManagedBackend(RetryingListedBackend):

@@ -40,7 +40,7 @@ def parse(url: str) -> URL:
     Raises:
         ConfigurationError: it is not a URL of SQLite or PostgreSQL.
     """
-    parsed = _taken_apart(url)
+    parsed = _parsed_url(url)
     kind = parsed.drivername.partition("+")[0]
     if kind in _POSTGRES:
         return read_words(parsed.set(drivername="postgresql+asyncpg"))
@@ -52,7 +52,7 @@ def parse(url: str) -> URL:
 def ignored_words(url: str) -> tuple[Ignored, ...]:
     """The words of a database URL that have no effect; none where it is not a URL of a database."""
     try:
-        parsed = _taken_apart(url)
+        parsed = _parsed_url(url)
     except ConfigurationError:
         return ()
     found = words_without_effect(parsed) if parsed.drivername.partition("+")[0] in _POSTGRES else ()
@@ -60,7 +60,7 @@ def ignored_words(url: str) -> tuple[Ignored, ...]:
     return tuple(Ignored("DATABASE_URL", f"{word} {why}", f"nothing; or take {word} out") for word in found)
 
 
-def _taken_apart(url: str) -> URL:
+def _parsed_url(url: str) -> URL:
     if not url.startswith("sqlite"):  # a file's name may have any characters
         refuse_unescaped(url, "DATABASE_URL")
     try:

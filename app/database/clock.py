@@ -27,7 +27,7 @@ ASK_AGAIN = timedelta(seconds=1)
 SLOW_S = 1.0
 """An answer that took longer is too inexact to replace one that is known."""
 
-TOLD_FROM_S = 5.0
+REPORTED_FROM_S = 5.0
 """A clock of this machine that differs by more is worth a line in the log."""
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class DatabaseClock:
         self._wall = wall
         self._monotonic = monotonic
         self._ahead_s: float | None = None
-        self._told = False
+        self._reported = False
 
     def time(self) -> float:
         """Unix time in seconds."""
@@ -72,7 +72,7 @@ class DatabaseClock:
         if theirs is None or (took_s > SLOW_S and self._ahead_s is not None):
             return
         self._ahead_s = theirs - (began + took_s / 2)
-        self._tell_once(theirs - (self._wall() - took_s / 2))
+        self._report_once(theirs - (self._wall() - took_s / 2))
 
     async def run(self) -> None:
         """Ask again and again until cancelled."""
@@ -85,12 +85,12 @@ class DatabaseClock:
                 pause = ASK_EVERY
             await asyncio.sleep(pause.total_seconds())
 
-    def _tell_once(self, ahead_s: float) -> None:
-        differs = abs(ahead_s) > TOLD_FROM_S
-        if differs and not self._told:
+    def _report_once(self, ahead_s: float) -> None:
+        differs = abs(ahead_s) > REPORTED_FROM_S
+        if differs and not self._reported:
             log.warning(
                 "clock_differs",
                 ahead_s=round(-ahead_s, 1),
                 remedy="the database's clock is used; let NTP set this machine's",
             )
-        self._told = differs
+        self._reported = differs

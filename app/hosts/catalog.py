@@ -131,18 +131,18 @@ def catalog(
     Names of one digest whose models are ``asked`` with equal things (options, system prompt) are one contestant: the
     first in the operator's list, else the first by the alphabet, which does not change when a tag is made anew.
     """
-    here: dict[str, Contender] = {}
+    found_models: dict[str, Contender] = {}
     for host in hosts:
         state = states.get(host.name)
         for model in _served(host, state) if state is not None else ():
             for name in (model.name, *model.aliases):
-                here[_key(name)] = _joined(here.get(_key(name)), replace(model, name=name), host.name)
-    wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, here)
-    contenders, digests = _contenders(wanted, here), _digests(hosts, states)
+                found_models[_key(name)] = _joined(found_models.get(_key(name)), replace(model, name=name), host.name)
+    wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, found_models)
+    contenders, digests = _contenders(wanted, found_models), _digests(hosts, states)
     listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: _key(one.model))
     twins = _twins(listed, digests, asked)
     drawn = tuple(one for one in contenders if one.model not in twins)
-    return Catalog(drawn, _missing(wanted, here), _unreachable(hosts, states), twins)
+    return Catalog(drawn, _missing(wanted, found_models), _unreachable(hosts, states), twins)
 
 
 def _digests(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, set[str]]:
@@ -180,7 +180,7 @@ def _of_no_fallback(
     hosts: Sequence[Host],
     states: Mapping[str, ProbeResult],
     remembered: Mapping[str, Sequence[InstalledModel]],
-    here: Mapping[str, Contender],
+    found_models: Mapping[str, Contender],
 ) -> tuple[str, ...]:
     own: set[str] = set()
     for host in hosts:
@@ -188,7 +188,7 @@ def _of_no_fallback(
             state = states.get(host.name)
             live = state.installed if state is not None and state.reachable else remembered.get(host.name, ())
             own |= {_key(model.name) for model in _allowed(host, live)}
-    return tuple(name for name in here if name in own)
+    return tuple(name for name in found_models if name in own)
 
 
 def _served(host: Host, state: ProbeResult) -> list[InstalledModel]:
@@ -217,16 +217,16 @@ def _named_by(hosts: Sequence[Host]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for host in hosts for name in host.models))
 
 
-def _contenders(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Contender, ...]:
-    keys = dict.fromkeys(key for key in map(_key, wanted) if key in here)
-    return tuple(here[key] for key in keys)
+def _contenders(wanted: Iterable[str], found_models: Mapping[str, Contender]) -> tuple[Contender, ...]:
+    keys = dict.fromkeys(key for key in map(_key, wanted) if key in found_models)
+    return tuple(found_models[key] for key in keys)
 
 
-def _missing(wanted: Iterable[str], here: Mapping[str, Contender]) -> tuple[Missing, ...]:
+def _missing(wanted: Iterable[str], found_models: Mapping[str, Contender]) -> tuple[Missing, ...]:
     wanted = tuple(wanted)
     taken = {_key(name) for name in wanted}
-    names = [contender.model for key, contender in here.items() if key not in taken]
-    absent = dict.fromkeys(name for name in wanted if _key(name) not in here)
+    names = [contender.model for key, contender in found_models.items() if key not in taken]
+    absent = dict.fromkeys(name for name in wanted if _key(name) not in found_models)
     return tuple(Missing(name, did_you_mean(name, names)) for name in absent)
 
 

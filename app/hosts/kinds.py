@@ -103,7 +103,7 @@ def _of(profile: Profile) -> Kind:
         port=profile.port,
         slots=profile.slots,
         max_loaded=profile.max_loaded,
-        asks_slots=profile.tells_slots,
+        asks_slots=profile.reports_slots,
         has_api_path=True,
         server="llama-server" if profile.memory == "router" else profile.name,
         sent=partial(_sent, profile),

@@ -85,11 +85,11 @@ class Roster:
                     self._installed[name] = state.installed
             self._match()
             self._probed = self._clock()
-        told = (*self.troubles, *self.catalog.notices())
-        for trouble in told:
+        messages = (*self.troubles, *self.catalog.notices())
+        for trouble in messages:
             if trouble not in self._known:
                 self._on_trouble(trouble)
-        self._known, self._on_trouble = told, warn
+        self._known, self._on_trouble = messages, warn
 
     def forget(self, host: str, model: str) -> None:
         """``host`` said that it has no such model: it is drawn there again when the host lists it."""

@@ -164,8 +164,8 @@ class LeaderboardCache:
         """
         stored = await self._snapshots.change(battle)
         if stored is not None:
-            told: dict[str, object] = orjson.loads(stored)
-            return told
+            change: dict[str, object] = orjson.loads(stored)
+            return change
         head = await self._snapshots.head()
         return head is not None and ended_at + CLOCKS_DIFFER < self._snapshots.begun_at(head)
 

@@ -90,7 +90,7 @@ def speakers(before: str, after: str) -> tuple[Language, ...]:
     return tuple(language for language in LANGUAGES if language.speaks_of_itself(line))
 
 
-def tells_name(before: str, name: str, after: str, languages: tuple[Language, ...]) -> bool:
+def names_model(before: str, name: str, after: str, languages: tuple[Language, ...]) -> bool:
     """Whether the text calls itself ``name`` there, or says that ``name`` is a language model.
 
     ``before`` and ``after`` are the text round the name, as far as it is looked at.
@@ -105,12 +105,12 @@ def tells_name(before: str, name: str, after: str, languages: tuple[Language, ..
         return True
     if wording.ANOTHER_NAME.match(after) is not None:
         return False
-    if not any(language.tells_name(context) for language in languages):
+    if not any(language.names_model(context) for language in languages):
         return False
     return wording.is_capital(name) or name[-1:].isdigit() or _is_written_small(before, after)
 
 
-def tells_maker(before: str, after: str, languages: tuple[Language, ...]) -> bool:
+def names_maker(before: str, after: str, languages: tuple[Language, ...]) -> bool:
     """Whether the text says that the company named there made it."""
     before, after = _unquoted(before, after)
     context = context_of(before, after)
@@ -122,7 +122,7 @@ def tells_maker(before: str, after: str, languages: tuple[Language, ...]) -> boo
         return True
     if _AS.search(context.before) and not _FIRST_PERSON.search(context.before) and _SOMEBODY_ELSE.match(after):
         return False
-    return any(language.tells_maker(context) for language in languages)
+    return any(language.names_maker(context) for language in languages)
 
 
 def flat_sentence(before: str) -> str:

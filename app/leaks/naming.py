@@ -24,8 +24,8 @@ _BY = r"(?:,? (?:by|from|of|von|par|de|por|da|di|door))"
 class Names:
     """What one model is called.
 
-    ``ascii_…`` are the same for text in ASCII, which most is. ``stranger`` says that its family isn't known, so that
-    every family's names count, in self-descriptions only.
+    ``ascii_…`` are the same for text in ASCII, which most is. Where ``family_unknown``, every family's names count,
+    in self-descriptions only.
     """
 
     family: str
@@ -35,7 +35,7 @@ class Names:
     name: re.Pattern[str]
     heads: re.Pattern[str]
     longest: int
-    stranger: bool
+    family_unknown: bool
     ascii_trigger: re.Pattern[str]
     ascii_beginning: re.Pattern[str]
 
@@ -59,7 +59,7 @@ def names_of(model: str) -> Names:
         name=re.compile(_exact(plain, sure, makers, tokens), re.ASCII | re.IGNORECASE),
         heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.IGNORECASE),
         longest=max(map(len, (*heads, *tokens))),
-        stranger=not known,
+        family_unknown=not known,
         ascii_trigger=re.compile(_searched(*in_ascii, unfinished=False), re.ASCII),
         ascii_beginning=re.compile(_searched(*in_ascii, unfinished=True), re.ASCII),
     )

@@ -97,7 +97,7 @@ class Scanner:
         self._folder = Folder()
         self._search = names.trigger.search
         self._search_ascii = names.ascii_trigger.search
-        self._told: set[str] = set()
+        self._named: set[str] = set()
         self._weighed = 0
         self._text = ""
         self._from = 0  # nothing before it can begin a name any more
@@ -190,15 +190,15 @@ class Scanner:
         if self._is_excused(found, words):
             if not self.leaks or not self._is_self_described(found, window):
                 return None
-        elif self._is_certain(found, window) or words <= self._told or self._is_self_described(found, window):
-            self._told |= words
+        elif self._is_certain(found, window) or words <= self._named or self._is_self_described(found, window):
+            self._named |= words
         elif not self.leaks or not _is_a_name(found[0]):
             return None
         return "maker" if group == "maker" else "name"
 
     def _is_certain(self, found: re.Match[str], window: str) -> bool:
         """Whether the name needs no self-description: an unmistakable one that is not one of several in a list."""
-        if found.lastgroup != "sure" or self._asked.topic or self._names.stranger:
+        if found.lastgroup != "sure" or self._asked.topic or self._names.family_unknown:
             return False
         before, after = window[: found.start()], window[found.end() :]
         if judging.is_code(before, after):
@@ -220,8 +220,8 @@ class Scanner:
             return False
         before = self._names.name.sub(_nameless, before)
         if found.lastgroup == "maker":
-            return judging.tells_maker(before, after, languages)
-        return judging.tells_name(before, found[0], after, languages)
+            return judging.names_maker(before, after, languages)
+        return judging.names_model(before, found[0], after, languages)
 
     def _safe(self) -> int:
         """How much of the copy can neither be nor become part of a name that is not judged."""

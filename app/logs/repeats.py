@@ -19,7 +19,7 @@ _MOST_KEYS = 256
 log = structlog.get_logger(__name__)
 
 
-class Seldom:
+class Throttle:
     """Lets ``burst`` lines of each key through in each ``period``."""
 
     def __init__(self, period: timedelta, *, burst: int = 1, clock: Callable[[], float] = monotonic) -> None:
@@ -54,13 +54,13 @@ class Losses:
 
     def __init__(self, store: str, *, clock: Callable[[], float] = monotonic) -> None:
         self._store = store
-        self._seldom = Seldom(REMIND_AFTER, clock=clock)
+        self._throttle = Throttle(REMIND_AFTER, clock=clock)
         self._lost = False
 
     def lost(self, trouble: Trouble) -> None:
         """A call failed for it."""
         self._lost = True
-        left_out = self._seldom.due(trouble)
+        left_out = self._throttle.due(trouble)
         if left_out is not None:
             log.warning(f"{self._store}_lost", kind=trouble.kind, reason=trouble.reason, left_out=left_out)
 
@@ -75,5 +75,5 @@ class Losses:
         """A call succeeded."""
         if self._lost:
             self._lost = False
-            if self._seldom.due("back") is not None:
+            if self._throttle.due("back") is not None:
                 log.info(f"{self._store}_back")

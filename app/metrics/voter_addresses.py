@@ -17,7 +17,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from app.logs.repeats import Seldom
+from app.logs.repeats import Throttle
 
 Sign = Literal["ignored", "alone"]
 """``ignored``: a caller there sent X-Forwarded-For and is not believed; ``alone``: so many battles had only voters
@@ -48,7 +48,7 @@ class VoterAddresses:
     def __init__(self, redis: Redis | None = None, clock: Callable[[], float] = monotonic) -> None:
         self._redis = redis
         self._judged: OrderedDict[str, str] = OrderedDict()
-        self._seldom = Seldom(KEEP, clock=clock)
+        self._throttle = Throttle(KEEP, clock=clock)
         self._signs: dict[str, Sign] = {}
         self._changed = asyncio.Event()
 
@@ -75,7 +75,7 @@ class VoterAddresses:
                     log.info("signs_not_shared", why=type(error).__name__)
 
     def _note(self, sign: Sign, address: str) -> None:
-        if self._seldom.due((sign, address)) is None:
+        if self._throttle.due((sign, address)) is None:
             return
         log.warning("voters_look_alike", address=address, sign=sign, remedy=_REMEDY)
         if len(self._signs) < MOST_SIGNS:

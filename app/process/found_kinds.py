@@ -48,20 +48,20 @@ async def hosts_with_kinds(
         ConfigurationError: as ``hosts_from``; also when a kind that was found needs what its table does not say.
     """
     hosts = hosts_from(settings)
-    said = {row.name: row.kind for row in settings.hosts if not row.scale_to_zero and row.kind in REFINED}
-    unsaid = [host for host in hosts if host.name in said]
-    if not unsaid:
+    written = {row.name: row.kind for row in settings.hosts if not row.scale_to_zero and row.kind in REFINED}
+    undecided = [host for host in hosts if host.name in written]
+    if not undecided:
         return hosts
-    answered = await asyncio.gather(*(_kind(host, redis) for host in unsaid))
+    answered = await asyncio.gather(*(_kind(host, redis) for host in undecided))
     kinds = {
         host.name: kind
-        for host, kind in zip(unsaid, answered, strict=True)
-        if kind and kind in REFINED.get(said[host.name], KINDS)
+        for host, kind in zip(undecided, answered, strict=True)
+        if kind and kind in REFINED.get(written[host.name], KINDS)
     }
     for name, kind in kinds.items():
         if kind != DEFAULT_KIND:
             found(name, kind)
-    return _told(settings, kinds)
+    return _with_kinds(settings, kinds)
 
 
 def log_found(host: str, kind: str) -> None:
@@ -69,11 +69,11 @@ def log_found(host: str, kind: str) -> None:
     log.info("kind_found", host=host, kind=kind)
 
 
-def _told(settings: Settings, kinds: Mapping[str, str]) -> tuple[Host, ...]:
+def _with_kinds(settings: Settings, kinds: Mapping[str, str]) -> tuple[Host, ...]:
     rows = tuple(row.model_copy(update={"kind": kinds.get(row.name, row.kind)}) for row in settings.hosts)
     made: Sequence[Host] = hosts_from(settings.model_copy(update={"hosts": rows}))
-    unsaid = [row.name for row in settings.hosts if row.kind is None]
-    return tuple(replace(host, kind_was_found=host.name in kinds and host.name in unsaid) for host in made)
+    undecided = [row.name for row in settings.hosts if row.kind is None]
+    return tuple(replace(host, kind_was_found=host.name in kinds and host.name in undecided) for host in made)
 
 
 async def _kind(host: Host, redis: Redis | None) -> str:

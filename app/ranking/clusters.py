@@ -42,8 +42,8 @@ class Clustering(StrEnum):
 def by_voter(clustering: Clustering, voter: Ints, weight: Floats) -> bool:
     """Whether to cluster by voter: one voter alone can't be told from many, nor can unknown ones."""
     known = voter >= 0
-    voters, told = int(np.unique(voter[known]).size), float(weight[known].sum()) / float(weight.sum())
-    few = voters < FEW_VOTERS and told >= _MOST
+    voters, known_share = int(np.unique(voter[known]).size), float(weight[known].sum()) / float(weight.sum())
+    few = voters < FEW_VOTERS and known_share >= _MOST
     return voters >= 2 and (clustering is Clustering.VOTER or (clustering is Clustering.AUTO and few))
 
 

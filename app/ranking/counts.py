@@ -38,9 +38,9 @@ def tally_votes(table: VoteTable) -> ModelCounts:
 
     sides, entries = np.concatenate([table.left, table.right]), np.concatenate([table.entry_a, table.entry_b])
     size = int(entries.max(initial=-1)) + 1
-    told = entries >= 0
+    known = entries >= 0
     weight = np.concatenate([table.weight, table.weight])
-    by_entry = weighed(sides[told] * size + entries[told], weight[told], n * size).reshape(n, size)
+    by_entry = weighed(sides[known] * size + entries[known], weight[known], n * size).reshape(n, size)
     return ModelCounts(
         battles=battles_of_each(table.battle, table.left, table.right, n, table.weight),
         votes=count(table.left) + count(table.right),

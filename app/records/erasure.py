@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 CHUNK = 500
 """Battles that are erased in one transaction."""
 
-LOOK_EVERY = timedelta(hours=1)
+CHECK_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,12 @@ class Retention:
         database: Database,
         keep: timedelta,
         clock: Callable[[], datetime] = utc_now,
-        look_every: timedelta = LOOK_EVERY,
+        check_every: timedelta = CHECK_EVERY,
     ) -> None:
         self._database = database
         self._keep = keep
         self._clock = clock
-        self._look_every = look_every
+        self._check_every = check_every
 
     async def run(self) -> None:
         """Erase until cancelled."""
@@ -132,4 +132,4 @@ class Retention:
                     log.info("battles_forgotten", battles=done.battles, in_log=done.in_log)
             except Unavailable as away:
                 log.warning("retention_waits", trouble=away.sentence)
-            await asyncio.sleep(self._look_every.total_seconds())
+            await asyncio.sleep(self._check_every.total_seconds())

@@ -75,14 +75,14 @@ class ImportedVote:
 
 _V = imported_votes.c
 _ALIKE = (_V.model_a, _V.model_b, _V.verdict, _V.language, _V.categories)
-_LOOKS = {side: tuple(_V[f"{name}_{side}"].label(f"style_{name}_{side}") for name in STYLES) for side in Side}
+_STYLE_COLUMNS = {side: tuple(_V[f"{name}_{side}"].label(f"style_{name}_{side}") for name in STYLES) for side in Side}
 _VOTERS = sa.select(sa.func.count()).select_from(
     sa.select(_V.voter).where(_V.voter.is_not(None)).distinct().limit(FEW_VOTERS + 1).subquery()
 )
 _NEWEST = sa.select(sa.func.coalesce(sa.func.max(_V.id), 0))
 _LABELS = sa.select(import_labels.c.id, import_labels.c.label)
 _EACH = (
-    sa.select(*_ALIKE, _V.id, _V.key, _V.voter, _V.voted_at, *_LOOKS[Side.A], *_LOOKS[Side.B])
+    sa.select(*_ALIKE, _V.id, _V.key, _V.voter, _V.voted_at, *_STYLE_COLUMNS[Side.A], *_STYLE_COLUMNS[Side.B])
     .where(_V.id > sa.bindparam("after"))
     .order_by(_V.id)
     .limit(sa.bindparam("chunk"))
@@ -111,7 +111,7 @@ def _summed(apart: Apart, *, by_voter: bool) -> sa.Select[tuple[Any, ...]]:
     """The sums of a range of ids; how many of ``since`` a vote is not older than is its ``period``."""
     period = sum((sa.case((_V.voted_at >= moment, 1), else_=0) for moment in apart.since), start=sa.literal(0))
     columns = [*_ALIKE, *((_V.voter,) if by_voter else ())]
-    columns += [*_LOOKS[Side.A], *_LOOKS[Side.B]] if apart.style else []
+    columns += [*_STYLE_COLUMNS[Side.A], *_STYLE_COLUMNS[Side.B]] if apart.style else []
     grouped = [column.element if isinstance(column, sa.Label) else column for column in columns]
     return (
         sa.select(

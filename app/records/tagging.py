@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 CHUNK = 200
 """Prompts that are looked at in one go: some milliseconds of CPU."""
-LOOK_EVERY = timedelta(seconds=2)
+CHECK_EVERY = timedelta(seconds=2)
 
 _UNTAGGED = (
     sa.select(battles.c.id, battles.c.message)
@@ -84,12 +84,12 @@ class Tagger:
         database: Database,
         categories: Categories,
         clock: Callable[[], datetime] = utc_now,
-        look_every: timedelta = LOOK_EVERY,
+        check_every: timedelta = CHECK_EVERY,
     ) -> None:
         self._database = database
         self._categories = categories
         self._clock = clock
-        self._look_every = look_every
+        self._check_every = check_every
 
     async def run(self) -> None:
         """Tag until cancelled."""
@@ -99,7 +99,7 @@ class Tagger:
                     pass
             except Unavailable as away:
                 log.warning("tagger_waits", trouble=away.sentence)
-            await asyncio.sleep(self._look_every.total_seconds())
+            await asyncio.sleep(self._check_every.total_seconds())
 
     async def tag(self, most: int = CHUNK) -> int:
         """Look at the newest prompts that nobody has looked at; how many these were.

@@ -22,8 +22,8 @@ Known = Literal["session", "cookie", "address"]
 
 def voter_key(secret: bytes, known_by: Known, value: str) -> str:
     """32 hex digits."""
-    told = f"{known_by}:{value}".encode("utf-8", "surrogatepass")
-    return hmac.new(secret, told, "sha256").hexdigest()[:32]
+    message = f"{known_by}:{value}".encode("utf-8", "surrogatepass")
+    return hmac.new(secret, message, "sha256").hexdigest()[:32]
 
 
 def secret_of(settings: Settings) -> bytes:

@@ -78,8 +78,8 @@ class Share(Protocol):
         ...
 
 
-class Everything:
-    """The share of a process that is alone: everything, always."""
+class AllHosts:
+    """The share of a process that is alone: every host, always."""
 
     def may_ask(self, host: str) -> bool:  # noqa: ARG002 - the Protocol's
         """Yes."""
@@ -186,7 +186,7 @@ class FairShare:
         """
         what = "leave" if self._leaving else "stay"
         args = [self._member, int(ALIVE.total_seconds() * 1000), what]
-        members, held = await self._look_once(args)
+        members, held = await self._read_members(args)
         now = self._clock()
         drivers = frozenset(member.decode() for member in members)
         if drivers != self._drivers:
@@ -199,22 +199,22 @@ class FairShare:
     async def run(self) -> None:
         """Refresh every ``REFRESH_EVERY`` until ``leave``; without Redis what was seen last holds for ``BLIND``."""
         while not self._leaving:
-            await self._look_or_not()
+            await self._try_refresh()
             try:
                 async with asyncio.timeout(REFRESH_EVERY.total_seconds()):
                     await self._left.wait()
             except TimeoutError:
                 continue
-        await self._look_or_not()
+        await self._try_refresh()
 
-    async def _look_or_not(self) -> None:
+    async def _try_refresh(self) -> None:
         try:
             async with asyncio.timeout(ALIVE.total_seconds() / 2):
                 await self.refresh()
         except (RedisError, OSError):
             return
 
-    async def _look_once(self, args: list[Any]) -> tuple[list[bytes], list[int]]:
+    async def _read_members(self, args: list[Any]) -> tuple[list[bytes], list[int]]:
         members, held = await self._announce(keys=self._keys, args=args)
         return members, held
 

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from app.backends.base import Backend, GenerationRequest
 from app.metrics.counters import Counters
-from app.scheduling.fair_share import Everything, Share
+from app.scheduling.fair_share import AllHosts, Share
 from app.scheduling.job import Job
 from app.scheduling.lease import Lease
 from app.scheduling.report import Reports
@@ -190,7 +190,7 @@ class Ports:
     sink: AnswerSink
     reports: Reports
     reroute: Reroute = field(default_factory=NoReroute)
-    share: Share = field(default_factory=Everything)
+    share: Share = field(default_factory=AllHosts)
     counters: Counters = field(default_factory=Counters)
     spending: Spending = field(default_factory=NoSpending)
     witness: Witness = field(default_factory=NoWitness)

@@ -20,7 +20,7 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.logs.repeats import Seldom
+from app.logs.repeats import Throttle
 from app.web.connection_limits import (
     BODY_TOO_SLOW,
     HEAD_TOO_LARGE,
@@ -33,7 +33,7 @@ from app.web.connection_limits import (
 from app.web.shared.refusals import LINES, PERIOD
 
 log = structlog.get_logger(__name__)
-_seldom = Seldom(PERIOD, burst=LINES)
+_throttle = Throttle(PERIOD, burst=LINES)
 
 
 #: Bytes that a chunk has beside its data, when it has one byte of it: ``1\\r\\n…\\r\\n``.
@@ -52,7 +52,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._reading: Literal["head", "body", ""] = ""  # what is incomplete of the present request
-        self._deaf = False  # what comes is dropped from now on
+        self._ignores_input = False  # what comes is dropped from now on
         self._head_bytes = 0  # of the present request, as far as they were parsed
         self._body_bytes = 0
         self._raw_bytes = 0  # of all of it; without the chunk that it began in, if that holds others before it
@@ -74,13 +74,13 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; what makes no request is refused."""
-        if self._deaf:
+        if self._ignores_input:
             return
         self._unset_keepalive_if_required()
         self._raw_bytes += len(data)
         self._fresh_bytes = 0 if self._reading else len(data)
         self._parse(data)
-        if self._deaf:
+        if self._ignores_input:
             return
         if self._reading:
             self._watch()
@@ -99,7 +99,7 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(HEAD_TOO_LARGE if isinstance(error.__context__, _TooLarge) else INVALID)
         else:
-            if self._reading and not self._deaf and self._unaccounted() > self.limits.head_bytes:
+            if self._reading and not self._ignores_input and self._unaccounted() > self.limits.head_bytes:
                 self._refuse(HEAD_TOO_LARGE)
 
     def _parsed(self, data: bytes | memoryview) -> bytes | memoryview:
@@ -226,9 +226,9 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer the present request with ``refusal`` and end the connection, after the answer that is being sent."""
-        self._deaf = True
+        self._ignores_input = True
         self._stop_timer()
-        left_out = _seldom.due(refusal)
+        left_out = _throttle.due(refusal)
         if left_out is not None:
             log.info("request_refused", status=refusal.status, code=refusal.code, left_out=left_out)
         if self._reading != "body" and self._is_answering:

@@ -41,8 +41,8 @@ def _without_python(document: dict[str, Any]) -> None:
     """Cut what a docstring tells programmers only: what is raised is documented as answers."""
     for verbs in document["paths"].values():
         for operation in verbs.values():
-            told = operation.get("description", "")
-            operation["description"] = told.split("\n\nRaises:")[0]
+            description = operation.get("description", "")
+            operation["description"] = description.split("\n\nRaises:")[0]
 
 
 def _with_nulls(part: Any) -> Any:

@@ -26,11 +26,11 @@ def writing(alias: str, text: str) -> SideView:
 
 def told(reader: Reader, *snapshots: Snapshot) -> list[dict[str, Any]]:
     """All events of a round that went through ``snapshots``."""
-    telling = RoundEncoder(lambda now: history(now, models=4), reader)
-    events = [telling.init(snapshots[0])]
+    encoder = RoundEncoder(lambda now: history(now, models=4), reader)
+    events = [encoder.init(snapshots[0])]
     for now in snapshots[:-1]:
-        events += telling.news(now)
-    return events + telling.final(snapshots[-1])
+        events += encoder.news(now)
+    return events + encoder.final(snapshots[-1])
 
 
 def shown(page: ChatPage | OldChatPage | RoundPage, events: list[dict[str, Any]]) -> ChatPage | OldChatPage | RoundPage:

@@ -130,7 +130,7 @@ async def languages(ledger: Ledger) -> list[str | None]:
 async def test_it_goes_on_until_nothing_is_left_and_then_looks_again(ledger: Ledger, database: Database) -> None:
     for number in range(3):
         await ledger.open_battle(new_battle(f"b{number + 1}", message="Why is the sky blue?"))
-    tagger = Tagger(database, RULES, look_every=timedelta(milliseconds=10))
+    tagger = Tagger(database, RULES, check_every=timedelta(milliseconds=10))
     task = asyncio.create_task(tagger.run(), name="tagger")
 
     async def all_found() -> bool:

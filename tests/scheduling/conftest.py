@@ -21,7 +21,7 @@ from app.metrics.counters import Counters
 from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.driver.policy import Policy
-from app.scheduling.fair_share import Everything, Share
+from app.scheduling.fair_share import AllHosts, Share
 from app.scheduling.job import Job, Priority
 from app.scheduling.lease import Lease
 from app.scheduling.ports import Ports, Queue
@@ -83,7 +83,7 @@ SHORT_INTERVALS = Intervals(
     ask_every=timedelta(milliseconds=40),
     renew_every=timedelta(milliseconds=100),
     read_every=timedelta(seconds=0.2),
-    second_look=timedelta(milliseconds=20),
+    recheck=timedelta(milliseconds=20),
     down_probe=timedelta(milliseconds=50),
     down_patience=timedelta(milliseconds=900),
 )
@@ -141,7 +141,7 @@ class SharedHost:
                 lease=lease or MemoryLease(self.leases, term=TERM, clock=loop_monotonic),
                 sink=self.sink,
                 reports=MemoryReports(),
-                share=share or Everything(),
+                share=share or AllHosts(),
                 counters=counters or Counters(),
             ),
             Policy(lambda _: OPTIONS, intervals=intervals),

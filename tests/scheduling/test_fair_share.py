@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.redis.client import commands_client
-from app.scheduling.fair_share import Everything, FairShare, Share
+from app.scheduling.fair_share import AllHosts, FairShare, Share
 from app.scheduling.lease import HostLease
 from tests.helpers import wait_until
 from tests.redis.server import RedisServer
@@ -261,7 +261,7 @@ async def test_an_outage_ends_nothing(redis_server: RedisServer, redis: Redis) -
 
 
 def test_everything_is_for_who_is_alone() -> None:
-    share: Share = Everything()
+    share: Share = AllHosts()
     share.taken("one")
     assert share.may_ask("one")
     assert not share.should_give_up("one")

@@ -356,9 +356,9 @@ async def test_a_model_that_comes_back_without_our_load_is_kept_as_long_as_ours(
     clock.now = 1000.0
     await memory.sees(on_card("a", expires=90_000.0))
     await memory.sees(on_card("a", expires=90_010.0))
-    assert memory.residency.untended == set()
+    assert memory.residency.unrequested == set()
     await memory.sees(on_card("a", expires=1300.0))  # its process was replaced: the server's own five minutes
-    assert memory.residency.untended == {"a"}
+    assert memory.residency.unrequested == {"a"}
     await memory.loader.keep("a")
     assert memory.server.loads == ["a"]
 
@@ -367,7 +367,7 @@ async def test_a_model_that_is_about_to_leave_is_not_held_back(memory: Memory, c
     clock.now = 1000.0
     await memory.sees(on_card("a", expires=90_000.0))
     await memory.sees(on_card("a", expires=1000.0))
-    assert memory.residency.untended == set()
+    assert memory.residency.unrequested == set()
 
 
 async def test_a_process_that_ended_under_an_answer_is_told_once_the_server_answers(memory: Memory) -> None:

@@ -24,7 +24,7 @@ QUICK = replace(
     SHORT_INTERVALS,
     read_every=timedelta(milliseconds=20),
     probe_every=timedelta(milliseconds=20),
-    second_look=timedelta(milliseconds=5),
+    recheck=timedelta(milliseconds=5),
 )
 
 
@@ -189,15 +189,15 @@ async def test_a_meter_counts_time_awake_and_at_work_and_loses_nothing_while_the
         meter.read()
     meter.asked()
     meter.woken()
-    assert not await meter.look()
+    assert not await meter.sync()
     books.down = False
     clock.now = 100.0
-    assert not await meter.look()
+    assert not await meter.sync()
     assert books.spent == Spent(awake_s=150.0, busy_s=100.0, requests=1, wakes=1)
     assert books.spent.idle_share == pytest.approx(1 / 3)
     assert books.spent.cost(3.6) == pytest.approx(0.15)
     books.spent = books.spent.plus(Spent(awake_s=60.0))
-    assert await meter.look()
+    assert await meter.sync()
 
 
 async def test_the_books_of_a_day_are_kept_apart_and_expire() -> None:

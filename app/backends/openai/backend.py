@@ -115,7 +115,7 @@ class ChatBackend:
     async def activity(self) -> Activity:
         """How many answers run, wait, and may run at once there, as far as the server tells."""
         slots = None
-        if self._profile.tells_slots:
+        if self._profile.reports_slots:
             properties = await self._calls.find("/props")
             slots = whole(properties.get("total_slots")) if isinstance(properties, dict) else None
         seen = await self._calls.gauges()

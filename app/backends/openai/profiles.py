@@ -65,7 +65,7 @@ class Profile:
     memory: Memory = "fixed"
     max_loaded: int | None = None
     slots: int = 4
-    tells_slots: bool = False
+    reports_slots: bool = False
     sleeps: bool = False
     loads_on_request: bool = False
     drops_nameless_reasoning: bool = False
@@ -100,7 +100,7 @@ LLAMA_SERVER = Profile(
     options=_same(_LLAMA, num_keep="n_keep", n_keep="n_keep"),
     thinking="template",
     slots=1,
-    tells_slots=True,
+    reports_slots=True,
 )
 LLAMA_ROUTER = replace(LLAMA_SERVER, name="llama-router", memory="router", max_loaded=4)
 LLAMA_SWAP = Profile(

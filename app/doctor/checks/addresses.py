@@ -46,8 +46,8 @@ def on_addresses(seen: Observation) -> Iterator[Finding]:
             yield texts.host_asleep(host)
         elif host.reach != "unsure":
             yield _unreached(host, seen, severity)
-        if host.host.name in seen.elsewhere:
-            yield texts.host_driven_elsewhere(host, seen.elsewhere[host.host.name])
+        if host.host.name in seen.other_addresses:
+            yield texts.host_driven_elsewhere(host, seen.other_addresses[host.host.name])
     yield from _same_server(seen)
 
 

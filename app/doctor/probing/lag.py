@@ -20,7 +20,7 @@ BUSY_S = 0.5
 BUSY_SHARE = 0.25
 """So is one that loses this much of the time, if that is not too short to tell: an idle one loses about 5 %."""
 
-_TOLD_FROM_S = 0.2
+_SIGNIFICANT_S = 0.2
 
 BUSY_LOAD = 4.0
 """So is one on which so many processes want each core: who sleeps is woken in time there, but servers crawl."""
@@ -71,7 +71,7 @@ class Lag:
 
 def without_doubtful(seen: Observation) -> Observation:
     """What is left of ``seen`` on a machine that lost much time: whoever was late may have answered in time. Pure."""
-    much_of_it = seen.lost_s >= max(BUSY_SHARE * seen.watched_s, _TOLD_FROM_S)
+    much_of_it = seen.lost_s >= max(BUSY_SHARE * seen.watched_s, _SIGNIFICANT_S)
     lags = seen.lost_s >= BUSY_S or (seen.watched_s > 0 and much_of_it)
     if not lags and seen.load < BUSY_LOAD:
         return seen

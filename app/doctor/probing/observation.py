@@ -162,8 +162,8 @@ class Observation:
     """Everything at the Unix time ``now``, which is by the database's clock, as reports are.
 
     ``driven`` and ``waiting`` (jobs in the queue) are by host. ``signs`` say by address that voters can't be told
-    apart. ``elsewhere`` are hosts whose driver is at another address than configured here, with that. All are empty
-    while Redis is unavailable, as are ``reports``.
+    apart. ``other_addresses`` has the driver's address for each host that is configured with another one here. All are
+    empty while Redis is unavailable, as are ``reports``.
 
     ``lost_s`` of ``watched_s`` are what this machine lost while it probed, ``load`` is how many processes wanted each
     core; ``unsure`` are those who can't be judged for that.
@@ -178,7 +178,7 @@ class Observation:
     driven: Mapping[str, bool] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
     signs: Mapping[str, Sign] = field(default_factory=dict)
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    other_addresses: Mapping[str, str] = field(default_factory=dict)
     lost_s: float = 0.0
     watched_s: float = 0.0
     load: float = 0.0

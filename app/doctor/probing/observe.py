@@ -69,7 +69,7 @@ async def observe(
         seen = group.create_task(_redis(redis, settings, names, wall), name="doctor: redis")
         work = group.create_task(_work(redis, names, reports), name="doctor: reports")
     known, database_seen = work.result(), stored.result()
-    about_these, elsewhere = _by_address(known.reports, hosts)
+    about_these, other_addresses = _by_address(known.reports, hosts)
     return Observation(
         settings,
         wall() + (database_seen.skew_s or 0.0),  # the drivers date their reports by the database's clock
@@ -80,7 +80,7 @@ async def observe(
         known.driven,
         known.waiting,
         known.signs,
-        elsewhere,
+        other_addresses,
         lag.lost_s,
         lag.watched_s,
         lag.load,

@@ -115,32 +115,32 @@ def one_slot_family(model: str, host: ObservedHost) -> Finding:
 
 def num_parallel_too_large(host: ObservedHost, model: str, *, under_way: int, writing: int, waited: int) -> Finding:
     """The times of past answers show fewer slots than configured."""
-    told = host.host.num_parallel
+    configured = host.host.num_parallel
     cause = (
-        f"num_parallel is {told}, but of up to {under_way} answers sent at once only {writing} were generated at the "
-        f"same time ({waited} recent answers got their first token only after another had ended)"
+        f"num_parallel is {configured}, but of up to {under_way} answers sent at once only {writing} were generated at "
+        f"the same time ({waited} recent answers got their first token only after another had ended)"
     )
     return _num_parallel_too_large(host, model, "warning", cause)
 
 
 def num_parallel_too_large_by_size(host: ObservedHost, model: str, loaded: LoadedModel, cache_bytes: int) -> Finding:
     """The model in memory is too small for the caches of so many slots."""
-    told = host.host.num_parallel
+    configured = host.host.num_parallel
     cause = (
-        f"num_parallel is {told}, but {model} takes {gib(loaded.size_bytes)}, too little for the caches of {told} "
-        f"slots ({gib(cache_bytes)}), unless OLLAMA_KV_CACHE_TYPE or sliding windows make them smaller"
+        f"num_parallel is {configured}, but {model} takes {gib(loaded.size_bytes)}, too little for the caches of "
+        f"{configured} slots ({gib(cache_bytes)}), unless OLLAMA_KV_CACHE_TYPE or sliding windows make them smaller"
     )
     return _num_parallel_too_large(host, model, "note", cause)
 
 
 def _num_parallel_too_large(host: ObservedHost, model: str, severity: Severity, cause: str) -> Finding:
-    told = str(host.host.num_parallel)
+    configured = str(host.host.num_parallel)
     return Finding(
         "num_parallel_too_large",
         severity,
         f"{model} on {host.host.name}",
         cause=cause,
-        remedy=f"set OLLAMA_NUM_PARALLEL to {told} for the server, or num_parallel (ARENA_NUM_PARALLEL) to what it "
-        "has: the arena can't show that an answer waits inside the server",
-        command=server_setting("OLLAMA_NUM_PARALLEL", told),
+        remedy=f"set OLLAMA_NUM_PARALLEL to {configured} for the server, or num_parallel (ARENA_NUM_PARALLEL) to what "
+        "it has: the arena can't show that an answer waits inside the server",
+        command=server_setting("OLLAMA_NUM_PARALLEL", configured),
     )

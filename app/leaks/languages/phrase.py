@@ -51,11 +51,11 @@ class Language:
             return self.script.search(line.text) is not None
         return self.cue is not None and self.cue.search(line.text) is not None
 
-    def tells_name(self, context: Context) -> bool:
+    def names_model(self, context: Context) -> bool:
         """Whether the text calls itself by that name there."""
         return any(phrase.fits(context) for phrase in self.names)
 
-    def tells_maker(self, context: Context) -> bool:
+    def names_maker(self, context: Context) -> bool:
         """Whether the text says there that this company made it."""
         return any(phrase.fits(context) for phrase in self.makers)
 

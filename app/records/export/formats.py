@@ -226,8 +226,8 @@ CSV_COLUMNS = (
 
 
 def _csv_row(vote: Comparison, redact: Redact) -> list[object]:
-    told = _metadata(vote)
-    row = [Format.CSV.schema, *(told[name] for name in _CSV_VOTE), vote.client_at, _prompt(vote, redact)]
+    metadata = _metadata(vote)
+    row = [Format.CSV.schema, *(metadata[name] for name in _CSV_VOTE), vote.client_at, _prompt(vote, redact)]
     for side in Side:
         answer = _answer(vote, side)
         cells = _provenance(answer, _leaked(vote, side))

@@ -29,8 +29,8 @@ async def exported(
         yield begin
     async with aclosing(comparisons(database, chunk, period)) as chunks:
         async for votes in chunks:
-            if told := lines(form, votes, redact=redact, with_ties=with_ties):
-                yield told
+            if data := lines(form, votes, redact=redact, with_ties=with_ties):
+                yield data
 
 
 def redactor(secret: bytes) -> Redact:

@@ -45,7 +45,7 @@ def _plain_name(name: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_plain_name)]
-Moment = AwareDatetime | None
+Time = AwareDatetime | None
 Raw = dict[str, Any]
 """A line's JSON object."""
 
@@ -119,7 +119,7 @@ class AnswerPart(_Part):
     side: Literal["a", "b"] | None = None
     host: str | None = None
     attempts: int = 1
-    written_at: Moment = None
+    written_at: Time = None
     timing: TimingPart = TimingPart()
     style: StylePart | None = None
 
@@ -131,8 +131,8 @@ class BattlePart(_Part):
     options: dict[str, Any] = Field(default_factory=dict)
     status: Literal["running", "finished", "stopped", "failed"] = "finished"
     round: int = Field(default=1, ge=1)
-    opened_at: Moment = None
-    ended_at: Moment = None
+    opened_at: Time = None
+    ended_at: Time = None
 
 
 class VoteLine(_Part):
@@ -145,7 +145,7 @@ class VoteLine(_Part):
     language: Annotated[str, Field(max_length=64)] | None = None
     categories: tuple[Annotated[str, Field(max_length=64)], ...] | None = None
     voter: Annotated[str | None, Field(max_length=500)] = None
-    voted_at: Moment = None
+    voted_at: Time = None
     answer_a: AnswerPart = AnswerPart()
     answer_b: AnswerPart = AnswerPart()
 
@@ -168,7 +168,7 @@ class ArenaLine(VoteLine):
     entry_b: int = Field(default=1, ge=0, le=1000)
     prompt: Text = None
     system: Text = None
-    client_at: Moment = None
+    client_at: Time = None
     reasons_a: Reasons = ()
     reasons_b: Reasons = ()
     comment: Text = None
@@ -265,26 +265,26 @@ def _language(line: Raw) -> None:
         line["language"] = language_code(line["language"]) or None
 
 
-def _looks(line: Raw) -> None:
+def _style_counts(line: Raw) -> None:
     """The counts of style control as the public arena publishes them: heading levels and kinds of lists apart."""
-    told = line["conv_metadata"]
+    metadata = line["conv_metadata"]
     for side in ("a", "b"):
         names = (f"sum_assistant_{side}_tokens", *(f"{kind}_count_{side}" for kind in ("header", "list", "bold")))
-        counts = [_sum(told.get(name)) for name in names] if isinstance(told, dict) else [None]
+        counts = [_sum(metadata.get(name)) for name in names] if isinstance(metadata, dict) else [None]
         if None not in counts and f"answer_{side}" not in line:
             style = dict(zip(("length", "headers", "lists", "bold"), counts, strict=True))
             line[f"answer_{side}"] = {"style": style}
 
 
 def _sum(counts: object) -> int | None:
-    told = list(counts.values()) if isinstance(counts, dict) else [counts]
-    numbers = [number for number in told if type(number) is int]
-    return sum(numbers) if told and len(numbers) == len(told) else None
+    values = list(counts.values()) if isinstance(counts, dict) else [counts]
+    numbers = [number for number in values if type(number) is int]
+    return sum(numbers) if values and len(numbers) == len(values) else None
 
 
 _FOREIGN: tuple[tuple[str, Callable[[Raw], None]], ...] = (
     ("judge", _voter),
     ("tstamp", _time),
     ("language", _language),
-    ("conv_metadata", _looks),
+    ("conv_metadata", _style_counts),
 )

@@ -74,15 +74,15 @@ class Identities:
         own = next((str(raw[name]) for name in OWN_IDS if raw.get(name) is not None), None)
         if own is not None:
             scope = None if len(own) >= LONG_ID else self._source
-            told = [raw.get(name) for name in ("model_a", "model_b", "judge", "turn")]
-            return Identity(_hash(orjson.dumps(["own", scope, own, *told])), content)
+            parts = [raw.get(name) for name in ("model_a", "model_b", "judge", "turn")]
+            return Identity(_hash(orjson.dumps(["own", scope, own, *parts])), content)
         self._seen[content] += 1
-        told = ["content", self._source, f"{content:032x}", self._seen[content]]
-        return Identity(_hash(orjson.dumps(told)), content)
+        parts = ["content", self._source, f"{content:032x}", self._seen[content]]
+        return Identity(_hash(orjson.dumps(parts)), content)
 
 
-def _hash(told: bytes) -> bytes:
-    return blake2b(told, digest_size=16).digest()
+def _hash(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def total(contents: Sequence[int], before: str = "0") -> str:

@@ -57,9 +57,9 @@ def is_plain(vote: VoteLine) -> bool:
         return True
     if vote.battle_id is None or key_in(vote.battle_id) is None:
         return False
-    told = (vote.prompt, vote.system, vote.client_at, *vote.battle.options)
+    details = (vote.prompt, vote.system, vote.client_at, *vote.battle.options)
     bare = all(part.model_copy(update={"style": None}) == AnswerPart() for part in (vote.answer_a, vote.answer_b))
-    return bare and not any(told) and (vote.round, vote.entry_a, vote.entry_b) == (1, 0, 1)
+    return bare and not any(details) and (vote.round, vote.entry_a, vote.entry_b) == (1, 0, 1)
 
 
 def any_imported_battle(connection: Connection) -> bool:

@@ -109,8 +109,8 @@ def _answer(part: AnswerPart, entry: int, model: str, side: Side, line: ArenaLin
     )
 
 
-def _server(told: str | None) -> str:
-    return "" if told in (None, "ollama") else str(told)
+def _server(name: str | None) -> str:
+    return "" if name in (None, "ollama") else str(name)
 
 
 def _round_row(battle_id: str, line: ArenaLine, now: datetime) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from app.scheduling.ports import Queue
 from app.scheduling.report import BUDGET_SPENT, HostReport, Reports
 from app.timing.time import Time
 
-LOOK_AGAIN_S = 0.25
+RECHECK_S = 0.25
 """How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
 
 WANTED_FOR = timedelta(minutes=5)
@@ -261,7 +261,7 @@ class Router:
     async def _candidates(self) -> Mapping[str, Candidate]:
         """All hosts as they were seen a moment ago; near its bound a queue is read again."""
         full = any(2 * candidate.room < self._bound for candidate in self._states.values())
-        if full or self._time.monotonic() - self._states_at > LOOK_AGAIN_S:
+        if full or self._time.monotonic() - self._states_at > RECHECK_S:
             counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))
             reports, lengths = await asyncio.gather(self._reports.read(), counting)
             self._states = {

@@ -119,7 +119,7 @@ class Driver:
                     while not self._lost and self._deadline is None and not self._given_up():
                         await self._step()
                 await self._drained()
-            await self._meter.look()  # what was counted since the last time is written
+            await self._meter.sync()  # what was counted since the last time is written
         finally:
             self._ports.share.lost(self.host.name)
         if self._ports.lease.held and self._deadline is None:

@@ -126,8 +126,8 @@ class Executor:
 
     def _slots(self) -> int:
         """How many answers of one model may run at once: what the server says, where it is asked and does."""
-        told = self._state.health.activity.slots if self._host.asks_slots else None
-        return told or self._host.num_parallel
+        reported = self._state.health.activity.slots if self._host.asks_slots else None
+        return reported or self._host.num_parallel
 
     def perform(self, action: Action) -> None:
         """Begin what the planner decided."""
@@ -236,8 +236,8 @@ class Executor:
     def tend(self) -> None:
         """Keep what came without our load as long as ours, and send away what hangs, once nothing waits for it."""
         residency = self._state.residency
-        while residency.untended:
-            model = residency.untended.pop()
+        while residency.unrequested:
+            model = residency.unrequested.pop()
             self._tasks.spawn(self._loader.keep(model), f"keep {model}")
         for model in residency.hung & (residency.present - residency.leaving - set(self._running.by_model())):
             residency.hung.discard(model)

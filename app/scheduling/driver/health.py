@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Literal
 
-from app.backends.base import Activity, BackendError, Inventory, LoadTimedOut, TellsActivity
+from app.backends.base import Activity, BackendError, Inventory, LoadTimedOut, ReportsActivity
 from app.scheduling.driver.breaker import Breaker
 from app.scheduling.driver.residency import Residency
 
@@ -17,16 +17,14 @@ class HealthCheck:
     A server without an inventory can't be asked: it counts as alive, and only its answers show whether it works.
     """
 
-    def __init__(
-        self, inventory: Inventory | None, residency: Residency, breaker: Breaker, second_look: timedelta
-    ) -> None:
+    def __init__(self, inventory: Inventory | None, residency: Residency, breaker: Breaker, recheck: timedelta) -> None:
         self.version = ""
         self.activity = Activity()
         self.refusal = ""
         self._inventory = inventory
         self._residency = residency
         self._breaker = breaker
-        self._second_look_s = second_look.total_seconds()
+        self._recheck_s = recheck.total_seconds()
         self._checking = asyncio.Lock()
 
     async def answers(self) -> bool:
@@ -39,8 +37,8 @@ class HealthCheck:
             return False
         return True
 
-    async def look(self) -> Literal["up", "waking", "dead"]:
-        """Whether a host that scaled to zero answers, may be starting, or refuses in a way that no waiting mends."""
+    async def state(self) -> Literal["up", "waking", "dead"]:
+        """Whether a host that scaled to zero answers, may be starting, or fails in a way that waiting does not fix."""
         if self._inventory is None:
             return "up"
         try:
@@ -59,16 +57,16 @@ class HealthCheck:
                 if last or self._breaker.health == "down":
                     self._breaker.unreachable("unavailable")
                     return False
-                await asyncio.sleep(self._second_look_s)
-            await self._look()
+                await asyncio.sleep(self._recheck_s)
+            await self._read_activity()
             # A host that fails its answers may answer probes all the time: it still gets its pause.
             if self._breaker.health != "down" or self._breaker.probe_due:
                 self._breaker.alive()
             return True
 
-    async def _look(self) -> None:
+    async def _read_activity(self) -> None:
         """See what goes on there; a server that does not say it now is believed what it said before."""
-        if isinstance(self._inventory, TellsActivity):
+        if isinstance(self._inventory, ReportsActivity):
             try:
                 self.activity = await self._inventory.activity()
             except BackendError:

@@ -20,7 +20,7 @@ class Intervals:
     probe_every: timedelta = timedelta(seconds=30)
     """What is in memory is read this often, beside after every change."""
 
-    second_look: timedelta = timedelta(seconds=1)
+    recheck: timedelta = timedelta(seconds=1)
     """Between two failed probes that count as one trouble: a busy server may miss one."""
     down_probe: timedelta = FIRST_PAUSE
     """A host that went down is probed after this, then after twice as long each time."""

@@ -28,7 +28,7 @@ class Meter:
 
     @property
     def over_budget(self) -> bool:
-        """Whether as much as the budget is spent today; as of the last look at the books."""
+        """Whether as much as the budget is spent today; as of the last reading of the books."""
         spent = self._today.plus(self._unwritten).cost(self._price)
         return self._budget is not None and spent >= self._budget
 
@@ -55,7 +55,7 @@ class Meter:
         if self.awake():
             self._unwritten = self._unwritten.plus(Spent(awake_s=passed, busy_s=passed if self.busy() else 0.0))
 
-    async def look(self) -> bool:
+    async def sync(self) -> bool:
         """Write what was counted and read the books; return whether the budget is spent."""
         unwritten, self._unwritten = self._unwritten, Spent()
         try:
@@ -78,4 +78,4 @@ class Meter:
             self.read()
             if self._clock() - written_at >= WRITE_EVERY.total_seconds():
                 written_at = self._clock()
-                await self.look()
+                await self.sync()

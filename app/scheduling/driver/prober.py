@@ -97,7 +97,7 @@ class Prober:
 
     async def _is_over_budget(self) -> bool:
         """Whether the day's budget is spent: then the host is down, and nothing wakes it, until there is another."""
-        if not await self._meter.look():
+        if not await self._meter.sync():
             return False
         self._state.breaker.unreachable(BUDGET_SPENT)
         await asyncio.sleep(self._intervals.down_probe.total_seconds())
@@ -122,10 +122,10 @@ class Prober:
         began = self.waking_since = self._clock()
         self._changed()
         try:
-            while (seen := await self._state.health.look()) == "waking":
+            while (seen := await self._state.health.state()) == "waking":
                 if self._clock() - began > self._boot_limit_s():
                     break
-                await asyncio.sleep(self._intervals.second_look.total_seconds())
+                await asyncio.sleep(self._intervals.recheck.total_seconds())
             if seen == "up":
                 self.boots.took(self._clock() - began)
                 self._meter.booted(self._clock() - began)

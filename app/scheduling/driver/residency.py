@@ -91,7 +91,7 @@ class Residency:
         self._mine: set[str] = set()
         self._recorded = False
         self._broken: set[str] = set()
-        self.untended: set[str] = set()
+        self.unrequested: set[str] = set()
         self.hung: set[str] = set()
         self._settled: set[tuple[str, frozenset[str]]] = set()
         self.loaded_anew: set[str] = set()
@@ -277,7 +277,9 @@ class Residency:
             self._residents[key] = replace(known, size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
         if self._known:
-            self.untended |= {key for key, seen in self._listed.items() if self._is_untended(key, seen, seen_before)}
+            self.unrequested |= {
+                key for key, seen in self._listed.items() if self._is_unrequested(key, seen, seen_before)
+            }
         self._note_changes(seen_before)
         if not any(seen.flaws for seen in self._listed.values()):
             self.memory.fitted(sum(resident.size_bytes for resident in self._residents.values()))
@@ -290,7 +292,7 @@ class Residency:
             return None
         return total - sum(other.vram_bytes + HIDDEN_BYTES for other in loaded)
 
-    def _is_untended(self, model: str, seen: Listed, before: dict[str, Listed]) -> bool:
+    def _is_unrequested(self, model: str, seen: Listed, before: dict[str, Listed]) -> bool:
         """Whether it came without our load, or its process was replaced: then it has the server's own keep_alive."""
         if not seen.ours or model == self.loading:
             return False

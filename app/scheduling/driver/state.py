@@ -56,7 +56,7 @@ class DriverState:
             breaker=breaker,
             prewarmer=Prewarmer.of(host, _spelled(policy.keep, residency), now=time.now),
             events=events,
-            health=HealthCheck(inventory(ports.backend), residency, breaker, policy.intervals.second_look),
+            health=HealthCheck(inventory(ports.backend), residency, breaker, policy.intervals.recheck),
             costs=ChangeCosts(history, time.now),
         )
 

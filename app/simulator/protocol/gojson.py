@@ -17,7 +17,7 @@ class GoJsonError(ValueError):
     """The text of Go's own error."""
 
 
-_LOOKING: Final = {
+_EXPECTED: Final = {
     "Expecting value": "looking for beginning of value",
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
     "Illegal trailing comma before end of object": "looking for beginning of object key string",
@@ -64,7 +64,7 @@ def _words(text: str, error: json.JSONDecodeError) -> str:
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
         return "unexpected EOF"
     where = next(
-        (go for python, go in _LOOKING.items() if error.msg.startswith(python)), "looking for beginning of value"
+        (go for python, go in _EXPECTED.items() if error.msg.startswith(python)), "looking for beginning of value"
     )
     shown = text[error.pos].encode("unicode_escape").decode()
     return f"invalid character '{shown}' {where}"

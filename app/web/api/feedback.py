@@ -57,7 +57,7 @@ async def keep(battle_id: BattleId, round_number: RoundNumber, body: FeedbackBod
     """
     feedback = Feedback(in_order(body.reasons.a), in_order(body.reasons.b), body.comment)
     verdict = await services.manager.archive.keep_feedback(battle_id, round_number, feedback)
-    return _told(round_number, verdict, feedback)
+    return _feedback_body(round_number, verdict, feedback)
 
 
 @router.get(
@@ -68,9 +68,9 @@ async def keep(battle_id: BattleId, round_number: RoundNumber, body: FeedbackBod
 )
 async def read(battle_id: BattleId, round_number: RoundNumber, services: Wired) -> dict[str, Any]:
     """What was said of a verdict, for its voter only."""
-    return _told(round_number, *await services.manager.archive.feedback(battle_id, round_number))
+    return _feedback_body(round_number, *await services.manager.archive.feedback(battle_id, round_number))
 
 
-def _told(round_number: int, verdict: Verdict, feedback: Feedback) -> dict[str, Any]:
+def _feedback_body(round_number: int, verdict: Verdict, feedback: Feedback) -> dict[str, Any]:
     reasons = {"a": list(feedback.a), "b": list(feedback.b)}
     return {"round": round_number, "verdict": verdict, "reasons": reasons, "comment": feedback.comment}

@@ -38,25 +38,25 @@ def rfc3339(at: float | None) -> str | None:
 
 def host_view(host: Host, report: HostReport | None, unreachable: str | None = None) -> Json:
     """A host for everybody; ``unreachable`` is why it did not answer this process, which counts if nobody drives it."""
-    told = report or HostReport(host.name, 0.0)
+    known = report or HostReport(host.name, 0.0)
     return {
         "name": host.name,
         "kind": host.kind,
         "health": health_of(report, unreachable),
         "driven": report is not None,
-        "version": told.version,
+        "version": known.version,
         "told_at": None,
-        "since": rfc3339(told.since),
+        "since": rfc3339(known.since),
         "residents": [],
         "loading": False,
-        "max_models": told.max_models,
-        "num_parallel": told.slots or host.num_parallel,
+        "max_models": known.max_models,
+        "num_parallel": known.slots or host.num_parallel,
         "memory_bytes": host.memory_bytes,
         "resident_vram_bytes": 0,
         "weight": host.weight,
         "fallback": host.fallback,
         "scale_to_zero": host.scale_to_zero,
-        "events": [{"at": rfc3339(one.at), "kind": one.kind} for one in told.events if one.kind in _EVENTS_OF_ALL],
+        "events": [{"at": rfc3339(one.at), "kind": one.kind} for one in known.events if one.kind in _EVENTS_OF_ALL],
     }
 
 
@@ -85,28 +85,28 @@ def _resident(one: ResidentReport) -> Json:
 
 def full_host_view(host: Host, report: HostReport | None, now: float, unreachable: str | None = None) -> Json:
     """A host for those who run the arena, at the Unix time ``now``."""
-    told = report or HostReport(host.name, now)
+    known = report or HostReport(host.name, now)
     return host_view(host, report, unreachable) | {
         "url": shown(host.url),
-        "told_at": rfc3339(told.at),
-        "loading": told.loading is not None,
-        "resident_vram_bytes": sum(one.vram_bytes for one in told.residents),
-        "why": told.why or ("" if report else unreachable or ""),
-        "residents": [_resident(one) | _times(one) for one in by_name(told)],
-        "loading_model": told.loading,
-        "loading_for_s": round(max(now - told.loading_since, 0.0), 3) if told.loading else None,
-        "waiting": told.waiting,
-        "running": told.running,
-        "waiting_by_model": dict(told.waiting_by_model),
-        "running_by_model": dict(told.running_by_model),
-        "load_s": dict(told.load_s),
-        "answer_s": dict(told.answer_s),
-        "tokens_per_s": dict(told.tokens_per_s),
-        "planned": list(told.planned),
+        "told_at": rfc3339(known.at),
+        "loading": known.loading is not None,
+        "resident_vram_bytes": sum(one.vram_bytes for one in known.residents),
+        "why": known.why or ("" if report else unreachable or ""),
+        "residents": [_resident(one) | _times(one) for one in by_name(known)],
+        "loading_model": known.loading,
+        "loading_for_s": round(max(now - known.loading_since, 0.0), 3) if known.loading else None,
+        "waiting": known.waiting,
+        "running": known.running,
+        "waiting_by_model": dict(known.waiting_by_model),
+        "running_by_model": dict(known.running_by_model),
+        "load_s": dict(known.load_s),
+        "answer_s": dict(known.answer_s),
+        "tokens_per_s": dict(known.tokens_per_s),
+        "planned": list(known.planned),
         "allowed_models": list(host.models),
         "warm_per_hour": host.warm_per_hour,
-        "events": [_event(one) for one in told.events],
-        "unloads": [_unload(one) for one in told.unloads],
+        "events": [_event(one) for one in known.events],
+        "unloads": [_unload(one) for one in known.unloads],
     }
 
 
@@ -140,8 +140,8 @@ def model_view(contender: Contender, roster: Roster, reports: Mapping[str, HostR
     ``reports`` say where it is in memory; for everybody but operators there are none.
     """
     copies = [copy for host in contender.hosts if (copy := roster.installed(host, contender.model)) is not None]
-    told = [copy for copy in copies if copy.digest]  # a host that sleeps has told no more than the name
-    first = next(iter(told or copies), None)
+    with_digest = [copy for copy in copies if copy.digest]  # of a host that sleeps only the name is known
+    first = next(iter(with_digest or copies), None)
     return {
         "model": contender.model,
         "hosts": list(contender.hosts),
@@ -150,7 +150,7 @@ def model_view(contender: Contender, roster: Roster, reports: Mapping[str, HostR
         "digest": first.digest if first else "",
         "quantization": first.quantization if first else "",
         "capabilities": list(first.capabilities) if first else [],
-        "same_everywhere": len({copy.digest for copy in told}) <= 1,
+        "same_everywhere": len({copy.digest for copy in with_digest}) <= 1,
     }
 
 

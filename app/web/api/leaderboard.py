@@ -182,6 +182,6 @@ async def leaderboard(
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
     if isinstance(body, BeingMade):
-        told = {**_BEING_MADE, "retry_after_s": body.retry_after_s}
-        return JSONResponse(told, 202, headers={HEADER: BOARD, "Retry-After": str(body.retry_after_s)})
+        answer = {**_BEING_MADE, "retry_after_s": body.retry_after_s}
+        return JSONResponse(answer, 202, headers={HEADER: BOARD, "Retry-After": str(body.retry_after_s)})
     return Response(body, media_type="application/json", headers={HEADER: BOARD})

@@ -1,7 +1,7 @@
 """The calls that existing clients make, translated to our verbs; nothing inward learns their words.
 
 - ``bodies``, ``words``: what they send. ``answers``: what they read, made of a ``history``.
-- ``opening``, ``judging``: their moves. ``telling``, ``streams``: a round as their parsers read it.
+- ``opening``, ``judging``: their moves. ``encoder``, ``streams``: a round as their parsers read it.
 - ``waiting``: how long a call waits for a battle.
 - ``progressive``, ``battles``, ``chat``, ``status``, ``records``: the routes; ``routes``: how they refuse.
 - ``training``: the files of training data. The leaderboard has the same path and answer for everybody: its route is

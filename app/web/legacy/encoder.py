@@ -53,30 +53,30 @@ def is_over(snapshot: Snapshot, round_number: int) -> bool:
 
 
 class RoundEncoder:
-    """What one reader was told of a round, and what it is to be told next."""
+    """What one reader was sent of a round, and what it is to be sent next."""
 
-    def __init__(self, course_at: Callable[[Snapshot], BattleHistory], reader: Reader) -> None:
-        self._course_at = course_at
+    def __init__(self, history_at: Callable[[Snapshot], BattleHistory], reader: Reader) -> None:
+        self._history_at = history_at
         self._reader = reader
-        self._told = dict.fromkeys(Side, "")
+        self._sent = dict.fromkeys(Side, "")
         self._aliases = dict.fromkeys(Side, "")
 
     def init(self, snapshot: Snapshot) -> dict[str, Any]:
         """Who sits where, with the texts so far where an init replaces what a page shows, else with empty ones."""
-        self._told = {side: self._at_once(snapshot, side) for side in Side}
+        self._sent = {side: self._at_once(snapshot, side) for side in Side}
         self._aliases = {side: snapshot.sides[side].alias for side in Side}
-        history = self._course_at(snapshot)
+        history = self._history_at(snapshot)
         names = {f"model_{side.value}": history.name(history.seated(side).entry) for side in Side}
-        texts = {f"response_{side.value}": self._told[side] for side in Side}
+        texts = {f"response_{side.value}": self._sent[side] for side in Side}
         return self._head(snapshot) | names | texts | {"round": snapshot.round, "done": False}
 
     def _at_once(self, snapshot: Snapshot, side: Side) -> str:
-        """The text that init has for a side: of one that is being shown again, what was told of it before."""
+        """The text that init has for a side: of one that is being shown again, what was sent of it before."""
         is_first = not any(self._aliases.values())
         if self._reader is Reader.CHAT or (is_first and snapshot.round == 1):
             return ""
-        told, text = self._told[side], snapshot.sides[side].text
-        return text if self._is_void(snapshot, side, text) else max(told, text, key=len)
+        sent, text = self._sent[side], snapshot.sides[side].text
+        return text if self._is_void(snapshot, side, text) else max(sent, text, key=len)
 
     def news(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """What the reader lacks of ``snapshot``."""
@@ -84,7 +84,7 @@ class RoundEncoder:
 
     def final(self, snapshot: Snapshot) -> list[dict[str, Any]]:
         """The last events: what is still lacking, a failed side's reason, then the final event with all of it."""
-        history = self._course_at(snapshot)
+        history = self._history_at(snapshot)
         texts = {side: _last_text(snapshot.sides[side]) for side in Side}
         whole = pair(history) | {f"response_{side.value}": text for side, text in texts.items()}
         last = {"arena_complete": True, **whole, **standings(history), "round": snapshot.round}
@@ -99,24 +99,24 @@ class RoundEncoder:
             text = texts[side]
             if self._is_void(snapshot, side, text):
                 events.append(self._mark_void(snapshot, side))
-            told = self._told[side]
-            # Shorter than what was told: it is being shown again from its start, and the rest is on its way.
-            if len(text) > len(told):
-                events.append(self._delta(snapshot, side, text[len(told) :]))
-                self._told[side] = text
+            sent = self._sent[side]
+            # Shorter than what was sent: it is being shown again from its start, and the rest is on its way.
+            if len(text) > len(sent):
+                events.append(self._delta(snapshot, side, text[len(sent) :]))
+                self._sent[side] = text
         return events
 
     def _is_void(self, snapshot: Snapshot, side: Side, text: str) -> bool:
         """Whether what the reader has of this side is not how its text begins."""
-        told = self._told[side]
+        sent = self._sent[side]
         if snapshot.sides[side].alias != self._aliases[side]:
-            return self._reader is Reader.PAGE or bool(told)
+            return self._reader is Reader.PAGE or bool(sent)
         ended = snapshot.sides[side].finish_reason is not None
-        return not (text.startswith(told) or (told.startswith(text) and not ended))
+        return not (text.startswith(sent) or (sent.startswith(text) and not ended))
 
     def _mark_void(self, snapshot: Snapshot, side: Side) -> dict[str, Any]:
         replaced = snapshot.sides[side].alias != self._aliases[side]
-        self._told[side], self._aliases[side] = "", snapshot.sides[side].alias
+        self._sent[side], self._aliases[side] = "", snapshot.sides[side].alias
         return self._delta(snapshot, side, STEPPED_IN if replaced else BEGINS_AGAIN)
 
     def _delta(self, snapshot: Snapshot, side: Side, text: str) -> dict[str, Any]:

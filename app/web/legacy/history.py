@@ -84,9 +84,9 @@ class BattleHistory:
         """The entries whose answers failed: passed over while the battle runs, named by the reveal at its end."""
         beaten, champions = self.beaten, [survivor(vote) for vote in self.votes]
         entered = range(max((*self.on_stage, *beaten, *champions)))
-        here = {entry for entry in entered if entry not in (*self.on_stage, *beaten, *champions)}
-        told = {c.entry for c in self.contestants if self.line(c.entry).get("failed")}
-        return tuple(sorted(here | told))
+        passed_over = {entry for entry in entered if entry not in (*self.on_stage, *beaten, *champions)}
+        failed = {c.entry for c in self.contestants if self.line(c.entry).get("failed")}
+        return tuple(sorted(passed_over | failed))
 
     @property
     def eliminated(self) -> tuple[int, ...]:
@@ -119,8 +119,8 @@ def loser(vote: Vote) -> int:
 def history_of(snapshot: Snapshot, record: BattleRecord | Entered, reveal: Reveal) -> BattleHistory:
     """The battle at the moment of ``snapshot``; what the records learned later is left out."""
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
-    told = {vote["round"] for vote in snapshot.votes}
-    votes = tuple(vote for vote in record.votes if vote.round in told)
+    shown_rounds = {vote["round"] for vote in snapshot.votes}
+    votes = tuple(vote for vote in record.votes if vote.round in shown_rounds)
     voted_at = dict(zip((vote.round for vote in record.votes), record.voted_at, strict=False))
     shown = _shown(snapshot, votes, len(contestants), reveal)
     return BattleHistory(snapshot, contestants, votes, shown, voted_at, is_two_step=record.options == TWO_STEP)

@@ -158,10 +158,10 @@ async def _cast(
             battle_id, meant.round, verdict, request_hash=meant.request, voter=voter, is_last=is_last
         )
     except Conflict as refused:
-        raise _told(refused) from None
+        raise _as_invalid(refused) from None
 
 
-def _told(refused: Conflict) -> InvalidInput:
+def _as_invalid(refused: Conflict) -> InvalidInput:
     """Existing clients know no 409."""
     if refused.code == "not_ready":
         return InvalidInput(NOT_READY, code="not_ready")

@@ -86,9 +86,9 @@ async def export_training_data(
 
 async def _exported(services: Services, kind: ExportType, form: FileFormat) -> dict[str, Any]:
     written = await export_to_file(services.settings.arena_data_dir, kind, form, services.comparisons)
-    told = {"success": True, "file_path": written.path, "export_type": kind.value, "format": form.value}
+    body = {"success": True, "file_path": written.path, "export_type": kind.value, "format": form.value}
     examples_of_it = {"examples_generated": written.examples} if kind is ExportType.DPO else {}
-    return told | {"battles_included": written.battles} | examples_of_it
+    return body | {"battles_included": written.battles} | examples_of_it
 
 
 def _known(kind: type[Kind], word: str) -> Kind | None:

@@ -41,8 +41,8 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     except Unavailable as away:
         missing, models = (away.sentence,), []
     if missing:
-        told = "; ".join(missing)
-        body = {"available": False, "message": told, "error": told, "code": "unavailable"}
+        message = "; ".join(missing)
+        body = {"available": False, "message": message, "error": message, "code": "unavailable"}
         return JsonBytes(body, 503, {"Retry-After": "5"})
     counts = await services.manager.counts()
     return {

@@ -24,7 +24,7 @@ from app.web.shared.services import Services
 from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat
 
 #: How long a stream may take for its final event once the process is about to end.
-FAREWELL_S = 2.0
+CLOSING_S = 2.0
 
 
 def _stream(content: AsyncGenerator[bytes], ending: anyio.Event | None = None) -> Response:
@@ -35,7 +35,7 @@ def _stream(content: AsyncGenerator[bytes], ending: anyio.Event | None = None) -
         ping_message_factory=heartbeat,
         send_timeout=SEND_TIMEOUT_S,
         shutdown_event=ending,
-        shutdown_grace_period=FAREWELL_S,
+        shutdown_grace_period=CLOSING_S,
         sep="\n",
     )
 
@@ -52,7 +52,7 @@ async def round_stream(services: Services, snapshot: Snapshot, reader: Reader) -
         return history_of(now, record, services.settings.arena_reveal)
 
     ending = anyio.Event()
-    return _stream(_told(services, snapshot, RoundEncoder(history_at, reader), ending), ending)
+    return _stream(_round_events(services, snapshot, RoundEncoder(history_at, reader), ending), ending)
 
 
 def single_event(event: dict[str, object]) -> Response:
@@ -64,11 +64,11 @@ def single_event(event: dict[str, object]) -> Response:
     return _stream(content())
 
 
-async def _told(
-    services: Services, first: Snapshot, telling: RoundEncoder, ending: anyio.Event
+async def _round_events(
+    services: Services, first: Snapshot, encoder: RoundEncoder, ending: anyio.Event
 ) -> AsyncGenerator[bytes]:
     now = first
-    yield frame(telling.init(first))
+    yield frame(encoder.init(first))
     async with aclosing(_until(_snapshots(services, first), ending)) as snapshots:
         with suppress(ArenaError):
             async for later in snapshots:
@@ -77,10 +77,10 @@ async def _told(
                 now = later
                 if is_over(now, first.round):
                     break
-                news = telling.news(now)
+                news = encoder.news(now)
                 if news:
                     yield b"".join(map(frame, news))
-    yield b"".join(map(frame, telling.final(now)))
+    yield b"".join(map(frame, encoder.final(now)))
 
 
 async def _until(snapshots: AsyncGenerator[Snapshot], ending: anyio.Event) -> AsyncGenerator[Snapshot]:

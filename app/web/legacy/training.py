@@ -108,13 +108,13 @@ class Writing:
         if self._is_table:
             self.tally.examples += len(votes)
             return lines(Format.CSV, votes)
-        told = lines(_SCHEMAS[self._kind], votes, with_ties=True)
-        before, self.tally.examples = self.tally.examples, self.tally.examples + told.count(b"\n")
+        rendered = lines(_SCHEMAS[self._kind], votes, with_ties=True)
+        before, self.tally.examples = self.tally.examples, self.tally.examples + rendered.count(b"\n")
         if self._form is FileFormat.CSV:
-            return b"".join(_csv_line(orjson.loads(line).values()) for line in told.splitlines())
-        if self._form is FileFormat.JSONL or not told:
-            return told
-        return (b",\n" if before else b"") + told.removesuffix(b"\n").replace(b"\n", b",\n")
+            return b"".join(_csv_line(orjson.loads(line).values()) for line in rendered.splitlines())
+        if self._form is FileFormat.JSONL or not rendered:
+            return rendered
+        return (b",\n" if before else b"") + rendered.removesuffix(b"\n").replace(b"\n", b",\n")
 
     def end(self) -> bytes:
         """What stands behind the last vote."""

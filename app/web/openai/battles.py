@@ -95,12 +95,12 @@ async def answer(call: ArenaCall, body: ChatRequest, sides: Sequence[Side]) -> A
     if chat is None:
         raise InvalidInput("the last of messages must be the user's", field="messages")
     if isinstance(chat, ChatVote):
-        return _told(call, await _judged(call, chat))
+        return _final_frames(call, await _judged(call, chat))
     battle = await _battle_of(call, chat, messages, body, sides)
     return _shown(call, battle, sides)
 
 
-async def _told(call: ArenaCall, text: str) -> AsyncGenerator[bytes]:
+async def _final_frames(call: ArenaCall, text: str) -> AsyncGenerator[bytes]:
     try:
         yield call.reply.first()
         yield call.reply.text(text)

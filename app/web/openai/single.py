@@ -110,15 +110,15 @@ async def streamed(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
 
 
 async def _frames(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
-    reply, written, told = asked.reply, False, False
+    reply, written, status_shown = asked.reply, False, False
     async with aclosing(asked.completions.pieces(asked.id)) as pieces:
         async for piece in pieces:
             match piece:
                 case Waiting(state="writing"):
-                    if told:
+                    if status_shown:
                         yield reply.status("Writing", done=True)
                 case Waiting():
-                    told = True
+                    status_shown = True
                     yield reply.status(waiting_words(piece), done=False)
                 case Text():
                     written = True

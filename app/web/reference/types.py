@@ -41,8 +41,8 @@ def _of_kind(schema: Json) -> str:
 
 def _bounds(schema: Json) -> str:
     known = (("minimum", "from {}"), ("maximum", "to {}"), ("maxLength", "at most {} characters"))
-    told = [words.format(_figure(schema[key])) for key, words in known if key in schema]
-    return f" ({', '.join(told)})" if told else ""
+    limits = [words.format(_figure(schema[key])) for key, words in known if key in schema]
+    return f" ({', '.join(limits)})" if limits else ""
 
 
 def _figure(bound: float) -> str:

@@ -57,8 +57,8 @@ def fleet_on(
         return int(await cast(Any, redis).scard(OPEN_KEY))
 
     async def figures() -> Figures:
-        sums, told, running = await asyncio.gather(read_sums(redis), reports.read(), open_battles())
-        known = [told[host.name] for host in hosts if host.name in told]
+        sums, latest, running = await asyncio.gather(read_sums(redis), reports.read(), open_battles())
+        known = [latest[host.name] for host in hosts if host.name in latest]
         return Figures(sums, sum(one.waiting for one in known), sum(one.running for one in known), running)
 
     held = HeldFigures(redis, figures)

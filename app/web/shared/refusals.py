@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ArenaError
-from app.logs.repeats import Seldom
+from app.logs.repeats import Throttle
 from app.store_errors import StoreLost
 from app.web.shared.openai_errors import error_body, is_openai
 
@@ -27,7 +27,7 @@ PERIOD = timedelta(seconds=10)
 LINES = 10
 TRACEBACK_EVERY = timedelta(seconds=60)
 
-_UNTOLD = ("/readyz",)
+_UNLOGGED = ("/readyz",)
 _noted: ContextVar[dict[str, str] | None] = ContextVar("noted", default=None)
 
 log = structlog.get_logger(__name__)
@@ -54,8 +54,8 @@ class Refusals:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._seldom = Seldom(PERIOD, burst=LINES)
-        self._tracebacks = Seldom(TRACEBACK_EVERY)
+        self._throttle = Throttle(PERIOD, burst=LINES)
+        self._tracebacks = Throttle(TRACEBACK_EVERY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -69,7 +69,7 @@ class Refusals:
             if message["type"] == "http.response.start":
                 started = True
                 if message["status"] >= 400:
-                    self._tell(scope, message["status"])
+                    self._log_refusal(scope, message["status"])
             await send(message)
 
         token = _noted.set({})
@@ -83,17 +83,17 @@ class Refusals:
         finally:
             _noted.reset(token)
 
-    def _tell(self, scope: Scope, status: int) -> None:
-        if scope["path"] in _UNTOLD:
+    def _log_refusal(self, scope: Scope, status: int) -> None:
+        if scope["path"] in _UNLOGGED:
             return
         noted = _noted.get() or {}
-        left_out = self._seldom.due((status, noted.get("code"), noted.get("reason")))
+        left_out = self._throttle.due((status, noted.get("code"), noted.get("reason")))
         if left_out is not None:
-            tell = log.warning if status >= 500 else log.info
-            tell("refused", method=scope["method"], path=scope["path"], status=status, **noted, left_out=left_out)
+            write = log.warning if status >= 500 else log.info
+            write("refused", method=scope["method"], path=scope["path"], status=status, **noted, left_out=left_out)
 
     def _unexpected(self, scope: Scope, error: Exception) -> None:
-        left_out = self._seldom.due((500, type(error), scope["path"]))
+        left_out = self._throttle.due((500, type(error), scope["path"]))
         if left_out is None:
             return
         first = self._tracebacks.due((type(error), scope["path"])) is not None

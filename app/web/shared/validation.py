@@ -35,9 +35,9 @@ def invalid_input(error: RequestValidationError) -> ArenaError:
 
 
 def _what(found: Found) -> str:
-    told = _SENTENCES.get(found["type"])
-    if told is not None:
-        return told(found)
+    sentence = _SENTENCES.get(found["type"])
+    if sentence is not None:
+        return sentence(found)
     message = str(found["msg"]).removeprefix("Value error, ").removeprefix("Input ").removeprefix("should ")
     return message.replace("be ", "must be ", 1) if message.startswith("be ") else message
 
