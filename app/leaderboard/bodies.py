@@ -48,6 +48,11 @@ class Facts:
     languages: dict[str, int]
 
     @classmethod
+    def none(cls) -> Facts:
+        """What is counted without any vote."""
+        return cls(0, {verdict.value: 0 for verdict in Verdict}, {}, {}, {})
+
+    @classmethod
     def from_bytes(cls, body: bytes) -> Facts:
         """Read what ``facts_of`` gave."""
         return cls(**orjson.loads(body))

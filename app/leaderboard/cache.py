@@ -123,13 +123,12 @@ class LeaderboardCache:
             Unavailable: the board can't be made.
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        try:
-            (there,) = await self._bodies(DEFAULT.key if query == DEFAULT else FACTS)
-        except Unavailable:
+        there = await self._bodies(DEFAULT.key if query == DEFAULT else FACTS)
+        if there is None:
             return BeingMade(FIRST_BOARD_S)
         if query == DEFAULT:
-            return accepted(there)
-        Facts.from_bytes(there).check(query, self._categories)
+            return accepted(there[0])
+        Facts.from_bytes(there[0]).check(query, self._categories)
         await self._snapshots.want(query.key)
         (body,) = await self._snapshots.bodies(query.key)
         if body is not None:
@@ -137,11 +136,8 @@ class LeaderboardCache:
         head = await self._snapshots.head()
         if head is not None and head.took_s > self._patience_s:
             return BeingMade(ceil(2 * head.took_s))
-        try:
-            (body,) = await self._bodies(query.key)
-        except Unavailable:
-            return BeingMade(ceil(max(self._every.total_seconds(), 1.0)))
-        return accepted(body)
+        made = await self._bodies(query.key)
+        return BeingMade(ceil(max(self._every.total_seconds(), 1.0))) if made is None else accepted(made[0])
 
     async def leaders(self, count: int) -> list[dict[str, object]]:
         """The first rows of the default board as it stands, none while it is made; raises ``RedisError`` as all do."""
@@ -149,10 +145,10 @@ class LeaderboardCache:
         rows: list[dict[str, object]] = orjson.loads(body)["leaderboard"] if body is not None else []
         return rows[:count]
 
-    async def speed(self) -> bytes:
-        """The body of the speed board; raises what ``board`` does."""
-        (body,) = await self._bodies(SPEED)
-        return body
+    async def speed(self) -> bytes | BeingMade:
+        """The body of the speed board; when to ask again while the first is made. Raises ``RedisError`` as all do."""
+        there = await self._bodies(SPEED)
+        return BeingMade(FIRST_BOARD_S) if there is None else there[0]
 
     async def change(self, battle: str, ended_at: datetime) -> dict[str, object] | bool:
         """What the votes of an ended battle did to the default board, from two fits that are stored.
@@ -169,12 +165,17 @@ class LeaderboardCache:
         head = await self._snapshots.head()
         return head is not None and ended_at + CLOCKS_DIFFER < self._snapshots.begun_at(head)
 
-    async def statistics(self) -> tuple[Facts, bytes]:
-        """The counts and the default board, of the same votes; raises what ``board`` does."""
-        facts, board = await self._bodies(FACTS, DEFAULT.key)
-        return Facts.from_bytes(facts), board
+    async def statistics(self) -> tuple[Facts, bytes] | BeingMade:
+        """The counts and the default board, of the same votes; when to ask again while the first are made.
 
-    async def _bodies(self, *keys: str) -> tuple[bytes, ...]:
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        there = await self._bodies(FACTS, DEFAULT.key)
+        return BeingMade(FIRST_BOARD_S) if there is None else (Facts.from_bytes(there[0]), there[1])
+
+    async def _bodies(self, *keys: str) -> tuple[bytes, ...] | None:
+        """The bodies under ``keys``, of one snapshot; None if it has not all of them in time."""
         deadline = monotonic() + self._patience_s
         while True:
             found = await self._snapshots.bodies(*keys)
@@ -182,7 +183,7 @@ class LeaderboardCache:
             if len(there) == len(keys):
                 return there
             if monotonic() > deadline:
-                raise Unavailable("the board is being made; try again in a few seconds", code="board_not_ready")
+                return None
             self._asked.set()
             await asyncio.sleep(POLL_EVERY_S)
 

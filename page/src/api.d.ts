@@ -394,6 +394,7 @@ export interface components {
             last_updated: number;
             leaderboard: components["schemas"]["LeaderboardRow"][];
             retry_after_s: number;
+            speed: components["schemas"]["SpeedRow"][];
             /** @constant */
             state: "being_made";
         };

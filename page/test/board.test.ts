@@ -49,7 +49,11 @@ test("of a model that never lost only the lower end is told, and it is the figur
 
 test("a provisional row says how many votes it lacks", () => {
   const few = row("a", 4, true, { votes: 3, reasons: ["few_votes"], tied_with: 0, retired: false });
-  assert.deepEqual(notes(few, 10, context), ["Provisional: too few votes", "7 more votes until it is ranked"]);
+  assert.deepEqual(notes(few, 10, context), ["Provisional: too few votes", "ranked after 7 more votes at the latest"]);
+  const ranked = row("a", 4, false, { votes: 3, reasons: ["few_votes"], tied_with: 0, retired: false });
+  assert.deepEqual(notes(ranked, 10, context), ["too few votes"], "it has its rank, and the same reason");
+  const apart = row("a", 4, true, { votes: 3, reasons: ["few_votes", "unconnected"], tied_with: 0, retired: false });
+  assert.deepEqual(notes(apart, 10, context), ["Provisional: too few votes, not compared with the ranked models"], "votes alone would not rank it");
   assert.deepEqual(notes(row("a", 1, false, { votes: 30, reasons: ["unbeaten"], tied_with: 1, retired: true }), 10, context), ["never lost", "level with 1 other", "no longer drawn"]);
 });
 

@@ -179,13 +179,23 @@ async def test_while_the_first_board_is_made_all_boards_are_promised(
     assert (response.headers["Retry-After"], response.json()["leaderboard"]) == ("5", [])
 
 
-async def test_a_request_for_the_speed_board_that_has_waited_long_enough_is_told_to_come_back(
-    start: Callable[..., Worker], redis: Redis
+async def test_while_the_first_board_is_made_the_speed_board_and_the_statistics_are_promised(
+    start: Callable[..., Worker], player: Player, redis: Redis
 ) -> None:
+    await player.battles(A, B)
     await redis.set(TURN, "somebody slow", px=20_000)
-    response = await start(patience=timedelta(seconds=0.2)).get(board="speed")
-    assert (response.status_code, response.json()["code"]) == (503, "board_not_ready")
-    assert response.headers["Retry-After"]
+    worker = start(patience=timedelta(seconds=0.2))
+    speed, statistics = await worker.get(board="speed"), await worker.get("statistics")
+    for response in (speed, statistics):
+        assert (response.status_code, response.json()["state"]) == (202, "being_made")
+        assert (response.headers["Retry-After"], response.headers["Cache-Control"]) == ("5", "no-store")
+    assert speed.json()["speed"] == []
+    counted = statistics.json()
+    assert (counted["completed_battles"], counted["votes"], counted["leaderboard"]) == (2, 0, [])
+    await redis.delete(TURN)
+    await wait_until(lambda: worker.boards.made > 0)
+    response = await worker.get("statistics")
+    assert (response.status_code, response.json()["votes"]) == (200, 2)
 
 
 async def test_without_redis_there_is_no_board_and_with_it_there_is_again(

@@ -24,7 +24,7 @@ def test_a_board_says_what_nobody_beat_who_voted_what_is_missing_and_what_is_dou
     expect(lines.nth(1)).to_contain_text("2\N{EN DASH}4")
     expect(lines.nth(1)).to_contain_text("1061 (1011 to 1110)")
     expect(lines.nth(4)).to_contain_text("at most 850")
-    expect(lines.nth(5)).to_contain_text("7 more votes until it is ranked")
+    expect(lines.nth(5)).to_contain_text("ranked after 7 more votes at the latest")
     finding = tab.locator(".finding")
     expect(finding).to_contain_text(f"{HERO} is clearly better than llama3.1:8b.")
     expect(finding).to_contain_text("6 voters, 31% of the votes by one of them")

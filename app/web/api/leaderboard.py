@@ -139,7 +139,13 @@ _LEADERBOARD: dict[str, Any] = {
     "votes_of": VOTES_OF,
 }
 _SPEED_BOARD: dict[str, Any] = {"speed": [SPEED_ROW], "answers_of": VOTES_OF}
-_BEING_MADE: dict[str, Any] = {"state": "being_made", "retry_after_s": 9, "leaderboard": [], "last_updated": 0.0}
+_BEING_MADE: dict[str, Any] = {
+    "state": "being_made",
+    "retry_after_s": 9,
+    "leaderboard": [],
+    "last_updated": 0.0,
+    "speed": [],
+}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: answered(Boards, "The board", _LEADERBOARD, _SPEED_BOARD),
     202: answered(LeaderboardBeingMade, "The board is being made; ask again after Retry-After", _BEING_MADE),
@@ -183,5 +189,5 @@ async def leaderboard(
     body = await (services.boards.speed() if board == "speed" else services.boards.board(query))
     if isinstance(body, BeingMade):
         answer = {**_BEING_MADE, "retry_after_s": body.retry_after_s}
-        return JSONResponse(answer, 202, headers={HEADER: BOARD, "Retry-After": str(body.retry_after_s)})
+        return JSONResponse(answer, 202, headers={"Retry-After": str(body.retry_after_s)})
     return Response(body, media_type="application/json", headers={HEADER: BOARD})

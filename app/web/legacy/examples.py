@@ -8,7 +8,13 @@ import orjson
 
 from app.web.api.leaderboard import ROW
 from app.web.legacy.schemas import LegacyRefused
-from app.web.legacy.status_schemas import LegacyExported, LegacyStatus, LegacyUnavailable
+from app.web.legacy.status_schemas import (
+    LegacyExported,
+    LegacyStatistics,
+    LegacyStatisticsSoFar,
+    LegacyStatus,
+    LegacyUnavailable,
+)
 from app.web.schemas.base import Responses, Schema, answered
 from app.web.shared.access import OPERATORS_ONLY
 from app.web.shared.ownership import NOT_YOURS
@@ -191,6 +197,16 @@ STATISTICS: Json = {
     "categories": {"coding": 40},
     "languages": {"en": 180, "fr": 14},
 }
+STATISTICS_SO_FAR: Json = STATISTICS | {
+    "preference_distribution": {"left": 0, "right": 0, "tie": 0, "both_bad": 0},
+    "model_usage": {},
+    "leaderboard": [],
+    "votes": 0,
+    "categories": {},
+    "languages": {},
+    "state": "being_made",
+    "retry_after_s": 5,
+}
 EXPORTED: Json = {
     "success": True,
     "file_path": "exports/dpo.jsonl",
@@ -269,6 +285,11 @@ _UNAVAILABLE: Json = {
 STATUS_OR_NOT: Responses = {
     **answers(LegacyStatus, STATUS),
     503: answered(LegacyUnavailable, "Battles can't be played at the moment", _UNAVAILABLE),
+}
+#: How ``statistics`` answers and refuses.
+STATISTICS_OR_NOT: Responses = {
+    **answers(LegacyStatistics, STATISTICS),
+    202: answered(LegacyStatisticsSoFar, "Nothing is counted yet; ask again after Retry-After", STATISTICS_SO_FAR),
 }
 #: How ``export_training_data`` answers and refuses.
 EXPORTED_OR_NOT: Responses = {

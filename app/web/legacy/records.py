@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse
 
 from app.errors import InvalidInput, Unavailable
-from app.leaderboard.bodies import VOTES_OF
-from app.web.legacy import examples, status_schemas
+from app.leaderboard.bodies import VOTES_OF, Facts
+from app.leaderboard.cache import BeingMade
+from app.web.legacy import examples
 from app.web.legacy.routes import ContractRoute
 from app.web.legacy.status import STORAGE
 from app.web.legacy.training import ExportType, FileFormat, export_to_file
@@ -24,15 +25,26 @@ router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 Kind = TypeVar("Kind", ExportType, FileFormat)
 
 
-@router.get("/statistics", responses=examples.answers(status_schemas.LegacyStatistics, examples.STATISTICS))
-async def statistics(services: Wired) -> dict[str, Any]:
+@router.get("/statistics", responses=examples.STATISTICS_OR_NOT)
+async def statistics(services: Wired) -> Response:
     """How much was played and how it was judged.
 
     Battles are counted as they are now; everything else comes from ended battles. ``completion_rate`` is in per
-    cent, ``model_usage`` counts the verdicts on each model's answers.
+    cent, ``model_usage`` counts the verdicts on each model's answers. While verdicts are counted for the first time
+    there are none: then 202, and ``Retry-After`` says when to ask again.
     """
+    there = await services.boards.statistics()
+    if not isinstance(there, BeingMade):
+        facts, board = there
+        return JSONResponse(await _counted(services, facts, orjson.loads(board)["leaderboard"]))
+    promise = {"state": "being_made", "retry_after_s": there.retry_after_s}
+    so_far = await _counted(services, Facts.none(), []) | promise
+    return JSONResponse(so_far, 202, headers={"Retry-After": str(there.retry_after_s)})
+
+
+async def _counted(services: Services, facts: Facts, leaderboard: list[dict[str, Any]]) -> dict[str, Any]:
+    """The statistics: battles as the database has them, verdicts as ``facts`` say."""
     counts = await services.manager.counts()
-    facts, board = await services.boards.statistics()
     verdicts = facts.verdicts
     return {
         "total_battles": counts.opened,
@@ -45,7 +57,7 @@ async def statistics(services: Wired) -> dict[str, Any]:
             "both_bad": verdicts["both_bad"],
         },
         "model_usage": dict(sorted(facts.usage.items())),
-        "leaderboard": orjson.loads(board)["leaderboard"],
+        "leaderboard": leaderboard,
         "active_models": await _active(services),
         "models_per_page": 2,
         "total_views": 3,

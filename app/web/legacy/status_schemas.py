@@ -112,6 +112,13 @@ class LegacyStatistics(Schema):
     languages: dict[str, int]
 
 
+class LegacyStatisticsSoFar(LegacyStatistics):
+    """The same while nothing was counted yet: battles are, and of verdicts there are none."""
+
+    state: Literal["being_made"]
+    retry_after_s: int
+
+
 class LegacyExported(Schema):
     """A file of training data on the arena's machine."""
 

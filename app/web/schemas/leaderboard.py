@@ -199,6 +199,7 @@ class LeaderboardBeingMade(Schema):
     retry_after_s: int
     leaderboard: list[LeaderboardRow] = Field(max_length=0)
     last_updated: float
+    speed: list[SpeedRow] = Field(max_length=0)
 
 
 class Boards(RootModel[QualityBoard | SpeedBoard]):

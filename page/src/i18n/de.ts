@@ -243,7 +243,7 @@ export const de: Texts = {
       open: (a, b) => `${a} führt, ist aber nicht deutlich besser als ${b}.`,
       not_enough_data: "Zu wenige Urteile, um zu sagen, welches das beste ist.",
     },
-    votesMissing: (n) => `noch ${plural(n, "Urteil", "Urteile")} bis zu einem Rang`,
+    votesMissing: (n) => `spätestens nach ${n === 1 ? "einem weiteren Urteil" : `${n} weiteren Urteilen`} mit Rang`,
     fixed: "(festgelegt)",
     atLeast: (low) => `mindestens ${low}`,
     atMost: (high) => `höchstens ${high}`,

@@ -245,7 +245,7 @@ export const en = {
       open: (a: string, b: string) => `${a} leads, but is not clearly better than ${b}.`,
       not_enough_data: "Too few votes to say who is best.",
     },
-    votesMissing: (n: number) => `${plural(n, "more vote", "more votes")} until it is ranked`,
+    votesMissing: (n: number) => `ranked after ${plural(n, "more vote", "more votes")} at the latest`,
     fixed: "(fixed)",
     atLeast: (low: string) => `at least ${low}`,
     atMost: (high: string) => `at most ${high}`,

@@ -70,7 +70,8 @@ function ratingRow(row: BoardRow, minimum: number, scale: Axis, context: Context
 /** What is to be known of a row beside its figures; of a provisional one, what is missing. */
 export function notes(row: BoardRow, minimum: number, context: Context): string[] {
   const words = context.texts.board;
-  const missing = row.reasons.includes("few_votes") && row.votes < minimum ? words.votesMissing(minimum - row.votes) : "";
+  const newcomer = row.provisional && row.reasons.length === 1 && row.reasons[0] === "few_votes" && row.votes < minimum;
+  const missing = newcomer ? words.votesMissing(minimum - row.votes) : "";
   const reasons = row.reasons.map((one) => words.reasons[one] ?? one).join(", ");
   const why = reasons === "" ? "" : row.provisional ? `${words.provisional}: ${reasons}` : reasons;
   return [why, missing, row.tied_with > 0 ? words.tied(row.tied_with) : "", row.retired ? words.retired : ""].filter((one) => one !== "");
