@@ -72,13 +72,13 @@ async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> 
     from app.database.database import Database
     from app.database.schema import ready
     from app.leaderboard.bodies import SPEED, accepted, bodies_of, facts_of
-    from app.leaderboard.gather import gather_for
+    from app.leaderboard.gather import counted_marks, gather_for
 
     url = database_url(settings)
     await ready(url)
-    database = Database(url)
+    database, counted = Database(url), counted_marks(settings.arena_named_votes)
     try:
-        gathered = await gather_for(database, lambda: settings.arena_models, [query])
+        gathered = await gather_for(database, lambda: settings.arena_models, [query], counted)
     finally:
         await database.aclose()
     facts_of(gathered).check(query, [table.name for table in settings.categories])

@@ -22,6 +22,7 @@ from app.leaderboard.change import CountedVote, StoredFit, changes
 from app.leaderboard.gather import Current, Gathered, gather_for
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.store import BoardStore, Head
+from app.ranking.votes import Mark
 from app.records.ended import ended_mark
 from app.redis.lock import WorkerLock
 
@@ -55,7 +56,8 @@ class LeaderboardCache:
     """Serves what ``BoardStore`` holds. ``current`` names the models that may still be drawn: others are retired.
 
     A snapshot is made when votes came to count or somebody asks for a board that it has not; that is checked every
-    ``every``, at once when a request waits. Requests never fit: they read, or wait up to ``patience``.
+    ``every``, at once when a request waits. Requests never fit: they read, or wait up to ``patience``. Votes with marks
+    that are ``counted`` count on every board.
     """
 
     def __init__(
@@ -67,9 +69,11 @@ class LeaderboardCache:
         every: timedelta = EVERY,
         patience: timedelta = PATIENCE,
         categories: Collection[str] = (),
+        counted: frozenset[Mark] = frozenset(),
         clock: Callable[[], float] = time,
     ) -> None:
         self._categories = categories
+        self._counted = counted
         self._database = database
         self._current = current
         self._snapshots = BoardStore(redis, clock)
@@ -95,7 +99,8 @@ class LeaderboardCache:
             Unavailable: the database is unavailable.
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        mark = await ended_mark(self._database)
+        # Which marks count belongs to it: after a change of the setting the boards are made anew.
+        mark = "-".join([await ended_mark(self._database), *sorted(self._counted)])
         head = await self._snapshots.head()
         wanted = {key: query for key in await self._snapshots.wanted() if (query := LeaderboardQuery.from_key(key))}
         if head is not None and {DEFAULT.key, *wanted} <= head.keys and (head.mark == mark or not self._rested(head)):
@@ -190,7 +195,7 @@ class LeaderboardCache:
     async def _make(self, mark: str, queries: Sequence[LeaderboardQuery]) -> None:
         began = monotonic()
         (before,), known = await self._snapshots.bodies(DEFAULT.key), await self._snapshots.counted()
-        gathered = await gather_for(self._database, self._current, queries)
+        gathered = await gather_for(self._database, self._current, queries, self._counted)
         bodies = await asyncio.to_thread(bodies_of, gathered, queries)
         counted, moved = await asyncio.to_thread(_moved, before, known, bodies[DEFAULT.key], gathered)
         took_s = round(monotonic() - began, 3)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
 from sys import intern
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from app.battle.battle import Verdict
 from app.database.database import Database
@@ -32,6 +32,12 @@ _MARKS = {
     for borne in product((False, True), repeat=len(Mark))
 }
 """The marks of a vote, by whether it bears each of them, in their order."""
+
+
+def counted_marks(named_votes: Literal["leave_out", "count"]) -> frozenset[Mark]:
+    """The marks that are no reason to leave a vote out, by the operator's setting."""
+    return frozenset({Mark.NAMED} if named_votes == "count" else ())
+
 
 Current = Callable[[], Collection[str]]
 """Names of the models that may still be drawn; empty when nobody knows."""
@@ -72,8 +78,11 @@ async def gather(
     with_style: bool,
     with_voters: bool = False,
     since: Sequence[datetime] = (),
+    counted: frozenset[Mark] = frozenset(),
 ) -> Gathered:
     """Read what boards are made of; the answers' style is read only ``with_style``.
+
+    Marks that are ``counted`` are no reason to leave a vote out: no row bears them.
 
     Imported votes are summed up, those before and after a moment of ``since`` apart. Voters of these are told only
     where they are few, or ``with_voters``.
@@ -81,7 +90,7 @@ async def gather(
     Raises:
         Unavailable: the database is unavailable.
     """
-    known, gathering = await identities(database), _Gathering(with_style, await repeated_prompts(database))
+    known, gathering = await identities(database), _Gathering(with_style, await repeated_prompts(database), counted)
     async with aclosing(written_answers(database)) as chunks:
         async for answers in chunks:
             await asyncio.to_thread(gathering.add_answers, answers)
@@ -109,8 +118,9 @@ class _Kind(NamedTuple):
 class _Gathering:
     """What was read so far. All answers come before the votes, so that it is known which names mean several models."""
 
-    def __init__(self, with_style: bool, prompts: Mapping[str, str]) -> None:
+    def __init__(self, with_style: bool, prompts: Mapping[str, str], counted: frozenset[Mark]) -> None:
         self._with_style = with_style
+        self._counted = counted
         self._prompts = prompts
         self._bearers: dict[str, set[str | None]] = defaultdict(set)
         self._judged: dict[str, tuple[str, str | None]] = {}
@@ -196,7 +206,7 @@ class _Gathering:
             entry_b=vote.entry_b,
             categories=tuple(map(intern, vote.categories or ())),
             language=intern(vote.language) if vote.language else None,
-            marks=_MARKS[vote.fallback, vote.leaked, vote.cut_prompt, vote.named],
+            marks=_MARKS[vote.fallback, vote.leaked, vote.cut_prompt, vote.named] - self._counted,
             style_a=vote.style_a if self._with_style else None,
             style_b=vote.style_b if self._with_style else None,
             at_s=vote.created_at.timestamp(),
@@ -245,8 +255,13 @@ def _retired(name: str, current: tuple[str, ...]) -> bool:
     return bool(current) and not any(same_model(name, model) for model in current)
 
 
-async def gather_for(database: Database, current: Current, queries: Sequence[LeaderboardQuery]) -> Gathered:
-    """Read what the boards of ``queries`` are made of.
+async def gather_for(
+    database: Database,
+    current: Current,
+    queries: Sequence[LeaderboardQuery],
+    counted: frozenset[Mark] = frozenset(),
+) -> Gathered:
+    """Read what the boards of ``queries`` are made of; votes with marks that are ``counted`` count on all of them.
 
     Raises:
         Unavailable: the database is unavailable.
@@ -257,4 +272,5 @@ async def gather_for(database: Database, current: Current, queries: Sequence[Lea
         with_style=any(query.features for query in queries),
         with_voters=any(query.clustering is Clustering.VOTER for query in queries),
         since=sorted({query.begins_at for query in queries if query.begins_at is not None}),
+        counted=counted,
     )

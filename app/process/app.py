@@ -21,6 +21,7 @@ from app.doctor.probing.lag import Lag
 from app.errors import Unavailable
 from app.hosts.checking import checked
 from app.leaderboard.cache import LeaderboardCache
+from app.leaderboard.gather import counted_marks
 from app.logs import configuration
 from app.metrics.voter_addresses import VoterAddresses
 from app.process.battles import BattlesWiring
@@ -130,7 +131,12 @@ class ArenaProcess:
     def _make_boards(self) -> LeaderboardCache:
         names = [table.name for table in self._to.settings.categories]
         return LeaderboardCache(
-            self._to.redis, self._to.database, self._contestants, categories=names, clock=self._to.clock.time
+            self._to.redis,
+            self._to.database,
+            self._contestants,
+            categories=names,
+            counted=counted_marks(self._to.settings.arena_named_votes),
+            clock=self._to.clock.time,
         )
 
     def _contestants(self) -> tuple[str, ...]:

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     arena_prefetch: int = Field(default=1, ge=0)
     arena_reveal: Literal["end", "vote", "always"] = "end"
     arena_leak: Literal["flag", "mask", "void"] = "flag"
+    arena_named_votes: Literal["leave_out", "count"] = "leave_out"
     arena_pace: Literal["even", "live"] = "even"
     arena_tick: Duration = Field(default=timedelta(seconds=0.05), gt=timedelta(0))
     arena_wait: Duration = Field(default=timedelta(seconds=240), ge=timedelta(0))

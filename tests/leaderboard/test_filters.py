@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import pytest
 
 from app.database.database import Database
 from app.leaderboard.bodies import board_body
-from app.leaderboard.gather import gather
+from app.leaderboard.gather import counted_marks, gather
 from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
 from app.records.export.formats import Format
@@ -90,6 +92,24 @@ async def test_votes_of_battles_whose_models_were_named_are_left_out_unless_aske
     assert wins(await worker.board(include="named")) == {"x": 1, "y": 2}
     lines = b"".join([piece async for piece in exported(database, Format.ARENA)]).splitlines()
     assert [json.loads(line)["battle"]["options"].get(NAMED, False) for line in lines] == [False, True, True]
+    table = b"".join([piece async for piece in exported(database, Format.CSV)]).decode()
+    assert [row["named"] for row in csv.DictReader(io.StringIO(table))] == ["false", "true", "true"]
+
+
+async def test_an_operator_may_have_votes_of_named_models_counted_on_every_board(
+    start: Callable[..., Worker], player: Player, database: Database
+) -> None:
+    await player.battles(A)
+    await player.battles(B, B, options={NAMED: True})
+    leaving_out = start(running=False)
+    await leaving_out.boards.refresh()
+    assert wins(await leaving_out.board()) == {"x": 1, "y": 0}
+    counting = start(counted=counted_marks("count"))
+    await wait_until(lambda: counting.boards.made > 0)
+    board = await counting.board()
+    assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 2}, {})
+    assert wins(await counting.board(ties="davidson")) == {"x": 1, "y": 2}
+    assert counted_marks("leave_out") == frozenset()
 
 
 async def test_votes_on_cut_prompts_are_left_out_unless_asked_for(

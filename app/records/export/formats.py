@@ -26,6 +26,7 @@ import orjson
 from app.battle.battle import Side, Verdict
 from app.records.comparisons import Comparison
 from app.records.values import AnswerRecord
+from app.records.votes import NAMED
 
 Redact = Callable[[str], str]
 """Makes of a prompt or a comment what may be shown of it."""
@@ -115,6 +116,7 @@ def _metadata(vote: Comparison) -> dict[str, Any]:
         "preference": vote.verdict.value,
         "language": vote.battle.language,
         "categories": vote.battle.categories,
+        "named": bool(vote.battle.options.get(NAMED)),
     }
 
 
@@ -221,6 +223,7 @@ _CSV_ANSWER = (
 CSV_COLUMNS = (
     *("schema", *_CSV_VOTE, "client_time", "prompt"),
     *(f"{name}_{side}" for side in Side for name in _CSV_ANSWER),
+    "named",
 )
 """The columns of CSV, in order; those of the answers twice, with ``_a`` and ``_b``."""
 
@@ -235,7 +238,7 @@ def _csv_row(vote: Comparison, redact: Redact) -> list[object]:
         cells |= {"response": text_of(answer), "system": _system(answer, redact)}
         cells |= {"entry": answer.entry, "host": answer.host}
         row += [cells[name] for name in _CSV_ANSWER]
-    return row
+    return [*row, metadata["named"]]
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:

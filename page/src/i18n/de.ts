@@ -173,6 +173,8 @@ export const de: Texts = {
     reasons: {
       leaked: "eine Antwort nannte ihr Modell oder dessen Hersteller",
       fallback: "eine Antwort kam von einem Ersatzserver",
+      cut_prompt: "ein Server las nur einen Teil der Frage",
+      named: "die Modelle wurden beim Namen gewählt",
       void: "eine Antwort nannte ihr Modell oder dessen Hersteller",
     },
     others: (n) => `${plural(n, "weiteres Urteil wurde", "weitere Urteile wurden")} mit ihnen gezählt.`,
