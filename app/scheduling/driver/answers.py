@@ -62,7 +62,7 @@ class RunningAnswers:
             self._learn_break(runner, runner.error)
         elif finish is not None and finish.reason != "error":
             self._state.breaker.answered()
-            self._state.residency.works(runner.model)
+            self._state.residency.failures.worked(runner.model)
             self._learn_times(runner, finish)
         unplanned_load = finish is not None and bool(finish.timing.cold) and not runner.load_s
         return runner.error is not None or unplanned_load

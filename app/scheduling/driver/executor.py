@@ -239,11 +239,12 @@ class Executor:
         while residency.unrequested:
             model = residency.unrequested.pop()
             self._tasks.spawn(self._loader.keep(model), f"keep {model}")
-        for model in residency.hung & (residency.present - residency.leaving - set(self._running.by_model())):
-            residency.hung.discard(model)
-            if model in residency.loaded_anew:
+        failures = residency.failures
+        for model in failures.hung & (residency.present - residency.leaving - set(self._running.by_model())):
+            failures.hung.discard(model)
+            if model in failures.loaded_anew:
                 continue  # that did not help
-            residency.loaded_anew.add(model)
+            failures.loaded_anew.add(model)
             self._state.events.record("hung", model, "no answer came of it while the server answered: loaded anew")
             self.perform(Unload(model, "degraded", model))
 
@@ -261,7 +262,7 @@ class Executor:
                     self._start(job, model, error)
             await state.health.check()
             return
-        if model not in state.residency.loaded_anew:  # no sign that it answers now
+        if model not in state.residency.failures.loaded_anew:  # no sign that it answers now
             state.breaker.succeeded()
         state.prewarmer.loaded(model, prewarm=prewarm)
         self._ports.counters.loaded(self._host.name, model, seconds, prewarm=prewarm)

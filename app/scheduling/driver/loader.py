@@ -198,12 +198,15 @@ class Loader:
                 return
             await asyncio.sleep(self._poll)
 
+    def _stays_offloaded(self, model: str) -> bool:
+        return self._residency.failures.stays_offloaded(model, self._residency.present)
+
     async def _verified(self, model: str) -> tuple[str, ...]:
         """Return what is wrong with the load after a second try, and have it count as in memory all the same."""
         flaws = await self._residency.verify(model, final=False)
         if not flaws:
             return flaws
-        if flaws == ("offloaded",) and self._residency.settled(model):
+        if flaws == ("offloaded",) and self._stays_offloaded(model):
             # Beside the same models a second load came to the same: once is enough.
             return await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
@@ -212,7 +215,7 @@ class Loader:
         await self._within_limit(model)
         flaws = await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
-            self._residency.settle(model)
+            self._residency.failures.note_offloaded(model, self._residency.present)
             self._events.record("offloaded", model, "also after a second load: taken as it is")
         if "context_shrunk" in flaws:
             self._events.record("context_shrunk", model, "also after a second load: taken as it is")

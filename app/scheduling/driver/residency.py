@@ -11,41 +11,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import time
 
 import structlog
 
 from app.backends.base import BackendError, GenerationOptions, Inventory, LoadedModel, ResidencyControl
 from app.hosts.names import key_of
+from app.scheduling.driver import listing
 from app.scheduling.driver.events import HostEvents
+from app.scheduling.driver.listing import Listed
 from app.scheduling.driver.memory_budget import MemoryBudget
+from app.scheduling.driver.model_failures import ModelFailures
+from app.scheduling.driver.residency_events import ResidencyEvents
 from app.scheduling.planning.planner import Resident
-
-SIZE_FACTOR = 1.1
-SIZE_EXTRA = 768 * 1024**2
-"""A model's size in memory is guessed from its file until it was seen there: the file, its context and buffers."""
-
-GIB = 1024**3
-
-HIDDEN_BYTES = int(0.58 * GIB)
-"""What a model's process has on a card beside what the server lists, measured on an H100."""
-
-EXPIRY_SLACK_S = 5.0
-"""A model that left this long before its announced end, or later, left because of it."""
-
-
-SKEW_S = 5.0
-"""A server's clock that differs by less counts as ours: it is known to about a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An entry of the server's list, the flaws that it has, and whether its context is ours."""
-
-    entry: LoadedModel
-    flaws: tuple[str, ...] = ()
-    ours: bool = True
 
 
 class Residency:
@@ -78,10 +57,11 @@ class Residency:
         self.leaving: set[str] = set()
         self.sizes: dict[str, int] = {}
         self.memory = memory
+        self.failures = ModelFailures()
         self._control = control
         self._inventory = inventory
         self._options = options
-        self._events = events
+        self._events = ResidencyEvents(events)
         self._now = now
         self._residents: dict[str, Resident] = {}
         self._listed: dict[str, Listed] = {}
@@ -90,11 +70,8 @@ class Residency:
         self._known = False
         self._mine: set[str] = set()
         self._recorded = False
-        self._broken: set[str] = set()
         self.unrequested: set[str] = set()
-        self.hung: set[str] = set()
-        self._settled: set[tuple[str, frozenset[str]]] = set()
-        self.loaded_anew: set[str] = set()
+        self._beside: dict[str, Listed] = {}
         self._card = False
         self._reading = asyncio.Lock()
         self._log = structlog.get_logger("app.scheduling.driver.residency").bind(host=host)
@@ -147,26 +124,12 @@ class Residency:
     def broke(self, model: str, *, silent: bool) -> None:
         """An answer of ``model`` was cut off, or nothing came of it (``silent``), though it counted as in memory."""
         if model in self._listed:
-            (self.hung if silent else self._broken).add(model)
-
-    def settle(self, model: str) -> None:
-        """``model`` stayed partly on the CPU after a second load beside what is there: it will the next time, too."""
-        self._settled.add((model, frozenset(self.present - {model})))
-
-    def settled(self, model: str) -> bool:
-        """Whether a second load of ``model`` beside what is there was in vain before."""
-        return (model, frozenset(self.present - {model})) in self._settled
-
-    def works(self, model: str) -> None:
-        """An answer of ``model`` came to its end."""
-        self.hung.discard(model)
-        self.loaded_anew.discard(model)
+            self.failures.failed(model, silent=silent)
 
     def note_broken(self) -> None:
         """The server answers, so what broke was a model's own process: write it down."""
-        for model in sorted(self._broken):
-            self._events.record("crashed", model, "its process ended under an answer, and the server did not")
-        self._broken.clear()
+        for model in self.failures.take_broken():
+            self._events.crashed(model)
 
     def used(self, model: str) -> None:
         """Note that ``model`` gets an answer to write now."""
@@ -192,7 +155,7 @@ class Residency:
             self._log.info("models_unread", cause=error.code)
             return
         for model in installed:
-            self.sizes.setdefault(self.spelling(model.name), int(model.size_bytes * SIZE_FACTOR) + SIZE_EXTRA)
+            self.sizes.setdefault(self.spelling(model.name), listing.guessed_bytes(model.size_bytes))
 
     async def refresh(self) -> bool:
         """Read what is in memory; False, and nothing changes, when the server does not answer."""
@@ -236,32 +199,22 @@ class Residency:
             else:
                 found = next((entry for entry in loaded if key_of(entry.name) == key_of(model)), None)
                 flaws = ("not_listed",) if found is None else self._flaws(model, found)
-                if found is not None:
-                    self._judge(model, found, flaws, final=final)
+                if found is not None and not flaws:
+                    self._accepted.pop(model, None)
+                elif found is not None and final:
+                    self._accepted[model] = found
                 self._take(loaded)
             if (final or not flaws) and model not in self._residents:
                 self._residents[model] = replace(self._fresh(model), size_bytes=self.sizes.get(model, 0))
         return flaws
 
     async def _list(self, control: ResidencyControl) -> tuple[LoadedModel, ...]:
-        loaded = tuple(_by_our_clock(entry, self._now()) for entry in await control.loaded())
+        loaded = tuple(listing.by_our_clock(entry, self._now()) for entry in await control.loaded())
         self._card = self._card or any(entry.vram_bytes for entry in loaded)
         return loaded
 
-    def _judge(self, model: str, found: LoadedModel, flaws: tuple[str, ...], *, final: bool) -> None:
-        if not flaws:
-            self._accepted.pop(model, None)
-        elif final:
-            self._accepted[model] = found
-
     def _flaws(self, model: str, found: LoadedModel) -> tuple[str, ...]:
-        flaws = []
-        if found.context_length not in (None, self._options(model).num_ctx):
-            flaws.append("context_shrunk")
-        # 0 for every model means a host without a card, which is as it should be, unless one was seen there.
-        if found.vram_bytes < found.size_bytes and self._card:
-            flaws.append("offloaded")
-        return tuple(flaws)
+        return listing.flaws_of(found, self._options(model).num_ctx, has_card=self._card)
 
     def _take(self, loaded: tuple[LoadedModel, ...]) -> None:
         """Believe the server; who was there before keeps the times that are known."""
@@ -269,40 +222,20 @@ class Residency:
         seen_before, self._listed = self._listed, {}
         if not self._known and not self._recorded:
             self._mine.update(self.spelling(entry.name) for entry in loaded)  # who loaded it is not known any more
+        total = self.memory.total_bytes if self._known else None
         for entry in loaded:
             key, ours = self._key(entry)
             flaws = self._flaws(key, entry) if ours else ()
             self._listed[key] = Listed(entry, flaws, ours)
-            known = before.get(key) or replace(self._fresh(key), reading_bytes=self._reading_of(entry, loaded))
+            known = before.get(key) or replace(self._fresh(key), reading_bytes=listing.reading_of(entry, loaded, total))
             self._residents[key] = replace(known, size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
         if self._known:
-            self.unrequested |= {
-                key for key, seen in self._listed.items() if self._is_unrequested(key, seen, seen_before)
-            }
+            self.unrequested |= listing.unrequested(self._listed, seen_before, self.loading, self._now())
         self._note_changes(seen_before)
         if not any(seen.flaws for seen in self._listed.values()):
             self.memory.fitted(sum(resident.size_bytes for resident in self._residents.values()))
         self._known = True
-
-    def _reading_of(self, entry: LoadedModel, loaded: tuple[LoadedModel, ...]) -> int | None:
-        """What a model that has just come found free on the card, less what it takes: the server goes by that later."""
-        total = self.memory.total_bytes
-        if total is None or not self._known or not entry.vram_bytes:
-            return None
-        return total - sum(other.vram_bytes + HIDDEN_BYTES for other in loaded)
-
-    def _is_unrequested(self, model: str, seen: Listed, before: dict[str, Listed]) -> bool:
-        """Whether it came without our load, or its process was replaced: then it has the server's own keep_alive."""
-        if not seen.ours or model == self.loading:
-            return False
-        known = before.get(model)
-        if known is None:
-            return True
-        was, now_is = known.entry.expires_at, seen.entry.expires_at
-        if was is None or now_is is None or now_is <= self._now() + EXPIRY_SLACK_S:
-            return False  # the latter is about to leave
-        return was - now_is > EXPIRY_SLACK_S
 
     def _key(self, entry: LoadedModel) -> tuple[str, bool]:
         """Return the entry's name, and whether it is ours: what we loaded or gave answers to, with our context.
@@ -321,36 +254,26 @@ class Residency:
         """Write down what happened without us since the server was asked last."""
         if not self._known:
             return
+        self._events.foreign(self._listed, before)
         for model, seen in self._listed.items():
-            if not seen.ours and model not in before:
-                self._events.record("foreign_model", model, "somebody else uses this host")
             if model != self.loading and model not in self._accepted:
-                self._note_flaws(model, seen, before.get(model))
+                self._events.flawed(model, seen, before.get(model))
         for model in sorted(before.keys() - self._listed.keys() - self.leaving):
             self._accepted.pop(model, None)
             if before[model].ours:
                 self._note_gone(model, before[model].entry)
 
-    def _note_flaws(self, model: str, seen: Listed, before: Listed | None) -> None:
-        for flaw in set(seen.flaws) - set(before.flaws if before is not None else ()):
-            if flaw == "offloaded":
-                share = 1 - seen.entry.vram_bytes / seen.entry.size_bytes
-                self._events.record("offloaded", model, f"{share:.0%} of it is on the CPU")
-            elif flaw == "context_shrunk":
-                self._events.record("context_shrunk", model, f"its context is {seen.entry.context_length}")
-
     def _note_gone(self, model: str, last: LoadedModel) -> None:
-        loading = self.loading is not None and model != self.loading
+        loading = self.loading if model != self.loading else None
         # A model that the server pushes out shows the moment as its end: what it showed before the load counts.
         known = self._beside.get(model) if loading else None
-        expires_at = last.expires_at if known is None else known.entry.expires_at
-        if expires_at is not None and expires_at <= self._now() + EXPIRY_SLACK_S:
-            self._events.record("expired", model, "its keep-alive ran out")
-        elif loading:
+        if listing.has_expired(last.expires_at if known is None else known.entry.expires_at, self._now()):
+            self._events.expired(model)
+        elif loading is not None:
             self.pushed_out += 1
-            self._events.record("pushed_out", model, f"the server made room for {self.loading}")
+            self._events.pushed_out(model, loading)
         else:
-            self._events.record("unloaded_by_others", model, "it left without our doing")
+            self._events.unloaded_by_others(model)
 
     def begin_load(self, model: str) -> None:
         """Note that ``model`` is being loaded from now on, and what is there beside it."""
@@ -366,22 +289,9 @@ class Residency:
             known = self.memory.misread
             self.memory.overflowed(kept, self.sizes.get(loaded, 0), len(self._residents))
             if self.memory.misread and not known:
-                self._note_misread(kept)
-
-    def _note_misread(self, kept: list[int]) -> None:
-        readings = [one.reading_bytes for one in self._residents.values() if one.reading_bytes is not None]
-        free = (self.memory.total_bytes or 0) - sum(kept) - HIDDEN_BYTES * len(kept)
-        believed = f"{max(min(readings), 0) / GIB:.1f} GiB" if readings else "less"
-        self._events.record("memory_misread", detail=f"the server believes {believed} free, {free / GIB:.1f} GiB are")
+                readings = [one.reading_bytes for one in self._residents.values() if one.reading_bytes is not None]
+                self._events.memory_misread(kept, readings, self.memory.total_bytes or 0)
 
     def _fresh(self, model: str) -> Resident:
         now = self._now()
         return Resident(model, since=now, used=now)
-
-
-def _by_our_clock(entry: LoadedModel, now: float) -> LoadedModel:
-    """The same, with the time at which it expires by our clock instead of the server's."""
-    ahead_s = 0.0 if entry.listed_at is None else entry.listed_at - now
-    if entry.expires_at is None or abs(ahead_s) < SKEW_S:
-        return replace(entry, listed_at=None)
-    return replace(entry, expires_at=entry.expires_at - ahead_s, listed_at=None)

@@ -1,0 +1,46 @@
+"""What went wrong with the models of a host, and what a second load of them did not help."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+MOST_REMEMBERED = 256
+
+
+class ModelFailures:
+    """``hung`` are models to load anew, ``loaded_anew`` those that were and have not answered since."""
+
+    def __init__(self) -> None:
+        self.hung: set[str] = set()
+        self.loaded_anew: set[str] = set()
+        self._broken: set[str] = set()
+        self._offloaded: dict[tuple[str, frozenset[str]], None] = {}
+
+    def failed(self, model: str, *, silent: bool) -> None:
+        """An answer of ``model`` was cut off, or nothing came of it (``silent``), though it counted as in memory."""
+        (self.hung if silent else self._broken).add(model)
+
+    def worked(self, model: str) -> None:
+        """An answer of ``model`` came to its end."""
+        self.hung.discard(model)
+        self.loaded_anew.discard(model)
+
+    def take_broken(self) -> list[str]:
+        """The models whose answers were cut off since this was asked last."""
+        broken = sorted(self._broken)
+        self._broken.clear()
+        return broken
+
+    def note_offloaded(self, model: str, beside: Collection[str]) -> None:
+        """``model`` stayed partly on the CPU after a second load ``beside`` others: it will the next time, too."""
+        self._offloaded[_situation(model, beside)] = None
+        while len(self._offloaded) > MOST_REMEMBERED:
+            del self._offloaded[next(iter(self._offloaded))]
+
+    def stays_offloaded(self, model: str, beside: Collection[str]) -> bool:
+        """Whether a second load of ``model`` ``beside`` the same others was in vain before."""
+        return _situation(model, beside) in self._offloaded
+
+
+def _situation(model: str, beside: Collection[str]) -> tuple[str, frozenset[str]]:
+    return model, frozenset(beside) - {model}
