@@ -69,6 +69,10 @@ class LogSink(Generic[D]):
         if begun.document is not None:
             await self._without_request(job, token, begun.name).finish(finish)
 
+    async def leave(self, job: Job, token: int) -> None:
+        """Hold nothing against the answer: its worker lives."""
+        await self._store.leave(job.battle, job.answer, token)
+
     def _without_request(self, job: Job, token: int, name: str) -> AnswerWriter:
         return AnswerWriter(self._writer, job.battle, job.answer, token, name, GenerationRequest(job.model, ()))
 

@@ -1,4 +1,4 @@
-"""A battle in Redis: its document, its answers and its one log, written by three scripts only.
+"""A battle in Redis: its document, its answers and its one log, written by four scripts only.
 
 Keys of battle ``b`` (the braces are literal: one hash tag, one slot), all with one time to live that every
 script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` after its end.
@@ -7,15 +7,17 @@ script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` aft
 |--------------------|----------------------------------------------------------------|----------------|
 | arena:{b}          | hash: name, version, change, n, ended, answers, document, pace; on | advance (all: n) |
 |                    | stage: a, b, what both wait for, how much of both is shown     | advance, write |
-| arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing, leak… | all three |
-|                    | and what viewers were told: told, shown (bytes), shown_chars,  | all three |
-|                    | whole (the place where it is shown as it comes)                | write     |
+| arena:{b}:answer:i | hash: token, seq, state, attempts, stage, finish, error, timing, leak… | all but leave |
+|                    | and what viewers were told: told, shown (bytes), shown_chars,  | all but leave  |
+|                    | whole (the place where it is shown as it comes)                | write          |
+|                    | left: the last attempt whose worker said that it has ended it  | leave          |
+|                    | silent: the attempts that were followed by another without that | begin, leave  |
 | arena:{b}:text:i   | string: the text so far                                        | begin, write   |
 | arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all three      |
 | channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all three      |
 
-Every script is atomic and safe to send twice: ``advance`` by its change id, ``begin`` by its token, ``write`` by
-its sequence number. That is why the client may retry a command whose reply was lost. A script that finds
+Every script is atomic and safe to send twice: ``advance`` by its change id, ``begin`` and ``leave`` by their token,
+``write`` by its sequence number. That is why the client may retry a command whose reply was lost. A script that finds
 another name, or a key of the battle missing, answers ``gone``.
 """
 
@@ -36,9 +38,7 @@ from app.arena.replies import Replies
 from app.arena.states import D, State, answer_state
 from app.arena.steps import Step, error_json, packed
 from app.battle.battle import Side
-
-#: After this many attempts an answer ends as ``interrupted``.
-MOST_ATTEMPTS = 3
+from app.scheduling.ports import MOST_SILENT
 
 Pace = Literal["even", "live"]
 """How text is shown: both sides of a round together, or each as it comes."""
@@ -134,6 +134,7 @@ class LogStore(Generic[D]):
         self._change_id = change_id
         self._advance = redis.register_script(_script("advance"))
         self._begin = redis.register_script(_script("begin"))
+        self._leave = redis.register_script(_script("leave"))
         self._write = redis.register_script(_script("write"))
         self._read = redis.register_script(_script("read"))
 
@@ -165,13 +166,17 @@ class LogStore(Generic[D]):
             host=host,
             ttl_ms=self._running_ms,
             interrupted=error_json("interrupted"),
-            max_attempts=MOST_ATTEMPTS,
+            most_silent=MOST_SILENT,
         )
         reply = _unpacked(await self._begin(args=args))
         status = reply["status"].decode()
         if "attempt" not in reply:
             return Begun(status)
         return Begun(status, reply["name"].decode(), self._decode(reply["document"]), reply["attempt"])
+
+    async def leave(self, battle: str, answer: int, token: int) -> None:
+        """Say that an attempt has ended without an end of its answer, and not because its worker died."""
+        await self._leave(args=_packed(battle=battle, answer=answer, token=token))
 
     async def write(self, updates: Sequence[AnswerUpdate]) -> list[WriteReply]:
         """Add to answers, in one call for all of them; one reply per update, in order."""

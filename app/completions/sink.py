@@ -43,6 +43,10 @@ class SinkByKind:
         """End an answer that can't be begun."""
         await self._of(job).fail(job, token, host, finish)
 
+    async def leave(self, job: Job, token: int) -> None:
+        """Hold nothing against an answer that was left without an end."""
+        await self._of(job).leave(job, token)
+
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Show why the answer is not being written yet."""
         await self._of(job).show(job, state, place, eta_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from app.backends.base import Backend, GenerationRequest
 from app.metrics.counters import Counters
@@ -22,6 +22,10 @@ from app.timing.stopwatch import Timing
 
 FinishReason = Literal["stop", "length", "error", "cancelled"]
 ErrorCode = Literal["unavailable", "timeout", "overloaded", "cut_off", "empty", "interrupted", "cancelled"]
+
+
+MOST_SILENT: Final = 5
+"""An answer with so many attempts whose process fell silent (it died, or lost Redis for long) is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,14 @@ class AnswerSink(Protocol):
 
     async def fail(self, job: Job, token: int, host: str, finish: Finish) -> None:
         """End an answer that can't be begun, whatever keeps ``begin`` from it; nothing if it has ended already."""
+        ...
+
+    async def leave(self, job: Job, token: int) -> None:
+        """Say that the attempt of that token is over without an end, and its process lives; it is the next one's.
+
+        An answer after whose attempts this is never said, again and again, is taken for one that kills its process,
+        and ends as ``interrupted``.
+        """
         ...
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:

@@ -106,10 +106,10 @@ async def test_a_second_attempt_resets_what_was_shown_and_fences_the_first_off(r
     assert b"reset" in [entry.event for entry in await arena.store.entries(b, 0)]
 
 
-async def test_the_fourth_attempt_ends_the_answer_as_interrupted(redis: Redis) -> None:
+async def test_an_answer_whose_workers_die_one_after_the_other_ends_as_interrupted(redis: Redis) -> None:
     arena = ArenaOnRedis(redis)
     b = (await arena.open()).battle_id
-    assert [await arena.begin(b, 0) for _ in range(5)] == ["started"] * 3 + ["interrupted", "finished"]
+    assert [await arena.begin(b, 0) for _ in range(7)] == ["started"] * 5 + ["interrupted", "finished"]
     state = await arena.store.state(b)
     assert state is not None
     assert state.answers[0].error == {"code": "interrupted", "message": state.answers[0].error["message"]}  # type: ignore[index]

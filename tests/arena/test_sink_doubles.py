@@ -14,7 +14,7 @@ from app.arena.writer import BatchWriter
 from app.backends.base import GenerationRequest
 from app.redis.client import commands_client
 from app.scheduling.job import Job
-from app.scheduling.ports import AnswerSink, Attempt, Finish
+from app.scheduling.ports import MOST_SILENT, AnswerSink, Attempt, Finish
 from app.scheduling.testing.in_memory import MemorySink
 from app.timing.stopwatch import Timing
 from tests.arena.arena_on_redis import ArenaOnRedis
@@ -148,11 +148,42 @@ async def test_a_begin_that_is_sent_twice_is_one_attempt(sinks: Sinks) -> None:
     assert not attempt.over.is_set()
 
 
-async def test_the_fourth_attempt_ends_the_answer_as_interrupted(sinks: Sinks) -> None:
-    for token in range(1, 4):
+async def test_after_five_attempts_that_fell_silent_the_answer_ends_as_interrupted(sinks: Sinks) -> None:
+    for token in range(1, MOST_SILENT + 1):
         await sinks.begun(token)
-    assert await sinks.sink.begin(sinks.job, 4, "gpu") is None
+    assert await sinks.sink.begin(sinks.job, MOST_SILENT + 1, "gpu") is None
     await sinks.shows("", "error", "interrupted")
+
+
+async def test_an_attempt_that_was_left_is_not_held_against_its_answer(sinks: Sinks) -> None:
+    for token in range(1, 3 * MOST_SILENT):
+        await sinks.begun(token)
+        await sinks.sink.leave(sinks.job, token)
+        await sinks.sink.leave(sinks.job, token)
+    attempt = await sinks.begun(100)
+    attempt.write("So.")
+    assert await attempt.finish(STOP)
+    await sinks.shows("So.", "stop", None)
+
+
+async def test_who_was_fenced_off_and_lives_takes_the_silence_back(sinks: Sinks) -> None:
+    """As many silent attempts as are allowed, and one more that turned out to be alive after the next had begun."""
+    for token in range(1, MOST_SILENT + 1):
+        await sinks.begun(token)
+        await sinks.sink.leave(sinks.job, token - 1)  # the first of these is no attempt's
+    for token in range(MOST_SILENT + 1, 2 * MOST_SILENT):
+        await sinks.begun(token)
+    assert await sinks.sink.begin(sinks.job, 2 * MOST_SILENT, "gpu") is None
+    await sinks.shows("", "error", "interrupted")
+
+
+async def test_leaving_what_was_never_begun_or_is_finished_changes_nothing(sinks: Sinks) -> None:
+    await sinks.sink.leave(sinks.job, 7)
+    attempt = await sinks.begun(8)
+    attempt.write("So.")
+    assert await attempt.finish(STOP)
+    await sinks.sink.leave(sinks.job, 8)
+    await sinks.shows("So.", "stop", None)
 
 
 async def test_an_answer_that_can_not_be_begun_fails(sinks: Sinks) -> None:

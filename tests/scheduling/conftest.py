@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic, time
+from typing import Any
 
 import pytest
 
@@ -112,6 +113,19 @@ def clock() -> Clock:
     return Clock()
 
 
+class DeadSink:
+    """The sink of a process that has died: it can't even say that it leaves its answers."""
+
+    def __init__(self, sink: MemorySink) -> None:
+        self._sink = sink
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sink, name)
+
+    async def leave(self, job: Job, token: int) -> None:
+        """Nothing is said."""
+
+
 @dataclass
 class SharedHost:
     """A queue, a sink and leases, and the drivers that share them."""
@@ -154,6 +168,7 @@ class SharedHost:
         """End a driver as a dying process does: nothing is finished, nothing released."""
         index = next(n for n, (known, _) in enumerate(self.drivers) if known is driver)
         driver._ports.lease.release = _nothing  # type: ignore[method-assign]
+        object.__setattr__(driver._ports, "sink", DeadSink(self.sink))
         self.drivers[index][1].cancel()
 
     async def put(self, *jobs: Job) -> None:

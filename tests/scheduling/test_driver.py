@@ -25,6 +25,7 @@ from app.backends.retrying import RetryingManagedBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.metrics.counters import Counters
 from app.scheduling.job import Job, Priority
+from app.scheduling.ports import MOST_SILENT
 from tests.helpers import known, wait_until
 from tests.scheduling.conftest import SHORT_INTERVALS, SharedHost, job
 
@@ -450,19 +451,32 @@ async def test_what_is_cut_at_the_end_of_the_drain_gets_no_end_and_another_drive
     assert shared.text(one) == "Hello from a script."
 
 
-async def test_a_job_that_is_cut_off_for_ever_ends_interrupted(shared: SharedHost) -> None:
+async def test_a_job_that_is_written_whenever_its_process_dies_ends_interrupted(shared: SharedHost) -> None:
     one = job(1)
     await shared.put(one)
-    for _ in range(3):
+    for _ in range(MOST_SILENT):
+        driver = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
+        await wait_until(lambda: shared.text(one))
+        shared.kill(driver)
+        shared.sink.answer(one).text = ""
+    shared.open(ScriptedBackend(resident=["a"]))
+    await wait_until(shared.ended(one))
+    finish = known(shared.sink.answer(one).finish)
+    assert (finish.reason, finish.error) == ("error", "interrupted")
+
+
+async def test_an_answer_that_is_cut_by_each_of_many_restarts_is_written_at_last(shared: SharedHost) -> None:
+    one = job(1)
+    await shared.put(one)
+    for _ in range(MOST_SILENT + 1):
         driver = shared.open(ScriptedBackend({"a": [LONG]}, resident=["a"]))
         await wait_until(lambda: shared.text(one))
         await driver.stop(timedelta(0))
         shared.sink.answer(one).text = ""
     shared.open(ScriptedBackend(resident=["a"]))
     await wait_until(shared.ended(one))
-    finish = shared.sink.answer(one).finish
-    assert finish is not None
-    assert finish.error == "interrupted"
+    assert known(shared.sink.answer(one).finish).reason == "stop"
+    assert shared.text(one) == "Hello from a script."
 
 
 async def test_prefetch_waits_behind_what_a_viewer_waits_for(shared: SharedHost) -> None:

@@ -17,17 +17,15 @@ from contextlib import aclosing
 from typing import Literal
 
 import structlog
-from redis.exceptions import RedisError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.backends.blank import is_blank
-from app.errors import Unavailable
 from app.hosts.context import least_tokens
 from app.hosts.host import Host
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.signing import Signing
+from app.scheduling.driver.store_retries import STORE_LIMIT_S, STORE_UNAVAILABLE, until_the_store_is_back
 from app.scheduling.job import Job
 from app.scheduling.ports import Attempt, ErrorCode, Finish, Ports
 from app.tasks import cancel_and_wait
@@ -37,14 +35,8 @@ from app.timing.time import Time
 SINK_LIMIT_S = 15.0
 """How long beginning an attempt may take."""
 
-COMPLETE_LIMIT_S = 60.0
-"""How long a complete answer waits for Redis to come back; then it is written again."""
-
 RECONCILE_LIMIT_S = 60.0
 """How long reconciling may take before the job is left for another try."""
-
-STORE_UNAVAILABLE = (RedisError, Unavailable, OSError)
-"""What heals by itself: Redis or the database is unavailable (a timeout is an OSError)."""
 
 PUBLIC: dict[str, ErrorCode] = {
     "unavailable": "unavailable",
@@ -123,17 +115,14 @@ class AttemptRunner:
             token = await self._ports.lease.next_token()
             if token is None:
                 return "left"
-            async with asyncio.timeout(SINK_LIMIT_S):
-                attempt = await self._ports.sink.begin(self.job, token, self._host.name)
-            if attempt is not None:
-                finish = await self._written(attempt)
-                if finish is None:
-                    return "moved" if self._moved else self._left(token)
-                self.finish = finish
-                self._free()
-                if not await self._completed(attempt, finish):
-                    return self._left(token)
-                self._finished(finish, token)
+            try:
+                outcome = await self._attempted(token)
+            except Exception:
+                await self._leave(token)
+                raise
+            if outcome != "done":
+                await self._leave(token)
+                return outcome
         finally:
             self._free()
             self._condemned.forget(self.job)
@@ -141,6 +130,31 @@ class AttemptRunner:
             await self._ports.sink.ended(self.job)
             await self._remove()
         return "done"
+
+    async def _attempted(self, token: int) -> Outcome:
+        """Begin, write and store the end; ``done`` also when there is nothing to be written."""
+        async with asyncio.timeout(SINK_LIMIT_S):
+            attempt = await self._ports.sink.begin(self.job, token, self._host.name)
+        if attempt is None:
+            return "done"
+        finish = await self._written(attempt)
+        if finish is None:
+            return "moved" if self._moved else self._left(token)
+        self.finish = finish
+        self._free()
+        if not await self._completed(attempt, finish):
+            return self._left(token)
+        self._finished(finish, token)
+        return "done"
+
+    async def _leave(self, token: int) -> None:
+        """Say that this process lives, as soon as Redis is back; a long outage is like a death."""
+        self._free()
+        try:
+            async with asyncio.timeout(STORE_LIMIT_S):
+                await until_the_store_is_back()(self._ports.sink.leave, self.job, token)
+        except STORE_UNAVAILABLE as error:
+            self._log.warning("answer_not_left", attempt=token, why=type(error).__name__)
 
     async def give_up(self) -> bool:
         """End the answer as failed after ``run`` has crashed too often, and remove the job; False: not now.
@@ -249,14 +263,7 @@ class AttemptRunner:
 
     async def _completed(self, attempt: Attempt, finish: Finish) -> bool:
         """Store the end, waiting for Redis if need be."""
-        tries = AsyncRetrying(
-            retry=retry_if_exception_type(STORE_UNAVAILABLE),
-            stop=stop_after_delay(COMPLETE_LIMIT_S),
-            wait=wait_exponential(multiplier=0.1, max=1.0),
-            sleep=asyncio.sleep,
-            reraise=True,
-        )
-        return bool(await tries(attempt.finish, finish))
+        return bool(await until_the_store_is_back()(attempt.finish, finish))
 
     def _finished(self, finish: Finish, token: int) -> None:
         host, model = self._host, self.job.model

@@ -25,7 +25,6 @@ from datetime import timedelta
 import structlog
 
 from app.hosts.host import Host
-from app.scheduling.driver.attempt import STORE_UNAVAILABLE
 from app.scheduling.driver.executor import Executor
 from app.scheduling.driver.meter import Meter
 from app.scheduling.driver.policy import Policy
@@ -33,6 +32,7 @@ from app.scheduling.driver.prober import Prober
 from app.scheduling.driver.queue_updates import QueueUpdates
 from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
+from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports

@@ -16,7 +16,7 @@ import structlog
 from app.backends.base import BackendError, BackendUnavailable, residency_control
 from app.hosts.host import Host
 from app.scheduling.driver.answers import RunningAnswers
-from app.scheduling.driver.attempt import STORE_UNAVAILABLE, AttemptRunner
+from app.scheduling.driver.attempt import AttemptRunner
 from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.jobs import JobTable
 from app.scheduling.driver.load_limit import LoadLimits
@@ -26,6 +26,7 @@ from app.scheduling.driver.rerouter import Rerouter
 from app.scheduling.driver.retries import Retries
 from app.scheduling.driver.signing import Signing
 from app.scheduling.driver.state import DriverState
+from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.driver.tasks import DriverTasks
 from app.scheduling.job import Job
 from app.scheduling.planning.planner import Action, Load, Start, Unload, View, plan

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from app.backends.base import BackendUnavailable
 from app.scheduling.driver.answers import RunningAnswers
-from app.scheduling.driver.attempt import STORE_UNAVAILABLE
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.driver.jobs import JobTable
 from app.scheduling.driver.state import DriverState
+from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.job import Job
 from app.scheduling.ports import Reroute
 

@@ -16,12 +16,9 @@ from app.backends.base import GenerationRequest, Message
 from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, queue_full
 from app.scheduling.job import Job
 from app.scheduling.lease import LEASE
-from app.scheduling.ports import Finish
+from app.scheduling.ports import MOST_SILENT, Finish
 from app.scheduling.report import HostReport
 from app.timing.stopwatch import Timing
-
-MAX_ATTEMPTS = 3
-"""The fourth attempt at an answer is refused, as by the arena's log."""
 
 
 class MemoryQueue:
@@ -185,6 +182,8 @@ class MemoryAnswer:
     closed: bool = False
     token: int = 0
     attempts: list[MemoryAttempt] = field(default_factory=list)
+    left: int = 0
+    silent: set[int] = field(default_factory=set)
     shown: list[tuple[str, int | None, int | None]] = field(default_factory=list)
     reconciled: int = 0
 
@@ -266,13 +265,22 @@ class MemorySink:
         if token == answer.token or self._is_opened(answer, token):
             answer.finish = finish
 
+    async def leave(self, job: Job, token: int) -> None:
+        """Hold nothing against the answer: the attempt of that token has not killed its process."""
+        answer = self.answer(job)
+        answer.silent.discard(token)
+        if token == answer.token:
+            answer.left = token
+
     @staticmethod
     def _is_opened(answer: MemoryAnswer, token: int) -> bool:
-        """Begin the answer anew under ``token``; False when it was begun too often, and has ended."""
+        """Begin the answer anew under ``token``; False when it was interrupted too often, and has ended."""
+        if answer.attempts and answer.left != answer.token:
+            answer.silent.add(answer.token)
         answer.token = token
         for attempt in answer.attempts:
             attempt.over.set()
-        if len(answer.attempts) >= MAX_ATTEMPTS:
+        if len(answer.silent) >= MOST_SILENT:
             answer.finish = Finish("error", Timing(), "interrupted")
             return False
         answer.text = ""

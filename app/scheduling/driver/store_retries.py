@@ -1,0 +1,28 @@
+"""Waiting for Redis or the database to come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from redis.exceptions import RedisError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from app.errors import Unavailable
+
+STORE_UNAVAILABLE: Final = (RedisError, Unavailable, OSError)
+"""What heals by itself: Redis or the database is unavailable (a timeout is an OSError)."""
+
+STORE_LIMIT_S: Final = 60.0
+"""How long what is known of an attempt (its end, or that it was left) waits for Redis to come back."""
+
+
+def until_the_store_is_back() -> AsyncRetrying:
+    """Call again while the store is unavailable, for at most ``STORE_LIMIT_S``; then its error is raised."""
+    return AsyncRetrying(
+        retry=retry_if_exception_type(STORE_UNAVAILABLE),
+        stop=stop_after_delay(STORE_LIMIT_S),
+        wait=wait_exponential(multiplier=0.1, max=1.0),
+        sleep=asyncio.sleep,
+        reraise=True,
+    )
