@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--votes", type=int, default=10_000)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="drawn when not given")
+    parser.add_argument("--kill-every", type=int, default=60, help="in so many rounds one worker is killed")
     parser.add_argument("--limit", type=float, default=1800.0, help="seconds, after which it has failed")
     parser.add_argument("--folder", type=Path, help="where data and logs stay; without it they are removed")
     given = parser.parse_args()
@@ -28,7 +29,7 @@ def main() -> int:
     with TemporaryDirectory(prefix="arena-race-") as temporary:
         folder = given.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        report = asyncio.run(race(given.database, given.votes, given.seed, folder, given.limit))
+        report = asyncio.run(race(given.database, given.votes, given.seed, folder, given.limit, given.kill_every))
     _say(str(report))
     return 0 if report.clean else 1
 

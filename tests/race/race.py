@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from time import monotonic
+from typing import Any
 
 import aiohttp
 import sqlalchemy as sa
@@ -76,8 +77,11 @@ def sizes(votes: int, rng: Random) -> list[int]:
     return drawn
 
 
-async def race(database: str, votes: int, seed: int, folder: Path, limit_s: float) -> Report:
-    """Have ``votes`` rounds judged on ``database`` amid accidents, for at most ``limit_s``; compare the books."""
+async def race(database: str, votes: int, seed: int, folder: Path, limit_s: float, kill_every: int) -> Report:
+    """Have ``votes`` rounds judged on ``database``, for at most ``limit_s``, and compare the books.
+
+    In each ``kill_every`` rounds but the first so many a worker is killed.
+    """
     with running_service(folder, database) as service:
         await migrate(service.database)
         await service.start()
@@ -88,7 +92,10 @@ async def race(database: str, votes: int, seed: int, folder: Path, limit_s: floa
                 Voter(f"{seed}-{n}", models, line, Random(f"{seed} voter {n}"))
                 for n, models in enumerate(sizes(votes, rng))
             ]
-            late = await _run(service, voters, Random(f"{seed} accidents"), limit_s)
+            accidents = service.accidents_happen(
+                Random(f"{seed} accidents"), lambda: line.counts["rounds told"], kill_every
+            )
+            late = await _run(accidents, voters, limit_s)
         seconds = monotonic() - begun
         claims = [voter.claims for voter in voters if voter.claims is not None]
         findings = audit(claims, *await _read(service.database))
@@ -105,7 +112,7 @@ async def _line(service: Service, seed: int) -> AsyncIterator[Line]:
         yield Line(service, http, Random(f"{seed} line"))
 
 
-async def _run(service: Service, voters: list[Voter], rng: Random, limit_s: float) -> list[str]:
+async def _run(misfortune: Coroutine[Any, Any, None], voters: list[Voter], limit_s: float) -> list[str]:
     """Let all voters play, some at once; returns what crashed, or that time was up."""
     waiting = list(reversed(voters))
 
@@ -113,7 +120,7 @@ async def _run(service: Service, voters: list[Voter], rng: Random, limit_s: floa
         while waiting:
             await waiting.pop().play()
 
-    accidents = asyncio.create_task(service.accidents_happen(rng), name="accidents")
+    accidents = asyncio.create_task(misfortune, name="accidents")
     try:
         async with asyncio.timeout(limit_s), asyncio.TaskGroup() as group:
             for number in range(AT_ONCE):

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from itertools import count, cycle
 from pathlib import Path
 from random import Random
 
 import asyncpg
 import redis as sync_redis
 
+from tests.helpers import wait_until
 from tests.records.postgres_server import PostgresServer
 from tests.redis.server import RedisServer
 from tests.whole.harness import ROOT, Instance, environment, serve
@@ -26,10 +30,6 @@ from tests.whole.harness import ROOT, Instance, environment, serve
 WORKERS = 4
 #: Names of the models, by host: the same model is always written by the same host.
 MODELS = (("granite:1b", "granite:2b", "granite:3b"), ("basalt:1b", "basalt:2b", "basalt:3b"))
-#: A driver's owner that was killed is followed after 3 s, and a worker's start costs more than a second of CPU.
-KILL_EVERY_S = 3.0
-#: An accident that is no kill happens after about this many kills.
-OTHERS_EVERY = 3
 #: A worker is killed only while this many serve, or nobody would be there to vote with.
 FEWEST = 2
 
@@ -70,20 +70,24 @@ class Service:
         if not self._over:
             await self._start(slot)
 
-    async def accidents_happen(self, rng: Random) -> None:
-        """Kill and restart workers, empty Redis, cut connections, until cancelled; then end all workers."""
+    async def accidents_happen(self, rng: Random, judged: Callable[[], int], every: int) -> None:
+        """Kill and restart workers, empty Redis, cut connections, until cancelled; then end all workers.
+
+        At some moment of each ``every`` rounds that were ``judged`` after the first so many, a worker is killed and
+        something else happens: a slow machine has no more accidents than a fast one.
+        """
         accidents: set[asyncio.Task[None]] = set()
-        others = [self._empty_redis, self._cut_redis, self._cut_redis, self._cut_redis]
-        if self.database.startswith("postgresql"):
-            others += [self._cut_database, self._cut_database]
+        on_postgresql = self.database.startswith("postgresql")
+        second = self._cut_database if on_postgresql else self._cut_redis
+        others = cycle([self._empty_redis, self._cut_redis, second, self._cut_redis, second, self._cut_redis])
         try:
-            while True:
-                await asyncio.sleep(rng.uniform(0.5, 1.5) * KILL_EVERY_S)
+            for number in count(1):
+                due = number * every + rng.randrange(every)
+                await wait_until(partial(_has_come, judged, due), math.inf)
                 if len(self._up) > FEWEST:
                     slot = rng.choice(sorted(self._up))
                     accidents.add(asyncio.create_task(self._kill(slot), name=f"restart of worker {slot}"))
-                if rng.random() < 1 / OTHERS_EVERY:
-                    accidents.add(asyncio.create_task(rng.choice(others)(), name="another accident"))
+                accidents.add(asyncio.create_task(next(others)(), name="another accident"))
         finally:
             over = [accident for accident in accidents if accident.done()]
             self.close()  # also those that are just starting: nobody waits for them
@@ -122,6 +126,10 @@ class Service:
         self._over = True
         while self._workers:
             self._workers.popitem()[1].close()
+
+
+def _has_come(judged: Callable[[], int], due: int) -> bool:
+    return judged() >= due
 
 
 def _is_ours(event: dict[str, object]) -> bool:
