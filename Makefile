@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo serve dev test race takeover check clients-check openapi format lock install clean
+.PHONY: help demo serve dev test explore race takeover check clients-check openapi format lock install clean
 .PHONY: image deploy-check stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
@@ -57,6 +57,9 @@ page-logs: dev ## write the event logs anew that both folds are tested with
 stress-test: dev page ## all tests, three times, beside busy processes on all cores
 	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python -m tests.stress --times 3
+
+explore: dev ## property tests with twenty times as many examples, each time other ones; what fails prints how to repeat it
+	$(BIN)/python -m pytest -n 4 --dist load -m hypothesis --hypothesis-profile explore --hypothesis-show-statistics
 
 race: dev ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared
 	$(BIN)/python -m tests.race.command --votes 10000 --database sqlite

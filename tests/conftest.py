@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 import redis as sync_redis
 import structlog
-from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from app.redis.client import commands_client
+from tests.examples import register_profiles
 from tests.redis.server import RedisServer
 
-# Machines differ in speed, so no example has a deadline; in CI the examples are the same every time.
-settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("ci", settings.get_profile("local"), derandomize=True, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "local")
+register_profiles()
 
 # A traceback with all its locals takes a second to print, in which the loop stands still and short leases expire.
 structlog.configure(

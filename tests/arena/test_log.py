@@ -19,6 +19,7 @@ from app.battle.events import Event, Snapshot, fold
 from app.errors import Conflict
 from app.redis.client import commands_client
 from tests.arena.arena_on_redis import ArenaOnRedis
+from tests.examples import examples
 from tests.redis.server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -278,7 +279,7 @@ async def vote_or_be_refused(arena: ArenaOnRedis, b: str, answer: int) -> None:
 
 
 @pytest.mark.parametrize("pace", ["live", "even"])
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(count=st.integers(2, 4), actions=st.lists(ACTIONS, max_size=60))
 @example(count=2, actions=[("begin", 0, ""), ("begin", 0, ""), ("state", 0, "")])
 @example(count=2, actions=[("begin", 0, ""), ("state", 0, ""), ("begin", 0, ""), ("state", 0, "")])

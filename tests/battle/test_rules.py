@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, IllegalMove, Pair, Side, Status, Verdict
 from app.battle.pairing import draw
+from tests.examples import examples
 
 MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini", "gemma2:9b")
 
@@ -273,5 +274,5 @@ class BattleMachine(RuleBasedStateMachine):
         assert self.battle.contestants == self.before.contestants
 
 
-BattleMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
+BattleMachine.TestCase.settings = settings(max_examples=examples(200), stateful_step_count=20, deadline=None)
 test_no_sequence_of_moves_breaks_an_invariant = BattleMachine.TestCase

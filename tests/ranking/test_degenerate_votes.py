@@ -17,6 +17,7 @@ from app.ranking.leaderboard import build_leaderboard
 from app.ranking.likelihoods import Ties
 from app.ranking.standing import Provisional
 from app.ranking.votes import JudgedPair
+from tests.examples import examples
 from tests.helpers import known
 from tests.ranking.golden import cells, to_bytes, votes, width_of
 
@@ -139,7 +140,7 @@ rows = st.builds(
 
 
 @given(st.lists(rows, max_size=25), st.sampled_from(Ties), st.none() | names)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_whatever_the_votes_no_rating_is_infinite_and_no_interval_empty(
     drawn: list[JudgedPair], ties: Ties, anchor: str | None
 ) -> None:

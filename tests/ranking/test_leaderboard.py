@@ -20,6 +20,7 @@ from app.ranking.likelihoods import Ties
 from app.ranking.style import ALL_FEATURES, AnswerStyle, StyleFeature
 from app.ranking.votes import JudgedPair, Mark, Selection, tabulate
 from benchmarks.ranking import Scene, play
+from tests.examples import examples
 from tests.helpers import known
 from tests.ranking.golden import golden, to_bytes, votes
 
@@ -78,7 +79,7 @@ any_rows = st.builds(
 
 
 @given(st.lists(any_rows, max_size=30), st.randoms(), st.sampled_from(Ties), st.sampled_from([(), ALL_FEATURES]))
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_the_same_votes_in_any_order_make_the_same_bytes(
     drawn: list[JudgedPair],
     random: ArtificialRandom,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from app.scheduling.job import Job, Priority
 from app.scheduling.planning.budget import FREE_SHARE, Budget
 from app.scheduling.planning.planner import Load, Resident, Start, Unload, View, closing, in_order, plan
+from tests.examples import examples
 
 GB = 10**9
 
@@ -234,7 +235,7 @@ budgets = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     arrivals=jobs_to_come,
     budget=budgets,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.simulator.engine.machine import Machine
 from app.simulator.protocol.http import HttpConnection, Request, Response
 from app.simulator.server.routes import Application
+from tests.examples import examples
 from tests.simulator.asking import virtually
 
 PATHS = (
@@ -57,9 +58,10 @@ class Kept:
         return True
 
 
+@pytest.mark.hypothesis  # so that `make explore` finds it
 @pytest.mark.parametrize("path", PATHS)
 def test_any_body_gets_an_answer(path: str) -> None:
-    @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
     @given(body=bodies, named=st.booleans())
     def answered(body: object, named: bool) -> None:
         if named and isinstance(body, dict):
