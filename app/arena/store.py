@@ -13,8 +13,8 @@ script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` aft
 |                    | left: the last attempt whose worker said that it has ended it  | leave          |
 |                    | silent: the attempts that were followed by another without that | begin, leave  |
 | arena:{b}:text:i   | string: the text so far                                        | begin, write   |
-| arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all three      |
-| channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all three      |
+| arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all but leave  |
+| channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all but leave  |
 
 Every script is atomic and safe to send twice: ``advance`` by its change id, ``begin`` and ``leave`` by their token,
 ``write`` by its sequence number. That is why the client may retry a command whose reply was lost. A script that finds
