@@ -16,10 +16,12 @@ from alembic import context
 from app.database.address import database_url, parse, sqlite_file
 from app.database.postgres import postgres_engine
 from app.database.sqlite import sqlite_engine
+from app.records import batch_tables
 from app.records.tables import metadata
 from app.settings.settings import load_settings
 
 PATIENCE = timedelta(seconds=5)
+assert batch_tables.batch_runs.metadata is metadata  # so that all tables are known
 
 
 def run(connection: Connection) -> None:

@@ -116,6 +116,7 @@ def _replace_what_cannot_be_written() -> None:
 def main() -> None:
     """Run a command; an error on purpose is one line on stderr and status 2."""
     _replace_what_cannot_be_written()
+    from app.cli.batch import batch
     from app.cli.battles import battles
     from app.cli.config import config
     from app.cli.doctor import doctor
@@ -129,6 +130,7 @@ def main() -> None:
     app.command("config")(config)
     app.command("hosts")(hosts)
     app.add_typer(battles, name="battles")
+    app.add_typer(batch, name="batch")
     records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
     for run in records:
         app.command(run.__name__.rstrip("_"))(run)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from app.arena.sink import LogSink
 from app.arena.store import LogStore
 from app.arena.writer import BatchWriter
-from app.completions.completion import Completion, is_completion
+from app.completions.completion import Completion
 from app.scheduling.job import Job
 from app.scheduling.ports import AnswerSink, Attempt, Finish
 
@@ -27,13 +27,16 @@ class CompletionSink(LogSink[Completion]):
 
 
 class SinkByKind:
-    """``app.scheduling.ports.AnswerSink`` over that of battles and that of completions, by the job's id."""
+    """``app.scheduling.ports.AnswerSink`` over that of battles and those of other kinds, by the job's id.
 
-    def __init__(self, battles: AnswerSink, completions: AnswerSink) -> None:
-        self._battles, self._completions = battles, completions
+    ``others`` are the kinds: whether an id is of it, and its sink.
+    """
+
+    def __init__(self, battles: AnswerSink, others: Sequence[tuple[Callable[[str], bool], AnswerSink]]) -> None:
+        self._battles, self._others = battles, tuple(others)
 
     def _of(self, job: Job) -> AnswerSink:
-        return self._completions if is_completion(job.battle) else self._battles
+        return next((sink for is_of, sink in self._others if is_of(job.battle)), self._battles)
 
     async def begin(self, job: Job, token: int, host: str) -> Attempt | None:
         """Open an attempt; None: nothing is to be written."""

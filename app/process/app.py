@@ -13,6 +13,8 @@ import structlog
 from fastapi import FastAPI
 from redis.exceptions import RedisError
 
+from app.batch.call import is_call
+from app.completions.completion import is_completion
 from app.completions.sink import SinkByKind
 from app.database.address import database_url, ignored_words
 from app.database.schema import ready
@@ -24,6 +26,7 @@ from app.leaderboard.cache import LeaderboardCache
 from app.leaderboard.gather import counted_marks
 from app.logs import configuration
 from app.metrics.voter_addresses import VoterAddresses
+from app.process.batch import BatchWiring
 from app.process.battles import BattlesWiring
 from app.process.completions import CompletionsWiring
 from app.process.connections import Connections, connected
@@ -126,7 +129,9 @@ class ArenaProcess:
         self._stores = Stores(to.redis, to.database)
         self._boards = self._make_boards()
         self._completions = CompletionsWiring(to, self._hosting, self._battles)
-        self.drivers = self._hosting.drivers(SinkByKind(self._battles.sink(), self._completions.sink))
+        self.batch = BatchWiring(to, self._hosting, self._battles)
+        kinds = ((is_completion, self._completions.sink), (is_call, self.batch.sink))
+        self.drivers = self._hosting.drivers(SinkByKind(self._battles.sink(), kinds))
 
     def _make_boards(self) -> LeaderboardCache:
         names = [table.name for table in self._to.settings.categories]
@@ -171,6 +176,7 @@ class ArenaProcess:
         supervisor.keep("addresses", self._addresses.run)
         supervisor.keep("hub-refresh", self._battles.hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
+        supervisor.keep("batch", self.batch.worker.run)
         words = {table.name: table.words for table in self._to.settings.categories}
         supervisor.keep("tagger", Tagger(self._to.database, Categories.of(words), self._to.clock.now).run)
         if self._to.settings.arena_retention is not None:

@@ -126,6 +126,31 @@ class Router:
         if nowhere is not None:
             raise nowhere
 
+    async def candidates(self) -> Mapping[str, Candidate]:
+        """All hosts as they were seen a moment ago, for those who choose one themselves.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        return dict(await self._candidates())
+
+    async def put(self, wanted: Mapping[Job, str]) -> dict[str, str]:
+        """Put each job into the queue of the host that was chosen for it; return the host of each by job id.
+
+        A job that was put somewhere before is there, whatever is wished now; to repeat it is harmless.
+
+        Raises:
+            QueueFull: a host has no room; the jobs of other hosts are in.
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        chosen = {job.id: host for job, host in wanted.items()}
+        hosts = chosen if self._single else await self._assigned(chosen)
+        by_host: dict[str, list[Job]] = {}
+        for job in wanted:
+            by_host.setdefault(hosts[job.id], []).append(job)
+        await self._put(by_host)
+        return hosts
+
     async def move(self, job: Job, origin: str, *, begun: bool = True) -> str | None:
         """Give ``job`` of the host ``origin`` to another; return whose it is, None: nobody else's.
 

@@ -1,0 +1,408 @@
+"""Works one run off: a window of jobs, stage by stage, until all have ended.
+
+One step at a time: take what was answered, judge it, end jobs, admit others, render what is due, give it to hosts. What
+a step decides is in SQL before the next begins. A step that fails because a store is unavailable is forgotten, and the
+next one starts from what SQL has; calls that are under way meanwhile are found again by their ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from app.backends.base import GenerationRequest
+from app.batch.call import BatchCall, CallKey
+from app.batch.chain import LARGEST_WINDOW, CallRecord, Part, missing, ruling, verdict, window
+from app.batch.feeding import feed
+from app.batch.hosts import CallHosts, Seen
+from app.batch.hours import is_open, opens_at
+from app.batch.jobs_file import too_many
+from app.batch.rendering.renderer import JudgeItem, Renderer, RenderItem, RenderReply
+from app.batch.requests import ChatOf, OptionsOf, request_of
+from app.batch.runs import ACTIVE, CallChange, Changes, JobChange, Run, RunRecords, StoredJob
+from app.errors import InvalidInput, QueueFull, Unavailable
+from app.timing.time import Time
+
+STORES_UNAVAILABLE = (Unavailable, RedisError, OSError)
+LOOK_EVERY_S = 0.25
+"""How often SQL is asked for answers that other processes stored."""
+PUT_AGAIN_S = 10.0
+"""How often calls under way are queued again, in case Redis has lost them; nothing changes if it has not."""
+LONGEST_PAUSE_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class OpenJob:
+    """A job in the window: its calls as SQL has them, and what is rendered for those to be made."""
+
+    stored: StoredJob
+    calls: dict[Part, CallRecord]
+    requests: dict[Part, GenerationRequest] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Flying:
+    """A call that was given to a host."""
+
+    call: BatchCall
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerParts:
+    """What a runner works with. ``chat_of`` reads the bodies of OpenAI's lines."""
+
+    records: RunRecords
+    hosts: CallHosts
+    options_of: OptionsOf
+    chat_of: ChatOf
+    time: Time
+
+
+class BatchRunner:
+    """Works the run ``run`` off; ``news`` is set when an answer was stored by this process.
+
+    ``waits`` says whether it waits for the run's hours, or leaves the run to be taken up again then.
+    """
+
+    def __init__(self, parts: RunnerParts, run: Run, largest_window: int = LARGEST_WINDOW, *, waits: bool) -> None:
+        self._parts = parts
+        self._run = run
+        self._waits = waits
+        self._spec = run.spec
+        self._largest = run.spec.window or largest_window
+        self._renderer = Renderer(run.spec)
+        self._open: dict[int, OpenJob] = {}
+        self._flying: dict[str, Flying] = {}
+        self._not_before: dict[CallKey, float] = {}
+        self._loads: set[tuple[str, float]] = set()
+        self._put_at = 0.0
+        self._worked_at: float | None = None
+        self._note = run.note
+        self.news = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that hosts have now."""
+        return len(self._flying)
+
+    async def work(self) -> None:
+        """Work until the run ends, is paused or cancelled."""
+        try:
+            while await self._patient_step():
+                await self._wait(LOOK_EVERY_S)
+        finally:
+            await self._renderer.aclose()
+
+    async def withdraw(self) -> None:
+        """Take back what hosts have: this process ends; what they have answered is stored already."""
+        flying, self._flying = tuple(self._flying), {}
+        if flying:
+            await self._parts.hosts.take_back(flying)
+
+    async def _patient_step(self) -> bool:
+        """One step, also while stores are unavailable; False: there is nothing more to do."""
+        try:
+            return await self.step()
+        except STORES_UNAVAILABLE as error:
+            log.warning("batch_waits", run=self._run.id, why=str(error) or type(error).__name__)
+            self._open, self._worked_at = {}, None
+            self._put_at = 0.0
+            await asyncio.sleep(1.0)
+            return True
+
+    async def step(self) -> bool:
+        """Do what can be done now; False when the run does not go on here."""
+        self.news.clear()
+        run = self._run = await self._parts.records.run(self._run.id)
+        if run.status not in ACTIVE:
+            await self.withdraw()
+            return False
+        if run.status == "queued":
+            await self._parts.records.move(run.id, ("queued",), "running")
+        await self._collect()
+        if await self._ended(run):
+            return False
+        if not is_open(run.between, self._parts.time.now()):
+            await self._say(f"waits for its hours, from {opens_at(run.between)} on")
+            return self._waits or bool(self._flying)
+        await self._admit()
+        await self._render()
+        await self._give()
+        return True
+
+    # ── answers ──
+
+    async def _collect(self) -> None:
+        """Take what was answered, judge it, end jobs."""
+        numbers = sorted({flying.call.n for flying in self._flying.values()} | set(self._open))
+        answered = await self._parts.records.answered(self._run.id, numbers)
+        changes = await self._judged(answered)
+        for change in changes:
+            self._take(change, answered[change.key.n][change.key.stage, change.key.part])
+        await self._apply(changes)
+
+    async def _judged(self, answered: Mapping[int, Mapping[Part, CallRecord]]) -> list[CallChange]:
+        found = [(CallKey(n, *part), call) for n, calls in answered.items() for part, call in calls.items()]
+        judged = [
+            (key, call)
+            for key, call in found
+            if self._spec.stages[key.stage].json is not None and call.finish_reason != "error"
+        ]
+        items = [JudgeItem(key.stage, call.text) for key, call in judged]
+        replies = dict(zip((key for key, _ in judged), await self._replies(items), strict=True))
+        if not found:
+            return []
+        working = await self._working_models() if any(c.finish_reason == "error" for _, c in found) else frozenset()
+        return [self._change(key, call, replies.get(key), working) for key, call in found]
+
+    async def _working_models(self) -> frozenset[str]:
+        seen = await self._seen()
+        return frozenset(model for host in seen.hosts for model in host.models)
+
+    def _change(self, key: CallKey, call: CallRecord, reply: RenderReply | None, working: frozenset[str]) -> CallChange:
+        counts = call.error_code != "interrupted" and call.model in working
+        invalid = reply.why or reply.error if reply is not None and reply.error else ""
+        ruled = ruling(call, self._spec.stages[key.stage].reasks, invalid, counts=counts)
+        if ruled.status == "open" and not invalid:
+            pause_s = min(2.0 ** min(ruled.tries, 10), LONGEST_PAUSE_S)
+            self._not_before[key] = self._parts.time.monotonic() + pause_s
+        return CallChange(key, ruled.status, ruled.tries, ruled.faults, ruled.error_code, ruled.error)
+
+    def _take(self, change: CallChange, call: CallRecord) -> None:
+        """Keep in mind what became of a call."""
+        key = change.key
+        for id_, flying in list(self._flying.items()):
+            if flying.call.key == key:
+                del self._flying[id_]
+        job = self._open.get(key.n)
+        if job is not None:
+            job.calls[key.stage, key.part] = CallRecord(
+                change.status,
+                change.tries,
+                change.faults,
+                call.text,
+                call.model,
+                call.finish_reason,
+                change.error_code,
+                change.error,
+                call.host,
+            )
+
+    async def _apply(self, changes: Iterable[CallChange]) -> None:
+        """Store what was decided, and the ends of jobs that follow from it."""
+        ends = [end for job in self._open.values() if (end := self._end(job)) is not None]
+        await self._parts.records.apply(self._run.id, Changes(tuple(changes), tuple(ends), self._worked()))
+        for end in ends:
+            await self._forget(end.n)
+
+    async def _forget(self, n: int) -> None:
+        """Drop a job that has ended, and what hosts still have of it."""
+        self._open.pop(n, None)
+        left = [id_ for id_, flying in self._flying.items() if flying.call.n == n]
+        for id_ in left:
+            del self._flying[id_]
+        if left:
+            await self._parts.hosts.take_back(left)
+
+    def _end(self, job: OpenJob) -> JobChange | None:
+        how = verdict(self._spec, job.calls)
+        if how is None:
+            return None
+        if how == "done":
+            return JobChange(job.stored.n, "done")
+        (stage, _), call = next((part, call) for part, call in sorted(job.calls.items()) if call.status == "failed")
+        return JobChange(job.stored.n, "failed", stage, call.error_code, call.error)
+
+    def _worked(self) -> timedelta:
+        """How long the run has worked since this was asked last."""
+        now, before = self._parts.time.monotonic(), self._worked_at
+        self._worked_at = now
+        return timedelta(0) if before is None else timedelta(seconds=now - before)
+
+    async def _ended(self, run: Run) -> bool:
+        """Whether the run is over, and how."""
+        now = await self._parts.records.run(run.id)
+        if now.jobs_ended >= now.jobs:
+            await self._parts.records.move(run.id, ACTIVE, "completed")
+            return True
+        if too_many(now.max_failures, now.jobs_failed, now.jobs):
+            await self.withdraw()
+            code = await self._parts.records.commonest_error(run.id)
+            note = f"stopped: {now.jobs_failed} jobs failed (limit {now.max_failures}), most often with {code}"
+            await self._parts.records.move(run.id, ACTIVE, "failed", note)
+            return True
+        self._run = now
+        return False
+
+    # ── what is due ──
+
+    async def _admit(self) -> None:
+        room = window(self._run.jobs_ended, self._largest) - len(self._open)
+        if room > 0:
+            for job in await self._parts.records.waiting(self._run.id, frozenset(self._open), room):
+                self._open[job.n] = OpenJob(job, dict(job.calls))
+
+    async def _render(self) -> None:
+        """Render what is due, until no stage is skipped or fails."""
+        while True:
+            changes = await self._rendered()
+            for change in changes:
+                record = CallRecord(change.status, change.tries, error_code=change.error_code, error=change.error)
+                self._open[change.key.n].calls[change.key.stage, change.key.part] = record
+            if not changes:
+                return
+            await self._apply(changes)
+
+    async def _rendered(self) -> list[CallChange]:
+        todo: dict[tuple[int, int], list[int]] = {}
+        for n, job in self._open.items():
+            for stage, part in missing(self._spec, job.calls):
+                if (stage, part) not in job.requests:
+                    todo.setdefault((n, stage), []).append(part)
+        items = [self._item(n, stage) for n, stage in todo]
+        chat = self._spec.stages[0].chat
+        replies = [RenderReply()] * len(items) if chat else await self._replies(items)
+        changes = []
+        for ((n, stage), parts), reply in zip(todo.items(), replies, strict=True):
+            changes += self._requested(self._open[n], stage, parts, reply)
+        return changes
+
+    def _item(self, n: int, stage: int) -> RenderItem:
+        job = self._open[n]
+        needed = self._spec.stages[stage].needs
+        answers = {self._spec.stages[need].name: _answers(job.calls, need) for need in needed}
+        return RenderItem(stage, job.stored.custom_id, job.stored.fields, answers)
+
+    def _requested(self, job: OpenJob, stage: int, parts: list[int], reply: RenderReply) -> list[CallChange]:
+        """Keep what is to be asked; a stage that is skipped or can't be rendered gets its end instead."""
+        n, of = job.stored.n, self._spec.stages[stage]
+        if reply.skip:
+            return [CallChange(CallKey(n, stage, 0), "skipped", judged=False)]
+        try:
+            if reply.error:
+                raise InvalidInput(f"stage {of.name}: {_why(reply)}")
+            for part in parts:
+                job.requests[stage, part] = self._request(job, stage, part, reply)
+        except InvalidInput as error:
+            return [CallChange(CallKey(n, stage, parts[0]), "failed", 0, 1, "template", error.sentence, judged=False)]
+        return []
+
+    def _request(self, job: OpenJob, stage: int, part: int, reply: RenderReply) -> GenerationRequest:
+        if self._spec.stages[stage].chat:
+            return self._parts.chat_of(job.stored.fields)
+        texts = (reply.prompt, reply.system)
+        return request_of(self._spec, self._parts.options_of, job.stored.custom_id, stage, part, *texts)
+
+    async def _replies(self, items: list[Any]) -> list[RenderReply]:
+        return await self._renderer.replies(items) if items else []
+
+    # ── hosts ──
+
+    async def _seen(self) -> Seen:
+        in_flight: dict[str, Counter[str]] = {}
+        for flying in self._flying.values():
+            in_flight.setdefault(flying.host, Counter())[flying.call.request.model] += 1
+        models = {request.model for job in self._open.values() for request in job.requests.values()}
+        flown = {flying.call.request.model for flying in self._flying.values()}
+        return await self._parts.hosts.seen(sorted({*self._spec.models, *models, *flown}), in_flight)
+
+    async def _give(self) -> None:
+        """Give hosts what is ready, deepest stage and lowest job first; say so when nobody takes it."""
+        await self._put_again()
+        waiting = self._ready()
+        seen = await self._seen()
+        await self._note_loads(seen)
+        ready = Counter(call.request.model for call in waiting)
+        by_model: dict[str, list[BatchCall]] = {}
+        for call in waiting:
+            by_model.setdefault(call.request.model, []).append(call)
+        chosen = []
+        for one in feed(seen.hosts, ready):
+            calls, by_model[one.model] = by_model[one.model][: one.count], by_model[one.model][one.count :]
+            chosen += [(call, one.host) for call in calls]
+        await self._put(chosen)
+        await self._say_what_is_missing(seen, ready)
+
+    def _ready(self) -> list[BatchCall]:
+        """The calls that no host has yet, the deepest stage first."""
+        flown = {flying.call.key for flying in self._flying.values()}
+        now = self._parts.time.monotonic()
+        ready = []
+        for n, job in self._open.items():
+            for stage, part in missing(self._spec, job.calls):
+                key = CallKey(n, stage, part)
+                request = job.requests.get((stage, part))
+                if request is not None and key not in flown and self._not_before.get(key, 0.0) <= now:
+                    known = job.calls.get((stage, part))
+                    ready.append(BatchCall(self._run.id, *key, 0 if known is None else known.tries, request))
+        return sorted(ready, key=lambda call: (-call.stage, call.n, call.part))
+
+    async def _put(self, chosen: list[tuple[BatchCall, str]]) -> None:
+        if not chosen:
+            return
+        try:
+            hosts = await self._parts.hosts.put(chosen)
+        except QueueFull:
+            return  # they are asked for again in a moment
+        for call, host in chosen:
+            self._flying[call.id] = Flying(call, hosts.get(call.id, host))
+
+    async def _put_again(self) -> None:
+        now = self._parts.time.monotonic()
+        if now - self._put_at < PUT_AGAIN_S:
+            return
+        self._put_at = now
+        await self._put([(flying.call, flying.host) for flying in self._flying.values()])
+
+    async def _note_loads(self, seen: Seen) -> None:
+        started = self._run.started_at
+        for load in seen.loads:
+            known = (load.host, load.since) in self._loads
+            if not known and started is not None and load.since > started.timestamp():
+                load = type(load)(load.host, load.since, load.model, load.seconds, self._run.jobs_ended)
+                await self._parts.records.add_load(self._run.id, load)
+            self._loads.add((load.host, load.since))
+
+    async def _say_what_is_missing(self, seen: Seen, ready: Mapping[str, int]) -> None:
+        working = {model for host in seen.hosts for model in host.models}
+        absent = sorted(model for model in ready if model not in working)
+        if not absent:
+            await self._say("")
+        elif not seen.hosts:
+            await self._say("waits: no host works now")
+        else:
+            await self._say(f"waits: no host that works has {', '.join(absent)}; pull it, or start its host")
+
+    async def _say(self, note: str) -> None:
+        if note != self._note:
+            self._note = note
+            await self._parts.records.note(self._run.id, note)
+            if note:
+                log.warning("batch_waits", run=self._run.id, why=note)
+
+    async def _wait(self, limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.news.wait()
+        except TimeoutError:
+            return
+
+
+def _answers(calls: Mapping[Part, CallRecord], stage: int) -> list[dict[str, Any]]:
+    """A stage's answers as templates see them, in the order of its parts; none if it was skipped."""
+    found = sorted((part, call) for (number, part), call in calls.items() if number == stage and call.status == "done")
+    return [{"text": call.text, "model": call.model} for _, call in found]
+
+
+def _why(reply: RenderReply) -> str:
+    return f"the field {reply.why!r} is missing" if reply.error == "missing" else reply.why or reply.error

@@ -1,0 +1,95 @@
+"""Wiring of batch runs: their calls' keys in Redis, their rows in SQL, and who works them off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.arena.store import LogStore
+from app.backends.base import GenerationRequest
+from app.batch.call import decode_call, encode_call
+from app.batch.hosts import CallHosts
+from app.batch.requests import ChatOf
+from app.batch.runner import RunnerParts
+from app.batch.runs import RunRecords
+from app.batch.sink import CallSink
+from app.batch.worker import BatchWorker
+from app.errors import ArenaError, InvalidInput
+from app.hosts.options import options_for
+from app.process.battles import BattlesWiring
+from app.process.connections import Connections
+from app.process.hosting import HostsWiring
+from app.settings.settings import Settings
+from app.timing.time import Time
+from app.web.openai.bodies import ChatRequest, check_possible
+from app.web.openai.single import request_of
+
+
+class BatchWiring:
+    """What one process has of batch runs; ``chat_of`` reads the bodies of OpenAI's lines."""
+
+    def __init__(self, to: Connections, hosting: HostsWiring, battles: BattlesWiring) -> None:
+        self._hosting = hosting
+        store = LogStore(to.redis, encode_call, decode_call)
+        self.records = RunRecords(to.database, to.clock.now)
+        self.chat_of = partial(chat_request, to.settings)
+        self.options_of = partial(options_for, to.settings)
+        self.hosts = CallHosts(hosting.router, store, to.clock.time)
+        time = Time(now=to.clock.time)
+        parts = RunnerParts(self.records, self.hosts, self.options_of, self.chat_of, time)
+        self.worker = BatchWorker(to.redis, parts)
+        self.sink = CallSink(store, battles.writer, self.records, self._digest, self.worker.news)
+
+    def _digest(self, host: str, call: str, model: str) -> str:
+        installed = self._hosting.roster.installed(host, model)
+        return self._hosting.seen_models.digest(host, call, model) or ("" if installed is None else installed.digest)
+
+
+def chat_request(settings: Settings, body: Mapping[str, Any]) -> GenerationRequest:
+    """What the body of a line of OpenAI's Batch API asks for.
+
+    Raises:
+        InvalidInput: it can't be understood, or can't be done.
+    """
+    try:
+        read = ChatRequest.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in ("body", *first["loc"]))
+        raise InvalidInput(f"{field}: {first['msg'].lower()}", field=field) from None
+    if read.stream:
+        raise InvalidInput("body.stream: a batch is not streamed; leave it out", field="body.stream")
+    try:
+        check_possible(read)
+        return request_of(settings, read.model, read)
+    except InvalidInput:
+        raise
+    except ArenaError as error:
+        raise InvalidInput(error.sentence, field="body.messages") from None
+
+
+def chat_of_settings(settings: Settings) -> ChatOf:
+    """What reads the bodies of OpenAI's lines with these settings."""
+    return partial(chat_request, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandProcess:
+    """A command that works on runs itself: its runs, its worker, and its hosts' drivers."""
+
+    batch: BatchWiring
+
+
+@asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[CommandProcess]:
+    """A process that drives hosts and works on the runs that it is given; at its end running answers are finished."""
+    from app.process.app import built
+    from app.tasks import Supervisor
+
+    async with built(settings) as process, Supervisor() as supervisor, process.driving(supervisor):
+        yield CommandProcess(process.batch)
