@@ -61,13 +61,18 @@ class Feed:
         self.reading: asyncio.Task[None] | None = None
         self.last_entry_at = clock()
         self._clock = clock
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: set[asyncio.Future[None]] = set()
         self._woken = False
 
     @property
     def name(self) -> str:
         """The log's name; empty before it was read."""
         return self._name.decode()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a change."""
+        return len(self._waiting)
 
     @property
     def last(self) -> int:
@@ -77,13 +82,16 @@ class Feed:
     async def change(self) -> None:
         """Wait until something was added, or the battle was rebuilt or lost."""
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        await waiter
+        self._waiting.add(waiter)
+        try:
+            await waiter
+        finally:  # who gives up must not be kept until the next change: a battle that waits for a verdict has none
+            self._waiting.discard(waiter)
 
     def wake(self) -> None:
         """Wake all who wait for a change, once for all entries that were added together."""
         self._woken = False
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, set()
         for waiter in waiting:
             if not waiter.done():
                 waiter.set_result(None)

@@ -76,6 +76,7 @@ class Sweeper:
         self._swept_to = BEFORE_ALL
         self._before: dict[str, tuple[int, float]] = {}
         self._seen: dict[str, tuple[int, float]] = {}
+        self._failed_before: set[str] = set()
         self._failed: set[str] = set()
 
     async def run(self) -> None:
@@ -107,6 +108,7 @@ class Sweeper:
         if self._swept_to is BEFORE_ALL:
             await self._sweep_ended()
             self._before, self._seen = self._seen, {}
+            self._failed_before, self._failed = self._failed, set()
 
     async def _remember(self, battles: Iterable[Unended]) -> None:
         ids = [battle.id for battle in battles]
@@ -122,7 +124,7 @@ class Sweeper:
         except Exception as error:
             if isinstance(error, STORES_UNAVAILABLE) and getattr(error, "code", "") != "foreign_document":
                 raise
-            if battle not in self._failed:
+            if battle not in self._failed | self._failed_before:
                 log.exception("battle_not_settled", battle=battle, exc_info=error)
             self._failed.add(battle)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 from unittest.mock import patch
 
 import pytest
@@ -261,6 +262,23 @@ async def test_a_battle_that_cannot_be_settled_holds_up_no_other(arena: ArenaWit
     await arena.sweep()
 
     assert (await arena.manager.snapshot(battle)).round == 2
+
+
+async def test_a_battle_that_fails_is_logged_once_and_forgotten_when_it_no_longer_does(
+    arena: ArenaWithSql, redis: Redis
+) -> None:
+    foreign = await arena.ready()
+    document = cast("bytes", await redis.hget(f"arena:{{{foreign}}}", "document"))
+    await redis.hset(f"arena:{{{foreign}}}", "document", "{}")
+    with structlog.testing.capture_logs() as logs:
+        await arena.sweep(4)
+    assert [line["battle"] for line in logs if line["event"] == "battle_not_settled"] == [foreign]
+    await redis.hset(f"arena:{{{foreign}}}", "document", document)
+    await arena.sweep(2)
+    await redis.hset(f"arena:{{{foreign}}}", "document", "{}")
+    with structlog.testing.capture_logs() as logs:
+        await arena.sweep(1)
+    assert [line["battle"] for line in logs if line["event"] == "battle_not_settled"] == [foreign], "it was forgotten"
 
 
 async def test_battles_beyond_what_one_sweep_takes_have_their_turn(arena: ArenaWithSql, redis: Redis) -> None:

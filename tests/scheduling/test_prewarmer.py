@@ -194,6 +194,14 @@ def test_a_host_that_scales_to_zero_is_warmed_so_many_times_an_hour(clock: Clock
     assert len([at for at in warmed if at >= 3600]) == 3
 
 
+def test_a_host_that_is_always_awake_keeps_no_list_of_its_loads(clock: Clock) -> None:
+    awake, asleep = keeping(clock, "a"), keeping(clock, "a", scale_to_zero=True, warm_per_hour=3)
+    for prewarmer in (awake, asleep):
+        for _ in range(5):
+            prewarmer.loaded("a", prewarm=True)
+    assert (len(awake._warmed), len(asleep._warmed)) == (0, 5)
+
+
 def test_a_host_that_scales_to_zero_may_be_never_warmed(clock: Clock) -> None:
     prewarmer = keeping(clock, "a", scale_to_zero=True, warm_per_hour=0)
     prewarmer.announce(["a"], until=100.0)

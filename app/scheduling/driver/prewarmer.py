@@ -115,7 +115,7 @@ class Prewarmer:
             self._plan[model] = None
         if prewarm:
             self._granted[model] = self._now()
-            self._warmed.append(self._now())
+            self._count_wake()
         else:
             self._backoffs.pop(model, None)
 
@@ -126,7 +126,7 @@ class Prewarmer:
 
     def woken(self) -> None:
         """The host was woken for a visit: that is one of this hour's, as a load would be, and the visit has its due."""
-        self._warmed.append(self._now())
+        self._count_wake()
         self._refused |= self._announced
         self._announced = {}
 
@@ -167,6 +167,11 @@ class Prewarmer:
 
     def _rested(self, model: str, now: float) -> bool:
         return model not in self._backoffs or self._backoffs[model].until <= now
+
+    def _count_wake(self) -> None:
+        """Count a load or a wake against the hour's; a host that is always awake has no such limit."""
+        if self._hourly is not None:
+            self._warmed.append(self._now())
 
     def _spent(self, now: float) -> bool:
         """Whether this hour's loads of a host that scales to zero are used up."""
