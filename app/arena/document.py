@@ -1,7 +1,4 @@
-"""The battle document: what Redis holds of a battle besides its answers, and how it is written down.
-
-JSON with a ``format`` number. A document of another format is refused with a sentence, not guessed at.
-"""
+"""The battle document: what Redis holds of a battle besides its answers."""
 
 from __future__ import annotations
 
@@ -9,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
+from app.arena.codec import Codec
 from app.backends.base import Message
 from app.battle.battle import Battle
-from app.errors import Unavailable
 
 FORMAT = 1
 
@@ -46,31 +41,8 @@ class Document:
         return len(self.battle.contestants)
 
 
-_CODEC = TypeAdapter(Document)
-
-
-def encode(document: Document) -> bytes:
-    """The document as JSON."""
-    return _CODEC.dump_json(document)
-
-
-def decode(data: bytes) -> Document:
-    """Read a document back.
-
-    Raises:
-        Unavailable: another version of the arena wrote it.
-    """
-    try:
-        document = _CODEC.validate_json(data)
-    except ValidationError:
-        raise _foreign() from None
-    if document.format != FORMAT:
-        raise _foreign()
-    return document
-
-
-def _foreign() -> Unavailable:
-    return Unavailable(
-        "this battle was written by another version of the arena; finish the upgrade, or start a new battle",
-        code="foreign_document",
-    )
+CODEC = Codec(
+    Document,
+    format=FORMAT,
+    foreign="this battle was written by another version of the arena; finish the upgrade, or start a new battle",
+)

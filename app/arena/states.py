@@ -66,6 +66,11 @@ class Logged(Protocol):
         """That of the request which asked for it, for the log; empty when it is not known any more."""
         ...
 
+    @property
+    def format(self) -> int:
+        """The number of the format that it is written in."""
+        ...
+
 
 D = TypeVar("D", bound=Logged)
 

@@ -33,7 +33,8 @@ from typing import Any, Generic, Literal, NamedTuple, cast
 import msgpack
 from redis.asyncio import Redis
 
-from app.arena.document import Document, decode, encode
+from app.arena.codec import Codec
+from app.arena.document import CODEC, Document
 from app.arena.replies import Replies
 from app.arena.states import D, State, answer_state
 from app.arena.steps import Step, error_json, packed
@@ -110,7 +111,7 @@ def _packed(**call: object) -> list[bytes]:
 
 
 class LogStore(Generic[D]):
-    """The only way to the keys of a battle, or of what else has a log; ``encode`` and ``decode`` are its document's.
+    """The only way to the keys of a battle, or of what else has a log; ``codec`` is its document's.
 
     Raises ``redis.RedisError`` while Redis is unavailable.
     """
@@ -118,8 +119,7 @@ class LogStore(Generic[D]):
     def __init__(
         self,
         redis: Redis,
-        encode: Callable[[D], bytes],
-        decode: Callable[[bytes], D],
+        codec: Codec[D],
         *,
         running_ttl: timedelta = timedelta(hours=24),
         ended_ttl: timedelta = timedelta(hours=1),
@@ -128,7 +128,7 @@ class LogStore(Generic[D]):
     ) -> None:
         self._redis = redis
         self._pace = pace
-        self._encode, self._decode = encode, decode
+        self._codec = codec
         self._running_ms = int(running_ttl.total_seconds() * 1000)
         self._ended_ms = int(ended_ttl.total_seconds() * 1000)
         self._change_id = change_id
@@ -147,7 +147,7 @@ class LogStore(Generic[D]):
             name=name,
             version=version,
             change=change or self._change_id(),
-            document=self._encode(document),
+            document=self._codec.encode(document),
             steps=[packed(step) for step in steps],
             running_ms=self._running_ms,
             ended_ms=self._ended_ms,
@@ -172,7 +172,7 @@ class LogStore(Generic[D]):
         status = reply["status"].decode()
         if "attempt" not in reply:
             return Begun(status)
-        return Begun(status, reply["name"].decode(), self._decode(reply["document"]), reply["attempt"])
+        return Begun(status, reply["name"].decode(), self._codec.decode(reply["document"]), reply["attempt"])
 
     async def leave(self, battle: str, answer: int, token: int) -> None:
         """Say that an attempt has ended without an end of its answer, and not because its worker died."""
@@ -198,7 +198,7 @@ class LogStore(Generic[D]):
             version=int(found["version"]),
             n=int(found["n"]),
             ended=found["ended"] == b"1",
-            document=self._decode(found["document"]),
+            document=self._codec.decode(found["document"]),
             answers=tuple(map(answer_state, found["answers"])),
         )
 
@@ -240,7 +240,7 @@ class Store(LogStore[Document]):
         pace: Pace = "live",
     ) -> None:
         ttls = {"running_ttl": running_ttl, "ended_ttl": ended_ttl}
-        super().__init__(redis, encode, decode, change_id=change_id, pace=pace, **ttls)
+        super().__init__(redis, CODEC, change_id=change_id, pace=pace, **ttls)
         self.replies = Replies(redis)
 
 

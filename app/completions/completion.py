@@ -1,14 +1,12 @@
-"""A completion as Redis holds it: what its model is asked, written down as JSON with a ``format`` number."""
+"""A completion as Redis holds it: what its model is asked."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter, ValidationError
-
+from app.arena.codec import Codec
 from app.backends.base import GenerationRequest
-from app.errors import Unavailable
 
 FORMAT = 1
 PREFIX = "chatcmpl-"
@@ -40,26 +38,4 @@ class Completion:
         return 1
 
 
-_CODEC = TypeAdapter(Completion)
-
-
-def encode(completion: Completion) -> bytes:
-    """The completion as JSON."""
-    return _CODEC.dump_json(completion)
-
-
-def decode(data: bytes) -> Completion:
-    """Read a completion back.
-
-    Raises:
-        Unavailable: another version of the arena wrote it.
-    """
-    try:
-        completion = _CODEC.validate_json(data)
-    except ValidationError:
-        completion = None
-    if completion is None or completion.format != FORMAT:
-        raise Unavailable(
-            "this answer was asked for by another version of the arena; ask again", code="foreign_document"
-        )
-    return completion
+CODEC = Codec(Completion, format=FORMAT, foreign="this answer was asked for by another version of the arena; ask again")

@@ -25,7 +25,7 @@ from app.arena.store import LogStore, new_name
 from app.backends.base import GenerationRequest
 from app.battle.battle import Side
 from app.battle.events import Event, EventName
-from app.completions.completion import Completion, decode, encode, new_completion_id
+from app.completions.completion import CODEC, Completion, new_completion_id
 from app.completions.events import LoggedEvent, events_in
 from app.scheduling.job import Job, Priority
 from app.tasks import Background
@@ -78,7 +78,7 @@ Piece = Waiting | Text | AnswerRestarted | AnswerEnded
 
 def completion_store(redis: Redis) -> LogStore[Completion]:
     """The store of completions."""
-    return LogStore(redis, encode, decode, running_ttl=RUNNING_TTL, ended_ttl=ENDED_TTL)
+    return LogStore(redis, CODEC, running_ttl=RUNNING_TTL, ended_ttl=ENDED_TTL)
 
 
 class Completions:
