@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-
+from app.arena.codec import Codec
 from app.backends.base import GenerationRequest
-from app.errors import Unavailable
 
 FORMAT = 1
 PREFIX = "batch-"
@@ -69,24 +67,5 @@ def is_call(id_: str) -> bool:
     return id_.startswith(PREFIX)
 
 
-_CODEC = TypeAdapter(BatchCall)
-
-
-def encode_call(call: BatchCall) -> bytes:
-    """The call as JSON."""
-    return _CODEC.dump_json(call)
-
-
-def decode_call(data: bytes) -> BatchCall:
-    """Read a call back.
-
-    Raises:
-        Unavailable: another version of the arena wrote it; its runner asks anew.
-    """
-    try:
-        call = _CODEC.validate_json(data)
-    except ValidationError:
-        call = None
-    if call is None or call.format != FORMAT:
-        raise Unavailable("this call was queued by another version of the arena", code="foreign_document")
-    return call
+CODEC = Codec(BatchCall, format=FORMAT, foreign="this call was queued by another version of the arena")
+"""Its runner asks anew for a call that another version wrote."""

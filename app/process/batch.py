@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.arena.store import LogStore
 from app.backends.base import GenerationRequest
-from app.batch.call import decode_call, encode_call
+from app.batch.call import CODEC
 from app.batch.hosts import CallHosts
 from app.batch.requests import ChatOf
 from app.batch.runner import RunnerParts
@@ -35,7 +35,7 @@ class BatchWiring:
 
     def __init__(self, to: Connections, hosting: HostsWiring, battles: BattlesWiring) -> None:
         self._hosting = hosting
-        store = LogStore(to.redis, encode_call, decode_call)
+        store = LogStore(to.redis, CODEC)
         self.records = RunRecords(to.database, to.clock.now)
         self.chat_of = partial(chat_request, to.settings)
         self.options_of = partial(options_for, to.settings)
