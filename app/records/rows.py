@@ -10,7 +10,7 @@ from app.battle.battle import Pair, Side, Status, Verdict, Vote
 from app.records.identity import ModelIdentity, Provenance
 from app.records.style import AnswerStyle, measure_style
 from app.records.tables import STYLES
-from app.records.values import AnswerRecord, BattleRecord, BattleSummary, NewBattle, RoundRecord
+from app.records.values import AnswerRecord, BattleRecord, BattleSummary, DrawRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
 Row = Mapping[Any, Any]
@@ -41,7 +41,22 @@ def battle_row(battle: NewBattle, now: datetime) -> dict[str, object]:
         "ended_at": None,
         "language": battle.language,
         "categories": None if battle.categories is None else list(battle.categories),
+        **_draw_row(battle.drawn),
     }
+
+
+def _draw_row(drawn: DrawRecord | None) -> dict[str, object]:
+    return {
+        "draw_set": None if drawn is None else drawn.set_id,
+        "draw_set_probability": None if drawn is None else drawn.set_probability,
+        "draw_probability": None if drawn is None else drawn.probability,
+    }
+
+
+def _draw_value(row: Row) -> DrawRecord | None:
+    if row["draw_probability"] is None:
+        return None
+    return DrawRecord(row["draw_probability"], row["draw_set"], row["draw_set_probability"])
 
 
 def battle_value(
@@ -66,6 +81,7 @@ def battle_value(
         created=created,
         language=row["language"],
         categories=None if row["categories"] is None else tuple(row["categories"]),
+        drawn=_draw_value(row),
     )
 
 

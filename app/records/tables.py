@@ -6,7 +6,8 @@ what a contestant wrote, with what it was asked and how long it took, ``contesta
 never deleted: taking it back sets ``retracted_at``, and only one vote without it may stand for a round, which a
 partial unique index holds on both databases; ``reasons_*`` and ``comment`` are what the voter says of his verdict.
 ``forgotten_at`` says that a battle's words and voters were erased on purpose, ``imported_at`` that another arena
-played it, ``tagged_at`` that its language and categories were looked for. The four counts ``style_*`` of an answer
+played it, ``tagged_at`` that its language and categories were looked for, ``draw_*`` how its contestants were drawn
+(``DrawRecord``). The four counts ``style_*`` of an answer
 are kept when its text is erased.
 
 ``imported_votes`` are votes of which nothing is known but the models, the verdict and who voted when: published data
@@ -62,6 +63,9 @@ battles = sa.Table(
     sa.Column("imported_at", UtcTime),
     sa.Column("forgotten_at", UtcTime),
     sa.Column("tagged_at", UtcTime),
+    sa.Column("draw_set", CleanText),
+    sa.Column("draw_set_probability", sa.Double),
+    sa.Column("draw_probability", sa.Double),
     sa.UniqueConstraint("idempotency_key"),
     _one_of("status", "running", "finished", "stopped", "failed"),
     sa.CheckConstraint("round >= 1", name="round"),

@@ -16,6 +16,19 @@ AnswerEnd = Literal["stop", "length", "error", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
+class DrawRecord:
+    """How contestants were drawn: from the set ``set_id``, which had ``set_probability`` given the set before it.
+
+    ``probability`` is that of these contestants, in any order, given the set; their order is uniform. Without a set
+    they were drawn uniformly from all.
+    """
+
+    probability: float
+    set_id: str | None = None
+    set_probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewBattle:
     """What is known of a battle when it opens; ``contestants`` are model names in entry order.
 
@@ -34,6 +47,7 @@ class NewBattle:
     request_hash: str | None = None
     language: str | None = None
     categories: tuple[str, ...] | None = None
+    drawn: DrawRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,7 @@ class BattleRecord:
     language: str | None = None
     categories: tuple[str, ...] | None = None
     voted_at: tuple[datetime, ...] = ()
+    drawn: DrawRecord | None = None
 
     def ended_with(self, vote: Vote) -> bool:
         """Whether ``vote`` ended the battle: a verdict that does not moves it on to the next round."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -152,6 +152,7 @@ class DrivenHosts:
         self.refused = 0
         self.reports = MemoryReports()
         self._attempts = Attempts()
+        self.rotation: Mapping[str, Sequence[str]] = {}
         config = setup.config
         self.hosts = [
             Host(
@@ -207,7 +208,12 @@ class DrivenHosts:
             reroute=self.router,
         )
         keep = (lambda: self.setup.models) if self.setup.prewarm else None
-        policy = Policy(lambda _model: self.setup.options, keep, intervals=self.setup.intervals)
+        policy = Policy(
+            lambda _model: self.setup.options,
+            keep,
+            rotation=lambda: self.rotation.get(host.name, ()),
+            intervals=self.setup.intervals,
+        )
         return Driver(host, ports, policy, Time(self.wall, self.clock.now))
 
     def wall(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from app.battle import rules
@@ -72,7 +72,18 @@ class Stuck(RuntimeError):
     """A battle did not end."""
 
 
-async def play_all(visits: Sequence[Sequence[Visit]], writers: Writers, now: Callable[[], float]) -> list[Played]:
+Contestants = Callable[[Visit], Sequence[str]]
+"""Who enters a visit's battle, asked when it opens."""
+
+
+def as_planned(visit: Visit) -> Sequence[str]:
+    """Those that were drawn with the visit, before the first battle."""
+    return visit.models
+
+
+async def play_all(
+    visits: Sequence[Sequence[Visit]], writers: Writers, now: Callable[[], float], contestants: Contestants = as_planned
+) -> list[Played]:
     """Play all visits, each user's one after the other; the battles in the order of their opening.
 
     Raises:
@@ -81,12 +92,16 @@ async def play_all(visits: Sequence[Sequence[Visit]], writers: Writers, now: Cal
     played: list[Played] = []
     async with asyncio.TaskGroup() as users:
         for of_user in visits:
-            users.create_task(_user(of_user, writers, now, played))
+            users.create_task(_user(of_user, writers, now, played, contestants))
     return sorted(played, key=lambda one: (one.opened_at, one.visit.battle))
 
 
 async def play_for(
-    seconds: float, visits: Sequence[Sequence[Visit]], writers: Writers, now: Callable[[], float]
+    seconds: float,
+    visits: Sequence[Sequence[Visit]],
+    writers: Writers,
+    now: Callable[[], float],
+    contestants: Contestants = as_planned,
 ) -> list[Played]:
     """Play visits for so long, then cut off what is still going on; the battles in the order of their opening.
 
@@ -94,7 +109,7 @@ async def play_for(
         Stuck: an answer neither came nor failed.
     """
     played: list[Played] = []
-    users = [asyncio.create_task(_user(of_user, writers, now, played), name="user") for of_user in visits]
+    users = [asyncio.create_task(_user(of_user, writers, now, played, contestants), name="user") for of_user in visits]
     done, _ = await asyncio.wait(users, timeout=max(seconds - now(), 0.0), return_when=asyncio.FIRST_EXCEPTION)
     await cancel_and_wait(*users)
     for user in done:
@@ -102,11 +117,13 @@ async def play_for(
     return sorted(played, key=lambda one: (one.opened_at, one.visit.battle))
 
 
-async def _user(visits: Sequence[Visit], writers: Writers, now: Callable[[], float], played: list[Played]) -> None:
+async def _user(
+    visits: Sequence[Visit], writers: Writers, now: Callable[[], float], played: list[Played], contestants: Contestants
+) -> None:
     free_at = 0.0
     for visit in visits:
         await asyncio.sleep(max(visit.at if visit.pause_s is None else free_at + visit.pause_s, now()) - now())
-        one = Played(visit, now())
+        one = Played(replace(visit, models=tuple(contestants(visit))), now())
         played.append(one)
         await _battle(one, writers, now)
         free_at = now()

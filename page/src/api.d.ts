@@ -699,7 +699,7 @@ export interface components {
         UnloadedModel: {
             at: string | null;
             model: string;
-            reason: ("makes_room" | "not_ours" | "degraded" | "offloaded" | "misread") | null;
+            reason: ("makes_room" | "not_ours" | "rotated" | "degraded" | "offloaded" | "misread") | null;
             why: string;
         };
         UnvoteEvent: {

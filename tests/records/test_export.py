@@ -26,6 +26,7 @@ from app.records.export.stream import exported, redactor
 from app.records.imports.importer import import_lines
 from app.records.ledger import Ledger
 from app.records.tables import votes
+from app.records.values import DrawRecord
 from tests.records.builders import ASKED, judged_battle, new_answer
 
 SECRET = "my sister's name is Ada"
@@ -289,3 +290,17 @@ def _options_of(value: object) -> list[dict[str, object]]:
         return []
     own = [value["options"]] if isinstance(value.get("options"), dict) else []
     return own + [found for part in value.values() for found in _options_of(part)]
+
+
+async def test_how_contestants_were_drawn_is_exported(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, "b1", drawn=DrawRecord(0.25, "9f3a-7", 0.4))
+    await judged_battle(ledger, "b2")
+
+    known, unknown = await rows(database, Format.ARENA)
+    assert known["battle"]["draw"] == {"set_id": "9f3a-7", "set_probability": 0.4, "probability": 0.25}
+    assert unknown["battle"]["draw"] is None
+    told, nothing = ([row[name] for name in CSV_COLUMNS[-3:]] for row in await table(database))
+    assert (told, nothing) == (["9f3a-7", "0.4", "0.25"], ["", "", ""])
+    record = await ledger.battle("b1")
+    assert record is not None
+    assert record.drawn == DrawRecord(0.25, "9f3a-7", 0.4)

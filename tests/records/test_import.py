@@ -21,7 +21,7 @@ from app.records.export.formats import Format
 from app.records.export.stream import exported
 from app.records.imports.importer import BothBad, Imported, Taking, import_lines
 from app.records.ledger import Ledger
-from app.records.values import BattleCounts
+from app.records.values import BattleCounts, DrawRecord
 from tests.records.builders import judged_battle, new_answer
 from tests.records.reading import judged_votes
 
@@ -41,7 +41,8 @@ async def other(tmp_path: Path) -> AsyncIterator[Database]:
     marked = new_answer(2, model="z", leaked=True, leak="I am Z", fallback=True, side=Side.B)
     await judged_battle(ledger, "b1", (Verdict.A, Verdict.TIE), (marked,), language="fr", categories=("code",))
     await ledger.feedback.keep("b1", 2, Feedback((Reason.CLEAR,), (), "So it is."))
-    await judged_battle(ledger, "b2", (Verdict.BOTH_BAD,), system="Be kind.", options={"k": 1})
+    drawn = DrawRecord(0.125, "9f3a-7", 0.4)
+    await judged_battle(ledger, "b2", (Verdict.BOTH_BAD,), system="Be kind.", options={"k": 1}, drawn=drawn)
     yield database
     await database.aclose()
 

@@ -326,3 +326,38 @@ def test_the_order_of_reading_makes_no_difference(order: list[int]) -> None:
     shuffled = tuple(jobs[n] for n in order)
     assert in_order(View(50, waiting=shuffled)) == in_order(View(50, waiting=jobs))
     assert plan(view("a", "b", waiting=shuffled)) == plan(view("a", "b", waiting=jobs))
+
+
+def test_a_model_that_is_drawn_from_no_more_leaves_before_one_that_is() -> None:
+    used = (Resident("drawn", used=1.0), Resident("old", used=9.0))
+    seen = View(10.0, used, (job(1, "new"),), budget=Budget(max_models=2), rotation=frozenset({"drawn", "new"}))
+    assert plan(seen) == [Unload("old")]
+    assert plan(replace(seen, rotation=frozenset())) == [Unload("drawn")]
+
+
+def test_an_idle_model_of_the_rotation_stays_while_an_old_one_still_answers() -> None:
+    used = (Resident("drawn", used=1.0), Resident("old", used=9.0))
+    seen = View(
+        10.0, used, (job(1, "new"),), {"old": 1}, budget=Budget(max_models=2), rotation=frozenset({"drawn", "new"})
+    )
+    assert plan(seen) == []
+    assert plan(replace(seen, in_flight={})) == [Unload("old")]
+
+
+def test_an_answer_of_an_old_battle_may_push_out_a_model_of_the_rotation() -> None:
+    used = (Resident("drawn", used=1.0), Resident("new", used=9.0))
+    seen = View(10.0, used, (job(1, "old"),), budget=Budget(max_models=2), rotation=frozenset({"drawn", "new"}))
+    assert plan(seen) == [Unload("drawn")]
+
+
+def test_a_pinned_model_stays_though_battles_are_not_drawn_from_it() -> None:
+    used = (Resident("pinned", used=1.0), Resident("old", used=9.0))
+    seen = View(
+        10.0,
+        used,
+        (job(1, "new"),),
+        budget=Budget(max_models=2),
+        rotation=frozenset({"new"}),
+        pins=frozenset({"pinned"}),
+    )
+    assert plan(seen) == [Unload("old")]

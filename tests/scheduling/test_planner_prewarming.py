@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -233,3 +234,18 @@ def test_what_leaves_makes_room_for_somebody(now: View) -> None:
     wanted = {one.model for one in now.waiting} if now.waiting else set(now.prewarm)
     fits = [model for model in wanted if now.budget.takes(kept, now.sizes[model])]
     assert fits or set(unloads) <= set(now.prewarm)
+
+
+def test_what_is_drawn_from_next_takes_the_place_of_an_idle_model_that_is_drawn_from_no_more() -> None:
+    rotation = frozenset({"a", "c"})
+    seen = View(10.0, (Resident("a"), Resident("b")), budget=Budget(max_models=2), prewarm=("c",), rotation=rotation)
+    (unload,) = plan(seen)
+    assert isinstance(unload, Unload)
+    assert (unload.model, unload.reason, unload.why) == (
+        "b",
+        "rotated",
+        "battles are not drawn from it now; to make room for c, which they are",
+    )
+    assert plan(replace(seen, in_flight={"b": 1})) == []
+    assert plan(replace(seen, residents=(Resident("a"),))) == [Load("c", prewarm=True)]
+    assert plan(replace(seen, rotation=frozenset())) == []

@@ -214,3 +214,26 @@ def test_loads_that_somebody_waited_for_are_not_counted(clock: Clock) -> None:
         prewarmer.loaded("a", prewarm=False)
     prewarmer.announce(["a"], until=100.0)
     assert prewarmer.requests(missing_but()) == ("a",)
+
+
+def test_what_is_drawn_from_is_held_and_what_it_replaced_is_not(prewarmer: Prewarmer) -> None:
+    prewarmer.begin(["a", "b"])
+    prewarmer.follow(("b", "c"))
+    assert prewarmer.plan == ("b", "c")
+    assert prewarmer.requests(missing_but("a", "b")) == ("c",)
+    prewarmer.follow(())
+    assert prewarmer.plan == ("b", "c"), "where nobody rotates it stays as it is"
+
+
+def test_a_model_of_the_rotation_that_had_to_leave_is_requested_again(prewarmer: Prewarmer) -> None:
+    prewarmer.begin([])
+    prewarmer.follow(("a", "b"))
+    prewarmer.evicted("a")
+    assert prewarmer.requests(missing_but("b")) == ("a",)
+
+
+def test_a_new_driver_follows_the_rotation_too(prewarmer: Prewarmer) -> None:
+    prewarmer.follow(("a", "b"))
+    prewarmer.begin(["c"])
+    prewarmer.follow(("a", "b"))
+    assert prewarmer.plan == ("a", "b")

@@ -196,6 +196,7 @@ def _arena(vote: Comparison, redact: Redact) -> dict[str, Any]:
             "round": battle.round,
             "opened_at": battle.created_at,
             "ended_at": battle.ended_at,
+            "draw": battle.drawn,
         },
     }
 
@@ -224,6 +225,7 @@ CSV_COLUMNS = (
     *("schema", *_CSV_VOTE, "client_time", "prompt"),
     *(f"{name}_{side}" for side in Side for name in _CSV_ANSWER),
     "named",
+    *("draw_set", "draw_set_probability", "draw_probability"),
 )
 """The columns of CSV, in order; those of the answers twice, with ``_a`` and ``_b``."""
 
@@ -238,7 +240,9 @@ def _csv_row(vote: Comparison, redact: Redact) -> list[object]:
         cells |= {"response": text_of(answer), "system": _system(answer, redact)}
         cells |= {"entry": answer.entry, "host": answer.host}
         row += [cells[name] for name in _CSV_ANSWER]
-    return [*row, metadata["named"]]
+    drawn = vote.battle.drawn
+    draw = (None,) * 3 if drawn is None else (drawn.set_id, drawn.set_probability, drawn.probability)
+    return [*row, metadata["named"], *draw]
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:

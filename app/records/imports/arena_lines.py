@@ -124,6 +124,14 @@ class AnswerPart(_Part):
     style: StylePart | None = None
 
 
+class DrawPart(_Part):
+    """How its contestants were drawn."""
+
+    probability: float = Field(gt=0, le=1)
+    set_id: Annotated[str, Field(max_length=64)] | None = None
+    set_probability: float | None = Field(default=None, gt=0, le=1)
+
+
 class BattlePart(_Part):
     """The battle that a vote belongs to."""
 
@@ -133,6 +141,7 @@ class BattlePart(_Part):
     round: int = Field(default=1, ge=1)
     opened_at: Time = None
     ended_at: Time = None
+    draw: DrawPart | None = None
 
 
 class VoteLine(_Part):

@@ -17,10 +17,10 @@ from app.battle.battle import Pair, Side, Status
 from app.records import statements
 from app.records.feedback import feedback_row
 from app.records.identity import ModelIdentity, Provenance
-from app.records.imports.arena_lines import AnswerPart, ArenaLine
+from app.records.imports.arena_lines import AnswerPart, ArenaLine, DrawPart
 from app.records.rows import answer_row, battle_row, contestant_row, round_row
 from app.records.tables import battles, votes
-from app.records.values import AnswerRecord, NewBattle, RoundRecord
+from app.records.values import AnswerRecord, DrawRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
 
 PlayedVote = tuple[str, ArenaLine]
@@ -69,12 +69,17 @@ def _battle_row(battle_id: str, line: ArenaLine, now: datetime) -> dict[str, Any
         options=line.battle.options,
         language=line.language,
         categories=line.categories,
+        drawn=_draw(line.battle.draw),
     )
     opened = line.battle.opened_at or line.moment(now)
     status = Status.STOPPED.value if line.battle.status == Status.RUNNING.value else line.battle.status
     ended = line.battle.ended_at or line.moment(now)
     known = {"status": status, "round": max(line.battle.round, line.round), "ended_at": ended, "imported_at": now}
     return battle_row(new, opened) | known
+
+
+def _draw(part: DrawPart | None) -> DrawRecord | None:
+    return None if part is None else DrawRecord(part.probability, part.set_id, part.set_probability)
 
 
 def _answers(line: ArenaLine) -> Iterator[AnswerRecord]:

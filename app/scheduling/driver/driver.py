@@ -159,6 +159,7 @@ class Driver:
             await self._wait(self._intervals.ask_every)
             return
         if self._ports.lease.held:
+            self._state.prewarmer.follow(self._state.rotation())
             view = self._executor.view()
             self._prober.need(not self._executor.idle or bool(view.prewarm), visit=self._state.prewarmer.visited())
             if self._prober.ready or self._state.breaker.health == "down":

@@ -123,6 +123,7 @@ class Executor:
             foreign=residency.foreign,
             empty_bytes=residency.memory.total_bytes,
             pins=frozenset(residency.spelling(model) for model in self._host.pins),
+            rotation=frozenset(self._state.rotation()),
         )
 
     def _slots(self) -> int:

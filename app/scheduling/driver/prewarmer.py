@@ -63,6 +63,7 @@ class Prewarmer:
         self._hourly = warm_per_hour if scale_to_zero else None
         self._now = now
         self._plan: dict[str, None] = {}
+        self._rotation: tuple[str, ...] = ()
         self._evicted: set[str] = set()
         self._announced: dict[str, float] = {}
         self._refused: dict[str, float] = {}
@@ -89,6 +90,7 @@ class Prewarmer:
     def begin(self, present: Iterable[str]) -> None:
         """Start with what is in memory: an earlier driver had its reasons."""
         self._plan = dict.fromkeys(present) if self._keeps else {}
+        self._rotation = ()
         self._evicted.clear()
 
     def fill(self, budget: Budget, sizes: Callable[[str], int]) -> None:
@@ -100,6 +102,14 @@ class Prewarmer:
                 continue
             if budget.takes([sizes(planned) for planned in self._plan], sizes(model)):
                 self._plan[model] = None
+
+    def follow(self, rotation: Sequence[str]) -> None:
+        """Plan to hold what battles are drawn from, and no longer what they were drawn from before; none: as it is."""
+        if not self._keeps or not rotation or tuple(rotation) == self._rotation:
+            return
+        self._rotation = tuple(rotation)
+        self._plan = dict.fromkeys(rotation)
+        self._evicted.difference_update(rotation)
 
     def announce(self, models: Iterable[str], until: float) -> None:
         """Somebody is about to play: ``models`` are requested until that Unix time."""
@@ -131,9 +141,10 @@ class Prewarmer:
         self._announced = {}
 
     def evicted(self, model: str) -> None:
-        """The planner evicted it for another model: it is no longer missed."""
-        self._evicted.add(model)
-        self._plan.pop(model, None)
+        """The planner evicted it for another model: it is no longer missed, unless battles are drawn from it."""
+        if model not in self._rotation:
+            self._evicted.add(model)
+            self._plan.pop(model, None)
         until = self._announced.pop(model, None)
         if until is not None:
             self._refused[model] = until

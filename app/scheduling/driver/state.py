@@ -33,6 +33,7 @@ class DriverState:
     events: HostEvents
     health: HealthCheck
     costs: ChangeCosts
+    rotation: Callable[[], Sequence[str]] = tuple
 
     @classmethod
     def of(cls, host: Host, ports: Ports, policy: Policy, time: Time) -> DriverState:
@@ -58,6 +59,7 @@ class DriverState:
             events=events,
             health=HealthCheck(inventory(ports.backend), residency, breaker, policy.intervals.recheck),
             costs=ChangeCosts(history, time.now),
+            rotation=lambda: [residency.spelling(model) for model in policy.rotation()],
         )
 
     def inherit(self, before: HostReport) -> None:

@@ -21,6 +21,8 @@ dear
    fits beside the others, or in the place of idle ones that others loaded; one that is there as it should not be is
    unloaded, to be loaded anew. When nobody has waited for long, and the server's belief of what is free keeps models
    out that would fit, all leave, to be loaded anew.
+8. Where battles are drawn from some models only (the rotation), the others leave first: while they would make room, no
+   model of the rotation does. They are loaded again only for answers that wait for them.
 
 What a change costs is measured on each host and kept; there are no seconds in these rules.
 """
@@ -53,11 +55,12 @@ class Load:
     prewarm: bool = False
 
 
-UnloadReason = Literal["makes_room", "not_ours", "degraded", "offloaded", "misread"]
+UnloadReason = Literal["makes_room", "not_ours", "rotated", "degraded", "offloaded", "misread"]
 
 UNLOAD_REASONS: Mapping[UnloadReason, str] = {
     "makes_room": "to make room for {model}, for which somebody waits",
     "not_ours": "loaded by others and idle; to make room for {model}",
+    "rotated": "battles are not drawn from it now; to make room for {model}, which they are",
     "degraded": "to be loaded anew: it is not in memory as it should be",
     "offloaded": "to be loaded anew: a part of it is on the CPU",
     "misread": "to be loaded anew: the server does not see what is free on its card while a model is loaded",
@@ -127,7 +130,9 @@ def closing(view: View) -> tuple[frozenset[str], str | None]:
     for model in dict.fromkeys(job.model for job in view.absent(tuple(viewers))):
         came = [job.enqueued_at for job in viewers if job.model == model]
         may = [
-            resident for resident in view.residents if _may_close(view, resident, model, came, queued[resident.model])
+            resident
+            for resident in _in_the_way(view, model)
+            if _may_close(view, resident, model, came, queued[resident.model])
         ]
         leaving = who_leaves(view, model, order_of_leaving(view, may))
         if leaving is not None:
@@ -168,7 +173,13 @@ def _making_way(view: View, job: Job, busy: set[str], viewers: set[str]) -> list
     kept = busy if job.priority is Priority.INTERACTIVE else busy | viewers
     if _class(view, job, view.late_s) > Priority.INTERACTIVE:
         kept = kept | view.pins
-    return order_of_leaving(view, [one for one in view.residents if one.model not in kept])
+    return order_of_leaving(view, [one for one in _in_the_way(view, job.model) if one.model not in kept])
+
+
+def _in_the_way(view: View, model: str) -> list[Resident]:
+    """Who may have to leave for ``model``: those that battles are no longer drawn from, if they make room; rule 8."""
+    out = view.rotated_out(view.residents)
+    return out if out and who_leaves(view, model, order_of_leaving(view, out)) is not None else list(view.residents)
 
 
 def _prewarmed(view: View, busy: set[str]) -> list[Action]:
@@ -176,8 +187,9 @@ def _prewarmed(view: View, busy: set[str]) -> list[Action]:
     if view.is_changing:
         return []
     present = view.present
+    rotated_out = {one.model for one in view.rotated_out(view.residents)}
     foreign = sorted(
-        (r for r in view.residents if r.model in view.foreign and r.model not in busy),
+        (r for r in view.residents if r.model in view.foreign | rotated_out and r.model not in busy),
         key=lambda r: (r.used, r.model),
     )
     for model in view.prewarm:
@@ -187,7 +199,8 @@ def _prewarmed(view: View, busy: set[str]) -> list[Action]:
             continue
         leaving = who_leaves(view, model, foreign)
         if leaving is not None:
-            return [Unload(victim.model, "not_ours", model) for victim in leaving] or [Load(model, prewarm=True)]
+            why: UnloadReason = "rotated" if all(one.model in rotated_out for one in leaving) else "not_ours"
+            return [Unload(victim.model, why, model) for victim in leaving] or [Load(model, prewarm=True)]
     return [] if busy else _read_anew(view)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from app.scheduling.job import Job, Priority
@@ -37,6 +37,7 @@ class View:
     measured, ``usual_change_s`` what one costs that was not brought yet. ``prewarm`` are models that should be in
     memory and are not, or not as they should be, the most wanted first. ``foreign`` are residents that others loaded,
     ``pins`` models that should stay. ``empty_bytes`` is what is free on an empty card, where that is known.
+    ``rotation`` are the models that battles are drawn from on this host; empty: from all.
     """
 
     now: float
@@ -55,6 +56,11 @@ class View:
     foreign: frozenset[str] = frozenset()
     pins: frozenset[str] = frozenset()
     empty_bytes: int | None = None
+    rotation: frozenset[str] = frozenset()
+
+    def rotated_out(self, residents: Collection[Resident]) -> list[Resident]:
+        """Those of ``residents`` that battles are no longer drawn from: they go before the others."""
+        return [one for one in residents if self.rotation and one.model not in self.rotation | self.pins]
 
     @property
     def present(self) -> frozenset[str]:
