@@ -25,8 +25,8 @@ from app.simulator.engine.memory import predicted_bytes
 from benchmarks.draw.rotating import Rotating, Votes
 from benchmarks.draw.uniform import Load
 from benchmarks.scheduling.crowd import FIVE
+from benchmarks.scheduling.driven_hosts import DrivenHosts, Setup
 from benchmarks.scheduling.figures import goal, percentile, quiet, table
-from benchmarks.scheduling.house import House, Setup
 from benchmarks.scheduling.playing import as_planned, play_for
 
 LOADS = (
@@ -57,14 +57,14 @@ class Came:
 
 async def played(load: Load, setup: Setup, hours: float, warm: float, seed: int, *, rotates: bool, stay: Stay) -> Came:
     """One run."""
-    async with House.running(setup) as house:
-        rotating = rotation_on(house, seed, stay)
+    async with DrivenHosts.running(setup) as hosts:
+        rotating = rotation_on(hosts, seed, stay)
         contestants = (lambda visit: rotating.contestants(len(visit.models))) if rotates else as_planned
         crowd = load.crowd(hours, seed)
-        loads = house.loads["one"].count
+        loads = hosts.loads["one"].count
         early: list[int] = []
-        house.clock.call_later(3600 * warm, lambda: early.append(loads.total())) if warm else early.append(0)
-        battles = await play_for(3600 * hours, crowd.visits(), house, house.clock.now, contestants)
+        hosts.clock.call_later(3600 * warm, lambda: early.append(loads.total())) if warm else early.append(0)
+        battles = await play_for(3600 * hours, crowd.visits(), hosts, hosts.clock.now, contestants)
         counted = [one for one in battles if one.opened_at >= 3600 * warm]
         waits = [one.waited_s for one in counted]
         even = sum(rotating.pair_draws.values()) / len(pairs_of(FIVE))
@@ -81,25 +81,25 @@ async def played(load: Load, setup: Setup, hours: float, warm: float, seed: int,
         )
 
 
-def rotation_on(house: House, seed: int, stay: Stay) -> Rotating:
+def rotation_on(hosts: DrivenHosts, seed: int, stay: Stay) -> Rotating:
     """The rotation of the one host."""
-    host = house.hosts[0]
+    host = hosts.hosts[0]
     chance = random.Random(f"{seed} draw")
     votes = Votes({model: GAP * number for number, model in enumerate(FIVE)}, random.Random(f"{seed} votes"))
-    config = house.setup.config
+    config = hosts.setup.config
     sizes = {
-        model.name: predicted_bytes(model, house.setup.options.num_ctx or 4096, config.num_parallel)
+        model.name: predicted_bytes(model, hosts.setup.options.num_ctx or 4096, config.num_parallel)
         for model in config.catalogue
     }
-    place = HostField(host.name, house.setup.models, budget_of(host), sizes=sizes)
+    place = HostField(host.name, hosts.setup.models, budget_of(host), sizes=sizes)
 
     def present() -> tuple[HostField, ...]:
-        return (replace(place, resident=tuple(runner.model.name for runner in house.loads["one"].values())),)
+        return (replace(place, resident=tuple(runner.model.name for runner in hosts.loads["one"].values())),)
 
     def follow(sets: object) -> None:
-        house.rotation = sets  # type: ignore[assignment]
+        hosts.rotation = sets  # type: ignore[assignment]
 
-    return Rotating(present, votes, house.clock.now, chance, stay, follow)
+    return Rotating(present, votes, hosts.clock.now, chance, stay, follow)
 
 
 def main() -> None:

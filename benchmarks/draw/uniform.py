@@ -14,8 +14,8 @@ from app.backends.base import GenerationOptions
 from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from benchmarks.scheduling.crowd import FIVE, directly, through_drivers
+from benchmarks.scheduling.driven_hosts import Setup
 from benchmarks.scheduling.figures import Figures, quiet, table
-from benchmarks.scheduling.house import Setup
 from benchmarks.scheduling.visits import Crowd
 
 
