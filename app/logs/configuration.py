@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Literal
 
 import structlog
 from redis.exceptions import RedisError
@@ -18,8 +19,14 @@ from app.store_errors import StoreLost, redis_trouble
 _QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio", "sse_starlette")
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Send our own and the libraries' lines through one renderer."""
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "json", "text"]
+"""``auto``: colours on a terminal, JSON everywhere else; ``text``: the same words without colours, where it is none."""
+
+
+def configure(least: Level = "info", form: Format = "auto") -> None:
+    """Send our own and the libraries' lines from ``least`` on through one renderer."""
+    level = logging.getLevelNamesMapping()[least.upper()]
     processors = _processors()
     structlog.configure(
         processors=[*processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -28,10 +35,10 @@ def configure(level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_formatter(processors))
+    handler.setFormatter(_formatter(processors, form))
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 def _processors() -> list[structlog.types.Processor]:
@@ -46,9 +53,10 @@ def _processors() -> list[structlog.types.Processor]:
     ]
 
 
-def _formatter(processors: list[structlog.types.Processor]) -> logging.Formatter:
-    """Colours on a terminal, JSON everywhere else."""
-    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+def _formatter(processors: list[structlog.types.Processor], form: Format) -> logging.Formatter:
+    terminal = sys.stderr.isatty()
+    text = form == "text" or (form == "auto" and terminal)
+    renderer = structlog.dev.ConsoleRenderer(colors=terminal) if text else structlog.processors.JSONRenderer()
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=processors,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],

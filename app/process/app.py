@@ -58,8 +58,8 @@ EXPORT_CHUNK = 50
 
 def create(settings: Settings | None = None) -> FastAPI:
     """The ASGI application of one worker process; uvicorn's factory."""
-    configuration.configure()
     known = settings or load_settings()
+    configuration.configure(known.arena_log_level, known.arena_log_format)
     return application.create(lambda: opened(known), cors_origins=known.arena_cors_origins)
 
 

@@ -48,7 +48,7 @@ def drive(settings: Settings, workers: int) -> None:
         ConfigurationError: the settings are no good, no worker can start, or the embedded Redis can't be started.
         Unavailable: the database does not answer.
     """
-    configuration.configure()
+    configuration.configure(settings.arena_log_level, settings.arena_log_format)
     driving = settings.model_copy(update={"arena_scheduler": True})
     asyncio.run(check(driving))
     if not driving.redis_address:
@@ -186,7 +186,7 @@ class SchedulerProcess:
 
 def _worker(settings: Settings, up: Event) -> None:
     """Be a worker: a child process."""
-    configuration.configure()
+    configuration.configure(settings.arena_log_level, settings.arena_log_format)
     try:
         run_scheduler(settings, up.set)
     except ArenaError as error:

@@ -44,7 +44,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         ConfigurationError: the settings are no good, the address can't be bound, or the embedded Redis can't be
             started.
     """
-    configuration.configure()
+    configuration.configure(settings.arena_log_level, settings.arena_log_format)
     asyncio.run(check(settings))
     listening = bind(host, port)
     address = address_of(listening, host)

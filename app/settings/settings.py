@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
+from app.logs.configuration import Format, Level
 from app.network.addresses import bracketed, host_and_port
 from app.settings.errors import sentence
 from app.settings.forms import (
@@ -93,6 +94,8 @@ class Settings(BaseSettings):
     arena_api_max_tokens: int = Field(default=4096, ge=1)
     arena_api_task_model: str = ""
     arena_cors_origins: Origins = ()
+    arena_log_level: Level = "info"
+    arena_log_format: Format = "auto"
     arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
     arena_redis_keep: bool = False
