@@ -226,6 +226,7 @@ class Reconciler:
                 asked=self._described(document, contestant.model, answer.host),
                 leaked=is_leaked(answer.leak),
                 leak=answer.leak or None,
+                story=answer.story,
             )
             for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, state.answers, strict=True))
             if answer.finish

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Literal
 
 import structlog
@@ -16,6 +16,7 @@ from app.backends.base import GenerationRequest
 from app.battle.rules import lost_without
 from app.scheduling.job import Job
 from app.scheduling.ports import Attempt, Finish
+from app.timing.story import Step
 
 #: What viewers are told of a wait, in seconds: the next larger of these.
 COARSE_S = (10, 20, 30, 60, 120, 300, 600)
@@ -75,6 +76,10 @@ class LogSink(Generic[D]):
 
     def _without_request(self, job: Job, token: int, name: str) -> AnswerWriter:
         return AnswerWriter(self._writer, job.battle, job.answer, token, name, GenerationRequest(job.model, ()))
+
+    async def note(self, job: Job, steps: Sequence[Step]) -> None:
+        """Append to the answer's story."""
+        await self._store.note(job.battle, job.answer, steps)
 
     async def show(
         self,

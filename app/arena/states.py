@@ -10,6 +10,7 @@ import orjson
 
 from app.arena.document import Document
 from app.timing.stopwatch import Timing
+from app.timing.story import Step, from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class AnswerState:
     """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them).
 
     ``shown_state`` and ``shown_text`` are what viewers know of ``state`` and ``text``, which may be behind.
+    ``story`` is for ops, never for viewers.
     """
 
     token: int
@@ -31,6 +33,7 @@ class AnswerState:
     leak: str = ""
     shown_state: str = ""
     shown_text: str = ""
+    story: tuple[Step, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -113,4 +116,5 @@ def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
         leak=(answer["leak"] or b"").decode(),
         shown_state="queued" if shown_state == b"loading" else shown_state.decode(),
         shown_text=text if shown >= len(answer["text"]) else answer["text"][:shown].decode(),
+        story=from_json(answer.get("story")),
     )

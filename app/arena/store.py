@@ -12,6 +12,7 @@ script renews: ``ARENA_BATTLE_TTL`` while the battle runs, ``ARENA_LOG_TTL`` aft
 |                    | whole (the place where it is shown as it comes)                | write          |
 |                    | left: the last attempt whose worker said that it has ended it  | leave          |
 |                    | silent: the attempts that were followed by another without that | begin, leave  |
+|                    | its story, for ops only (``app.timing.story``)                 | begin, note    |
 | arena:{b}:text:i   | string: the text so far                                        | begin, write   |
 | arena:{b}:log      | stream ``1-0, 2-0 …`` of viewers' events, never trimmed        | all but leave  |
 | channel arena:news | msgpack list of [battle, name, number, event, data] per call   | all but leave  |
@@ -40,6 +41,8 @@ from app.arena.states import D, State, answer_state
 from app.arena.steps import Step, error_json, packed
 from app.battle.battle import Side
 from app.scheduling.ports import MOST_SILENT
+from app.timing.story import Step as StoryStep
+from app.timing.story import to_json
 
 Pace = Literal["even", "live"]
 """How text is shown: both sides of a round together, or each as it comes."""
@@ -137,6 +140,7 @@ class LogStore(Generic[D]):
         self._leave = redis.register_script(_script("leave"))
         self._write = redis.register_script(_script("write"))
         self._read = redis.register_script(_script("read"))
+        self._note = redis.register_script(_script("note"))
 
     async def advance(
         self, name: str, version: int, document: D, steps: Sequence[Step], change: str | None = None
@@ -177,6 +181,10 @@ class LogStore(Generic[D]):
     async def leave(self, battle: str, answer: int, token: int) -> None:
         """Say that an attempt has ended without an end of its answer, and not because its worker died."""
         await self._leave(args=_packed(battle=battle, answer=answer, token=token))
+
+    async def note(self, battle: str, answer: int, steps: Iterable[StoryStep]) -> None:
+        """Append to the story of an answer; one that is gone stays gone."""
+        await self._note(args=_packed(battle=battle, answer=answer, steps=to_json(steps)))
 
     async def write(self, updates: Sequence[AnswerUpdate]) -> list[WriteReply]:
         """Add to answers, in one call for all of them; one reply per update, in order."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,9 @@ from app.backends.base import (
     ReportsActivity,
     ResidencyControl,
 )
+
+repeated: ContextVar[Callable[[BackendError], None] | None] = ContextVar("repeated", default=None)
+"""Called in the context of whoever asks, with the error for which an attempt is begun anew."""
 
 
 def _can_heal(error: BaseException) -> bool:
@@ -93,12 +97,21 @@ class RetryingBackend:
             retry=retry_if_exception(_can_heal),
             stop=stop_after_attempt(self._attempts) | stop_after_delay(self._patience),
             wait=self._wait_s,
+            before_sleep=_tell,
             sleep=self._sleep,
             reraise=True,
         )
 
     def _wait_s(self, state: RetryCallState) -> float:
         return min(self._longest_s, self._first_s * 2.0 ** (state.attempt_number - 1)) * self._jitter()
+
+
+def _tell(state: RetryCallState) -> None:
+    """Say that what has failed is begun anew."""
+    note, outcome = repeated.get(), state.outcome
+    error = None if outcome is None else outcome.exception()
+    if note is not None and isinstance(error, BackendError):
+        note(error)
 
 
 class RetryingListedBackend(RetryingBackend):

@@ -122,6 +122,8 @@ def main() -> None:
     from app.cli.doctor import doctor
     from app.cli.hosts import hosts
     from app.cli.leaderboard import board
+    from app.cli.restore import restore
+    from app.cli.why import why
     from app.simulator.server.command import simulate
 
     app.command("simulate")(simulate)
@@ -129,6 +131,8 @@ def main() -> None:
     app.command("doctor")(doctor)
     app.command("config")(config)
     app.command("hosts")(hosts)
+    app.command("restore")(restore)
+    app.command("why")(why)
     app.add_typer(battles, name="battles")
     app.add_typer(batch, name="batch")
     records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)

@@ -68,8 +68,10 @@ def backup(
     """Write a copy of the database to a new file that only you can read, also while the arena serves."""
     from app.database.address import database_url
     from app.records.backup import back_up
+    from app.records.voters import secret_mark, secret_of
 
-    back_up(database_url(settings_with_records()), file)
+    settings = settings_with_records()
+    back_up(database_url(settings), file, secret_mark(secret_of(settings)))
     _say(f"The backup is in {file}.")
 
 

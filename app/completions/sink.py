@@ -11,6 +11,7 @@ from app.arena.writer import BatchWriter
 from app.completions.completion import Completion
 from app.scheduling.job import Job
 from app.scheduling.ports import AnswerSink, Attempt, Finish
+from app.timing.story import Step
 
 
 class CompletionSink(LogSink[Completion]):
@@ -49,6 +50,10 @@ class SinkByKind:
     async def leave(self, job: Job, token: int) -> None:
         """Hold nothing against an answer that was left without an end."""
         await self._of(job).leave(job, token)
+
+    async def note(self, job: Job, steps: Sequence[Step]) -> None:
+        """Keep what happened to the answer on its way."""
+        await self._of(job).note(job, steps)
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Show why the answer is not being written yet."""

@@ -19,13 +19,14 @@ from sqlalchemy.engine import URL
 
 from app.database.address import parse, sqlite_file
 from app.errors import ConfigurationError, InvalidInput
+from app.records.marks import mark_postgres, mark_sqlite
 
 BUSY_S = 5.0
 _NOT_OF_LIBPQ = ("search_path", "statement_cache_size", "prepared_statement_cache_size")
 
 
-def back_up(url: str, target: Path) -> None:
-    """Write the database at ``url`` to ``target``, which must not exist yet.
+def back_up(url: str, target: Path, mark: str = "") -> None:
+    """Write the database at ``url`` to ``target``, which must not exist yet, with the ``mark`` of the secret.
 
     Raises:
         InvalidInput: there is something at ``target``.
@@ -35,9 +36,11 @@ def back_up(url: str, target: Path) -> None:
     source = sqlite_file(where)
     with _new(target) as draft:
         if source is None:
+            if mark:
+                mark_postgres(url, mark)
             _dump(where, draft)
         else:
-            _copy(source, draft)
+            _copy(source, draft, mark)
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def _new(target: Path) -> Iterator[Path]:
                 path.unlink()
 
 
-def _copy(source: Path, draft: Path) -> None:
+def _copy(source: Path, draft: Path, mark: str) -> None:
     try:
         with (
             closing(sqlite3.connect(f"file:{quote(str(source))}?mode=rw", uri=True, timeout=BUSY_S)) as live,
@@ -66,6 +69,8 @@ def _copy(source: Path, draft: Path) -> None:
         ):
             live.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # one file, whole by itself
+            if mark:
+                mark_sqlite(copy, mark)
             (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         raise ConfigurationError(f"{source} can't be copied ({error})") from None
@@ -80,10 +85,26 @@ def _dump(where: URL, draft: Path) -> None:
             "PostgreSQL is backed up by its own pg_dump, which is not on PATH; install the client of the server's "
             "version (postgresql-client), or run it where the server is"
         )
+    # Whoever restores it may be another role; and a dump that waits for a migration's lock says so instead of waiting.
+    options = ["--format=custom", "--no-owner", "--no-privileges", f"--lock-wait-timeout={int(BUSY_S * 1000)}"]
+    run_of_libpq([program, *options, f"--file={draft}", f"--dbname={libpq_address(where)}"], where)
+
+
+def libpq_address(where: URL) -> str:
+    """The address for PostgreSQL's own programs, without the password, which others could read."""
     address = where.set(drivername="postgresql", password=None).difference_update_query(_NOT_OF_LIBPQ)
+    return address.render_as_string()
+
+
+def run_of_libpq(command: list[str], where: URL) -> str:
+    """Run one of PostgreSQL's programs, and return what it printed.
+
+    Raises:
+        ConfigurationError: it failed; the sentence has its last line.
+    """
     password = {"PGPASSWORD": str(where.password)} if where.password else {}
-    command = [program, "--format=custom", f"--file={draft}", f"--dbname={address.render_as_string()}"]
     ran = subprocess.run(command, env={**os.environ, **password}, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
         said = ran.stderr.strip().splitlines() or [f"status {ran.returncode}"]
-        raise ConfigurationError(f"pg_dump failed: {said[-1]}")
+        raise ConfigurationError(f"{Path(command[0]).name} failed: {said[-1]}")
+    return ran.stdout

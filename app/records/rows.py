@@ -12,6 +12,7 @@ from app.records.style import AnswerStyle, measure_style
 from app.records.tables import STYLES
 from app.records.values import AnswerRecord, BattleRecord, BattleSummary, DrawRecord, NewBattle, RoundRecord
 from app.timing.stopwatch import Timing
+from app.timing.story import from_list
 
 Row = Mapping[Any, Any]
 """A row as SQLAlchemy gives it or takes it."""
@@ -108,6 +109,7 @@ def answer_row(battle_id: str, answer: AnswerRecord, now: datetime) -> dict[str,
     columns |= {name: getattr(answer.timing, name) for name in _TIMING}
     columns |= _NOT_ASKED if answer.asked is None else _asked_row(answer.asked)
     columns |= _style_row(answer.style or _measured(answer))
+    columns["story"] = [step.to_dict() for step in answer.story] or None
     side = None if answer.side is None else answer.side.value
     columns |= {"of": battle_id, "written": columns.pop("text")}  # see ``statements.save_answer``
     return columns | {"battle_id": battle_id, "side": side, "created_at": answer.created_at or now}
@@ -160,6 +162,7 @@ def answer_value(row: Row) -> AnswerRecord:
         side=None if row["side"] is None else Side(row["side"]),
         asked=asked_value(row),
         style=style_value(row),
+        story=from_list(row["story"]),
         **{name: row[name] for name in _ANSWER},
     )
 

@@ -7,13 +7,15 @@ never deleted: taking it back sets ``retracted_at``, and only one vote without i
 partial unique index holds on both databases; ``reasons_*`` and ``comment`` are what the voter says of his verdict.
 ``forgotten_at`` says that a battle's words and voters were erased on purpose, ``imported_at`` that another arena
 played it, ``tagged_at`` that its language and categories were looked for, ``draw_*`` how its contestants were drawn
-(``DrawRecord``). The four counts ``style_*`` of an answer
-are kept when its text is erased.
+(``DrawRecord``). The four counts ``style_*`` of an answer are kept when its text is erased; so is its ``story``, which
+has the steps of ``app.timing.story`` and no words.
 
 ``imported_votes`` are votes of which nothing is known but the models, the verdict and who voted when: published data
 sets have millions, so such a vote is one narrow row, without a battle, a round or answers. Names that come again and
 again are numbers of ``import_labels``. ``key`` is what a vote is known by (``app.records.vote_keys``),
 ``import_sources`` are the files that votes came from, each with the number of its votes and the sum of their contents.
+
+``marks`` are facts about the whole, by name: ``secret`` tells a backup's ARENA_SECRET from another, not what it is.
 
 Times are UTC with microseconds, see ``app.records.column_types``.
 """
@@ -157,6 +159,7 @@ answers = sa.Table(
     sa.Column("cut_prompt", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("created_at", UtcTime, nullable=False),
     *(sa.Column(f"style_{name}", sa.Integer) for name in STYLES),
+    sa.Column("story", CleanJson),
     _one_of("finish_reason", "stop", "length", "error", "cancelled"),
     _one_of("side", "a", "b"),
     sa.CheckConstraint("entry >= 0", name="entry"),
@@ -208,6 +211,13 @@ sa.Index(
     votes.c.retracted_at,
     sqlite_where=votes.c.retracted_at.is_not(None),
     postgresql_where=votes.c.retracted_at.is_not(None),
+)
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("name", CleanText, primary_key=True),
+    sa.Column("value", CleanText, nullable=False),
 )
 
 import_sources = sa.Table(

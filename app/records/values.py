@@ -11,6 +11,7 @@ from app.battle.battle import Pair, Side, Status, Vote
 from app.records.identity import Provenance
 from app.records.style import AnswerStyle
 from app.timing.stopwatch import Timing
+from app.timing.story import Step
 
 AnswerEnd = Literal["stop", "length", "error", "cancelled"]
 
@@ -102,7 +103,8 @@ class AnswerRecord:
     is None until it has been on stage, where a contestant never changes sides. ``asked`` is None for records older than
     the question. ``leaked`` marks an answer that names its own model or maker, ``leak`` is the telltale piece of it.
     ``style`` is the look of its text, measured when it is stored and kept when the text is erased; None where there was
-    no text. ``created_at`` is set when it is stored.
+    no text. ``created_at`` is set when it is stored. ``story`` has what happened on the
+    way; records older than it have none.
     """
 
     entry: int
@@ -120,6 +122,7 @@ class AnswerRecord:
     leaked: bool = False
     leak: str | None = None
     style: AnswerStyle | None = None
+    story: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ def voter_key(secret: bytes, known_by: Known, value: str) -> str:
     return hmac.new(secret, message, "sha256").hexdigest()[:32]
 
 
+def secret_mark(secret: bytes) -> str:
+    """What tells one secret from another, and nothing of it: 32 hex digits."""
+    return hmac.new(secret, b"arena: which secret", "sha256").hexdigest()[:32]
+
+
 def secret_of(settings: Settings) -> bytes:
     """The configured secret; without one, that of the file ``secret`` in the data folder, which is made once.
 

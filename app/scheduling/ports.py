@@ -19,6 +19,7 @@ from app.scheduling.lease import Lease
 from app.scheduling.report import Reports
 from app.scheduling.spending import NoSpending, Spending
 from app.timing.stopwatch import Timing
+from app.timing.story import Step
 
 FinishReason = Literal["stop", "length", "error", "cancelled"]
 ErrorCode = Literal["unavailable", "timeout", "overloaded", "cut_off", "empty", "interrupted", "cancelled"]
@@ -74,6 +75,10 @@ class AnswerSink(Protocol):
         An answer after whose attempts this is never said, again and again, is taken for one that kills its process,
         and ends as ``interrupted``.
         """
+        ...
+
+    async def note(self, job: Job, steps: Sequence[Step]) -> None:
+        """Keep what happened to the answer on its way, for ``arena why``; nothing of it is for viewers."""
         ...
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from app.battle.battle import Status, Verdict, Vote
 from app.database import migrating
@@ -48,6 +49,13 @@ def tables(connection: sa.Connection) -> set[str]:
 async def test_a_new_database_is_brought_to_head(empty_url: str) -> None:
     assert await revision(empty_url) is None
     assert await migrate(empty_url) == head() == await revision(empty_url)
+
+
+def test_there_is_one_line_of_revisions() -> None:
+    scripts = ScriptDirectory.from_config(migrating._alembic())
+    assert len(scripts.get_heads()) == 1
+    numbers = [int(script.revision) for script in scripts.walk_revisions()]
+    assert numbers == list(range(len(numbers), 0, -1)), "numbered without gaps, the newest first"
 
 
 async def test_asking_for_the_revision_creates_no_file(tmp_path: Path) -> None:

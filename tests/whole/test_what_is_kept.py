@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from app.cli.why import why
 from tests.whole.client import TOKENS, bare_client, open_battle, play
 from tests.whole.conftest import Home
-from tests.whole.harness import MODELS
+from tests.whole.harness import MODELS, OURS
 
 
 def rows(home: Home, sql: str, *given: object) -> list[dict[str, Any]]:
@@ -80,3 +87,32 @@ async def test_all_workers_know_a_voter_by_the_same_key(home: Home) -> None:
         voters.append(vote["voter"])
     assert voters[0] == voters[1]
     assert len(voters[0]) == 32
+
+
+async def test_a_battle_tells_its_story_where_nothing_is_left_but_the_database(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    battle = (await open_battle(home.one.url, num_models=3))["battle_id"]
+    await play(home.one.url, battle, ["a", "b"])
+    with (
+        closing(sqlite3.connect(home.deployment.folder / "data" / "arena.db")) as served,
+        closing(sqlite3.connect(tmp_path / "arena.db")) as copy,
+    ):
+        served.backup(copy)
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))  # no Redis and no log is there
+
+    await asyncio.to_thread(why, battle)
+
+    story = capsys.readouterr().out
+    answers = rows(home, "SELECT * FROM answers WHERE battle_id = ? ORDER BY entry", battle)
+    for entry, answer in enumerate(answers):
+        name = f"{'ABC'[entry]} ({answer['model']})"
+        assert f"{answer['host']} takes {name}" in story
+        assert f"{name} is sent to its model on {answer['host']}" in story
+        assert f"{name} is complete: {answer['tokens']} tokens" in story
+        if answer["cold"]:
+            assert f"{answer['host']} begins to load {answer['model']}" in story
+    assert story.count("was the later side") + story.count("had been written before") == 2
+    assert "round 2 is judged: b" in story

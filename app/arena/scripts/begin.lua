@@ -30,6 +30,7 @@ local _, ends = string.gsub(silent, ',', '')
 if ends > call.most_silent then
   redis_call('HSET', key, 'token', call.token, 'silent', silent, 'finish', 'error', 'error', call.interrupted, 'state', 'failed',
     'told', 'failed')
+  add_to_story(key, step_now('interrupted', call.host, attempts))
   if answer.stage ~= '' then
     append_event(b, battle.name, 'answer', answer_data(answer.stage, 'error', call.interrupted))
   end
@@ -38,6 +39,7 @@ if ends > call.most_silent then
 end
 redis_call('HSET', key, 'token', call.token, 'seq', 0, 'attempts', attempts + 1, 'host', call.host,
   'silent', silent)
+add_to_story(key, step_now('begun', call.host, attempts + 1))
 if attempts > 0 then
   redis_call('SET', text_key(b, call.answer), '', 'PX', call.ttl_ms)
   forget_text(b, call.answer)

@@ -38,6 +38,20 @@ local function forget_text(b, n)
   redis_call('HSET', battle_key(b), 'released', 0)
 end
 
+-- Append steps (JSON objects, a comma between them) to the story of an answer; it is bounded, its beginning is kept.
+local function add_to_story(key, steps)
+  local story = redis_call('HGET', key, 'story')
+  if story and #story > 6000 then return end
+  redis_call('HSET', key, 'story', story and story ~= '' and story .. ',' .. steps or steps)
+end
+
+-- A step of now, in Unix seconds: {"at":…,"event":…,"host":…,"attempt":…}.
+local function step_now(event, host, attempt)
+  local time = redis_call('TIME')
+  return '{"at":' .. time[1] .. '.' .. string.format('%06d', tonumber(time[2])) .. ',"event":"' .. event .. '","host":' ..
+    cjson.encode(host) .. ',"attempt":' .. attempt .. '}'
+end
+
 local function publish_news()
   if #news > 0 then redis_call('PUBLISH', 'arena:news', cmsgpack.pack(news)) end
 end

@@ -2,7 +2,8 @@
 -- ARGV: {battle, texts} (msgpack); texts: 'all' or 'stage', whose texts to read.
 -- Answers nil, or {name, version, n, ended, document, answers} (msgpack); an answer has the FIELDS of its hash and
 -- its text.
-local FIELDS = {'token', 'state', 'attempts', 'finish', 'error', 'timing', 'host', 'stage', 'leak', 'told', 'shown'}
+local FIELDS = {'token', 'state', 'attempts', 'finish', 'error', 'timing', 'host', 'stage', 'leak', 'told', 'shown',
+  'story'}
 local call = cmsgpack.unpack(ARGV[1])
 local b = call.battle
 local battle = read_hash(battle_key(b), {'name', 'version', 'n', 'ended', 'document', 'answers', 'pace'})

@@ -22,8 +22,10 @@ from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.backends.blank import is_blank
 from app.hosts.context import least_tokens
 from app.hosts.host import Host
+from app.scheduling.driver.answer_story import AnswerStory
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
+from app.scheduling.driver.loader import LoadWindow
 from app.scheduling.driver.signing import Signing
 from app.scheduling.driver.store_retries import STORE_LIMIT_S, STORE_UNAVAILABLE, until_the_store_is_back
 from app.scheduling.job import Job
@@ -72,6 +74,7 @@ class AttemptRunner:
         *,
         on_free: Callable[[AttemptRunner], None],
         load_s: float = 0.0,
+        load: LoadWindow | None = None,
         failure: BackendError | None = None,
     ) -> None:
         self.job = job
@@ -89,6 +92,7 @@ class AttemptRunner:
         self._signing = signing
         self._failure = failure
         self._on_free = on_free
+        self._story = AnswerStory(job, host.name, ports.sink, time, load)
         self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic)
         self._stream: asyncio.Task[Finish | None] | None = None
         self._cut: str | None = None
@@ -137,11 +141,15 @@ class AttemptRunner:
             attempt = await self._ports.sink.begin(self.job, token, self._host.name)
         if attempt is None:
             return "done"
+        self._story.waited()
         finish = await self._written(attempt)
+        if finish is None and not self._moved:
+            await self._story.keep("left", cause=self._cut)
         if finish is None:
             return "moved" if self._moved else self._left(token)
         self.finish = finish
         self._free()
+        await self._story.keep("failed" if self.cause else "ended", cause=self.cause or None)
         if not await self._completed(attempt, finish):
             return self._left(token)
         self._finished(finish, token)
@@ -202,6 +210,7 @@ class AttemptRunner:
         target = await self._ports.reroute.move(self.job, self._host.name)
         if target is not None:
             self._log.warning("answer_moved", target=target, cause=error.code, why=str(error)[:300])
+            await self._story.keep("moved", cause=error.code, target=target)
         return target is not None
 
     async def _written(self, attempt: Attempt) -> Finish | None:
@@ -221,7 +230,8 @@ class AttemptRunner:
         try:
             if self._failure is not None:
                 raise self._failure
-            last, blank = await self._drained(attempt)
+            with self._story.retries():
+                last, blank = await self._drained(attempt)
         except BackendError as error:
             self.error = None if error is self._failure else error
             self._free()
@@ -244,7 +254,8 @@ class AttemptRunner:
         watch, write = self._watch, attempt.write
         chunk, blank = Chunk(), True
         watch.dispatched(sum(least_tokens(message.content) for message in attempt.request.messages))
-        async with self._signing.of(self.job) as begun, aclosing(self._ports.backend.stream(attempt.request)) as chunks:
+        stream = self._ports.backend.stream(attempt.request)
+        async with self._signing.of(self.job) as begun, aclosing(stream) as chunks:
             async for chunk in chunks:
                 watch.chunk(chunk)
                 begun.set()

@@ -67,7 +67,7 @@ class Executor:
         )
         self._tasks = DriverTasks(host.name, changed)
         self._rerouter = Rerouter(
-            host.name, ports.reroute, self._jobs, self._running, state, policy.intervals, time.now, self._fail
+            host.name, ports, self._jobs, self._running, state, policy.intervals, time, self._fail
         )
         self._rerouting = False
         self.asked: Callable[[], None] = lambda: None
@@ -181,6 +181,7 @@ class Executor:
             self._signing,
             self._time,
             load_s=self._loader.waited_s(model, job.enqueued_at),
+            load=self._loader.window(model),
             failure=failure,
             on_free=self._freed,
         )

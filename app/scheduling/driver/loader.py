@@ -21,6 +21,7 @@ from time import time
 import structlog
 
 from app.backends.base import BackendError, GenerationOptions, LoadedModel, LoadTimedOut, ResidencyControl
+from app.backends.retrying import repeated
 from app.scheduling.driver.change_costs import ChangeCosts
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.load_limit import LoadLimits
@@ -37,10 +38,15 @@ POLL_EVERY = timedelta(milliseconds=250)
 
 @dataclass(frozen=True, slots=True)
 class LoadWindow:
-    """When a model was loaded last, in Unix time."""
+    """When a model was loaded last, in Unix time; ``made_room`` are those that were unloaded for it.
+
+    ``repeated`` has the code of each error for which the load was begun anew.
+    """
 
     began: float
     ended: float
+    made_room: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
 
     def waited_s(self, enqueued_at: float) -> float:
         """Return how long one who was enqueued at ``enqueued_at`` waited for this load."""
@@ -92,7 +98,12 @@ class Loader:
         self._costs = costs or ChangeCosts(history, now)
         self._recovery_s = 0.0
         self._windows: dict[str, LoadWindow] = {}
+        self._made_room: dict[str, list[str]] = {}
         self._log = structlog.get_logger("app.scheduling.driver.loader").bind(host=host)
+
+    def window(self, model: str) -> LoadWindow | None:
+        """The newest load of ``model``; None before the first."""
+        return self._windows.get(model)
 
     def waited_s(self, model: str, enqueued_at: float) -> float:
         """Return how long one who was enqueued at ``enqueued_at`` waited for the newest load of ``model``."""
@@ -107,8 +118,9 @@ class Loader:
         """
         residency = self._residency
         residency.begin_load(model)
-        began = residency.loading_since
+        began, repeats = residency.loading_since, list[str]()
         self._log.info("model_loading", model=model)
+        told = repeated.set(lambda error: repeats.append(error.code))
         try:
             seconds = await self._within_limit(model)
             flaws = await self._verified(model)
@@ -120,8 +132,10 @@ class Loader:
             self._costs.given_up(model)
             raise
         finally:
+            repeated.reset(told)
             residency.end_load()
-        self._windows[model] = LoadWindow(began, self._now())
+            made_room = tuple(self._made_room.pop(model, ()))
+        self._windows[model] = LoadWindow(began, self._now(), made_room, tuple(repeats))
         self._history.loaded(model, seconds)
         self._costs.loaded(model, residency.pushed_out)
         self._limits.loaded(model)
@@ -159,6 +173,8 @@ class Loader:
         else:
             self._log.info("model_unloaded", model=model, why=why, unload_s=round(self._now() - began, 3))
             self._events.unloaded(unload)
+            if unload.for_model and unload.for_model != model:
+                self._made_room.setdefault(unload.for_model, []).append(model)
             return True
         finally:
             residency.leaving.discard(model)

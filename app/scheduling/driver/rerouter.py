@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable
 
 from app.backends.base import BackendUnavailable
+from app.scheduling.driver.answer_story import AnswerStory
 from app.scheduling.driver.answers import RunningAnswers
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.driver.jobs import JobTable
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.job import Job
-from app.scheduling.ports import Reroute
+from app.scheduling.ports import Ports
+from app.timing.time import Time
 
 
 class Rerouter:
@@ -21,23 +23,23 @@ class Rerouter:
     def __init__(
         self,
         host: str,
-        reroute: Reroute,
+        ports: Ports,
         jobs: JobTable,
         running: RunningAnswers,
         state: DriverState,
         intervals: Intervals,
-        now: Callable[[], float],
+        time: Time,
         fail: Callable[[Job, Exception], None],
     ) -> None:
         self.moving: str | None = None
         """The job that is being rerouted: the host may come back meanwhile, and must not begin it."""
         self._host = host
-        self._reroute = reroute
+        self._ports = ports
         self._jobs = jobs
         self._running = running
         self._breaker = state.breaker
         self._intervals = intervals
-        self._now = now
+        self._time = time
         self._fail = fail
 
     def waits(self, job_id: str) -> bool:
@@ -59,7 +61,7 @@ class Rerouter:
             self._fail(job, failure)
 
     async def _reroute_one(self, job: Job) -> None:
-        waited_s = min(self._breaker.down_s, self._now() - job.enqueued_at)
+        waited_s = min(self._breaker.down_s, self._time.now() - job.enqueued_at)
         self.moving = job.id
         try:
             moved = await self._moved(job)
@@ -72,6 +74,10 @@ class Rerouter:
 
     async def _moved(self, job: Job) -> bool:
         try:
-            return await self._reroute.move(job, self._host, begun=False) is not None
+            target = await self._ports.reroute.move(job, self._host, begun=False)
         except STORE_UNAVAILABLE:
             return False
+        if target is None:
+            return False
+        await AnswerStory(job, self._host, self._ports.sink, self._time).keep("moved", cause="host_down", target=target)
+        return True

@@ -19,6 +19,7 @@ from app.scheduling.lease import LEASE
 from app.scheduling.ports import MOST_SILENT, Finish
 from app.scheduling.report import HostReport
 from app.timing.stopwatch import Timing
+from app.timing.story import Step
 
 
 class MemoryQueue:
@@ -186,6 +187,7 @@ class MemoryAnswer:
     silent: set[int] = field(default_factory=set)
     shown: list[tuple[str, int | None, int | None]] = field(default_factory=list)
     reconciled: int = 0
+    story: list[Step] = field(default_factory=list)
 
 
 class MemoryAttempt:
@@ -285,6 +287,10 @@ class MemorySink:
             return False
         answer.text = ""
         return True
+
+    async def note(self, job: Job, steps: Sequence[Step]) -> None:
+        """Keep the steps."""
+        self.answer(job).story.extend(steps)
 
     async def show(self, job: Job, state: Literal["queued", "loading"], place: int | None, eta_s: int | None) -> None:
         """Note what the viewers are shown."""
