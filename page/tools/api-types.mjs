@@ -7,6 +7,7 @@ import openapiTypescript, { astToString } from "openapi-typescript";
 const CALLS = [
   "/api/arena/about", "/api/arena/battles", "/api/arena/battles/{battle_id}", "/api/arena/battles/{battle_id}/votes",
   "/api/arena/battles/{battle_id}/votes/{round_number}/feedback", "/api/arena/battles/{battle_id}/board-change",
+  "/api/arena/battles/{battle_id}/whole",
   "/api/arena/leaderboard", "/api/arena/hosts", "/api/arena/models",
 ];
 

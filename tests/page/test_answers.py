@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.page.pretended import pretend, snapshot, tell
 from tests.page.steps import pane
@@ -148,6 +148,25 @@ def test_lists_quotations_and_tables_of_right_to_left_text_begin_at_the_right(ta
     assert marks
     assert item
     assert marks["x"] + marks["width"] - item["x"] - item["width"] > 12, "room for the marks"
+
+
+def test_a_side_can_be_seen_ahead_of_the_other_by_who_began_the_battle(tab: Page) -> None:
+    asked: list[object] = []
+
+    def answered(route: Route) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json=snapshot("All of it.", "Half", state="writing", cursor="k-200"))
+
+    tab.route("**/whole", answered)
+    pretend(tab, snapshot("Half", "Half", state="writing"))
+    tab.get_by_role("button", name="Show Model A now").click()
+    expect(pane(tab, "a").locator(".answer")).to_have_text("All of it.")
+    expect(tab.get_by_role("button", name="Show Model A now")).to_be_hidden()
+    expect(tab.get_by_role("heading", name="Model A")).to_be_focused()
+    assert asked == [{"round": 1, "side": "a"}]
+    tab.evaluate("pretend.n = 300")  # what comes next comes after that
+    tell(tab, "answer", round=1, side="b", finish_reason="stop")
+    expect(tab.get_by_role("button", name="Show Model B now")).to_be_hidden()
 
 
 def test_what_a_side_waits_for_is_said_in_words(tab: Page) -> None:

@@ -53,6 +53,10 @@ export const de: Texts = {
       `Ihre Frage, die Antworten und Ihre Urteile werden auf diesem Server gespeichert, um die Modelle zu vergleichen; der Wortlaut wird ${plural(days, "Tag", "Tage")} nach dem Duell gelöscht.`,
     advice: "Geben Sie nichts Persönliches ein.",
   },
+  pace: {
+    even: "Beide Antworten erscheinen gleich schnell, damit die Geschwindigkeit kein Modell verrät.",
+    live: "Hier erscheint jede Antwort, sobald sie geschrieben ist: Wie schnell sie kommt, kann das Modell verraten.",
+  },
   states: {
     waiting: "Wartet",
     queued: "Wartet, bis es an der Reihe ist",
@@ -89,6 +93,10 @@ export const de: Texts = {
     switch: "Antwort zeigen von",
     copyAnswer: "Kopieren",
     copied: "Kopiert",
+    ahead: "Sofort zeigen",
+    aheadOf: (alias) => `${alias} sofort zeigen`,
+    aheadWhy: "Nicht auf die andere Antwort warten. Wie schnell diese kommt, kann das Modell verraten.",
+    aheadSaid: (alias) => `${alias} wird gezeigt, wie es kommt.`,
     wide: "Volle Breite",
     narrow: "Nebeneinander",
     sideways: "Seitwärts wischen wechselt zwischen den Antworten.",

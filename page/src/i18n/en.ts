@@ -55,6 +55,10 @@ export const en = {
       `Your question, the answers and your verdicts are stored on this server to rank the models; their words are deleted ${plural(days, "day", "days")} after the battle.`,
     advice: "Don't enter anything personal.",
   },
+  pace: {
+    even: "Both answers appear at one pace, so that speed gives no model away.",
+    live: "Here each answer appears as soon as it is written: how fast it comes may tell which model it is.",
+  },
   states: {
     waiting: "Waits",
     queued: "Waits for its turn",
@@ -91,6 +95,10 @@ export const en = {
     switch: "Show the answer of",
     copyAnswer: "Copy",
     copied: "Copied",
+    ahead: "Show now",
+    aheadOf: (alias: string) => `Show ${alias} now`,
+    aheadWhy: "Don’t wait for the other answer. How fast this one comes may tell which model it is.",
+    aheadSaid: (alias: string) => `${alias} is shown as it comes.`,
     wide: "Full width",
     narrow: "Side by side",
     sideways: "Swipe sideways to change between the answers.",

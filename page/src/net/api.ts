@@ -1,6 +1,6 @@
 /** The native API's calls. Every refusal is `{error, code, field?}`; what never arrived is code `offline`. */
 
-import type { BoardChange, Feedback, FeedbackBody, Snapshot, Verdict, Vote } from "../store/types.ts";
+import type { BoardChange, Feedback, FeedbackBody, Side, Snapshot, Verdict, Vote, WholeBody } from "../store/types.ts";
 
 const ROOT = "/api/arena";
 
@@ -89,6 +89,10 @@ export const readFeedback = (id: string, round: number): Promise<Feedback> => ca
 export const keepFeedback = (id: string, round: number, said: FeedbackBody): Promise<Feedback> => call("PUT", feedback(id, round), said, {}, true);
 
 export const readBoardChange = (id: string): Promise<BoardChange> => call("GET", `${battle(id)}/board-change`);
+
+/** Show one side as it comes from now on, ahead of the other. */
+export const showWhole = (id: string, round: number, side: Side): Promise<Snapshot> =>
+  call("POST", `${battle(id)}/whole`, { round, side } satisfies WholeBody);
 
 export const stopBattle = (id: string): Promise<Snapshot> => call("POST", `${battle(id)}/stop`);
 

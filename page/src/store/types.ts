@@ -17,6 +17,7 @@ export type Feedback = Answer<"/api/arena/battles/{battle_id}/votes/{round_numbe
 export type BoardChange = Answer<"/api/arena/battles/{battle_id}/board-change">;
 export type BoardStanding = NonNullable<BoardChange["models"][number]["after"]>;
 export type FeedbackBody = Schemas["FeedbackBody"];
+export type WholeBody = Schemas["WholeBody"];
 export type Reason = Feedback["reasons"]["a"][number];
 export type Verdict = Vote["verdict"];
 export type Status = Snapshot["status"];

@@ -1,6 +1,6 @@
 /** A battle: its question, the ladder, both answers as they are written, the verdicts, and at the end the names. */
 
-import { newKey, persistently, readBattle, Refused, sendVote, stopBattle, undoVote } from "../net/api.ts";
+import { newKey, persistently, readBattle, Refused, sendVote, showWhole, stopBattle, undoVote } from "../net/api.ts";
 import { Link, type LinkState } from "../net/link.ts";
 import { adopt, begin, step, type Play } from "../store/play.ts";
 import { SIDES, type ArenaEvent, type Side, type Snapshot, type Verdict } from "../store/types.ts";
@@ -75,7 +75,7 @@ class BattleView implements View {
     this.narrator = new Narrator(context);
     this.pacer = new Pacer(() => this.draw());
     const question = h("h1", { tabindex: "-1", dir: "auto" }, opened.message);
-    const head = h("header.question", null, h("p.over", null, words.question), question, h("div.course", null, this.round, this.ladder.element));
+    const head = h("header.question", null, h("p.over", null, words.question), question, h("div.course", null, this.round, this.ladder.element), context.about.pace === "live" && opened.status === "running" ? h("p.meta", null, context.texts.pace.live) : null);
     this.element = h("article.battle", null, head, this.trouble, this.switch.element, this.pair, this.after, this.bar.element);
     document.addEventListener("keydown", this.bar.key);
     this.clock = setInterval(() => this.pacer.ask(), 1000);
@@ -100,7 +100,7 @@ class BattleView implements View {
       const words = this.context.texts.battle;
       const button = this.panes[side].element.querySelector(".widen");
       if (button !== null) text(button, wide === null ? words.wide : words.narrow);
-    });
+    }, () => void this.ahead(side));
   }
 
   private attached(events: string): Link {
@@ -152,7 +152,7 @@ class BattleView implements View {
   private draw(): void {
     const now = Date.now();
     const { snapshot } = this.play;
-    for (const side of SIDES) this.panes[side].update(this.play, now);
+    for (const side of SIDES) this.panes[side].update(this.play, now, this.mayVote);
     this.switch.update(snapshot);
     this.ladder.update(this.play);
     this.why.update(this.mayVote ? snapshot.votes : []);
@@ -224,6 +224,17 @@ class BattleView implements View {
   private sureToStop(): Promise<boolean> {
     const words = this.context.texts.verdict;
     return confirmed(words.stopSure, words.stopYes, words.stopNo);
+  }
+
+  /** Show a side whole without the other; that its round is over by now needs no words. */
+  private ahead(side: Side): Promise<void> {
+    const { round, sides } = this.play.snapshot;
+    return this.act(async () => {
+      const snapshot = await showWhole(this.id, round, side);
+      this.panes[side].shownAhead(round);
+      this.context.announcer.say(this.context.texts.battle.aheadSaid(sides[side].alias));
+      return snapshot;
+    }, (refused) => (refused.status === 409 ? "" : null));
   }
 
   /** Send something that moves the battle; what it answers is taken over, what refuses it is said. */

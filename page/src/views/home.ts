@@ -66,7 +66,7 @@ export function home(context: Context): View {
   const element = h(
     "div.page.home",
     null,
-    h("section.hero", null, h("h1", { tabindex: "-1" }, words.heading), h("p.lead", null, words.lead)),
+    h("section.hero", null, h("h1", { tabindex: "-1" }, words.heading), h("p.lead", null, words.lead), h("p.meta", null, texts.pace[about.pace])),
     form,
     h("section.examples", { "aria-label": words.examplesLabel }, h("ul", null, words.examples.map(example))),
     h("section.stored", { "aria-labelledby": "stored" }, h("h2", { id: "stored" }, texts.stored.label), h("p", null, notice(context))),

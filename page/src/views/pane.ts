@@ -26,11 +26,15 @@ export class Pane {
   private shown = "";
   private complete = false;
   private since = 0;
+  private readonly ahead: HTMLButtonElement;
+  /** The round and the name of whom somebody asked to see ahead of the other side. */
+  private asked = "";
 
   constructor(
     private readonly context: Context,
     readonly side: Side,
     private readonly widen: () => void,
+    private readonly showAhead: () => void,
   ) {
     const words = context.texts.battle;
     this.name = h("h2", { id: `name-${side}`, tabindex: "-1" });
@@ -41,7 +45,8 @@ export class Pane {
       setTimeout(() => text(copy, words.copyAnswer), 2000);
     });
     const wide = h("button.quiet.small.widen", { type: "button", onclick: this.widen }, words.wide);
-    const head = h("header", null, h("div.who", null, h("span.dot", { "aria-hidden": "true" }), this.name, this.badge), this.state, h("div.tools", null, wide, copy));
+    this.ahead = h("button.quiet.small.ahead", { type: "button", hidden: true, title: words.aheadWhy, onclick: () => this.askAhead() }, words.ahead);
+    const head = h("header", null, h("div.who", null, h("span.dot", { "aria-hidden": "true" }), this.name, this.badge), this.state, h("div.tools", null, this.ahead, wide, copy));
     this.element = h(`section.pane.side-${side}`, { id: `pane-${side}`, "aria-labelledby": `name-${side}` }, head, this.note, this.body, this.caret);
   }
 
@@ -52,8 +57,18 @@ export class Pane {
     return new Answer(this.body, tools(this.context));
   }
 
-  /** Show the side as it is at `now` (ms). */
-  update(play: Play, now: number): void {
+  private askAhead(): void {
+    this.name.focus({ preventScroll: true }); // the button goes, and with it would the focus
+    this.showAhead();
+  }
+
+  /** Somebody asked to see this side ahead of the other: there is no more to ask for in this round. */
+  shownAhead(round: number): void {
+    this.asked = `${round} ${this.alias}`;
+  }
+
+  /** Show the side as it is at `now` (ms); `mine`: whoever looks may ask for it ahead of the other. */
+  update(play: Play, now: number, mine: boolean): void {
     const view = play.snapshot.sides[this.side];
     if (view.alias !== this.alias) this.enter(view.alias, now);
     const place = this.side === "a" ? this.context.texts.battle.left : this.context.texts.battle.right;
@@ -62,6 +77,10 @@ export class Pane {
     attribute(this.element, "data-state", view.state);
     text(this.state, stateText(play, this.side, this.context, now));
     this.mark(play, view);
+    const held = play.snapshot.status === "running" && view.state !== "done" && view.state !== "failed";
+    const offered = held && mine && this.context.about.pace === "even" && this.asked !== `${play.snapshot.round} ${view.alias}`;
+    show(this.ahead, offered);
+    attribute(this.ahead, "aria-label", this.context.texts.battle.aheadOf(view.alias));
     this.write(view, play, now);
   }
 
