@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 
-from tests.page.conftest import Tabs
 from tests.page.pretended import pretend, snapshot
 from tests.page.served_arena import ServedArena
 from tests.page.summary import MEASURED
@@ -72,35 +73,90 @@ def test_two_long_answers_cost_less_than_a_third_of_one_thread(
     assert tab.evaluate("document.querySelectorAll('#pane-a *').length") < 3000
 
 
-def first_visit(tabs: Tabs, arena: ServedArena) -> tuple[float, float]:
-    """Milliseconds until the question can be typed, and bytes, with an empty cache on a slow phone."""
-    with tabs(arena.url, viewport={"width": 390, "height": 844}, is_mobile=True) as page:
-        cdp = page.context.new_cdp_session(page)
-        cdp.send("Network.enable")
-        slow = {"offline": False, "latency": 150, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
-        cdp.send("Network.emulateNetworkConditions", slow)
-        cdp.send("Emulation.setCPUThrottlingRate", {"rate": 4})
-        page.add_init_script("""
-          new MutationObserver((_, watching) => {
-            if (document.querySelector("#question")) { window.usable = performance.now(); watching.disconnect(); }
-          }).observe(document, { childList: true, subtree: true });
-        """)
-        page.goto("/")
-        page.wait_for_function("() => window.usable !== undefined")
-        loaded = page.evaluate("""() => ["resource", "navigation"].flatMap(kind => performance.getEntriesByType(kind))
-          .filter(one => !one.name.includes("/api/")).reduce((sum, one) => sum + one.encodedBodySize, 0)""")
-        return page.evaluate("() => usable"), loaded
+#: A slow phone: Fast 3G as browsers emulate it (bytes a second, milliseconds), and a processor four times slower.
+BYTES_PER_S, LATENCY_MS, SLOWER = 200_000, 150, 4
+USABLE = """
+  new MutationObserver((_, watching) => {
+    if (document.querySelector("#question")) {
+      performance.mark("usable");
+      window.usable = performance.now();
+      watching.disconnect();
+    }
+  }).observe(document, { childList: true, subtree: true });
+"""
+#: What was asked for before the question could be typed, with the HTML itself.
+ASKED = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  .filter(one => one.startTime < usable && !one.name.includes("/api/"))
+  .map(one => ({ name: one.name, transferSize: one.transferSize, encodedBodySize: one.encodedBodySize }))"""
+
+
+def work_ms(trace: bytes) -> float:
+    """The processor's time, by all threads of page and browser together, from the visit's begin until it was usable."""
+    events = json.loads(trace)["traceEvents"]
+    usable = next(one for one in events if one["name"] == "usable" and "blink.user_timing" in one["cat"])
+    begun = [one["ts"] for one in events if one["name"] == "navigationStart" and one["pid"] == usable["pid"]]
+    began = max(one for one in begun if one < usable["ts"])
+    tasks = [
+        one for one in events if one["name"].endswith("RunTask") and began <= one["ts"] < usable["ts"] and "tdur" in one
+    ]
+    assert len(tasks) > 100, "the trace has the tasks"
+    return float(sum(one["tdur"] for one in tasks)) / 1000
+
+
+def in_a_row(served: ServedArena, asked: list[dict[str, Any]]) -> int:
+    """How many round trips are made one after the other: the HTML, all that it names, and what only that asks for."""
+    html = httpx.get(served.url).text
+    assets = [urlsplit(one["name"]).path for one in asked if "/assets/" in one["name"]]
+    assert len(assets) > 1, "the browser says what it asked for"
+    return 2 + sum(1 for path in assets if path not in html)
+
+
+def first_visit(browser: Browser, served: ServedArena) -> tuple[float, float, int]:
+    """What a slow phone would need until the question can be typed, with an empty cache: ms, bytes, requests.
+
+    Computed from the work, the bytes and the round trips, so that neighbours on this machine change little, as if
+    nothing of it were done at the same time: phones do better.
+    """
+    context = browser.new_context(base_url=served.url, viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = context.new_page()
+    page.add_init_script(USABLE)
+    browser.start_tracing(page=page, categories=["toplevel", "blink.user_timing", "__metadata"])
+    page.goto("/")
+    page.wait_for_function("() => window.usable !== undefined")
+    work = work_ms(browser.stop_tracing())
+    asked = page.evaluate(ASKED)
+    context.close()
+    sent = sum(one["transferSize"] for one in asked)
+    needed = in_a_row(served, asked) * LATENCY_MS + 1000 * sent / BYTES_PER_S + SLOWER * work
+    return needed, sum(one["encodedBodySize"] for one in asked), len(asked)
+
+
+def clocked_ms(browser: Browser, served: ServedArena) -> float:
+    """The same by the clock, the phone emulated by the browser; on a busy machine it is the neighbours' time, too."""
+    context = browser.new_context(base_url=served.url, viewport={"width": 390, "height": 844}, is_mobile=True)
+    page = context.new_page()
+    cdp = context.new_cdp_session(page)
+    cdp.send("Network.enable")
+    line = {"latency": LATENCY_MS, "downloadThroughput": BYTES_PER_S, "uploadThroughput": 94_000}
+    cdp.send("Network.emulateNetworkConditions", {"offline": False} | line)
+    cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    page.add_init_script(USABLE)
+    page.goto("/")
+    page.wait_for_function("() => window.usable !== undefined")
+    usable = float(page.evaluate("() => usable"))
+    context.close()
+    return usable
 
 
 @pytest.mark.page
 def test_the_first_second_on_a_slow_phone(
-    tabs: Tabs, arena: ServedArena, record_property: Callable[[str, object], None]
+    browser: Browser, arena: ServedArena, record_property: Callable[[str, object], None]
 ) -> None:
-    """Fast 3G's 1.6 Mbit/s and 150 ms, a processor four times slower; best of five, for neighbours only slow down."""
-    visits = [first_visit(tabs, arena) for _ in range(5)]
-    usable, loaded = min(visits)
-    told = f"first visit on a slow phone: usable after {usable:.0f} ms, {loaded / 1024:.1f} KB compressed"
-    record_property(MEASURED, told)
+    """The best of five visits, for what else the browser does only adds to them."""
+    usable, loaded, requests = min(first_visit(browser, arena) for _ in range(5))
+    clocked = min(clocked_ms(browser, arena) for _ in range(3))
+    said = f"first visit on a slow phone: usable after {usable:.0f} ms ({clocked:.0f} ms by this machine's clock)"
+    record_property(MEASURED, f"{said}, {loaded / 1024:.1f} KB compressed in {requests} requests")
     assert loaded < 120 * 1024
     assert usable < 1000
 
