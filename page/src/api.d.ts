@@ -167,6 +167,8 @@ export interface components {
     schemas: {
         About: {
             max_message: number;
+            /** @enum {string} */
+            named_votes: "leave_out" | "count";
             notice: string;
             num_models: number;
             open: boolean;

@@ -245,6 +245,7 @@ def test_models_are_chosen_by_name_and_get_the_instructions(tab: Page, arena: Se
     tab.goto("/")
     tab.get_by_text("Models and instructions").click()
     tab.get_by_label("Choose the models").check()
+    expect(tab.get_by_text("count on the leaderboard")).to_be_visible()
     tab.get_by_label("mistral:7b").check()
     tab.get_by_label("Your question").fill("Who are you?")
     tab.get_by_role("button", name="Start the battle").click()

@@ -16,6 +16,7 @@ EXAMPLE: dict[str, object] = {
     "notice": "Questions are used for research; write to arena@example.org to have yours deleted.",
     "open": False,
     "pace": "even",
+    "named_votes": "leave_out",
 }
 
 
@@ -36,6 +37,8 @@ class About(Schema):
     """Whether everybody may vote in everybody's battles."""
     pace: Literal["even", "live"]
     """How answers appear: both sides at one pace, or each as it comes."""
+    named_votes: Literal["leave_out", "count"]
+    """What the leaderboard does with votes of battles whose opener named the models."""
 
 
 def about_of(settings: Settings) -> About:
@@ -49,4 +52,5 @@ def about_of(settings: Settings) -> About:
         notice=settings.arena_notice,
         open=settings.arena_open,
         pace=settings.arena_pace,
+        named_votes=settings.arena_named_votes,
     )

@@ -37,6 +37,7 @@ export const de: Texts = {
     count: "Zahl der Modelle",
     choose: "Modelle auswählen",
     chooseHint: "Mindestens zwei; sie werden gemischt und bleiben bis zum Ende ungenannt.",
+    chosenLeftOut: "Weil Sie wissen, wer antritt, zählen Ihre Urteile nicht für die Rangliste.",
     system: "Anweisungen an die Modelle (System-Prompt)",
     systemPlaceholder: "Zum Beispiel: Antworte in zwei Sätzen.",
     tooLong: (max) => `Höchstens ${max.toLocaleString("de")} Zeichen.`,

@@ -39,6 +39,7 @@ export const en = {
     count: "Number of models",
     choose: "Choose the models",
     chooseHint: "At least two; they are mixed and stay unnamed until the end.",
+    chosenLeftOut: "As you know who meets, your verdicts won’t count on the leaderboard.",
     system: "Instructions for the models (system prompt)",
     systemPlaceholder: "For example: answer in two sentences.",
     tooLong: (max: number) => `At most ${max.toLocaleString("en")} characters.`,

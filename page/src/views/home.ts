@@ -66,7 +66,7 @@ export function home(context: Context): View {
   const element = h(
     "div.page.home",
     null,
-    h("section.hero", null, h("h1", { tabindex: "-1" }, words.heading), h("p.lead", null, words.lead), h("p.meta", null, texts.pace[about.pace])),
+    h("section.hero", null, h("h1", { tabindex: "-1" }, words.heading), h("p.lead", null, words.lead), h("p.meta", null, about.pace === "live" ? texts.pace.live : texts.pace.even)),
     form,
     h("section.examples", { "aria-label": words.examplesLabel }, h("ul", null, words.examples.map(example))),
     h("section.stored", { "aria-labelledby": "stored" }, h("h2", { id: "stored" }, texts.stored.label), h("p", null, notice(context))),
@@ -120,7 +120,7 @@ function options(context: Context): Options {
   const surprise = h("input", { type: "radio", name: "who", id: "who-surprise", checked: true });
   const named = h("input", { type: "radio", name: "who", id: "who-named" });
   const names = h("ul.models", { hidden: true });
-  const hint = h("p.hint", { hidden: true }, words.chooseHint);
+  const hint = h("p.hint", { hidden: true }, context.about.named_votes === "count" ? words.chooseHint : `${words.chooseHint} ${words.chosenLeftOut}`);
   const changed = (): void => {
     show(names, named.checked);
     show(hint, named.checked);
