@@ -5,8 +5,8 @@ first, and a battle's answers never find a queue that is full. The host's own pl
 while calls of it wait, so a window of jobs runs stage by stage.
 
 A model's calls go to the hosts that have it in memory. Another host joins when it has nothing to do, and what is left
-of the model would take the others longer than twice the load. So models stay where they are if the work is even, and
-a host that is ahead helps where it is not.
+of the model would take the others longer than twice the load; but one whose own model will keep it busy all the time
+stays with that. So models stay where they are if the work is even, and a host that is ahead helps where it is not.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 #: What a switch must save, in loads.
 WORTH = 2.0
+#: A host helps others if its own model leaves it idle for this share of its time.
+SPARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,13 @@ class Portion:
     count: int
 
 
-def feed(hosts: Sequence[HostState], ready: Mapping[str, int]) -> list[Portion]:
-    """What to give to whom now, of the calls that are ready by model."""
+def feed(
+    hosts: Sequence[HostState], ready: Mapping[str, int], shares: Mapping[str, float] | None = None
+) -> list[Portion]:
+    """What to give to whom now, of the calls that are ready by model; ``shares`` are those of each in all the work."""
     given: Counter[tuple[str, str]] = Counter()
     for model in sorted(ready, key=lambda name: (-ready[name], name)):
-        servers = _servers(hosts, model, ready, given)
+        servers = _servers(hosts, model, ready, given, shares or {})
         for _ in range(ready[model]):
             open_ = [host for host in servers if _has(host, model, given) < host.room]
             if not open_:
@@ -74,7 +78,11 @@ def _has(host: HostState, model: str, given: Counter[tuple[str, str]]) -> int:
 
 
 def _servers(
-    hosts: Sequence[HostState], model: str, ready: Mapping[str, int], given: Counter[tuple[str, str]]
+    hosts: Sequence[HostState],
+    model: str,
+    ready: Mapping[str, int],
+    given: Counter[tuple[str, str]],
+    shares: Mapping[str, float],
 ) -> list[HostState]:
     able = [host for host in hosts if model in host.models]
     servers = [host for host in able if model in host.present or host.in_flight.get(model)]
@@ -83,7 +91,8 @@ def _servers(
         first = min(others, key=lambda host: (_load(host, given) / (host.slots * host.weight), host.name))
         servers, others = [first], [host for host in others if host is not first]
     for host in others:
-        if _is_free(host, ready, given) and _is_worth_it(host, model, ready[model], servers):
+        free = _is_free(host, ready, given) and _has_time(host, hosts, shares)
+        if free and _is_worth_it(host, model, ready[model], servers):
             servers.append(host)
     return servers
 
@@ -95,6 +104,15 @@ def _load(host: HostState, given: Counter[tuple[str, str]]) -> int:
 def _is_free(host: HostState, ready: Mapping[str, int], given: Counter[tuple[str, str]]) -> bool:
     """Whether it has nothing to do, and nothing is ready for what it has in memory."""
     return _load(host, given) == 0 and not any(ready.get(model) for model in host.present)
+
+
+def _has_time(host: HostState, hosts: Sequence[HostState], shares: Mapping[str, float]) -> bool:
+    """Whether the models that it has in memory have more hosts than their share of the work needs."""
+    for model in host.present:
+        serving = sum(model in other.present for other in hosts)
+        if shares.get(model, 0.0) * len(hosts) > serving - SPARE:
+            return False
+    return True
 
 
 def _is_worth_it(host: HostState, model: str, ready: int, servers: Sequence[HostState]) -> bool:

@@ -327,7 +327,7 @@ class BatchRunner:
         for call in waiting:
             by_model.setdefault(call.request.model, []).append(call)
         chosen = []
-        for one in feed(seen.hosts, ready):
+        for one in feed(seen.hosts, ready, self._spec.shares):
             calls, by_model[one.model] = by_model[one.model][: one.count], by_model[one.model][one.count :]
             chosen += [(call, one.host) for call in calls]
         await self._put(chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -68,6 +69,14 @@ class RunSpec:
     def parts(self) -> int:
         """How many calls one job has at most."""
         return sum(stage.parts for stage in self.stages)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each model in all calls."""
+        counts = Counter[str]()
+        for stage in self.stages:
+            counts.update(dict.fromkeys(stage.models, stage.samples))
+        return {model: count / counts.total() for model, count in counts.items()}
 
 
 CHAT_STAGE = StageSpec("chat", chat=True)

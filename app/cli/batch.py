@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -33,6 +34,22 @@ Failures = Annotated[str | None, typer.Option("--max-failures", help="Stop after
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")]
 _STANDARD = Path("-")
+
+
+@batch.command()
+def check(run_file: RunFile, jobs: JobsFile = None) -> None:
+    """Check a run and its jobs, and say what would be done; nothing is stored or generated."""
+    from app.batch.submission import RunProblems
+    from app.cli.batch_check import say_what_would_be_done
+
+    settings = load_settings()
+    spec, file = spec_and_jobs(run_file, jobs)
+    try:
+        asyncio.run(say_what_would_be_done(settings, spec, file))
+    except RunProblems as problems:
+        for problem in problems.problems:
+            sys.stderr.write(f"arena: {problem}\n")
+        raise typer.Exit(2) from None
 
 
 @batch.command("run")

@@ -50,6 +50,43 @@ def test_no_model_writes_more_answers_than_it_has_slots() -> None:
     assert plan(view("a", waiting=jobs, slots=3, in_flight={"a": 1})) == [Start(jobs[0]), Start(jobs[1])]
 
 
+def batch(number: int, model: str, at: float = 0.0) -> Job:
+    return job(number, model, at, Priority.BATCH)
+
+
+def test_calls_of_batches_fill_the_slots_of_their_model() -> None:
+    jobs = tuple(batch(n, "a", at=n) for n in range(4))
+    assert plan(view("a", waiting=jobs, slots=3)) == [Start(jobs[0]), Start(jobs[1]), Start(jobs[2])]
+
+
+def test_no_call_of_a_batch_begins_while_a_viewer_waits_or_anything_else_is_written() -> None:
+    viewers, call = job(1, "a", at=9), batch(2, "b")
+    assert plan(view("a", "b", waiting=(viewers, call), slots=2)) == [Start(viewers)]
+    assert plan(view("a", "b", waiting=(call,), slots=2, in_flight={"a": 1})) == []
+    assert plan(view("a", "b", waiting=(call,), slots=2, in_flight={"a": 1}, batch={"a": 1})) == [Start(call)]
+
+
+def test_no_model_is_loaded_for_a_batch_while_anything_else_is_written() -> None:
+    assert plan(view("a", waiting=(batch(1, "b"),), in_flight={"a": 1})) == []
+    assert plan(view("a", waiting=(batch(1, "b"),))) == [Load("b")]
+
+
+def test_a_call_of_a_batch_that_is_late_goes_alone_beside_others_and_never_before_viewers() -> None:
+    first, second, viewers = batch(1, "a"), batch(2, "a"), job(3, "a", at=999)
+    late = view("a", waiting=(first, second), slots=4, in_flight={"a": 1}, now=1000.0)
+    assert plan(late) == [Start(first)]
+    assert plan(replace(late, in_flight={"a": 2}, batch={"a": 1})) == []
+    assert plan(replace(late, waiting=(first, viewers))) == [Start(viewers)]
+
+
+def test_a_model_that_only_a_batch_uses_stops_at_once_for_a_viewers() -> None:
+    wanted, call = job(1, "b", at=10), batch(2, "a")
+    small = view("a", waiting=(wanted, call), budget=Budget(max_models=1), in_flight={"a": 1}, batch={"a": 1})
+    assert closing(small) == (frozenset({"a"}), "b")
+    assert plan(small) == []
+    assert plan(replace(small, in_flight={}, batch={})) == [Unload("a")]
+
+
 def test_one_model_is_loaded_at_a_time() -> None:
     waiting = (job(1, "b"), job(2, "c"))
     assert plan(view("a", waiting=waiting)) == [Load("b")]

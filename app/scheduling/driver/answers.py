@@ -16,6 +16,7 @@ from app.backends.base import (
 )
 from app.scheduling.driver.attempt import AttemptRunner
 from app.scheduling.driver.state import DriverState
+from app.scheduling.job import Priority
 from app.scheduling.ports import Finish
 
 
@@ -32,6 +33,11 @@ class RunningAnswers:
     def by_model(self) -> Counter[str]:
         """How many slots of each model are occupied."""
         return Counter(runner.model for runner in self._runners.values() if runner.occupies)
+
+    def of_batches(self) -> Counter[str]:
+        """How many of those slots are occupied by calls of batches."""
+        batch = (runner for runner in self._runners.values() if runner.job.priority is Priority.BATCH)
+        return Counter(runner.model for runner in batch if runner.occupies)
 
     def add(self, runner: AttemptRunner) -> None:
         """Note an attempt that begins, and whether it has the host to itself."""

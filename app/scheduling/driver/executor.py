@@ -111,6 +111,7 @@ class Executor:
             residents=residency.residents,
             waiting=waiting,
             in_flight=self._running.by_model(),
+            batch=self._running.of_batches(),
             loading=residency.loading,
             loading_since=residency.loading_since,
             leaving=frozenset(residency.leaving),

@@ -7,7 +7,8 @@ loaded at a time, and nothing is loaded while another is still leaving, or is co
    the server pushed it out under an answer.
 3. No model writes more answers at once than it has slots.
 4. Who waits is served by class (what a viewer waits for, then prefetch, then batches), first come first served
-   within it. For every ``View.late_s`` that a job has waited it counts as one class more urgent.
+   within it. For every ``View.late_s`` that a job has waited it counts as one class more urgent; one of a batch never
+   counts as a viewer's.
 5. Jobs whose model is in memory start at once. They may pass older ones whose model isn't, until that has become as
 dear
    as a change of models: a resident gets no new answers once those who wait for an absent one have waited, since the
@@ -23,6 +24,10 @@ dear
    out that would fit, all leave, to be loaded anew.
 8. Where battles are drawn from some models only (the rotation), the others leave first: while they would make room, no
    model of the rotation does. They are loaded again only for answers that wait for them.
+
+8. While a viewer waits or anything but batches is being written, no call of a batch begins and nothing is loaded for
+   one; unless it is late by two classes and no viewer waits, then one at a time may. A model that only batches use
+   stops for a viewer's at once. So people wait for the batch calls that are running, and for no other.
 
 What a change costs is measured on each host and kept; there are no seconds in these rules.
 """
@@ -103,8 +108,25 @@ def in_order(view: View) -> tuple[Job, ...]:
 
 def _class(view: View, job: Job, late_s: float) -> int:
     """The class of a job, raised by one for every ``late_s`` that it has waited."""
-    raised = int(max(view.now - job.enqueued_at, 0.0) / late_s) if late_s > 0 else 0
-    return max(job.priority - raised, Priority.INTERACTIVE)
+    highest = Priority.PREFETCH if job.priority is Priority.BATCH else Priority.INTERACTIVE
+    return max(job.priority - _raised(view, job, late_s), highest)
+
+
+def _raised(view: View, job: Job, late_s: float) -> int:
+    """By how many classes a job counts as more urgent."""
+    return int(max(view.now - job.enqueued_at, 0.0) / late_s) if late_s > 0 else 0
+
+
+def _may_begin(view: View, job: Job, begun: int = 0) -> bool:
+    """Whether it is the turn of ``job``; one of a batch lets all others go first. ``begun`` of batches begin now."""
+    if job.priority is not Priority.BATCH:
+        return True
+    if view.viewers():
+        return False
+    batch = sum(view.batch.values())
+    if sum(view.in_flight.values()) == batch:
+        return True
+    return _raised(view, job, view.late_s) >= 2 and batch + begun == 0
 
 
 def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> list[Start]:
@@ -113,10 +135,13 @@ def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> lis
         for resident in view.residents
         if resident.model not in view.leaving and resident.model not in closed
     }
-    starts = []
+    starts: list[Start] = []
+    others = 0
     for job in waiting:
-        if free.get(job.model, 0) > 0:
+        is_batch = job.priority is Priority.BATCH
+        if free.get(job.model, 0) > 0 and not (is_batch and others) and _may_begin(view, job, len(starts)):
             free[job.model] -= 1
+            others += not is_batch
             starts.append(Start(job))
     return starts
 
@@ -143,7 +168,7 @@ def closing(view: View) -> tuple[frozenset[str], str | None]:
 def _may_close(view: View, resident: Resident, model: str, came: list[float], queued: int) -> bool:
     """Whether those who came at ``came`` and wait for ``model`` have waited enough for ``resident`` to stop."""
     cost_s, now = view.cost_s(model), view.now
-    if not queued and not view.in_flight.get(resident.model):
+    if not queued and view.in_flight.get(resident.model, 0) == view.batch.get(resident.model, 0):
         return True
     rent_s = sum(max(now - max(at, resident.since), 0.0) for at in came)
     late = now - min(came) >= view.late_s and now - resident.since >= cost_s
@@ -157,8 +182,8 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
     viewers = set(view.viewers())
     held_up: Job | None = None
     for job in view.absent(waiting):
-        if held_up is not None and job.priority > held_up.priority:
-            continue  # its load would only delay the one that is held up
+        if (held_up is not None and job.priority > held_up.priority) or not _may_begin(view, job):
+            continue  # its load would only delay the one that is held up, or is about to be
         idle = [] if held_up is not None else _making_way(view, job, busy, viewers)
         leaving = who_leaves(view, job.model, idle)
         if leaving is not None:
@@ -171,7 +196,7 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
 def _making_way(view: View, job: Job, busy: set[str], viewers: set[str]) -> list[Resident]:
     """The idle residents that may be unloaded for ``job``, the first to go first."""
     kept = busy if job.priority is Priority.INTERACTIVE else busy | viewers
-    if _class(view, job, view.late_s) > Priority.INTERACTIVE:
+    if job.priority - _raised(view, job, view.late_s) > Priority.INTERACTIVE:
         kept = kept | view.pins
     return order_of_leaving(view, [one for one in _in_the_way(view, job.model) if one.model not in kept])
 

@@ -1,0 +1,1 @@
+"""How batch runs are scheduled, in virtual time: ``python -m benchmarks.batch``."""
