@@ -74,7 +74,7 @@ class Begun(Generic[D]):
 
 
 class AnswerUpdate(NamedTuple):
-    """What one answer adds in one ``write``, in the order in which ``write.lua`` unpacks them.
+    """What one answer adds in one ``write``.
 
     Empty strings mean nothing to add; ``restart``: drop the answer's text first.
     """
@@ -92,6 +92,11 @@ class AnswerUpdate(NamedTuple):
     timing: str = ""
     leak: str = ""
     restart: bool = False
+
+    def by_name(self) -> dict[str, object]:
+        """Its fields as ``write.lua`` takes them: those that are empty are left out."""
+        fields = zip(self._fields, self, strict=True)
+        return {name: value for name, value in fields if value != "" and value is not False}
 
 
 class Entry(NamedTuple):
@@ -188,8 +193,8 @@ class LogStore(Generic[D]):
 
     async def write(self, updates: Sequence[AnswerUpdate]) -> list[WriteReply]:
         """Add to answers, in one call for all of them; one reply per update, in order."""
-        packed = msgpack.packb(list(updates), use_bin_type=False)
-        return [reply.decode() for reply in await self._write(args=[packed, self._running_ms, RATE, STEP])]
+        args = _packed(updates=[update.by_name() for update in updates], ttl_ms=self._running_ms, rate=RATE, step=STEP)
+        return [reply.decode() for reply in await self._write(args=args)]
 
     async def show_whole(self, battle: str, name: str, answer: int, round_number: int, side: Side) -> WriteReply:
         """Show an answer on stage as it comes from now on, whatever the pace; ``stale``: it is not on stage there."""

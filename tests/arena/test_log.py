@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from datetime import timedelta
 from importlib import resources
@@ -304,11 +305,16 @@ def test_folding_the_events_gives_the_snapshot_at_every_cut(
     asyncio.run(run())
 
 
-def test_the_script_unpacks_an_update_in_the_order_of_its_fields() -> None:
+def test_the_script_reads_every_field_of_an_update_by_its_name() -> None:
     script = (resources.files("app.arena") / "scripts" / "write.lua").read_text(encoding="utf-8")
-    unpacked = [line.split() for line in script.splitlines() if " = unpack(update" in line]
-    names = [[word.strip(",") for word in words[1 : words.index("=")]] for words in unpacked]
-    assert len(names) == 2
-    assert max(map(len, names)) == len(AnswerUpdate._fields)
-    for some in names:
-        assert all(name in ("_", field) for name, field in zip(some, AnswerUpdate._fields, strict=False))
+    assert set(re.findall(r"\bupdate\.(\w+)", script)) == set(AnswerUpdate._fields)
+
+
+def test_an_update_is_sent_without_what_is_empty() -> None:
+    assert AnswerUpdate("b", "", 0, 0, 0, state="queued").by_name() == {
+        "battle": "b",
+        "answer": 0,
+        "token": 0,
+        "seq": 0,
+        "state": "queued",
+    }

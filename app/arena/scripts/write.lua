@@ -1,14 +1,14 @@
 -- Everything that a worker's answers have gathered since the last tick, in one call.
--- ARGV: updates (msgpack), ttl running ms. An update is a list, for it is sent twenty times a second for each answer: the
--- fields of AnswerUpdate (app/arena/store.py) in its order. They, and what is read of hashes, are unpacked into locals:
--- tables by name made this script a tenth slower.
+-- ARGV: {updates, ttl_ms, rate, step} (msgpack). An update has the fields of AnswerUpdate (app/arena/store.py) by name,
+-- without those that are empty. What is read of hashes is unpacked into locals, which costs less than a table
+-- (python -m benchmarks.write_script compares versions).
+-- rate: characters that each side is shown in a second at most; step: at once at least.
 -- Token 0 only sets the state (queued, loading) of an answer that is not being written yet, or (whole, with the place
 -- `round:side` as extra) shows an answer on stage whole from now on: somebody asked for that.
 -- Answers one status per update: ok | stale | ended | finished | gone. A seq that was seen is ok and changes nothing.
 -- A battle whose pace is even shows its two sides together, see `release`; docs/decisions/0027 says why.
-local updates, ttl_ms = cmsgpack.unpack(ARGV[1]), tonumber(ARGV[2])
--- Characters that each side is shown in a second at most, and at once at least.
-local RATE, STEP = tonumber(ARGV[3]), tonumber(ARGV[4])
+local call = cmsgpack.unpack(ARGV[1])
+local updates, ttl_ms = call.updates, call.ttl_ms
 local replies = {}
 
 -- Each battle's hash is read and its counter written once per call, however many of its answers are in it.
@@ -104,7 +104,7 @@ local function now()
   return now_ms
 end
 
--- How many characters of each side may be shown: as many as both have, and no more than RATE a second. A side that is
+-- How many characters of each side may be shown: as many as both have, and no more than `rate` a second. A side that is
 -- complete has no end for this. Nothing while one has not begun: the first words come together.
 local function allowed(of, sides)
   local most
@@ -114,10 +114,10 @@ local function allowed(of, sides)
   local released, paced = unpack(redis_call('HMGET', battle_key(of.id), 'released', 'paced'))
   released, paced = tonumber(released or 0), tonumber(paced or 0)
   if not most or most == 0 then return released end
-  local by_time = STEP
-  if paced > 0 then by_time = released + math.floor(RATE * (now() - paced) / 1000) end
+  local by_time = call.step
+  if paced > 0 then by_time = released + math.floor(call.rate * (now() - paced) / 1000) end
   local goal = math.min(most, by_time)
-  if paced > 0 and goal - released < STEP then return released end
+  if paced > 0 and goal - released < call.step then return released end
   redis_call('HSET', battle_key(of.id), 'released', goal, 'paced', now())
   return goal
 end
@@ -180,9 +180,9 @@ end
 
 -- Write an update of an answer that is `length` long and in the state `old`.
 local function store(of, key, stage, length, chars, old, update)
-  local battle, name, answer, token, seq, text, state, extra, finish, error, timing, leak, restart = unpack(update)
+  local battle, answer, seq, text, state = update.battle, update.answer, update.seq, update.text or '', update.state or ''
   local text_at, logged = text_key(battle, answer), true
-  if restart then
+  if update.restart then
     logged = restart_text(of, answer, text_at, stage)
     length, old, chars = 0, 'waiting', 0
   end
@@ -192,9 +192,11 @@ local function store(of, key, stage, length, chars, old, update)
     if stage ~= '' and not of.even then logged = log_event(of, 'status', status_data(stage, state, '')) and logged end
   end
   if #text > 0 and stage ~= '' and not of.even then logged = log_event(of, 'delta', delta_data(stage, text)) and logged end
-  if finish ~= '' then logged = finish_answer(of, key, stage, finish, error, timing) and logged end
+  if update.finish then
+    logged = finish_answer(of, key, stage, update.finish, update.error or '', update.timing or '') and logged
+  end
   -- That an answer names its model is kept for the end and never logged: viewers would learn the model.
-  if leak ~= '' then redis_call('HSET', key, 'leak', leak) end
+  if update.leak then redis_call('HSET', key, 'leak', update.leak) end
   if of.even then
     redis_call('HSET', key, 'seq', seq, 'len', length + #text, 'chars', chars + count_characters(text))
     of.moved = of.moved or stage ~= ''
@@ -207,14 +209,14 @@ local function store(of, key, stage, length, chars, old, update)
 end
 
 local function write(update)
-  local battle, name, answer, token, seq, _, state, extra = unpack(update, 1, 8)
-  local of, key = battle_of(battle), answer_key(battle, answer)
-  if not of.name or (name ~= '' and of.name ~= name) then return 'gone' end
+  local token, state, extra = update.token, update.state, update.extra or ''
+  local of, key = battle_of(update.battle), answer_key(update.battle, update.answer)
+  if not of.name or (update.name and of.name ~= update.name) then return 'gone' end
   local owner, seen, stage, finished, length, old, chars =
     unpack(redis_call('HMGET', key, 'token', 'seq', 'stage', 'finish', 'len', 'state', 'chars'))
   if not owner then return 'gone' end
   owner = tonumber(owner)
-  if token > 0 and owner == token and seq <= tonumber(seen) then return 'ok' end
+  if token > 0 and owner == token and update.seq <= tonumber(seen) then return 'ok' end
   if of.ended then return 'ended' end
   if token == 0 and state == 'whole' then return set_whole(of, key, stage, extra) end
   if token > 0 and owner ~= token then return 'stale' end
