@@ -8,6 +8,7 @@ promtool                the alerts and their tests   Debian: prometheus
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,23 @@ def commands(folder: Path) -> Iterator[list[str]]:
         yield ["systemd-analyze", "verify", str(copy)]
         yield ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(copy)]
     yield ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/alerts.yml")]
-    yield ["promtool", "test", "rules", str(ROOT / "deploy/prometheus/alerts.test.yml")]
+    yield ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/genai.yml")]
+    for name in ("alerts", "genai"):
+        yield ["promtool", "test", "rules", str(ROOT / f"deploy/prometheus/{name}.test.yml")]
+    yield ["promtool", "check", "rules", str(dashboard_rules(folder))]
+
+
+def dashboard_rules(folder: Path) -> Path:
+    """The dashboard's queries as rules, so that promtool reads each of them; its variables have values."""
+    dashboard = json.loads((ROOT / "deploy/grafana/arena.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    rules = [
+        {"record": f"dashboard:{number}", "expr": query.replace("$__rate_interval", "5m").replace("$job", "arena")}
+        for number, query in enumerate(queries)
+    ]
+    file = folder / "dashboard.json"
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    return file
 
 
 def failed(command: list[str]) -> bool:
