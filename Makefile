@@ -8,7 +8,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo serve dev test explore race takeover batch-kills check clients-check openapi format lock install clean
-.PHONY: image deploy-check stress-test page page-test screenshots page-logs
+.PHONY: image deploy-check release dashboard stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -78,6 +78,12 @@ image: ## the container image, built with buildah
 
 deploy-check: dev ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts
 	$(BIN)/python -m tests.deploy.check
+
+dashboard: ## write Grafana's dashboard anew
+	$(PYTHON) deploy/grafana/dashboard.py
+
+release: dev ## whether the last commit can be released: the same wheel twice, installed and played with; it is left in dist/
+	$(BIN)/python -m tests.deploy.release
 
 check: dev ## style, types and the direction of imports; the page's types and its unit tests
 	$(BIN)/python page/build.py test
