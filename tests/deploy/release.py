@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -53,17 +54,26 @@ def commit_time() -> str:
     return run(["git", "log", "-1", "--format=%ct"], ROOT).strip()
 
 
-def build(folder: Path, number: int) -> Path:
+def builder(folder: Path) -> str:
+    """A Python with nothing but the pinned setuptools, to build with."""
+    run([sys.executable, "-m", "venv", str(folder / "build")], folder)
+    python = str(folder / "build/bin/python")
+    (pinned,) = re.findall(r"^setuptools==\S+", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pinned], folder)
+    return python
+
+
+def build(folder: Path, number: int, python: str) -> Path:
     """A wheel from a checkout of its own of the last commit."""
     source = folder / f"checkout-{number}"
     source.mkdir()
     archive = folder / f"{number}.tar"
     run(["git", "archive", "--format=tar", f"--output={archive}", "HEAD"], ROOT)
     run(["tar", "-xf", str(archive)], source)
-    run([sys.executable, "page/build.py"], source)
+    run([python, "page/build.py"], source)
     options = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--wheel-dir", "wheels"]
     epoch = {"SOURCE_DATE_EPOCH": commit_time(), "PYTHONHASHSEED": str(number)}
-    run([sys.executable, "-m", "pip", "wheel", "--quiet", *options, "."], source, **epoch)
+    run([python, "-m", "pip", "wheel", "--quiet", *options, "."], source, **epoch)
     (wheel,) = (source / "wheels").glob("*.whl")
     return wheel
 
@@ -127,7 +137,8 @@ def main() -> int:
     """Check the last commit; 1 if it can't be released."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        one, two = build(folder, 1), build(folder, 2)
+        python = builder(folder)
+        one, two = build(folder, 1, python), build(folder, 2, python)
         if digest(one) != digest(two):
             sys.stdout.write(f"FAILED two builds differ: {', '.join(differences(one, two)) or 'their order'}\n")
             return 1
@@ -136,8 +147,8 @@ def main() -> int:
             sys.stdout.write(f"FAILED the wheel lacks {', '.join(lost)}\n")
             return 1
         known = interpreters()
-        for version, python in known.items():
-            try_out(one, python, folder / f"with-{version}")
+        for version, program in known.items():
+            try_out(one, program, folder / f"with-{version}")
             sys.stdout.write(f"ok     installed and played with Python {version}\n")
         try_pipx(one, folder / "pipx")
         sys.stdout.write("ok     pipx run\n")
