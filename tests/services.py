@@ -15,7 +15,18 @@ from app.web import application
 from app.web.shared.fleet import Fleet
 from app.web.shared.services import Services
 
-ROOMS = ("completions", "quotas", "columns", "manager", "viewing", "boards", "contestants", "readiness", "comparisons")
+ROOMS = (
+    "completions",
+    "quotas",
+    "columns",
+    "manager",
+    "viewing",
+    "boards",
+    "contestants",
+    "readiness",
+    "comparisons",
+    "arrivals",
+)
 
 
 class Absent:

@@ -21,12 +21,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 WAKES_WITHIN = timedelta(seconds=90)
 
 
-def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
+Url = Annotated[
+    str, typer.Option(help="Test a deployment from outside: https://…, with its ARENA_ADMIN_KEY in the environment.")
+]
+Longest = Annotated[int, typer.Option(min=1, max=300, help="With --url: the longest silence tried, in seconds.")]
+
+
+def doctor(wake: Wake = False, as_json: AsJson = False, url: Url = "", longest: Longest = 180) -> None:
     """Check the hosts, Redis, the database and the settings; print what is wrong, why, and the command that helps.
 
     It loads no model and generates nothing; the one small write to each store leaves nothing behind. Exit status 0:
     battles can run, with or without warnings; 1: they can't; 3: this machine is too busy to tell.
+
+    With --url it asks a deployment through its proxy or CDN instead: whether streams come at once, which headers get
+    lost, whether anything is cached or sent twice, and after which silence a call is cut. It takes as long as the
+    longest silences, some four minutes.
     """
+    if url:
+        raise typer.Exit(_from_outside(url, longest, as_json))
     diagnosis = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
     if as_json:
         write_json(orjson.dumps(diagnosis.to_dict(), option=orjson.OPT_INDENT_2))
@@ -37,6 +49,24 @@ def doctor(wake: Wake = False, as_json: AsJson = False) -> None:
 
         show(diagnosis, Console())
     raise typer.Exit(status_of(diagnosis))
+
+
+def _from_outside(url: str, longest: int, as_json: bool) -> int:
+    """Test what is at ``url``; 1 if something breaks battles there."""
+    import sys
+
+    from app.doctor.outside.judge import problems
+    from app.doctor.outside.look import look
+
+    seen = asyncio.run(look(url, load_settings().arena_admin_key, longest))
+    found = problems(seen)
+    if as_json:
+        write_json(orjson.dumps([problem.to_dict() for problem in found], option=orjson.OPT_INDENT_2))
+    else:
+        lines = [line for problem in found for line in problem.lines()]
+        count = f"{len(found) or 'no'} finding{'' if len(found) == 1 else 's'}"
+        sys.stdout.write("\n".join([*lines, f"{url}: {count}", ""]))
+    return int(any(problem.severity == "error" for problem in found))
 
 
 def status_of(diagnosis: Diagnosis) -> int:

@@ -34,6 +34,7 @@ from app.process.contestants import AvailableModels
 from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
 from app.process.hosting import HostsWiring
 from app.process.notify import Notifier
+from app.readiness.arrivals import Arrivals
 from app.readiness.readiness import Stores
 from app.records.comparisons import comparisons
 from app.records.erasure import Retention
@@ -210,6 +211,7 @@ class ArenaProcess:
             fleet=fleet,
             comparisons=partial(comparisons, self._to.database, EXPORT_CHUNK),
             addresses=self._addresses,
+            arrivals=Arrivals(self._to.redis),
         )
 
     async def readiness(self) -> Readiness:

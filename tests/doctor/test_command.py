@@ -22,7 +22,7 @@ def typed(
 ) -> Callable[..., Any]:
     """Type the command where the deployment is configured by the environment; gives the status and what was printed."""
 
-    async def run(**options: bool) -> tuple[int, str]:
+    async def run(**options: Any) -> tuple[int, str]:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("COLUMNS", "400")
         url = deployment.host["url"]

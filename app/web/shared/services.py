@@ -17,6 +17,7 @@ from app.completions.completions import Completions
 from app.completions.quotas import Quotas
 from app.leaderboard.cache import LeaderboardCache
 from app.metrics.voter_addresses import VoterAddresses
+from app.readiness.arrivals import Arrivals
 from app.records.comparisons import Comparison
 from app.settings.api_keys import ApiKey
 from app.settings.settings import Settings
@@ -75,6 +76,7 @@ class Services:
     columns: Columns
     api_keys: tuple[ApiKey, ...] = ()
     fleet: Fleet
+    arrivals: Arrivals
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
     addresses: VoterAddresses = field(default_factory=VoterAddresses)
     ending: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,0 +1,35 @@
+"""What ``arena doctor --url`` asks, answered by a served arena without anything in front."""
+
+from __future__ import annotations
+
+import asyncio
+from secrets import token_hex
+
+from app.doctor.outside.judge import problems
+from app.doctor.outside.look import look
+from tests.whole.client import ADMIN_KEY, bare_client
+from tests.whole.conftest import Home
+
+TRIAL = "/api/arena/trial"
+KEY = {"X-Admin-Key": ADMIN_KEY}
+
+
+async def test_an_arena_with_nothing_in_front_is_only_missing_the_callers_address(home: Home) -> None:
+    seen = await look(home.one.url, ADMIN_KEY, 1, 0.0)
+    assert [problem.code for problem in problems(seen)] == ["address_not_forwarded"]
+    assert len(seen.stream.arrived_s) == 20
+    assert [(one.seconds, one.status, one.arrivals) for one in seen.silences] == [(1, 200, 1)]
+    [refused] = problems(await look(home.one.url, "another-key", 1, 0.0))
+    assert "refuses this ARENA_ADMIN_KEY" in refused.cause
+
+
+async def test_slow_answers_are_for_operators_two_at_once_and_counted_by_all_processes(home: Home) -> None:
+    nonce = token_hex(16)
+    async with bare_client(base_url=home.one.url) as client:
+        assert (await client.get(f"{TRIAL}/wait")).status_code == 403, "not even from this machine without the key"
+        asked: dict[str, str | int] = {"seconds": 1, "nonce": nonce}
+        replies = await asyncio.gather(*(client.get(f"{TRIAL}/wait", params=asked, headers=KEY) for _ in range(3)))
+        assert sorted(reply.status_code for reply in replies) == [200, 200, 429]
+    async with bare_client(base_url=home.two.url) as client:
+        counted = await client.get(f"{TRIAL}/arrivals", params={"nonce": nonce}, headers=KEY)
+    assert counted.json() == {"arrivals": 3}
