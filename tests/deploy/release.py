@@ -102,7 +102,12 @@ def interpreters() -> Mapping[str, str]:
     """The Pythons of this machine, by version."""
     found = {version: shutil.which(f"python{version}") for version in PYTHONS}
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {version: path for version, path in (found | {own: sys.executable}).items() if path is not None}
+    return {version: path for version, path in (found | {own: sys.executable}).items() if path and runs(path)}
+
+
+def runs(python: str) -> bool:
+    """Whether it is more than a name: version managers leave programs that only say which versions there are."""
+    return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0
 
 
 def try_out(wheel: Path, python: str, folder: Path) -> None:
