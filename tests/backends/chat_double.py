@@ -1,7 +1,8 @@
 """A server of chat completions for tests: it answers as the kind that it is told to be, with that kind's faults.
 
-What it says is written from exchanges with real servers (llama-server b10434 alone and as a router, vLLM 0.32), and
-where there are none (llama-swap, SGLang, LM Studio) from their sources or documentation; docs/backends.md says which.
+What it says is written from exchanges with a real llama-server, alone and as a router (tests/data/openai-recordings;
+test_openai_recordings.py compares them), and where there are none (vLLM, llama-swap, SGLang, LM Studio) from notes of
+runs, their sources or documentation; docs/backends.md says which.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ class ChatDouble:
         elif path.endswith("/chat/completions"):
             await self._chat(connection)
         else:
-            await _reply(connection, *self._answer(method, urlsplit(path).path, connection.body))
+            whole = urlsplit(path)
+            await _reply(connection, *self._answer(method, whole.path, whole.query, connection.body))
 
-    def _answer(self, method: str, path: str, body: dict[str, object]) -> tuple[str, object]:
+    def _answer(self, method: str, path: str, query: str, body: dict[str, object]) -> tuple[str, object]:
         answers: dict[str, object] = {"/v1/models": self._models()}
         if self.kind == "vllm":
             answers |= {
@@ -80,7 +82,7 @@ class ChatDouble:
             }
             answers |= {} if self.sleeping is None else {"/is_sleeping": {"is_sleeping": self.sleeping}}
         elif self.kind in ("llama-server", "llama-router"):
-            answers |= {"/health": {"status": "ok"}, "/props": self._props(path)}
+            answers |= {"/health": {"status": "ok"}, "/props": self._props(query)}
         elif self.kind == "sglang":
             answers |= {"/ready": "", "/server_info": {"version": "0.5.23"}}
         elif self.kind == "lm-studio":
@@ -151,9 +153,15 @@ class ChatDouble:
             row |= {"root": f"org/{name}", "max_model_len": 4096}
         return row
 
-    def _props(self, path: str) -> dict[str, object]:
-        if self.kind == "llama-router":
-            return {"role": "router", "max_instances": self.most, "total_slots": self.slots, "build_info": "b1-x"}
+    def _props(self, query: str) -> dict[str, object]:
+        if self.kind == "llama-router" and "model=" not in query:
+            settings = {"params": None, "n_ctx": 0}
+            return {
+                "role": "router",
+                "max_instances": self.most,
+                "default_generation_settings": settings,
+                "build_info": "b1-x",
+            }
         return {"total_slots": self.slots, "default_generation_settings": {"n_ctx": 512}, "build_info": "b1-x"}
 
     def _metrics(self) -> str:
@@ -186,15 +194,16 @@ class ChatDouble:
         await connection.ok("Content-Type: text/event-stream\r\n")
         if self.hold is not None:
             await self.hold.wait()
-        for part in self._parts():
+        for part in self._parts(counted="stream_options" in connection.body):
             await connection.chunk(part)
         await connection.raw(b"0\r\n\r\n")
 
-    def _parts(self) -> list[bytes]:
+    def _parts(self, *, counted: bool) -> list[bytes]:
         role, pieces = piece(None, role="assistant"), [piece(text) for text in self.text]
         if self.kind == "llama-swap":
             role = frame({"choices": [{"delta": {"reasoning_content": "loading model..."}}]}) + role
-        whole = [role, *pieces, finish(), usage(9, len(self.text)), DONE]
+        counts = [usage(9, len(self.text))] if counted else []
+        whole = [role, *pieces, finish(), *counts, DONE]
         faults = {
             "error first": [role, OVERLOADED, DONE],
             "bare line": [role, pieces[0], ROUTER_DIED],
