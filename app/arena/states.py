@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 import orjson
 
 from app.arena.document import Document
+from app.backends.base import ToolCall
 from app.timing.stopwatch import Timing
 from app.timing.story import Step, from_json
 
@@ -17,8 +18,8 @@ from app.timing.story import Step, from_json
 class AnswerState:
     """One answer as Redis has it; ``stage`` is true while viewers see it, ``leak`` is its mark (never for them).
 
-    ``shown_state`` and ``shown_text`` are what viewers know of ``state`` and ``text``, which may be behind.
-    ``story`` is for ops, never for viewers.
+    ``shown_state`` and ``shown_text`` are what viewers know of ``state`` and ``text``, which may be behind. ``story``
+    is for ops, ``cause`` and ``calls`` are as in ``app.scheduling.ports.Finish``; none of them is for viewers.
     """
 
     token: int
@@ -34,6 +35,8 @@ class AnswerState:
     shown_state: str = ""
     shown_text: str = ""
     story: tuple[Step, ...] = ()
+    cause: str = ""
+    calls: tuple[ToolCall, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -103,6 +106,7 @@ def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
     error, timing = answer["error"], answer["timing"]
     text, shown_state = answer["text"].decode(), answer["told"] or b"queued"
     shown = int(answer["shown"] or 0)
+    ending = orjson.loads(answer["ending"] or b"{}")
     return AnswerState(
         token=int(answer["token"]),
         state=answer["state"].decode(),
@@ -117,4 +121,6 @@ def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
         shown_state="queued" if shown_state == b"loading" else shown_state.decode(),
         shown_text=text if shown >= len(answer["text"]) else answer["text"][:shown].decode(),
         story=from_json(answer.get("story")),
+        cause=ending.get("cause", ""),
+        calls=tuple(ToolCall(**call) for call in ending.get("calls", ())),
     )

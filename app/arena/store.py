@@ -92,6 +92,7 @@ class AnswerUpdate(NamedTuple):
     timing: str = ""
     leak: str = ""
     restart: bool = False
+    ending: str = ""
 
     def by_name(self) -> dict[str, object]:
         """Its fields as ``write.lua`` takes them: those that are empty are left out."""

@@ -113,6 +113,7 @@ def _with_finish(update: AnswerUpdate, finish: Finish) -> AnswerUpdate:
         finish=finish.reason,
         error=error_json(finish.error) if finish.error else "",
         timing=orjson.dumps(finish.timing.to_dict()).decode(),
+        ending=orjson.dumps({"cause": finish.cause, "calls": finish.calls}).decode(),
     )
 
 

@@ -56,6 +56,8 @@ __all__ = [
     "RunnerStopped",
     "ServerTiming",
     "Stalled",
+    "ToolCall",
+    "Tools",
     "UpstreamFailed",
     "cut_off",
     "inventory",
@@ -66,12 +68,45 @@ FinishReason = Literal["stop", "length"]
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of the conversation that a model gets; ``images`` are base64, and only models with vision take any."""
+class ToolCall:
+    """A function that a model wants to be called; ``arguments`` is JSON as the model wrote it, which nobody checks."""
 
-    role: Literal["system", "user", "assistant"]
+    id: str
+    name: str
+    arguments: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Functions that a model may call, as OpenAI's API writes them.
+
+    ``choice`` is ``"none"``, ``"auto"``, ``"required"`` or the object that names one of them; None leaves it to the
+    server. ``parallel`` is whether several may be called at once.
+    """
+
+    offered: tuple[dict[str, object], ...]
+    choice: str | dict[str, object] | None = None
+    parallel: bool | None = None
+
+    @property
+    def forced(self) -> bool:
+        """Whether the model has to call one."""
+        return self.choice not in (None, "auto", "none")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of the conversation that a model gets; ``images`` are base64, and only models with vision take any.
+
+    ``calls`` are the functions that an assistant's turn called; a turn of the role tool has what one of them gave, and
+    ``call_id`` says which.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
     images: tuple[str, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +128,15 @@ class GenerationOptions:
 class GenerationRequest:
     """Everything a backend needs to write one answer.
 
-    ``output`` is what the answer has to be: ``"json"``, a JSON schema, or None for text.
+    ``output`` is what the answer has to be: ``"json"``, a JSON schema, or None for text. ``tools`` are the functions
+    that may be called; in battles there are none.
     """
 
     model: str
     messages: tuple[Message, ...]
     options: GenerationOptions = GenerationOptions()
     output: Literal["json"] | dict[str, object] | None = None
+    tools: Tools | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +161,9 @@ class Chunk:
 
     ``text`` may be empty (a thinking chunk, or the last one). Chunks that arrived together may be merged.
     ``tokens`` counts the content pieces merged into it. ``thinking`` says that the model was thinking, never
-    what. Only the last chunk has a ``finish_reason``, the server's own word for it and its ``timing``. With ``restart``
-    all text that was given before turned out to be thinking: the answer begins with this chunk.
+    what; ``calling`` that it was writing the call of a function. Only the last chunk has a ``finish_reason``, the
+    server's own word for it, its ``timing``, and all ``calls``. With ``restart`` all text that was given before turned
+    out to be thinking: the answer begins with this chunk.
     """
 
     text: str = ""
@@ -135,6 +173,8 @@ class Chunk:
     timing: ServerTiming | None = None
     restart: bool = False
     server_reason: str = ""
+    calling: bool = False
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from app.arena.codec import Codec
 from app.backends.base import GenerationRequest
 
-FORMAT = 1
+FORMAT = 2
+"""1 had no tools: a worker of that version would leave them out."""
 PREFIX = "chatcmpl-"
 """OpenAI's prefix of the ids of chat completions; a battle's id never has it."""
 

@@ -20,9 +20,10 @@ from redis.exceptions import RedisError
 
 from app.arena.hub import Hub, follow
 from app.arena.reconcile import Dispatcher
+from app.arena.states import AnswerState
 from app.arena.steps import EndBattle, LogEvent, ShowSide
 from app.arena.store import LogStore, new_name
-from app.backends.base import GenerationRequest
+from app.backends.base import GenerationRequest, ToolCall
 from app.battle.battle import Side
 from app.battle.events import Event, EventName
 from app.completions.completion import CODEC, Completion, new_completion_id
@@ -66,11 +67,16 @@ class AnswerRestarted:
 
 @dataclass(frozen=True, slots=True)
 class AnswerEnded:
-    """The end; ``error`` is a public code and set unless the answer is complete."""
+    """The end; ``error`` is a public code and set unless the answer is complete.
+
+    ``cause`` is the error's own code (``app.backends.errors``); ``calls`` are the functions that the model calls.
+    """
 
     reason: Literal["stop", "length", "error", "cancelled"]
     error: str | None = None
     timing: Timing | None = None
+    cause: str = ""
+    calls: tuple[ToolCall, ...] = ()
 
 
 Piece = Waiting | Text | AnswerRestarted | AnswerEnded
@@ -149,12 +155,14 @@ class Completions:
 
     async def pieces(self, id_: str) -> AsyncGenerator[Piece]:
         """Yield the completion from its beginning; the last piece is the ``AnswerEnded``."""
+        written = False
         async with aclosing(self._events(id_)) as events:
             async for event in events:
                 piece = _piece(event.name, event.data)
                 if isinstance(piece, AnswerEnded):
-                    yield replace(piece, timing=await self._timing(id_))
+                    yield _ended(piece, await self._answer(id_), written=written)
                     return
+                written = written or isinstance(piece, Text)
                 if piece is not None:
                     yield piece
         yield AnswerEnded("error", "interrupted")
@@ -181,12 +189,18 @@ class Completions:
                 feed.stale = True
                 await asyncio.sleep(_PAUSE_S)
 
-    async def _timing(self, id_: str) -> Timing | None:
-        try:
-            state = await self._store.state(id_)
-        except (RedisError, OSError):
-            return None
-        return None if state is None else state.answers[0].timing
+    async def _answer(self, id_: str) -> AnswerState | None:
+        """The answer as it is kept, waiting for a Redis that is unavailable; None when it is gone."""
+        deadline = self._clock() + REDIS_LIMIT_S
+        while True:
+            try:
+                state = await self._store.state(id_)
+            except (RedisError, OSError):
+                if self._clock() >= deadline:
+                    return None
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return None if state is None else state.answers[0]
 
     async def close(self, id_: str) -> None:
         """After the answer's end, or to cancel it: log the end, so that its keys go soon."""
@@ -218,6 +232,13 @@ class Completions:
 
 def _key(digest: str) -> str:
     return f"arena:completion-of:{digest}"
+
+
+def _ended(end: AnswerEnded, answer: AnswerState | None, *, written: bool) -> AnswerEnded:
+    """The end with what is only kept: without it a text is whole, but what has no text may have been a call."""
+    if answer is None:
+        return end if written or end.error is not None else AnswerEnded("error", "interrupted")
+    return replace(end, timing=answer.timing, cause=answer.cause, calls=answer.calls)
 
 
 def _piece(name: str, data: dict[str, object]) -> Piece | None:

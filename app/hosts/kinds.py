@@ -47,7 +47,8 @@ class Kind:
     a kind that can't be asked, or where each of hundreds costs money (``costs``), has to list its models. ``port`` is
     the usual one. ``slots`` is how many answers of a model run at once where nobody says it; the server is asked first
     if ``asks_slots``. ``max_loaded`` models stay in memory at once unless it is said otherwise. ``sent`` gives the
-    options as they go to the server, which are a part of who answered; ``left_out`` names those that don't. ``server``
+    options as they go to the server, which are a part of who answered; ``left_out`` names those that don't. With
+    ``forces_tools`` a model can be made to call a tool, which Ollama's API has no word for. ``server``
     is what it is called there: empty for Ollama, and the same for one program in its several modes.
     """
 
@@ -59,6 +60,7 @@ class Kind:
     max_loaded: int | None = None
     asks_slots: bool = False
     has_api_path: bool = False
+    forces_tools: bool = False
     server: str = ""
     sent: Callable[[GenerationOptions], dict[str, object]] = as_sent
     left_out: Callable[[GenerationOptions], tuple[str, ...]] = lambda _options: ()
@@ -105,6 +107,7 @@ def _of(profile: Profile) -> Kind:
         max_loaded=profile.max_loaded,
         asks_slots=profile.reports_slots,
         has_api_path=True,
+        forces_tools=True,
         server="llama-server" if profile.memory == "router" else profile.name,
         sent=partial(_sent, profile),
         left_out=partial(_left_out, profile),

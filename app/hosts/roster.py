@@ -14,6 +14,7 @@ from app.backends.base import Backend, InstalledModel, inventory
 from app.errors import Unavailable
 from app.hosts.catalog import Catalog, catalog, is_named
 from app.hosts.host import Host
+from app.hosts.kinds import KINDS
 from app.hosts.probes import ProbeResult, probe
 
 PROBE_EVERY = timedelta(seconds=30)
@@ -115,6 +116,10 @@ class Roster:
     def reaches(self, host: str) -> bool:
         """Whether ``host`` answered the last probe, or was never probed."""
         return host not in self._states or self._states[host].reachable
+
+    def forces_tools(self, host: str) -> bool:
+        """Whether a model of ``host`` can be made to call a tool."""
+        return any(known.name == host and KINDS[known.kind].forces_tools for known in self._hosts)
 
     def kept_on(self, host: str) -> tuple[str, ...]:
         """The contestants that ``host`` has, beginning with those it should keep before other hosts do.

@@ -52,6 +52,15 @@ class AvailableModels:
         found = [self.roster.installed(host, model) for host in self.router.hosts_of(model)]
         return any(one is not None and (not one.capabilities or "vision" in one.capabilities) for one in found)
 
+    def calls(self, model: str) -> bool:
+        """Whether ``model`` can call tools, as far as its hosts say; True where they do not say."""
+        found = [self.roster.installed(host, model) for host in self.router.hosts_of(model)]
+        return all(one is None or not one.capabilities or "tools" in one.capabilities for one in found)
+
+    def calls_on_demand(self, model: str) -> bool:
+        """Whether all hosts of ``model`` can be told that it has to call a tool."""
+        return all(self.roster.forces_tools(host) for host in self.router.hosts_of(model))
+
     async def room_for(self, models: Sequence[str]) -> None:
         """Make sure that the hosts' queues would take one answer of each model."""
         await self.router.room(models)

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from app.backends.base import Backend, GenerationRequest
+from app.backends.base import Backend, GenerationRequest, ToolCall
 from app.metrics.counters import Counters
 from app.scheduling.fair_share import AllHosts, Share
 from app.scheduling.job import Job
@@ -31,11 +31,17 @@ MOST_SILENT: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """How an answer ended; ``error`` is the public code and set exactly when ``reason`` is error or cancelled."""
+    """How an answer ended; ``error`` is the public code and set exactly when ``reason`` is error or cancelled.
+
+    ``cause`` is the error's code for those who run the arena (``app.backends.errors``); ``calls`` are the functions
+    that the model calls.
+    """
 
     reason: FinishReason
     timing: Timing
     error: ErrorCode | None = None
+    cause: str = ""
+    calls: tuple[ToolCall, ...] = ()
 
 
 class Attempt(Protocol):

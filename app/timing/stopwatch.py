@@ -23,6 +23,7 @@ own_clock       ``decode_s``, and so ``tokens_per_s``, is by our clock: the serv
                 no figure of its own
 cached_prompt   the server had most of this prompt from an earlier request           see ``_prompt_was_cached``
 cut_prompt      the server read far fewer tokens than the prompt has: it cut it     see ``_prompt_was_cut``
+prompt_tokens   tokens of the prompt, cached ones included; 0: it is not known       ``prompt_eval_count``, usage
 thinking_s      from the first thinking to the first content token, or to the end    ours
 =============== ==================================================================== ========================
 
@@ -67,6 +68,7 @@ class Timing:
     thinking_s: float = 0.0
     own_clock: bool = False
     cut_prompt: bool = False
+    prompt_tokens: int = 0
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
         """Return the figures by name, rounded to microseconds, for storage and the log."""
@@ -142,9 +144,9 @@ class Stopwatch:
             self._thought, self._wrote = self._wrote if self._thought is None else self._thought, None
         if chunk.thinking and self._thought is None and self._wrote is None:
             self._thought = self._clock()
+        if (chunk.text or chunk.calling) and self._wrote is None:
+            self._wrote = self._clock()
         if chunk.text:
-            if self._wrote is None:
-                self._wrote = self._clock()
             self._pieces += chunk.tokens
         if chunk.timing is not None:
             self._server = chunk.timing
@@ -167,6 +169,7 @@ class Stopwatch:
             cold=self._load > 0 or server.load_s > COLD_LOAD_S,
             cached_prompt=_prompt_was_cached(server),
             cut_prompt=_prompt_was_cut(server, self._least_tokens),
+            prompt_tokens=server.prompt_tokens,
             own_clock=decode_s is not None and self._server.decode_s <= 0,
             thinking_s=0.0 if self._thought is None else (now if self._wrote is None else self._wrote) - self._thought,
         )

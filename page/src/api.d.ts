@@ -198,6 +198,8 @@ export interface components {
             load_s: number | null;
             own_clock: boolean;
             prompt_s: number | null;
+            /** @default 0 */
+            prompt_tokens: number;
             queue_s: number | null;
             thinking_s: number;
             tokens: number;

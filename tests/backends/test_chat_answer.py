@@ -18,6 +18,7 @@ from app.backends.base import (
     ModelNotFound,
     PromptTooLong,
     ServerTiming,
+    ToolCall,
     UpstreamFailed,
 )
 from app.backends.openai.answer import ChatFold
@@ -37,6 +38,7 @@ from tests.backends.chat_frames import (
     piece,
     usage,
 )
+from tests.helpers import known
 
 ROLE = piece(None, role="assistant")
 PIECES = st.lists(
@@ -272,3 +274,54 @@ def test_an_answer_is_complete_before_its_figures_come() -> None:
     last = answer.end(ConnectionResetError("reset"))
     assert last is not None
     assert last.finish_reason == "stop"
+
+
+def part(index: int | None, arguments: str, id_: str = "", name: str = "") -> dict[str, object]:
+    """A part of a call: the first one of a call has its id and name."""
+    first: dict[str, object] = {"id": id_, "type": "function"} if id_ else {}
+    named = {"name": name} if name else {}
+    place = {} if index is None else {"index": index}
+    return {**place, **first, "function": {**named, "arguments": arguments}}
+
+
+def calling(*parts: dict[str, object]) -> bytes:
+    return frame(choice({"tool_calls": list(parts)}))
+
+
+IN_PIECES = (
+    calling(part(0, "", "call_1", "depth_of")),
+    calling(part(0, '{"sea":')),
+    calling(part(0, '"North"}')),
+    calling(part(1, "", "call_2", "now")),
+)
+WHOLE_CALLS = (calling(part(None, '{"sea":"North"}', "call_1", "depth_of"), part(None, "{}", "call_2", "now")),)
+CALLED = (ToolCall("call_1", "depth_of", '{"sea":"North"}'), ToolCall("call_2", "now", "{}"))
+
+
+@pytest.mark.parametrize("frames", [IN_PIECES, WHOLE_CALLS])
+@pytest.mark.parametrize("reason", ["tool_calls", "stop"])
+def test_calls_of_functions_are_gathered_whether_they_come_in_pieces_or_whole(
+    frames: tuple[bytes, ...], reason: str
+) -> None:
+    answer = ChatFold()
+    chunks = [answer.feed(data) for data in (ROLE, *frames)]
+    assert chunks[0] is None
+    assert all(chunk is not None and chunk.calling and not chunk.calls for chunk in chunks[1:])
+    assert answer.started
+    last = known(answer.feed(finish(reason) + usage(9, 4) + DONE))
+    assert (last.finish_reason, last.calls, last.text) == ("stop", CALLED, "")
+
+
+def test_a_call_without_an_id_gets_one_and_one_without_a_name_is_none() -> None:
+    answer = ChatFold()
+    answer.feed(calling(part(0, "{}", name="now")) + calling({"index": 1, "function": {"arguments": "{}"}}))
+    (call,) = known(answer.feed(finish("tool_calls") + DONE)).calls
+    assert (call.name, call.id.startswith("call_")) == ("now", True)
+
+
+def test_what_breaks_off_after_a_call_was_begun_is_not_tried_again() -> None:
+    assert isinstance(failure(ROLE, IN_PIECES[0]), BackendBroken)
+    assert isinstance(failure(ROLE, IN_PIECES[0], ENGINE_DIED), Faulted)
+    too_much = [calling(part(number, "", f"call_{number}", "now")) for number in range(200)]
+    assert "more function calls" in str(failure(*too_much))
+    assert "more function calls" in str(failure(calling(part(0, "x" * 600_000)), calling(part(0, "x" * 600_000))))

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.backends.base import BackendBroken, BackendUnavailable, Chunk, Faulted, OutOfCapacity
+from app.backends.base import (
+    BackendBroken,
+    BackendUnavailable,
+    Chunk,
+    Faulted,
+    GenerationOptions,
+    Message,
+    OutOfCapacity,
+    ToolCall,
+)
+from app.backends.ollama.calls import chat_body
 from app.backends.ollama.lines import AnswerFold
 from tests.backends.wire_server import line
+from tests.helpers import known
 
 PIECES = st.lists(
     st.sampled_from(["a", "ö ", "🌍", "<think>", "</think>", "<", "\n", "\\n", "{}", "\u2028"]), max_size=10
@@ -95,3 +107,50 @@ def test_nothing_after_the_end_counts() -> None:
     chunk = AnswerFold().feed(line("Hi", done=True, done_reason="length") + line("more") + b"junk\n")
     assert chunk is not None
     assert (chunk.text, chunk.finish_reason) == ("Hi", "length")
+
+
+def calling(*calls: dict[str, object]) -> bytes:
+    return orjson.dumps({"message": {"role": "assistant", "content": "", "tool_calls": calls}, "done": False}) + b"\n"
+
+
+def test_calls_of_functions_come_whole_and_are_given_out_at_the_end() -> None:
+    answer = AnswerFold()
+    call: dict[str, object] = {"id": "call_1", "function": {"index": 0, "name": "depth_of", "arguments": {"sea": "ö"}}}
+    begun = known(answer.feed(calling(call) + calling({"function": {"name": "now", "arguments": {}}}, {"function": 7})))
+    assert (begun.calling, begun.calls, answer.started) == (True, (), True)
+    last = known(answer.feed(line("", done=True, done_reason="stop")))
+    first, second = last.calls
+    assert first == ToolCall("call_1", "depth_of", '{"sea":"ö"}')
+    assert (second.name, second.arguments, second.id.startswith("call_")) == ("now", "{}", True)
+
+
+def test_what_breaks_off_after_a_call_is_not_tried_again() -> None:
+    answer = AnswerFold()
+    answer.feed(calling({"function": {"name": "now", "arguments": {}}}))
+    answer.end(None)
+    assert isinstance(answer.failure, BackendBroken)
+
+
+def test_calls_and_results_go_to_the_server_in_its_own_form() -> None:
+    messages = (
+        Message("user", "How deep?"),
+        Message(
+            "assistant",
+            "",
+            calls=(ToolCall("call_1", "depth_of", '{"sea":"North"}'), ToolCall("call_2", "x", "[")),
+        ),
+        Message("tool", "95 m", call_id="call_1"),
+    )
+    sent = chat_body("m", messages, GenerationOptions(), stream=True)["messages"]
+    assert sent == [
+        {"role": "user", "content": "How deep?"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {"id": "call_1", "function": {"name": "depth_of", "arguments": {"sea": "North"}}},
+                {"id": "call_2", "function": {"name": "x", "arguments": {}}},
+            ],
+        },
+        {"role": "tool", "content": "95 m", "tool_name": "depth_of", "tool_call_id": "call_1"},
+    ]

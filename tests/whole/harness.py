@@ -34,6 +34,8 @@ OURS = ("ARENA_", "OLLAMA_", "REDIS_", "DATABASE_URL", "FORWARDED_ALLOW_IPS")
 #: Names that no answer, question or sentence contains, so that finding one in a body is a leak.
 ZIRCON, QUOKKA, OKAPI = "zircon:7b", "quokka:8b", "okapi:8b"
 MODELS = (ZIRCON, QUOKKA, OKAPI)
+CALLS_TOOLS = "llama3.1:8b"
+"""What OKAPI is a copy of: a simulated model that calls tools."""
 GRANITE, BASALT = "granite-host", "basalt-host"
 SEED = 7
 
@@ -42,7 +44,7 @@ class ModelServer:
     """A simulated Ollama in a thread; ``set``, ``clear`` and ``busy`` are safe from any other thread."""
 
     def __init__(self, models: tuple[str, ...], **config: Any) -> None:
-        sized = tuple(f"{name}=4.5" for name in models)
+        sized = tuple(name if "=" in name else f"{name}=4.5" for name in models)
         quick = {"load_s": 0.02, "tokens_per_s": 150.0, "answer_tokens": 40, "answer_spread": 0.1} | config
         self._config = SimulatorConfig(models=sized, **quick)
         self._up, self._down = threading.Event(), asyncio.Event()
@@ -255,7 +257,7 @@ class Deployment:
 def running_deployment(folder: Path, *, persistent: bool = False, **config: Any) -> Iterator[Deployment]:
     """Two hosts: granite has two models, basalt the third. ``config`` goes to both simulators."""
     with ExitStack() as stack:
-        granite, basalt = ModelServer((ZIRCON, QUOKKA), **config), ModelServer((OKAPI,), **config)
+        granite, basalt = ModelServer((ZIRCON, QUOKKA), **config), ModelServer((f"{OKAPI}={CALLS_TOOLS}",), **config)
         stack.callback(granite.close)
         stack.callback(basalt.close)
         redis = RedisServer(persistent=persistent)

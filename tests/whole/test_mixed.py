@@ -13,7 +13,7 @@ import pytest
 from tests.backends import llama_server
 from tests.helpers import wait_until
 from tests.redis.server import RedisServer
-from tests.whole.client import call, open_battle, play
+from tests.whole.client import call, client, open_battle, play
 from tests.whole.harness import OKAPI, ZIRCON, ModelServer, serve
 
 TINY = "tiny-random"
@@ -98,6 +98,13 @@ async def test_servers_of_three_kinds_play_one_battle_and_are_told_apart_in_the_
     assert '"top_p": 0.9' in options
     assert "top_k" not in options
     assert "num_ctx" not in options
+    assert dict(stored(folder, "select model, prompt_tokens > 0 from answers")) == {ZIRCON: 1, OKAPI: 1, TINY: 1}
+    # Nobody said that the rented model can't call tools, so it is asked; its server's refusal is the client's fault.
+    tool = {"type": "function", "function": {"name": "now"}}
+    asked = {"model": OKAPI, "messages": [{"role": "user", "content": "What time is it?"}], "tools": [tool]}
+    async with client() as http:
+        refused = await http.post(f"{url}/v1/chat/completions", json=asked)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
     log = "".join(path.read_text() for path in folder.glob("*.log"))
     assert '"option": "top_k"' in log
     assert "sk-secret" not in log

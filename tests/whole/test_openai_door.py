@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -17,6 +18,16 @@ from tests.whole.conftest import Home
 from tests.whole.harness import BASALT, GRANITE, MODELS, OKAPI, ZIRCON, wait_for
 
 ASK: list[Any] = [{"role": "user", "content": "Why do rivers bend?"}]
+TOOLS: list[Any] = [
+    {
+        "type": "function",
+        "function": {
+            "name": "depth_of",
+            "description": "How deep a sea is",
+            "parameters": {"type": "object", "properties": {"sea": {"type": "string"}, "unit": {"enum": ["m", "ft"]}}},
+        },
+    }
+]
 KEY = "a-key-of-enough-characters"
 
 
@@ -75,6 +86,28 @@ async def test_a_stream_and_a_whole_answer_are_the_same_words(one: AsyncOpenAI, 
     assert chunks[-1].usage is not None
     assert whole.usage is not None
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens > 0
+    assert chunks[-1].usage.prompt_tokens == whole.usage.prompt_tokens > 0
+    assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens
+
+
+async def test_a_tool_is_called_streaming_and_not_and_its_result_is_answered(
+    one: AsyncOpenAI, two: AsyncOpenAI
+) -> None:
+    asked: dict[str, Any] = {"model": OKAPI, "messages": ASK, "tools": TOOLS}
+    whole = (await one.chat.completions.create(**asked)).choices[0]
+    stream = await two.chat.completions.create(**asked, stream=True)
+    choices = [choice async for chunk in stream for choice in chunk.choices]
+    assert whole.finish_reason == choices[-1].finish_reason == "tool_calls"
+    assert whole.message.content is None
+    (called,) = cast(Any, whole.message.tool_calls)
+    (streamed,) = [call for choice in choices for call in choice.delta.tool_calls or ()]
+    assert (called.type, called.function.name, streamed.index) == ("function", "depth_of", 0)
+    assert cast(Any, streamed.function).arguments == called.function.arguments
+    assert set(json.loads(called.function.arguments)) == {"sea", "unit"}
+    result = {"role": "tool", "tool_call_id": called.id, "content": "95"}
+    after = await said(one, OKAPI, [*ASK, whole.message.model_dump(exclude_none=True), result], tools=TOOLS)
+    assert after
+    assert await said(one, OKAPI, ASK, tools=TOOLS, tool_choice="none")
 
 
 async def test_a_limit_of_tokens_cuts_and_says_so(one: AsyncOpenAI) -> None:
@@ -89,7 +122,10 @@ async def test_a_limit_of_tokens_cuts_and_says_so(one: AsyncOpenAI) -> None:
     [
         ({"n": 2}, 400, "n"),
         ({"model": "zircon"}, 404, "model"),
-        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "tools"),
+        ({"model": ZIRCON, "tools": TOOLS}, 400, "tools"),
+        ({"model": "arena", "tools": TOOLS}, 400, "tools"),
+        ({"tools": TOOLS, "tool_choice": "required"}, 400, "tool_choice"),
+        ({"tools": [{"type": "function", "function": {"name": "no name"}}]}, 400, "tools.0.function.name"),
         ({"messages": [{"role": "user", "content": " ".join(map(str, range(40_000)))}]}, 413, "message"),
         ({"temperature": "hot"}, 400, "temperature.float"),
     ],

@@ -3,7 +3,7 @@
 -- Answers nil, or {name, version, n, ended, document, answers} (msgpack); an answer has the FIELDS of its hash and
 -- its text.
 local FIELDS = {'token', 'state', 'attempts', 'finish', 'error', 'timing', 'host', 'stage', 'leak', 'told', 'shown',
-  'story'}
+  'story', 'ending'}
 local call = cmsgpack.unpack(ARGV[1])
 local b = call.battle
 local battle = read_hash(battle_key(b), {'name', 'version', 'n', 'ended', 'document', 'answers', 'pace'})

@@ -172,9 +172,11 @@ local function restart_text(of, answer, text_at, stage)
 end
 
 -- Keep how the answer ended.
-local function finish_answer(of, key, stage, finish, error, timing)
+local function finish_answer(of, key, stage, update)
+  local finish, error = update.finish, update.error or ''
   local reached = (finish == 'stop' or finish == 'length') and 'done' or 'failed'
-  redis_call('HSET', key, 'finish', finish, 'error', error, 'timing', timing, 'state', reached)
+  redis_call('HSET', key, 'finish', finish, 'error', error, 'timing', update.timing or '', 'state', reached,
+    'ending', update.ending or '')
   return stage == '' or of.even or log_event(of, 'answer', answer_data(stage, finish, error))
 end
 
@@ -192,9 +194,7 @@ local function store(of, key, stage, length, chars, old, update)
     if stage ~= '' and not of.even then logged = log_event(of, 'status', status_data(stage, state, '')) and logged end
   end
   if #text > 0 and stage ~= '' and not of.even then logged = log_event(of, 'delta', delta_data(stage, text)) and logged end
-  if update.finish then
-    logged = finish_answer(of, key, stage, update.finish, update.error or '', update.timing or '') and logged
-  end
+  if update.finish then logged = finish_answer(of, key, stage, update) and logged end
   -- That an answer names its model is kept for the end and never logged: viewers would learn the model.
   if update.leak then redis_call('HSET', key, 'leak', update.leak) end
   if of.even then

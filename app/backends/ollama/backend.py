@@ -129,6 +129,8 @@ class OllamaBackend:
         question = chat_body(request.model, request.messages, options, stream=True)
         if request.output is not None:
             question["format"] = request.output
+        if request.tools is not None and request.tools.choice != "none":  # it has no word for the choice
+            question["tools"] = list(request.tools.offered)
         return orjson.dumps(question)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, TypeVar
@@ -16,6 +17,7 @@ from app.backends.base import (
     InstalledModel,
     LoadedModel,
     Message,
+    ToolCall,
     UpstreamFailed,
 )
 from app.backends.ollama.failures import by_status, by_text, error_text
@@ -91,7 +93,7 @@ def chat_body(
     """
     body: dict[str, object] = {
         "model": model,
-        "messages": [_turn(message) for message in messages],
+        "messages": _turns(messages),
         "stream": stream,
         "options": _options(options),
     }
@@ -100,9 +102,33 @@ def chat_body(
     return body
 
 
-def _turn(message: Message) -> dict[str, object]:
+def _turns(messages: tuple[Message, ...]) -> list[dict[str, object]]:
+    names = {call.id: call.name for message in messages for call in message.calls}
+    return [_turn(message, names) for message in messages]
+
+
+def _turn(message: Message, names: Mapping[str, str]) -> dict[str, object]:
+    """A turn; what a function gave bears its name, for Ollama's templates know no ids."""
     turn: dict[str, object] = {"role": message.role, "content": message.content}
-    return turn | {"images": list(message.images)} if message.images else turn
+    if message.images:
+        turn["images"] = list(message.images)
+    if message.calls:
+        turn["tool_calls"] = [_call(call) for call in message.calls]
+    if message.role == "tool":
+        turn |= {"tool_name": names.get(message.call_id, ""), "tool_call_id": message.call_id}
+    return turn
+
+
+def _call(call: ToolCall) -> dict[str, object]:
+    """The call of a function; its arguments are an object, whatever the model wrote."""
+    try:
+        arguments = orjson.loads(call.arguments)
+    except ValueError:
+        arguments = None
+    return {
+        "id": call.id,
+        "function": {"name": call.name, "arguments": arguments if isinstance(arguments, dict) else {}},
+    }
 
 
 def _options(options: GenerationOptions) -> dict[str, object]:

@@ -7,14 +7,17 @@ Other servers that speak this API write null or ``12.0``: that is a figure like 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, cast
 
+import orjson
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from app.backends.base import BackendError, Chunk, Faulted, ServerTiming, cut_off
+from app.backends.base import BackendError, Chunk, Faulted, ServerTiming, ToolCall, cut_off
 from app.backends.ollama.failures import by_text, error_text
+from app.backends.tool_calls import MOST_CALLS, new_call_id
 from app.backends.values import positive, whole
 from app.backends.visible import VisibleText
 
@@ -25,6 +28,7 @@ _NS = 1e-9
 class _Message(TypedDict, total=False):
     content: str | None
     thinking: str | None
+    tool_calls: object
 
 
 class Line(TypedDict, total=False):
@@ -71,11 +75,13 @@ class AnswerFold:
         self._tail = b""
         self._visible = VisibleText(template_opens=template_opens)
         self._last: Line | None = None
+        self._calls: list[ToolCall] = []
+        self._given = 0
 
     @property
     def started(self) -> bool:
-        """Whether text was given out."""
-        return self._visible.started
+        """Whether text was given out, or a call came."""
+        return self._visible.started or bool(self._calls)
 
     @property
     def template_opens(self) -> bool:
@@ -99,7 +105,7 @@ class AnswerFold:
         if tail and _whole(tail):
             self._line(tail)
         if self._last is None and self.failure is None:
-            self.failure = cut_off(cause, "done: true", started=self._visible.settle())
+            self.failure = cut_off(cause, "done: true", started=self._has_begun())
         return self._chunk()
 
     def _line(self, raw: bytes) -> None:
@@ -120,7 +126,11 @@ class AnswerFold:
                 self._visible.thinks()
             if content := message.get("content"):
                 self._visible.add(content)
-        if line.get("done"):
+            if calls := message.get("tool_calls"):
+                self._calls.extend(_calls(calls))
+        if len(self._calls) > MOST_CALLS:
+            self._fail("sent more function calls than an answer may have")
+        elif line.get("done"):
             self._finish(line)
 
     def _finish(self, line: Line) -> None:
@@ -130,21 +140,35 @@ class AnswerFold:
         self._last = line
 
     def _chunk(self) -> Chunk | None:
-        chunk = self._visible.take(final=self._last is not None)
+        called, self._given = len(self._calls) > self._given, len(self._calls)
+        chunk = replace(self._visible.take(final=self._last is not None), calling=called)
         if self._last is not None:
             reason = cast(Literal["stop", "length"], self._last.get("done_reason"))
-            return replace(chunk, finish_reason=reason, timing=timing_of(self._last))
-        return chunk if chunk.text or chunk.thinking else None
+            return replace(chunk, finish_reason=reason, timing=timing_of(self._last), calls=tuple(self._calls))
+        return chunk if chunk.text or chunk.thinking or chunk.calling else None
+
+    def _has_begun(self) -> bool:
+        return self._visible.settle() or bool(self._calls)
 
     def _reported(self, raw: bytes) -> None:
         """A line that is not one of an answer: an error in another form, or nonsense."""
         self._fail(error_text(raw) or "sent a line that is not Ollama's JSON: is this the address of an Ollama server?")
 
     def _fail(self, text: str) -> None:
-        if self._visible.settle():
+        if self._has_begun():
             self.failure = Faulted((error_text(text) or text)[:500])
         else:
             self.failure = by_text(text)
+
+
+def _calls(value: object) -> Iterator[ToolCall]:
+    """The calls of functions in a line: each is whole, its arguments are an object, and it may lack an id."""
+    for one in value if isinstance(value, list) else ():
+        function = one.get("function") if isinstance(one, dict) else None
+        if isinstance(function, dict) and isinstance(name := function.get("name"), str) and name:
+            id_ = one.get("id")
+            arguments = orjson.dumps(function.get("arguments") or {}).decode()
+            yield ToolCall(id_ if isinstance(id_, str) and id_ else new_call_id(), name, arguments)
 
 
 def _whole(raw: bytes) -> bool:

@@ -9,6 +9,7 @@ What is true of all these servers, and of nothing that the format's own descript
 - Figures come after the ``finish_reason`` or with it, in a frame whose ``choices`` are empty.
 - Text is ``delta.content`` if it is a string with something in it: null, ``""``, an empty delta and no delta at all are
   usual. Thinking that is sent apart is ``reasoning`` or ``reasoning_content``.
+- The call of a function comes whole or in pieces, its arguments a few characters at a time; it is given out at the end.
 - ``model`` is never who wrote it: vLLM and llama-server write their own first name there, whatever was asked for.
 """
 
@@ -22,6 +23,7 @@ from app.backends.base import BackendError, Chunk, Faulted, FinishReason, cut_of
 from app.backends.openai.failures import ErrorObject, by_error, error_object
 from app.backends.openai.figures import timing_of
 from app.backends.openai.frames import MAX_FRAME, Frame, FrameReader
+from app.backends.tool_calls import GatheredCalls
 from app.backends.values import decoded
 from app.backends.visible import VisibleText
 
@@ -45,6 +47,7 @@ class ChatFold:
         self.failure: BackendError | None = None
         self._visible = VisibleText(template_opens=template_opens)
         self._frames = FrameReader()
+        self._calls = GatheredCalls()
         self._drops_nameless = drops_nameless_reasoning
         self._reason = ""
         self._over = False
@@ -54,8 +57,8 @@ class ChatFold:
 
     @property
     def started(self) -> bool:
-        """Whether text was given out."""
-        return self._visible.started
+        """Whether text was given out, or a call was begun."""
+        return self._visible.started or self._calls.begun
 
     @property
     def complete(self) -> bool:
@@ -82,7 +85,7 @@ class ChatFold:
         if self._reason:
             self._over = True
         elif self.failure is None:
-            self.failure = cut_off(cause, "any finish_reason", started=self._visible.settle())
+            self.failure = cut_off(cause, "any finish_reason", started=self._has_begun())
         return self._chunk()
 
     def _frame(self, frame: Frame) -> None:
@@ -123,6 +126,8 @@ class ChatFold:
                 self._visible.thinks()
             if content := delta.get("content"):
                 self._content(content)
+            if (calls := delta.get("tool_calls")) and not self._calls.add(calls):
+                self._fail(ErrorObject("sent more function calls than an answer may have"))
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason in _SUCCESS:
             self._reason = reason
@@ -152,20 +157,24 @@ class ChatFold:
 
     def _chunk(self) -> Chunk | None:
         ends = self._over and self.failure is None
-        chunk = self._visible.take(final=ends)
+        chunk = replace(self._visible.take(final=ends), calling=self._calls.grown())
         if ends:
             return replace(
                 chunk,
                 finish_reason=_SUCCESS[self._reason],
                 server_reason=self._reason,
                 timing=timing_of(self._usage, self._timings, self._metrics),
+                calls=self._calls.whole(),
             )
-        return chunk if chunk.text or chunk.thinking else None
+        return chunk if chunk.text or chunk.thinking or chunk.calling else None
+
+    def _has_begun(self) -> bool:
+        return self._visible.settle() or self._calls.begun
 
     def _fail(self, error: ErrorObject) -> None:
         if self.failure is None:
-            started = self._visible.settle()
-            self.failure = Faulted(error.text or error.type or "an error without words") if started else by_error(error)
+            words = error.text or error.type or "an error without words"
+            self.failure = Faulted(words) if self._has_begun() else by_error(error)
 
 
 def _values(data: bytes) -> list[object]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import orjson
 
-from app.backends.base import GenerationOptions, GenerationRequest, Message
+from app.backends.base import GenerationOptions, GenerationRequest, Message, ToolCall, Tools
 from app.backends.openai.profiles import Profile
 
 TOP_P = 1.0
@@ -64,10 +64,31 @@ def chat_body(request: GenerationRequest, profile: Profile, context_length: int 
         body["stream_options"] = {"include_usage": True}
     if request.output is not None:
         body["response_format"] = _format(request.output)
+    if request.tools is not None:
+        body |= _offered(request.tools)
     return orjson.dumps(body)
 
 
+def _offered(tools: Tools) -> dict[str, object]:
+    offered: dict[str, object] = {"tools": list(tools.offered)}
+    if tools.choice is not None:
+        offered["tool_choice"] = tools.choice
+    if tools.parallel is not None:
+        offered["parallel_tool_calls"] = tools.parallel
+    return offered
+
+
+def call_form(call: ToolCall) -> dict[str, object]:
+    """The call of a function as OpenAI's API writes it."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
 def _turn(message: Message) -> dict[str, object]:
+    if message.role == "tool":
+        return {"role": "tool", "content": message.content, "tool_call_id": message.call_id}
+    if message.calls:
+        calls = [call_form(call) for call in message.calls]
+        return {"role": message.role, "content": message.content or None, "tool_calls": calls}
     if not message.images:
         return {"role": message.role, "content": message.content}
     # The type is a guess: servers look at the bytes themselves.

@@ -83,6 +83,7 @@ class TimingPart(_Part):
     cached_prompt: bool = False
     own_clock: bool = False
     cut_prompt: bool = False
+    prompt_tokens: int = 0
     thinking_s: float = 0.0
 
 

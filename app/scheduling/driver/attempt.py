@@ -18,7 +18,7 @@ from typing import Literal
 
 import structlog
 
-from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
+from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk, ToolCall
 from app.backends.blank import is_blank
 from app.hosts.context import least_tokens
 from app.hosts.host import Host
@@ -247,7 +247,7 @@ class AttemptRunner:
         if blank:
             return self._failed("empty", "empty", "nothing that can be seen")
         self._server_reason = last.server_reason
-        return Finish(last.finish_reason, self._watch.stop())
+        return Finish(last.finish_reason, self._watch.stop(), calls=_calls_of(attempt, last))
 
     async def _drained(self, attempt: Attempt) -> tuple[Chunk, bool]:
         """Hand on each piece as it comes; return the last chunk and whether there was nothing to be seen."""
@@ -265,12 +265,12 @@ class AttemptRunner:
                 if chunk.text:
                     blank = blank and is_blank(chunk.text)
                     write(chunk.text)
-        return chunk, blank
+        return chunk, blank and not _calls_of(attempt, chunk)
 
     def _failed(self, cause: str, public_code: str, why: str) -> Finish:
         self.cause = cause
         self._log.warning("answer_failed", cause=cause, why=why[:300])
-        return Finish("error", self._watch.stop(), PUBLIC.get(public_code, "unavailable"))
+        return Finish("error", self._watch.stop(), PUBLIC.get(public_code, "unavailable"), cause)
 
     async def _completed(self, attempt: Attempt, finish: Finish) -> bool:
         """Store the end, waiting for Redis if need be."""
@@ -297,3 +297,8 @@ class AttemptRunner:
         if self.occupies:
             self.occupies = False
             self._on_free(self)
+
+
+def _calls_of(attempt: Attempt, last: Chunk) -> tuple[ToolCall, ...]:
+    """The functions that the answer calls; who was offered none can't call any."""
+    return () if attempt.request.tools is None else last.calls

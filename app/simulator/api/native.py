@@ -20,7 +20,7 @@ from app.simulator.api.wire import go_json, go_string
 from app.simulator.engine.machine import Ask, Ended, Machine
 from app.simulator.protocol.errors import Broken, ServerError
 from app.simulator.protocol.http import Request, Response
-from app.simulator.protocol.tools import ToolCall
+from app.simulator.protocol.tools import SimulatedCall
 
 SIMULATED: Final = ("X-Simulated: progressive-arena",)
 Kind = Literal["chat", "generate"]
@@ -152,7 +152,7 @@ class Lines:
         probabilities = "" if thinking else self._probabilities((text,))
         return f'{self._head}{self._stamp()}",{said},"done":false{probabilities}}}\n'.encode()
 
-    def called(self, call: ToolCall) -> bytes:
+    def called(self, call: SimulatedCall) -> bytes:
         """A line that calls a tool."""
         return f'{self._head}{self._stamp()}",{_calling(call)},"done":false}}\n'.encode()
 
@@ -199,6 +199,6 @@ class Lines:
         return f',"context":{json.dumps(ids, separators=(",", ":"))}'
 
 
-def _calling(call: ToolCall) -> str:
+def _calling(call: SimulatedCall) -> str:
     """The message that calls a tool; it has no text."""
     return f'"message":{{"role":"assistant","content":"","tool_calls":{go_json([call.native()])}}}'

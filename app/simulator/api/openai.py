@@ -23,7 +23,7 @@ from app.simulator.protocol.errors import Broken, ServerError
 from app.simulator.protocol.gojson import Fields, GoJsonError, go_loads
 from app.simulator.protocol.http import Request, Response
 from app.simulator.protocol.names import ModelName, NameInvalid
-from app.simulator.protocol.tools import ToolCall, read_tools
+from app.simulator.protocol.tools import SimulatedCall, read_tools
 
 _SSE: Final = "text/event-stream"
 _OPTIONS: Final = {
@@ -145,7 +145,7 @@ def _reason(ended: Ended, ask: Ask) -> str:
     return "tool_calls" if ask.tool_call is not None else ended.done_reason
 
 
-def _called(call: ToolCall) -> dict[str, object]:
+def _called(call: SimulatedCall) -> dict[str, object]:
     """A call as OpenAI's clients know it: arguments are a text."""
     function = {"name": call.name, "arguments": go_json(dict(call.arguments))}
     return {"id": call.id, "index": 0, "type": "function", "function": function}
@@ -179,7 +179,7 @@ class _Frames:
         said = f'"content":"","reasoning":{go_string(text)}' if thinking else f'"content":{go_string(text)}'
         return f'{self._open}"choices":[{{"index":0,"delta":{{{role}{said}}},"finish_reason":null}}]}}\n\n'.encode()
 
-    def called(self, call: ToolCall) -> bytes:
+    def called(self, call: SimulatedCall) -> bytes:
         """A delta that calls a tool."""
         delta = {"role": "assistant", "content": "", "tool_calls": [_called(call)]}
         return f'{self._open}"choices":[{{"index":0,"delta":{go_json(delta)},"finish_reason":null}}]}}\n\n'.encode()

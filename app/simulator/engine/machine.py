@@ -29,7 +29,7 @@ from app.simulator.models.catalog import MODELS, Model
 from app.simulator.models.text import Writer
 from app.simulator.protocol.errors import Broken, ImagesUnsupported, PromptRefused, ServerBusy, ServerError
 from app.simulator.protocol.names import ModelName
-from app.simulator.protocol.tools import ToolCall
+from app.simulator.protocol.tools import SimulatedCall
 from app.tasks import cancel_and_wait
 
 RUNNER_STOPPED = (
@@ -62,7 +62,7 @@ class Ask:
     json_format: bool = False
     images: bool = False
     grain: int = 1
-    tool_call: ToolCall | None = None
+    tool_call: SimulatedCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

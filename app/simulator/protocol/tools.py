@@ -18,7 +18,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class SimulatedCall:
     """A function that is called."""
 
     id: str
@@ -41,12 +41,12 @@ def _tool(function: Mapping[str, object]) -> Tool:
     return Tool(name if isinstance(name, str) else "", properties if isinstance(properties, dict) else {})
 
 
-def call(tools: Sequence[Tool], question: str) -> ToolCall:
+def call(tools: Sequence[Tool], question: str) -> SimulatedCall:
     """A call of the first one; the same question gives the same call."""
     number = zlib.crc32(question.encode())
     topic = next((word for word in question.split() if len(word) > 3), "this").strip(".,?!")
     arguments = {name: _argument(schema, topic, number) for name, schema in tools[0].properties.items()}
-    return ToolCall(f"call_{number:08x}", tools[0].name, arguments)
+    return SimulatedCall(f"call_{number:08x}", tools[0].name, arguments)
 
 
 def _argument(schema: object, topic: str, number: int) -> object:

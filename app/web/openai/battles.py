@@ -26,7 +26,7 @@ from app.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from app.hosts.context import fitting
 from app.records.voters import voter_key
 from app.web.api.opening import check_length
-from app.web.openai.bodies import ChatRequest, messages_of
+from app.web.openai.bodies import ChatRequest, messages_of, tools_of
 from app.web.openai.callers import Caller
 from app.web.openai.conversation import (
     INVITATION,
@@ -89,6 +89,8 @@ async def answer(call: ArenaCall, body: ChatRequest, sides: Sequence[Side]) -> A
         Unavailable: fewer than two models can be asked now, or their queues are full.
     """
     messages = messages_of(body)
+    if tools_of(body) is not None or any(message.calls or message.call_id for message in messages):
+        raise InvalidInput("the arena's models take no tools; ask one model by its name", field="tools")
     if any(message.images for message in messages) or body.response_format is not None:
         raise InvalidInput("the arena takes text only; ask one model by its name for images or JSON", field="messages")
     chat = read_chat(messages)

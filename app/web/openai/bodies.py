@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
-from app.backends.base import Message
+from app.backends.base import Message, ToolCall, Tools
 from app.errors import InvalidInput
 from app.web.shared.fields import Text
 
 MOST_TURNS = 500
+MOST_TOOLS = 128
+LARGEST_TOOLS = 256_000
 LARGEST_SCHEMA = 64_000
 DEEPEST_SCHEMA = 32
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|webp|gif);base64,(?P<data>[A-Za-z0-9+/=\s]+)")
@@ -44,11 +46,58 @@ class ContentPart(_Given):
     image_url: ImageUrl | None = None
 
 
+class CalledFunction(_Given):
+    """A function by its name, with the arguments of its call as JSON."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    arguments: str = "{}"
+
+
+class CalledTool(_Given):
+    """The call of a function in an assistant's turn."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
 class Turn(_Given):
     """One turn of the conversation."""
 
     role: str
     content: str | list[ContentPart] | None = None
+    tool_calls: Annotated[list[CalledTool], Field(max_length=MOST_TOOLS)] | None = None
+    tool_call_id: Annotated[str, Field(max_length=200)] | None = None
+
+
+class OfferedFunction(BaseModel):
+    """A function that may be called; ``parameters`` is a JSON schema."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class OfferedTool(_Given):
+    """A tool that may be used; only functions are."""
+
+    type: Literal["function"]
+    function: OfferedFunction
+
+
+class NamedFunction(_Given):
+    """A function by its name."""
+
+    name: str
+
+
+class NamedTool(_Given):
+    """The tool that has to be used."""
+
+    type: Literal["function"]
+    function: NamedFunction
 
 
 class StreamOptions(_Given):
@@ -89,7 +138,9 @@ class ChatRequest(_Given):
     stop: str | Annotated[list[str], Field(max_length=16)] | None = None
     n: StrictInt | None = None
     response_format: ResponseFormat | None = None
-    tools: list[Any] | None = None
+    tools: Annotated[list[OfferedTool], Field(max_length=MOST_TOOLS)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: StrictBool | None = None
     functions: list[Any] | None = None
     logprobs: StrictBool | None = None
 
@@ -109,16 +160,13 @@ def check_possible(body: ChatRequest) -> None:
     """Refuse what no model here is asked for.
 
     Raises:
-        InvalidInput: several choices, tools, or probabilities of tokens.
+        InvalidInput: several choices, functions of the older form, or probabilities of tokens.
     """
     if body.n not in (None, 1):
         raise InvalidInput("n must be 1: ask again for another answer", field="n")
-    if body.tools or body.functions:
-        field = "tools" if body.tools else "functions"
+    if body.functions:
         raise InvalidInput(
-            f"{field} are not taken here; leave them out, or ask for JSON with response_format",
-            code="unsupported_parameter",
-            field=field,
+            "functions are not taken here; send them as tools", code="unsupported_parameter", field="functions"
         )
     if body.logprobs:
         raise InvalidInput("logprobs are not given here; leave it out", code="unsupported_parameter", field="logprobs")
@@ -144,8 +192,41 @@ def _message(turn: Turn, field: str) -> Message:
         case "user":
             return Message("user", text, images)
         case "assistant":
-            return Message("assistant", text, images)
-    raise InvalidInput(f"{field}.role must be system, user or assistant", field=f"{field}.role")
+            called = [ToolCall(call.id, call.function.name, call.function.arguments) for call in turn.tool_calls or ()]
+            return Message("assistant", text, images, tuple(called))
+        case "tool" if turn.tool_call_id:
+            return Message("tool", text, images, call_id=turn.tool_call_id)
+        case "tool":
+            raise InvalidInput(
+                f"{field}.tool_call_id is required: it says which call this is the result of", field=field
+            )
+    raise InvalidInput(f"{field}.role must be system, user, assistant or tool", field=f"{field}.role")
+
+
+def tools_of(body: ChatRequest) -> Tools | None:
+    """The functions that may be called.
+
+    Raises:
+        InvalidInput: they are too many, too large or too deep, or the one that has to be called is not among them.
+    """
+    if not body.tools:
+        if body.tool_choice in (None, "none", "auto"):
+            return None
+        raise InvalidInput("tool_choice needs tools to choose from", field="tool_choice")
+    offered = tuple(tool.model_dump(exclude_none=True) for tool in body.tools)
+    if any(_depth(tool) > DEEPEST_SCHEMA for tool in offered) or len(orjson.dumps(offered)) > LARGEST_TOOLS:
+        limits = f"{DEEPEST_SCHEMA} levels each and {LARGEST_TOOLS:,} bytes together"
+        raise InvalidInput(f"tools are over {limits}; make them smaller", field="tools")
+    choice = body.tool_choice
+    if not isinstance(choice, NamedTool):
+        return Tools(offered, choice, body.parallel_tool_calls)
+    names = [tool.function.name for tool in body.tools]
+    if choice.function.name not in names:
+        raise InvalidInput(
+            f"tool_choice names {choice.function.name[:100]!r}, which is not among tools: {', '.join(names[:20])}",
+            field="tool_choice",
+        )
+    return Tools(offered, choice.model_dump(), body.parallel_tool_calls)
 
 
 def _content(content: str | list[ContentPart] | None, field: str) -> tuple[str, tuple[str, ...]]:

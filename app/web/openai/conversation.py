@@ -22,7 +22,7 @@ _WORDS: Mapping[str, Verdict] = {
     "both bad": Verdict.BOTH_BAD,
 }
 INVITATION = (
-    "Which answer is better? ChatReply **a**, **b**, **tie** or **neither**, or vote [on the arena's page]({link})."
+    "Which answer is better? Reply **a**, **b**, **tie** or **neither**, or vote [on the arena's page]({link})."
 )
 RULE = "\n\n---\n\n"
 _TAIL = re.compile(rf"{re.escape(RULE)}Which answer is better\?.*\Z", re.DOTALL)

@@ -6,14 +6,16 @@ others leave alone: Open WebUI shows ``event`` as a line of status.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from app.completions.completions import Waiting
+from app.backends.base import ToolCall
+from app.backends.openai.requests import call_form
+from app.completions.completions import AnswerEnded, Waiting
 from app.timing.stopwatch import Timing
 
 DONE = b"data: [DONE]\n\n"
@@ -45,6 +47,10 @@ class ChatReply:
         """The first frame: whose turn it is."""
         return self.chunk({"role": "assistant", "content": ""})
 
+    def calls(self, calls: Sequence[ToolCall]) -> bytes:
+        """A frame with the functions that the model calls, each whole."""
+        return self.chunk({"tool_calls": [{"index": place} | call_form(call) for place, call in enumerate(calls)]})
+
     def usage(self, usage: Mapping[str, int]) -> bytes:
         """The frame after the last choice."""
         return frame(self._head("chat.completion.chunk") | {"choices": [], "usage": usage})
@@ -54,9 +60,13 @@ class ChatReply:
         event = {"type": "status", "data": {"description": description, "done": done}}
         return frame(self._head("chat.completion.chunk") | {"choices": [], "event": event})
 
-    def body(self, text: str, finish_reason: str, usage: Mapping[str, int] | None) -> dict[str, Any]:
+    def body(
+        self, text: str, finish_reason: str, usage: Mapping[str, int] | None, calls: Sequence[ToolCall] = ()
+    ) -> dict[str, Any]:
         """The answer as a whole."""
-        message = {"role": "assistant", "content": text, "refusal": None}
+        message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
+        if calls:
+            message |= {"content": text or None, "tool_calls": [call_form(call) for call in calls]}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
         body = self._head("chat.completion") | {"choices": [choice]}
         return body if usage is None else body | {"usage": usage}
@@ -66,9 +76,14 @@ class ChatReply:
 
 
 def usage_of(timing: Timing | None) -> dict[str, int]:
-    """The tokens that were written; those of the prompt are not kept."""
-    tokens = 0 if timing is None else timing.tokens
-    return {"prompt_tokens": 0, "completion_tokens": tokens, "total_tokens": tokens}
+    """The tokens that were read and written; 0 for what the model server did not tell."""
+    read, written = (0, 0) if timing is None else (timing.prompt_tokens, timing.tokens)
+    return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+
+
+def finish_reason_of(ended: AnswerEnded) -> str:
+    """Why an answer ended, in OpenAI's words."""
+    return "tool_calls" if ended.calls and ended.reason == "stop" else ended.reason
 
 
 def waiting_words(waiting: Waiting) -> str:

@@ -10,16 +10,21 @@ from app.arena.requests import body_hash
 from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.battle.events import ERROR_SENTENCES
 from app.completions.completions import AnswerEnded, AnswerRestarted, Completions, Text, Waiting
-from app.errors import InvalidInput, Unavailable
+from app.errors import ArenaError, InvalidInput, Unavailable
 from app.hosts.context import fitting
 from app.hosts.options import options_for, system_for
 from app.settings.settings import Settings
-from app.web.openai.bodies import ChatRequest, messages_of, output_of
+from app.web.openai.bodies import ChatRequest, messages_of, output_of, tools_of
 from app.web.openai.callers import Caller
-from app.web.openai.frames import DONE, ChatReply, frame, usage_of, waiting_words
+from app.web.openai.frames import DONE, ChatReply, finish_reason_of, frame, usage_of, waiting_words
 from app.web.shared.openai_errors import error_body
 from app.web.shared.services import Services
 
+_REFUSED = {
+    "bad_request": "the model's server refuses this request as it is; ask without tools, response_format or images, "
+    "or ask another model",
+    "prompt_too_long": "the messages are longer than the model's context; shorten them",
+}
 _RESTARTED = "the answer had to be begun anew, and what was sent can't be taken back; ask again"
 _SENTENCES = {
     code: sentence.replace("; it leaves the battle.", "; ask again.").replace("; the model leaves the battle.", ".")
@@ -49,7 +54,7 @@ def request_of(settings: Settings, model: str, body: ChatRequest) -> GenerationR
     if system and messages[0].role != "system":
         messages = (Message("system", system), *messages)
     fitting(settings, [model], "\n".join(message.content for message in messages), "", all_of_them=True)
-    return GenerationRequest(model, messages, options_of(settings, model, body), output_of(body))
+    return GenerationRequest(model, messages, options_of(settings, model, body), output_of(body), tools_of(body))
 
 
 def options_of(settings: Settings, model: str, body: ChatRequest) -> GenerationOptions:
@@ -83,14 +88,26 @@ async def asked_for(
         Unavailable: no host can write it now, or their queues are full.
     """
     request = request_of(services.settings, model, body)
-    if any(message.images for message in request.messages) and not services.contestants.sees(model):
-        raise InvalidInput(f"{model} can't look at images; leave them out or ask another model", field="messages")
+    _refuse_impossible(services, request)
     digest = body_hash([caller.name, caller.chat, body.model_dump(by_alias=True)])
     id_ = await services.completions.repeated(digest) if caller.retry else None
     if id_ is None:
         await services.contestants.room_for([model])
         id_ = await services.completions.start(request, digest)
     return Asked(id_, ChatReply(id_, services.completions.asked_at(), model), services.completions, give_back)
+
+
+def _refuse_impossible(services: Services, request: GenerationRequest) -> None:
+    """Refuse what the model's hosts are known not to do; what is not known is left to them."""
+    model, tools = request.model, request.tools
+    if any(message.images for message in request.messages) and not services.contestants.sees(model):
+        raise InvalidInput(f"{model} can't look at images; leave them out or ask another model", field="messages")
+    if tools is None or tools.choice == "none":
+        return
+    if not services.contestants.calls(model):
+        raise InvalidInput(f"{model} can't call tools; leave them out or ask another model", field="tools")
+    if tools.forced and not services.contestants.calls_on_demand(model):
+        raise InvalidInput(f"{model} can't be made to call a tool; leave tool_choice at auto", field="tool_choice")
 
 
 async def streamed(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
@@ -127,10 +144,13 @@ async def _frames(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
                     asked.completions.give_up(asked.id)
                     yield frame(error_body(_RESTARTED, "interrupted", 500))
                     return
-                case AnswerEnded(error=str() as code):
-                    yield frame(error_body(_SENTENCES[code], code, 503))
+                case AnswerEnded(error=str()):
+                    failure = _failure(piece)
+                    yield frame(error_body(failure.sentence, failure.code, failure.status, failure.field))
                 case AnswerEnded():
-                    yield reply.chunk({}, piece.reason)
+                    if piece.calls:
+                        yield reply.calls(piece.calls)
+                    yield reply.chunk({}, finish_reason_of(piece))
                     if usage:
                         yield reply.usage(usage_of(piece.timing))
 
@@ -140,6 +160,7 @@ async def whole(asked: Asked) -> dict[str, object]:
 
     Raises:
         Unavailable: the model did not write it.
+        InvalidInput: its server refused the request as it is.
     """
     texts: list[str] = []
     try:
@@ -150,11 +171,21 @@ async def whole(asked: Asked) -> dict[str, object]:
                         texts.append(piece.text)
                     case AnswerRestarted():
                         texts.clear()
-                    case AnswerEnded(error=str() as code):
-                        raise Unavailable(_SENTENCES[code], code=code, retry_after_s=2)
+                    case AnswerEnded(error=str()):
+                        raise _failure(piece)
                     case AnswerEnded():
-                        return asked.reply.body("".join(texts), piece.reason, usage_of(piece.timing))
+                        return asked.reply.body(
+                            "".join(texts), finish_reason_of(piece), usage_of(piece.timing), piece.calls
+                        )
         raise Unavailable(_SENTENCES["interrupted"], code="interrupted")
     finally:
         asked.completions.give_up(asked.id)
         asked.give_back()
+
+
+def _failure(ended: AnswerEnded) -> ArenaError:
+    """What a client is told of an answer that failed; the model server's own words stay in the log."""
+    if ended.cause in _REFUSED:
+        return InvalidInput(_REFUSED[ended.cause], code=ended.cause, field="messages")
+    code = ended.error or "unavailable"
+    return Unavailable(_SENTENCES[code], code=code, retry_after_s=2)

@@ -25,6 +25,7 @@ _TIMING: dict[str, Any] = {
     "cold": False,
     "own_clock": False,
     "cut_prompt": False,
+    "prompt_tokens": 31,
     "cached_prompt": False,
     "thinking_s": 0.0,
 }
@@ -154,6 +155,7 @@ class AnswerTiming(Schema):
         description="The rate is by the arena's own clock, because the model server gives no figure of its own."
     )
     cut_prompt: bool = Field(description="The server cut the prompt: it answered only a part of it.")
+    prompt_tokens: int = Field(0, ge=0, description="Tokens of the prompt, cached ones included; 0 if nobody told.")
     cached_prompt: bool = Field(description="The server had most of the prompt from an earlier request.")
     thinking_s: float = Field(ge=0)
 

@@ -43,6 +43,14 @@ class Contestants(Protocol):
         """Whether ``model`` takes images, as far as its host says; True where it does not say."""
         ...
 
+    def calls(self, model: str) -> bool:
+        """Whether ``model`` can call tools, as far as its hosts say; True where they do not say."""
+        ...
+
+    def calls_on_demand(self, model: str) -> bool:
+        """Whether all hosts of ``model`` can be told that it has to call a tool."""
+        ...
+
     def room_for(self, models: Sequence[str]) -> Awaitable[None]:
         """Make sure that the hosts' queues would take one answer of each model.
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.backends.base import Message
+from app.backends.base import Message, ToolCall, Tools
 from app.errors import InvalidInput
-from app.web.openai.bodies import DEEPEST_SCHEMA, ChatRequest, check_possible, messages_of, output_of
+from app.web.openai.bodies import DEEPEST_SCHEMA, ChatRequest, check_possible, messages_of, output_of, tools_of
 from app.web.openai.single import options_of
 from app.web.openai.tasks import empty_answer, is_task
+from tests.helpers import known
 from tests.services import settings_with
 
 PIXEL = "iVBORw0KGgo="
@@ -48,7 +49,8 @@ def test_no_other_address_of_an_image_is_taken(url: str) -> None:
 @pytest.mark.parametrize(
     ("messages", "field"),
     [
-        ([{"role": "tool", "content": "4"}, HI], "messages.0.role"),
+        ([{"role": "tool", "content": "4"}, HI], "messages.0"),
+        ([{"role": "function", "content": "4"}, HI], "messages.0.role"),
         ([HI, {"role": "user", "content": [{"type": "input_audio"}]}], "messages.1"),
         ([{"role": "system", "content": "Be short."}], "messages"),
     ],
@@ -61,7 +63,7 @@ def test_turns_that_are_not_taken_are_named(messages: list[dict[str, Any]], fiel
 
 @pytest.mark.parametrize(
     ("more", "field"),
-    [({"n": 2}, "n"), ({"tools": [{}]}, "tools"), ({"functions": [{}]}, "functions"), ({"logprobs": True}, "logprobs")],
+    [({"n": 2}, "n"), ({"functions": [{}]}, "functions"), ({"logprobs": True}, "logprobs")],
 )
 def test_what_no_model_is_asked_for_is_refused(more: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refused:
@@ -71,6 +73,64 @@ def test_what_no_model_is_asked_for_is_refused(more: dict[str, Any], field: str)
 
 def test_empty_tools_and_one_choice_are_nothing() -> None:
     check_possible(body(n=1, tools=[], logprobs=False))
+
+
+def nested(levels: int) -> dict[str, Any]:
+    return {"type": "object"} if levels == 1 else {"properties": nested(levels - 1)}
+
+
+def tool(name: str = "depth_of", **function: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **function}}
+
+
+def test_tools_are_handed_on_as_they_are_with_the_choice_among_them() -> None:
+    one = tool(parameters={"type": "object", "properties": {"sea": {"type": "string"}}}, strict=True)
+    chosen: dict[str, Any] = {"type": "function", "function": {"name": "depth_of"}}
+    assert tools_of(body(tools=[one])) == Tools((one,))
+    assert tools_of(body(tools=[one], tool_choice="required")) == Tools((one,), "required")
+    forced = tools_of(body(tools=[one, tool("other")], tool_choice=chosen, parallel_tool_calls=False))
+    assert forced == Tools((one, tool("other")), chosen, parallel=False)
+    assert known(forced).forced
+    assert tools_of(body(tools=[], tool_choice="auto")) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"tools": [tool(parameters=nested(DEEPEST_SCHEMA))]}, "tools"),
+        ({"tools": [tool(description="x" * 130_000), tool("b", description="x" * 130_000)]}, "tools"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [tool()], "tool_choice": tool("nosuch")}, "tool_choice"),
+    ],
+)
+def test_tools_that_are_too_much_or_not_there_are_refused(more: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        tools_of(body(**more))
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"tools": [{}]}, {"tools": [tool("no spaces")]}, {"tools": [tool()] * 129}, {"tools": [{"type": "web_search"}]}],
+)
+def test_tools_that_are_none_are_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        body(**more)
+
+
+def test_calls_and_their_results_are_turns_of_the_conversation() -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "depth_of", "arguments": '{"sea":"North"}'}}
+    asked = body(
+        messages=[
+            HI,
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "95 m"},
+        ]
+    )
+    assert messages_of(asked)[1:] == (
+        Message("assistant", "", calls=(ToolCall("call_1", "depth_of", '{"sea":"North"}'),)),
+        Message("tool", "95 m", call_id="call_1"),
+    )
 
 
 def test_fields_that_nobody_knows_are_left_out() -> None:
@@ -83,10 +143,6 @@ def test_fields_that_nobody_knows_are_left_out() -> None:
 def test_values_out_of_range_are_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         body(**more)
-
-
-def nested(levels: int) -> dict[str, Any]:
-    return {"type": "object"} if levels == 1 else {"properties": nested(levels - 1)}
 
 
 def test_json_is_asked_for_with_or_without_a_schema() -> None:
