@@ -84,9 +84,9 @@ def started(*arguments: str, **env: str) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def model_server(ttft_s: float, tokens: int = TOKENS) -> Iterator[str]:
+def model_server(ttft_s: float, tokens: int = TOKENS, rate: float = RATE) -> Iterator[str]:
     """The model server of this run."""
-    options = ("--ttft", str(ttft_s), "--rate", str(RATE), "--tokens", str(tokens))
+    options = ("--ttft", str(ttft_s), "--rate", str(rate), "--tokens", str(tokens))
     with started("benchmarks.model_server", *options) as (_, port):
         yield f"http://127.0.0.1:{port}"
 

@@ -24,8 +24,8 @@ import msgpack
 from redis.asyncio import Redis
 
 from app.arena.document import Document
-from app.arena.reconcile import opening_steps
 from app.arena.store import RATE, STEP, AnswerUpdate, Pace, Store, new_name
+from app.arena.transitions import stage_steps
 from app.battle.battle import Contestant
 from app.battle.rules import open_battle
 from app.redis.client import commands_client
@@ -83,7 +83,7 @@ async def turn(redis: Redis, version: Version, pace: Pace) -> float:
     for number in range(BATTLES):
         battle = open_battle(f"{new_name()}{number}", "Why?", (Contestant(0, "x:8b"), Contestant(1, "y:8b")))
         names[battle.id] = new_name()
-        await store.advance(names[battle.id], 0, Document(battle), opening_steps(battle))
+        await store.advance(names[battle.id], 0, Document(battle), stage_steps(battle))
         for answer in (0, 1):
             assert (await store.begin(battle.id, answer, 1, "host")).status == "started"
     calls = [_updates(names, seq) for seq in range(1, CALLS + 1)]

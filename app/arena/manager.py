@@ -16,11 +16,12 @@ import structlog
 from app.arena.archive import Archive
 from app.arena.document import Document
 from app.arena.lookup import Lookup
-from app.arena.reconcile import Reconciler, is_opening, opening_steps
+from app.arena.reconcile import Reconciler
 from app.arena.replies import Replies
 from app.arena.requests import OpenRequest, VoteRequest, history_of, new_battle_id
 from app.arena.rounds import RoundToJudge, opened, round_of_record, round_of_state
 from app.arena.store import Store, new_name
+from app.arena.transitions import is_opening, stage_steps
 from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
 from app.battle.battle import Contestant, IllegalMove, Side, Status, Verdict, Vote
@@ -76,7 +77,7 @@ class ArenaManager(Lookup):
 
     async def _begin(self, document: Document) -> Snapshot:
         """Write the log's first events and queue the first answers; the snapshot is made without reading them back."""
-        battle, name, steps = document.battle, new_name(), opening_steps(document.battle)
+        battle, name, steps = document.battle, new_name(), stage_steps(document.battle)
         if await self._store.advance(name, 0, document, steps) != "applied":
             return await self.snapshot(battle.id)
         log.info("battle_opened", battle=battle.id, contestants=len(battle.contestants))
@@ -126,9 +127,7 @@ class ArenaManager(Lookup):
         return await self._ledger.counts()
 
     async def answered(self, battle_id: str) -> Mapping[int, bool]:
-        """The entries whose answers have ended as far as viewers may know, and whether each is complete.
-
-        When a challenger's answer was ready is nothing to tell before it is on stage.
+        """The entries whose answers have ended as far as viewers may know (on stage), and whether each is complete.
 
         Raises:
             NotFound: there is no such battle.

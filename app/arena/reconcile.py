@@ -9,8 +9,8 @@ logged.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Protocol
 
 import structlog
@@ -18,12 +18,13 @@ import structlog
 from app.arena.document import Document
 from app.arena.requests import history_of
 from app.arena.states import BattleState
-from app.arena.steps import EndBattle, LogEvent, RestoreAnswer, ShowSide, Step
+from app.arena.steps import EndBattle, RestoreAnswer
 from app.arena.store import Store, new_name
+from app.arena.transitions import Transition, is_opening, next_transition, stage_steps
+from app.arena.turns import Turns
 from app.arena.views import Performance, replay, reveal_of
-from app.battle import rules
 from app.battle.battle import Battle, Side, Status
-from app.battle.events import Event, EventName, ready_event, round_event, vote_data
+from app.battle.events import Event, EventName
 from app.errors import Unavailable
 from app.leaks.policy import is_leaked
 from app.metrics.counters import Counters
@@ -33,8 +34,6 @@ from app.records.values import AnswerRecord, BattleRecord, RoundRecord
 from app.scheduling.job import Job, Priority
 from app.timing.stopwatch import Timing
 
-#: A battle younger than this that Redis does not have is being opened by somebody else.
-OPENING = timedelta(seconds=1)
 #: So many transitions of one battle in a row are a bug.
 MAX_TRANSITIONS = 50
 
@@ -55,64 +54,6 @@ class Dispatcher(Protocol):
     async def cancel(self, jobs: list[Job]) -> None:
         """Take jobs back; what is being written is cut off."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A change that is due: the battle after it and the steps that log it."""
-
-    battle: Battle
-    steps: tuple[Step, ...]
-
-
-def next_transition(state: BattleState, record: BattleRecord) -> Transition | None:
-    """The next change that is due, or None. Pure."""
-    battle = state.document.battle
-    if state.ended or not battle.running:
-        return None
-    if battle.votes and battle.votes[-1] not in record.votes:
-        after = rules.undo(battle)
-        taken_back = Event(EventName.UNVOTE, {"round": after.round})
-        return Transition(after, (LogEvent(taken_back), *_stage(after), LogEvent(ready_event(after))))
-    judged = next((vote for vote in record.votes if vote.round == battle.round), None)
-    if judged is not None:
-        ready = battle if battle.ready else rules.mark_ready(battle)
-        after = rules.cast_vote(ready, judged.round, judged.verdict, _failed(state), is_last=record.ended_with(judged))
-        vote = Event(EventName.VOTE, vote_data(after, judged, state.document.named))
-        return Transition(after, (LogEvent(vote), *_stage(after)))
-    if record.status is Status.STOPPED:
-        return Transition(rules.stop(battle), ())
-    if record.status is Status.FAILED:
-        return Transition(rules.fail(battle), ())
-    if {battle.pair.a, battle.pair.b} & _failed(state):
-        after = rules.forfeit(battle, _failed(state))
-        return Transition(after, _stage(after))
-    if not battle.ready and all(state.answers[battle.pair.on(side)].complete for side in Side):
-        return Transition(rules.mark_ready(battle), (LogEvent(ready_event(battle)),))
-    return None
-
-
-def _failed(state: BattleState) -> frozenset[int]:
-    return frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
-
-
-def _stage(battle: Battle) -> tuple[Step, ...]:
-    """The round on stage: its event, then what each side already has; nothing when the battle has ended."""
-    if not battle.running:
-        return ()
-    shows = (ShowSide(battle.pair.on(side), battle.round, side) for side in Side)
-    return (LogEvent(round_event(battle)), *shows)
-
-
-def is_opening(record: BattleRecord, now: datetime) -> bool:
-    """Whether a battle that Redis does not have is so young that its log is on the way there. Judged, it was there."""
-    unjudged = record.status is Status.RUNNING and not record.votes
-    return unjudged and now - record.created_at < OPENING
-
-
-def opening_steps(battle: Battle) -> tuple[Step, ...]:
-    """The steps that open a battle's log."""
-    return _stage(battle)
 
 
 class Reconciler:
@@ -140,12 +81,16 @@ class Reconciler:
         self._describe = describe
         self._is_fallback = is_fallback
         self._counters = counters or Counters()
+        self._turns = Turns()
 
     async def reconcile(self, battle_id: str) -> None:
         """Bring one battle to where SQL and its answers say it should be."""
+        await self._turns.take(battle_id, lambda: self._reconcile(battle_id))
+
+    async def _reconcile(self, battle_id: str) -> None:
+        known: tuple[BattleState, BattleRecord] | None = None
         for _ in range(MAX_TRANSITIONS):
-            state = await self._store.state(battle_id, "all")
-            record = await self._ledger.battle(battle_id)
+            state, record = known or (await self._store.state(battle_id, "all"), await self._ledger.battle(battle_id))
             if record is None:
                 return
             if state is None:
@@ -157,7 +102,9 @@ class Reconciler:
                 finished = [entry for entry, answer in enumerate(state.answers) if answer.finish]
                 await self.request_answers(state.document.battle, finished)
                 return
-            await self._apply(state, transition)
+            # Whoever changes it meanwhile asks for it to be reconciled again: what follows needs no second reading.
+            after = await self._apply(state, record, transition)
+            known = None if after is None else (after, record)
         log.error("settle_does_not_end", battle=battle_id)
 
     async def request_answers(self, battle: Battle, finished: Collection[int] = ()) -> None:
@@ -180,28 +127,40 @@ class Reconciler:
             return False
         return True
 
-    async def _apply(self, state: BattleState, transition: Transition) -> None:
+    async def _apply(self, state: BattleState, record: BattleRecord, transition: Transition) -> BattleState | None:
+        """Make a transition; returns the battle after it, or None when it has moved since ``state``."""
         battle = transition.battle
         await self._ledger.save_answers(
             battle.id, self._ended_answers(state, battle), _rounds(state.document.battle, battle)
         )
         steps, document = transition.steps, replace(state.document, battle=battle)
         if not battle.running:
-            # SQL decides: a stop that came first stands.
-            battle = replace(battle, status=await self._ledger.end_battle(battle.id, battle.status))
+            battle = replace(battle, status=await self._ended_as(record, battle.status))
             document = replace(document, battle=battle)
             reveal = reveal_of(battle, lambda entry: self._performance(state, entry))
             document = replace(document, reveal=reveal)
             steps = (*steps, EndBattle(Event(EventName.END, {"status": battle.status.value, "reveal": reveal})))
         reply = await self._store.advance(state.name, state.version, document, steps)
-        if reply == "applied":
-            log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
-            if not battle.running:
-                self._counters.ended(battle.status.value)
-                await self.clean_up(battle.id)
+        if reply != "applied":
+            return None
+        log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
+        if not battle.running:
+            self._counters.ended(battle.status.value)
+            if not all(answer.finish for answer in state.answers):
+                await self._clean_up(battle.id)
+        return replace(state, version=state.version + 1, document=document, ended=not battle.running)
 
-    async def clean_up(self, battle_id: str) -> None:
-        """After the end: keep what was written of the cancelled answers, and take the jobs back."""
+    async def _ended_as(self, record: BattleRecord, status: Status) -> Status:
+        """The status that stands in SQL, which decides: a stop that came first is never taken back."""
+        if record.status is not Status.RUNNING:
+            return record.status
+        return await self._ledger.end_battle(record.id, status)
+
+    async def _clean_up(self, battle_id: str) -> None:
+        """After the end: keep what was written of the cancelled answers, and take their jobs back.
+
+        The jobs of answers that had ended go with the driver that wrote them.
+        """
         state = await self._store.state(battle_id, "all")
         if state is not None and state.ended:
             await self._ledger.save_answers(battle_id, self._ended_answers(state, state.document.battle))
@@ -265,7 +224,7 @@ class Reconciler:
             return False
         back = [_restore(answer) for answer in answers.values() if answer.finish_reason != "cancelled"]
         document = Document(battle, record.system, self._named, history=history_of(record))
-        reply = await self._store.advance(new_name(), 0, document, (*back, *_stage(battle)))
+        reply = await self._store.advance(new_name(), 0, document, (*back, *stage_steps(battle)))
         log.warning("battle_rebuilt", battle=record.id, answers=len(back), reply=reply)
         return True
 

@@ -34,3 +34,10 @@ class Job:
     def id(self) -> str:
         """``<battle>:<answer>``: the job's field in the host's hash."""
         return f"{self.battle}:{self.answer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """Jobs, by their ids, that are no longer in a queue: they have ended, moved, or nobody wants them any more."""
+
+    ids: tuple[str, ...]

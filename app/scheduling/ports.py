@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 from app.backends.base import Backend, GenerationRequest, ToolCall
 from app.metrics.counters import Counters
 from app.scheduling.fair_share import AllHosts, Share
-from app.scheduling.job import Job
+from app.scheduling.job import Job, Removed
 from app.scheduling.lease import Lease
 from app.scheduling.report import Reports
 from app.scheduling.spending import NoSpending, Spending
@@ -134,8 +134,8 @@ class Queue(Protocol):
         """The models that were announced, and until when (Unix time)."""
         ...
 
-    def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
-        """Yield the jobs that were added or became more urgent, or None where all have to be read again.
+    def nudges(self) -> AsyncGenerator[tuple[Job, ...] | Removed | None]:
+        """Yield the jobs that were added or became more urgent, those that were removed, or None: read all again.
 
         It begins with None, never ends and never raises. What it yields may be old: a job may be gone by then.
         """

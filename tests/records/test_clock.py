@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app.arena.reconcile import is_opening
+from app.arena.transitions import is_opening
 from app.battle.battle import Verdict
 from app.database.clock import SLOW_S, DatabaseClock
 from app.database.database import Database

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from app.errors import QueueFull
 from app.redis.client import commands_client, subscriber_client
 from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, HostQueue
-from app.scheduling.job import Job, Priority
+from app.scheduling.job import Job, Priority, Removed
 from app.scheduling.lease import HostLease, Lease
 from app.scheduling.ports import Queue
 from app.scheduling.report import HostReport, HostReports, Reports
@@ -112,7 +112,7 @@ async def test_every_change_is_a_nudge(queue: Queue) -> None:
             await queue.enqueue(enqueued, 10)
             assert await asyncio.wait_for(anext(nudges), 20) == told
         await queue.remove([prefetch.id])
-        assert await asyncio.wait_for(anext(nudges), 20) is None, "something is gone: read all"
+        assert await asyncio.wait_for(anext(nudges), 20) == Removed((prefetch.id,))
         await queue.request_prewarm(["a"], AT)
         assert await asyncio.wait_for(anext(nudges), 20) is None
 

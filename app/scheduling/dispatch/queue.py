@@ -7,6 +7,7 @@ all that is left to do. The one reader is the owner of the host's lease.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
@@ -18,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.errors import QueueFull
-from app.scheduling.job import Job, Priority
+from app.scheduling.job import Job, Priority, Removed
 
 JOBS_TTL = timedelta(hours=24)
 """How long the jobs of a host outlive the newest enqueue."""
@@ -64,10 +65,10 @@ redis.call('PUBLISH', channel, '[' .. table.concat(added, ',') .. ']')
 return 1
 """
 
-# KEYS: jobs. ARGV: channel, ids.
+# KEYS: jobs. ARGV: channel, ids as a JSON list, ids. Workers of before this list read all jobs instead.
 _REMOVE = """
-redis.call('HDEL', KEYS[1], unpack(ARGV, 2))
-redis.call('PUBLISH', ARGV[1], '')
+redis.call('HDEL', KEYS[1], unpack(ARGV, 3))
+redis.call('PUBLISH', ARGV[1], '{"removed":' .. ARGV[2] .. '}')
 return 1
 """
 
@@ -89,7 +90,13 @@ class _StoredJob(BaseModel):
         return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at, self.tried)
 
 
-_STORED_JOBS = TypeAdapter(list[_StoredJob])
+class _StoredRemoval(BaseModel):
+    """The jobs that a nudge says were removed."""
+
+    removed: tuple[str, ...]
+
+
+_NUDGE: TypeAdapter[list[_StoredJob] | _StoredRemoval] = TypeAdapter(list[_StoredJob] | _StoredRemoval)
 
 
 def _encode(job: Job) -> str:
@@ -111,7 +118,8 @@ class HostQueue:
     key                            type    holds                              written by    bound
     ============================== ======= ================================== ============= ==================
     ``arena:host:{<host>}:jobs``   hash    answer id -> job as JSON           this class    ``bound`` jobs, 24 h
-    ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs;  this class    --
+    ``arena:host:{<host>}:nudge``  channel JSON list of new or changed jobs,  this class    --
+                                           or ``{"removed": [id]}``;
                                            empty text: read all
     ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   this class    64 models, 10 min
     ============================== ======= ================================== ============= ==================
@@ -156,7 +164,7 @@ class HostQueue:
         """
         wanted = list(ids)
         if wanted:
-            await self._remove(keys=[self._jobs], args=[self._channel, *wanted])
+            await self._remove(keys=[self._jobs], args=[self._channel, json.dumps(wanted), *wanted])
 
     async def read(self) -> tuple[Job, ...]:
         """Return all jobs, waiting and running, in no order; what can't be understood is logged and deleted.
@@ -213,8 +221,8 @@ class HostQueue:
         stored: dict[Any, Any] = await self._redis.hgetall(self._prewarm)
         return {model.decode(): float(until) for model, until in stored.items()}
 
-    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
-        """Yield the jobs that were added or became more urgent; None where all have to be read.
+    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | Removed | None]:
+        """Yield the jobs that were added or became more urgent, or were removed; None where all have to be read.
 
         None comes at once when subscribed, and after a lost connection too, since nudges may have been lost.
         """
@@ -222,7 +230,7 @@ class HostQueue:
             try:
                 async with aclosing(self._messages()) as messages:
                     async for message in messages:
-                        yield self._added(message)
+                        yield _changes(message)
             except (RedisError, OSError) as error:
                 self._log.warning("nudges_lost", host=self.host, why=type(error).__name__)
             await asyncio.sleep(_RECONNECT_S)
@@ -235,14 +243,16 @@ class HostQueue:
                 if message is not None:
                     yield message
 
-    def _added(self, message: dict[str, Any]) -> tuple[Job, ...] | None:
-        # Confirmations of a subscription mean "read all": redis-py subscribes again by itself after a reconnect.
-        if message["type"] != "message" or not message["data"]:
-            return None
-        try:
-            return tuple(stored.job() for stored in _STORED_JOBS.validate_json(message["data"]))
-        except ValidationError:
-            return None
+
+def _changes(message: dict[str, Any]) -> tuple[Job, ...] | Removed | None:
+    # Confirmations of a subscription mean "read all": redis-py subscribes again by itself after a reconnect.
+    if message["type"] != "message" or not message["data"]:
+        return None
+    try:
+        found = _NUDGE.validate_json(message["data"])
+    except ValidationError:
+        return None
+    return Removed(found.removed) if isinstance(found, _StoredRemoval) else tuple(stored.job() for stored in found)
 
 
 def queue_full() -> QueueFull:

@@ -53,11 +53,15 @@ class RunningAnswers:
         for runner in self._runners.values():
             runner.cut(why)
 
+    def cancel(self, job_id: str) -> None:
+        """Stop the attempt at a job, if there is one: nobody wants it any more."""
+        if job_id in self._runners:
+            self._runners[job_id].cut("cancelled")
+
     def cut_those_not_in(self, wanted: set[str]) -> None:
-        """Stop the attempts at jobs that are gone from the queue: nobody wants them any more."""
-        for job_id, runner in self._runners.items():
-            if job_id not in wanted:
-                runner.cut("cancelled")
+        """Stop the attempts at jobs that are gone from the queue."""
+        for job_id in self._runners.keys() - wanted:
+            self.cancel(job_id)
 
     def learn(self, runner: AttemptRunner) -> bool:
         """Learn from an attempt whose slot is free again; True when the server may have lost models."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 
 import structlog
@@ -33,6 +33,7 @@ from app.scheduling.driver.queue_updates import QueueUpdates
 from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
+from app.scheduling.job import Removed
 from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports
@@ -65,6 +66,7 @@ class Driver:
         self._stale = asyncio.Event()
         self._lost = False
         self._unread = False
+        self._read_at = 0.0
         self._deadline: float | None = None
         self._ended = asyncio.Event()
         self._log = structlog.get_logger("app.scheduling.driver.driver").bind(host=host.name)
@@ -171,7 +173,8 @@ class Driver:
                 updates = self._updates(view)
                 await asyncio.sleep(0)  # what was started goes first
                 self._queue_updates.publish(view.waiting, updates)
-        if not await self._wait(self._intervals.read_every):
+        await self._wait(self._intervals.read_every)
+        if self._clock() - self._read_at >= self._intervals.read_every.total_seconds():
             self._stale.set()
 
     def _act(self, view: View) -> None:
@@ -195,6 +198,7 @@ class Driver:
     async def _read(self) -> bool:
         """Read all jobs; False when Redis is unavailable, which is logged once."""
         self._stale.clear()
+        self._read_at = self._clock()
         try:
             async with asyncio.timeout(READ_LIMIT_S), self._executor.reading() as take:
                 take(await self._ports.queue.read())
@@ -228,11 +232,13 @@ class Driver:
 
     async def _listen(self) -> None:
         async with aclosing(self._ports.queue.nudges()) as nudges:
-            async for added in nudges:
-                if added is None:
+            async for change in nudges:
+                if change is None:
                     self._stale.set()
+                elif isinstance(change, Removed):
+                    self._executor.remove(change.ids)
                 else:
-                    self._executor.add(added)
+                    self._executor.add(change)
                 self._woken.set()
 
     @asynccontextmanager
@@ -253,14 +259,11 @@ class Driver:
         finally:
             await cancel_and_wait(task)
 
-    async def _wait(self, limit: timedelta) -> bool:
-        """Wait for a change; False when ``limit`` passed without one."""
-        try:
+    async def _wait(self, limit: timedelta) -> None:
+        """Wait for a change, at most ``limit``."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(limit.total_seconds()):
                 await self._woken.wait()
-        except TimeoutError:
-            return False
-        return True
 
     async def _close(self) -> None:
         """Cut what is left and let another driver take over at once."""

@@ -33,8 +33,7 @@ from app.scheduling.planning.planner import Action, Load, Start, Unload, View, p
 from app.scheduling.ports import Ports
 from app.timing.time import Time
 
-CLOSE_LIMIT_S = 2.0
-"""How long tasks get to close their sockets when the driver ends."""
+CLOSE_LIMIT_S = 2.0  # for tasks to close their sockets when the driver ends
 
 
 class Executor:
@@ -87,6 +86,12 @@ class Executor:
     def add(self, jobs: Iterable[Job]) -> None:
         """Take jobs that were just enqueued or became more urgent."""
         self._jobs.add(jobs)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Forget jobs that were just removed from the queue; who still writes one of them is cut off."""
+        for job_id in ids:
+            self._jobs.forget(job_id)
+            self._running.cancel(job_id)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Callable[[Iterable[Job]], None]]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from app.backends.base import GenerationRequest, Message
 from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, queue_full
-from app.scheduling.job import Job
+from app.scheduling.job import Job, Removed
 from app.scheduling.lease import LEASE
 from app.scheduling.ports import MOST_SILENT, Finish
 from app.scheduling.report import HostReport
@@ -27,7 +27,7 @@ class MemoryQueue:
 
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
-        self._listeners: set[asyncio.Queue[tuple[Job, ...] | None]] = set()
+        self._listeners: set[asyncio.Queue[tuple[Job, ...] | Removed | None]] = set()
         self._prewarm: dict[str, float] = {}
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
@@ -48,7 +48,7 @@ class MemoryQueue:
         for job_id in wanted:
             self._jobs.pop(job_id, None)
         if wanted:
-            self._nudge(None)
+            self._nudge(Removed(tuple(wanted)))
 
     async def read(self) -> tuple[Job, ...]:
         """Return all jobs."""
@@ -69,9 +69,9 @@ class MemoryQueue:
         """Return what was announced last; whoever reads it sees to its end."""
         return dict(self._prewarm)
 
-    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | None]:
-        """Yield None at first, then what is added or made more urgent, and None when something else changed."""
-        inbox: asyncio.Queue[tuple[Job, ...] | None] = asyncio.Queue()
+    async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | Removed | None]:
+        """Yield None at first, then what is added, made more urgent or removed, and None when anything else changed."""
+        inbox: asyncio.Queue[tuple[Job, ...] | Removed | None] = asyncio.Queue()
         self._listeners.add(inbox)
         try:
             yield None
@@ -88,7 +88,7 @@ class MemoryQueue:
         self._jobs[job.id] = job if old is None else replace(old, priority=job.priority)
         return self._jobs[job.id]
 
-    def _nudge(self, news: tuple[Job, ...] | None) -> None:
+    def _nudge(self, news: tuple[Job, ...] | Removed | None) -> None:
         for listener in self._listeners:
             listener.put_nowait(news)
 

@@ -1,0 +1,72 @@
+"""Which change of a battle is due, by what SQL and its answers say. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.arena.states import BattleState
+from app.arena.steps import LogEvent, ShowSide, Step
+from app.battle import rules
+from app.battle.battle import Battle, Side, Status
+from app.battle.events import Event, EventName, ready_event, round_event, vote_data
+from app.records.values import BattleRecord
+
+OPENING = timedelta(seconds=1)
+"""A battle younger than this that Redis does not have is being opened by somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A change that is due: the battle after it and the steps that log it."""
+
+    battle: Battle
+    steps: tuple[Step, ...]
+
+
+def next_transition(state: BattleState, record: BattleRecord) -> Transition | None:
+    """The next change that is due, or None. Pure."""
+    battle = state.document.battle
+    if state.ended or not battle.running:
+        return None
+    if battle.votes and battle.votes[-1] not in record.votes:
+        after = rules.undo(battle)
+        taken_back = Event(EventName.UNVOTE, {"round": after.round})
+        return Transition(after, (LogEvent(taken_back), *stage_steps(after), LogEvent(ready_event(after))))
+    judged = next((vote for vote in record.votes if vote.round == battle.round), None)
+    if judged is not None:
+        ready = battle if battle.ready else rules.mark_ready(battle)
+        after = rules.cast_vote(
+            ready, judged.round, judged.verdict, failed_entries(state), is_last=record.ended_with(judged)
+        )
+        vote = Event(EventName.VOTE, vote_data(after, judged, state.document.named))
+        return Transition(after, (LogEvent(vote), *stage_steps(after)))
+    if record.status is Status.STOPPED:
+        return Transition(rules.stop(battle), ())
+    if record.status is Status.FAILED:
+        return Transition(rules.fail(battle), ())
+    if {battle.pair.a, battle.pair.b} & failed_entries(state):
+        after = rules.forfeit(battle, failed_entries(state))
+        return Transition(after, stage_steps(after))
+    if not battle.ready and all(state.answers[battle.pair.on(side)].complete for side in Side):
+        return Transition(rules.mark_ready(battle), (LogEvent(ready_event(battle)),))
+    return None
+
+
+def failed_entries(state: BattleState) -> frozenset[int]:
+    """The entries whose answers ended without a text."""
+    return frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
+
+
+def stage_steps(battle: Battle) -> tuple[Step, ...]:
+    """The round on stage: its event, then what each side already has; nothing when the battle has ended."""
+    if not battle.running:
+        return ()
+    shows = (ShowSide(battle.pair.on(side), battle.round, side) for side in Side)
+    return (LogEvent(round_event(battle)), *shows)
+
+
+def is_opening(record: BattleRecord, now: datetime) -> bool:
+    """Whether a battle that Redis does not have is so young that its log is on the way there. Judged, it was there."""
+    unjudged = record.status is Status.RUNNING and not record.votes
+    return unjudged and now - record.created_at < OPENING

@@ -1,0 +1,121 @@
+"""What a battle costs beside its tokens: CPU to open it, to have it answered, and to judge it.
+
+    python -m benchmarks.battle_cost
+
+One worker, embedded Redis, SQLite, a model server that answers at once. Battles of two models with short answers, one
+after the other, each with a viewer; CPU is that of the worker and of Redis, read from /proc. The baseline in the same
+run is /healthz: a request that does nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from benchmarks.stream_path import arena, cpu_s, family, model_server
+
+TOKENS = 10
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Milliseconds per call: CPU of the worker, CPU of Redis, and until the answer (median)."""
+
+    worker_ms: float
+    redis_ms: float
+    wall_ms: float
+
+    def __str__(self) -> str:
+        return (
+            f"worker {self.worker_ms:5.2f} ms, Redis {self.redis_ms:5.2f} ms of CPU; answered in {self.wall_ms:6.1f} ms"
+        )
+
+
+class Bench:
+    """Measures calls on a running arena."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, pid: int) -> None:
+        self._session, self._base = session, base
+        pids = family(pid)
+        names = {each: _name(each) for each in pids}
+        self._redis = [each for each, name in names.items() if "redis" in name]
+        self._worker = [each for each in pids if each not in self._redis]
+
+    async def phase(self, calls: int, call: Callable[[int], Awaitable[None]]) -> Phase:
+        """Make ``calls`` one after the other and tell what each cost."""
+        worker, redis, walls = cpu_s(self._worker), cpu_s(self._redis), []
+        for number in range(calls):
+            start = time.perf_counter()
+            await call(number)
+            walls.append(time.perf_counter() - start)
+        await asyncio.sleep(0.2)  # what is done after the answer counts, too
+        return Phase(
+            1000 * (cpu_s(self._worker) - worker) / calls,
+            1000 * (cpu_s(self._redis) - redis) / calls,
+            1000 * sorted(walls)[calls // 2],
+        )
+
+    async def get(self, path: str) -> None:
+        """One GET whose answer is read and dropped."""
+        async with self._session.get(self._base + path) as response:
+            await response.read()
+            response.raise_for_status()
+
+    async def post(self, path: str, body: dict[str, Any], token: str = "") -> dict[str, Any]:
+        """One POST; returns what it answers."""
+        headers = {"X-Battle-Token": token} if token else {}
+        async with self._session.post(self._base + path, json=body, headers=headers) as response:
+            response.raise_for_status()
+            answer: dict[str, Any] = await response.json()
+            return answer
+
+    async def watched(self, battle: dict[str, Any]) -> None:
+        """Watch a battle until its round is ready."""
+        async with self._session.get(self._base + battle["events"], params={"after": battle["cursor"]}) as stream:
+            async for line in stream.content:
+                if line.startswith(b"event: ready"):
+                    return
+
+
+def _name(pid: int) -> str:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().replace(b"\0", b" ").decode()
+
+
+async def _run(base: str, pid: int, battles: int) -> None:
+    # No compression of bodies and no keeping of cookies: the client runs on the same cores.
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        bench = Bench(session, base, pid)
+        opened: list[dict[str, Any]] = []
+
+        async def play(number: int) -> None:
+            battle = await bench.post("/api/arena/battles", {"message": f"Question {number}"})
+            opened.append(battle)
+            await bench.watched(battle)
+
+        async def vote(number: int) -> None:
+            battle = opened[number]
+            path = f"/api/arena/battles/{battle['battle_id']}/votes"
+            await bench.post(path, {"round": 1, "verdict": "a"}, battle["token"])
+
+        await bench.phase(20, play)
+        opened.clear()
+        print(f"GET /healthz        {await bench.phase(battles, lambda _: bench.get('/healthz'))}")
+        print(f"open and answered   {await bench.phase(battles, play)}  (goal: 3 ms)")
+        print(f"vote                {await bench.phase(battles, vote)}  (goal: 1.5 ms)")
+        path = opened[0]["events"].removesuffix("/events")
+        print(f"read a snapshot     {await bench.phase(battles, lambda _: bench.get(path))}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--battles", type=int, default=200)
+    given = parser.parse_args()
+    with model_server(0.0, tokens=TOKENS, rate=1000) as ollama, arena(ollama, 4) as (pid, base):
+        asyncio.run(_run(base, pid, given.battles))
