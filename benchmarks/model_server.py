@@ -2,6 +2,7 @@
 
 Every chat answers its first token after ``--ttft`` seconds and then one token each ``1 / --rate`` seconds, one line
 and one TCP write per token, as Ollama does. It is no simulator: all models are loaded and nothing ever waits.
+``/written`` counts the tokens of all chats so far.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ def _line(model: str, text: str, **more: object) -> bytes:
 
 class Connection(asyncio.Protocol):
     """One client; requests come one after the other."""
+
+    written = 0
+    """Tokens that all connections have sent."""
 
     def __init__(self, ttft_s: float, rate: float, tokens: int, models: Sequence[str] = MODELS) -> None:
         self._ttft_s, self._gap_s, self._tokens, self._models = ttft_s, 1 / rate, tokens, models
@@ -66,7 +70,9 @@ class Connection(asyncio.Protocol):
             self._stream(body["model"])
             return
         rows = [_row(model) for model in self._models]
+        plain: dict[bytes, dict[str, object]]
         plain = {b"/api/tags": {"models": rows}, b"/api/ps": {"models": rows}, b"/api/version": {"version": "0.33.3"}}
+        plain[b"/written"] = {"tokens": Connection.written}
         loaded = {"model": body.get("model", ""), "message": {"role": "assistant", "content": ""}, "done": True}
         data = json.dumps(plain.get(path, loaded | {"done_reason": "load"})).encode()
         self._transport.write(_JSON_HEAD % len(data) + data)
@@ -81,6 +87,7 @@ class Connection(asyncio.Protocol):
             nonlocal left
             left -= 1
             if left >= 0:
+                Connection.written += 1
                 first = _HEAD if left == self._tokens - 1 else b""
                 self._transport.write(first + token)
                 self._timer = loop.call_at(start + (self._tokens - left) * self._gap_s, write)

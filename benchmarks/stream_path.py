@@ -1,10 +1,11 @@
 """What the arena adds between a model server and a viewer: CPU per token, and time to the first token.
 
-    python -m benchmarks.stream_path
+    python -m benchmarks.stream_path [--only cpu|ttft|pace]
 
 Both against a direct connection to the same model server in the same run. CPU is that of all the arena's processes
-(Redis included), read from /proc, over a steady window; the baseline is a bare aiohttp client on asyncio's default
-loop that only reads the same streams line by line. Viewers and the model server are other processes and don't count.
+(Redis included), read from /proc, over a steady window, for each token that the model server wrote in it; the baseline
+is a bare aiohttp client on asyncio's default loop that only reads the same streams line by line. Viewers and the model
+server are other processes and don't count. ``pace`` compares ``ARENA_PACE=even`` with ``live``, in turns.
 """
 
 from __future__ import annotations
@@ -92,11 +93,12 @@ def model_server(ttft_s: float, tokens: int = TOKENS, rate: float = RATE) -> Ite
 
 
 @contextmanager
-def arena(ollama: str, parallel: int) -> Iterator[tuple[int, str]]:
+def arena(ollama: str, parallel: int, pace: str = "live") -> Iterator[tuple[int, str]]:
     """The arena as it is shipped: one worker, embedded Redis, SQLite."""
     with tempfile.TemporaryDirectory() as folder:
         env = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "ARENA_NUM_PARALLEL": str(parallel), "REDIS_URL": "",
-               "ARENA_MODELS": ",".join(MODELS), "ARENA_NUM_MODELS": "2", "LOG": f"{folder}/log"}  # fmt: skip
+               "ARENA_MODELS": ",".join(MODELS), "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace,
+               "LOG": f"{folder}/log"}  # fmt: skip
         with started("app.cli", "serve", "--port", "0", **env) as serving:
             yield serving
 
@@ -135,7 +137,13 @@ async def view(session: aiohttp.ClientSession, base: str, path: str, cursor: str
                 seen[0] += line.count(b" token")
 
 
-async def read_through_arena(base: str, pid: int, streams: int, seconds: float, viewers: int) -> Cost:
+async def written(session: aiohttp.ClientSession, ollama: str) -> int:
+    """The tokens that the model server has written so far."""
+    async with session.get(f"{ollama}/written") as response:
+        return int((await response.json())["tokens"])
+
+
+async def read_through_arena(ollama: str, base: str, pid: int, streams: int, seconds: float, viewers: int) -> Cost:
     """The arena's processes while they write ``streams`` answers, each battle watched by ``viewers``."""
     seen = [0]
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -150,12 +158,13 @@ async def read_through_arena(base: str, pid: int, streams: int, seconds: float, 
             ]
         await asyncio.sleep(SETTLE_S)
         pids = family(pid)
-        before, counted, start = cpu_s(pids), seen[0], time.perf_counter()
+        before, counted, shown, start = cpu_s(pids), await written(session, ollama), seen[0], time.perf_counter()
         await asyncio.sleep(seconds)
-        cost = Cost(cpu_s(pids) - before, (seen[0] - counted) // viewers)
-        rate = cost.tokens / (time.perf_counter() - start)
+        cost = Cost(cpu_s(pids) - before, await written(session, ollama) - counted)
+        passed = time.perf_counter() - start
+        rates = f"{cost.tokens / passed:,.0f} tokens/s, {(seen[0] - shown) / passed:,.0f} shown"
         await cancel_and_wait(*tasks)
-    print(f"  arena:  {rate:,.0f} tokens/s to {len(tasks)} viewers, {len(pids)} processes", flush=True)
+    print(f"  arena:  {rates} to {len(tasks)} viewers, {len(pids)} processes", flush=True)
     return cost
 
 
@@ -164,11 +173,26 @@ def cpu_per_token(viewers: int) -> None:
     with model_server(0.1) as ollama:
         direct = asyncio.run(read_directly(ollama, STREAMS, WINDOW_S))
         with arena(ollama, STREAMS // 2) as (pid, base):
-            ours = asyncio.run(read_through_arena(base, pid, STREAMS, WINDOW_S, viewers))
+            ours = asyncio.run(read_through_arena(ollama, base, pid, STREAMS, WINDOW_S, viewers))
     print(f"CPU per token at {STREAMS} streams x {RATE} tokens/s, {viewers} viewer(s) per battle:")
     print(f"  bare aiohttp client {direct.us_per_token:6.1f} us")
     ratio = ours.us_per_token / direct.us_per_token
     print(f"  the arena, whole    {ours.us_per_token:6.1f} us   ratio {ratio:.2f} (goal <= 1.0)")
+
+
+def cpu_by_pace(viewers: int, pairs: int = 3) -> None:
+    """Print CPU per token of the arena with an even pace against a live one."""
+    costs: dict[str, list[float]] = {"even": [], "live": []}
+    for number in range(pairs):
+        for pace in sorted(costs, reverse=number % 2 == 1):
+            with model_server(0.1) as ollama, arena(ollama, STREAMS // 2, pace) as (pid, base):
+                cost = asyncio.run(read_through_arena(ollama, base, pid, STREAMS, WINDOW_S, viewers))
+            costs[pace].append(cost.us_per_token)
+    ratios = [even / live for even, live in zip(costs["even"], costs["live"], strict=True)]
+    print(f"CPU per token at {STREAMS} streams x {RATE} tokens/s, load average {os.getloadavg()[0]:.1f}:")
+    for pace, found in costs.items():
+        print(f"  {pace} {statistics.median(found):6.1f} us ({min(found):.1f}-{max(found):.1f})")
+    print(f"  even / live {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}), {pairs} pairs")
 
 
 async def first_tokens_directly(url: str, users: int, rounds: int) -> list[float]:
@@ -242,10 +266,12 @@ def time_to_first_token(streams: int = 50, rounds: int = 8) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["cpu", "ttft"])
+    parser.add_argument("--only", choices=["cpu", "ttft", "pace"])
     parser.add_argument("--viewers", type=int, default=1, help="viewers per battle (two streams)")
     given = parser.parse_args()
-    if given.only != "ttft":
+    if given.only in (None, "cpu"):
         cpu_per_token(given.viewers)
-    if given.only != "cpu":
+    if given.only in (None, "pace"):
+        cpu_by_pace(given.viewers)
+    if given.only in (None, "ttft"):
         time_to_first_token()

@@ -18,7 +18,7 @@ from app.scheduling.job import Job
 from app.scheduling.ports import Attempt, Finish
 from app.timing.story import Step
 
-#: What viewers are told of a wait, in seconds: the next larger of these.
+#: The waits that viewers are shown, in seconds: the next larger one is used.
 COARSE_S = (10, 20, 30, 60, 120, 300, 600)
 
 log = structlog.get_logger(__name__)

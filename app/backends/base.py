@@ -143,7 +143,7 @@ class GenerationRequest:
 class ServerTiming:
     """The model server's own figures, in seconds and tokens; what it leaves out is 0.
 
-    ``cached_tokens`` are those of the prompt that it did not have to read; None when it does not tell.
+    ``cached_tokens`` are those of the prompt that it did not have to read; None when it does not say.
     """
 
     total_s: float = 0.0
@@ -218,7 +218,7 @@ class InstalledModel:
 class Activity:
     """What goes on at a server: ``slots`` answers of one model may run at once, ``running`` and ``waiting`` do now.
 
-    None is what it does not tell. Others' requests are counted, too.
+    None is what it does not report. Others' requests are counted, too.
     """
 
     slots: int | None = None
@@ -263,10 +263,10 @@ class Inventory(Protocol):
 
 @runtime_checkable
 class ReportsActivity(Protocol):
-    """A model server that may tell what goes on there. Raises only ``BackendError``."""
+    """A model server that reports what it is doing. Raises only ``BackendError``."""
 
     async def activity(self) -> Activity:
-        """What runs there now, and how much may, as far as the server tells."""
+        """What runs there now, and how much may, as far as the server reports it."""
         ...
 
 

@@ -130,7 +130,7 @@ class RetryingListedBackend(RetryingBackend):
         return await self._inventory.version()
 
     async def activity(self) -> Activity:
-        """What runs there; nothing is known of a server that does not tell."""
+        """What runs there; nothing is known of a server that does not report it."""
         return await self._inventory.activity() if isinstance(self._inventory, ReportsActivity) else Activity()
 
 

@@ -28,7 +28,7 @@ MOST_HOPS = 20
 class Reply:
     """A whole response; ``location`` is where a redirect leads.
 
-    ``at`` is Unix time by the server's clock, known to half a second; None where it does not tell.
+    ``at`` is Unix time by the server's clock, known to half a second; None where it sends none.
     """
 
     status: int

@@ -27,7 +27,7 @@ def settings_with_records() -> Settings:
 
 
 def settings_for_new_records() -> Settings:
-    """The settings, for a command that makes the SQLite file if it is not there: somebody must have wished that.
+    """The settings, for a command that makes the SQLite file if it is not there: its caller asked for that.
 
     Raises:
         ConfigurationError: the settings are no good, or there are neither settings nor a SQLite file.

@@ -1,4 +1,4 @@
-"""Where drivers write completions, and the sink that tells them from battles."""
+"""Where drivers write completions, and the sink that distinguishes them from battles."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def catalog(
 
 
 def _digests(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, set[str]]:
-    """The digests of each model on all hosts that tell them, by key."""
+    """The digests of each model on all hosts that report them, by key."""
     found: dict[str, set[str]] = {}
     for host in hosts:
         state = states.get(host.name)

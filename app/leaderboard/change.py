@@ -14,7 +14,7 @@ import orjson
 from app.ranking.votes import JudgedPair, Selection
 
 MOST_COUNTED = 2000
-"""So many battles, those with the newest votes, are told from the ones that the next fit adds."""
+"""So many battles, those with the newest votes, are distinguished from the ones that the next fit adds."""
 
 Row = dict[str, object]
 

@@ -12,7 +12,7 @@ import structlog
 from app.store_errors import StoreLost, Trouble
 
 REMIND_AFTER = timedelta(seconds=30)
-"""A store that stays lost is told again after this time."""
+"""A store that stays lost is logged again after this time."""
 
 _MOST_KEYS = 256
 
@@ -47,7 +47,7 @@ class Throttle:
 
 
 class Losses:
-    """Tells the log when a store is lost, why, and when it is back: ``<store>_lost``, ``<store>_back``.
+    """Logs when a store is lost, why, and when it is back: ``<store>_lost``, ``<store>_back``.
 
     Each line comes at most once in half a minute, also where some calls succeed and others fail.
     """
@@ -65,7 +65,7 @@ class Losses:
             log.warning(f"{self._store}_lost", kind=trouble.kind, reason=trouble.reason, left_out=left_out)
 
     def heard(self, error: BaseException | None, *, wrote: bool) -> None:
-        """A call has ended; reads tell nothing of a store that takes no writes."""
+        """A call has ended; reads say nothing about a store that takes no writes."""
         if isinstance(error, StoreLost):
             self.lost(error.trouble)
         elif error is None and wrote:

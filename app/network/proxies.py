@@ -1,4 +1,4 @@
-"""Which proxies are believed when they tell who called (``X-Forwarded-For``). Pure."""
+"""Which proxies are believed when they say who called (``X-Forwarded-For``). Pure."""
 
 from __future__ import annotations
 

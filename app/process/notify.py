@@ -1,4 +1,4 @@
-"""Tells systemd how the service is: started, alive, about to end (``Type=notify``; sd_notify(3)).
+"""Reports the state of the service to systemd: started, alive, about to end (``Type=notify``; sd_notify(3)).
 
 A datagram goes to the socket that ``NOTIFY_SOCKET`` names; a name that begins with ``@`` is an abstract one. Without
 that variable nobody asked, and nothing is sent. ``WATCHDOG_USEC`` is how long systemd waits for a sign of life.

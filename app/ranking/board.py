@@ -133,7 +133,7 @@ class Method:
 class Counts:
     """The votes behind the board: ``votes`` counted, ``rated`` of them compare, ``left_out`` by reason.
 
-    ``a_wins`` far from ``b_wins`` tells of voters who prefer a side. ``voters`` are those known of rated
+    ``a_wins`` far from ``b_wins`` means that voters prefer a side. ``voters`` are those known of rated
     votes, ``prompts`` the different ones where some repeat (else None). The shares are of all rated votes, None where
     nobody is known.
     """

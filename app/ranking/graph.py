@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 class Ground:
     """``island`` and ``group`` number each model's; both count from 0, island 0 being that with the most votes.
 
-    ``above`` and ``below`` tell of each model whether another group of its island only ever lost to it (directly or
+    ``above`` and ``below`` say for each model whether another group of its island only ever lost to it (directly or
     along a chain), or only ever won. ``reach[i, j]``: a chain of wins and ties leads from i to j.
     """
 

@@ -1,4 +1,4 @@
-"""The look of an answer, so that a ranking can set it aside: length, headers, lists and bold.
+"""The style of an answer, so that a ranking can set it aside: length, headers, lists and bold.
 
 Voters like long and formatted answers. Each feature enters the logit as (a - b) / (a + b), which is 0 when both look
 alike, divided by its root mean square over all votes; the mean is not taken off, for that would make one side better

@@ -1,4 +1,4 @@
-"""What stands, and what whoever comes second is told of it."""
+"""Which verdict stands, and the error for whoever comes second."""
 
 from __future__ import annotations
 

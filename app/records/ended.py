@@ -1,4 +1,4 @@
-"""What ended battles leave behind: their votes, the times and looks of their answers.
+"""What ended battles leave behind: their votes, the times and style of their answers.
 
 A battle that still runs counts nowhere here. A figure that moved with one of its verdicts, or with one of its answers,
 would tell who sits where before its voter may know. Each statement looks at the battle's status itself, so no vote

@@ -41,7 +41,7 @@ _VOIDED = sa.case((answers.c.leak.startswith("void:"), "void:"), else_=None)
 """The word that gave a model away is erased, but a vote that was declared void stays so."""
 _ANSWERS = sa.update(answers).where(answers.c.battle_id.in_(_IDS)).values(text="", system=None, leak=_VOIDED)
 NOBODY = dict.fromkeys(("voter", "idempotency_key", "request_hash", "client_at", "comment"))
-"""The columns of a vote that tell who gave it or hold his words, emptied; the reasons are codes and stay."""
+"""The columns of a vote that say who gave it or hold its words, emptied; the reasons are codes and stay."""
 _VOTES = sa.update(votes).where(votes.c.battle_id.in_(_IDS)).values(NOBODY)
 
 

@@ -33,7 +33,7 @@ _READ = sa.select(*votes.c["verdict", "reasons_a", "reasons_b", "comment"]).wher
 
 
 class FeedbackBook:
-    """Keeps and tells what was said of verdicts; every method raises ``Unavailable`` while the database is."""
+    """Keeps and reads what was said of verdicts; every method raises ``Unavailable`` while the database is."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

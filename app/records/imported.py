@@ -32,7 +32,7 @@ FEW_VOTERS = 100
 class Apart:
     """What votes must have in common to be summed up, beside models, verdict, language and categories.
 
-    ``style``: the looks of their answers. ``voters``: who voted; so it is, too, while there are few voters. ``since``:
+    ``style``: the style of their answers. ``voters``: who voted; so it is, too, while there are few voters. ``since``:
     moments between which they were given, for boards of votes since one of them.
     """
 

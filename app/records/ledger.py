@@ -2,7 +2,7 @@
 
 Everything that two callers may do at once is decided by one statement's condition: a vote moves its battle on with
 ``UPDATE … WHERE id AND round AND status = 'running'``, a stop ends it with ``UPDATE … WHERE status = 'running'``.
-Who changes no row has lost, and is told what stands. Every method may be called again after ``Unavailable``: what
+Who changes no row has lost, and gets what stands. Every method may be called again after ``Unavailable``: what
 had been committed is found and not done twice.
 """
 

@@ -125,7 +125,7 @@ def _style_row(style: AnswerStyle | None) -> dict[str, object]:
 
 
 def style_value(row: Row, suffix: str = "") -> AnswerStyle | None:
-    """The look that an answer's columns hold, those of a side with its ``suffix``; None if it was not measured."""
+    """The style that an answer's columns hold, those of a side with its ``suffix``; None if it was not measured."""
     counts = [row[f"style_{name}{suffix}"] for name in STYLES]
     return None if None in counts else AnswerStyle(*counts)
 

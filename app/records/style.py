@@ -1,4 +1,4 @@
-"""The look of an answer, measured when it is written: its text may be erased later, these counts are kept.
+"""The style of an answer, measured when it is written: its text may be erased later, these counts are kept.
 
 Every pattern stays on its line, so that a text is read in one pass whatever is in it.
 """
@@ -16,7 +16,7 @@ _BOLD = re.compile(r"\*\*[^*\n]+\*\*|(?<!\w)__[^_\n]+__(?!\w)")
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
-    """The look of one answer: ``length`` in tokens (or characters, the same for both sides), the rest are counts."""
+    """The style of one answer: ``length`` in tokens (or characters, the same for both sides), the rest are counts."""
 
     length: int = 0
     headers: int = 0

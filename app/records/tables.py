@@ -27,7 +27,7 @@ import sqlalchemy as sa
 from app.records.column_types import CleanJson, CleanText, UtcTime
 
 STYLES = ("length", "headers", "lists", "bold")
-"""What is counted of an answer's look; see ``app.records.style``."""
+"""What is counted of an answer's style; see ``app.records.style``."""
 
 metadata = sa.MetaData(
     naming_convention={

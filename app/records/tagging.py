@@ -60,7 +60,7 @@ class Categories:
         return cls({name: _pattern(some) for name, some in words.items()})
 
     def found_in(self, prompt: str) -> tuple[str, ...] | None:
-        """The categories of a prompt, in their order here; None if there are no rules to tell."""
+        """The categories of a prompt, in their order here; None if there are no rules."""
         if not any(self.patterns.values()):
             return None
         return tuple(name for name, pattern in self.patterns.items() if pattern is not None and pattern.search(prompt))

@@ -35,7 +35,7 @@ class NewBattle:
 
     ``idempotency_key`` is the caller's, ``request_hash`` tells whether he sent the same request with it again.
     ``options`` is whatever JSON holds: it is kept, never read here. ``language`` and ``categories`` are those of the
-    message, None while nobody has told.
+    message, None while they are not known.
     """
 
     id: str
@@ -102,7 +102,7 @@ class AnswerRecord:
     ``host`` is the configured name, None when no host took it. ``error_code`` goes with the reason ``error``. ``side``
     is None until it has been on stage, where a contestant never changes sides. ``asked`` is None for records older than
     the question. ``leaked`` marks an answer that names its own model or maker, ``leak`` is the telltale piece of it.
-    ``style`` is the look of its text, measured when it is stored and kept when the text is erased; None where there was
+    ``style`` is its text's, measured when it is stored and kept when the text is erased; None where there was
     no text. ``created_at`` is set when it is stored. ``story`` has what happened on the
     way; records older than it have none.
     """

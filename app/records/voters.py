@@ -1,4 +1,4 @@
-"""Who voted, as a key that tells two votes of one person apart from those of two, and nothing else.
+"""Who voted, as a key that distinguishes two votes of one person from those of two, and nothing else.
 
 A key is HMAC-SHA256 under ``ARENA_SECRET`` of what the voter is known by and its value, cut to 128 bits. Without the
 secret it can't be turned back by trying all addresses, which a plain hash could.

@@ -29,8 +29,8 @@ class JudgedVote:
     ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``: the
     answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of them
     did so while such votes were declared void. ``named``: the opener named the models. ``cut_prompt``: a server cut
-    the prompt of an answer. ``style_*`` is the look of an answer, None if it was not measured. ``language`` and
-    ``categories`` are those of the message, None while nobody has told. ``id`` grows with time.
+    the prompt of an answer. ``style_*`` is the style of an answer, None if it was not measured. ``language`` and
+    ``categories`` are those of the message, None while they are not known. ``id`` grows with time.
     """
 
     id: int

@@ -102,7 +102,7 @@ class HostReport:
     ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
     that failed by its fault, ``failure`` is what the last of them ended with. ``slots`` answers of one model may run at
     once, 0 when it is an older report. ``seen_running`` and ``seen_waiting`` are requests that the server itself
-    counts, others' included; None when it does not tell.
+    counts, others' included; None when it does not report it.
     """
 
     host: str

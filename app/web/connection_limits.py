@@ -1,4 +1,4 @@
-"""How much of a request, and how long, a connection waits for; and what it tells a client that takes more."""
+"""How much of a request, and how long, a connection waits for; and what a client that takes more is answered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ConnectionLimits:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a client is told instead of an answer."""
+    """What a client gets instead of an answer."""
 
     status: int
     code: str

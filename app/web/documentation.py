@@ -38,7 +38,7 @@ def install(app: FastAPI) -> None:
 
 
 def _without_python(document: dict[str, Any]) -> None:
-    """Cut what a docstring tells programmers only: what is raised is documented as answers."""
+    """Cut what a docstring has for programmers only: what is raised is documented as responses."""
     for verbs in document["paths"].values():
         for operation in verbs.values():
             description = operation.get("description", "")

@@ -17,7 +17,7 @@ def document() -> dict[str, Any]:
 
 
 def _never_opened() -> AbstractAsyncContextManager[Services]:
-    raise AssertionError("an application that only tells its document is never started")
+    raise AssertionError("an application that only prints its document is never started")
 
 
 def rendered(document: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class ChatBackend:
-    """One server of the sort that ``profile`` tells, with its API below ``api``.
+    """One server of the sort that ``profile`` describes, with its API below ``api``.
 
     ``tick`` is as for Ollama (``app.backends.following``). Options that the server does not take are left out; the log
     names each once.
@@ -113,7 +113,7 @@ class ChatBackend:
         return await self._calls.version()
 
     async def activity(self) -> Activity:
-        """How many answers run, wait, and may run at once there, as far as the server tells."""
+        """How many answers run, wait, and may run at once there, as far as the server reports it."""
         slots = None
         if self._profile.reports_slots:
             properties = await self._calls.find("/props")

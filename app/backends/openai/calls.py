@@ -51,7 +51,7 @@ class ChatCalls:
             raise by_status(reply.status, reply.body, reply.location)
 
     async def version(self) -> str:
-        """What the server calls its version; empty when it does not tell."""
+        """What the server calls its version; empty when it does not say."""
         found = await self.find(self._profile.version) if self._profile.version else None
         if not isinstance(found, dict):
             return ""

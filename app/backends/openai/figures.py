@@ -1,4 +1,4 @@
-"""What chat-completions servers tell of an answer's time and tokens.
+"""What chat-completions servers report of an answer's time and tokens.
 
 ``usage`` is everybody's: ``prompt_tokens``, ``completion_tokens``, and ``prompt_tokens_details.cached_tokens`` where
 that is switched on. ``timings`` is llama-server's (milliseconds; ``prompt_n`` without the ``cache_n`` that were in its

@@ -12,7 +12,7 @@ _WAITING = ("vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requ
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """Answers that are being written and that wait; None when the server does not tell."""
+    """Answers that are being written and that wait; None when the server does not report them."""
 
     running: int | None = None
     waiting: int | None = None

@@ -47,7 +47,7 @@ class Profile:
     models does); ``version`` is a path with a ``version`` in its JSON,
     ``listing`` a list of models of its own. ``options`` are the options that are taken, with
     the server's names for Ollama's; ``sets_top_p`` where the model's own files would decide it otherwise.
-    ``slots`` is how many answers of one model run at once where the server does not tell, ``max_loaded`` how many
+    ``slots`` is how many answers of one model run at once where the server does not say, ``max_loaded`` how many
     models it holds at once unless it is configured otherwise (None: as Ollama).
     """
 

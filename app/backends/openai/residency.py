@@ -1,4 +1,4 @@
-"""Servers of chat completions that load and unload models when they are told to: llama-server's router, llama-swap.
+"""Servers of chat completions that load and unload models on request: llama-server's router, llama-swap.
 
 Both would also load on a request and push out another model for it. They are not left to it: the driver loads, waits
 until the model is there, and unloads by their own calls, so that there is one scheduler and not two.
@@ -100,7 +100,7 @@ class SwapBackend(ChatBackend):
 
 
 def _resident(row: ListedModel) -> LoadedModel:
-    # Where it lies is not told; nothing of it is taken to be on the CPU, or it would be loaded again and again.
+    # Where it lies is not reported; nothing of it is taken to be on the CPU, or it would be loaded again and again.
     return LoadedModel(row.model.name, row.model.size_bytes, row.model.size_bytes)
 
 

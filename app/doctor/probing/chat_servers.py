@@ -23,7 +23,7 @@ async def found_kind(host: Host, limit: timedelta) -> str:
 
 
 async def chat_server(host: Host, addresses: tuple[str, ...], limit: timedelta) -> ObservedHost:
-    """What such a server tells of itself.
+    """What such a server says about itself.
 
     Raises:
         NotReached: it does not answer as a server of its kind does.

@@ -73,7 +73,7 @@ class ObservedHost:
 
     ``skew_s`` is its clock minus ours, known to about a second; ``shapes`` are by canonical name. ``odd`` are the rows
     of its lists that are not in Ollama's format, by path. ``found_kind`` is the kind of server that answers there, as
-    far as it was looked for, ``activity`` what it works on, if it tells.
+    far as it was looked for, ``activity`` what it works on, if it reports that.
     """
 
     host: Host

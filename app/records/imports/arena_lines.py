@@ -1,7 +1,7 @@
 """A line of arena JSONL as it comes in: our ``arena/1``, or any vote with ``model_a``, ``model_b`` and ``winner``.
 
 Published data sets call some fields by other names, which are read for ours where ours are not there: ``judge`` is the
-voter, ``tstamp`` the time in Unix seconds, ``conv_metadata`` has the looks of both answers.
+voter, ``tstamp`` the time in Unix seconds, ``conv_metadata`` has the style of both answers.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class StylePart(_Part):
-    """The look of an answer, as it was measured where its text is known."""
+    """The style of an answer, as it was measured where its text is known."""
 
     length: Count
     headers: Count
@@ -220,7 +220,7 @@ def parsed(line: bytes, number: int) -> Raw:
 
 
 def read_vote(raw: Raw, number: int) -> VoteLine:
-    """A line as a value: an ``ArenaLine`` if it tells of its battle, else a ``VoteLine``.
+    """A line as a value: an ``ArenaLine`` if it has its battle, else a ``VoteLine``.
 
     Raises:
         InvalidInput: it is no vote; the sentence has ``number`` and what to correct.
@@ -244,7 +244,7 @@ _SAYS_NOTHING: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(("answer_a", "answer_b", "battle"), (None, {})),
     "round": (None, 1),
 }
-"""Fields that tell of a battle, with what they hold where nothing is known."""
+"""Fields of a battle, with what they hold where nothing is known."""
 
 
 def _refusal(number: int, where: str, why: str) -> InvalidInput:

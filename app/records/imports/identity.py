@@ -24,7 +24,7 @@ from typing import Any
 import orjson
 
 OWN_IDS = ("question_id", "conversation_id", "id")
-"""Fields in which data sets name a vote, the most telling first."""
+"""Fields in which data sets name a vote, the most specific first."""
 LONG_ID = 16
 """Characters from which on an id is taken to be the only one of the world."""
 

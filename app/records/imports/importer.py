@@ -29,7 +29,7 @@ CHUNK, PLAIN_CHUNK = 250, 20_000
 """Votes in a transaction: those with battles and answers, and narrow rows. Others write in between."""
 UNNAMED = "unnamed"
 FAULTS = 10
-"""Refused lines that are told of."""
+"""How many refused lines are reported."""
 
 
 class BothBad(StrEnum):

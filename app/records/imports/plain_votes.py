@@ -52,7 +52,7 @@ class Numbered:
 
 
 def is_plain(vote: VoteLine) -> bool:
-    """Whether nothing is lost when a vote has no battle: it tells of none, or it is the export of such a one."""
+    """Whether nothing is lost when a vote has no battle: its line has none, or it is the export of such a vote."""
     if not isinstance(vote, ArenaLine):
         return True
     if vote.battle_id is None or key_in(vote.battle_id) is None:

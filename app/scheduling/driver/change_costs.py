@@ -28,7 +28,7 @@ class ChangeCosts:
             self._closing = (model, self._now())
 
     def begun(self, model: str) -> None:
-        """A model is told to go for ``model``, or its load begins: the first counts, with the drain before it."""
+        """Another model is unloaded for ``model``, or its load begins: the first counts, with the drain before it."""
         closing, since = self._closing
         self._begun.setdefault(model, since if closing == model else self._now())
 

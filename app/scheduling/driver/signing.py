@@ -1,7 +1,7 @@
 """Which weights write an answer: asked while it is written, for a tag that is created anew changes them at once.
 
 The server lists the old digest until the next request, so it is asked after an answer's first piece and not before. A
-model that the server refuses as unknown is told at once, too: nobody should draw it again.
+model that the server refuses as unknown is passed on at once, too: nobody should draw it again.
 """
 
 from __future__ import annotations

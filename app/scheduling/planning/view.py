@@ -32,7 +32,7 @@ class Resident:
 class View:
     """All that a plan depends on. Models are compared as they are written; ``sizes`` predicts those not in memory.
 
-    ``leaving`` are models that were told to go and are still there; they are no longer among ``residents`` for
+    ``leaving`` are models that are being unloaded and are still there; they are no longer among ``residents`` for
     starts, but their memory isn't free, so nothing is loaded meanwhile. ``change_s`` is what it costs to bring a model,
     measured, ``usual_change_s`` what one costs that was not brought yet. ``prewarm`` are models that should be in
     memory and are not, or not as they should be, the most wanted first. ``foreign`` are residents that others loaded,

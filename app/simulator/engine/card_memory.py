@@ -28,7 +28,7 @@ CONTEXT: Final = int(0.58 * GIB)
 
 ASK_S: Final = 0.02
 MEASURE_S: Final = (0.6, 0.9)
-"""How long a loaded model's process takes to tell what it knows, and a new one to measure."""
+"""How long a loaded model's process takes to report what it knows, and a new one to measure."""
 
 _SLOTS: Final = 8
 

@@ -45,7 +45,7 @@ _STREAM = (
     'id: k7q2ab-58\nevent: ready\ndata: {"round":1}\n\n'
 )
 _EVENTS = {
-    "description": "Server-sent events; docs/events.md and the schema BattleEvents tell the data of each",
+    "description": "Server-sent events; docs/events.md and the schema BattleEvents have the data of each",
     "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
 }
 _BODY_REFUSED: Responses = {**INVALID, **TOO_LARGE, **NOT_JSON}

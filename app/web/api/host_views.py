@@ -1,4 +1,4 @@
-"""What is told of hosts and models: one view for everybody, one for those who run the arena.
+"""What is shown of hosts and models: one view for everybody, one for those who run the arena.
 
 Everybody may know which hosts there are and whether they live. What would tell who writes in a battle that runs is for
 operators: what is in memory and what is being loaded (polled during a battle, it shows which models were loaded for

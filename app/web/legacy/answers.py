@@ -16,7 +16,7 @@ from app.battle.events import SideView
 from app.web.legacy.history import BattleHistory, loser
 from app.web.legacy.vocabulary import CHOICES, SIDES
 
-#: Why an answer is not there, by the state of its side; nothing of it tells who writes.
+#: Why an answer is not there, by the state of its side; none of it reveals who writes.
 UNFINISHED: Mapping[str, str] = {
     "waiting": "This answer is not there yet: its model is busy with other answers.",
     "queued": "This answer is not there yet: its model is busy with other answers.",

@@ -24,7 +24,7 @@ router = APIRouter(route_class=ContractRoute)
 
 @router.post("/send_message_streaming", response_class=Response, responses=examples.stream(examples.CHAT_STREAM))
 async def send_message_streaming(body: ChatBody, services: Wired, session: SessionHeader = None) -> Response:
-    """Open a battle and tell its first round as unnamed events: init, deltas as they are written, final."""
+    """Open a battle and stream its first round as unnamed events: init, deltas as they are written, final."""
     if body.message is None:
         return single_event(examples.NO_MESSAGE)
     snapshot = await open_battle(services, body.message, session_of(body.session_id, session))

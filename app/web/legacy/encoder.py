@@ -1,4 +1,4 @@
-"""A round as the streams of existing clients tell it: init, deltas, final.
+"""A round as existing clients stream it: init, deltas, final.
 
 Only unnamed events, each one line ``data: {JSON}``; comments are heartbeats. Their parsers differ:
 

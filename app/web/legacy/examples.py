@@ -268,7 +268,7 @@ def answers(model: type[Schema], example: Json) -> Responses:
 
 
 def stream(events: list[Json]) -> Responses:
-    """What a stream tells, with an example of its events, and how it refuses."""
+    """What a stream sends, with an example of its events, and how it refuses."""
     example = "".join(f"data: {orjson.dumps(event).decode()}\n\n" for event in events)
     content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
     return {200: {"description": "Unnamed events", "content": content}, **_refusals()}

@@ -1,6 +1,6 @@
 """How a battle went up to a snapshot: who was judged, who left and who is still to come.
 
-Existing clients are told this with every answer; the native API tells it by its events. Everything here is made of
+Existing clients get this with every answer; the native API has it in its events. Everything here is made of
 the snapshot and of what SQL holds, so every worker and every call says the same.
 """
 
@@ -71,7 +71,7 @@ class BattleHistory:
 
     @property
     def judged_are_shown(self) -> bool:
-        """Whether both names of the pair that was judged last may be told."""
+        """Whether both names of the pair that was judged last may be shown."""
         return self.shown.issuperset((self.judged.a, self.judged.b))
 
     @property

@@ -48,7 +48,7 @@ SCRIPTS = Patience(timedelta(seconds=8), timedelta(seconds=9))
 class Meant:
     """The round that a verdict is about; ``request`` judged it, or is about to.
 
-    ``reply`` tells of the request that judged it before, None where there is none.
+    ``reply`` is the state of the reply to the request that judged it before, None where there is none.
     """
 
     round: int
@@ -151,7 +151,7 @@ def _aliases(snapshot: Snapshot) -> list[str]:
 async def _cast(
     services: Services, before: BattleHistory, meant: Meant, verdict: Verdict, voter: str | None, *, is_last: bool
 ) -> None:
-    """Cast the verdict; again for a click too many, since the first one may be in SQL and not yet told to anybody."""
+    """Cast the verdict; again for a click too many, since the first one may be in SQL and not yet shown to anybody."""
     battle_id = before.snapshot.battle_id
     try:
         await services.manager.vote(

@@ -82,7 +82,7 @@ async def export_training_data(
     kind: Annotated[str, Query(alias="type", max_length=50, examples=["dpo"])] = "dpo",
     form: Annotated[str, Query(alias="format", max_length=50, examples=["jsonl"])] = "jsonl",
 ) -> Response:
-    """Write the votes that stand to a file on this machine and tell which; whitespace comes first when that takes long.
+    """Write the votes that stand to a file on this machine and name it; whitespace comes first when that takes long.
 
     For those who run the arena: callers on its own machine, and who has its admin key. ``file_path`` is relative to
     ``ARENA_DATA_DIR``; the file is replaced by the next export of the same type and format. ``arena export`` writes the

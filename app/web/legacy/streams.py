@@ -1,4 +1,4 @@
-"""The response that tells a round: it follows the battle's log on any worker and ends with the round.
+"""The response that streams a round: it follows the battle's log on any worker and ends with the round.
 
 An init and a final event are always sent, also when the process ends or the battle is lost in between: a page that
 misses one of them waits for ever.

@@ -32,7 +32,7 @@ SIDES: Mapping[Side, str] = {Side.A: "left", Side.B: "right"}
 def verdict_of(word: str, history: BattleHistory, field: str = "choice") -> Verdict:
     """A verdict in any spelling, or as who sits on a side: by its alias, and by its name once that is shown.
 
-    A model's real name is not taken before: whether it is accepted would tell who sits where.
+    A model's real name is not taken before: whether it is accepted would reveal who sits where.
 
     Raises:
         InvalidInput: it is no verdict; ``field`` is the part of the body to fix.

@@ -41,5 +41,5 @@ async def seen_when(
 
 
 async def waited_for(services: Services, battle_id: str, limit: timedelta) -> BattleHistory:
-    """The history once the pair on stage can be judged; what ends a wait is told at ``seen_when``."""
+    """The history once the pair on stage can be judged; what ends a wait is documented at ``seen_when``."""
     return await history_now(services, battle_id, await seen_when(services, battle_id, limit))

@@ -1,7 +1,7 @@
 """The arena as a model: a question is a battle, and the verdict is the next message.
 
 ``arena`` has both answers in one text. ``arena-a`` and ``arena-b``, chosen side by side in a chat UI, are the two sides
-of one battle. Nothing tells who writes before the verdict: no usage, no timing, no id of a model server.
+of one battle. Nothing reveals who writes before the verdict: no usage, no timing, no id of a model server.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from app.web.openai.frames import ChatReply, waiting_words
 FAILED = "*This answer failed. Ask again for another pair of models.*"
 LOST = "*This battle could not be played to its end. Ask again for another pair of models.*"
 ANEW = "\n\n*This answer had to be begun anew:*\n\n"
-"""What was sent can't be taken back: the reader is told where the answer begins."""
+"""What was sent can't be taken back: the reader sees where the answer begins."""
 
 
 class SideFrames:

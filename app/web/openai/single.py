@@ -34,7 +34,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer that was asked for: its id, how it is told to the client, and what gives its call back."""
+    """An answer that was asked for: its id, how the client gets it, and what gives its call back."""
 
     id: str
     reply: ChatReply

@@ -109,7 +109,7 @@ def _parameters(operation: Json) -> str:
 
 
 def _type_of_given(schema: Json) -> str:
-    """A parameter that is null is one that is left out, which its own column tells."""
+    """A parameter that is null is one that is left out, which its own column shows."""
     kinds = [one for one in schema.get("anyOf", (schema,)) if one.get("type") != "null"]
     return " or ".join(type_of(one) for one in kinds)
 

@@ -25,7 +25,7 @@ from app.web.shared.validation import invalid_input
 
 
 def error_response(error: ArenaError, path: str = "") -> JSONResponse:
-    """Render an error of the arena as the call at ``path`` does; the log gets what the answer does not tell."""
+    """Render an error of the arena as the call at ``path`` does; the log gets what the answer leaves out."""
     refusals.note(error)
     if is_openai(path):
         return openai_error(error)

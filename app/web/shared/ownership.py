@@ -109,7 +109,7 @@ OwnersOnly = Depends(owner_of)
 
 
 def hand_over(response: Response, request: Request, battle_id: str, token: str) -> None:
-    """Give a browser the token of a battle that it opened, and tell where the battle is."""
+    """Give a browser the token of a battle that it opened, and say where the battle is."""
     path = f"{request.scope.get('root_path', '')}/api/arena/battles/{battle_id}"
     response.headers["Location"] = path
     response.set_cookie(

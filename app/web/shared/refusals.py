@@ -34,14 +34,14 @@ log = structlog.get_logger(__name__)
 
 
 def note(error: ArenaError) -> None:
-    """Keep for the log's line what the answer to this request will not tell."""
+    """Keep for the log's line what the answer to this request leaves out."""
     noted = _noted.get()
     if noted is not None:
         noted.update(details(error))
 
 
 def details(error: ArenaError) -> dict[str, str]:
-    """What the log tells of an error beside its status."""
+    """What the log has of an error besides its status."""
     lost = {"kind": error.trouble.kind, "reason": error.trouble.reason} if isinstance(error, StoreLost) else {}
     return {"code": error.code, **lost}
 

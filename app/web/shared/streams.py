@@ -71,7 +71,7 @@ class EventStream(EventSourceResponse):
 
 
 def heartbeat() -> ServerSentEvent:
-    """A comment, for proxies and for clients that look whether the stream lives."""
+    """A comment, for proxies and for clients that check whether the stream is alive."""
     return ServerSentEvent(comment="ping", sep="\n")
 
 
@@ -84,7 +84,7 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
     """The battle as SSE from the cursor on; 204 when the cursor is the end's.
 
     A database that is unavailable is no reason to refuse: an EventSource that gets a 5xx never comes back. The battle
-    is in Redis, or the stream stays open until one of both can tell of it.
+    is in Redis, or the stream stays open until one of the two is back.
 
     Raises:
         InvalidInput: the cursor is malformed.
