@@ -1,70 +1,269 @@
-"""What the stream of a battle gives away: an attacker who reads it guesses which model wrote which side.
+"""What a battle gives away before its end: an attacker polls public calls, reads the stream, and guesses the models.
 
-``python -m benchmarks.blindness [--battles 400] [--pace even|live|both]`` plays battles of five models of different
-speeds through the store of battles on a Redis of its own, all at once and in real time, and lets an attacker guess who
-has only the log that viewers are sent: when each side began, how fast it grew, when it ended, and when both had. He
-knows the models: he has seen as many battles with their reveals (the first half) and guesses the second half by the
-nearest of what he has seen. Printed are the rates with 95 % Wilson intervals beside the chance levels: a side right
-(1 in 5), both in order (1 in 20), and which of a known pair (1 in 2).
+``python -m benchmarks.blindness [--battles 150] [--pace even|live|both] [--arena quiet|busy|both] [--speed 20]``
 
-Lengths are drawn alike for all models: what a length or a style tells is not measured. Residency is not either: the
-public views have none. Half of the answers wait for a load first, which differs by model.
+The arena as it is shipped plays battles of five models of different sizes on one simulated card with room for three,
+``speed`` times as fast as they would be. Quiet: one battle after the other. Busy: many at once. After a battle's end
+the attacker has the names, so that he knows the models from all battles but the one that he guesses. Printed are rates
+with 95 % Wilson intervals: a side right (1 in 5 by chance), both in order (1 in 20), which of a known pair (1 in 2).
+Ties are broken by chance. The rows differ in what he uses:
+
+control      nothing
+polls        what anybody may read of hosts, models and metrics while the battle runs
+pace         the stream: the waits that are announced, when each side began, how fast it grew, when it ended
+both         both of these
+with texts   the stream, and how long each text is: with the time until both are complete, that bounds a model's speed
+operator     polls as an operator sees them, and the pace: how much there is to hide
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import permutations
+from pathlib import Path
 from random import Random
 from time import monotonic
+from typing import Any
 
+import httpx
 import orjson
-import structlog
-from redis.asyncio import Redis
 
-from app.arena.requests import OpenRequest
-from app.arena.store import AnswerUpdate, Pace, Store
-from app.redis.client import commands_client
-from tests.arena.arena_on_redis import ArenaOnRedis
-from tests.redis.server import RedisServer
-
-#: Characters a second, and seconds until the first word when the model has to be loaded.
-MODELS: Mapping[str, tuple[float, float]] = {
-    "model-2b": (400.0, 0.5),
-    "model-4b": (280.0, 0.8),
-    "model-8b": (180.0, 1.2),
-    "model-14b": (110.0, 1.8),
-    "model-32b": (60.0, 3.0),
-}
-SHARE_COLD = 0.5
-TICK_S = 0.1
+#: Gigabytes of each model's weights: what it writes in a second and how long it loads follow from them.
+MODELS = {"oak": 1.6, "elm": 2.6, "ash": 4.9, "fir": 8.4, "yew": 12.0}
+SETTLE_S = 0.3
+NEAREST = 5
+PUBLIC = {"X-Forwarded-For": "203.0.113.7"}
+#: The pace of the text is in characters a second of real time: it has to go as many times as fast as the models.
+SERVE = "import sys, app.arena.store as s; s.RATE = int(s.RATE * {speed}); from app.cli.main import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the log of a round tells of one side: seconds since it was opened, and characters a second while it grew."""
+    """What the stream tells of one side: seconds since the battle was opened, characters, characters a second.
+
+    ``eta_s`` is the longest wait that was announced.
+    """
 
     began_s: float
     rate: float
     ended_s: float
+    length: int
+    eta_s: float
 
-    def distance(self, other: Seen) -> float:
-        """How unlike another side it is: logarithms, since times and rates differ by factors."""
-        pairs = ((self.began_s, other.began_s), (self.rate, other.rate), (self.ended_s, other.ended_s))
-        return sum(math.log((one + 0.05) / (two + 0.05)) ** 2 for one, two in pairs)
+    def features(self, texts: bool) -> tuple[float, ...]:
+        """Logarithms, since times and rates differ by factors."""
+        pace = (self.began_s, self.rate, self.ended_s, 0.1 + self.eta_s / 100)
+        apparent = self.length / max(self.ended_s - self.began_s, 0.01)
+        return tuple(math.log(value + 0.01) for value in ((*pace, apparent) if texts else pace))
 
 
 @dataclass(frozen=True, slots=True)
 class Battle:
-    """The models on both sides and what was seen of them."""
+    """The models on both sides, what the stream told of these, and which models were polled as in memory or loading."""
 
     models: tuple[str, str]
     seen: tuple[Seen, Seen]
+    polled: dict[str, float]
+    polled_by_operator: dict[str, float]
+
+
+@dataclass(slots=True)
+class Trace:
+    """One side of the stream while it comes in."""
+
+    pieces: list[tuple[float, int]] = field(default_factory=list)
+    ended_s: float = 0.0
+    eta_s: float = 0.0
+
+    def seen(self) -> Seen:
+        """The rate is that between the first and the last but one piece: the last may hold what was kept back."""
+        grown = self.pieces[1:-1] or self.pieces[:1]
+        took_s = max(grown[-1][0] - self.pieces[0][0], 0.01)
+        length = sum(size for _, size in self.pieces)
+        return Seen(self.pieces[0][0], sum(size for _, size in grown) / took_s, self.ended_s, length, self.eta_s)
+
+
+@contextmanager
+def started(*arguments: str, **env: str) -> Iterator[str]:
+    """Run Python with these arguments; yields the address in its first line."""
+    log = Path(env.pop("LOG", os.devnull)).open("w")  # noqa: SIM115 - closed below
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=log, env=os.environ | env, text=True
+    )
+    try:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        found = re.search(r"http://[\w.]+:\d+", told)
+        if found is None:
+            raise RuntimeError(f"no address in {told!r}")
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+@contextmanager
+def arena(pace: str, speed: float, seed: int) -> Iterator[str]:
+    """One worker, embedded Redis, SQLite, and a simulated card; yields the arena's address."""
+    models = ",".join(f"{name}={size}" for name, size in MODELS.items())
+    sizes = (
+        "--speed",
+        str(speed),
+        "--models",
+        models,
+        "--answer-tokens",
+        "200",
+        "--seed",
+        str(seed),
+        "--num-parallel",
+        "2",
+    )
+    with tempfile.TemporaryDirectory() as folder, started("-m", "app.cli", "simulate", "--port", "0", *sizes) as ollama:
+        env = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "REDIS_URL": "", "ARENA_MODELS": ",".join(MODELS),
+               "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, "ARENA_TICK": "0.01", "ARENA_NUM_PARALLEL": "2",
+               "LOG": f"{folder}/log"}  # fmt: skip
+        with started("-c", SERVE.format(speed=speed), "serve", "--port", "0", **env) as address:
+            yield address
+
+
+async def battle(http: httpx.AsyncClient, number: int) -> Battle:
+    """Open a battle, watch it as anybody may, judge it and read the names."""
+    opened = await _opened(http, f"What is number {number} good for?")
+    began, path = monotonic(), f"/api/arena/battles/{opened['battle_id']}"
+    polls: dict[str, float] = dict.fromkeys(MODELS, 0.0)
+    by_operator = dict(polls)
+    polling = [
+        asyncio.create_task(_polled(http, PUBLIC, polls), name="poll"),
+        asyncio.create_task(_polled(http, {}, by_operator), name="poll as an operator"),
+    ]
+    try:
+        sides = await _watched(http, opened["events"], began)
+    finally:
+        for task in polling:
+            task.cancel()
+        await asyncio.gather(*polling, return_exceptions=True)
+    vote = {"round": 1, "verdict": "tie"}
+    ended = (await http.post(f"{path}/votes", json=vote, headers={"X-Battle-Token": opened["token"]})).json()
+    names = {line["alias"]: line["model"].partition(":")[0] for line in ended["reveal"]["ranking"]}
+    models = (names[ended["sides"]["a"]["alias"]], names[ended["sides"]["b"]["alias"]])
+    return Battle(models, (sides["a"].seen(), sides["b"].seen()), polls, by_operator)
+
+
+async def _opened(http: httpx.AsyncClient, message: str) -> dict[str, Any]:
+    """Open a battle; it is refused while no host has answered yet."""
+    while True:
+        response = await http.post("/api/arena/battles", json={"message": message})
+        if response.status_code == 201:
+            opened: dict[str, Any] = response.json()
+            return opened
+        if response.status_code != 503:
+            response.raise_for_status()
+        await asyncio.sleep(0.5)
+
+
+async def _watched(http: httpx.AsyncClient, events: str, began: float) -> dict[str, Trace]:
+    sides, event = {"a": Trace(), "b": Trace()}, ""
+    async with http.stream("GET", events, headers=PUBLIC) as response:
+        async for line in response.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name == "event":
+                event = value
+            if event == "ready":
+                return sides
+            if name != "data" or event not in ("delta", "answer", "round", "status"):
+                continue
+            data = orjson.loads(value)
+            if event == "round":
+                sides = {"a": Trace(), "b": Trace()}
+            elif event == "status":
+                sides[data["side"]].eta_s = max(sides[data["side"]].eta_s, data.get("eta_s") or 0.0)
+            elif event == "delta":
+                sides[data["side"]].pieces.append((monotonic() - began, len(data["text"])))
+            else:
+                sides[data["side"]].ended_s = monotonic() - began
+    raise RuntimeError("the battle ended before it could be judged")
+
+
+async def _polled(http: httpx.AsyncClient, headers: dict[str, str], seen: dict[str, float]) -> None:
+    """Note of each model in how many of the newest polls it was named where memory is told of."""
+    while True:
+        hosts, models = await asyncio.gather(
+            *(http.get(f"/api/arena/{what}", headers=headers) for what in ("hosts", "models"))
+        )
+        metrics = (await http.get("/metrics", headers=headers)).text
+        text = [orjson.dumps([host["residents"], host["loading"]]).decode() for host in hosts.json()["hosts"]]
+        text += [orjson.dumps(one).decode() for one in models.json()["models"] if one.get("resident_on")]
+        text += [line for line in metrics.splitlines() if "resident" in line and not line.endswith(" 0")]
+        for model in seen:
+            named = sum(f"{model}:" in part or f'"{model}"' in part for part in text)
+            seen[model] = 0.7 * seen[model] + 0.3 * min(named, 1)
+        await asyncio.sleep(0.1)
+
+
+async def played(address: str, count: int, at_once: int) -> list[Battle]:
+    """``count`` battles, ``at_once`` at a time; those that failed are left out."""
+    found: list[Battle] = []
+    numbers = iter(range(count))
+
+    async def one_after_the_other(http: httpx.AsyncClient) -> None:
+        for number in numbers:
+            found.append(await battle(http, number))
+            await asyncio.sleep(SETTLE_S / at_once)
+
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=address, timeout=120, trust_env=False, limits=limits) as http:
+        await asyncio.gather(*(one_after_the_other(http) for _ in range(at_once)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """What an attacker uses."""
+
+    name: str
+    pace: bool = False
+    texts: bool = False
+    polls: bool = False
+    operator: bool = False
+
+    def cost(self, asked: Battle, known: Sequence[Battle], side: int, model: str) -> float:
+        """How badly ``model`` fits on that side, by the nearest of the battles that are known."""
+        cost = 0.0
+        if self.pace:
+            mine = asked.seen[side].features(self.texts)
+            theirs = [b.seen[i].features(self.texts) for b in known for i in (0, 1) if b.models[i] == model]
+            nearest = sorted(math.dist(mine, other) ** 2 for other in theirs)[:NEAREST]
+            cost += sum(nearest) / max(len(nearest), 1)
+        if self.polls:
+            told = asked.polled_by_operator if self.operator else asked.polled
+            cost -= told[model]
+        return cost
+
+    def guess(self, asked: Battle, known: Sequence[Battle], among: Sequence[str]) -> tuple[str, str]:
+        """The two models in order that fit best; ties by chance, since the order of ``among`` is drawn."""
+        costs = {(side, model): self.cost(asked, known, side, model) for side in (0, 1) for model in among}
+        return min(permutations(among, 2), key=lambda pair: costs[0, pair[0]] + costs[1, pair[1]])
+
+
+ATTACKS = (
+    Attack("control"),
+    Attack("polls", polls=True),
+    Attack("pace", pace=True),
+    Attack("both", pace=True, polls=True),
+    Attack("with texts", pace=True, texts=True),
+    Attack("operator", pace=True, polls=True, operator=True),
+)
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
@@ -72,129 +271,50 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     z, rate = 1.96, right / of
     middle = (rate + z * z / (2 * of)) / (1 + z * z / of)
     half = z * math.sqrt(rate * (1 - rate) / of + z * z / (4 * of * of)) / (1 + z * z / of)
-    return middle - half, middle + half
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
-async def played(redis: Redis, pace: Pace, random: Random) -> Battle:
-    """One battle of two models, written in real time."""
-    arena = ArenaOnRedis(redis, pace=pace)
-    arena.store = Store(redis, pace=pace)
-    pair = tuple(random.sample(list(MODELS), 2))
-    battle = (await arena.manager.open(OpenRequest("Why is the sky blue?", pair, 2))).battle_id
-    models = tuple(arena.ledger.battles[battle].contestants)
-    began = monotonic()
-    watching = asyncio.create_task(_watched(arena.store, battle, began), name=f"watch {battle}")
-    await asyncio.gather(*(_written(arena, battle, entry, models[entry], random) for entry in (0, 1)))
-    return Battle((models[0], models[1]), await watching)
-
-
-async def _written(arena: ArenaOnRedis, battle: str, entry: int, model: str, random: Random) -> None:
-    rate, load_s = MODELS[model]
-    left = int(random.lognormvariate(math.log(500), 0.4))
-    rate *= random.lognormvariate(0.0, 0.08)
-    begun = await arena.store.begin(battle, entry, entry + 1, "local")
-    await asyncio.sleep(0.1 + (load_s if random.random() < SHARE_COLD else 0.0))
-    seq, since, sent = 0, monotonic(), 0
-    while left > sent:
-        await asyncio.sleep(TICK_S)
-        seq += 1
-        upto = min(int((monotonic() - since) * rate), left)
-        finish = "stop" if upto == left else ""
-        update = AnswerUpdate(
-            battle, begun.name, entry, entry + 1, seq, "x" * (upto - sent), "writing", finish=finish, timing="{}"
-        )
-        await arena.store.write([update])
-        sent = upto
-
-
-async def _watched(store: Store, battle: str, began: float) -> tuple[Seen, Seen]:
-    """Read the log as a viewer does, until both sides have ended."""
-    at, ends = 0, dict[str, float]()
-    deltas: dict[str, list[tuple[float, int]]] = {"a": [], "b": []}
-    while len(ends) < 2:
-        await asyncio.sleep(TICK_S / 2)
-        for entry in await store.entries(battle, at):
-            at, now, data = entry.n, monotonic() - began, orjson.loads(entry.data)
-            if entry.event == b"delta":
-                deltas[data["side"]].append((now, len(data["text"])))
-            elif entry.event == b"answer":
-                ends[data["side"]] = now
-    a, b = (_seen(deltas[side], ends[side]) for side in ("a", "b"))
-    return a, b
-
-
-def _seen(deltas: Sequence[tuple[float, int]], ended_s: float) -> Seen:
-    """The rate is that between the first and the last but one piece: the last may hold what was kept back."""
-    grown = deltas[1:-1] or deltas[:1]
-    took_s = max(grown[-1][0] - deltas[0][0], TICK_S)
-    return Seen(deltas[0][0], sum(size for _, size in grown) / took_s, ended_s)
-
-
-def profiles(battles: Sequence[Battle]) -> dict[str, list[Seen]]:
-    """What was seen of each model in battles whose names are known."""
-    found: dict[str, list[Seen]] = {model: [] for model in MODELS}
-    for battle in battles:
-        for model, seen in zip(battle.models, battle.seen, strict=True):
-            found[model].append(seen)
-    return found
-
-
-def unlikeness(seen: Seen, known: Sequence[Seen]) -> float:
-    """The mean distance of the five nearest."""
-    nearest = sorted(seen.distance(other) for other in known)[:5]
-    return sum(nearest) / max(len(nearest), 1)
-
-
-def guessed(battle: Battle, known: Mapping[str, Sequence[Seen]], among: Sequence[str]) -> tuple[str, str]:
-    """The two models in order that fit best; ties by chance, since the order of ``among`` is drawn."""
-    cost = {(side, model): unlikeness(battle.seen[side], known[model]) for side in (0, 1) for model in among}
-    return min(permutations(among, 2), key=lambda pair: cost[0, pair[0]] + cost[1, pair[1]])
-
-
-def report(pace: Pace, battles: Sequence[Battle], random: Random) -> list[str]:
-    """A line for each kind of guess."""
-    known, asked = profiles(battles[::2]), battles[1::2]
-    all_models = list(MODELS)
+def rates(attack: Attack, battles: Sequence[Battle], random: Random) -> list[tuple[int, int, float]]:
+    """Of each kind of guess how many were right, of how many, and the chance level; each battle is guessed once."""
     sides = both = pairs = 0
-    for battle in asked:
-        random.shuffle(all_models)
-        guess = guessed(battle, known, all_models)
-        sides += sum(one == two for one, two in zip(guess, battle.models, strict=True))
-        both += guess == battle.models
-        pairs += guessed(battle, known, random.sample(battle.models, 2)) == battle.models
-    rows = (("a side right", sides, 2 * len(asked), 0.2), ("both in order", both, len(asked), 0.05),
-            ("which of a known pair", pairs, len(asked), 0.5))  # fmt: skip
-    lines = []
-    for name, right, of, chance in rows:
+    for place, asked in enumerate(battles):
+        known = [*battles[:place], *battles[place + 1 :]]
+        guess = attack.guess(asked, known, random.sample(list(MODELS), len(MODELS)))
+        sides += sum(one == two for one, two in zip(guess, asked.models, strict=True))
+        both += guess == asked.models
+        pairs += attack.guess(asked, known, random.sample(asked.models, 2)) == asked.models
+    return [(sides, 2 * len(battles), 0.2), (both, len(battles), 0.05), (pairs, len(battles), 0.5)]
+
+
+def line(attack: Attack, battles: Sequence[Battle], random: Random) -> str:
+    """A row of the table; ``*`` marks a rate whose interval lies above its chance level."""
+    cells = []
+    for right, of, chance in rates(attack, battles, random):
         low, high = wilson(right, of)
-        verdict = "as by chance" if low <= chance <= high else "told" if low > chance else "below chance"
-        lines.append(f"{pace:<6}{name:<24}{right / of:>6.0%}  [{low:.0%}, {high:.0%}]  chance {chance:.0%}  {verdict}")
-    return lines
-
-
-async def measured(pace: Pace, count: int, seed: int) -> list[str]:
-    """Play ``count`` battles at once and let the attacker guess."""
-    random, server = Random(seed), RedisServer()
-    redis = commands_client(server.url)
-    try:
-        battles = await asyncio.gather(*(played(redis, pace, Random(random.random())) for _ in range(count)))
-    finally:
-        await redis.aclose()
-        server.close()
-    return report(pace, battles, random)
+        cells.append(f"{right / of:>5.0%} [{low:>3.0%}, {high:>3.0%}]{'*' if low > chance else ' '}")
+    return f"{attack.name:<12}{'  '.join(cells)}"
 
 
 def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--battles", type=int, default=400)
+    """Play and print a table for each pace and each arena."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--battles", type=int, default=150)
     parser.add_argument("--pace", choices=("even", "live", "both"), default="both")
+    parser.add_argument("--arena", choices=("quiet", "busy", "both"), default="both")
+    parser.add_argument("--speed", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    paces: tuple[Pace, ...] = ("live", "even") if given.pace == "both" else (given.pace,)
-    for pace in paces:
-        print(*asyncio.run(measured(pace, given.battles, given.seed)), sep="\n")
+    for pace in ("live", "even") if given.pace == "both" else (given.pace,):
+        for kind in ("quiet", "busy") if given.arena == "both" else (given.arena,):
+            with arena(pace, given.speed, given.seed) as address:
+                battles = asyncio.run(played(address, given.battles, 1 if kind == "quiet" else 8))
+            print(f"{pace}, {kind} arena, {len(battles)} battles")
+            print(f"{'':12}{'a side (20 %)':<20}{'both (5 %)':<20}{'of a known pair (50 %)'}")
+            print(
+                *(line(attack, battles, Random(f"{given.seed} {pace} {kind} {attack.name}")) for attack in ATTACKS),
+                sep="\n",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

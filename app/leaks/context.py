@@ -24,6 +24,8 @@ _INCH = re.compile(r"(?<=\d)\"")
 _STRING = re.compile(
     r"(?:[\w\])]\(|=|\b(?:print|echo|return|puts|say|log|printf|alert)\b\W?|\"\s*:|[{\[,])\s*[fru]?\"[^\"]*$"
 )
+#: A straight single quotation mark before a word that no other one closes; a string in a program stands behind a sign.
+_SINGLE = re.compile(r"(?:^|(?<![:=(\[{,])\s)'(?=[A-Z\u00c0-\u00de])(?!.*'(?!\w))[^']*(?:\w'\w[^']*)*$")
 _PAIRS = (("\u201c", "\u201d"), ("\u00ab", "\u00bb"), ("\u300c", "\u300d"), ("\u300e", "\u300f"), ("\u201e", "\u201c"))
 
 
@@ -82,6 +84,8 @@ def is_quoted(before: str) -> bool:
     if straight.count('"') % 2 == 1 and _STRING.search(straight) is None:
         return True
     if any(_is_open(paragraph, start, end) for start, end in _PAIRS):
+        return True
+    if _SINGLE.search(paragraph) is not None:
         return True
     single = paragraph.rfind("\u2018")
     return single >= 0 and re.search(r"\u2019(?!\w)", paragraph[single:]) is None

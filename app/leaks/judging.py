@@ -6,9 +6,11 @@ import re
 
 from app.leaks import fields, wording
 from app.leaks.context import Context, context_of, flat, is_quoted, line_of
+from app.leaks.languages import guards
 from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
 from app.leaks.languages.english import ENGLISH
 from app.leaks.languages.germanic import DUTCH, GERMAN
+from app.leaks.languages.others import CZECH, GREEK, PERSIAN, SCANDINAVIAN
 from app.leaks.languages.phrase import Language
 from app.leaks.languages.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
 from app.leaks.languages.slavic import POLISH, RUSSIAN
@@ -17,6 +19,7 @@ from app.leaks.languages.southern import ARABIC, HAUSA, HINDI, INDONESIAN, SWAHI
 LANGUAGES: tuple[Language, ...] = (
     *(ENGLISH, GERMAN, DUTCH, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, POLISH),
     *(TURKISH, ARABIC, HINDI, HAUSA, SWAHILI, INDONESIAN, VIETNAMESE, CHINESE, JAPANESE, KOREAN),
+    *(SCANDINAVIAN, GREEK, PERSIAN, CZECH),
 )
 
 # A tag ends a sentence, too: what stands in <think> is one of its own.
@@ -49,7 +52,7 @@ _SPOKEN = re.compile(
 )
 #: A name inside an identifier or a path, or that is imported, run or downloaded.
 _IN_CODE_BEFORE = re.compile(
-    r"(?:\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*"
+    r"(?:\w\([^()\n]*\w ?= ?[\"']|\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*"
     r"|(?:^|\n)[ >$]*(?:from|using|require|include|class|def|\w+ =) "
     r"|\b(?:ollama|pip3?|npm|docker|brew|git|conda) [\w-]+ )$",
     re.ASCII,
@@ -101,6 +104,8 @@ def names_model(before: str, name: str, after: str, languages: tuple[Language, .
         return wording.is_capital(name)
     if is_quoted(before) or _SPOKEN.match(context.after) or _is_somebody(context, name, after):
         return False
+    if guards.denies(context) or guards.is_relation(context):
+        return False
     if wording.names_itself(flat_sentence(before), name, after):
         return True
     if wording.ANOTHER_NAME.match(after) is not None:
@@ -116,7 +121,7 @@ def names_maker(before: str, after: str, languages: tuple[Language, ...]) -> boo
     context = context_of(before, after)
     if fields.names_maker(context, before, after):
         return True
-    if is_quoted(before) or _SPOKEN.match(context.after):
+    if is_quoted(before) or _SPOKEN.match(context.after) or guards.denies(context):
         return False
     if languages and after[:1] != "-" and wording.names_its_maker(flat_sentence(before), after):
         return True

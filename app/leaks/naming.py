@@ -120,10 +120,10 @@ def _any_case(letter: str) -> str:
 
 
 def _exact(plain: list[str], sure: list[str], makers: list[str], tokens: list[str]) -> str:
-    """The name at a place, the longest kind first; groups ``token``, ``sure``, ``plain``, ``maker``."""
+    """The name at a place, the longest kind first; groups ``token``, ``sure``, ``maker``, ``plain``."""
     words = f"(?:{'|'.join(map(re.escape, _longest_first(plain))) or '(?!)'}){_VERSION}"
     owners = "|".join(map(re.escape, _longest_first(makers))) or "(?!)"
     pairs = (rf"(?:{owners})(?:['\u2019]s)? (?:{words})", rf"(?:{words}){_BY} (?:the )?(?:{owners})")
     unmistakable = "|".join([*pairs, *_longest_first(sure)])
-    names = rf"(?:(?P<sure>{unmistakable})|(?P<plain>{words})|(?P<maker>{owners}))(?!{_LETTER})"
+    names = rf"(?:(?P<sure>{unmistakable})|(?P<maker>{owners})|(?P<plain>{words}))(?!{_LETTER})"
     return f"(?P<token>{'|'.join(map(re.escape, tokens)) or '(?!)'})|{names}"

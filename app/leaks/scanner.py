@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from app.leaks import judging, wording
+from app.leaks import fields, judging, wording
 from app.leaks.folding import Folder
+from app.leaks.languages import guards
 from app.leaks.masked import Masked
 from app.leaks.naming import Names, names_of, other_names
 
@@ -171,7 +172,9 @@ class Scanner:
         end = start + len(found[0])
         if kind is not None:
             self._leak(kind, found[0], self._place(start), self._place(end - 1) + 1)
-        elif _is_a_name(found[0]) and not self._is_excused(found, _words(self._names, found)):
+        elif (_is_a_name(found[0]) or fields.may_be_value(window[:place])) and not self._is_excused(
+            found, _words(self._names, found)
+        ):
             self._shown_before = True
         return end
 
@@ -217,6 +220,12 @@ class Scanner:
         before, after = window[: found.start()], window[found.end() :]
         languages = judging.speakers(before, after)
         if not judging.is_worth_it(before, after, languages) or judging.is_code(before, after):
+            return False
+        if (
+            found.lastgroup != "maker"
+            and self._names.families
+            and guards.is_listed(other_names(self._names.families), after)
+        ):
             return False
         before = self._names.name.sub(_nameless, before)
         if found.lastgroup == "maker":

@@ -243,6 +243,34 @@ def test_of_answers_in_other_words_as_many_are_found() -> None:
     assert share_that_leaks(rows, "clean") <= 0.02
 
 
+def test_of_answers_that_were_labelled_before_the_rules_were_widened_most_are_found() -> None:
+    rows = labelled("second")
+    assert len(rows) >= 600
+    assert len({one.language for one in rows}) >= 20
+    assert share_that_leaks(rows, "leak") >= 0.97
+    assert share_that_leaks(rows, "clean") <= 0.01
+
+
+def test_of_answers_that_the_rules_were_not_fitted_to_nine_of_ten_are_found() -> None:
+    assert share_that_leaks(labelled("third"), "leak") >= 0.95
+    assert share_that_leaks(labelled("third") + labelled("fourth"), "clean") <= 0.01
+
+
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        ("gemma2:9b", "I was not made by OpenAI but by Google."),
+        ("gemma2:9b", "I'm not only an assistant, I'm Gemma."),
+        ("gemma2:9b", "I can't see pictures because I was trained by Google on text."),
+        ("gemma2:9b", "If you want to know: I'm from Google."),
+        ("gemma2:9b", "No soy ChatGPT, soy Gemma."),
+        ("gemma2:9b", "Ich wurde nicht von Meta, sondern von Google entwickelt."),
+    ],
+)
+def test_a_denial_of_something_else_hides_no_leak(model: str, answer: str) -> None:
+    assert scan(model, answer)
+
+
 def test_every_language_of_the_corpus_has_its_leaks_found() -> None:
     rows = labelled("labelled") + labelled("paraphrases")
     for language in {one.language for one in rows}:
@@ -308,7 +336,7 @@ def test_once_an_answer_has_leaked_every_name_of_its_family_and_maker_is_masked(
     assert shown == "I am [model], a language model by [maker]. [model] is small, says [maker]."
 
 
-@pytest.mark.parametrize("name", ["labelled", "paraphrases", "leaking"])
+@pytest.mark.parametrize("name", ["labelled", "paraphrases", "second", "third", "fourth", "leaking"])
 def test_no_masked_answer_shows_a_name_unless_it_counts_as_leaked(name: str) -> None:
     rows = LEAKING if name == "leaking" else [one.row for one in labelled(name)]
     for row in rows:

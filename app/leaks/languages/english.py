@@ -42,6 +42,21 @@ _WORDS = {
 }
 
 _MAKERS = (
+    r"\b(?:i|we) (?:was|were|am|have been)<ly> <mades>(?: in [\w ]{2,24})?,? <by>@",
+    r"(?:^|[.!?;,] |\b(?:that|and|but|because|since|as|when|by) )(?:the )?@(?: in [\w ]{2,20}?)?(?: (?:has|have|had|who|that))*<ly> "
+    r"(?:created|developed|built|designed|programmed|engineered|released|fine-?tuned|assembled|launched|published|pre-?trained) me\b",
+    r"\bmy (?:[\w-]+ ){0,2}?<maker>\? (?:[\w']+ ){0,5}?<team>@",
+    r"\b(?:like|unlike) (?:all |other |most |many |some )*(?:[\w-]+ ){0,2}?<self>s?(?: that| which)? @ (?:has |have )?<makes>[^.!?]{0,24},? (?:i|my)\b",
+    r"@ (?:has |have )?<makes> the (?:[\w-]+ ){0,2}?(?:weights|network|model|system|software|parameters)(?: (?:that|which|behind|you))+[^.!?]{0,40}\b(?:this|me|my|these|i)\b",
+    r"\b(?:who(?: is| was|'s) behind me|who <makes> me|who my <maker>(?: is| are| was| were))[^.?!]{0,20}[.?!:] (?:(?:that|it|they|the answer|this)"
+    r"(?: would be| will be| is| was|'s| are|'re)? )?<team>@",
+    r"@[.!,;-]+ (?:they|it|the company)(?:'re| are|'s| is| was| were) (?:my <maker>|the ones? (?:that|who) <makes> me|behind me)",
+    r"\byours truly,? <np>,?(?: <mades>)? <by>@",
+    r"@ (?:(?:has|have|had|did|does|do|has never|never|didn't|doesn't|hasn't|not) ){0,3}(?:give|gave|given|grant|granted|equip|equipped|provide|provided)"
+    r" me (?:with )?(?:that|this|the|any|an?|no)? ?(?:[\w-]+ )?(?:ability|abilities|access|eyes|tools?|capabilit\w+|senses?|memory|name)",
+    r"(?:^|[.!?] )(?:being |having been )?<mades>(?: in [\w ]{2,20})? by <team>@,? (?:i\b|my\b)",
+    r"\bi(?:'m| am) (?:just |only )?(?:the |a |an )?(?:work|product|creation|result|brainchild|fruit|child|project) of <team>@",
+    r"@, [^,.!?]{3,40}, (?:has |have |had )?(?:created|developed|built|designed|programmed|trained|made|released) me\b",
     r"\b(?:i|we) (?:was|were|am|have been|had been|got)<ly> <mades> <by>@",
     r"\bi'(?:m|ve been)<ly> <mades> <by>@",
     r"\b(?:i|we) (?:was|were|am|have been)<ly> <mades>(?: (?!that\b|which\b|who\b|where\b|using\b|for\b)[\w'-]+){1,6}? "
@@ -92,6 +107,10 @@ _MAKERS = (
 )
 
 _NAMES = (
+    r"\bon behalf of (?:the )?@(?:'s)?(?: team| family| project)?,? (?:i\b|thank)",
+    r"^(?:hello|hi|greetings|hey|welcome|hallo|hola|bonjour|ciao|ola)(?: there)?,? from @(?=[!.,]|$)",
+    r"\byou(?:'ve| have) (?:just )?(?:reached|met|found|asked|messaged|contacted) @(?=[.!,:]|$)(?!\.com)",
+    r"\bi (?:happen to be|turn out to be|could be called|may be called|remain) (?:one of )?(?:the )?@",
     r"\b(?:i'm|i am|we are)(?: (?:still|just|simply|actually|really|only|also|now|indeed|called|named|known as|proudly|in fact))* @",
     r"\b(?:my name(?: \w+)?(?: is|'s|:| -| happens to be| would be| shall be)|the name(?:'s| is)|call me|name me|calls? me|named me|name i (?:was given|go by|have) is"
     r"|i go by(?: the name)?|i(?:'m| am) known as|knows? me as|answer to|respond to|name of|the name|by the name(?: of)?"

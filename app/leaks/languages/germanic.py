@@ -38,6 +38,7 @@ GERMAN = language(
         r"(?:antwort|text|nachricht)\b[^.!?]{0,30}\bvon @(?:$|[.,!])",
     ),
     makers=(
+        r"\bich (?:wurde|bin|werde) nicht (?:von|durch|bei) [\w .-]{2,30},? sondern (?:von|durch|bei) <team>@",
         r"\b(?:ich wurde|wurde ich|ich bin|ich werde|bin ich)(?: [\w-]+){0,3}? <made>(?:(?:,| und| sowie) <made>)*(?: [\w-]+){0,4}? "
         r"(?:von|durch|bei|in|aus) <team>@",
         r"\b(?:ich wurde|wurde ich|bin ich|ich bin)(?: [\w-]+){0,3}? (?:von|durch|bei|in) <team>@(?: [\w-]+){0,5}? <made>",

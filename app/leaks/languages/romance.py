@@ -40,6 +40,7 @@ FRENCH = language(
         r"\b(?:je suis|en tant qu'|en tant que|comme|étant|moi,|je reste|je ne suis qu')(?: (?:une?|le|la|l'|simplement|juste))* ?(?:[\w'-]+ ){0,3}?"
         r"<self>,?(?: qui a été| qui est)?(?: <mades>)? <by>@",
         r"\b(?:je suis|en tant qu'|comme)(?: (?:une?|le|la))? ?(?:[\w'-]+ ){0,3}?<self>,? que @ (?:a|ont) <made>",
+        r"@, [^,.!?]{3,40}, m'(?:a|ont) <made>",
         r"@,? (?:qui )?(?:m'a|m'ont|m'avait)(?: \w+)? <mades>",
         r"\bm'a(?:it)? <made>,? (?:c'est|est|s'appelle|se nomme|,|chez)(?: \w+)? ?@",
         r"\bm'(?:a|ont|avaient) <made>(?: \w+)? (?:est|sont|c'est|s'appelle|travaillent|chez|à)(?: chez)?(?: la société)? @",
@@ -48,6 +49,7 @@ FRENCH = language(
         r"@ est (?:la société|l'entreprise|le laboratoire|l'équipe) qui m'a",
         r"\bje (?:suis issue?|viens|proviens|suis née?|sors|dépends)(?: \w+)? (?:de|des|d'|du|chez) ?<team>@",
         r"\bj'appartiens à <team>@",
+        r"\bj'ai (?:vu le jour|pris forme|grandi|été mise? au monde)[^.!?]{0,40} (?:de|d'|chez|du) ?@",
         r"\b(?:chez|par) <team>@ que (?:j'ai été|je suis|j'ai)",
         r"@ (?:est|se cache|se trouve) derrière moi",
         r"@,? mon (?:créateur|développeur|concepteur|entreprise)",
@@ -91,6 +93,7 @@ SPANISH = language(
         r"(?: <mades>)? <by>@",
         r"\b(?:soy|como)(?: (?:una?|el))? ?(?:[\w-]+ ){0,3}?<self>,? que @ <makes>",
         r"@,? (?:(?:quien|quienes|que|la que|el que) )?me <makes>\b(?! (?:una? cuenta|trabajo|reír|gracia|caso))",
+        r"(?:^|[.!?,;:] )(?:a mí )?me <makes> (?:la empresa |el equipo de |la gente de )?@",
         r"\bme <makes>,? (?:es|fue|son|se llama|trabajan? en|fueron)(?: \w+)? ?@",
         r"\b(?:mi|mis) (?:[\w-]+ )?<maker>(?:,|:| es| son| fue| fueron| trabajan?| están?| se llama| en| de| la| el| empresa| a| se debe)* <team>@",
         r"@ es (?:mi <maker>|la empresa (?:que me|detrás de mí))",
@@ -158,7 +161,7 @@ _ITALIAN_WORDS = {
     "maker": r"creator[ei]|sviluppator[ei]|produttore|progettist[ai]|casa madre|inventor[ei]|autor[ei]|origine|addestramento|azienda madre|sviluppo",
 }
 ITALIAN = language(
-    cues="sono io mi mio mia miei come chiamarmi crearmi stai sta qui parli faccio svilupparmi addestrarmi vengo me ti chiamami",
+    cues="sono io mi mio quanto mia miei come chiamarmi crearmi stai sta qui parli faccio svilupparmi addestrarmi vengo me ti chiamami",
     names=(
         r"(?:\bio sono|(?:^|[.!?,;:] ?)(?:ciao[,!]? |salve[,!]? |e )?sono|\bmi chiamo|\bil mio nome(?: è|:)|\bmio nome è|\bpuoi chiamarmi|\bpuò chiamarmi"
         r"|\bchiamarmi|\bchiamami|\bmi chiamano|\bmi hanno chiamat[oa]|\bnome di|\bnoto come|\bnota come|\brispondo al nome di|\bqui|\bti parla"
@@ -173,12 +176,12 @@ ITALIAN = language(
     makers=(
         r"\bsono stat[oa](?: \w+)? <mades>(?: (?!che\b)[\w'-]+){0,4}? <by>@",
         r"\bsono <mades> <by>@",
-        r"\b(?:sono|come|essendo|io,)(?: (?:un|una|un'|il|l'|solo|soltanto|semplicemente))* ?(?:[\w'-]+ ){0,3}?<self>,?(?: che è stat[oa])?(?: <mades>)? <by>@",
+        r"\b(?:sono|come|in quanto|essendo|io,)(?: (?:un|una|un'|il|l'|solo|soltanto|semplicemente))* ?(?:[\w'-]+ ){0,3}?<self>,?(?: che è stat[oa])?(?: <mades>)? <by>@",
         r"\b(?:un'|un )?(?:<self>)(?: <mades>) <by>@(?=[^.!?]*\b(?:io|mi|posso|non ho)\b)",
         r"\bmi (?:ha|hanno)(?: \w+)? <made>,? (?:è |sono |si chiama |lavora in )?(?:l'azienda |la società )?@",
         r"@(?:,? (?:che|a))? mi (?:ha|hanno)(?: \w+)? <made>(?! ridere)",
         r"@ (?:ad?|che) (?:aver(?:mi|e)|crearmi|addestrarmi|svilupparmi|realizzarmi|costruirmi|progettarmi)",
-        r"\b(?:il|la|i|le)? ?(?:mio|mia|miei) (?:[\w-]+ )?<maker>(?:,|:| è| sono| lavorano| si trova| si chiama| in| di| da| presso| la| il| l'azienda)* "
+        r"\b(?:il|la|i|le)? ?(?:mio|mia|miei) (?:[\w-]+ )?<maker>(?:,|:| è| sono| lavorano| si trova| si chiama| in| di| da| per| presso| la| il| l'azienda)* "
         r"<team>@",
         r"@ è (?:il |la )?(?:mio|mia) <maker>",
         r"\b(?:vengo|provengo|nasco|nato|nata|derivo|appartengo)(?: (?:da|dai|dal|dalla|in|presso|di|a|alla|laboratori|famiglia))+ ?<team>@",

@@ -132,7 +132,7 @@ _HAUSA_WORDS = {
     "self": r"(?:samfuri?n?(?: harshe)?|samfuri|model|mataimak\w+|ai|na'ura|shiri|chatbot|fasahar?|basira|manhaja|kayan aiki|tsarin)",
 }
 HAUSA = language(
-    cues="ni na suna sunana kirana mini nawa nake ina min matsayin matsayina magana",
+    cues="ni na suna sunana kirana mini nawa nake ina min matsayin matsayina magana mahaliccina mahaliccin masu",
     names=(
         r"\b(?:sunana|suna na|sunana shi ne|suna na shi ne|ana kirana|kirana|kira ni|ana ce mini|ana ce min|an sanya mini suna|sunana ne|kuna magana da|kana magana da|kina magana da)"
         r"(?: (?:ne|da|shi ne|suna))* @",
@@ -234,7 +234,7 @@ VIETNAMESE = language(
     makers=(
         r"\b(?:tôi|mình|em)(?: \w+)? (?:được|do|bởi) <co>@(?: \w+)? <made>",
         r"\b(?:tôi|mình|em)(?: \w+)? được <made>(?: và <made>)*(?: \w+){0,3}? (?:bởi|tại|ở|từ) <co>@",
-        r"\b(?:tôi là|là|với tư cách là|mình là)(?: (?:một|một trong những))? ?(?:\w+ ){0,3}?<self>(?: \w+){0,2}? (?:do|của|bởi|từ|được) ?(?:<made> (?:bởi|tại) )?<co>@(?=[^.]*\b(?:tôi|mình|<made>)\b|[^.]*$)(?<!android)",
+        r"\b(?:tôi là|là|với tư cách là|mình là)(?: (?:một|một trong những))? ?(?:\w+ ){0,3}?<self>(?: \w+){0,2}? (?:do|của|bởi|từ|được) ?(?:<made> (?:bởi|tại) )?<co>@(?=[^.]*\b(?:tôi|mình|<made>)\b|[^.]*[.!]?$)(?<!android)",
         r"@(?: \w+)? (?:đã )?<made>(?: ra)? (?:tôi|mình)\b",
         r"\b(?:nhà phát triển|người tạo ra|công ty mẹ|nhà sản xuất|đơn vị phát triển|công ty tạo ra)(?: của)? (?:tôi|mình)(?: (?:là|thuộc|ở|:))*:? <co>@",
         r"@ là (?:nhà phát triển|công ty|đơn vị) (?:\w+ )*(?:của )?(?:tôi|mình)",
