@@ -1,12 +1,13 @@
 """The shared fixtures do what their docstrings say."""
 
 import asyncio
+from time import monotonic
 
 import pytest
 from redis.asyncio import Redis
 
 from app.redis.client import UNAVAILABLE, commands_client
-from tests.helpers import wait_until
+from tests.helpers import MachineTime, wait_until
 from tests.redis.server import RedisServer
 
 
@@ -57,3 +58,10 @@ async def test_wait_until_takes_coroutines_and_names_what_never_came() -> None:
 
     with pytest.raises(AssertionError, match="never"):
         await wait_until(never, timeout=0.05)
+
+
+async def test_machine_time_passes_and_is_never_more_than_the_clocks() -> None:
+    began = monotonic()
+    with MachineTime() as machine:
+        await wait_until(lambda: machine.seconds > 0.05)
+    assert machine.seconds <= monotonic() - began

@@ -196,7 +196,7 @@ async def test_a_mark_survives_the_loss_of_redis(redis: Redis, database: Databas
             await arena.reconciler.reconcile(battle)
             return await arena.marked(battle, "flag: name Qwen")
 
-        await wait_until(is_back, 10, interval=0.1)
+        await wait_until(is_back, interval=0.1)
 
 
 async def test_what_a_fenced_off_or_failing_attempt_says_is_harmless(redis: Redis, database: Database) -> None:

@@ -25,6 +25,7 @@ from app.errors import Conflict
 from app.records.ledger import Ledger
 from app.records.values import NewBattle, Unended
 from tests.arena.arena_on_redis import MODELS, ArenaOnRedis
+from tests.helpers import PATIENCE_S
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -341,7 +342,7 @@ async def test_one_worker_sweeps_at_a_time(arena: ArenaWithSql, redis: Redis) ->
 
     with patch.object(arena.ledger, "unended", slow):
         sweeping = asyncio.create_task(arena.sweeper.sweep_alone())
-        await asyncio.wait_for(swept.wait(), 5)
+        await asyncio.wait_for(swept.wait(), PATIENCE_S)
         swept.clear()
         await arena.another_sweeper(redis).sweep_alone()
         assert not swept.is_set(), "the other one has the lock"
@@ -367,9 +368,9 @@ async def test_a_sweep_whose_lock_was_lost_is_cut_before_another_worker_sweeps(
 
     with patch.object(arena.ledger, "unended", hangs), structlog.testing.capture_logs() as logs:
         sweeping = asyncio.create_task(sweeper.sweep_alone())
-        await asyncio.wait_for(swept.wait(), 5)
+        await asyncio.wait_for(swept.wait(), PATIENCE_S)
         await redis.set(LOCK_KEY, "another's", px=60_000)
-        await asyncio.wait_for(sweeping, 10)
+        await asyncio.wait_for(sweeping, PATIENCE_S)
     assert ended.is_set()
     assert [entry["event"] for entry in logs] == ["sweep_cut"]
     assert await redis.get(LOCK_KEY) == b"another's"

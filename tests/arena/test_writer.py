@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.arena.store import AnswerUpdate, WriteReply
 from app.arena.writer import BatchWriter
+from tests.helpers import PATIENCE_S
 
 
 class StoreUnavailableOnce:
@@ -45,7 +46,7 @@ async def test_why_an_answer_waits_is_sent_again_when_redis_is_back(
 ) -> None:
     store, writer = unavailable
     writer.show_state("b", 0, "loading", None, 7)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await store.stored.wait()
     assert [(item.battle, item.answer, item.state, item.extra) for item in store.written] == [
         ("b", 0, "loading", ',"eta_s":7')
@@ -57,7 +58,7 @@ async def test_the_newest_reason_to_wait_wins_over_the_one_that_was_not_sent(
 ) -> None:
     store, writer = unavailable
     writer.show_state("b", 0, "queued", 2, None)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await store.refused.wait()
         writer.show_state("b", 0, "loading", None, None)
         await store.stored.wait()

@@ -14,6 +14,8 @@ from time import monotonic, sleep
 
 import httpx
 
+from tests.helpers import HUNG_S
+
 MODEL = Path(__file__).parent / "data" / "tiny.gguf"
 READY_LIMIT_S = 120.0
 
@@ -55,7 +57,7 @@ def running(folder: Path, *flags: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(HUNG_S)
 
 
 @contextmanager

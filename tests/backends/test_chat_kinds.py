@@ -33,6 +33,7 @@ from app.backends.server import ModelServer
 from app.backends.timeouts import Timeouts
 from app.hosts.catalog import can_chat
 from tests.backends.chat_double import ChatDouble, chat_double
+from tests.helpers import PATIENCE_S
 
 OPTIONS = GenerationOptions()
 REQUEST = GenerationRequest("m", (Message("user", "Hi"),))
@@ -173,7 +174,7 @@ async def test_a_vllm_that_sleeps_fails_at_once_instead_of_hanging() -> None:
         await server.version()
         double.sleeping = True
         with pytest.raises(BackendUnavailable, match="put to sleep"):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 await said(server)
 
 

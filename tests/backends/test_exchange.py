@@ -15,6 +15,7 @@ from app.backends.ollama.backend import OllamaBackend
 from app.backends.target import Target
 from app.backends.ticks import Ticks
 from tests.backends.wire_server import Connection, Script, WireServer, line, playing
+from tests.helpers import PATIENCE_S
 
 DATA = Path(__file__).parent / "data"
 DONE = line("", done=True, done_reason="stop")
@@ -155,6 +156,6 @@ async def test_waiters_wake_at_the_same_beat_and_a_cancelled_one_disturbs_nobody
     ticks = Ticks(timedelta(milliseconds=10))
     first, second, third = (ticks.next() for _ in range(3))
     second.cancel()
-    await asyncio.wait_for(first, 1)
+    await asyncio.wait_for(first, PATIENCE_S)
     assert third.done()
-    await asyncio.wait_for(ticks.next(), 1)
+    await asyncio.wait_for(ticks.next(), PATIENCE_S)

@@ -110,7 +110,7 @@ async def test_the_driver_changes_the_models_of_a_router_by_its_own_plan(router:
     try:
         await shared.put(*jobs)
         for one in jobs:
-            await wait_until(shared.ended(one), 60)
+            await wait_until(shared.ended(one))
             finish = shared.sink.answer(one).finish
             assert finish is not None
             assert finish.reason in ("stop", "length")

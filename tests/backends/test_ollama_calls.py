@@ -27,6 +27,7 @@ from app.backends.ollama.backend import OllamaBackend
 from app.backends.ollama.calls import keep_alive_form
 from app.backends.timeouts import Timeouts
 from tests.backends.wire_server import Connection, Script, WireServer, playing
+from tests.helpers import PATIENCE_S
 
 OPTIONS = GenerationOptions(num_ctx=2048, num_predict=8, temperature=0.5, think=False)
 LOADED = {"model": "m", "message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "load"}
@@ -251,5 +252,5 @@ async def test_every_call_ends_within_its_limit_and_leaves_no_connection() -> No
         with pytest.raises(BackendUnavailable):
             await backend.unload("m")
         for seen in wire.seen:
-            await asyncio.wait_for(seen.left.wait(), 1)
+            await asyncio.wait_for(seen.left.wait(), PATIENCE_S)
         await backend.aclose()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, wait_until
 
 
 @dataclass
@@ -64,7 +64,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     os.close(theirs)
     yield Demo(process, ours, temporary)
     process.kill()
-    process.wait(10)
+    process.wait(HUNG_S)
     os.close(ours)
 
 
@@ -77,9 +77,9 @@ async def test_a_demo_that_is_ended_leaves_neither_processes_nor_a_folder(demo: 
         seen += demo.printed()
         return b"The question:" in seen
 
-    await wait_until(asked, 60)  # so the settings of the caller's folder kept nothing from starting
+    await wait_until(asked)  # so the settings of the caller's folder kept nothing from starting
     assert len(demo.folders()) == 1
     assert any("app.cli serve" in line for line in demo.children())
     demo.process.send_signal(number)
-    await wait_until(lambda: demo.printed() is not None and not demo.children(), 60)
-    await wait_until(lambda: not demo.folders(), 60)
+    await wait_until(lambda: demo.printed() is not None and not demo.children())
+    await wait_until(lambda: not demo.folders())

@@ -16,6 +16,7 @@ import pytest
 
 from app.simulator.server.server import SimulatorConfig, running_simulator
 from tests.backends.chat_double import chat_double
+from tests.helpers import HUNG_S
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "modal"
 NAMES = ("ollama", "vllm")
@@ -186,4 +187,4 @@ def test_what_is_launched_does_not_see_the_deployed_files(endpoint: Any, monkeyp
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
     look = "import os, sys; sys.exit(int('PYTHONPATH' in os.environ or os.getcwd() != '/' or os.environ['X'] != 'y'))"
     process: subprocess.Popen[bytes] = endpoint.launched([sys.executable, "-c", look], {"X": "y"})
-    assert process.wait(60) == 0
+    assert process.wait(HUNG_S) == 0

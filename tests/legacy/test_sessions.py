@@ -62,7 +62,7 @@ async def test_a_vote_in_mid_stream_counts_once_the_answers_are_complete(home: H
     home.set(stall_s=SPEED, stall_after=6)
     caller, page = home.caller(), ChatPage()
     reading = asyncio.create_task(caller.read(page, "/send_message_streaming", message=QUESTION))
-    await wait_until(lambda: all(page.texts.values()), 15)
+    await wait_until(lambda: all(page.texts.values()))
     assert not page.done, "the buttons of this page are there from its first event on"
     half = dict(page.texts)
     voted = await caller.post(f"{ARENA}/vote", battle_id=page.battle, vote="a")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
 from tests.legacy.conftest import MODELS, SPEED, Home
@@ -26,11 +26,11 @@ class Watching:
         self._tasks: list[asyncio.Task[Any]] = [
             asyncio.create_task(self.caller.read(self.chat, "/send_message_streaming", **body))
         ]
-        await wait_until(lambda: self.chat.battle, 10)
+        await wait_until(lambda: self.chat.battle)
         again = {"battle_id": self.chat.battle}
         for page in (self.old, self.round):
             self._tasks.append(asyncio.create_task(self.caller.read(page, f"{ARENA}/get_responses_streaming", **again)))
-        await wait_until(lambda: all(self.chat.texts.values()) and all(self.round.texts.values()), 15)
+        await wait_until(lambda: all(self.chat.texts.values()) and all(self.round.texts.values()))
         self.names = await self._home.names(self.chat.battle)
         return self
 
@@ -40,7 +40,7 @@ class Watching:
         await asyncio.wait(self._tasks)
 
     async def read_to_the_end(self) -> None:
-        await asyncio.wait_for(asyncio.gather(*self._tasks), 20)
+        await asyncio.wait_for(asyncio.gather(*self._tasks), PATIENCE_S)
         assert self.chat.done
         assert self.old.done
         assert self.round.done
@@ -144,9 +144,9 @@ async def test_a_process_that_ends_tells_its_pages_what_there_is(home: Home) -> 
     home.set(stall_s=SPEED * 6, stall_after=6)
     leaving, page = home.deployment.start(), ChatPage()
     reading = asyncio.create_task(Caller([leaving.url]).read(page, "/send_message_streaming", message=QUESTION))
-    await wait_until(lambda: all(page.texts.values()), 15)
+    await wait_until(lambda: all(page.texts.values()))
     leaving.terminate()
-    await asyncio.wait_for(reading, 15)
+    await asyncio.wait_for(reading, PATIENCE_S)
     final = page.events[-1]
     assert (final["done"], final["responses_ready"]) == (True, False)
     assert {"a": final["response_a"], "b": final["response_b"]} == page.texts

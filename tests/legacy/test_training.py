@@ -24,6 +24,7 @@ from app.records.export.formats import CSV_COLUMNS, lines
 from app.records.ledger import Ledger
 from app.records.values import NewBattle
 from app.web.legacy import training
+from tests.helpers import PATIENCE_S
 from tests.leaderboard.playing import BOTH_BAD, TIE, A, B, Player
 from tests.legacy.conftest import Home
 from tests.legacy.test_contract import check_shape
@@ -221,7 +222,7 @@ def gated(tmp_path: Path, votes: None, database: Database) -> Gated:
 async def test_one_export_is_written_at_a_time_whichever_worker_is_asked(gated: Gated) -> None:
     one, two, gate = gated
     writing = asyncio.create_task(one.ask())
-    await asyncio.wait_for(gate.reached.wait(), 5)
+    await asyncio.wait_for(gate.reached.wait(), PATIENCE_S)
     for refused in await asyncio.gather(*(who.ask(type=kind) for who in (one, two) for kind in ("dpo", "rlhf"))):
         assert (refused.status_code, refused.json()["code"]) == (503, "export_running")
         assert int(refused.headers["retry-after"]) > 0
@@ -245,9 +246,9 @@ async def test_an_export_that_fails_leaves_the_old_file_and_no_draft(gated: Gate
 async def test_an_export_whose_caller_went_away_ends_and_lets_the_next_one_in(gated: Gated) -> None:
     one, two, gate = gated
     writing = asyncio.create_task(one.ask())
-    await asyncio.wait_for(gate.reached.wait(), 5)
+    await asyncio.wait_for(gate.reached.wait(), PATIENCE_S)
     writing.cancel()
-    await asyncio.wait({writing}, timeout=5)
+    await asyncio.wait({writing}, timeout=PATIENCE_S)
     assert not list(one.exports.glob("dpo*"))
     gate.open.set()
     assert (await two.ask()).status_code == 200

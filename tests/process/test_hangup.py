@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, wait_until
 from tests.process.test_serve import alive, children_of
 from tests.whole.client import call
 from tests.whole.harness import Instance, ModelServer, arena
@@ -62,7 +62,7 @@ async def test_a_closed_terminal_ends_everything(started: Callable[..., Instance
     family = children_of(running.process.pid)
     assert family, "a Redis at least"
     os.close(master)
-    await asyncio.to_thread(running.process.wait, 60)
+    await asyncio.to_thread(running.process.wait, HUNG_S)
     await wait_until(lambda: not any(map(alive, family)))
     assert "draining" in running.log.read_text(), "it ended in order, as at SIGTERM"
 

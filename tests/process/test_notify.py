@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.process.notify import Notifier
+from tests.helpers import HUNG_S
 from tests.whole.harness import arena, serve
 
 
@@ -49,7 +50,7 @@ def test_a_service_says_when_it_is_ready_alive_and_about_to_end(
         assert states[0] == "READY=1"
         started.process.send_signal(signal.SIGTERM)
         assert heard(manager, "STOPPING=1")[-1] == "STOPPING=1"
-        started.process.wait(100)
+        started.process.wait(HUNG_S)
     finally:
         started.close()
 

@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from app.cli.main import main
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, wait_until
 from tests.whole.client import call, open_battle, play, watch
 from tests.whole.harness import OURS, Instance, ModelServer, serve
 
@@ -79,7 +79,7 @@ async def test_two_workers_share_an_embedded_redis_and_a_sigterm_ends_everything
     family = children_of(serving.process.pid)
     assert len(family) >= 3, "two workers and a Redis at least"
     serving.terminate()
-    assert await asyncio.to_thread(serving.process.wait, 60) in (0, -signal.SIGTERM)
+    assert await asyncio.to_thread(serving.process.wait, HUNG_S) in (0, -signal.SIGTERM)
     await wait_until(lambda: not any(map(alive, family)))
     assert serving.line == f"http://127.0.0.1:{serving.port}\n"
     assert serving.rest_of_stdout() == "", "stdout has the address and nothing else"
@@ -90,7 +90,7 @@ async def test_a_killed_parent_leaves_no_worker_and_no_redis_behind(arena: Calla
     family = children_of(serving.process.pid)
     assert len(family) >= 3
     os.kill(serving.process.pid, signal.SIGKILL)
-    serving.process.wait(60)
+    serving.process.wait(HUNG_S)
     await wait_until(lambda: not any(map(alive, family)))
 
 
@@ -99,7 +99,7 @@ async def test_what_was_played_is_still_there_after_a_restart(arena: Callable[..
     battle = (await open_battle(first.url))["battle_id"]
     end = await play(first.url, battle, ["tie", "b"])
     first.terminate()
-    await asyncio.to_thread(first.process.wait, 60)
+    await asyncio.to_thread(first.process.wait, HUNG_S)
     second = arena().wait_for_address()
     again = (await call("GET", f"{second.url}/api/arena/battles/{battle}")).json()
     for name in ("status", "votes", "message", "round", "sides", "reveal"):
@@ -192,7 +192,7 @@ def test_a_bad_setting_ends_with_status_2_and_one_line_that_names_it(
 @pytest.mark.parametrize(("workers", "name"), [("1", "ARENA_TICK"), ("2", "DATABASE_URL")])
 def test_the_program_itself_refuses_a_bad_setting(arena: Callable[..., Instance], name: str, workers: str) -> None:
     serving = arena("--workers", workers, **{name: BAD[name]})
-    status = serving.process.wait(100)
+    status = serving.process.wait(HUNG_S)
     check_refusal(name, status, serving.rest_of_stdout(), serving.log.read_text())
 
 
@@ -235,6 +235,6 @@ def test_an_address_in_use_is_said_in_one_line(arena: Callable[..., Instance]) -
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         serving = arena("--port", str(taken.getsockname()[1]))
-        assert serving.process.wait(100) == 2
+        assert serving.process.wait(HUNG_S) == 2
         assert serving.log.read_text().count("\n") == 1
         assert "--port" in serving.log.read_text()

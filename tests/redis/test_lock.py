@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from app.redis.lock import WorkerLock
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
@@ -55,7 +55,7 @@ async def test_work_is_cancelled_when_the_lock_is_lost(redis: Redis) -> None:
     assert await lock.acquire()
     never = asyncio.Event()
     await redis.set("turn", "another's", px=60_000)
-    assert not await asyncio.wait_for(lock.run(wait_for(never)), 10)
+    assert not await asyncio.wait_for(lock.run(wait_for(never)), PATIENCE_S)
     assert not lock.held
 
 
@@ -65,7 +65,7 @@ async def test_work_is_cancelled_when_its_own_clock_says_that_the_term_has_passe
     assert await lock.acquire()
     working = asyncio.create_task(lock.run(wait_for(asyncio.Event())))
     now[0] = 0.31
-    assert not await asyncio.wait_for(working, 10)
+    assert not await asyncio.wait_for(working, PATIENCE_S)
 
 
 async def test_a_failure_of_the_work_comes_through_and_ends_the_renewals(redis: Redis) -> None:

@@ -19,6 +19,7 @@ from app.scheduling.lease import HostLease, Lease
 from app.scheduling.ports import Queue
 from app.scheduling.report import HostReport, HostReports, Reports
 from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQueue, MemoryReports
+from tests.helpers import PATIENCE_S
 from tests.scheduling.conftest import job
 
 Kind = Literal["memory", "redis"]
@@ -110,11 +111,11 @@ async def test_every_change_is_a_nudge(queue: Queue) -> None:
         assert await anext(nudges) is None, "at first, read all"
         for enqueued, told in steps:
             await queue.enqueue(enqueued, 10)
-            assert await asyncio.wait_for(anext(nudges), 20) == told
+            assert await asyncio.wait_for(anext(nudges), PATIENCE_S) == told
         await queue.remove([prefetch.id])
-        assert await asyncio.wait_for(anext(nudges), 20) == Removed((prefetch.id,))
+        assert await asyncio.wait_for(anext(nudges), PATIENCE_S) == Removed((prefetch.id,))
         await queue.request_prewarm(["a"], AT)
-        assert await asyncio.wait_for(anext(nudges), 20) is None
+        assert await asyncio.wait_for(anext(nudges), PATIENCE_S) is None
 
 
 async def test_what_changes_nothing_is_no_nudge(queue: Queue) -> None:
@@ -124,7 +125,7 @@ async def test_what_changes_nothing_is_no_nudge(queue: Queue) -> None:
         await queue.remove([])
         await queue.request_prewarm([], AT)
         await queue.enqueue([job(1, at=AT)], 10)
-        assert await asyncio.wait_for(anext(nudges), 20) == (job(1, at=AT),)
+        assert await asyncio.wait_for(anext(nudges), PATIENCE_S) == (job(1, at=AT),)
 
 
 async def test_the_newest_announcement_of_models_counts_and_it_has_a_bound(queue: Queue) -> None:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from app.redis.client import commands_client
 from app.scheduling.fair_share import AllHosts, FairShare, Share
 from app.scheduling.lease import HostLease
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 from tests.redis.server import RedisServer
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -240,7 +240,7 @@ async def test_it_runs_until_it_is_to_leave(redis: Redis, running: tuple[FairSha
     assert await redis.pttl("arena:drivers") > 0
     await wait_until(lambda: fair_share.drivers == 1)
     fair_share.leave()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     assert not await announced()
 
 
@@ -256,7 +256,7 @@ async def test_an_outage_ends_nothing(redis_server: RedisServer, redis: Redis) -
     fair_share._drivers = frozenset()
     await wait_until(lambda: fair_share.drivers == 1)
     fair_share.leave()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     await client.aclose()
 
 

@@ -17,6 +17,7 @@ from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, HostQueue
 from app.scheduling.dispatch.router import Router
 from app.scheduling.job import Job
 from app.scheduling.report import KEEP, HostEvent, HostReport, HostReports, ResidentReport
+from tests.helpers import PATIENCE_S
 from tests.scheduling.conftest import a_host, job
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
@@ -134,9 +135,9 @@ async def test_no_more_than_a_bounded_number_of_models_is_announced(redis: Redis
 async def test_an_announcement_is_a_nudge(redis: Redis) -> None:
     queue = HostQueue(redis, "one")
     async with aclosing(queue.nudges()) as nudges:
-        await asyncio.wait_for(anext(nudges), 2)
+        await asyncio.wait_for(anext(nudges), PATIENCE_S)
         await queue.request_prewarm(["a"], time() + 60)
-        assert await asyncio.wait_for(anext(nudges), 2) is None
+        assert await asyncio.wait_for(anext(nudges), PATIENCE_S) is None
 
 
 async def test_a_visit_reaches_the_queue_of_a_host(redis: Redis) -> None:

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.helpers import PATIENCE_S
+
 
 @dataclass
 class Reply:
@@ -47,7 +49,7 @@ async def call(port: int, method: str, path: str, body: object = None, headers: 
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request_bytes(method, path, sent, headers))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             reply = await read_head(reader)
             if reply.headers.get("Transfer-Encoding") == "chunked":
                 await read_chunks(reader, reply)

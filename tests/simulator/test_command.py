@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from app.simulator.engine.faults import Faults
 from app.simulator.server.command import simulate
-from tests.helpers import known
+from tests.helpers import HUNG_S, known
 
 PROGRAM = """
 import typer
@@ -63,7 +63,7 @@ def test_it_says_what_it_is_and_where_serves_and_ends_with_status_0(number: Sign
         with urllib.request.urlopen(f"{url}/api/tags", timeout=30) as answer:
             assert b"phi3:mini" in answer.read()
         process.send_signal(number)
-        assert process.wait(30) == 0
+        assert process.wait(HUNG_S) == 0
         assert process.stdout.read() == ""
     assert "RTX 4090" in line
     assert "mistral:7b, phi3:mini" in line

@@ -21,7 +21,7 @@ from app.web.shared import errors
 from app.web.shared.bodies import BodyGate
 from app.web.shared.caching import NoStore
 from app.web.shared.streams import EventStream
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 
 SHORT = ConnectionLimits(head_bytes=2000, head_s=0.3, body_s=0.3, body_rate=1e6, body_bytes=5000, linger_s=0.3)
 GET = b"GET /echo HTTP/1.1\r\nHost: arena\r\n"
@@ -88,7 +88,7 @@ class Server:
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 return await reader.read()
 
 
@@ -107,13 +107,13 @@ async def start() -> AsyncIterator[Start]:
         )
         one = uvicorn.Server(config)
         running.append((one, asyncio.create_task(one.serve(sockets=[listening]), name="uvicorn")))
-        await wait_until(lambda: one.started, 10)
+        await wait_until(lambda: one.started)
         return Server(one, listening.getsockname()[1])
 
     yield started
     for one, task in running:
         one.should_exit = one.force_exit = True
-        await asyncio.wait({task}, timeout=10)
+        await asyncio.wait({task}, timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -164,9 +164,9 @@ async def test_a_second_request_has_the_limits_of_the_first(server: Server) -> N
     for rest, status, code in ((b"x" * 5000, b"431", "headers_too_large"), (b"x", b"408", "request_timeout")):
         async with server.dialled() as (reader, writer):
             writer.write(POST + b"Content-Length: 4000\r\n\r\n" + b"x" * 4000 + GET + b"X-Big: ")
-            first = await asyncio.wait_for(reader.readuntil(b"}"), 20)
+            first = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE_S)
             writer.write(rest)
-            said = await asyncio.wait_for(reader.read(), 20)
+            said = await asyncio.wait_for(reader.read(), PATIENCE_S)
         assert split(first)[0] == b"HTTP/1.1 200 OK"
         check_refusal(said, status, code)
 
@@ -175,8 +175,8 @@ async def test_sixty_megabytes_of_header_are_not_even_read(server: Server) -> No
     async with server.dialled() as (reader, writer):
         writer.write(GET + b"X-Big: ")
         flood = asyncio.create_task(_flood(writer), name="flood")
-        said = await asyncio.wait_for(reader.read(), 20)
-        await asyncio.wait({flood}, timeout=20)
+        said = await asyncio.wait_for(reader.read(), PATIENCE_S)
+        await asyncio.wait({flood}, timeout=PATIENCE_S)
     check_refusal(said, b"431", "headers_too_large")
     await wait_until(lambda: server.connections == 0)
 
@@ -220,7 +220,7 @@ async def test_a_head_that_trickles_in_has_one_time_for_all_of_it(server: Server
     async with server.dialled() as (reader, writer):
         writer.write(GET)
         trickle = asyncio.create_task(_trickle(writer, b"X-More: x\r\n"), name="trickle")
-        said = await asyncio.wait_for(reader.read(), 20)
+        said = await asyncio.wait_for(reader.read(), PATIENCE_S)
         trickle.cancel()
         await asyncio.wait({trickle})
     check_refusal(said, b"408", "request_timeout")
@@ -248,7 +248,7 @@ async def test_a_body_that_trickles_in_has_a_time_by_its_size(server: Server) ->
     async with server.dialled() as (reader, writer):
         writer.write(POST + b"Content-Length: 4000\r\n\r\n")
         trickle = asyncio.create_task(_trickle(writer, b"1"), name="trickle")
-        said = await asyncio.wait_for(reader.read(), 20)
+        said = await asyncio.wait_for(reader.read(), PATIENCE_S)
         trickle.cancel()
         await asyncio.wait({trickle})
     check_refusal(said, b"408", "request_timeout")
@@ -266,7 +266,7 @@ async def test_who_sends_slowly_but_enough_is_heard_to_the_end(start: Start) -> 
             writer.write(b"1\r\nx\r\n")
             await asyncio.sleep(0.05)
         writer.write(b"0\r\n\r\n")
-        assert b'"method":"POST"' in await asyncio.wait_for(reader.read(), 20)
+        assert b'"method":"POST"' in await asyncio.wait_for(reader.read(), PATIENCE_S)
 
 
 def test_a_body_has_a_time_between_pieces_and_one_by_its_size() -> None:
@@ -305,7 +305,7 @@ async def test_a_stream_is_never_cut_by_what_its_reader_sends(server: Server) ->
             writer.write(sent)
             began = asyncio.get_running_loop().time()
             while asyncio.get_running_loop().time() < began + 3 * SHORT.head_s:
-                assert b"HTTP/1.1" not in await asyncio.wait_for(reader.readuntil(b"word"), 20)
+                assert b"HTTP/1.1" not in await asyncio.wait_for(reader.readuntil(b"word"), PATIENCE_S)
 
 
 async def test_a_stream_whose_reader_announced_a_body_that_never_comes_goes_on(server: Server) -> None:
@@ -313,7 +313,7 @@ async def test_a_stream_whose_reader_announced_a_body_that_never_comes_goes_on(s
         writer.write(b"GET /events HTTP/1.1\r\nHost: arena\r\nContent-Length: 5\r\n\r\n")
         began = asyncio.get_running_loop().time()
         while asyncio.get_running_loop().time() < began + 3 * SHORT.body_s:
-            assert await asyncio.wait_for(reader.readuntil(b"word"), 20)
+            assert await asyncio.wait_for(reader.readuntil(b"word"), PATIENCE_S)
 
 
 async def test_a_connection_on_which_nothing_comes_ends_in_silence(start: Start) -> None:
@@ -356,11 +356,11 @@ async def test_http_1_0_gets_a_body_without_chunks_and_one_connection_header(ser
         await reader.readuntil(b"word")
         async with httpx.AsyncClient(trust_env=False) as http:
             await http.get(f"http://127.0.0.1:{server.port}/end")
-        rest = await asyncio.wait_for(reader.read(), 20)
+        rest = await asyncio.wait_for(reader.read(), PATIENCE_S)
     assert set(rest.split()) <= {b"data:", b"word"}
     async with server.dialled() as (reader, writer):
         writer.write(b"GET /events HTTP/1.0\r\n\r\n")
-        first, headers, _ = split(await asyncio.wait_for(reader.read(), 20))
+        first, headers, _ = split(await asyncio.wait_for(reader.read(), PATIENCE_S))
     assert first == b"HTTP/1.1 200 OK"
     assert headers[b"connection"] == [b"close"]
     assert b"transfer-encoding" not in headers
@@ -377,7 +377,7 @@ async def test_a_length_that_is_known_is_told_also_in_http_1_0(server: Server) -
 async def test_a_stream_over_a_connection_that_is_to_end_has_one_connection_header(server: Server) -> None:
     async with server.dialled() as (reader, writer):
         writer.write(b"GET /events HTTP/1.1\r\nHost: arena\r\nConnection: close\r\n\r\n")
-        _, headers, _ = split(await asyncio.wait_for(reader.readuntil(b"word"), 20))
+        _, headers, _ = split(await asyncio.wait_for(reader.readuntil(b"word"), PATIENCE_S))
     assert headers[b"connection"] == [b"close"]
     assert headers[b"transfer-encoding"] == [b"chunked"]
 
@@ -387,5 +387,5 @@ async def test_a_server_that_ends_does_not_wait_for_half_a_request(server: Serve
         writer.write(GET)
         await wait_until(lambda: server.connections == 1)
         server.uvicorn.should_exit = True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await reader.read()

@@ -51,7 +51,7 @@ async def test_both_workers_show_what_both_counted(workers: tuple[Deployment, tu
         assert texts[0] == texts[1]
         return texts if answered(texts[0]) == 2 * len(MODELS) else []
 
-    text, _ = await wait_until(settled, 100, interval=0.2)
+    text, _ = await wait_until(settled, interval=0.2)
     stopped = {s.labels["model"]: s.value for s in samples(text) if s.name == "arena_answers_total"}
     assert stopped == dict.fromkeys(MODELS, 2.0)
     public = await metrics(two, headers=THROUGH_A_PROXY)
@@ -72,7 +72,7 @@ async def test_both_workers_know_what_is_in_memory_where(workers: tuple[Deployme
             assert {one["model"] for host in seen for one in host["residents"]} == set(MODELS)
             return list(seen)
 
-        seen = await wait_until(known, 100, interval=0.2)
+        seen = await wait_until(known, interval=0.2)
         assert seen[0]["url"] == deployment.granite.url
         public = await hosts(worker, headers=THROUGH_A_PROXY)
         assert public["view"] == "public"
@@ -101,10 +101,10 @@ async def test_a_host_that_dies_is_named_by_every_worker_until_it_lives_again(
         named = all(answer["degraded"] and BASALT in str(answer["trouble"]) for answer in ready)
         return views == ["down", "down"] and named and down[0].value == 0
 
-    await wait_until(named, 100, interval=0.5)
+    await wait_until(named, interval=0.5)
     deployment.basalt.clear()
 
     async def alive() -> bool:
         return "down" not in [(await hosts(worker))["hosts"][1]["health"] for worker in (one, two)]
 
-    await wait_until(alive, 100, interval=0.5)
+    await wait_until(alive, interval=0.5)

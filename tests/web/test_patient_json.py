@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.errors import NotFound, Unavailable
 from app.web.shared.streams import patient_json
+from tests.helpers import PATIENCE_S
 
 SILENCE_S = 0.02
 Answer = asyncio.Future[dict[str, Any]]
@@ -107,4 +108,4 @@ async def test_a_caller_who_leaves_during_the_first_silence_ends_the_wait() -> N
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(waiting.left.wait(), 10)
+    await asyncio.wait_for(waiting.left.wait(), PATIENCE_S)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app.process.serve import UNSENT_LIMIT_S, bind
 from app.web.shared.streams import EventStream
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 
 UNSENT_MS = 300
 
@@ -47,7 +47,7 @@ async def server() -> AsyncIterator[tuple[uvicorn.Server, Endless, int]]:
     task = asyncio.create_task(one.serve(sockets=[listening]), name="uvicorn")
     yield one, app, listening.getsockname()[1]
     one.should_exit = one.force_exit = True
-    await asyncio.wait({task}, timeout=10)
+    await asyncio.wait({task}, timeout=PATIENCE_S)
 
 
 def idle_viewer(port: int) -> socket.socket:
@@ -63,8 +63,8 @@ async def test_a_viewer_who_takes_nothing_loses_stream_and_connection(
 ) -> None:
     uvicorn_server, app, port = server
     with capture_logs() as logged, idle_viewer(port):
-        await wait_until(lambda: app.open, 15)
-        await wait_until(lambda: not app.open and not uvicorn_server.server_state.connections, 15)
+        await wait_until(lambda: app.open)
+        await wait_until(lambda: not app.open and not uvicorn_server.server_state.connections)
     assert [line["event"] for line in logged] == ["viewer_takes_nothing"]
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 

@@ -14,9 +14,10 @@ import httpx
 
 from app.battle.events import Event, Snapshot, fold
 from tests.documented import check_answer, check_event
+from tests.helpers import PATIENCE_S
 
 BATTLES = "/api/arena/battles"
-LIMIT_S = 25.0
+LIMIT_S = PATIENCE_S
 
 
 @dataclass(frozen=True)

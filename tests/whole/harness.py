@@ -153,7 +153,7 @@ class Instance:
         """End the process and its workers as ``kill -9`` does."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(HUNG_S)
 
     def freeze(self) -> None:
         """Stop the process and its workers in the middle of everything, until ``thaw``."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from app.database.database import migrate
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 from tests.records.postgres_server import PostgresServer
 from tests.whole.client import (
     BATTLES,
@@ -52,7 +52,7 @@ async def away(_home: Home) -> AsyncIterator[None]:
     yield
     if postgres.is_down:
         await asyncio.to_thread(postgres.start)
-    await wait_until(lambda: _ready(url), 15)
+    await wait_until(lambda: _ready(url))
 
 
 async def _ready(url: str) -> bool:
@@ -86,9 +86,9 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_home: Home, away: 
 
     async with watching(url, battle, after=opened["cursor"]) as (watched, whole):
         await asyncio.to_thread(postgres.start)
-        await wait_until(lambda: _ready(url), 15)
+        await wait_until(lambda: _ready(url))
         end = await play(url, battle, ["a", "b"])
-        await asyncio.wait_for(whole, 15)
+        await asyncio.wait_for(whole, PATIENCE_S)
     assert end["status"] == "finished"
     assert folded(opened, watched.events) == end
 
@@ -103,12 +103,12 @@ async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_b
     postgres.kill()
     await asyncio.to_thread(deployment.redis.flush)
     async with watching(url, battle, after=ready["cursor"]) as (watched, whole):
-        await wait_until(lambda: watched.retries == [b"3000"], 15)
+        await wait_until(lambda: watched.retries == [b"3000"])
         assert watched.status == 200
         await asyncio.to_thread(postgres.start)
-        await wait_until(lambda: watched.named("snapshot"), 20)
+        await wait_until(lambda: watched.named("snapshot"))
         await play(url, battle, ["tie", "tie"])
-        await asyncio.wait_for(whole, 20)
+        await asyncio.wait_for(whole, PATIENCE_S)
     assert watched.events[-1].event == "end"
 
 
@@ -116,9 +116,9 @@ async def test_a_battle_that_never_was_is_told_when_that_is_known(_home: Home, a
     postgres, _, url = _home
     postgres.kill()
     async with watching(url, "0" * 32) as (watched, whole):
-        await wait_until(lambda: watched.retries, 15)
+        await wait_until(lambda: watched.retries)
         await asyncio.to_thread(postgres.start)
-        await asyncio.wait_for(whole, 20)
+        await asyncio.wait_for(whole, PATIENCE_S)
     assert (watched.status, watched.events) == (200, [])
     check_refusal(await call("GET", f"{url}{BATTLES}/{'0' * 32}/events"), 404)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import HUNG_S, wait_until
+from tests.helpers import HUNG_S, PATIENCE_S, wait_until
 from tests.whole.client import call, folded, open_battle, play, watching
 from tests.whole.harness import BASALT, GRANITE, Deployment, Instance, environment, running_deployment, wait_for
 
@@ -40,17 +40,17 @@ async def test_who_serves_without_drivers_says_so_until_others_drive_who_let_ans
         drivers = await asyncio.to_thread(deployment.drivers, ARENA_DRAIN="20")
         assert drivers.line == f"driving {GRANITE}, {BASALT}\n"
         end = await play(web.url, opened["battle_id"], ["a", "b"])
-        await asyncio.wait_for(viewer, 10)
+        await asyncio.wait_for(viewer, PATIENCE_S)
     assert end["status"] == "finished"
     assert folded(opened, watched.events) == end
     assert (await readyz(web))["degraded"] is False
     assert (len(web.logged("lease_taken")), len(drivers.logged("lease_taken"))) == (0, 2)
     another = await open_battle(web.url, num_models=2)
     async with watching(web.url, another["battle_id"]) as (watched, _):
-        await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2, 15)
+        await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2)
         drivers.terminate()
-        assert await asyncio.to_thread(drivers.process.wait, 20) == 0
-        await wait_until(lambda: watched.named("ready"), 10)
+        assert await asyncio.to_thread(drivers.process.wait, HUNG_S) == 0
+        await wait_until(lambda: watched.named("ready"))
         assert not watched.named("reset")
     assert drivers.rest_of_stdout() == ""
     assert (await readyz(web))["degraded"] is True
@@ -64,11 +64,11 @@ async def test_workers_of_drivers_that_die_are_started_again(deployment: Deploym
     assert len(children) >= 2
     for child in children:
         os.kill(child, signal.SIGKILL)
-    await wait_until(lambda: len(drivers.logged("worker_died")) == 2, 10)
+    await wait_until(lambda: len(drivers.logged("worker_died")) == 2)
     battle = (await open_battle(web.url))["battle_id"]
     assert (await play(web.url, battle, ["a", "b"]))["status"] == "finished"
     drivers.terminate()
-    assert await asyncio.to_thread(drivers.process.wait, 20) == 0
+    assert await asyncio.to_thread(drivers.process.wait, HUNG_S) == 0
     assert drivers.rest_of_stdout() == ""
 
 
@@ -89,7 +89,7 @@ async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(deployme
     (told,) = drivers.logged("redis_is_private")
     assert "REDIS_URL" in told["remedy"]
     drivers.process.send_signal(signal.SIGINT)
-    assert await asyncio.to_thread(drivers.process.wait, 20) == 0
+    assert await asyncio.to_thread(drivers.process.wait, HUNG_S) == 0
 
 
 def test_drivers_with_bad_settings_say_so_in_one_line(deployment: Deployment) -> None:

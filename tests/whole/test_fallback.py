@@ -65,7 +65,7 @@ async def test_a_battle_goes_on_when_one_of_two_hosts_dies(
 ) -> None:
     started, own, spare = start
     url = started("")
-    await wait_until(lambda: none_down(url), 100)
+    await wait_until(lambda: none_down(url))
     await played(url)
     for dead, alive in ((own, "spare"), (spare, "own")):
         dead.set(connection_refused=True)
@@ -75,7 +75,7 @@ async def test_a_battle_goes_on_when_one_of_two_hosts_dies(
             assert {line["host"] for line in lines} == {alive}
             assert not any(line["fallback"] for line in lines)
         dead.clear()
-        await wait_until(lambda: none_down(url), 60)
+        await wait_until(lambda: none_down(url))
 
 
 async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_everywhere(
@@ -83,7 +83,7 @@ async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_every
 ) -> None:
     started, own, _ = start
     url = started("fallback = true")
-    await wait_until(lambda: none_down(url), 100)
+    await wait_until(lambda: none_down(url))
     assert {(line["host"], line["fallback"]) for line in await played(url)} == {("own", False)}
     assert (await hosts_of(url))["spare"]["residents"] == [], "nothing is kept warm where nobody is to be sent"
     own.set(connection_refused=True)
@@ -99,7 +99,7 @@ async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_every
         votes = [sum(row["battles_fought"] for row in board["leaderboard"]) for board in (plain, every)]
         return votes[0] and votes[1] > votes[0] and votes
 
-    votes = await wait_until(counted, 100, interval=0.5)
+    votes = await wait_until(counted, interval=0.5)
     assert votes[1] == 2 * votes[0], "one battle counts by default, the other only if it is asked for"
 
     async def metric() -> bool:
@@ -107,4 +107,4 @@ async def test_a_fallback_is_asked_only_in_need_and_its_answers_are_marked_every
         lines = (line.split() for line in text.splitlines() if line.startswith("arena_fallback_answers_total{"))
         return sum(float(value) for _, value in lines) == len(MODELS)
 
-    await wait_until(metric, 10)
+    await wait_until(metric)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 from tests.whole.client import folded, open_battle, play, snapshot, text_of, until_ready, vote, watching
 from tests.whole.harness import Deployment, running_deployment
 
@@ -27,15 +27,15 @@ async def test_a_battle_goes_on_after_a_flush_in_mid_answer(deployment: Deployme
     opened = await open_battle(one.url)
     battle = opened["battle_id"]
     async with watching(two.url, battle) as (watched, whole):
-        await wait_until(lambda: watched.named("delta"), 15)
+        await wait_until(lambda: watched.named("delta"))
         await asyncio.to_thread(deployment.redis.flush)
         deployment.granite.clear()
         deployment.basalt.clear()
-        await wait_until(lambda: watched.named("ready"), 40)
+        await wait_until(lambda: watched.named("ready"))
         now = await snapshot(one.url, battle)
         assert [side["state"] for side in now["sides"].values()] == ["done", "done"]
         end = await play(one.url, battle, ["tie", "b"])
-        await asyncio.wait_for(whole, 20)
+        await asyncio.wait_for(whole, PATIENCE_S)
     assert (end["status"], [line["verdict"] for line in end["votes"]]) == ("finished", ["tie", "b"])
     assert folded(opened, watched.events) | {"cursor": ""} == end | {"cursor": ""}
 
@@ -49,13 +49,13 @@ async def test_votes_and_finished_answers_stay_after_a_flush(deployment: Deploym
 
     await asyncio.to_thread(deployment.redis.flush)
 
-    again = await until_ready(two.url, battle, 2, limit_s=20)
+    again = await until_ready(two.url, battle, 2)
     assert (again["votes"], again["sides"]) == (before["votes"], before["sides"])
     assert again["cursor"].split("-")[0] != before["cursor"].split("-")[0], "under a new name"
     assert (await vote(two.url, battle, 1, "a")).status_code == 200, "a retry learns that it stands"
     assert (await vote(two.url, battle, 1, "b")).status_code == 409
     async with watching(two.url, battle) as (watched, whole):
         end = await play(one.url, battle, ["b"])
-        await asyncio.wait_for(whole, 20)
+        await asyncio.wait_for(whole, PATIENCE_S)
     assert [line["verdict"] for line in end["votes"]] == ["a", "b"]
     assert text_of(watched.events, "a", 2) == before["sides"]["a"]["text"]

@@ -75,7 +75,7 @@ async def test_servers_of_three_kinds_play_one_battle_and_are_told_apart_in_the_
     mixed: tuple[str, Path],
 ) -> None:
     url, folder = mixed
-    await wait_until(lambda: driven(url), 60)
+    await wait_until(lambda: driven(url))
     hosts = {host["name"]: host for host in (await call("GET", f"{url}/api/arena/hosts")).json()["hosts"]}
     assert {name: (host["kind"], host["num_parallel"]) for name, host in hosts.items()} == {
         "own": ("ollama", 1),

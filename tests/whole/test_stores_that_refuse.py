@@ -48,7 +48,7 @@ async def refusing(
     worker: Instance, mark: str, code: str, why: str, begin: Callable[[], object], end: Callable[[], object]
 ) -> AsyncIterator[None]:
     """Spoil a store, see that all is said, fix it, see that all is well."""
-    await wait_until(lambda: is_ready(worker), 20)
+    await wait_until(lambda: is_ready(worker))
     assert (await opening(worker)).status_code == 201
     begin()
     try:
@@ -57,7 +57,7 @@ async def refusing(
             reply = await readyz(worker)
             return reply.status_code == 503 and why in reply.json()["error"]
 
-        await wait_until(told, 15)
+        await wait_until(told)
         for number in range(3):
             reply = await opening(worker, f"{mark}-{number}")
             assert (reply.status_code, reply.json()["code"]) == (503, code)
@@ -66,7 +66,7 @@ async def refusing(
         yield
     finally:
         end()
-    await wait_until(lambda: is_ready(worker), 20)
+    await wait_until(lambda: is_ready(worker))
     assert (await opening(worker)).status_code == 201
 
 
@@ -190,13 +190,13 @@ async def test_a_postgres_that_is_read_only(
         reply = await readyz(worker)
         return "cannot execute INSERT in a read-only transaction" in reply.text and reply.status_code == 503
 
-    await wait_until(told, 15)
+    await wait_until(told)
     reply = await opening(worker, "read-only")
     assert (reply.status_code, reply.json()["code"]) == (503, "database_away")
     (line,) = [line for line in worker.logged("refused") if line["request_id"] == "read-only"]
     assert (line["kind"], line["reason"][:21]) == ("read_only", "cannot execute INSERT")
     await run(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
-    await wait_until(lambda: is_ready(worker), 15)
+    await wait_until(lambda: is_ready(worker))
     assert (await opening(worker)).status_code == 201
     assert worker.logged("database_back")
     assert "Traceback" not in worker.log.read_text()

@@ -56,7 +56,7 @@ async def test_language_and_categories_of_live_battles_have_boards(url: str) -> 
         shown = await board(url)
         return (shown["categories"], shown["languages"]) == (["code", "planned"], ["de", "en"])
 
-    await wait_until(all_told, 60)
+    await wait_until(all_told)
     assert (await board(url, category="code"))["counts"]["votes"] == 1
     assert (await board(url, language="de"))["counts"]["votes"] == 1
 
