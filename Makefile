@@ -58,7 +58,7 @@ stress-test: dev page ## all tests, three times, beside busy processes on all co
 	$(BIN)/python -m tests.page.chromium
 	$(BIN)/python -m tests.stress --times 3
 
-explore: dev ## property tests with twenty times as many examples, each time other ones; what fails prints how to repeat it
+explore: dev ## property tests with fifty times as many examples, each time other ones; what fails prints how to repeat it
 	$(BIN)/python -m pytest -n 4 --dist load -m hypothesis --hypothesis-profile explore --hypothesis-show-statistics
 
 race: dev ## 10,000 votes on each database while workers are killed and Redis is emptied, then the books are compared

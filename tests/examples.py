@@ -7,7 +7,7 @@ from typing import Final
 
 from hypothesis import HealthCheck, settings
 
-EXPLORED: Final = int(os.environ.get("EXPLORE", "20"))
+EXPLORED: Final = int(os.environ.get("EXPLORE", "50"))
 """In ``make explore`` each test tries so many times as many examples; ``EXPLORE=100 make explore`` takes its time."""
 
 
@@ -17,8 +17,8 @@ def register_profiles() -> None:
     Machines differ in speed, so no example has a deadline.
     """
     either = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-    settings.register_profile("ci", either, derandomize=True, database=None)
-    settings.register_profile("explore", either, derandomize=False, max_examples=100 * EXPLORED)
+    settings.register_profile("ci", either, derandomize=True, database=None, max_examples=50)
+    settings.register_profile("explore", either, derandomize=False, max_examples=50 * EXPLORED)
     settings.load_profile("ci")
 
 

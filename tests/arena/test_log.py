@@ -280,7 +280,7 @@ async def vote_or_be_refused(arena: ArenaOnRedis, b: str, answer: int) -> None:
 
 
 @pytest.mark.parametrize("pace", ["live", "even"])
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(40))
 @given(count=st.integers(2, 4), actions=st.lists(ACTIONS, max_size=60))
 @example(count=2, actions=[("begin", 0, ""), ("begin", 0, ""), ("state", 0, "")])
 @example(count=2, actions=[("begin", 0, ""), ("state", 0, ""), ("begin", 0, ""), ("state", 0, "")])

@@ -215,7 +215,7 @@ def test_a_wait_is_told_in_coarse_steps() -> None:
 WRITES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 40), st.integers(0, 800)), max_size=30)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(writes=WRITES)
 def test_while_both_are_written_as_many_characters_are_shown_of_each(
     _shared_redis: RedisServer, writes: Sequence[tuple[int, int, int]]

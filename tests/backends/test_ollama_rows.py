@@ -125,7 +125,7 @@ def test_a_whole_number_may_be_written_as_a_fraction() -> None:
     assert ps(PS | {"size": 9.5}).odd() == (OddRow(1, "llama3.1:8b", ("size is no whole number from 0 to 2**63 - 1",)),)
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 @example("size", HUGE)
 @example("name", "\ud800")
 @given(st.sampled_from([*TAG, "remote_model", "remote_host"]), values)
@@ -143,7 +143,7 @@ def test_no_value_of_an_installed_row_loses_another_row(field: str, value: objec
     assert "mistral:7b" in catalog((), [Host("gpu", "http://gpu")], {"gpu": ProbeResult(True, installed=models)}).models
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 @example("size_vram", float("inf"))
 @given(st.sampled_from([*PS, "model"]), values)
 def test_no_value_of_a_loaded_row_loses_another_row(field: str, value: object) -> None:
@@ -163,7 +163,7 @@ def test_any_row_at_all_is_survived(first: object, second: object) -> None:
     assert ps(first, OTHER, second).values()
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(80))
 @given(st.sampled_from([name for name in get_type_hints(Line) if name.endswith(("_count", "_duration"))]), values)
 def test_no_value_of_a_figure_loses_an_answer(figure: str, value: object) -> None:
     last = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop", figure: value}
@@ -217,7 +217,7 @@ def test_any_version_and_any_end_of_a_load_are_read(value: object) -> None:
     assert order.done is (value is True)
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(80))
 @given(
     st.sampled_from(["modelfile", "model_info", *(f"llama.{name}" for name in ("block_count", "context_length"))]),
     values,

@@ -274,5 +274,5 @@ class BattleMachine(RuleBasedStateMachine):
         assert self.battle.contestants == self.before.contestants
 
 
-BattleMachine.TestCase.settings = settings(max_examples=examples(200), stateful_step_count=20, deadline=None)
+BattleMachine.TestCase.settings = settings(max_examples=examples(80), stateful_step_count=20, deadline=None)
 test_no_sequence_of_moves_breaks_an_invariant = BattleMachine.TestCase

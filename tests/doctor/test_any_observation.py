@@ -144,7 +144,7 @@ observations = st.builds(
 )
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(25))
 @given(observations)
 def test_any_observation_is_told_of(seen: Observation) -> None:
     findings = findings_of(seen)
@@ -160,7 +160,7 @@ def test_any_observation_is_told_of(seen: Observation) -> None:
         show(examination, console)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(25))
 @given(observations)
 def test_where_battles_can_run_there_are_two_models_or_nobody_knows(seen: Observation) -> None:
     if any(finding.severity == "error" for finding in findings_of(seen)):

@@ -140,7 +140,7 @@ rows = st.builds(
 
 
 @given(st.lists(rows, max_size=25), st.sampled_from(Ties), st.none() | names)
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 def test_whatever_the_votes_no_rating_is_infinite_and_no_interval_empty(
     drawn: list[JudgedPair], ties: Ties, anchor: str | None
 ) -> None:

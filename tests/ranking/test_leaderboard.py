@@ -79,7 +79,7 @@ any_rows = st.builds(
 
 
 @given(st.lists(any_rows, max_size=30), st.randoms(), st.sampled_from(Ties), st.sampled_from([(), ALL_FEATURES]))
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 def test_the_same_votes_in_any_order_make_the_same_bytes(
     drawn: list[JudgedPair],
     random: ArtificialRandom,

@@ -70,7 +70,7 @@ some_votes = st.lists(
 
 
 @given(some_votes)
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(
     drawn: list[tuple[str, str, Verdict]],
 ) -> None:
@@ -87,7 +87,7 @@ counts = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)).filt
 
 @pytest.mark.parametrize("ties", Ties)
 @given(eta=gaps, kappa=st.floats(0.05, 3), counted=counts)
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 def test_the_slopes_are_those_of_the_likelihood(
     ties: Ties, eta: float, kappa: float, counted: tuple[int, int, int]
 ) -> None:

@@ -272,7 +272,7 @@ budgets = st.one_of(
 )
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(
     arrivals=jobs_to_come,
     budget=budgets,

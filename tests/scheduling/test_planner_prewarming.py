@@ -152,7 +152,7 @@ def changes(actions: list[Action]) -> tuple[list[str], list[str]]:
     )
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views())
 def test_in_no_state_is_a_rule_broken(now: View) -> None:
     actions = plan(now)
@@ -172,7 +172,7 @@ def test_in_no_state_is_a_rule_broken(now: View) -> None:
     assert all(running[model] + count <= max(now.slots, running[model]) for model, count in starts.items())
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views())
 def test_while_somebody_waits_only_what_is_waited_for_is_loaded(now: View) -> None:
     loads, _ = changes(plan(now))
@@ -180,7 +180,7 @@ def test_while_somebody_waits_only_what_is_waited_for_is_loaded(now: View) -> No
         assert set(loads) <= {one.model for one in now.waiting}
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views(idle=True))
 def test_while_nobody_waits_only_foreign_models_and_what_is_to_be_loaded_anew_leave(now: View) -> None:
     loads, unloads = changes(plan(now))
@@ -188,7 +188,7 @@ def test_while_nobody_waits_only_foreign_models_and_what_is_to_be_loaded_anew_le
     assert set(unloads) <= now.foreign | set(now.prewarm)
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views())
 def test_without_a_viewer_no_pinned_model_leaves_for_others_soon(now: View) -> None:
     _, unloads = changes(plan(now))
@@ -197,7 +197,7 @@ def test_without_a_viewer_no_pinned_model_leaves_for_others_soon(now: View) -> N
         assert not now.pins & set(unloads)
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views())
 def test_an_idle_model_for_which_nobody_waits_never_blocks_a_load(now: View) -> None:
     queued = {one.model for one in now.waiting}
@@ -210,7 +210,7 @@ def test_an_idle_model_for_which_nobody_waits_never_blocks_a_load(now: View) -> 
         assert any(changes(plan(now)))
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views())
 def test_a_late_job_is_passed_by_nobody_whose_model_has_to_leave_for_it(now: View) -> None:
     viewers = [one for one in in_order(now) if one.priority is Priority.INTERACTIVE]
@@ -224,7 +224,7 @@ def test_a_late_job_is_passed_by_nobody_whose_model_has_to_leave_for_it(now: Vie
         assert not started & stopped
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(60))
 @given(views())
 def test_what_leaves_makes_room_for_somebody(now: View) -> None:
     _, unloads = changes(plan(now))

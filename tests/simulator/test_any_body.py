@@ -61,7 +61,7 @@ class Kept:
 @pytest.mark.hypothesis  # so that `make explore` finds it
 @pytest.mark.parametrize("path", PATHS)
 def test_any_body_gets_an_answer(path: str) -> None:
-    @settings(max_examples=examples(30), suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples(15), suppress_health_check=[HealthCheck.too_slow])
     @given(body=bodies, named=st.booleans())
     def answered(body: object, named: bool) -> None:
         if named and isinstance(body, dict):

@@ -83,7 +83,7 @@ def two_who_leave_before_their_model_is_evicted() -> list[Visit]:
     return [first, *others, leaving, leaving]
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(25))
 @example(schedule=two_who_leave_before_their_model_is_evicted(), parallel=1, fault={}, fault_at=0.0)
 @given(
     schedule=st.lists(visits, max_size=14), parallel=st.sampled_from([1, 2]), fault=faults, fault_at=st.floats(0, 60)

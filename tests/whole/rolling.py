@@ -157,14 +157,19 @@ async def restarted_one_by_one(
 
 
 async def rolling(
-    folder: Path, battles: int, pause_s: float, end: Callable[[Instance], None] = Instance.terminate
+    folder: Path,
+    battles: int,
+    pause_s: float,
+    end: Callable[[Instance], None] = Instance.terminate,
+    *,
+    instances: int = INSTANCES,
 ) -> Report:
-    """Restart all instances while ``battles`` users play, each one battle at a time; ``end`` ends an instance."""
+    """Restart all ``instances`` while ``battles`` users play, each one battle at a time; ``end`` ends an instance."""
     report = Report()
     truth = await asyncio.to_thread(Truth)
     with running_deployment(folder, **ROOMY) as deployment:
         front, enough = Front(report), asyncio.Event()
-        front.instances = [deployment.launch(ARENA_DRAIN=DRAIN) for _ in range(INSTANCES)]
+        front.instances = [deployment.launch(ARENA_DRAIN=DRAIN) for _ in range(instances)]
         for instance in front.instances:
             await asyncio.to_thread(instance.wait_for_address)
         balancing = asyncio.create_task(front.watch(), name="front")

@@ -15,10 +15,10 @@ from tests.whole.takeover import HOSTS, Report, Workers, judge, takeovers
 
 
 async def test_owners_killed_in_mid_answer_lose_and_double_nothing(tmp_path: Path) -> None:
-    report = await takeovers(tmp_path, kills=3)
+    report = await takeovers(tmp_path, kills=2)
     assert report.troubles == []
-    assert report.kills == 3
-    assert len(report.takeovers_s) >= 3  # how long they take is what `make takeover` is about
+    assert report.kills == 2
+    assert len(report.takeovers_s) >= 2  # how long they take is what `make takeover` is about
 
 
 async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_up(tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ async def test_an_owner_that_hangs_is_replaced_and_writes_nothing_when_it_wakes_
 
 
 async def test_instances_restarted_one_by_one_under_load_are_no_more_than_a_pause(tmp_path: Path) -> None:
-    report = await rolling(tmp_path, battles=8, pause_s=0.2)
+    report = await rolling(tmp_path, battles=4, pause_s=0.2, instances=2)
     assert report.troubles == []
-    assert report.restarts == 3
-    assert report.battles >= 8
+    assert report.restarts == 2
+    assert report.battles >= 4
     assert report.gaps_s
