@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.battle.battle import Pair, Status, Verdict, Vote
+from app.errors import NotFound
 from app.records.values import AnswerRecord, BattleRecord, CastVote, NewBattle, RoundRecord
 from app.scheduling.job import Job
 
@@ -23,6 +24,8 @@ class MemoryLedger:
         return datetime.now(UTC)
 
     async def open_battle(self, new: NewBattle) -> BattleRecord:
+        if new.id in self.battles:
+            return replace(self.battles[new.id], created=False)
         record = BattleRecord(
             **{name: getattr(new, name) for name in NewBattle.__slots__},
             status=Status.RUNNING,
@@ -39,6 +42,7 @@ class MemoryLedger:
     async def save_answers(
         self, battle_id: str, answers: list[AnswerRecord], rounds: Sequence[RoundRecord] = ()
     ) -> None:
+        self._of(battle_id)
         kept = self.saved.setdefault(battle_id, {})
         for answer in answers:
             kept.setdefault(answer.entry, answer)
@@ -59,7 +63,7 @@ class MemoryLedger:
         voter: str | None = None,
         client_at: datetime | None = None,
     ) -> CastVote:
-        record = self.battles[battle_id]
+        record = self._of(battle_id)
         if record.status is not Status.RUNNING or record.round != round:
             standing = next((vote for vote in record.votes if vote.round == round), None)
             return CastVote(False, standing is not None and standing.verdict is verdict, standing, record.status)
@@ -79,10 +83,15 @@ class MemoryLedger:
         return True
 
     async def end_battle(self, battle_id: str, status: Status) -> Status:
-        record = self.battles[battle_id]
+        record = self._of(battle_id)
         if record.status is Status.RUNNING:
             self.battles[battle_id] = replace(record, status=status)
         return self.battles[battle_id].status
+
+    def _of(self, battle_id: str) -> BattleRecord:
+        if battle_id not in self.battles:
+            raise NotFound("There is no such battle.")
+        return self.battles[battle_id]
 
 
 class MemoryDispatcher:

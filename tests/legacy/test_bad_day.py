@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -256,8 +256,9 @@ async def test_a_vote_that_ended_its_battle_is_the_same_for_every_reader(late: L
     assert (await caller.post(f"{ARENA}/get_progressive_responses", battle_id="two-step"))["status"] == "completed"
     again = await caller.post(f"{ARENA}/vote", battle_id=battle, preference="left")
     said = {"preference_recorded": False, "message": CLICKED_AGAIN}
-    for answer in (again, voted):  # ratings are those of the moment
-        for model in answer["models_revealed"].values():
+    both: list[Any] = [again["models_revealed"], voted["models_revealed"]]
+    for revealed in both:  # ratings are those of the moment
+        for model in revealed.values():
             assert isinstance(model.pop("rating"), float)
     assert again == voted | said, "a click too many is no failure either"
     other = await caller.refused(f"{ARENA}/vote", 400, battle_id=battle, preference="right")

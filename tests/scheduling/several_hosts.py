@@ -36,6 +36,19 @@ class SharedCounterLease(MemoryLease):
         return next(self._numbers) if self.held else None
 
 
+class OneBattleSink(MemorySink):
+    """A sink whose answers are all of one battle that needs ``standing`` of them."""
+
+    def __init__(self, jobs: Sequence[Job], standing: int) -> None:
+        super().__init__()
+        self.jobs, self.standing = jobs, standing
+
+    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
+        await asyncio.sleep(0.05)  # long enough for the other side to ask, too
+        failed = {one.answer for one in self.jobs if (end := self.answer(one).finish) and end.reason == "error"}
+        return len(self.jobs) - len({*failed, *condemned, job.answer}) < self.standing
+
+
 @dataclass
 class SeveralHosts:
     """The hosts ``names``, all with the models a and b; those in ``fallbacks`` are asked last."""

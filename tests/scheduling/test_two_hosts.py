@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,10 +21,9 @@ from app.backends.base import (
 from app.backends.scripted import Script, ScriptedBackend
 from app.metrics import families
 from app.scheduling.job import Job
-from app.scheduling.testing.in_memory import MemorySink
 from tests.helpers import wait_until
 from tests.scheduling.conftest import SHORT_INTERVALS, job, loop_monotonic, loop_now
-from tests.scheduling.several_hosts import MODELS, SeveralHosts
+from tests.scheduling.several_hosts import MODELS, OneBattleSink, SeveralHosts
 
 REFUSED = BackendUnavailable("refused")
 PATIENT = replace(SHORT_INTERVALS, down_patience=timedelta(seconds=30))
@@ -319,25 +318,12 @@ async def test_an_answer_goes_back_to_a_host_that_was_only_down() -> None:
     await hosts.close()
 
 
-class Battle(MemorySink):
-    """A sink whose answers are all of one battle that needs ``standing`` of them."""
-
-    def __init__(self, jobs: Sequence[Job], standing: int) -> None:
-        super().__init__()
-        self.jobs, self.standing = jobs, standing
-
-    async def is_needed(self, job: Job, condemned: frozenset[int]) -> bool:
-        await asyncio.sleep(0.05)  # long enough for the other side to ask, too
-        failed = {one.answer for one in self.jobs if (end := self.answer(one).finish) and end.reason == "error"}
-        return len(self.jobs) - len({*failed, *condemned, job.answer}) < self.standing
-
-
 @pytest.mark.parametrize(("answers", "failed"), [(2, 0), (3, 1), (4, 2)])
 async def test_an_answer_cut_off_is_written_elsewhere_only_if_its_battle_would_end_without_it(
     answers: int, failed: int
 ) -> None:
     jobs = [Job("battle", n, "a", enqueued_at=loop_now()) for n in range(answers)]
-    hosts = SeveralHosts(sink=Battle(jobs, standing=2))
+    hosts = SeveralHosts(sink=OneBattleSink(jobs, standing=2))
     cut = Script.of("half", timedelta(milliseconds=100), BackendBroken("connection reset"))
     hosts.open("one", ScriptedBackend({"a": [cut] * 2}, resident=["a"]), num_parallel=2)
     await wait_until(lambda: _is(hosts, "one", "up"))
