@@ -17,7 +17,7 @@ from app.cli.json_output import write_json
 from app.cli.records import on_database
 from app.errors import ConfigurationError, Conflict, InvalidInput
 from app.files import to_disk, written
-from app.settings.settings import load_settings
+from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.batch.runs import Run, RunRecords, StageSums
@@ -33,6 +33,7 @@ Between = Annotated[str | None, typer.Option(help="Hours of the day to work in: 
 Failures = Annotated[str | None, typer.Option("--max-failures", help="Stop after so many failed jobs: 20 or 5%.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")]
+Folder = Annotated[Path | None, typer.Option("--output", "-o", help="A folder; else one in ARENA_DATA_DIR.")]
 _STANDARD = Path("-")
 
 
@@ -199,6 +200,28 @@ def results(
                     sink(piece)
 
     on_database(settings_with_records(), work)
+
+
+@batch.command()
+def report(run: RunId = "", output: Folder = None) -> None:
+    """Write a run's report: report.md, report.json, and progress.png if matplotlib is installed (extra plot)."""
+    from app.batch.reading import figures_of
+    from app.cli.batch_report import write_report
+
+    settings = settings_with_records()
+
+    async def work(database: Database) -> list[Path]:
+        records = records_on(database)
+        found = await find(records, run)
+        return write_report(await figures_of(database, records, found.id), output or report_folder(settings, found.id))
+
+    for file in on_database(settings, work):
+        say(str(file))
+
+
+def report_folder(settings: Settings, run: str) -> Path:
+    """Where a run's report is put unless somebody says otherwise."""
+    return settings.arena_data_dir / "batch" / run
 
 
 @contextmanager

@@ -15,9 +15,11 @@ from types import TracebackType
 import structlog
 
 from app.batch.progress import line_of, progress_of, words
+from app.batch.reading import figures_of
 from app.batch.runs import ACTIVE, Run, RunRecords, StageSums
 from app.batch.spec import RunSpec
 from app.batch.submission import Limits, RunProblems, check, hand_in
+from app.cli.batch_report import write_report
 from app.errors import Unavailable
 from app.process.app import check as check_settings
 from app.process.batch import CommandProcess, chat_of_settings, working
@@ -26,6 +28,7 @@ from app.tasks import cancel_and_wait
 
 LOOK_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
+INTERRUPTED = 130
 STOPPED = "stopped by Ctrl-C; the same command goes on"
 
 
@@ -39,7 +42,7 @@ def run_here(settings: Settings, spec: RunSpec, jobs: Path, between: str | None,
             sys.stderr.write(f"arena: {problem}\n")
         return 2
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _quiet_logs() -> None:
@@ -58,7 +61,12 @@ async def _run_here(settings: Settings, spec: RunSpec, jobs: Path, limits: Limit
     async with working(settings) as process:
         with jobs.open("rb") as lines:
             run = await hand_in(process.batch.records, checked, lines, limits, foreground=True)
-        return await _worked_off(process, run)
+        status = await _worked_off(process, run)
+        if status != INTERRUPTED:
+            figures = await figures_of(process.database, process.batch.records, run.id)
+            files = write_report(figures, settings.arena_data_dir / "batch" / run.id)
+            sys.stderr.write(f"report: {files[0]}\n")
+        return status
 
 
 async def _worked_off(process: CommandProcess, run: Run) -> int:
@@ -76,7 +84,7 @@ async def _worked_off(process: CommandProcess, run: Run) -> int:
         finally:
             await cancel_and_wait(working_, showing, stopping)
     await records.move(run.id, ACTIVE, "paused", STOPPED)
-    return 130
+    return INTERRUPTED
 
 
 @asynccontextmanager

@@ -124,6 +124,7 @@ class ArenaProcess:
 
     def __init__(self, to: Connections) -> None:
         self._to = to
+        self.database = to.database
         self._hosting = HostsWiring(to)
         self._battles = BattlesWiring(to, self._hosting)
         self._addresses = VoterAddresses(to.redis)

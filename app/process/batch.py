@@ -19,6 +19,7 @@ from app.batch.runner import RunnerParts
 from app.batch.runs import RunRecords
 from app.batch.sink import CallSink
 from app.batch.worker import BatchWorker
+from app.database.database import Database
 from app.errors import ArenaError, InvalidInput
 from app.hosts.options import options_for
 from app.process.battles import BattlesWiring
@@ -83,6 +84,7 @@ class CommandProcess:
     """A command that works on runs itself: its runs, its worker, and its hosts' drivers."""
 
     batch: BatchWiring
+    database: Database
 
 
 @asynccontextmanager
@@ -92,4 +94,4 @@ async def working(settings: Settings) -> AsyncIterator[CommandProcess]:
     from app.tasks import Supervisor
 
     async with built(settings) as process, Supervisor() as supervisor, process.driving(supervisor):
-        yield CommandProcess(process.batch)
+        yield CommandProcess(process.batch, process.database)
