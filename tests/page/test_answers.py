@@ -132,7 +132,7 @@ def test_every_block_has_the_direction_of_its_script(tab: Page, text: str, direc
 
 def test_lists_quotations_and_tables_of_right_to_left_text_begin_at_the_right(tab: Page) -> None:
     word = "\u0648\u0627\u062d\u062f"
-    text = f"- {word}\n- {word}\n\n> {word}\n\n|{word}|{word}|\n|---|---|\n|1|2|\n"
+    text = f"{word}\n\n- {word}\n- {word}\n\n> {word}\n\n|{word}|{word}|\n|---|---|\n|1|2|\n"
     pretend(tab, snapshot(text, "- one\n\n> two"))
     script = (
         "side => ['ul', 'blockquote'].map(one => getComputedStyle(document.querySelector(`#${side} ${one}`)).direction)"
@@ -143,6 +143,10 @@ def test_lists_quotations_and_tables_of_right_to_left_text_begin_at_the_right(ta
     assert first
     assert second
     assert first["x"] > second["x"]
+    table, whole = tab.locator("#pane-a table").bounding_box(), tab.locator("#pane-a .answer p").first.bounding_box()
+    assert table
+    assert whole
+    assert abs(table["x"] + table["width"] - whole["x"] - whole["width"]) < 2, "the table stands at the right"
     marks = tab.locator("#pane-a ul").bounding_box()
     item = tab.locator("#pane-a li").first.bounding_box()
     assert marks
