@@ -153,8 +153,8 @@ def battles(browser: Browser, arena: ServedArena, kind: str, **options: Any) -> 
     """A battle in its states."""
     with tab(browser, arena, **options) as page:
         pretend(page, snapshot(state="queued", message=QUESTION))
-        tell(page, "status", round=1, side="a", state="queued", place=2, eta_s=19)
-        tell(page, "status", round=1, side="b", state="loading", eta_s=12)
+        for side in ("a", "b"):  # both are told the same
+            tell(page, "status", round=1, side=side, state="queued", place=2, eta_s=20)
         save(page, f"waiting-{kind}")
         for side, text in (("a", LEFT), ("b", RIGHT)):
             tell(page, "status", round=1, side=side, state="writing")
