@@ -104,11 +104,13 @@ def warn_of_misfit(meetings: Meetings, models: Sequence[str], names: Sequence[st
         return None
     worst = int(used[np.abs(surprise).argmax()])
     low, high = int(meetings.low[worst]), int(meetings.high[worst])
+    degrees = "degree" if freedom == 1 else "degrees"
     points, votes, expected = (float(part[worst]) for part in (meetings.points, meetings.votes, meetings.expected))
     return OrderWarning(
         Inconsistency.LACK_OF_FIT,
-        f"The votes of {len(used)} pairs fit no ratings (chi-square {chi2:.0f}, {freedom} degrees of freedom): most of "
-        f"all {names[low]} has {points:g} of {votes:g} points against {names[high]}, and {expected:.1f} are expected.",
+        f"The votes of {len(used)} pairs fit no ratings (chi-square {chi2:.0f}, {freedom} {degrees} of freedom): most "
+        f"of all {names[low]} has {points:g} of {votes:g} points against {names[high]}, "
+        f"and {expected:.1f} are expected.",
         (models[low], models[high]),
     )
 

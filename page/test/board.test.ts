@@ -4,6 +4,7 @@ import { test } from "node:test";
 import type { BoardRow } from "../src/store/types.ts";
 import { en } from "../src/i18n/en.ts";
 import type { Context } from "../src/ui/context.ts";
+import { visible } from "../src/ui/names.ts";
 import { figures, roundedWait, wordCount } from "../src/ui/numbers.ts";
 import { pairsOf, type Pair } from "../src/views/pairs.ts";
 import { axis, grouped, notes, rated } from "../src/views/ratings.ts";
@@ -66,4 +67,10 @@ test("the pairs of a model are told as it saw them", () => {
   const all = [pair("a", "b", 3, 1), pair("a", "c", 2, 2), pair("b", "c", 5, 0)];
   assert.deepEqual(pairsOf(all, "").length, 3);
   assert.deepEqual(pairsOf(all, "b").map((one) => [one.model, one.opponent, one.wins, one.losses, one.share, one.surprise]), [["b", "a", 1, 3, 0.25, -1.5], ["b", "c", 5, 0, 0.75, 1.5]]);
+});
+
+test("a name shows what is in it, as on the server", () => {
+  const names = ["llama3.1:8b", "a\nb", "evil\u202egpj", "ok\u200bname", " lead", "two  blanks", "", "no\u00a0break", "مرحبا", "tag\u{e0041}"];
+  const shown = ["llama3.1:8b", "a\\nb", "evil\\u202egpj", "ok\\u200bname", '" lead"', '"two  blanks"', '""', "no\\xa0break", "مرحبا", "tag\\U000e0041"];
+  assert.deepEqual(names.map(visible), shown);
 });

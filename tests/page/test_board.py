@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.legible import visible
 from tests.page.boards import BOARD, HERO, show_board
 from tests.page.conftest import Tabs
 from tests.page.pretended import pretend, snapshot
@@ -31,6 +32,31 @@ def test_a_board_says_what_nobody_beat_who_voted_what_is_missing_and_what_is_dou
     expect(finding).to_contain_text("llama3.1:8b beats qwen3:8b, qwen3:8b beats mistral:7b, and mistral:7b beats llama")
     expect(finding).to_contain_text("Many pairs go another way than the ratings say")
     assert violations(tab) == []
+
+
+def test_no_name_passes_for_another_or_turns_the_line_round(tab: Page) -> None:
+    """Names of hosts' models may hold anything; the service's own form of them is `display_name`."""
+    bad = {HERO: "evil\u202egpj.exe", "llama3.1:8b": "qwen3:8b\u200b", "phi3:mini": " \n "}
+
+    def renamed(part: Any) -> Any:
+        if isinstance(part, list):
+            return [renamed(one) for one in part]
+        if isinstance(part, dict):
+            names = {"display_name": visible(renamed(part["model"]))} if "display_name" in part else {}
+            return {key: renamed(one) for key, one in part.items()} | names
+        return bad.get(part, part) if isinstance(part, str) else part
+
+    speed = {"host": "gpu", "answers": 3, "tokens_per_s_p50": 50, "ttft_s_p50": 0.3, "ttft_s_p95": 0.9}
+    show_board(tab, renamed(BOARD | {"speed": [speed | {"model": HERO}]}))
+    expect(tab.locator(".quality tbody tr").nth(0)).to_contain_text("evil\\u202egpj.exe")
+    expect(tab.locator(".quality tbody tr").nth(1)).to_contain_text("qwen3:8b\\u200b")
+    expect(tab.locator(".quality tbody tr").nth(5)).to_contain_text('" \\n "')
+    expect(tab.locator(".finding")).to_contain_text("evil\\u202egpj.exe is clearly better than qwen3:8b\\u200b.")
+    assert counts(tab)[0][0] == "evil\\u202egpj.exe"
+    shown = tab.locator("main").inner_text()
+    tab.get_by_role("button", name="Speed").click()
+    expect(tab.locator(".boards")).to_contain_text("evil\\u202egpj.exe")
+    assert not {"\u202e", "\u200b"} & set(shown + tab.locator("main").inner_text())
 
 
 def counts(page: Page) -> list[list[str]]:

@@ -4,6 +4,7 @@ import { read } from "../net/api.ts";
 import type { BoardBeingMade, BoardBody } from "../store/types.ts";
 import type { Context, View } from "../ui/context.ts";
 import { attribute, fill, h, text, type Child } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 import { sentence } from "./home.ts";
 import { headToHead } from "./pairs.ts";
 import { foot, ratings, type Sort } from "./ratings.ts";
@@ -110,7 +111,7 @@ function finding(body: BoardBody, context: Context): HTMLElement {
   const { finding: found, method } = body;
   const said = found.first === null || found.second === null || found.state === "not_enough_data"
     ? words.found.not_enough_data
-    : words.found[found.state](found.first, found.second);
+    : words.found[found.state](visible(found.first), visible(found.second));
   const needed = found.state === "open" && found.votes_to_separate !== null ? words.needed(found.votes_to_separate) : "";
   const missing = found.state === "not_enough_data" ? words.missing(method.minimum_votes) : "";
   const facts = [needed, missing, ...votesBehind(body, context)].filter((one) => one !== "");
@@ -129,7 +130,7 @@ function votesBehind({ counts, method }: BoardBody, context: Context): string[] 
 
 function doubt({ kind, models }: BoardBody["warnings"][number], context: Context): string {
   const words = context.texts.board;
-  if (kind === "lack_of_fit") return words.misfit(models[0] ?? "", models[1] ?? "");
-  const steps = models.map((one, n) => words.beats(one, models[(n + 1) % models.length] ?? ""));
+  if (kind === "lack_of_fit") return words.misfit(visible(models[0] ?? ""), visible(models[1] ?? ""));
+  const steps = models.map((one, n) => words.beats(visible(one), visible(models[(n + 1) % models.length] ?? "")));
   return words.circle(new Intl.ListFormat(context.language).format(steps));
 }

@@ -4,6 +4,7 @@ import { readBoardChange } from "../net/api.ts";
 import type { BoardChange, BoardStanding } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
 import { fill, h, type Child } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 import { rated } from "./ratings.ts";
 
 /** When (ms after the last look) it is looked for again, while the verdicts wait for the next fit. */
@@ -47,7 +48,7 @@ export function told(change: BoardChange, context: Context): Child {
   if (change.state === "past") return h("p", null, words.past);
   const reasons = Object.keys(change.left_out).map((reason) => words.reasons[reason] ?? reason).join(", ");
   if (change.votes === 0) return h("p", null, words.leftOut(reasons));
-  const lines = change.models.map((one) => h("li", null, h("strong", { dir: "auto" }, one.model), moved(one.before, one.after, context)));
+  const lines = change.models.map((one) => h("li", null, h("strong", { dir: "auto" }, visible(one.model)), moved(one.before, one.after, context)));
   const rest = [change.other_votes > 0 ? words.others(change.other_votes) : "", reasons === "" ? "" : words.someLeftOut(reasons)].filter((one) => one !== "");
   return [h("ul.moves", null, lines), rest.length === 0 ? null : h("p.meta", null, rest.join(" "))];
 }

@@ -4,6 +4,7 @@ import { newKey, openBattle, persistently, read, Refused, warm, type Opening } f
 import type { ModelsBody } from "../store/types.ts";
 import type { Context, View } from "../ui/context.ts";
 import { fill, h, show, text } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 import { remember, tab } from "../ui/stored.ts";
 import { mine } from "./mine.ts";
 
@@ -161,6 +162,6 @@ function options(context: Context): Options {
 async function list(names: HTMLElement, context: Context): Promise<void> {
   const answer = await read<ModelsBody>("models").catch(() => ({ models: [] }));
   const box = ({ model }: { model: string }, n: number): HTMLElement =>
-    h("li.check", null, h("input", { type: "checkbox", id: `model-${n}`, value: model }), h("label", { for: `model-${n}` }, model));
+    h("li.check", null, h("input", { type: "checkbox", id: `model-${n}`, value: model }), h("label", { for: `model-${n}` }, visible(model)));
   fill(names, answer.models.length === 0 ? h("li", null, context.texts.home.noModels) : answer.models.map(box));
 }

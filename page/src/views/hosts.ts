@@ -5,6 +5,7 @@ import { read, Refused } from "../net/api.ts";
 import type { Finding, FullHost, HostsBody, HostView } from "../store/types.ts";
 import type { Context, View } from "../ui/context.ts";
 import { fill, h, show, text, type Child } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 import { tab } from "../ui/stored.ts";
 import { sentence } from "./home.ts";
 
@@ -119,7 +120,7 @@ function memory(host: HostView | FullHost, context: Context): Child {
   const line = (one: HostView["residents"][number]): HTMLElement => {
     const spilled = one.size_bytes - one.vram_bytes;
     const facts = [words.inVram(bytes(one.vram_bytes)), spilled > 0 ? words.spilled(bytes(spilled)) : "", one.ours ? "" : words.foreign].filter((fact) => fact !== "");
-    return h("li", null, h("strong", null, one.model), h("span.meta", null, ` ${facts.join(" · ")}`));
+    return h("li", null, h("strong", null, visible(one.model)), h("span.meta", null, ` ${facts.join(" · ")}`));
   };
   const used = host.memory_bytes === null ? bytes(host.resident_vram_bytes) : words.used(bytes(host.resident_vram_bytes), bytes(host.memory_bytes));
   return h("div.memory", null, h("p.over", null, `${words.memory}: ${used}`), bar, h("ul.residents", null, host.residents.map(line)));
@@ -127,14 +128,14 @@ function memory(host: HostView | FullHost, context: Context): Child {
 
 function loading(host: HostView | FullHost, context: Context): Child {
   const words = context.texts.hosts;
-  if (isFull(host) && host.loading_model !== null) return h("p.loading", null, words.loadingModel(host.loading_model, context.figures.number(host.loading_for_s ?? 0)));
+  if (isFull(host) && host.loading_model !== null) return h("p.loading", null, words.loadingModel(visible(host.loading_model), context.figures.number(host.loading_for_s ?? 0)));
   return host.loading ? h("p.loading", null, words.loading) : null;
 }
 
 /** What should be in memory when nobody waits. */
 function planned(host: HostView | FullHost, context: Context): Child {
   if (!isFull(host) || host.planned.length === 0) return null;
-  return h("p.jobs", null, h("span.over", null, context.texts.hosts.planned), " ", host.planned.join(", "));
+  return h("p.jobs", null, h("span.over", null, context.texts.hosts.planned), " ", host.planned.map(visible).join(", "));
 }
 
 /** What the service itself took out of memory, and why. */
@@ -143,7 +144,7 @@ function unloads(host: HostView | FullHost, context: Context): Child {
   const words = context.texts.hosts;
   const line = (one: FullHost["unloads"][number]): HTMLElement => {
     const reason = one.reason === null ? one.why : (words.unloadReasons[one.reason] ?? one.why);
-    return h("li", { title: one.why }, h("span.meta", null, one.at === null ? "" : `${when(one.at, context)} `), `${one.model}: ${reason}`);
+    return h("li", { title: one.why }, h("span.meta", null, one.at === null ? "" : `${when(one.at, context)} `), `${visible(one.model)}: ${reason}`);
   };
   return h("div.events", null, h("p.over", null, words.unloaded), h("ul", null, [...host.unloads].slice(-MOST_EVENTS).reverse().map(line)));
 }
@@ -153,7 +154,7 @@ function jobs(host: HostView | FullHost, context: Context): Child {
   if (!isFull(host)) return null;
   const words = context.texts.hosts;
   const line = (label: string, count: number, by: Record<string, number>): HTMLElement => {
-    const names = Object.entries(by).map(([model, n]) => `${model} ${n}`).join(", ");
+    const names = Object.entries(by).map(([model, n]) => `${visible(model)} ${n}`).join(", ");
     return h("p.jobs", null, h("span.over", null, label), ` ${count}`, names === "" ? null : h("span.meta", null, ` (${names})`));
   };
   return h("div.two", null, line(words.running, host.running, host.running_by_model), line(words.waiting, host.waiting, host.waiting_by_model));
@@ -163,7 +164,7 @@ function events(host: HostView | FullHost, context: Context): Child {
   const words = context.texts.hosts;
   if (host.events.length === 0) return null;
   const line = (one: HostView["events"][number] | FullHost["events"][number]): HTMLElement => {
-    const model = "model" in one && one.model !== "" ? `${one.model} ` : "";
+    const model = "model" in one && one.model !== "" ? `${visible(one.model)} ` : "";
     return h("li", null, h("span.meta", null, one.at === null ? "" : `${when(one.at, context)} `), `${model}${words.kinds[one.kind] ?? one.kind}`);
   };
   return h("div.events", null, h("p.over", null, words.events), h("ul", null, [...host.events].slice(-MOST_EVENTS).reverse().map(line)));

@@ -2,6 +2,7 @@
 
 import { SIDES, type Snapshot } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
+import { visible } from "../ui/names.ts";
 import { wordCount } from "../ui/numbers.ts";
 import { rungText } from "./ladder.ts";
 
@@ -20,7 +21,7 @@ export class Narrator {
     const words = this.context.texts.say;
     if (before.status === "running" && after.status !== "running") {
       const champion = after.reveal?.champion ?? null;
-      return champion === null ? words.over : words.ended(champion);
+      return champion === null ? words.over : words.ended(visible(champion));
     }
     const vote = after.votes.length > before.votes.length ? after.votes.at(-1) : undefined;
     if (vote !== undefined) {

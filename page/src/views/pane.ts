@@ -6,6 +6,7 @@ import type { Play } from "../store/play.ts";
 import type { Side, SideView } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
 import { attribute, h, show, text } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 import { roundedWait, wordCount } from "../ui/numbers.ts";
 import { showsWhole } from "../ui/stored.ts";
 import { tools } from "./markdown_tools.ts";
@@ -98,7 +99,7 @@ export class Pane {
     const words = this.context.texts;
     const running = play.snapshot.status === "running" && play.snapshot.round > 1 && play.stayed !== null;
     const model = play.snapshot.reveal?.ranking.find((line) => line.alias === view.alias)?.model;
-    const badge = model !== undefined ? model : !running ? "" : play.stayed === this.side ? words.battle.stays : words.battle.challenger;
+    const badge = model !== undefined ? visible(model) : !running ? "" : play.stayed === this.side ? words.battle.stays : words.battle.challenger;
     text(this.badge, badge);
     show(this.badge, badge !== "");
     attribute(this.element, "data-role", !running ? null : play.stayed === this.side ? "champion" : "challenger");

@@ -3,6 +3,7 @@
 import type { RankingLine, Reveal, Snapshot } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
 import { h } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 import { reducedMotion } from "../ui/stored.ts";
 
 const STEP_MS = 300;
@@ -14,7 +15,7 @@ export function reveal(snapshot: Snapshot, context: Context, fresh: boolean): HT
   const lines = result.ranking.map((line) => row(line, context));
   if (fresh && !reducedMotion()) unveil(lines);
   const heading = h("h2", { id: "reveal-heading", tabindex: "-1" }, words.heading[snapshot.status] ?? "");
-  const champion = h("p.champion", null, result.champion === null ? words.none : words.champion(result.champion));
+  const champion = h("p.champion", null, result.champion === null ? words.none : words.champion(visible(result.champion)));
   const why = snapshot.status === "failed" ? h("p.note", null, words.why) : null;
   return h("section.reveal", { "aria-labelledby": "reveal-heading" }, heading, champion, why, h("ol.ranking", null, lines));
 }
@@ -33,7 +34,7 @@ function row(line: RankingLine, context: Context): HTMLElement {
     `li${line.place === 1 ? ".first" : ""}${line.place === null ? ".unplaced" : ""}`,
     null,
     h("span.place", null, h("span.unseen", null, `${words.place} `), place),
-    h("div.who", null, h("strong", { dir: "auto" }, line.model), h("span.alias", null, words.was(line.alias))),
+    h("div.who", null, h("strong", { dir: "auto" }, visible(line.model)), h("span.alias", null, words.was(line.alias))),
     h("ul.facts", null, facts(line, context).map((fact) => h("li", null, fact))),
   );
 }

@@ -3,6 +3,7 @@
 import type { SpeedRow } from "../store/types.ts";
 import type { Context } from "../ui/context.ts";
 import { h, svg, type Child } from "../ui/dom.ts";
+import { visible } from "../ui/names.ts";
 
 export function speedBoard(rows: readonly SpeedRow[], context: Context): Child {
   const words = context.texts.board;
@@ -13,7 +14,7 @@ export function speedBoard(rows: readonly SpeedRow[], context: Context): Child {
   const row = (one: SpeedRow): HTMLElement => h(
     "tr",
     null,
-    h("th.model", { scope: "row" }, h("strong", { dir: "auto" }, one.model), h("span.meta", null, one.host)),
+    h("th.model", { scope: "row" }, h("strong", { dir: "auto" }, visible(one.model)), h("span.meta", null, one.host)),
     h("td", null, h("span.figure", null, one.tokens_per_s_p50 === null ? "–" : number(one.tokens_per_s_p50)), meter(one.tokens_per_s_p50 ?? 0, most)),
     h("td.figure", null, seconds(one.ttft_s_p50), h("span.meta.roomy", null, ` ${words.firstSlow} ${seconds(one.ttft_s_p95)}`)),
     h("td.roomy.figure", null, number(one.answers)),
