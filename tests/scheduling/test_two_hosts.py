@@ -381,7 +381,7 @@ async def test_what_a_host_that_fails_every_answer_would_write_goes_to_the_other
     later = [job(number) for number in range(4)]
 
     async def known() -> bool:
-        candidates = await hosts.router._candidates()
+        candidates = await hosts.router.candidates()
         return not candidates["one"].usable
 
     await wait_until(known)

@@ -12,15 +12,13 @@ from app.hosts.host import Host
 from app.hosts.names import key_of
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import Assignments, MemoryAssignments
+from app.scheduling.dispatch.hosts_seen import HostsSeen
 from app.scheduling.dispatch.placement import Candidate, ranked
 from app.scheduling.dispatch.queue import queue_full
 from app.scheduling.job import Job
 from app.scheduling.ports import Queue
-from app.scheduling.report import BUDGET_SPENT, HostReport, Reports
+from app.scheduling.report import BUDGET_SPENT, Reports
 from app.timing.time import Time
-
-RECHECK_S = 0.25
-"""How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
 
 WANTED_FOR = timedelta(minutes=5)
 """How long a visitor is expected to begin a battle."""
@@ -50,13 +48,10 @@ class Router:
         self._queues = dict(queues)
         self._models = models
         self._bound = bound
-        self._reports = reports
         self._assignments = assignments or MemoryAssignments()
-        self._alive = alive
         self._counters = counters or Counters()
         self._time = time or Time()
-        self._states: dict[str, Candidate] = {}
-        self._states_at = float("-inf")
+        self._seen = HostsSeen(hosts, queues, reports, bound, alive, self._time.monotonic)
 
     def hosts_of(self, model: str) -> list[str]:
         """Names of the hosts that have ``model`` and may write it, in the configured order."""
@@ -74,12 +69,12 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        candidates = await self._candidates()
+        candidates = await self._seen.read()
         return tuple(model for model in models if ranked(model, [candidates[host] for host in self.hosts_of(model)]))
 
     async def over_budget(self) -> tuple[str, ...]:
         """The hosts that nothing wakes any more today, because their budget is spent."""
-        candidates = await self._candidates()
+        candidates = await self._seen.read()
         return tuple(
             name for name, one in candidates.items() if one.report is not None and one.report.why == BUDGET_SPENT
         )
@@ -91,7 +86,7 @@ class Router:
             QueueFull: the hosts have no room for them.
             Unavailable: no host has one of them, or none that has it works.
         """
-        candidates = dict(await self._candidates())
+        candidates = dict(await self._seen.read())
         for model in models:
             best = self._best(model, candidates)
             if best.room < 1:
@@ -107,7 +102,7 @@ class Router:
         """
         by_host: dict[str, list[Job]] = {}
         nowhere: Unavailable | None = None
-        candidates = dict(await self._candidates())
+        candidates = dict(await self._seen.read())
         wanted: dict[str, str] = {}
         todo = list(jobs)
         for job in todo:
@@ -132,12 +127,12 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        return dict(await self._candidates())
+        return dict(await self._seen.read())
 
     async def put(self, wanted: Mapping[Job, str]) -> dict[str, str]:
         """Put each job into the queue of the host that was chosen for it; return the host of each by job id.
 
-        A job that was put somewhere before is there, whatever is wished now; to repeat it is harmless.
+        A job that was put somewhere before is there, whatever is wanted now; to repeat it is harmless.
 
         Raises:
             QueueFull: a host has no room; the jobs of other hosts are in.
@@ -162,7 +157,7 @@ class Router:
         """
         if self._single:
             return None
-        candidates = await self._candidates()
+        candidates = await self._seen.read()
         able = [candidates[host] for host in self.hosts_of(job.model)]
         tried = (*job.tried, origin) if begun else job.tried
         best = ranked(job.model, able, (*tried, origin)) or ([] if begun else ranked(job.model, able, (origin,)))
@@ -177,7 +172,7 @@ class Router:
         except QueueFull:
             await self._assignments.move(job.id, target, origin)
             return None
-        self._dispatched(target, 1)
+        self._seen.dispatched(target, 1)
         await self._queues[origin].remove([job.id])
         self._counters.moved(origin, target)
         return target
@@ -215,7 +210,7 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        candidates = dict(await self._candidates())
+        candidates = dict(await self._seen.read())
         requests: dict[str, list[str]] = {}
         for model in models:
             able = [candidates[host] for host in self.hosts_of(model)]
@@ -239,16 +234,11 @@ class Router:
 
     async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
         for host, group in by_host.items():
-            self._dispatched(host, len(group))
+            self._seen.dispatched(host, len(group))
         calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
-
-    def _dispatched(self, host: str, jobs: int) -> None:
-        """Count what was sent to ``host`` until its queue is read again."""
-        if host in self._states:
-            self._states[host] = self._states[host].with_more(jobs)
 
     def _best(self, model: str, candidates: Mapping[str, Candidate]) -> Candidate:
         """The candidate that would write ``model``.
@@ -282,28 +272,3 @@ class Router:
         if any(host not in self._models for host in self._queues):
             raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
         return next(iter(self._queues))
-
-    async def _candidates(self) -> Mapping[str, Candidate]:
-        """All hosts as they were seen a moment ago; near its bound a queue is read again."""
-        full = any(2 * candidate.room < self._bound for candidate in self._states.values())
-        if full or self._time.monotonic() - self._states_at > RECHECK_S:
-            counting = asyncio.gather(*(self._queues[host].length() for host in self._hosts))
-            reports, lengths = await asyncio.gather(self._reports.read(), counting)
-            self._states = {
-                name: self._candidate(host, reports.get(name), length)
-                for (name, host), length in zip(self._hosts.items(), lengths, strict=True)
-            }
-            self._states_at = self._time.monotonic()
-        return self._states
-
-    def _candidate(self, host: Host, report: HostReport | None, jobs: int) -> Candidate:
-        return Candidate(
-            host.name,
-            (report.slots if report is not None else 0) or host.num_parallel,
-            host.weight,
-            host.fallback,
-            jobs,
-            self._bound - jobs,
-            report,
-            self._alive(host.name),
-        )

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from redis.exceptions import RedisError
 
 from app.errors import InvalidInput, Unavailable
-from app.web.legacy import answers, examples, schemas, status_schemas, verdict_answers
+from app.web.legacy import answers, documented, examples, schemas, status_schemas, verdict_answers
 from app.web.legacy.bodies import AskBody, BattleBody, LegacyVoteBody, SessionHeader, StartBody, session_of
 from app.web.legacy.encoder import Reader
 from app.web.legacy.history import TWO_STEP
@@ -34,14 +34,14 @@ router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 outside = APIRouter(prefix="/api", route_class=SuccessRoute)
 
 
-@router.post("/start_battle", responses=examples.answers(schemas.LegacyBattleStarted, examples.BATTLE_STARTED))
+@router.post("/start_battle", responses=documented.answers(schemas.LegacyBattleStarted, examples.BATTLE_STARTED))
 async def start_battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return at once; the texts follow, as strings that are empty until then."""
     session = session_of(body.session_id, session)
     return answers.battle_started(await opened_history(services, body.message, session, body.num_models, TWO_STEP))
 
 
-@router.post("/battle", responses=examples.answers(schemas.LegacySessionBattle, examples.SESSION_BATTLE))
+@router.post("/battle", responses=documented.answers(schemas.LegacySessionBattle, examples.SESSION_BATTLE))
 async def battle(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle for a session whose id serves as the battle's id from now on.
 
@@ -56,8 +56,8 @@ async def battle(body: StartBody, services: Wired, session: SessionHeader = None
     return {"battle_id": session, "status": "ready", "message": snapshot.message, **names}
 
 
-@router.post("/get_responses", responses=examples.answers(schemas.LegacyResponses, examples.RESPONSES))
-@router.post("/responses", name="responses", responses=examples.answers(schemas.LegacyResponses, examples.RESPONSES))
+@router.post("/get_responses", responses=documented.answers(schemas.LegacyResponses, examples.RESPONSES))
+@router.post("/responses", name="responses", responses=documented.answers(schemas.LegacyResponses, examples.RESPONSES))
 async def get_responses(body: BattleBody, services: Wired) -> dict[str, Any]:
     """The pair on stage, once both are complete; after 25 s the texts so far with ``ready: false``."""
     battle_id = await services.manager.resolve(body.battle_id)
@@ -66,7 +66,7 @@ async def get_responses(body: BattleBody, services: Wired) -> dict[str, Any]:
 
 
 @router.post(
-    "/get_responses_streaming", response_class=Response, responses=examples.stream(examples.STREAM_OF_RESPONSES)
+    "/get_responses_streaming", response_class=Response, responses=documented.stream(examples.STREAM_OF_RESPONSES)
 )
 async def get_responses_streaming(body: BattleBody, services: Wired) -> Response:
     """The round on stage as unnamed events: init, deltas as they are written, final."""
@@ -74,7 +74,7 @@ async def get_responses_streaming(body: BattleBody, services: Wired) -> Response
     return await round_stream(services, await services.manager.snapshot(battle_id), Reader.PAGE)
 
 
-@router.post("/get_next_responses", responses=examples.answers(schemas.LegacyNextResponses, examples.NEXT_RESPONSES))
+@router.post("/get_next_responses", responses=documented.answers(schemas.LegacyNextResponses, examples.NEXT_RESPONSES))
 async def get_next_responses(body: BattleBody, services: Wired) -> Response:
     """The pair on stage after a vote that said ``needs_responses``; whitespace comes first when that takes long.
 
@@ -95,7 +95,7 @@ async def _next_pair(services: Services, battle_id: str) -> dict[str, Any]:
     return answers.next_responses(history)
 
 
-@router.post("/vote", responses=examples.answers(schemas.LegacyVoted, examples.VOTED))
+@router.post("/vote", responses=documented.answers(schemas.LegacyVoted, examples.VOTED))
 async def vote(body: LegacyVoteBody, services: Wired, sender: Sender) -> Response:
     """Judge the round on stage and return the next pair or the final ranking, within 27 seconds.
 
@@ -122,7 +122,7 @@ async def _ratings(services: Services) -> dict[str, float]:
     return {label.rpartition("@")[0]: rating for label, rating in best_last.items() if "@" in label} | best_last
 
 
-@outside.post("/vote_arena", responses=examples.answers(schemas.LegacyArenaVoted, examples.ARENA_VOTED))
+@outside.post("/vote_arena", responses=documented.answers(schemas.LegacyArenaVoted, examples.ARENA_VOTED))
 async def vote_arena(body: LegacyVoteBody, services: Wired, sender: Sender) -> Response:
     """The same verdict, with the names of fields that the oldest chat page reads."""
     return await patient_json(_arena_voted(await judge(services, body, sender)))
@@ -132,7 +132,7 @@ async def _arena_voted(judged: Judged) -> dict[str, Any]:
     return verdict_answers.arena_voted(await judged.next_pair(), counted=judged.counted)
 
 
-@router.post("/check_routing", responses=examples.answers(status_schemas.LegacyRouting, examples.ROUTING))
+@router.post("/check_routing", responses=documented.answers(status_schemas.LegacyRouting, examples.ROUTING))
 async def check_routing(body: AskBody) -> dict[str, Any]:  # noqa: ARG001 - its form is checked
     """Whether the arena answers a message: it answers every one."""
     return examples.ROUTING

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from app.errors import InvalidInput
-from app.web.legacy import answers, examples, schemas, status_schemas
+from app.web.legacy import answers, documented, examples, schemas, status_schemas
 from app.web.legacy.battles import RESPONSES_WAIT
 from app.web.legacy.bodies import ChatBody, SessionHeader, session_of
 from app.web.legacy.encoder import Reader
@@ -22,7 +22,7 @@ from app.web.shared.services import Wired
 router = APIRouter(route_class=ContractRoute)
 
 
-@router.post("/send_message_streaming", response_class=Response, responses=examples.stream(examples.CHAT_STREAM))
+@router.post("/send_message_streaming", response_class=Response, responses=documented.stream(examples.CHAT_STREAM))
 async def send_message_streaming(body: ChatBody, services: Wired, session: SessionHeader = None) -> Response:
     """Open a battle and stream its first round as unnamed events: init, deltas as they are written, final."""
     if body.message is None:
@@ -31,7 +31,7 @@ async def send_message_streaming(body: ChatBody, services: Wired, session: Sessi
     return await round_stream(services, snapshot, Reader.CHAT)
 
 
-@router.post("/send_message", responses=examples.answers(schemas.LegacySent, examples.SENT))
+@router.post("/send_message", responses=documented.answers(schemas.LegacySent, examples.SENT))
 async def send_message(body: ChatBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return its first pair; after 25 s the texts so far with ``responses_ready: false``.
 
@@ -46,13 +46,13 @@ async def send_message(body: ChatBody, services: Wired, session: SessionHeader =
     return answers.sent(playable(await waited_for(services, snapshot.battle_id, limit)))
 
 
-@router.get("/ping", responses=examples.answers(status_schemas.LegacyPong, examples.PONG))
+@router.get("/ping", responses=documented.answers(status_schemas.LegacyPong, examples.PONG))
 async def ping() -> dict[str, str]:
     """The process answers."""
     return examples.PONG
 
 
-@router.get("/session_info", responses=examples.answers(status_schemas.LegacySession, examples.SESSION))
+@router.get("/session_info", responses=documented.answers(status_schemas.LegacySession, examples.SESSION))
 async def session_info(session: SessionHeader = None) -> dict[str, str]:
     """The caller's session: that of ``X-Session-ID``, else a new one."""
     return {"status": "success", "session_id": session_of(None, session) or secrets.token_hex(16)}

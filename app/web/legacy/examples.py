@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
 from app.web.api.leaderboard import ROW
-from app.web.legacy.schemas import LegacyRefused
-from app.web.legacy.status_schemas import (
-    LegacyExported,
-    LegacyStatistics,
-    LegacyStatisticsSoFar,
-    LegacyStatus,
-    LegacyUnavailable,
-)
-from app.web.schemas.base import Responses, Schema, answered
-from app.web.shared.access import OPERATORS_ONLY
-from app.web.shared.ownership import NOT_YOURS
 
 Json = dict[str, Any]
 
@@ -215,7 +202,7 @@ EXPORTED: Json = {
     "battles_included": 97,
     "examples_generated": 217,
 }
-_UNKNOWN_TYPE: Json = {
+UNKNOWN_TYPE: Json = {
     "error": "type must be one of dpo, rlhf, analytics",
     "code": "invalid_field",
     "field": "type",
@@ -236,72 +223,3 @@ _FINAL: Json = {
 }
 CHAT_STREAM: list[Json] = [_INIT | {"round": 1, "done": False}, _DELTA, _FINAL]
 STREAM_OF_RESPONSES: list[Json] = CHAT_STREAM
-
-_ERRORS: dict[int | str, tuple[str, Json]] = {
-    "default": ("Any other refusal or failure", {"error": NOT_YOURS, "code": "not_yours"}),
-    400: ("Something is missing or wrong", {"error": "battle_id is required", "code": "missing_field"}),
-    404: (
-        "No such battle",
-        {"error": "Battle session not found: start one with POST /api/arena/start_progressive", "code": "not_found"},
-    ),
-    503: (
-        "Redis, the database or the models are unavailable",
-        {"error": "Redis is unavailable; your battle is kept, try again in a few seconds", "code": "redis_away"},
-    ),
-}
-
-
-def _content(media_type: str, example: object) -> dict[str, Any]:
-    return {"content": {media_type: {"example": example}}}
-
-
-def _refusals() -> Responses:
-    return {
-        status: {"description": what, "model": LegacyRefused, **_content("application/json", body)}
-        for status, (what, body) in _ERRORS.items()
-    }
-
-
-def answers(model: type[Schema], example: Json) -> Responses:
-    """What a call answers, with an example, and how it refuses."""
-    return {200: answered(model, "Answered", example), **_refusals()}
-
-
-def stream(events: list[Json]) -> Responses:
-    """What a stream sends, with an example of its events, and how it refuses."""
-    example = "".join(f"data: {orjson.dumps(event).decode()}\n\n" for event in events)
-    content = {"text/event-stream": {"schema": {"type": "string"}, "example": example}}
-    return {200: {"description": "Unnamed events", "content": content}, **_refusals()}
-
-
-_NOT_YOU: Json = {"error": OPERATORS_ONLY, "code": "operators_only"}
-_UNAVAILABLE: Json = {
-    "available": False,
-    "message": "Redis is unavailable",
-    "error": "Redis is unavailable",
-    "code": "unavailable",
-}
-#: How ``status`` answers and refuses.
-STATUS_OR_NOT: Responses = {
-    **answers(LegacyStatus, STATUS),
-    503: answered(LegacyUnavailable, "Battles can't be played at the moment", _UNAVAILABLE),
-}
-#: How ``statistics`` answers and refuses.
-STATISTICS_OR_NOT: Responses = {
-    **answers(LegacyStatistics, STATISTICS),
-    202: answered(LegacyStatisticsSoFar, "Nothing is counted yet; ask again after Retry-After", STATISTICS_SO_FAR),
-}
-#: How ``export_training_data`` answers and refuses.
-EXPORTED_OR_NOT: Responses = {
-    **answers(LegacyExported, EXPORTED),
-    400: {
-        "description": "No such type or format",
-        "model": LegacyRefused,
-        **_content("application/json", _UNKNOWN_TYPE),
-    },
-    403: {
-        "description": "The caller does not run the arena",
-        "model": LegacyRefused,
-        **_content("application/json", _NOT_YOU),
-    },
-}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from app.web.legacy import answers, examples, schemas, verdict_answers
+from app.web.legacy import answers, documented, examples, schemas, verdict_answers
 from app.web.legacy.bodies import BattleBody, ChoiceBody, SessionHeader, StartBody, session_of
 from app.web.legacy.judging import judge
 from app.web.legacy.opening import opened_history
@@ -19,7 +19,7 @@ from app.web.shared.voters import Sender
 router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 
 
-@router.post("/start_progressive", responses=examples.answers(schemas.LegacyStarted, examples.STARTED))
+@router.post("/start_progressive", responses=documented.answers(schemas.LegacyStarted, examples.STARTED))
 async def start_progressive(body: StartBody, services: Wired, session: SessionHeader = None) -> dict[str, Any]:
     """Open a battle and return at once; its first pair is being written."""
     session = session_of(body.session_id, session)
@@ -27,7 +27,7 @@ async def start_progressive(body: StartBody, services: Wired, session: SessionHe
 
 
 @router.post(
-    "/get_progressive_responses", responses=examples.answers(schemas.LegacyProgressivePair, examples.PROGRESSIVE_PAIR)
+    "/get_progressive_responses", responses=documented.answers(schemas.LegacyProgressivePair, examples.PROGRESSIVE_PAIR)
 )
 async def get_progressive_responses(
     body: BattleBody, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
@@ -46,7 +46,7 @@ async def _pair(services: Services, battle_id: str) -> dict[str, Any]:
     return answers.progressive_pair(await waited_for(services, battle_id, services.settings.arena_wait))
 
 
-@router.post("/submit_progressive_choice", responses=examples.answers(schemas.LegacyChoiceMade, examples.CHOICE_MADE))
+@router.post("/submit_progressive_choice", responses=documented.answers(schemas.LegacyChoiceMade, examples.CHOICE_MADE))
 async def submit_progressive_choice(body: ChoiceBody, services: Wired, sender: Sender) -> dict[str, Any]:
     """Judge the round on stage and return the next pair or the final ranking, within 9 seconds."""
     judged = await judge(services, body, sender)

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from app.errors import InvalidInput, Unavailable
 from app.leaderboard.bodies import VOTES_OF, Facts
 from app.leaderboard.cache import BeingMade
-from app.web.legacy import examples
+from app.web.legacy import documented
 from app.web.legacy.routes import ContractRoute
 from app.web.legacy.status import STORAGE
 from app.web.legacy.training import ExportType, FileFormat, export_to_file
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/arena", route_class=ContractRoute)
 Kind = TypeVar("Kind", ExportType, FileFormat)
 
 
-@router.get("/statistics", responses=examples.STATISTICS_OR_NOT)
+@router.get("/statistics", responses=documented.STATISTICS_OR_NOT)
 async def statistics(services: Wired) -> Response:
     """How much was played and how it was judged.
 
@@ -76,7 +76,7 @@ async def _active(services: Services) -> int:
         return 0
 
 
-@router.get("/export_training_data", dependencies=[OperatorsOnly], responses=examples.EXPORTED_OR_NOT)
+@router.get("/export_training_data", dependencies=[OperatorsOnly], responses=documented.EXPORTED_OR_NOT)
 async def export_training_data(
     services: Wired,
     kind: Annotated[str, Query(alias="type", max_length=50, examples=["dpo"])] = "dpo",

@@ -15,7 +15,7 @@ from app.hosts.names import same_model
 from app.network.addresses import shown
 from app.scheduling.report import HostReport
 from app.web.api.host_views import health_of
-from app.web.legacy import examples, status_schemas
+from app.web.legacy import documented, examples, status_schemas
 from app.web.legacy.bodies import BattleOrSession
 from app.web.legacy.history import BattleHistory
 from app.web.legacy.routes import ContractRoute
@@ -32,7 +32,7 @@ LEADERS = 3
 STORAGE = "Redis (running battles) and SQL (battles, answers and votes)"
 
 
-@router.get("/status", responses=examples.STATUS_OR_NOT)
+@router.get("/status", responses=documented.STATUS_OR_NOT)
 async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     """Whether battles can be played, with which models, and how many there were on all workers."""
     missing = (await services.readiness()).missing
@@ -56,7 +56,7 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     }
 
 
-@router.get("/ollama-status", responses=examples.answers(status_schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
+@router.get("/ollama-status", responses=documented.answers(status_schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
 async def ollama_status(request: Request, services: Wired) -> dict[str, Any]:
     """Which models the hosts have; 200 also when they have too few.
 
@@ -99,7 +99,7 @@ def _recommendation(absent: list[str], dead: list[str]) -> str:
     return " ".join(parts) or "All models are there; nothing to do."
 
 
-@router.get("/loading_status/{battle_id}", responses=examples.answers(status_schemas.LegacyLoading, examples.LOADING))
+@router.get("/loading_status/{battle_id}", responses=documented.answers(status_schemas.LegacyLoading, examples.LOADING))
 async def loading_status(battle_id: BattleOrSession, services: Wired) -> dict[str, Any]:
     """Whose answers are there and whose are still to come, by alias until names are shown."""
     history = await history_now(services, await services.manager.resolve(battle_id))

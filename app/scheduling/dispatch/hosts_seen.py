@@ -1,0 +1,70 @@
+"""The hosts as this process saw them a moment ago, for whoever chooses one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from app.hosts.host import Host
+from app.scheduling.dispatch.placement import Candidate
+from app.scheduling.ports import Queue
+from app.scheduling.report import HostReport, Reports
+
+RECHECK_S = 0.25
+"""How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
+
+
+class HostsSeen:
+    """Reads reports and queues together, at most every ``RECHECK_S``; ``clock`` is monotonic."""
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        queues: Mapping[str, Queue],
+        reports: Reports,
+        bound: int,
+        alive: Callable[[str], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._hosts = tuple(hosts)
+        self._queues = queues
+        self._reports = reports
+        self._bound = bound
+        self._alive = alive
+        self._clock = clock
+        self._states: dict[str, Candidate] = {}
+        self._read_at = float("-inf")
+
+    async def read(self) -> Mapping[str, Candidate]:
+        """All hosts by name; near its bound a queue is read again.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        full = any(2 * candidate.room < self._bound for candidate in self._states.values())
+        if full or self._clock() - self._read_at > RECHECK_S:
+            counting = asyncio.gather(*(self._queues[host.name].length() for host in self._hosts))
+            reports, lengths = await asyncio.gather(self._reports.read(), counting)
+            self._states = {
+                host.name: self._candidate(host, reports.get(host.name), length)
+                for host, length in zip(self._hosts, lengths, strict=True)
+            }
+            self._read_at = self._clock()
+        return self._states
+
+    def dispatched(self, host: str, jobs: int) -> None:
+        """Count what was sent to ``host`` until its queue is read again."""
+        if host in self._states:
+            self._states[host] = self._states[host].with_more(jobs)
+
+    def _candidate(self, host: Host, report: HostReport | None, jobs: int) -> Candidate:
+        return Candidate(
+            host.name,
+            (report.slots if report is not None else 0) or host.num_parallel,
+            host.weight,
+            host.fallback,
+            jobs,
+            self._bound - jobs,
+            report,
+            self._alive(host.name),
+        )
