@@ -10,7 +10,8 @@ Ties are broken by chance. The rows differ in what he uses:
 
 control      nothing
 polls        what anybody may read of hosts, models and metrics while the battle runs
-pace         the stream: the waits that are announced, when each side began, how fast it grew, when it ended
+growth       the stream before an end: the waits that are announced, when each side began, how fast it grew
+pace         the same, and when each side ended
 both         both of these
 with texts   the stream, and how long each text is: with the time until both are complete, that bounds a model's speed
 operator     polls as an operator sees them, and the pace: how much there is to hide
@@ -29,6 +30,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import IntEnum
 from itertools import permutations
 from pathlib import Path
 from random import Random
@@ -47,6 +49,15 @@ PUBLIC = {"X-Forwarded-For": "203.0.113.7"}
 SERVE = "import sys, app.arena.store as s; s.RATE = int(s.RATE * {speed}); from app.cli.main import main; main()"
 
 
+class Stream(IntEnum):
+    """How much of the stream an attacker uses; each has what is before it."""
+
+    NOTHING = 0
+    GROWTH = 1
+    ENDS = 2
+    TEXTS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What the stream tells of one side: seconds since the battle was opened, characters, characters a second.
@@ -60,11 +71,14 @@ class Seen:
     length: int
     eta_s: float
 
-    def features(self, texts: bool) -> tuple[float, ...]:
+    def features(self, uses: Stream) -> tuple[float, ...]:
         """Logarithms, since times and rates differ by factors."""
-        pace = (self.began_s, self.rate, self.ended_s, 0.1 + self.eta_s / 100)
-        apparent = self.length / max(self.ended_s - self.began_s, 0.01)
-        return tuple(math.log(value + 0.01) for value in ((*pace, apparent) if texts else pace))
+        found = [self.began_s, self.rate, 0.1 + self.eta_s / 100]
+        if uses >= Stream.ENDS:
+            found.append(self.ended_s)
+        if uses >= Stream.TEXTS:
+            found.append(self.length / max(self.ended_s - self.began_s, 0.01))
+        return tuple(math.log(value + 0.01) for value in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +246,16 @@ class Attack:
     """What an attacker uses."""
 
     name: str
-    pace: bool = False
-    texts: bool = False
+    stream: Stream = Stream.NOTHING
     polls: bool = False
     operator: bool = False
 
     def cost(self, asked: Battle, known: Sequence[Battle], side: int, model: str) -> float:
         """How badly ``model`` fits on that side, by the nearest of the battles that are known."""
         cost = 0.0
-        if self.pace:
-            mine = asked.seen[side].features(self.texts)
-            theirs = [b.seen[i].features(self.texts) for b in known for i in (0, 1) if b.models[i] == model]
+        if self.stream:
+            mine = asked.seen[side].features(self.stream)
+            theirs = [b.seen[i].features(self.stream) for b in known for i in (0, 1) if b.models[i] == model]
             nearest = sorted(math.dist(mine, other) ** 2 for other in theirs)[:NEAREST]
             cost += sum(nearest) / max(len(nearest), 1)
         if self.polls:
@@ -259,10 +272,11 @@ class Attack:
 ATTACKS = (
     Attack("control"),
     Attack("polls", polls=True),
-    Attack("pace", pace=True),
-    Attack("both", pace=True, polls=True),
-    Attack("with texts", pace=True, texts=True),
-    Attack("operator", pace=True, polls=True, operator=True),
+    Attack("growth", Stream.GROWTH),
+    Attack("pace", Stream.ENDS),
+    Attack("both", Stream.ENDS, polls=True),
+    Attack("with texts", Stream.TEXTS),
+    Attack("operator", Stream.ENDS, polls=True, operator=True),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from random import Random
 
 import orjson
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from app.arena.sink import COARSE_S, coarse
-from app.arena.store import RATE, STEP, AnswerUpdate
+from app.arena.store import RATE, STEP, AnswerUpdate, Pace
 from app.battle.battle import Side, Verdict
 from app.errors import Conflict, NotFound
 from app.redis.client import commands_client
@@ -210,6 +211,47 @@ async def test_both_sides_are_told_the_same_wait(redis: Redis) -> None:
 def test_a_wait_is_told_in_coarse_steps() -> None:
     assert [coarse(seconds) for seconds in (1, 10, 11, 45, 5000)] == [10, 10, 20, 60, COARSE_S[-1]]
     assert coarse(None) is None
+
+
+Written = tuple[float, int, str, str]
+"""A second, an answer, what is written then, and how it ends."""
+
+
+def two_answers(random: Random) -> list[Written]:
+    """Answers of different speeds, in virtual time."""
+    steps: list[Written] = []
+    for answer in (0, 1):
+        at, rate = random.uniform(0.1, 5.0), random.uniform(20.0, 400.0)
+        for _ in range(random.randint(1, 8)):
+            pause = random.uniform(0.05, 1.5)
+            at += pause
+            steps.append((at, answer, LONG[: max(1, int(rate * pause))], ""))
+        steps.append((at, answer, "", "stop"))
+    return sorted(steps)
+
+
+async def told_complete_s(redis: Redis, pace: Pace, steps: Sequence[Written]) -> float:
+    """When viewers know that both sides are complete."""
+    arena = ArenaOnRedis(redis, pace=pace)
+    b, passed = (await arena.open(2)).battle_id, 0.0
+    for answer in (0, 1):
+        await arena.begin(b, answer)
+    for at, answer, text, finish in steps:
+        if paced := int(await redis.hget(f"arena:{{{b}}}", "paced") or 0):
+            await redis.hset(f"arena:{{{b}}}", "paced", paced - int(1000 * (at - passed)))
+        passed = at
+        await arena.write(b, answer, text, finish)
+        if {"answer a", "answer b"} <= set(await told(arena, b)):
+            return at
+    raise AssertionError("an end was not told")
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_an_even_pace_adds_nothing_to_the_time_until_both_are_complete(redis: Redis, seed: int) -> None:
+    steps = two_answers(Random(seed))
+    both_written = max(at for at, _, _, finish in steps if finish)
+    assert await told_complete_s(redis, "even", steps) == both_written
+    assert await told_complete_s(redis, "live", steps) == both_written
 
 
 WRITES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 40), st.integers(0, 800)), max_size=30)
