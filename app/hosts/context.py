@@ -9,7 +9,7 @@ character shrink more. The margin covers that: a quarter less than the estimate,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from app.errors import MessageTooLarge
 from app.hosts.options import options_for, system_for
@@ -36,27 +36,43 @@ def longest_that_fits(num_ctx: int) -> int:
     return int(num_ctx * ASCII_PER_TOKEN)
 
 
-def that_fit(settings: Settings, models: Iterable[str], message: str, system: str | None = None) -> tuple[str, ...]:
+OwnContext = Callable[[str], int | None]
+"""How many tokens a model's context has where its server decided that at its start; None where the arena decides."""
+
+
+def that_fit(
+    settings: Settings, models: Iterable[str], message: str, system: str | None = None, own: OwnContext = lambda _: None
+) -> tuple[str, ...]:
     """The models whose context may hold the message and their system prompt."""
     tokens = least_tokens(message)
     return tuple(
         model
         for model in models
-        if tokens + least_tokens(system_for(settings, model, system)) < options_for(settings, model).num_ctx
+        if tokens + least_tokens(system_for(settings, model, system)) < _context_of(settings, model, own)
     )
 
 
+def _context_of(settings: Settings, model: str, own: OwnContext) -> int:
+    return own(model) or options_for(settings, model).num_ctx
+
+
 def fitting(
-    settings: Settings, models: Sequence[str], message: str, system: str | None = None, *, all_of_them: bool = False
+    settings: Settings,
+    models: Sequence[str],
+    message: str,
+    system: str | None = None,
+    own: OwnContext = lambda _: None,
+    *,
+    all_of_them: bool = False,
 ) -> tuple[str, ...]:
     """The models that can be asked; with ``all_of_them`` none may be left out.
 
     Raises:
         MessageTooLarge: the prompt is too long for too many of them (code ``prompt_too_long``).
     """
-    fit = that_fit(settings, models, message, system)
+    fit = that_fit(settings, models, message, system, own)
     if len(fit) < (len(models) if all_of_them else min(2, len(models))):
-        contexts = sorted(options_for(settings, model).num_ctx for model in models)
+        contexts = sorted(_context_of(settings, model, own) for model in models)
         shortest = contexts[0] if all_of_them else contexts[-2:][0]
         raise MessageTooLarge(
             f"the message is too long for the models' context of {shortest:,} tokens (about "

@@ -52,6 +52,14 @@ class AvailableModels:
         found = [self.roster.installed(host, model) for host in self.router.hosts_of(model)]
         return any(one is not None and (not one.capabilities or "vision" in one.capabilities) for one in found)
 
+    def context_of(self, model: str) -> int | None:
+        """How many tokens prompt and answer may have together where a server of ``model`` decides that, else None.
+
+        Of several hosts the shortest counts: any of them may write the answer.
+        """
+        found = [self.roster.installed(host, model) for host in self.router.hosts_of(model)]
+        return min((one.context_length for one in found if one is not None and one.context_length), default=None)
+
     def calls(self, model: str) -> bool:
         """Whether ``model`` can call tools, as far as its hosts say; True where they do not say."""
         found = [self.roster.installed(host, model) for host in self.router.hosts_of(model)]

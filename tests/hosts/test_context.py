@@ -54,3 +54,12 @@ def test_the_system_prompt_counts() -> None:
     assert fitting(with_tables(), ["a:1b", "b:1b"], long(12_000)) == ("a:1b", "b:1b")
     with pytest.raises(MessageTooLarge):
         fitting(with_tables(), ["a:1b", "b:1b"], long(12_000), long(12_000))
+
+
+def test_where_a_server_decides_how_long_the_context_is_that_counts() -> None:
+    own = {"short:1b": 512, "long:1b": 32_768}
+    models = ["a:1b", "short:1b", "long:1b"]
+    assert fitting(with_tables(), models, long(3_000), own=own.get) == ("a:1b", "long:1b")
+    assert fitting(with_tables(), [*models, "other:1b"], long(16_000), own=own.get) == ("a:1b", "long:1b", "other:1b")
+    with pytest.raises(MessageTooLarge, match="512 tokens"):
+        fitting(with_tables(), ["short:1b"], long(3_000), own=own.get, all_of_them=True)

@@ -105,6 +105,13 @@ async def test_servers_of_three_kinds_play_one_battle_and_are_told_apart_in_the_
     async with client() as http:
         refused = await http.post(f"{url}/v1/chat/completions", json=asked)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_request")
+    # The real server's slots hold 512 tokens, whatever num_ctx is: what does not fit is told before it is asked.
+    prose = "The sky is blue because light scatters in the air above us. " * 60
+    async with client() as http:
+        refused = await http.post(
+            f"{url}/v1/chat/completions", json={"model": TINY, "messages": [{"role": "user", "content": prose}]}
+        )
+    assert (refused.status_code, refused.json()["error"]["code"]) == (413, "prompt_too_long")
     log = "".join(path.read_text() for path in folder.glob("*.log"))
     assert '"option": "top_k"' in log
     assert "sk-secret" not in log

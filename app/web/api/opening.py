@@ -112,7 +112,8 @@ async def opening_of(body: OpenBody, services: Services, key: str | None) -> Ope
     if len(models) < 2:
         raise InvalidInput("models must name at least two models", field="models")
     whole = f"{earlier}\n{body.message}" if earlier else body.message
-    models = fitting(services.settings, models, whole, body.system, all_of_them=body.models is not None)
+    own = services.contestants.context_of
+    models = fitting(services.settings, models, whole, body.system, own, all_of_them=body.models is not None)
     asked = body.num_models if body.num_models is not None or body.models is None else len(models)
     count = count_of(asked, services.settings.arena_num_models, models)
     await services.contestants.room_for(models[:count])

@@ -33,7 +33,8 @@ async def open_battle(
         Unavailable: fewer than two are at hand, or a queue is full.
     """
     check_length(services.settings.arena_max_message, message=message)
-    models = fitting(services.settings, await services.contestants.at_hand(), message)
+    at_hand, own = await services.contestants.at_hand(), services.contestants.context_of
+    models = fitting(services.settings, at_hand, message, own=own)
     wanted = services.settings.arena_num_models if asked is None else asked
     if wanted < 2:
         raise InvalidInput("num_models must be at least 2", field="num_models")

@@ -182,9 +182,8 @@ async def _open(call: ArenaCall, question: Question, battle: str) -> None:
     history = history_of(question, snapshots)
     earlier = "".join(f"{turn.content}\n" for turn in history)
     check_length(services.settings.arena_max_message, messages=earlier + question.message, system=question.system)
-    models = fitting(
-        services.settings, await services.contestants.at_hand(), earlier + question.message, question.system
-    )
+    at_hand, own = await services.contestants.at_hand(), services.contestants.context_of
+    models = fitting(services.settings, at_hand, earlier + question.message, question.system, own)
     await services.contestants.room_for(models[:CONTESTANTS])
     await services.manager.open(
         OpenRequest(

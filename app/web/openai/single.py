@@ -11,7 +11,7 @@ from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.battle.events import ERROR_SENTENCES
 from app.completions.completions import AnswerEnded, AnswerRestarted, Completions, Text, Waiting
 from app.errors import ArenaError, InvalidInput, Unavailable
-from app.hosts.context import fitting
+from app.hosts.context import OwnContext, fitting
 from app.hosts.options import options_for, system_for
 from app.settings.settings import Settings
 from app.web.openai.bodies import ChatRequest, messages_of, output_of, tools_of
@@ -42,7 +42,9 @@ class Asked:
     give_back: Callable[[], None]
 
 
-def request_of(settings: Settings, model: str, body: ChatRequest) -> GenerationRequest:
+def request_of(
+    settings: Settings, model: str, body: ChatRequest, own: OwnContext = lambda _: None
+) -> GenerationRequest:
     """What the model is asked: the caller's options over the arena's, its memory's (``num_ctx``) untouched.
 
     Raises:
@@ -53,7 +55,7 @@ def request_of(settings: Settings, model: str, body: ChatRequest) -> GenerationR
     system = system_for(settings, model)
     if system and messages[0].role != "system":
         messages = (Message("system", system), *messages)
-    fitting(settings, [model], "\n".join(message.content for message in messages), "", all_of_them=True)
+    fitting(settings, [model], "\n".join(message.content for message in messages), "", own, all_of_them=True)
     return GenerationRequest(model, messages, options_of(settings, model, body), output_of(body), tools_of(body))
 
 
@@ -87,7 +89,7 @@ async def asked_for(
         InvalidInput: the request can't be done.
         Unavailable: no host can write it now, or their queues are full.
     """
-    request = request_of(services.settings, model, body)
+    request = request_of(services.settings, model, body, services.contestants.context_of)
     _refuse_impossible(services, request)
     digest = body_hash([caller.name, caller.chat, body.model_dump(by_alias=True)])
     id_ = await services.completions.repeated(digest) if caller.retry else None

@@ -43,6 +43,10 @@ class Contestants(Protocol):
         """Whether ``model`` takes images, as far as its host says; True where it does not say."""
         ...
 
+    def context_of(self, model: str) -> int | None:
+        """How many tokens prompt and answer may have together where a server of ``model`` decides that, else None."""
+        ...
+
     def calls(self, model: str) -> bool:
         """Whether ``model`` can call tools, as far as its hosts say; True where they do not say."""
         ...
