@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo serve dev test explore race takeover batch-kills check clients-check openapi format lock install clean
+.PHONY: help demo serve dev test explore race takeover batch-kills check clients-check openai-clients openapi format lock install clean
 .PHONY: image deploy-check release dashboard stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
@@ -98,6 +98,9 @@ format: dev
 
 clients-check: dev ## clients made from docs/openapi.json compile without warnings
 	$(BIN)/python clients/check.py
+
+openai-clients: dev ## the official Node client and LangChain against /v1, unchanged; needs npm and PyPI
+	$(BIN)/python -m tests.openai_clients
 
 openapi: dev ## write docs/openapi.json anew, after a change of what the API takes or answers
 	$(BIN)/python -m app.web.openapi > docs/openapi.json
