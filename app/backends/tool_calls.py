@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from secrets import token_hex
 
-from app.backends.base import ToolCall
+from app.backends.base import Chunk, GenerationRequest, ToolCall
 
 MOST_CALLS = 128
 LARGEST = 1024 * 1024
@@ -27,6 +27,11 @@ class _Call:
 def new_call_id() -> str:
     """An id for a call that its server gave none."""
     return f"call_{token_hex(8)}"
+
+
+def calls_of(request: GenerationRequest, last: Chunk) -> tuple[ToolCall, ...]:
+    """The functions that an answer calls, by its ``last`` chunk; who was offered none can't call any."""
+    return () if request.tools is None else last.calls
 
 
 class GatheredCalls:

@@ -18,8 +18,9 @@ from typing import Literal
 
 import structlog
 
-from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk, ToolCall
+from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.backends.blank import is_blank
+from app.backends.tool_calls import calls_of
 from app.hosts.context import least_tokens
 from app.hosts.host import Host
 from app.scheduling.driver.answer_story import AnswerStory
@@ -247,7 +248,7 @@ class AttemptRunner:
         if blank:
             return self._failed("empty", "empty", "nothing that can be seen")
         self._server_reason = last.server_reason
-        return Finish(last.finish_reason, self._watch.stop(), calls=_calls_of(attempt, last))
+        return Finish(last.finish_reason, self._watch.stop(), calls=calls_of(attempt.request, last))
 
     async def _drained(self, attempt: Attempt) -> tuple[Chunk, bool]:
         """Hand on each piece as it comes; return the last chunk and whether there was nothing to be seen."""
@@ -265,7 +266,7 @@ class AttemptRunner:
                 if chunk.text:
                     blank = blank and is_blank(chunk.text)
                     write(chunk.text)
-        return chunk, blank and not _calls_of(attempt, chunk)
+        return chunk, blank and not calls_of(attempt.request, chunk)
 
     def _failed(self, cause: str, public_code: str, why: str) -> Finish:
         self.cause = cause
@@ -297,8 +298,3 @@ class AttemptRunner:
         if self.occupies:
             self.occupies = False
             self._on_free(self)
-
-
-def _calls_of(attempt: Attempt, last: Chunk) -> tuple[ToolCall, ...]:
-    """The functions that the answer calls; who was offered none can't call any."""
-    return () if attempt.request.tools is None else last.calls
