@@ -23,10 +23,9 @@ from app.redis.client import OLDEST_VERSION, commands_client
 from app.redis.embedded.folder import LONGEST_SOCKET_PATH, RedisFolder
 from app.redis.embedded.process import RedisProgram, find_redis_server
 from app.redis.embedded.server import EmbeddedTimings, embedded_redis
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, wait_until
 
 ROOT = Path(__file__).parents[2]
-SOON_S = 5.0  # what takes some tenths of a second on a quiet machine
 QUICK = EmbeddedTimings(alive=timedelta(seconds=0.05), lock=timedelta(seconds=0.05), former=timedelta(seconds=0.3))
 
 
@@ -153,7 +152,7 @@ async def test_the_server_ends_when_its_owner_is_killed(arena: Callable[..., Are
     owner = arena()
     url = str(owner.status()["url"])
     owner.kill()
-    await wait_until(lambda: ended(url), SOON_S)
+    await wait_until(lambda: ended(url))
 
 
 async def test_a_forked_child_does_not_keep_the_server_alive(arena: Callable[..., ArenaProcess]) -> None:
@@ -161,7 +160,7 @@ async def test_a_forked_child_does_not_keep_the_server_alive(arena: Callable[...
     status = owner.status()
     owner.kill()
     try:
-        await wait_until(lambda: ended(str(status["url"])), SOON_S)
+        await wait_until(lambda: ended(str(status["url"])))
         os.kill(int(str(status["child"])), 0)  # it is still there
     finally:
         os.kill(int(str(status["child"])), signal.SIGKILL)
@@ -187,8 +186,8 @@ async def test_the_server_ends_with_its_owner_though_another_is_attached_and_com
         assert (server.url, server.owner) == (url, False)
         await put(url, "kept")
         owner.kill()
-        await wait_until(lambda: server.owner, SOON_S)
-        await wait_until(lambda: pid_of(url), SOON_S)
+        await wait_until(lambda: server.owner)
+        await wait_until(lambda: pid_of(url))
         assert await get(url) == b"kept"
     assert await ended(url)
 
@@ -199,8 +198,8 @@ async def test_an_owner_that_leaves_is_followed_by_an_attached_process(arena: Ca
     follower = arena()
     follower.status()
     owner.leave()
-    await wait_until(lambda: follower.ask()["owner"], SOON_S)
-    await wait_until(lambda: pid_of(str(url)), SOON_S)
+    await wait_until(lambda: follower.ask()["owner"])
+    await wait_until(lambda: pid_of(str(url)))
     assert follower.ask() == {"url": url, "owner": True, "child": None}
 
 
@@ -209,7 +208,7 @@ async def test_a_killed_server_is_started_again(tmp_path: Path, keep: bool, left
     async with embedded_redis(tmp_path, keep=keep) as server:
         await put(server.url, "value")
         killed = await kill_server(server.url)
-        await wait_until(lambda: pid_of(server.url), SOON_S)
+        await wait_until(lambda: pid_of(server.url))
         assert await pid_of(server.url) != killed
         assert await get(server.url) == left
 
@@ -241,38 +240,38 @@ async def test_processes_that_start_together_run_one_server(arena: Callable[...,
 
 
 async def test_a_leftover_that_answers_is_adopted(tmp_path: Path, leftover: subprocess.Popen[bytes]) -> None:
-    await wait_until((tmp_path / "redis" / "redis.sock").exists, SOON_S)
+    await wait_until((tmp_path / "redis" / "redis.sock").exists)
     async with embedded_redis(tmp_path, keep=True, timings=QUICK) as server:
         assert server.owner
         assert await pid_of(server.url) == leftover.pid
         async with commands_client(server.url) as client:
             assert await client.config_get("appendonly") == {"appendonly": "yes"}
             # Redis puts a polite end off while it writes its first append-only file.
-            await wait_until(lambda: written(client), SOON_S)
-    assert leftover.wait(SOON_S) == 0
+            await wait_until(lambda: written(client))
+    assert leftover.wait(HUNG_S) == 0
 
 
 async def test_an_adopted_leftover_ends_when_its_new_owner_is_killed(
     tmp_path: Path, leftover: subprocess.Popen[bytes], arena: Callable[..., ArenaProcess]
 ) -> None:
-    await wait_until((tmp_path / "redis" / "redis.sock").exists, SOON_S)
+    await wait_until((tmp_path / "redis" / "redis.sock").exists)
     owner = arena()
     assert await pid_of(str(owner.status()["url"])) == leftover.pid
     owner.kill()
-    await wait_until(lambda: leftover.poll() is not None, SOON_S)
+    await wait_until(lambda: leftover.poll() is not None)
 
 
 async def test_an_adopted_leftover_that_dies_is_replaced(tmp_path: Path, leftover: subprocess.Popen[bytes]) -> None:
-    await wait_until((tmp_path / "redis" / "redis.sock").exists, SOON_S)
+    await wait_until((tmp_path / "redis" / "redis.sock").exists)
     async with embedded_redis(tmp_path, keep=False, timings=QUICK) as server:
         leftover.kill()
         leftover.wait()
-        await wait_until(lambda: pid_of(server.url), SOON_S)
+        await wait_until(lambda: pid_of(server.url))
         assert await pid_of(server.url) != leftover.pid
 
 
 async def test_a_leftover_that_does_not_answer_is_named(tmp_path: Path, leftover: subprocess.Popen[bytes]) -> None:
-    await wait_until((tmp_path / "redis" / "redis.pid").exists, SOON_S)
+    await wait_until((tmp_path / "redis" / "redis.pid").exists)
     leftover.send_signal(signal.SIGSTOP)
     with pytest.raises(ConfigurationError, match=f"process {leftover.pid}.*kill -9 {leftover.pid}"):
         async with embedded_redis(tmp_path, keep=False, timings=QUICK):
@@ -318,8 +317,8 @@ async def test_a_path_too_long_for_a_socket_is_replaced_and_found_by_later_proce
         async with embedded_redis(deep, keep=False, timings=QUICK) as server:
             assert (server.url, server.owner) == (url, False)
             owner.kill()
-            await wait_until(lambda: server.owner, SOON_S)
-            await wait_until(lambda: pid_of(url), SOON_S)
+            await wait_until(lambda: server.owner)
+            await wait_until(lambda: pid_of(url))
             assert server.url == url
         async with embedded_redis(deep, keep=False) as again:
             assert again.url == url
@@ -403,4 +402,4 @@ async def test_the_clients_of_a_restarted_server_recover_by_themselves(tmp_path:
                 return await client.get("key") == b"value"
             return False
 
-        await wait_until(answers, SOON_S)
+        await wait_until(answers)

@@ -65,8 +65,14 @@ async def test_a_model_that_is_not_in_memory_is_loaded_first_with_the_battles_op
 async def test_both_sides_run_at_once_where_both_models_fit(shared: SharedHost) -> None:
     backend = ScriptedBackend({"a": [LONG], "b": [LONG]}, resident=["a"])
     shared.open(backend)
-    await shared.put(job(1, "a"), job(2, "b"))
+    both = [job(1, "a"), job(2, "b")]
+    await shared.put(*both)
     await wait_until(lambda: sorted(backend.writing) == ["a", "b"])
+    await wait_until(lambda: all(map(shared.text, both)))
+    assert [shared.text(one) for one in both] == ["so", "so"]
+    assert [shared.sink.answer(one).finish for one in both] == [None, None]
+    assert backend.called("load") == ["b"]
+    assert backend.called("unload") == []
 
 
 async def test_one_after_the_other_where_they_do_not_fit(shared: SharedHost) -> None:
@@ -297,6 +303,9 @@ async def test_a_job_whose_settling_failed_is_settled_again(shared: SharedHost) 
     await shared.put(job(1))
     await wait_until(lambda: len(tries) == 2)
     await wait_until(lambda: shared.queue._jobs == {})  # type: ignore[attr-defined]
+    answer = shared.sink.answer(job(1))
+    assert (answer.text, known(answer.finish).reason) == ("Hello from a script.", "stop")
+    assert len(answer.attempts) == 1, "what is written is not written again"
 
 
 async def test_a_complete_answer_waits_for_the_desk_to_come_back(shared: SharedHost) -> None:
@@ -552,7 +561,8 @@ async def test_from_the_nudge_to_the_request_nothing_polls(shared: SharedHost) -
     await asyncio.sleep(0.05)
     one = job(1)
     await shared.put(one)
-    await wait_until(shared.ended(one), timeout=1.0)
+    await wait_until(shared.ended(one), timeout=1.0)  # virtual: what polled would wait for 30
+    assert shared.text(one) == "Hello from a script."
 
 
 async def test_a_host_that_is_away_fails_its_answers_and_the_driver_goes_on(shared: SharedHost) -> None:
@@ -584,6 +594,11 @@ async def test_a_model_that_others_pushed_out_is_noticed_by_an_answer_that_took_
         two = job(2)
         await shared.put(two)
         await wait_until(lambda: [line["model"] for line in logs if line["event"] == "unloaded_by_others"] == ["b"])
+        await wait_until(shared.ended(two))
+    answers = [shared.sink.answer(each) for each in (one, two)]
+    assert [known(answer.finish).reason for answer in answers] == ["stop", "stop"]
+    assert known(answers[0].finish).timing.cold
+    assert [line["model"] for line in logs if line["event"] == "unloaded_by_others"] == ["b"], "once"
 
 
 async def test_the_run_ends_cleanly_when_it_is_cancelled(shared: SharedHost) -> None:

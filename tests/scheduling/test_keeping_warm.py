@@ -112,6 +112,7 @@ async def test_only_as_many_are_loaded_as_fit_on_a_host_that_was_down_at_the_sta
     backend.down = None
     await wait_until(lambda: backend.resident == ["a"])
     await wait_until(lambda: planned(hosts, "a"))
+    assert backend.called("load") == ["a"]
 
 
 async def test_without_a_prewarmer_nothing_is_loaded_ahead(hosts: SeveralHosts) -> None:
@@ -234,6 +235,7 @@ async def test_what_is_announced_is_loaded_though_nothing_is_kept(hosts: Several
     hosts.open("gpu", backend)
     await hosts.router.warm(["b"])
     await wait_until(lambda: backend.resident == ["b"])
+    assert backend.called("load") == ["b"]
 
 
 async def test_a_host_that_scales_to_zero_is_asked_nothing_while_nobody_plays(hosts: SeveralHosts) -> None:
@@ -342,6 +344,9 @@ async def test_who_drives_next_inherits_what_happened(hosts: SeveralHosts) -> No
     await wait_until(lambda: _resident_is(hosts, "a"))
     backend.resident.clear()
     await wait_until(lambda: _events_are(hosts, [("host_down", ""), ("unloaded_by_others", "a")]))
+    report = known(await hosts.report("gpu"))
+    assert report.events[0] == past
+    assert report.loading is None, "nobody loads what the last driver was loading"
 
 
 async def test_what_happened_at_another_address_is_not_inherited(hosts: SeveralHosts) -> None:
@@ -392,6 +397,7 @@ async def test_reports_that_can_not_be_put_or_read_hold_up_nothing(hosts: Severa
     one = job(1)
     await hosts.put("gpu", one)
     await wait_until(hosts.ended(one))
+    assert hosts.sink.answer(one).text == "Hello from a script."
 
 
 async def resting(backend: Asleep) -> bool:
