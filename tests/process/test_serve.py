@@ -110,14 +110,38 @@ async def test_what_was_played_is_still_there_after_a_restart(arena: Callable[..
     assert reply.status_code == 204
 
 
-async def test_a_missing_model_is_one_warning_with_what_was_meant(arena: Callable[..., Instance]) -> None:
-    serving = arena(ARENA_MODELS="zircon-7b,quokka:8b,okapi:8b").wait_for_address()
-    warnings = [line for line in serving.logged() if line["level"] == "warning"]
+@pytest.fixture(scope="module")
+def misconfigured(models: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """One start with a model that is not there, a misspelled setting, and what a container platform sets by itself."""
+    folder = tmp_path_factory.mktemp("misconfigured")
+    known = {"OLLAMA_HOST": models.url, "ARENA_DATA_DIR": str(folder / "data"), "ARENA_DRAIN": "1"}
+    links = {"REDIS_PORT": "tcp://10.43.131.181:6379", "OLLAMA_PORT": "tcp://10.43.131.182:11434"}
+    wrong = {"ARENA_MODELS": "zircon-7b,quokka:8b,okapi:8b", "ARENA_MODLES": "zircon:7b"}
+    serving = serve(folder, known | links | wrong)
+    try:
+        yield serving.wait_for_address()
+    finally:
+        serving.close()
+
+
+async def test_a_missing_model_is_one_warning_with_what_was_meant(misconfigured: Instance) -> None:
+    warnings = [line for line in misconfigured.logged() if line["level"] == "warning" and "setting" not in line]
     assert len(warnings) == 1, warnings
     assert "zircon-7b" in warnings[0]["trouble"]
     assert "zircon:7b" in warnings[0]["trouble"], "did you mean"
-    opened = await open_battle(serving.url)
+    opened = await open_battle(misconfigured.url)
     assert opened["rounds_total"] == 1, "two of three are there"
+
+
+async def test_what_a_container_platform_sets_is_ignored_and_said_once(misconfigured: Instance) -> None:
+    told = [line for line in misconfigured.logged("setting_ignored") if line["level"] == "info"]
+    assert sorted(line["setting"] for line in told) == ["OLLAMA_PORT", "REDIS_PORT"]
+    assert (await call("GET", f"{misconfigured.url}/readyz")).status_code == 200
+
+
+def test_a_misspelled_setting_is_one_warning_with_what_was_meant(misconfigured: Instance) -> None:
+    (warning,) = [line for line in misconfigured.logged() if line["level"] == "warning" and "setting" in line]
+    assert (warning["setting"], warning["remedy"]) == ("ARENA_MODLES", "did you mean ARENA_MODELS?")
 
 
 async def test_an_unreachable_host_is_one_warning_and_no_reason_not_to_serve(arena: Callable[..., Instance]) -> None:
@@ -194,20 +218,6 @@ def test_the_program_itself_refuses_a_bad_setting(arena: Callable[..., Instance]
     serving = arena("--workers", workers, **{name: BAD[name]})
     status = serving.process.wait(HUNG_S)
     check_refusal(name, status, serving.rest_of_stdout(), serving.log.read_text())
-
-
-async def test_what_a_container_platform_sets_is_ignored_and_said_once(arena: Callable[..., Instance]) -> None:
-    links = {"REDIS_PORT": "tcp://10.43.131.181:6379", "OLLAMA_PORT": "tcp://10.43.131.182:11434"}
-    serving = arena(**links).wait_for_address()
-    told = serving.logged("setting_ignored")
-    assert sorted(line["setting"] for line in told) == ["OLLAMA_PORT", "REDIS_PORT"]
-    assert (await call("GET", f"{serving.url}/readyz")).status_code == 200
-
-
-async def test_a_misspelled_setting_is_one_warning_with_what_was_meant(arena: Callable[..., Instance]) -> None:
-    serving = arena(ARENA_MODLES="zircon:7b").wait_for_address()
-    (warning,) = [line for line in serving.logged() if line["level"] == "warning"]
-    assert (warning["setting"], warning["remedy"]) == ("ARENA_MODLES", "did you mean ARENA_MODELS?")
 
 
 async def test_a_password_in_an_address_is_in_no_line_of_the_log(
