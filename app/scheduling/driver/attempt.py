@@ -27,10 +27,11 @@ from app.scheduling.driver.answer_story import AnswerStory
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.loader import LoadWindow
+from app.scheduling.driver.public_codes import public
 from app.scheduling.driver.signing import Signing
 from app.scheduling.driver.store_retries import STORE_LIMIT_S, STORE_UNAVAILABLE, until_the_store_is_back
 from app.scheduling.job import Job
-from app.scheduling.ports import Attempt, ErrorCode, Finish, Ports
+from app.scheduling.ports import Attempt, Finish, Ports
 from app.tasks import cancel_and_wait
 from app.timing.stopwatch import Stopwatch
 from app.timing.time import Time
@@ -40,16 +41,6 @@ SINK_LIMIT_S = 15.0
 
 RECONCILE_LIMIT_S = 60.0
 """How long reconciling may take before the job is left for another try."""
-
-PUBLIC: dict[str, ErrorCode] = {
-    "unavailable": "unavailable",
-    "timeout": "timeout",
-    "overloaded": "overloaded",
-    "cut_off": "cut_off",
-    "empty": "empty",
-}
-"""What a backend's public code is called at the sink; anything else is ``unavailable``."""
-
 
 Outcome = Literal["done", "moved", "left"]
 """``moved``: the job is another host's now. ``left``: it is still somebody's, perhaps ours again."""
@@ -271,7 +262,7 @@ class AttemptRunner:
     def _failed(self, cause: str, public_code: str, why: str) -> Finish:
         self.cause = cause
         self._log.warning("answer_failed", cause=cause, why=why[:300])
-        return Finish("error", self._watch.stop(), PUBLIC.get(public_code, "unavailable"), cause)
+        return Finish("error", self._watch.stop(), public(public_code), cause)
 
     async def _completed(self, attempt: Attempt, finish: Finish) -> bool:
         """Store the end, waiting for Redis if need be."""

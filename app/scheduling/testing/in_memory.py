@@ -6,7 +6,7 @@ They keep the same promises as the ones in Redis (bounds, priorities, fences, re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from time import monotonic
@@ -17,7 +17,7 @@ from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, queue_full
 from app.scheduling.job import Job, Removed
 from app.scheduling.lease import LEASE
 from app.scheduling.ports import MOST_SILENT, Finish
-from app.scheduling.report import HostReport
+from app.scheduling.testing.reports import MemoryReports as MemoryReports
 from app.timing.stopwatch import Timing
 from app.timing.story import Step
 
@@ -157,21 +157,6 @@ class MemoryLease:
         """Let another become the owner at once."""
         if self._board.owner is self:
             self._board.owner = None
-
-
-class MemoryReports:
-    """The newest report of each host in a dictionary."""
-
-    def __init__(self) -> None:
-        self._reports: dict[str, HostReport] = {}
-
-    async def put(self, report: HostReport) -> None:
-        """Replace the report of its host."""
-        self._reports[report.host] = report
-
-    async def read(self) -> Mapping[str, HostReport]:
-        """Return all reports by host."""
-        return dict(self._reports)
 
 
 @dataclass
