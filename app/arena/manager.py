@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from random import Random, SystemRandom
 
 import structlog
 
@@ -26,11 +25,12 @@ from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
 from app.battle.battle import Contestant, IllegalMove, Side, Status, Verdict, Vote
 from app.battle.events import Snapshot, vote_data
-from app.battle.pairing import draw
+from app.draw.drawer import ContestantDraw, UniformDraw
 from app.errors import Conflict
 from app.metrics.counters import Counters
 from app.records.ledger import Ledger
 from app.records.values import BattleCounts, BattleRecord, LastVote
+from app.records.votes import NAMED
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class ArenaManager(Lookup):
         reconciler: Reconciler,
         *,
         named: bool = False,
-        rng: Random | None = None,
+        draw: ContestantDraw | None = None,
         new_id: Callable[[], str] = new_battle_id,
         counters: Counters | None = None,
         events_path: Callable[[str], str] = lambda battle_id: "",  # noqa: ARG005 - where nobody reads events
@@ -55,7 +55,7 @@ class ArenaManager(Lookup):
         self._events_path = events_path
         self._reconciler = reconciler
         self._named = named
-        self._rng = rng or SystemRandom()
+        self._draw = draw or UniformDraw()
         self._new_id = new_id
         self._counters = counters or Counters()
 
@@ -65,10 +65,11 @@ class ArenaManager(Lookup):
         Raises:
             Conflict: the key was used with another body.
         """
-        contestants = draw(request.models, request.count, self._rng)
-        record = await self._ledger.open_battle(request.battle(request.battle_id or self._new_id(), contestants))
-        if not record.created:
-            contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
+        drawn = await self._draw.draw(request.models, request.count, named=NAMED in request.options)
+        record = await self._ledger.open_battle(request.battle(request.battle_id or self._new_id(), drawn))
+        if record.created:
+            await self._draw.count(drawn)
+        contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
         battle = rules.open_battle(record.id, record.message, contestants)
         if not record.created and not await self._never_opened(record):
             return await self.snapshot(battle.id)

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Literal, cast
 
 from app.backends.base import Message
-from app.battle.battle import Contestant, Verdict
+from app.battle.battle import Verdict
+from app.draw.drawer import DrawnContestants
 from app.records.values import BattleRecord, NewBattle
 
 OPENED_BY = "opened_by"
@@ -47,12 +48,13 @@ class OpenRequest:
     history: tuple[Message, ...] = ()
     battle_id: str | None = None
 
-    def battle(self, battle_id: str, contestants: Sequence[Contestant]) -> NewBattle:
+    def battle(self, battle_id: str, drawn: DrawnContestants) -> NewBattle:
         """The battle as it is stored when it opens, with those who were drawn."""
         return NewBattle(
             id=battle_id,
             message=self.message,
-            contestants=tuple(contestant.model for contestant in contestants),
+            contestants=drawn.models,
+            drawn=drawn.record,
             session_id=self.session_id,
             system=self.system,
             idempotency_key=self.idempotency_key,

@@ -16,10 +16,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.database.database import Database
+from app.draw.planning.knowledge import PairVotes
 from app.errors import Unavailable
 from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodies_of
 from app.leaderboard.change import CountedVote, StoredFit, changes
 from app.leaderboard.gather import Current, Gathered, gather_for
+from app.leaderboard.pairs import pair_votes
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.store import BoardStore, Head
 from app.ranking.votes import Mark
@@ -154,6 +156,11 @@ class LeaderboardCache:
         """The body of the speed board; when to ask again while the first is made. Raises ``RedisError`` as all do."""
         there = await self._bodies(SPEED)
         return BeingMade(FIRST_BOARD_S) if there is None else there[0]
+
+    async def pairs(self, is_current: Callable[[str, str | None], bool]) -> list[PairVotes]:
+        """The votes on each pair of the default board as it stands (``pair_votes``), none while it is made."""
+        (body,) = await self._snapshots.bodies(DEFAULT.key)
+        return [] if body is None else pair_votes(body, is_current)
 
     async def change(self, battle: str, ended_at: datetime) -> dict[str, object] | bool:
         """What the votes of an ended battle did to the default board, from two fits that are stored.

@@ -44,6 +44,7 @@ class BattlesWiring:
             self._ledger,
             self._reconciler,
             named=settings.arena_reveal != "end",
+            draw=hosting.drawing.draw,
             counters=hosting.counters,
             events_path=events_path,
         )

@@ -13,6 +13,7 @@ from app.hosts.roster import Roster, ignore, warn
 from app.hosts.seen_models import SeenModels
 from app.metrics.counters import Counters
 from app.process.connections import Connections, backends_of
+from app.process.drawing import DrawWiring
 from app.process.found_kinds import hosts_with_kinds
 from app.scheduling.dispatch.assignments import HostAssignments
 from app.scheduling.dispatch.queue import HostQueue
@@ -50,8 +51,13 @@ class HostsWiring:
         self.reports = HostReports(to.redis, names)
         self.fair_share = FairShare(to.redis, names)
         self.roster = self._make_roster()
-        self.seen_models = SeenModels(self.roster.forget)
+        self.drawing = DrawWiring(to, self.roster, self.reports)
+        self.seen_models = SeenModels(self._forget)
         self.router = self._make_router()
+
+    def _forget(self, host: str, model: str) -> None:
+        self.roster.forget(host, model)
+        self.drawing.rotator.refused(host, model)
 
     def _make_roster(self) -> Roster:
         # One line for each trouble, not one from each worker: the parent has probed before it started them.
@@ -98,6 +104,7 @@ class HostsWiring:
         policy = Policy(
             options=lambda model: options_for(self._settings, model),
             keep=self._kept_on(host),
+            rotation=partial(self.drawing.rotator.held_on, host.name),
             load_limit=self._settings.arena_load_limit,
             intervals=Intervals(probe_every=self._settings.arena_probe),
         )

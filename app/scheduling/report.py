@@ -98,7 +98,8 @@ class HostReport:
     with a battle they would give away who writes). ``load_s`` and ``answer_s`` are what a load and an answer may
     take, ``change_s`` what it costs to bring a model (drain, unload, load, and the loads of what was pushed out),
     ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
-    whatever their size. ``planned`` are the models that should be in memory when nobody waits.
+    whatever their size, ``sizes`` are the predicted bytes of each. ``planned`` are the models that should be in memory
+    when nobody waits.
     ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
     that failed by its fault, ``failure`` is what the last of them ended with. ``slots`` answers of one model may run at
     once, 0 when it is an older report. ``seen_running`` and ``seen_waiting`` are requests that the server itself
@@ -133,6 +134,7 @@ class HostReport:
     seen_running: int | None = None
     seen_waiting: int | None = None
     address: str = ""
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def is_about(self, url: str) -> bool:
         """Whether it is about the server at ``url``."""

@@ -16,6 +16,7 @@ from app.arena.requests import OpenRequest
 from app.arena.steps import error_json
 from app.arena.store import AnswerUpdate, Pace, Store
 from app.battle.events import Snapshot
+from app.draw.drawer import UniformDraw
 from app.timing.stopwatch import Timing
 from tests.arena.in_memory import MemoryDispatcher, MemoryLedger
 
@@ -35,7 +36,7 @@ class ArenaOnRedis:
             self.ledger,
             self.reconciler,
             named=named,
-            rng=Random(7),
+            draw=UniformDraw(Random(7)),
         )
         self.tokens = 0
         self.seqs: dict[int, int] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 import pytest
 from hypothesis import settings
@@ -12,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, IllegalMove, Pair, Side, Status, Verdict
-from app.battle.pairing import draw
 from tests.examples import examples
 
 MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b", "phi3:mini", "gemma2:9b")
@@ -160,18 +158,6 @@ def test_bad_contestants_are_refused() -> None:
         rules.open_battle("b", "m", (Contestant(0, "x"), Contestant(1, "x")))
     with pytest.raises(IllegalMove, match="gap"):
         rules.open_battle("b", "m", (Contestant(1, "x"), Contestant(0, "y")))
-
-
-def test_the_entry_order_is_drawn_and_every_order_comes_up() -> None:
-    orders = {tuple(c.model for c in draw(MODELS[:3], 3, Random(seed))) for seed in range(60)}
-    assert len(orders) == 6
-
-
-def test_a_draw_of_more_than_there_are_or_of_doubles_is_refused() -> None:
-    with pytest.raises(ValueError, match="2 to 3"):
-        draw(MODELS[:3], 4, Random(1))
-    with pytest.raises(ValueError, match="once"):
-        draw(("x", "x"), 2, Random(1))
 
 
 class BattleMachine(RuleBasedStateMachine):

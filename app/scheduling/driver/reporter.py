@@ -115,6 +115,7 @@ class Reporter:
             slots=view.slots,
             seen_running=state.health.activity.running,
             seen_waiting=state.health.activity.waiting,
+            sizes=dict(residency.sizes),
         )
 
     def _residents(self) -> tuple[ResidentReport, ...]:
