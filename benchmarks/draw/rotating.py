@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -12,7 +12,7 @@ import numpy as np
 
 from app.draw.planning.field import Field, HostField
 from app.draw.planning.knowledge import PairVotes, gains, learned
-from app.draw.planning.pairs import Pair, draw, pairs_of
+from app.draw.planning.pairs import Pair, draw, pairs_of, shares
 from app.draw.planning.rotation import Rotation, Stay, turned
 
 EVERY = 20
@@ -62,19 +62,18 @@ class Rotating:
     drawn: int = 0
     sets: int = 0
     battles: int = 0
-    day: list[tuple[float, Pair]] = field(default_factory=list)
+    day: deque[tuple[float, Pair]] = field(default_factory=deque)
     pair_draws: Counter[Pair] = field(default_factory=Counter)
-    known: tuple[dict[Pair, float], dict[str, float]] = ({}, {})
+    known: tuple[dict[Pair, float], dict[str, float]] = field(default_factory=lambda: ({}, {}))
+    shares: dict[Pair, float] = field(default_factory=dict)
 
     def contestants(self, count: int) -> tuple[str, ...]:
         """Who enters the battle that opens now."""
-        field_now, before = self.field(), self.rotation
-        self.rotation = turned(before, field_now, self.stay, now=self.now(), drawn=self.drawn, chance=self.chance)
-        if before is None or self.rotation.number != before.number:
-            self.drawn, self.sets = 0, self.sets + 1
-            self.told(self.rotation.sets)
-        members = self.rotation.members
-        drawn = draw(members, self.rotation.reserve, count, field_now.shares(members), self.chance)
+        rotation = self._turned()
+        if self.battles % EVERY == 0 or not self.shares:
+            self.known = known_of(tuple(sorted(self.votes.strengths)), self.votes)
+            self.shares = shares(pairs_of(rotation.members), *self.known)
+        drawn = draw(rotation.members, rotation.reserve, count, self.shares, self.chance)
         self.drawn += 1
         self.battles += 1
         for pair in pairs_of(drawn.contestants):
@@ -83,13 +82,23 @@ class Rotating:
         self.votes.of_battle(drawn.contestants)
         return drawn.contestants
 
+    def _turned(self) -> Rotation:
+        """The rotation as of now; it is only asked for once its shortest stay is over."""
+        before = self.rotation
+        if before is not None and self.now() < before.earliest:
+            return before
+        after = turned(before, self.field(), self.stay, now=self.now(), drawn=self.drawn, chance=self.chance)
+        if before is None or after.number != before.number:
+            self.drawn, self.sets, self.shares = 0, self.sets + 1, {}
+            self.told(after.sets)
+        self.rotation = after
+        return after
+
     def field(self) -> Field:
         """The field as of now."""
         models = tuple(sorted(self.votes.strengths))
-        if self.battles % EVERY == 0:
-            self.known = known_of(models, self.votes)
         while self.day and self.now() - self.day[0][0] > 86_400:
-            self.day.pop(0)
+            self.day.popleft()
         places = tuple(replace(place, waiting=self.waiting()) for place in self.places())
         return Field(models, places, *self.known, Counter(pair for _, pair in self.day))
 

@@ -30,7 +30,7 @@ from benchmarks.scheduling.figures import goal, table
 MODELS = ("a", "b", "c", "d", "e")
 CLEAR = 0.975
 CHECK_EVERY = 50
-MOST = 60_000
+MOST = 20_000
 """Votes after which a run is given up; it counts with that number."""
 
 

@@ -15,6 +15,7 @@ from app.draw.planning.field import Field, HostField
 from app.draw.planning.pairs import Pair
 from app.draw.planning.rotation import (
     BATTLES,
+    FEW_BATTLES,
     FLOOR,
     JITTER,
     Rotation,
@@ -94,6 +95,16 @@ def test_few_battles_do_not_pay_for_a_load() -> None:
     first = began(known)
     assert changed(first, known, first.latest - 1, drawn=BATTLES - 1) is first
     assert changed(first, known, first.latest - 1, drawn=BATTLES) is not first
+
+
+def test_a_model_without_votes_comes_in_after_few_battles() -> None:
+    known = field(gains={frozenset("ab"): 0.01, frozenset("ac"): 1.0})
+    first = began(known)
+    assert changed(first, known, first.latest - 1, drawn=FEW_BATTLES) is first
+    unseen = replace(known, votes=dict(known.votes) | {"c": 0.0})
+    assert changed(first, unseen, first.latest - 1, drawn=FEW_BATTLES - 1) is first
+    assert changed(first, unseen, first.latest - 1, drawn=FEW_BATTLES) is not first
+    assert changed(first, unseen, first.earliest - 1, drawn=FEW_BATTLES) is first
 
 
 def test_a_rotation_that_nobody_plays_stays() -> None:

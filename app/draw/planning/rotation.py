@@ -4,7 +4,8 @@ A *rotation* has a set of models for each host, which are in its memory together
 and battles are drawn from all of them. One model is exchanged at a time:
 
 - never before ``earliest``, and only for a set that teaches more for each second of the card by ``MARGIN``, its load
-  included (and the time that those who wait now would wait for it), once ``BATTLES`` were drawn from the present one;
+  included (and the time that those who wait now would wait for it), once ``BATTLES`` were drawn from the present one
+  (``FEW_BATTLES`` while a model outside has hardly any votes: nothing can be said of the first place without it);
 - always after ``latest``, if anything was drawn since: a rotation that nobody plays stays as it is;
 - at once where a model or a host has gone, and where there is room for one more.
 
@@ -23,9 +24,11 @@ from math import exp
 from random import Random
 
 from app.draw.planning.field import USUAL_LOAD_S, Field, HostField
+from app.draw.planning.pairs import FEW_VOTES
 
 MARGIN = 0.25
 BATTLES = 100
+FEW_BATTLES = 15
 FLOOR = 0.1
 TEMPERATURE = 0.25
 LACKS = 2.0
@@ -36,7 +39,7 @@ JITTER = 0.25
 class Stay:
     """The shortest and the longest time (seconds) between two exchanges, before jitter."""
 
-    shortest_s: float = 1200.0
+    shortest_s: float = 300.0
     longest_s: float = 3000.0
 
 
@@ -105,10 +108,15 @@ def _due(rotation: Rotation, known: Field, found: Sequence[ModelExchange], stay:
         return ""
     if now >= rotation.latest:
         return "longest stay"
-    if drawn < BATTLES:
+    if drawn < (FEW_BATTLES if _has_newcomers(rotation, known) else BATTLES):
         return ""
     best = max(worth(exchange, known, stay) for exchange in found)
     return "teaches more" if best > (1 + MARGIN) * known.rate(rotation.members) else ""
+
+
+def _has_newcomers(rotation: Rotation, known: Field) -> bool:
+    """Whether a model outside has fewer votes than it takes to be seen."""
+    return any(known.votes.get(model, 0.0) < FEW_VOTES for model in rotation.reserve)
 
 
 def worth(exchange: ModelExchange, known: Field, stay: Stay) -> float:
