@@ -24,6 +24,7 @@ from app.arena.requests import OpenRequest
 from app.arena.store import AnswerUpdate, Store
 from app.battle.battle import Verdict
 from app.database.database import Database, migrate
+from app.draw.drawer import UniformDraw
 from app.records.ledger import Ledger
 from tests.arena.in_memory import MemoryDispatcher
 
@@ -67,7 +68,7 @@ class Battles:
     def __init__(self, redis: Redis, database: Database) -> None:
         self.store = Store(redis, pace="even")
         self.reconciler = Reconciler(self.store, Ledger(database), MemoryDispatcher())
-        self.manager = ArenaManager(self.store, Ledger(database), self.reconciler, rng=Random(7))
+        self.manager = ArenaManager(self.store, Ledger(database), self.reconciler, draw=UniformDraw(Random(7)))
         self._token = 0
 
     async def answered(self, battle: str, *entries: int) -> None:
