@@ -19,7 +19,7 @@ SHORT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StoryLine:
     """What happened ``at`` (Unix time)."""
 
     at: float
@@ -50,38 +50,38 @@ def name_of(entry: int, model: str) -> str:
     return f"{chr(ord('A') + entry)} ({visible(model)})"
 
 
-def _of_rounds(battle: BattleRecord, rounds: Sequence[RoundTimes]) -> Iterator[Line]:
+def _of_rounds(battle: BattleRecord, rounds: Sequence[RoundTimes]) -> Iterator[StoryLine]:
     for shown in rounds:
         names = " against ".join(name_of(entry, battle.contestants[entry]) for entry in (shown.pair.a, shown.pair.b))
         if shown.opened_at is not None:
-            yield Line(shown.opened_at.timestamp(), f"round {shown.round}: {names}")
+            yield StoryLine(shown.opened_at.timestamp(), f"round {shown.round}: {names}")
         if shown.ready_at is not None:
-            yield Line(shown.ready_at.timestamp(), f"round {shown.round} can be judged")
+            yield StoryLine(shown.ready_at.timestamp(), f"round {shown.round} can be judged")
     for vote, at in zip(battle.votes, battle.voted_at, strict=False):
-        yield Line(at.timestamp(), f"round {vote.round} is judged: {vote.verdict.value}")
+        yield StoryLine(at.timestamp(), f"round {vote.round} is judged: {vote.verdict.value}")
     if battle.ended_at is not None:
-        yield Line(battle.ended_at.timestamp(), f"the battle is {battle.status.value}")
+        yield StoryLine(battle.ended_at.timestamp(), f"the battle is {battle.status.value}")
 
 
-def _of_answer(battle: str, entry: int, answer: AnswerRecord, neighbours: Sequence[Neighbour]) -> Iterator[Line]:
+def _of_answer(battle: str, entry: int, answer: AnswerRecord, neighbours: Sequence[Neighbour]) -> Iterator[StoryLine]:
     name, when = name_of(entry, answer.model), stretch_of(answer)
     if when.queued is not None:
-        yield Line(when.queued, f"{name} is wanted")
+        yield StoryLine(when.queued, f"{name} is wanted")
     if not answer.story:
         yield from _by_figures(battle, entry, answer, when, neighbours)
         return
     before: Step | None = None
     for step in sorted(answer.story, key=lambda step: step.at):
-        yield Line(step.at, _of_step(step, before, name, answer, _beside(battle, entry, step, neighbours)))
+        yield StoryLine(step.at, _of_step(step, before, name, answer, _beside(battle, entry, step, neighbours)))
         if step.event != "waited":
             before = step
         elif step.load_began is not None and step.load_ended is not None:
-            yield Line(step.load_began, f"{step.host} begins to load {visible(answer.model)}{_made_room(step)}")
+            yield StoryLine(step.load_began, f"{step.host} begins to load {visible(answer.model)}{_made_room(step)}")
 
 
 def _by_figures(
     battle: str, entry: int, answer: AnswerRecord, when: Stretch, neighbours: Sequence[Neighbour]
-) -> Iterator[Line]:
+) -> Iterator[StoryLine]:
     """An answer that was stored before stories were."""
     host, name = answer.host or "no host", name_of(entry, answer.model)
     if when.begun is not None and when.queued is not None:
@@ -89,9 +89,9 @@ def _by_figures(
         step = Step(when.begun, "waited", host, since=when.queued)
         parts = f"{timing.queue_s or 0:.1f} s in the queue, {timing.load_s or 0:.1f} s for its model's load"
         beside = _beside(battle, entry, step, neighbours)
-        yield Line(when.begun, f"{name} begins on {host}, after {parts}{beside} (attempt {answer.attempts})")
+        yield StoryLine(when.begun, f"{name} begins on {host}, after {parts}{beside} (attempt {answer.attempts})")
     if when.ended is not None:
-        yield Line(when.ended, _end(name, answer))
+        yield StoryLine(when.ended, _end(name, answer))
 
 
 def _of_step(step: Step, before: Step | None, name: str, answer: AnswerRecord, beside: str) -> str:
