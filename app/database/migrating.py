@@ -25,6 +25,7 @@ from app.errors import ConfigurationError, Unavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
 T = TypeVar("T")
 
@@ -49,6 +50,20 @@ def revisions() -> tuple[str, ...]:
     from alembic.script import ScriptDirectory  # costs 0.2 s
 
     return tuple(script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions())
+
+
+async def oldest_served(url: str) -> str | None:
+    """The oldest schema whose version may serve from the database as it is; None where no migration has said so.
+
+    Raises:
+        ConfigurationError: the database can't be read or refuses us.
+        Unavailable: it is unavailable.
+    """
+    where = parse(url)
+    file = sqlite_file(where)
+    if file is None:
+        return await asyncio.to_thread(_on_postgres, where, _oldest_served)
+    return await asyncio.to_thread(_on_sqlite, where, file, _oldest_served)
 
 
 def newer_schema(at: str) -> ConfigurationError:
@@ -189,6 +204,35 @@ def _alembic(connection: Connection | None = None) -> Config:
     return config
 
 
+_OLDEST = "oldest_served"
+_MARK = {"name": _OLDEST}
+
+
+def _oldest_served(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("marks"):
+        return None
+    read = sa.text("SELECT value FROM marks WHERE name = :name")
+    schema, _, oldest = str(connection.execute(read, _MARK).scalar() or "").partition(":")
+    return oldest if oldest and schema == _revision(connection) else None
+
+
+def _note_oldest_served(connection: Connection, scripts: ScriptDirectory) -> None:
+    """Keep in the database whose versions may go on serving from it: they do not know the migrations that came later.
+
+    A migration that only adds what older versions leave alone says so with ``oldest``, the schema of the oldest of
+    them. One that says nothing is for its own version only.
+    """
+    at = _revision(connection)
+    if at is None or not sa.inspect(connection).has_table("marks"):
+        return
+    passed = list(scripts.iterate_revisions(at, "base"))
+    oldest = max(str(getattr(script.module, "oldest", script.revision)) for script in passed)
+    connection.execute(sa.text("DELETE FROM marks WHERE name = :name"), _MARK)
+    connection.execute(
+        sa.text("INSERT INTO marks (name, value) VALUES (:name, :value)"), _MARK | {"value": f"{at}:{oldest}"}
+    )
+
+
 def _revision(connection: Connection) -> str | None:
     from alembic.migration import MigrationContext
 
@@ -209,6 +253,7 @@ def _move(connection: Connection, target: str) -> str | None:
     past = {script.revision for script in scripts.iterate_revisions(at, "base")} - {at} if at else set()
     move = command.downgrade if target == "base" or target in past else command.upgrade
     move(config, target)
+    _note_oldest_served(connection, scripts)
     if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
         raise ConfigurationError(
             "The migration would leave rows that belong to none; it was rolled back, please report it"
