@@ -236,6 +236,52 @@ async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
     assert len((await snapshot(home.one.url, battle))["votes"]) == 1
 
 
+TITLE = (
+    "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n### Output:\n"
+    'JSON format: { "title": "your concise title here" }\n### Chat History:\n<chat_history>\nUSER: Hi\n</chat_history>'
+)
+OPEN_WEBUI = {
+    "X-OpenWebUI-Chat-Id": "7f6d1c1e-0000-4000-8000-000000000001",
+    "X-OpenWebUI-User-Id": "u1",
+    "X-OpenWebUI-User-Name": "Ann",
+    "X-OpenWebUI-User-Role": "user",
+}
+ITS_OWN_FIELDS = {"arena", "info", "pipe", "pipeline", "preset", "actions", "filters", "tags", "loaded", "name"}
+"""What Open WebUI keeps in a model's object: it spreads whatever a list of models has into it."""
+
+
+async def test_open_webuis_calls_are_answered_as_it_reads_them(home: Home) -> None:
+    async with client() as http:
+        listed = (await http.get(f"{home.one.url}/v1/models")).json()["data"]
+        assert all("id" in row and not ITS_OWN_FIELDS & set(row) for row in listed)
+        chat = {
+            "stream": True,
+            "model": OKAPI,
+            "messages": ASK,
+            "stream_options": {"include_usage": True},
+            "max_tokens": 60,
+            "temperature": 0.8,
+        }
+        title = {
+            "model": OKAPI,
+            "messages": [{"role": "user", "content": TITLE}],
+            "stream": False,
+            "max_completion_tokens": 1000,
+        }
+        # It asks for the title beside the first question: that must not wait for it, nor it for that.
+        answered, titled = await asyncio.gather(
+            *(http.post(f"{home.one.url}/v1/chat/completions", json=body, headers=OPEN_WEBUI) for body in (chat, title))
+        )
+    assert titled.json()["choices"][0]["message"]["content"] == '{"title":""}'
+    frames = [
+        json.loads(line.removeprefix("data: ")) for line in answered.text.split("\n") if line.startswith("data: {")
+    ]
+    assert all("choices" in frame for frame in frames)
+    assert "".join(choice["delta"].get("content") or "" for frame in frames for choice in frame["choices"])
+    assert frames[-1]["usage"]["prompt_tokens"] > 0
+    assert answered.text.endswith("data: [DONE]\n\n")
+
+
 async def test_nothing_of_a_battles_frames_tells_who_writes(home: Home) -> None:
     async with client() as http:
         reply = await http.post(
