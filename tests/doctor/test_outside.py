@@ -8,13 +8,13 @@ import pytest
 
 from app.doctor.outside.judge import lumps, problems
 from app.doctor.outside.look import SENT, look
-from app.doctor.outside.seen import Seen, Silence, Stream
+from app.doctor.outside.seen import OutsideView, Silence, Stream
 from app.errors import ConfigurationError, InvalidInput
 
 EVEN = tuple(0.1 * number for number in range(20))
 STREAM = Stream(EVEN, {"content-type": "text/event-stream; charset=utf-8"}, 25.0, 2)
 ARRIVED = (*(name.lower() for name in SENT), "x-forwarded-for", "host")
-HEALTHY = Seen(
+HEALTHY = OutsideView(
     stream=STREAM,
     silences=tuple(Silence(seconds, 200, seconds, 1) for seconds in (30, 60, 120, 180)),
     sent_headers=tuple(SENT),

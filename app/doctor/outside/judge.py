@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from app.doctor.outside.seen import Problem, Seen, Stream
+from app.doctor.outside.seen import OutsideView, Problem, Stream
 
 EVERY_S = 0.1
 """The stream's events are sent this far apart."""
@@ -18,7 +18,7 @@ NEEDED_S = 30
 """A silence that everything between has to bear: three heartbeats."""
 
 
-def problems(seen: Seen) -> tuple[Problem, ...]:
+def problems(seen: OutsideView) -> tuple[Problem, ...]:
     """What is wrong, the worst first."""
     if seen.refused:
         return (
@@ -71,7 +71,7 @@ def lumps(arrived_s: tuple[float, ...]) -> bool:
     return bool(gaps) and sum(gap < LUMP_S for gap in gaps) > len(gaps) / 3
 
 
-def _of_headers(seen: Seen) -> Iterator[Problem]:
+def _of_headers(seen: OutsideView) -> Iterator[Problem]:
     arrived = {name.lower() for name in seen.arrived_headers}
     lost = [name for name in seen.sent_headers if name.lower() not in arrived]
     if lost:
@@ -98,7 +98,7 @@ def _of_headers(seen: Seen) -> Iterator[Problem]:
         )
 
 
-def _of_caches(seen: Seen) -> Iterator[Problem]:
+def _of_caches(seen: OutsideView) -> Iterator[Problem]:
     reply = {name.lower(): value for name, value in (seen.reply_headers or {}).items()}
     hit = "hit" in reply.get("x-cache", "").lower() or int(reply.get("age", "0") or 0) > 0
     if hit or (len(seen.ids) > 1 and len(set(seen.ids)) == 1):
@@ -110,7 +110,7 @@ def _of_caches(seen: Seen) -> Iterator[Problem]:
         )
 
 
-def _of_silences(seen: Seen) -> Iterator[Problem]:
+def _of_silences(seen: OutsideView) -> Iterator[Problem]:
     twice = [one for one in seen.silences if (one.arrivals or 0) > 1]
     if twice:
         yield Problem(

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.doctor.outside.seen import Seen, Silence, Stream
+from app.doctor.outside.seen import OutsideView, Silence, Stream
 from app.errors import ConfigurationError, InvalidInput
 
 SILENCES_S = (30, 60, 120, 180)
@@ -30,7 +30,9 @@ CONNECT_S = 10.0
 SPARE_S = 15.0
 
 
-async def look(url: str, key: str, longest_s: int = 180, silent_s: float = SILENT_S, *, verify: bool = True) -> Seen:
+async def look(
+    url: str, key: str, longest_s: int = 180, silent_s: float = SILENT_S, *, verify: bool = True
+) -> OutsideView:
     """See how ``url`` behaves; at most two slow calls are under way at once.
 
     Raises:
@@ -44,11 +46,11 @@ async def look(url: str, key: str, longest_s: int = 180, silent_s: float = SILEN
     async with _client(url, key, verify) as client:
         refused = await _refused(client)
         if refused:
-            return Seen(refused=refused)
+            return OutsideView(refused=refused)
         ids, arrived, headers = await _twice(client)
         stream = await _stream(client, silent_s)
         silences = await _silences(client, [one for one in SILENCES_S if one <= longest_s] or [longest_s])
-    return Seen("", stream, silences, tuple(SENT), arrived, ids, headers)
+    return OutsideView("", stream, silences, tuple(SENT), arrived, ids, headers)
 
 
 @asynccontextmanager

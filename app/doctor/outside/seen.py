@@ -34,7 +34,7 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class OutsideView:
     """Everything; ``refused`` says why nothing could be asked. ``ids`` are of two GETs of the same address."""
 
     refused: str = ""
