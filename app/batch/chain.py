@@ -13,6 +13,9 @@ CallStatus = Literal["answered", "open", "done", "failed", "skipped"]
 MOST_TRIES = 3
 """How often a call is made that fails by no fault of its model's answer."""
 
+INVALID = "invalid_output"
+"""The class of an answer that is not the JSON that it has to be."""
+
 ENDED: frozenset[CallStatus] = frozenset({"done", "failed", "skipped"})
 
 Part = tuple[int, int]
@@ -60,7 +63,7 @@ def ruling(record: CallRecord, reasks: int, invalid: str = "", *, counts: bool =
         return Ruling(status, tries, faults, record.error_code, "the model gave no answer")
     if invalid:
         status = "open" if faults <= reasks else "failed"
-        return Ruling(status, tries, faults, "invalid_output", invalid)
+        return Ruling(status, tries, faults, INVALID, invalid)
     return Ruling("done", record.tries, record.faults)
 
 

@@ -73,7 +73,6 @@ class RunTable(BaseModel):
     seed: int | None = Field(default=None, ge=0, lt=2**31)
     window: int | None = Field(default=None, ge=1, le=1024)
     max_failures: int | str | None = None
-    cache: bool = False
     stages: list[StageTable] = Field(min_length=1, max_length=MOST_STAGES)
 
 
@@ -94,7 +93,7 @@ def read_run(text: str, name: str = "") -> RunSpec:
     for number, stage in enumerate(names):
         if stage in names[:number]:
             raise _wrong(f"stages.{number}.name", f"there are two stages {stage!r}; give each its own name")
-    return RunSpec(table.name or name, stages, table.seed, table.window, failures_form(table.max_failures), table.cache)
+    return RunSpec(table.name or name, stages, table.seed, table.window, failures_form(table.max_failures))
 
 
 def failures_form(given: int | str | None, field: str = "max_failures") -> str:

@@ -10,62 +10,32 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 
-from app.backends.base import GenerationRequest
 from app.batch.call import BatchCall, CallKey
-from app.batch.chain import LARGEST_WINDOW, CallRecord, Part, missing, ruling, verdict, window
+from app.batch.chain import LARGEST_WINDOW, CallRecord, missing, window
 from app.batch.feeding import feed
-from app.batch.hosts import CallHosts, Seen
+from app.batch.hosts import HostsSeen
 from app.batch.hours import is_open, opens_at
 from app.batch.jobs_file import too_many
-from app.batch.rendering.renderer import JudgeItem, Renderer, RenderItem, RenderReply
-from app.batch.requests import ChatOf, OptionsOf, request_of
-from app.batch.runs import ACTIVE, CallChange, Changes, JobChange, Run, RunRecords, StoredJob
-from app.errors import InvalidInput, QueueFull, Unavailable
-from app.timing.time import Time
+from app.batch.judging import INVALID, judged
+from app.batch.parts import RunnerParts
+from app.batch.prompts import Flying, OpenJob, Prompts, end_of
+from app.batch.rendering.renderer import Renderer
+from app.batch.runs import ACTIVE, CallChange, Changes, Run
+from app.errors import QueueFull, Unavailable
 
 STORES_UNAVAILABLE = (Unavailable, RedisError, OSError)
 LOOK_EVERY_S = 0.25
 """How often SQL is asked for answers that other processes stored."""
 PUT_AGAIN_S = 10.0
-"""How often calls under way are queued again, in case Redis has lost them; nothing changes if it has not."""
+"""How often calls under way are queued again: nothing changes unless Redis has lost them."""
 LONGEST_PAUSE_S = 30.0
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class OpenJob:
-    """A job in the window: its calls as SQL has them, and what is rendered for those to be made."""
-
-    stored: StoredJob
-    calls: dict[Part, CallRecord]
-    requests: dict[Part, GenerationRequest] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Flying:
-    """A call that was given to a host."""
-
-    call: BatchCall
-    host: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerParts:
-    """What a runner works with. ``chat_of`` reads the bodies of OpenAI's lines."""
-
-    records: RunRecords
-    hosts: CallHosts
-    options_of: OptionsOf
-    chat_of: ChatOf
-    time: Time
 
 
 class BatchRunner:
@@ -81,6 +51,7 @@ class BatchRunner:
         self._spec = run.spec
         self._largest = run.spec.window or largest_window
         self._renderer = Renderer(run.spec)
+        self._prompts = Prompts(run.spec, self._renderer, parts.options_of, parts.chat_of)
         self._open: dict[int, OpenJob] = {}
         self._flying: dict[str, Flying] = {}
         self._not_before: dict[CallKey, float] = {}
@@ -89,11 +60,6 @@ class BatchRunner:
         self._worked_at: float | None = None
         self._note = run.note
         self.news = asyncio.Event()
-
-    @property
-    def in_flight(self) -> int:
-        """Calls that hosts have now."""
-        return len(self._flying)
 
     async def work(self) -> None:
         """Work until the run ends, is paused or cancelled."""
@@ -104,7 +70,7 @@ class BatchRunner:
             await self._renderer.aclose()
 
     async def withdraw(self) -> None:
-        """Take back what hosts have: this process ends; what they have answered is stored already."""
+        """Take back what hosts have; what they have answered is stored already."""
         flying, self._flying = tuple(self._flying), {}
         if flying:
             await self._parts.hosts.take_back(flying)
@@ -146,37 +112,21 @@ class BatchRunner:
         """Take what was answered, judge it, end jobs."""
         numbers = sorted({flying.call.n for flying in self._flying.values()} | set(self._open))
         answered = await self._parts.records.answered(self._run.id, numbers)
-        changes = await self._judged(answered)
+        changes = await judged(self._spec, self._renderer, answered, self._working_models)
         for change in changes:
+            self._pause(change)
             self._take(change, answered[change.key.n][change.key.stage, change.key.part])
         await self._apply(changes)
-
-    async def _judged(self, answered: Mapping[int, Mapping[Part, CallRecord]]) -> list[CallChange]:
-        found = [(CallKey(n, *part), call) for n, calls in answered.items() for part, call in calls.items()]
-        judged = [
-            (key, call)
-            for key, call in found
-            if self._spec.stages[key.stage].json is not None and call.finish_reason != "error"
-        ]
-        items = [JudgeItem(key.stage, call.text) for key, call in judged]
-        replies = dict(zip((key for key, _ in judged), await self._replies(items), strict=True))
-        if not found:
-            return []
-        working = await self._working_models() if any(c.finish_reason == "error" for _, c in found) else frozenset()
-        return [self._change(key, call, replies.get(key), working) for key, call in found]
 
     async def _working_models(self) -> frozenset[str]:
         seen = await self._seen()
         return frozenset(model for host in seen.hosts for model in host.models)
 
-    def _change(self, key: CallKey, call: CallRecord, reply: RenderReply | None, working: frozenset[str]) -> CallChange:
-        counts = call.error_code != "interrupted" and call.model in working
-        invalid = reply.why or reply.error if reply is not None and reply.error else ""
-        ruled = ruling(call, self._spec.stages[key.stage].reasks, invalid, counts=counts)
-        if ruled.status == "open" and not invalid:
-            pause_s = min(2.0 ** min(ruled.tries, 10), LONGEST_PAUSE_S)
-            self._not_before[key] = self._parts.time.monotonic() + pause_s
-        return CallChange(key, ruled.status, ruled.tries, ruled.faults, ruled.error_code, ruled.error)
+    def _pause(self, change: CallChange) -> None:
+        """A call that its host failed is made again after a while that doubles."""
+        if change.status == "open" and change.error_code != INVALID:
+            pause_s = min(2.0 ** min(change.tries, 10), LONGEST_PAUSE_S)
+            self._not_before[change.key] = self._parts.time.monotonic() + pause_s
 
     def _take(self, change: CallChange, call: CallRecord) -> None:
         """Keep in mind what became of a call."""
@@ -200,7 +150,7 @@ class BatchRunner:
 
     async def _apply(self, changes: Iterable[CallChange]) -> None:
         """Store what was decided, and the ends of jobs that follow from it."""
-        ends = [end for job in self._open.values() if (end := self._end(job)) is not None]
+        ends = [end for job in self._open.values() if (end := end_of(self._spec, job)) is not None]
         await self._parts.records.apply(self._run.id, Changes(tuple(changes), tuple(ends), self._worked()))
         for end in ends:
             await self._forget(end.n)
@@ -213,15 +163,6 @@ class BatchRunner:
             del self._flying[id_]
         if left:
             await self._parts.hosts.take_back(left)
-
-    def _end(self, job: OpenJob) -> JobChange | None:
-        how = verdict(self._spec, job.calls)
-        if how is None:
-            return None
-        if how == "done":
-            return JobChange(job.stored.n, "done")
-        (stage, _), call = next((part, call) for part, call in sorted(job.calls.items()) if call.status == "failed")
-        return JobChange(job.stored.n, "failed", stage, call.error_code, call.error)
 
     def _worked(self) -> timedelta:
         """How long the run has worked since this was asked last."""
@@ -255,7 +196,7 @@ class BatchRunner:
     async def _render(self) -> None:
         """Render what is due, until no stage is skipped or fails."""
         while True:
-            changes = await self._rendered()
+            changes = await self._prompts.rendered(self._open)
             for change in changes:
                 record = CallRecord(change.status, change.tries, error_code=change.error_code, error=change.error)
                 self._open[change.key.n].calls[change.key.stage, change.key.part] = record
@@ -263,52 +204,9 @@ class BatchRunner:
                 return
             await self._apply(changes)
 
-    async def _rendered(self) -> list[CallChange]:
-        todo: dict[tuple[int, int], list[int]] = {}
-        for n, job in self._open.items():
-            for stage, part in missing(self._spec, job.calls):
-                if (stage, part) not in job.requests:
-                    todo.setdefault((n, stage), []).append(part)
-        items = [self._item(n, stage) for n, stage in todo]
-        chat = self._spec.stages[0].chat
-        replies = [RenderReply()] * len(items) if chat else await self._replies(items)
-        changes = []
-        for ((n, stage), parts), reply in zip(todo.items(), replies, strict=True):
-            changes += self._requested(self._open[n], stage, parts, reply)
-        return changes
-
-    def _item(self, n: int, stage: int) -> RenderItem:
-        job = self._open[n]
-        needed = self._spec.stages[stage].needs
-        answers = {self._spec.stages[need].name: _answers(job.calls, need) for need in needed}
-        return RenderItem(stage, job.stored.custom_id, job.stored.fields, answers)
-
-    def _requested(self, job: OpenJob, stage: int, parts: list[int], reply: RenderReply) -> list[CallChange]:
-        """Keep what is to be asked; a stage that is skipped or can't be rendered gets its end instead."""
-        n, of = job.stored.n, self._spec.stages[stage]
-        if reply.skip:
-            return [CallChange(CallKey(n, stage, 0), "skipped", judged=False)]
-        try:
-            if reply.error:
-                raise InvalidInput(f"stage {of.name}: {_why(reply)}")
-            for part in parts:
-                job.requests[stage, part] = self._request(job, stage, part, reply)
-        except InvalidInput as error:
-            return [CallChange(CallKey(n, stage, parts[0]), "failed", 0, 1, "template", error.sentence, judged=False)]
-        return []
-
-    def _request(self, job: OpenJob, stage: int, part: int, reply: RenderReply) -> GenerationRequest:
-        if self._spec.stages[stage].chat:
-            return self._parts.chat_of(job.stored.fields)
-        texts = (reply.prompt, reply.system)
-        return request_of(self._spec, self._parts.options_of, job.stored.custom_id, stage, part, *texts)
-
-    async def _replies(self, items: list[Any]) -> list[RenderReply]:
-        return await self._renderer.replies(items) if items else []
-
     # ── hosts ──
 
-    async def _seen(self) -> Seen:
+    async def _seen(self) -> HostsSeen:
         in_flight: dict[str, Counter[str]] = {}
         for flying in self._flying.values():
             in_flight.setdefault(flying.host, Counter())[flying.call.request.model] += 1
@@ -364,7 +262,7 @@ class BatchRunner:
         self._put_at = now
         await self._put([(flying.call, flying.host) for flying in self._flying.values()])
 
-    async def _note_loads(self, seen: Seen) -> None:
+    async def _note_loads(self, seen: HostsSeen) -> None:
         started = self._run.started_at
         for load in seen.loads:
             known = (load.host, load.since) in self._loads
@@ -373,7 +271,7 @@ class BatchRunner:
                 await self._parts.records.add_load(self._run.id, load)
             self._loads.add((load.host, load.since))
 
-    async def _say_what_is_missing(self, seen: Seen, ready: Mapping[str, int]) -> None:
+    async def _say_what_is_missing(self, seen: HostsSeen, ready: Mapping[str, int]) -> None:
         working = {model for host in seen.hosts for model in host.models}
         absent = sorted(model for model in ready if model not in working)
         if not absent:
@@ -396,13 +294,3 @@ class BatchRunner:
                 await self.news.wait()
         except TimeoutError:
             return
-
-
-def _answers(calls: Mapping[Part, CallRecord], stage: int) -> list[dict[str, Any]]:
-    """A stage's answers as templates see them, in the order of its parts; none if it was skipped."""
-    found = sorted((part, call) for (number, part), call in calls.items() if number == stage and call.status == "done")
-    return [{"text": call.text, "model": call.model} for _, call in found]
-
-
-def _why(reply: RenderReply) -> str:
-    return f"the field {reply.why!r} is missing" if reply.error == "missing" else reply.why or reply.error

@@ -21,7 +21,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.batch.hours import is_open
-from app.batch.runner import STORES_UNAVAILABLE, BatchRunner, RunnerParts
+from app.batch.parts import RunnerParts
+from app.batch.runner import STORES_UNAVAILABLE, BatchRunner
 from app.batch.runs import ACTIVE, Run
 from app.redis.lock import WorkerLock
 

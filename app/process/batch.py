@@ -14,8 +14,8 @@ from app.arena.store import LogStore
 from app.backends.base import GenerationRequest
 from app.batch.call import CODEC
 from app.batch.hosts import CallHosts
+from app.batch.parts import RunnerParts
 from app.batch.requests import ChatOf
-from app.batch.runner import RunnerParts
 from app.batch.runs import RunRecords
 from app.batch.sink import CallSink
 from app.batch.worker import BatchWorker
