@@ -218,7 +218,10 @@ def _who(counts: Mapping[str, Any]) -> str:
 
 
 def _left_out(counts: Mapping[str, Any]) -> str:
-    parts = [f"{number:,} {reason.replace('_', ' ')}" for reason, number in counts["left_out"].items()]
+    words = {"since": "before that day"}
+    parts = [
+        f"{number:,} {words.get(reason, reason.replace('_', ' '))}" for reason, number in counts["left_out"].items()
+    ]
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 

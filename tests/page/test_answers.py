@@ -163,14 +163,14 @@ def test_a_side_can_be_seen_ahead_of_the_other_by_who_began_the_battle(tab: Page
 
     tab.route("**/whole", answered)
     pretend(tab, snapshot("Half", "Half", state="writing"))
-    tab.get_by_role("button", name="Show Model A now").click()
+    tab.get_by_role("button", name="Show now: Model A").click()
     expect(pane(tab, "a").locator(".answer")).to_have_text("All of it.")
-    expect(tab.get_by_role("button", name="Show Model A now")).to_be_hidden()
+    expect(tab.get_by_role("button", name="Show now: Model A")).to_be_hidden()
     expect(tab.get_by_role("heading", name="Model A")).to_be_focused()
     assert asked == [{"round": 1, "side": "a"}]
     tab.evaluate("pretend.n = 300")  # what comes next comes after that
     tell(tab, "answer", round=1, side="b", finish_reason="stop")
-    expect(tab.get_by_role("button", name="Show Model B now")).to_be_hidden()
+    expect(tab.get_by_role("button", name="Show now: Model B")).to_be_hidden()
 
 
 def test_what_a_side_waits_for_is_said_in_words(tab: Page) -> None:

@@ -95,7 +95,7 @@ export const de: Texts = {
     copyAnswer: "Kopieren",
     copied: "Kopiert",
     ahead: "Sofort zeigen",
-    aheadOf: (alias) => `${alias} sofort zeigen`,
+    aheadOf: (alias) => `Sofort zeigen: ${alias}`,
     aheadWhy: "Nicht auf die andere Antwort warten. Wie schnell diese kommt, kann das Modell verraten.",
     aheadSaid: (alias) => `${alias} wird gezeigt, wie es kommt.`,
     wide: "Volle Breite",

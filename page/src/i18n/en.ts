@@ -97,7 +97,7 @@ export const en = {
     copyAnswer: "Copy",
     copied: "Copied",
     ahead: "Show now",
-    aheadOf: (alias: string) => `Show ${alias} now`,
+    aheadOf: (alias: string) => `Show now: ${alias}`,
     aheadWhy: "Don’t wait for the other answer. How fast this one comes may tell which model it is.",
     aheadSaid: (alias: string) => `${alias} is shown as it comes.`,
     wide: "Full width",
