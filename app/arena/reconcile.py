@@ -145,7 +145,8 @@ class Reconciler:
             return None
         log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
         if not battle.running:
-            self._counters.ended(battle.status.value)
+            warm = not any(answer.timing is not None and answer.timing.cold for answer in state.answers)
+            self._counters.ended(battle.status.value, warm=warm)
             if not all(answer.finish for answer in state.answers):
                 await self._clean_up(battle.id)
         return replace(state, version=state.version + 1, document=document, ended=not battle.running)

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from app.draw.planning.pairs import draw
 from app.draw.store import DrawnSets, DrawStore, Known
+from app.metrics.counters import Counters
 from app.records.values import DrawRecord
 
 
@@ -68,7 +69,9 @@ class SharedDraw:
         rotates: bool,
         hosts_of: Callable[[str], Collection[str]] = lambda model: (),  # noqa: ARG005 - nobody knows
         chance: Random | None = None,
+        counters: Counters | None = None,
     ) -> None:
+        self._counters = counters or Counters()
         self._store = store
         self._rotates = rotates
         self._hosts_of = hosts_of
@@ -91,7 +94,8 @@ class SharedDraw:
         return self._rotated(known.sets, there, min(count, len(there)))
 
     async def count(self, drawn: DrawnContestants) -> None:
-        """Count who met; what Redis does not take is not counted."""
+        """Count who met; what Redis does not take now is counted for the metrics only."""
+        self._counters.drawn(drawn.models)
         with suppress(RedisError, OSError):
             await self._store.count(drawn.record.set_id, drawn.models)
 

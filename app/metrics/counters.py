@@ -6,8 +6,9 @@ import asyncio
 import math
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import combinations
 from typing import Any, cast
 
 import orjson
@@ -136,9 +137,18 @@ class Counters:
         """A battle was opened."""
         self._count(families.OPENED)
 
-    def ended(self, status: str) -> None:
-        """A battle ended: finished, stopped or failed."""
+    def ended(self, status: str, *, warm: bool = False) -> None:
+        """A battle ended: finished, stopped or failed; ``warm``: none of its answers waited for a load."""
         self._count(families.ENDED, status)
+        if warm:
+            self._count(families.WARM_BATTLES)
+
+    def drawn(self, models: Sequence[str]) -> None:
+        """Contestants were drawn for a battle."""
+        for model in models:
+            self._count(families.DRAWN, model)
+        for one, other in combinations(sorted(models), 2):
+            self._count(families.DRAWN_PAIRS, one, other)
 
     def voted(self, verdict: str) -> None:
         """A verdict (a, b, tie, both_bad) was given."""

@@ -95,6 +95,15 @@ OPENED = Counted("arena_battles_opened_total", "Battles that were opened.")
 ENDED = Counted(
     "arena_battles_ended_total", "Battles that ended: finished, stopped or failed.", ("status",), ("status",)
 )
+WARM_BATTLES = Counted(
+    "arena_warm_battles_total", "Battles that ended and had no answer that waited for its model to be loaded."
+)
+DRAWN = Counted("arena_drawn_total", "Contestants that were drawn, by model.", ("model",))
+DRAWN_PAIRS = Counted(
+    "arena_drawn_pairs_total",
+    "Pairs that were drawn for one battle, by their models in alphabetical order.",
+    ("model", "other"),
+)
 VOTES = Counted("arena_votes_total", "Verdicts given, those taken back later included.", ("verdict",), ("verdict",))
 
 FAMILIES: tuple[Family, ...] = (
@@ -113,5 +122,8 @@ FAMILIES: tuple[Family, ...] = (
     TAKEOVERS,
     OPENED,
     ENDED,
+    WARM_BATTLES,
+    DRAWN,
+    DRAWN_PAIRS,
     VOTES,
 )

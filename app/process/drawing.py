@@ -14,6 +14,7 @@ from app.draw.rotator import Moments, ReadVotes, Rotator, no_votes
 from app.draw.store import DrawStore
 from app.hosts.catalog import Contender
 from app.hosts.roster import Roster
+from app.metrics.counters import Counters
 from app.process.connections import Connections
 from app.scheduling.report import HostReport, Reports
 
@@ -21,7 +22,7 @@ from app.scheduling.report import HostReport, Reports
 class DrawWiring:
     """What one process has of the draw. ``votes`` reads those that the board counts, once there is a board."""
 
-    def __init__(self, to: Connections, roster: Roster, reports: Reports) -> None:
+    def __init__(self, to: Connections, roster: Roster, reports: Reports, counters: Counters) -> None:
         settings = to.settings
         self._to, self._roster, self._reports = to, roster, reports
         self._last: dict[str, HostReport] = {}
@@ -29,7 +30,7 @@ class DrawWiring:
         self.votes: ReadVotes = no_votes
         self.store = DrawStore(to.redis, to.clock.time)
         rotates = settings.arena_draw == "rotation"
-        self.draw = SharedDraw(self.store, rotates=rotates, hosts_of=self._hosts_of)
+        self.draw = SharedDraw(self.store, rotates=rotates, hosts_of=self._hosts_of, counters=counters)
         self.rotator = Rotator(
             to.redis,
             self.store,

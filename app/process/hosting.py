@@ -51,7 +51,7 @@ class HostsWiring:
         self.reports = HostReports(to.redis, names)
         self.fair_share = FairShare(to.redis, names)
         self.roster = self._make_roster()
-        self.drawing = DrawWiring(to, self.roster, self.reports)
+        self.drawing = DrawWiring(to, self.roster, self.reports, self.counters)
         self.seen_models = SeenModels(self._forget)
         self.router = self._make_router()
 

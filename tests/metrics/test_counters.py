@@ -159,3 +159,21 @@ def test_marks_and_moves_are_counted() -> None:
         ("arena_battles_ended_total", "stopped"),
         ("arena_votes_total", "tie"),
     }
+
+
+def test_who_was_drawn_is_counted_by_model_and_by_pair() -> None:
+    counters = Counters()
+    counters.drawn(("b", "a", "c"))
+    counters.drawn(("a", "b"))
+    counters.ended("finished", warm=True)
+    counters.ended("finished")
+    assert counters.counted == {
+        ("arena_drawn_total", "a"): 2,
+        ("arena_drawn_total", "b"): 2,
+        ("arena_drawn_total", "c"): 1,
+        ("arena_drawn_pairs_total", "a", "b"): 2,
+        ("arena_drawn_pairs_total", "a", "c"): 1,
+        ("arena_drawn_pairs_total", "b", "c"): 1,
+        ("arena_battles_ended_total", "finished"): 2,
+        ("arena_warm_battles_total",): 1,
+    }

@@ -9,10 +9,11 @@ the variance of another difference x from s² to s² - d², with d² = n w (x' V
 direction of (i, j). Its gain is what that takes, on average over what the votes may say, off the probability that the
 order of x is wrong: Phi(-|m| / s) before, the mean of Phi(-|m + d Z| / sqrt(s² - d²)) after, over normal Z.
 
-The x that count are neighbours in the order, and the first with each other model, each by 1 / place of the upper one:
+The x that count are neighbours in the order, and the first with each other model, each by 1 / place² of the upper one:
 a board is read from the top. The rule of arXiv 2403.04132 (section 5: draw by how much a vote narrows the pair's own
 interval) does not see whether an order is in doubt: two models 400 points apart get as many votes as two that are
-even. Ours does. In batches, for one vote hardly ever turns an order, and then all gains would round to nothing.
+even. Ours does. In batches that grow with the votes, for a few hardly ever turn an order that thousands have made, and
+then all gains would round to nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ PRIOR_SD = np.log(10.0)
 """400 Elo points in logits."""
 
 BATCH = 32.0
-"""How many votes a gain is reckoned for."""
+"""How many votes a gain is reckoned for, at least."""
+
+LATER = 0.5
+"""It is reckoned for so many times all the votes there are, if that is more: what is nearly clear takes many more."""
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _STEPS, _CLOSE = 50, 1e-9
@@ -79,8 +83,9 @@ def learned(models: Sequence[str], votes: Iterable[PairVotes]) -> Knowledge:
     return Knowledge(tuple(models), ratings, np.asarray(covariance, dtype=np.float64), of_each)
 
 
-def gains(known: Knowledge, batch: float = BATCH) -> Floats:
+def gains(known: Knowledge, batch: float | None = None) -> Floats:
     """How much ``batch`` votes on each pair take off the weighted chance of a wrong order: symmetric, 0 with itself."""
+    batch = max(BATCH, LATER * float(known.votes.sum()) / 2) if batch is None else batch
     n = len(known.models)
     if n < 2:
         return np.zeros((n, n))
@@ -100,11 +105,11 @@ def gains(known: Knowledge, batch: float = BATCH) -> Floats:
 
 
 def _doubts(ratings: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
-    """The differences whose sign matters: neighbours, and the first with every other; weighted by the upper's place."""
+    """The differences whose sign matters: neighbours, and the first with every other, by 1 / the upper's place²."""
     order = np.argsort(-ratings, kind="stable")
     upper = [*order[:-1], *[order[0]] * (len(order) - 2)]
     lower = [*order[1:], *order[2:]]
-    weight = [*(1.0 / place for place in range(1, len(order))), *[1.0] * (len(order) - 2)]
+    weight = [*(1.0 / place**2 for place in range(1, len(order))), *[1.0] * (len(order) - 2)]
     return np.array(upper), np.array(lower), np.array(weight)
 
 

@@ -17,11 +17,11 @@ from itertools import combinations
 from math import comb, perm
 from random import Random
 
-FLOOR = 0.4
+FLOOR = 0.25
 """The share of the draws of a pair that is spread evenly over all pairs of the set."""
 
 FEW_VOTES = 20.0
-NEW = 2.0
+NEW = 4.0
 """A pair with a model that has no votes weighs (1 + NEW) times as much; half of that is left after FEW_VOTES."""
 
 Pair = frozenset[str]
