@@ -57,6 +57,24 @@ def answering(**given: object) -> ObservedHost:
     return ObservedHost(host_at("http://10.0.0.5:8000"), "chat", **known)  # type: ignore[arg-type]
 
 
+def twice(one: ObservedHost, other: ObservedHost) -> list[Finding]:
+    """What is found of two hosts at once."""
+    both = replace(observation(one), hosts=(one, other), driven={"gpu": True, other.host.name: True})
+    return [finding for finding in findings_of(both) if finding.code == "same_server_twice"]
+
+
+@pytest.mark.parametrize("kind", ["vllm", "ollama"])
+def test_one_server_under_a_name_and_an_address_is_noticed_whatever_it_speaks(kind: str) -> None:
+    one = answering(addresses=("10.0.0.5",))
+    named = replace(one, host=replace(one.host, name="lab", url="http://gpu-5.lan:8000"))
+    other = named if kind == "vllm" else replace(named, reach="ollama", host=replace(named.host, kind="ollama"))
+    (finding,) = twice(one, other)
+    assert finding.subject == "gpu, lab"
+    assert "more answers than it has slots" in finding.cause
+    assert twice(one, replace(other, addresses=("10.0.0.6",))) == []
+    assert twice(one, replace(other, installed=other.installed[:1])) == []
+
+
 def test_a_healthy_vllm_has_no_finding() -> None:
     assert found(answering()) == []
 

@@ -89,7 +89,7 @@ def _at_another_address(host: ObservedHost, severity: Severity) -> Finding:
 
 
 def _same_server(seen: Observation) -> Iterator[Finding]:
-    answering = [host for host in seen.hosts if host.reach == "ollama"]
+    answering = [host for host in seen.hosts if host.reach in ("ollama", "chat")]
     for one, other in combinations(answering, 2):
         if _same_address(one, other) or _same_memory(one, other):
             yield texts.same_server_twice(one, other)
@@ -101,7 +101,14 @@ def _same_address(one: ObservedHost, other: ObservedHost) -> bool:
     shared = set(one.addresses) & set(other.addresses)
     same = (first.scheme, first.port, first.path) == (second.scheme, second.port, second.path)
     by_name = not has_no_name(one.host.url) and not has_no_name(other.host.url)
-    return bool(shared) and same and not by_name and (one.installed, one.loaded) == (other.installed, other.loaded)
+    return bool(shared) and same and not by_name and _same_lists(one, other)
+
+
+def _same_lists(one: ObservedHost, other: ObservedHost) -> bool:
+    """The same models; by their names where one list is Ollama's and the other that of its OpenAI API."""
+    if one.reach == other.reach:
+        return (one.installed, one.loaded) == (other.installed, other.loaded)
+    return {model.name for model in one.installed} == {model.name for model in other.installed}
 
 
 def _same_memory(one: ObservedHost, other: ObservedHost) -> bool:

@@ -258,12 +258,13 @@ def host_asleep(host: ObservedHost) -> Finding:
 
 def same_server_twice(one: ObservedHost, other: ObservedHost) -> Finding:
     """Two hosts are one server: each would be driven as if it had the card to itself."""
+    ollamas = one.reach == other.reach == "ollama"
+    what = "load models on it and unload each other's" if ollamas else "together send it more answers than it has slots"
     return Finding(
         "same_server_twice",
         "warning",
         f"{one.host.name}, {other.host.name}",
-        cause=f"{shown(one.host.url)} and {shown(other.host.url)} are the same server: two drivers load models on it "
-        "and unload each other's",
+        cause=f"{shown(one.host.url)} and {shown(other.host.url)} are the same server: two drivers {what}",
         remedy="keep only one of the two [[hosts]] tables in arena.toml",
         command=f"getent ahosts {urlsplit(other.host.url).hostname}",
     )
