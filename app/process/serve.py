@@ -32,7 +32,8 @@ KEEP_ALIVE_S = 130
 WORKER_CHECK_S = 60
 #: What does not end by itself has this long when the drivers have drained (whole seconds).
 GRACEFUL_SHUTDOWN_S = 5
-READY_LIMIT_S = 60.0
+#: A worker needs about 2 s of CPU to start: on a small machine under heavy load that was a minute.
+READY_LIMIT_S = 120.0
 #: A client that takes nothing of what was sent for this long loses its connection, which could not be closed otherwise.
 UNSENT_LIMIT_S = 20.0
 

@@ -211,7 +211,9 @@ async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(ho
     assert third["needs_responses"] is True
     assert third["eliminated_side"] == "left"
     assert third["response_b"] == second["response_b"], "the champion's text is always there"
-    assert third["response_a"].endswith(f"[{UNFINISHED['writing']} {DO_NOT_JUDGE}]"), "a late text says why"
+    # Whether it has begun by now is its host's affair: the stalled answers before it may have all slots.
+    reasons = tuple(f"[{UNFINISHED[state]} {DO_NOT_JUDGE}]" for state in ("queued", "writing"))
+    assert third["response_a"].endswith(reasons), "a late text says why"
     late = await caller.post(f"{ARENA}/get_next_responses", battle_id=slow_end)
     assert late["response_b"] == second["response_b"], "the winner's panel may be kept"
     assert len(late["response_a"].split()) > 15, "a model that is slow is waited for and not cut off"
