@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any, cast
 
 import httpx
@@ -208,6 +210,22 @@ async def test_a_battle_in_one_chat(home: Home, one: AsyncOpenAI, two: AsyncOpen
         "GET", f"{home.one.url}/api/arena/battles/{second}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
     )
     assert export.json()["message"] == "And lakes?"
+
+
+async def test_a_battle_of_named_models_is_one_of_these_and_marked(home: Home, one: AsyncOpenAI) -> None:
+    both = await said(one, f"arena:{ZIRCON},{OKAPI}", [{"role": "user", "content": "You two?"}])
+    assert not any(name in both for name in (ZIRCON, OKAPI))
+    battle = both.split("/battle/")[1].split("/")[0]
+    voting: list[Any] = [{"role": "user", "content": "You two?"}, {"role": "assistant", "content": both}]
+    revealed = await said(one, f"arena:{ZIRCON},{OKAPI}", [*voting, {"role": "user", "content": "a"}])
+    assert f"`{ZIRCON}`" in revealed
+    assert f"`{OKAPI}`" in revealed
+    with closing(sqlite3.connect(home.deployment.folder / "data" / "arena.db")) as database:
+        ((options,),) = database.execute("select options from battles where id = ?", (battle,)).fetchall()
+    assert json.loads(options)["named"] is True
+    for model in (f"arena:{ZIRCON},{ZIRCON}", f"arena:{ZIRCON},nosuch:1b", f"arena:{ZIRCON},{OKAPI},{MODELS[1]}"):
+        with pytest.raises(openai.BadRequestError):
+            await said(one, model, ASK)
 
 
 async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(

@@ -25,7 +25,8 @@ from app.completions.events import LoggedEvent, events_in
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
 from app.hosts.context import fitting
 from app.records.voters import voter_key
-from app.web.api.opening import check_length
+from app.records.votes import NAMED
+from app.web.api.opening import check_length, chosen_models
 from app.web.openai.bodies import ChatRequest, messages_of, tools_of
 from app.web.openai.callers import Caller
 from app.web.openai.conversation import (
@@ -38,6 +39,7 @@ from app.web.openai.conversation import (
     read_chat,
 )
 from app.web.openai.frames import DONE, ChatReply
+from app.web.openai.models import named_models
 from app.web.openai.sides import LOST, SideFrames
 from app.web.shared.ownership import battle_token
 from app.web.shared.services import Services
@@ -65,6 +67,11 @@ class ArenaCall:
     def link(self, battle: str) -> str:
         """The battle's page, for whoever may vote in it."""
         return f"{self.base}/battle/{battle}/claim?token={battle_token(self.services.secret, battle)}"
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The models that the caller named; their battle is marked, as everywhere."""
+        return named_models(self.reply.model)
 
     @property
     def owner(self) -> str:
@@ -182,8 +189,7 @@ async def _open(call: ArenaCall, question: Question, battle: str) -> None:
     history = history_of(question, snapshots)
     earlier = "".join(f"{turn.content}\n" for turn in history)
     check_length(services.settings.arena_max_message, messages=earlier + question.message, system=question.system)
-    at_hand, own = await services.contestants.at_hand(), services.contestants.context_of
-    models = fitting(services.settings, at_hand, earlier + question.message, question.system, own)
+    models = await _models_for(call, earlier + question.message, question.system)
     await services.contestants.room_for(models[:CONTESTANTS])
     await services.manager.open(
         OpenRequest(
@@ -191,11 +197,27 @@ async def _open(call: ArenaCall, question: Question, battle: str) -> None:
             models=models,
             count=CONTESTANTS,
             system=question.system,
-            options={OPENED_BY: NATIVE, OWNER: call.owner},
+            options={OPENED_BY: NATIVE, OWNER: call.owner} | ({NAMED: True} if call.named else {}),
             history=history,
             battle_id=battle,
         )
     )
+
+
+async def _models_for(call: ArenaCall, text: str, system: str | None) -> tuple[str, ...]:
+    """The models to draw from: those that the caller named, else all at hand that can hold the text.
+
+    Raises:
+        InvalidInput: not two models were named, or one that is not at hand.
+        MessageTooLarge: the text is too long for them.
+    """
+    settings, contestants = call.services.settings, call.services.contestants
+    at_hand, named = await contestants.at_hand(), call.named
+    if named and len(named) != CONTESTANTS:
+        raise InvalidInput("name two models: arena:<one>,<other>", field="model")
+    drawn_for = call.services.fleet.roster.catalog.drawn_for
+    models = chosen_models(named or None, at_hand, drawn_for)
+    return fitting(settings, models, text, system, contestants.context_of, all_of_them=bool(named))
 
 
 async def _shown(call: ArenaCall, battle: str, sides: Sequence[Side]) -> AsyncGenerator[bytes]:

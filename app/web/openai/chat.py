@@ -15,7 +15,7 @@ from app.web.openai.auto import best_model
 from app.web.openai.bodies import ChatRequest, check_possible
 from app.web.openai.callers import Caller, Known, admitted
 from app.web.openai.frames import ChatReply, joined
-from app.web.openai.models import AUTO, listed_name
+from app.web.openai.models import AUTO, listed_name, named_models
 from app.web.openai.tasks import empty_answer, is_task
 from app.web.shared.answering import DocumentedRoute, JsonBytes
 from app.web.shared.fields import BattleId
@@ -54,9 +54,10 @@ async def _answered(
             reply = ChatReply(new_completion_id(), services.completions.asked_at(), body.model)
             return JsonBytes(reply.body(empty_answer(body), "stop", None))
         body = body.model_copy(update={"model": task_model})
-    if body.model in SIDES:
+    sides = SIDES.get(body.model) or (tuple(Side) if named_models(body.model) else None)
+    if sides is not None:
         call = battles.call_of(services, request, body, caller, give_back)
-        frames = await battles.answer(call, body, SIDES[body.model])
+        frames = await battles.answer(call, body, sides)
         return _stream(frames) if body.stream else JsonBytes(await joined(call.reply, frames))
     if body.model == AUTO:
         model = await best_model(services)

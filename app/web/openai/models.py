@@ -33,6 +33,12 @@ async def read_model(name: str, services: Wired, _: Known) -> dict[str, Any]:
     return _row(name if name in OWN else listed_name(name, await services.contestants.listed()))
 
 
+def named_models(asked: str) -> tuple[str, ...]:
+    """The models of a battle of named ones (``arena:qwen3:8b,mistral:7b``); none when it is no such name."""
+    kind, _, names = asked.partition(":")
+    return tuple(name.strip() for name in names.split(",")) if kind == ARENA and "," in names else ()
+
+
 def listed_name(asked: str, listed: Sequence[str]) -> str:
     """The model as it is listed (``qwen3`` is ``qwen3:latest``).
 
