@@ -39,7 +39,13 @@ def written(file: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
         with os.fdopen(_in_place(place), "wb") as sink:
             yield sink
         return
-    path, descriptor = draft
+    with _replacing(place, *draft) as sink:
+        yield sink
+
+
+@contextmanager
+def _replacing(place: Path, path: Path, descriptor: int) -> Iterator[IO[bytes]]:
+    """Write the draft at ``path``, and put it in the place of the file if the block ends without an error."""
     try:
         with os.fdopen(descriptor, "wb") as sink:
             yield sink

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -31,11 +31,15 @@ async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
             await asyncio.wait(running)
         except asyncio.CancelledError as cancelled:
             own = cancelled
-    for task in running:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("task_failed_when_cancelled", task=_name(task), error=repr(error), exc_info=error)
+    _log_failures(running)
     if own is not None:
         raise own
+
+
+def _log_failures(cancelled: Iterable[asyncio.Future[Any]]) -> None:
+    for task in cancelled:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("task_failed_when_cancelled", task=_name(task), error=repr(error), exc_info=error)
 
 
 def _name(task: asyncio.Future[Any]) -> str:

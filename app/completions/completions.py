@@ -125,9 +125,8 @@ class Completions:
         """
         request_id = structlog.contextvars.get_contextvars().get("request_id", "")
         completion = Completion(new_completion_id(), request, request_id)
-        name = new_name()
         steps = (LogEvent(Event("begin", {})), ShowSide(0, 1, Side.A))
-        await self._store.advance(name, 0, completion, steps)
+        await self._store.advance(new_name(), 0, completion, steps)
         try:
             await self._dispatcher.enqueue([self._job(completion)])
         except BaseException:

@@ -12,7 +12,7 @@ from app.battle.battle import Verdict
 from app.errors import InvalidInput, Unavailable
 from app.leaderboard.gather import Gathered
 from app.leaderboard.query import LeaderboardQuery
-from app.ranking.board import BoardRow
+from app.ranking.board import BoardRow, Leaderboard
 from app.ranking.leaderboard import board_of
 from app.ranking.speed import SpeedRow, speed_board
 from app.ranking.votes import JudgedPair, VoteTable, tabulate
@@ -107,23 +107,24 @@ def board_body(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRo
     if unmeasured and not len(table.verdict):
         return _REFUSED + _NO_STYLE.format(votes=unmeasured).encode()
     board = board_of(table, query.rules, [card for card in gathered.cards if card.model in table.models])
-    return _dumped(
-        {
-            "leaderboard": [_row(place, row) for place, row in enumerate(board.leaderboard, 1)],
-            "last_updated": board.last_updated or 0.0,
-            "method": asdict(board.method) | {"both_bad": "tie" if query.both_bad_ties else "drop"},
-            "counts": board.counts,
-            "finding": board.finding,
-            "positions": board.positions,
-            "head_to_head": board.head_to_head,
-            "warnings": board.warnings,
-            "contestants": {row.model: gathered.contestants[row.model] for row in board.leaderboard},
-            "categories": sorted(gathered.categories),
-            "languages": sorted(gathered.languages),
-            "speed": speed,
-            "votes_of": VOTES_OF,
-        }
-    )
+    return _dumped(_board_fields(board, gathered, both_bad="tie" if query.both_bad_ties else "drop") | {"speed": speed})
+
+
+def _board_fields(board: Leaderboard, gathered: Gathered, both_bad: str) -> dict[str, object]:
+    return {
+        "leaderboard": [_row(place, row) for place, row in enumerate(board.leaderboard, 1)],
+        "last_updated": board.last_updated or 0.0,
+        "method": asdict(board.method) | {"both_bad": both_bad},
+        "counts": board.counts,
+        "finding": board.finding,
+        "positions": board.positions,
+        "head_to_head": board.head_to_head,
+        "warnings": board.warnings,
+        "contestants": {row.model: gathered.contestants[row.model] for row in board.leaderboard},
+        "categories": sorted(gathered.categories),
+        "languages": sorted(gathered.languages),
+        "votes_of": VOTES_OF,
+    }
 
 
 def accepted(body: bytes) -> bytes:

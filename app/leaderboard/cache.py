@@ -109,14 +109,18 @@ class LeaderboardCache:
             return False
         if not await self._turn.acquire():
             return False
+        await self._make_in_turn(mark, [wanted[key] for key in sorted(wanted)])
+        return True
+
+    async def _make_in_turn(self, mark: str, queries: Sequence[LeaderboardQuery]) -> None:
+        """Make a snapshot; the turn ends after a pause as long as that took."""
         began = monotonic()
         try:
             async with self._turn.renewed():
-                await self._make(mark, [wanted[key] for key in sorted(wanted)])
+                await self._make(mark, queries)
         finally:
             took = timedelta(seconds=monotonic() - began)
             await self._turn.expire_in(max(self._every, took))
-        return True
 
     def _rested(self, head: Head) -> bool:
         """Whether new votes are worth another snapshot by now; a board that somebody asks for waits for less."""
@@ -136,6 +140,10 @@ class LeaderboardCache:
         if query == DEFAULT:
             return accepted(there[0])
         Facts.from_bytes(there[0]).check(query, self._categories)
+        return await self._filtered(query)
+
+    async def _filtered(self, query: LeaderboardQuery) -> bytes | BeingMade:
+        """The board of a query that is not the default's: asked for, and waited for unless that takes too long."""
         await self._snapshots.want(query.key)
         (body,) = await self._snapshots.bodies(query.key)
         if body is not None:
