@@ -11,6 +11,7 @@ from app.draw.planning.field import HostField
 from app.draw.planning.knowledge import PairVotes
 from app.draw.planning.rotation import Stay
 from app.draw.rotator import Moments, ReadVotes, Rotator, no_votes
+from app.draw.shown import ShownRotation, shown
 from app.draw.store import DrawStore
 from app.hosts.catalog import Contender
 from app.hosts.roster import Roster
@@ -46,6 +47,10 @@ class DrawWiring:
         found = [self._roster.installed(host.name, name) for host in self._to.hosts]
         known = {one.digest for one in found if one is not None and one.digest}
         return not digest or not known or digest in known
+
+    async def shown(self) -> ShownRotation | None:
+        """The rotation for operators; None where there is none."""
+        return await shown(self.store) if self._to.settings.arena_draw == "rotation" else None
 
     def _hosts_of(self, model: str) -> Sequence[str]:
         contender = self._roster.catalog.find(model)

@@ -297,6 +297,11 @@ export interface components {
             severity: "error" | "warning" | "note";
             subject: string;
         };
+        DrawnPair: {
+            drawn: number;
+            models: string[];
+            share: number;
+        };
         /** @enum {string} */
         Effect: "side" | "champion";
         EndEvent: {
@@ -317,6 +322,7 @@ export interface components {
         FullHosts: {
             findings: components["schemas"]["DoctorFinding"][];
             hosts: components["schemas"]["HostViewInFull"][];
+            rotation: components["schemas"]["RotationView"] | null;
             running: number;
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -642,6 +648,25 @@ export interface components {
         Reveal: {
             champion: string | null;
             ranking: components["schemas"]["RankingLine"][];
+        };
+        RotationView: {
+            battles: number;
+            came: string;
+            drawn: {
+                [key: string]: number;
+            };
+            earliest: string | null;
+            latest: string | null;
+            pairs: components["schemas"]["DrawnPair"][];
+            probability: number;
+            reserve: string[];
+            set_id: string;
+            sets: {
+                [key: string]: string[];
+            };
+            since: string | null;
+            went: string[];
+            why: string;
         };
         RoundEvent: {
             round: number;

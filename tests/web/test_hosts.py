@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import httpx
@@ -14,6 +15,9 @@ from redis.asyncio import Redis
 from app.backends.base import InstalledModel
 from app.doctor.diagnose import Diagnosis
 from app.doctor.finding import Finding
+from app.draw.planning.rotation import Rotation
+from app.draw.shown import shown
+from app.draw.store import DrawnSets, DrawStore
 from app.hosts.catalog import Contender
 from app.hosts.roster import Roster
 from app.redis.client import commands_client
@@ -239,6 +243,23 @@ def test_the_troubles_of_hosts_are_named() -> None:
 def test_times_are_rfc_3339_in_utc_and_odd_ones_none() -> None:
     assert rfc3339(NOW) == "2026-01-01T00:00:00.250Z"
     assert [rfc3339(at) for at in (None, 0.0, 1e18)] == [None] * 3
+
+
+async def test_only_operators_see_which_models_battles_are_drawn_from(redis: Redis) -> None:
+    store = DrawStore(redis)
+    await store.replace(
+        b"", DrawnSets("9f3a", Rotation(2, {"gpu-1": (QUOKKA, ZIRCON)}, (), NOW), ((QUOKKA, ZIRCON, 1.0),))
+    )
+    await store.count("9f3a-2", (ZIRCON, QUOKKA))
+    fleet = await fleet_of(redis, REPORT, doctor=doctor, rotation=partial(shown, store))
+    full = (await get(fleet, operator=True))["rotation"]
+    assert list(full) == list(host_examples.FULL_VIEW["rotation"])
+    assert (full["set_id"], full["battles"], full["sets"]) == ("9f3a-2", 1, {"gpu-1": [QUOKKA, ZIRCON]})
+    assert full["drawn"] == {QUOKKA: 1, ZIRCON: 1}
+    assert full["pairs"] == [{"models": sorted((QUOKKA, ZIRCON)), "drawn": 1, "share": 1.0}]
+    assert full["since"] == rfc3339(NOW)
+    assert "rotation" not in await get(fleet)
+    assert QUOKKA not in json.dumps(await get(fleet))
 
 
 async def test_the_examples_have_the_fields_of_real_answers(redis: Redis) -> None:

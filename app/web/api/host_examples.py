@@ -81,7 +81,33 @@ _FINDING: Json = {
     "command": "OLLAMA_KEEP_ALIVE=72h ollama serve",
 }
 PUBLIC_VIEW: Json = {"view": "public", "waiting": 1, "running": 1, "hosts": [HOST]}
-FULL_VIEW: Json = {"view": "full", "waiting": 1, "running": 1, "hosts": [FULL_HOST], "findings": [_FINDING]}
+_ROTATION: Json = {
+    "set_id": "9f3a01b2-7",
+    "sets": {"gpu-1": ["llama3.1:8b", "qwen3:8b"]},
+    "reserve": ["mistral:7b"],
+    "since": "2026-01-01T11:40:00.000Z",
+    "earliest": "2026-01-01T11:44:40.000Z",
+    "latest": "2026-01-01T12:31:10.000Z",
+    "probability": 0.41,
+    "came": "qwen3:8b",
+    "went": ["mistral:7b"],
+    "why": "teaches more",
+    "battles": 37,
+    "drawn": {"llama3.1:8b": 210, "mistral:7b": 173, "qwen3:8b": 181},
+    "pairs": [
+        {"models": ["llama3.1:8b", "mistral:7b"], "drawn": 101, "share": 0.0},
+        {"models": ["llama3.1:8b", "qwen3:8b"], "drawn": 109, "share": 1.0},
+        {"models": ["mistral:7b", "qwen3:8b"], "drawn": 72, "share": 0.0},
+    ],
+}
+FULL_VIEW: Json = {
+    "view": "full",
+    "waiting": 1,
+    "running": 1,
+    "hosts": [FULL_HOST],
+    "findings": [_FINDING],
+    "rotation": _ROTATION,
+}
 MODELS_VIEW: Json = {
     "models": [
         {

@@ -9,10 +9,12 @@ and leaves them empty.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from app.doctor.finding import Finding
+from app.draw.shown import ShownRotation
 from app.hosts.catalog import Contender, Missing
 from app.hosts.host import Host
 from app.hosts.names import is_cloud, same_model
@@ -108,6 +110,15 @@ def full_host_view(host: Host, report: HostReport | None, now: float, unreachabl
         "events": [_event(one) for one in known.events],
         "unloads": [_unload(one) for one in known.unloads],
     }
+
+
+def rotation_view(rotation: ShownRotation | None) -> Json | None:
+    """What battles are drawn from, for those who run the arena only."""
+    if rotation is None:
+        return None
+    told = asdict(rotation)
+    moments = {name: rfc3339(told[name]) for name in ("since", "earliest", "latest")}
+    return told | moments
 
 
 def _times(one: ResidentReport) -> Json:

@@ -10,7 +10,15 @@ from pydantic import ConfigDict, Field
 from app.errors import InvalidInput
 from app.hosts.names import same_model
 from app.web.api.host_examples import HOSTS, MODELS, WARMING, WITHOUT_REDIS
-from app.web.api.host_views import finding_view, full_host_view, host_view, missing_view, model_view, twin_view
+from app.web.api.host_views import (
+    finding_view,
+    full_host_view,
+    host_view,
+    missing_view,
+    model_view,
+    rotation_view,
+    twin_view,
+)
 from app.web.schemas.errors import INVALID, NOT_JSON
 from app.web.shared.access import is_operator
 from app.web.shared.answering import DocumentedRoute, JsonBytes
@@ -49,8 +57,8 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     Who runs the arena (the admin key, or a call on its machine that came through no proxy) gets `view: full`: the
     counts of now, and also addresses, what is in memory and being loaded (`residents`, `loading`,
     `resident_vram_bytes`, which are empty for all others, as is `told_at`), jobs by model, times, events of models,
-    what the arena unloaded and why, and what the doctor finds. `ours` is false for a model that others loaded;
-    `flags` are what is wrong with one and accepted.
+    what the arena unloaded and why, what the doctor finds, and which models battles are drawn from (`rotation`).
+    `ours` is false for a model that others loaded; `flags` are what is wrong with one and accepted.
     """
     reports = await fleet.reports.read()
     silent = {one.host: one.error for one in fleet.roster.catalog.unreachable}
@@ -64,7 +72,9 @@ async def hosts(request: Request, services: Wired, fleet: WiredFleet) -> dict[st
     full = [full_host_view(host, reports.get(host.name), now, silent.get(host.name)) for host in fleet.hosts]
     findings = await fleet.checkup.findings()
     listed = [finding_view(finding) for finding in findings]
-    return {"view": "full", "waiting": waiting, "running": running, "hosts": full, "findings": listed}
+    rotation = rotation_view(await fleet.rotation())
+    totals = {"view": "full", "waiting": waiting, "running": running}
+    return {**totals, "hosts": full, "findings": listed, "rotation": rotation}
 
 
 @router.head("/models", include_in_schema=False)

@@ -129,12 +129,39 @@ class PublicHosts(_Hosts):
     hosts: list[HostView]
 
 
+class DrawnPair(Schema):
+    """How often two models were drawn for one battle."""
+
+    models: list[str]
+    drawn: int = Field(description="Within the last day.")
+    share: float = Field(description="Of the draws of a pair from the present set; 0 outside of it.")
+
+
+class RotationView(Schema):
+    """The models that battles are drawn from now."""
+
+    set_id: str
+    sets: dict[str, list[str]] = Field(description="By host.")
+    reserve: list[str] = Field(description="The other models, as they enter battles for which the set is too small.")
+    since: AwareDatetime | None
+    earliest: AwareDatetime | None = Field(description="No model is exchanged before.")
+    latest: AwareDatetime | None = Field(description="One is exchanged then, if anybody plays.")
+    probability: float = Field(description="Of this set, given the one before.")
+    came: str
+    went: list[str]
+    why: str
+    battles: int = Field(description="Drawn from this set.")
+    drawn: dict[str, int] = Field(description="How often each model was drawn beside another within the last day.")
+    pairs: list[DrawnPair]
+
+
 class FullHosts(_Hosts):
     """All hosts, for those who run the arena."""
 
     view: Literal["full"]
     hosts: list[HostViewInFull]
     findings: list[DoctorFinding]
+    rotation: RotationView | None = Field(description="Null where contestants are drawn uniformly.")
 
 
 class Hosts(RootModel[PublicHosts | FullHosts]):

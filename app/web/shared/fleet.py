@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import time
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from app.arena.sweeper import OPEN_KEY
 from app.doctor.checkup import Checkup
 from app.doctor.diagnose import Diagnosis
+from app.draw.shown import ShownRotation
 from app.hosts.host import Host
 from app.hosts.roster import Roster
 from app.metrics.counters import read_sums
@@ -21,13 +23,18 @@ from app.metrics.held import Figures, HeldFigures
 from app.scheduling.report import HostReport, Reports
 
 
+async def no_rotation() -> ShownRotation | None:
+    """Contestants are drawn uniformly."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The hosts in the configured order, and the sources of what is known about them.
 
     ``sums`` reads what all workers counted, ``open_battles`` how many battles run, ``held`` the copy of both that
     everybody may read; they raise a RedisError when Redis is unavailable. ``warm`` sends a prewarm request to the
-    drivers. ``now`` is the Unix time that reports are dated by.
+    drivers, ``rotation`` tells what battles are drawn from. ``now`` is the Unix time that reports are dated by.
     """
 
     hosts: tuple[Host, ...]
@@ -38,6 +45,7 @@ class Fleet:
     held: Callable[[], Awaitable[Figures]]
     warm: Callable[[Sequence[str]], Awaitable[None]]
     checkup: Checkup
+    rotation: Callable[[], Awaitable[ShownRotation | None]] = no_rotation
     now: Callable[[], float] = time
 
 
@@ -49,6 +57,7 @@ def fleet_on(
     *,
     warm: Callable[[Sequence[str]], Awaitable[None]],
     doctor: Callable[[], Awaitable[Diagnosis]],
+    rotation: Callable[[], Awaitable[ShownRotation | None]] = no_rotation,
     now: Callable[[], float] = time,
 ) -> Fleet:
     """The fleet of a process whose workers share ``redis``."""
@@ -63,7 +72,8 @@ def fleet_on(
 
     held = HeldFigures(redis, figures)
     checkup = Checkup(doctor)
-    return Fleet(tuple(hosts), roster, reports, lambda: read_sums(redis), open_battles, held.read, warm, checkup, now)
+    sums = partial(read_sums, redis)
+    return Fleet(tuple(hosts), roster, reports, sums, open_battles, held.read, warm, checkup, rotation, now)
 
 
 def troubles(
