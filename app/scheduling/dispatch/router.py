@@ -12,7 +12,7 @@ from app.hosts.host import Host
 from app.hosts.names import key_of
 from app.metrics.counters import Counters
 from app.scheduling.dispatch.assignments import Assignments, MemoryAssignments
-from app.scheduling.dispatch.hosts_seen import HostsSeen
+from app.scheduling.dispatch.host_states import HostStates
 from app.scheduling.dispatch.placement import Candidate, ranked
 from app.scheduling.dispatch.queue import queue_full
 from app.scheduling.job import Job
@@ -51,7 +51,7 @@ class Router:
         self._assignments = assignments or MemoryAssignments()
         self._counters = counters or Counters()
         self._time = time or Time()
-        self._seen = HostsSeen(hosts, queues, reports, bound, alive, self._time.monotonic)
+        self._states = HostStates(hosts, queues, reports, bound, alive, self._time.monotonic)
 
     def hosts_of(self, model: str) -> list[str]:
         """Names of the hosts that have ``model`` and may write it, in the configured order."""
@@ -69,12 +69,12 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        candidates = await self._seen.read()
+        candidates = await self._states.read()
         return tuple(model for model in models if ranked(model, [candidates[host] for host in self.hosts_of(model)]))
 
     async def over_budget(self) -> tuple[str, ...]:
         """The hosts that nothing wakes any more today, because their budget is spent."""
-        candidates = await self._seen.read()
+        candidates = await self._states.read()
         return tuple(
             name for name, one in candidates.items() if one.report is not None and one.report.why == BUDGET_SPENT
         )
@@ -86,7 +86,7 @@ class Router:
             QueueFull: the hosts have no room for them.
             Unavailable: no host has one of them, or none that has it works.
         """
-        candidates = dict(await self._seen.read())
+        candidates = dict(await self._states.read())
         for model in models:
             best = self._best(model, candidates)
             if best.room < 1:
@@ -102,7 +102,7 @@ class Router:
         """
         by_host: dict[str, list[Job]] = {}
         nowhere: Unavailable | None = None
-        candidates = dict(await self._seen.read())
+        candidates = dict(await self._states.read())
         wanted: dict[str, str] = {}
         todo = list(jobs)
         for job in todo:
@@ -127,7 +127,7 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        return dict(await self._seen.read())
+        return dict(await self._states.read())
 
     async def put(self, wanted: Mapping[Job, str]) -> dict[str, str]:
         """Put each job into the queue of the host that was chosen for it; return the host of each by job id.
@@ -157,7 +157,7 @@ class Router:
         """
         if self._single:
             return None
-        candidates = await self._seen.read()
+        candidates = await self._states.read()
         able = [candidates[host] for host in self.hosts_of(job.model)]
         tried = (*job.tried, origin) if begun else job.tried
         best = ranked(job.model, able, (*tried, origin)) or ([] if begun else ranked(job.model, able, (origin,)))
@@ -172,7 +172,7 @@ class Router:
         except QueueFull:
             await self._assignments.move(job.id, target, origin)
             return None
-        self._seen.dispatched(target, 1)
+        self._states.dispatched(target, 1)
         await self._queues[origin].remove([job.id])
         self._counters.moved(origin, target)
         return target
@@ -210,7 +210,7 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        candidates = dict(await self._seen.read())
+        candidates = dict(await self._states.read())
         requests: dict[str, list[str]] = {}
         for model in models:
             able = [candidates[host] for host in self.hosts_of(model)]
@@ -234,7 +234,7 @@ class Router:
 
     async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
         for host, group in by_host.items():
-            self._seen.dispatched(host, len(group))
+            self._states.dispatched(host, len(group))
         calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):

@@ -14,7 +14,7 @@ RECHECK_S = 0.25
 """How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
 
 
-class HostsSeen:
+class HostStates:
     """Reads reports and queues together, at most every ``RECHECK_S``; ``clock`` is monotonic."""
 
     def __init__(
