@@ -19,7 +19,7 @@ from app.timing.history import FIRST_ANSWER_S, FIRST_LOAD_S
 
 
 @dataclass(frozen=True, slots=True)
-class HostsSeen:
+class RunHosts:
     """The hosts at one moment, and the loads of the run's models that they report."""
 
     hosts: tuple[HostState, ...]
@@ -34,7 +34,7 @@ class CallHosts:
         self._store = store
         self._clock = clock
 
-    async def seen(self, models: Iterable[str], in_flight: Mapping[str, Mapping[str, int]]) -> HostsSeen:
+    async def seen(self, models: Iterable[str], in_flight: Mapping[str, Mapping[str, int]]) -> RunHosts:
         """The hosts that work, with the run's calls that each has by model.
 
         Raises:
@@ -46,7 +46,7 @@ class CallHosts:
         able = [one for one in found.values() if one.usable]
         able = [one for one in able if not one.fallback] or able
         states = tuple(_state(one, wanted, having, in_flight.get(one.host, {})) for one in able)
-        return HostsSeen(states, tuple(_loads(able, wanted)))
+        return RunHosts(states, tuple(_loads(able, wanted)))
 
     async def put(self, calls: Sequence[tuple[BatchCall, str]]) -> dict[str, str]:
         """Write calls down and queue them at the hosts that were chosen; the host of each by the call's id.

@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from app.batch.call import BatchCall, CallKey
 from app.batch.chain import LARGEST_WINDOW, CallRecord, missing, window
 from app.batch.feeding import feed
-from app.batch.hosts import HostsSeen
+from app.batch.hosts import RunHosts
 from app.batch.hours import is_open, opens_at
 from app.batch.jobs_file import too_many
 from app.batch.judging import INVALID, judged
@@ -206,7 +206,7 @@ class BatchRunner:
 
     # ── hosts ──
 
-    async def _seen(self) -> HostsSeen:
+    async def _seen(self) -> RunHosts:
         in_flight: dict[str, Counter[str]] = {}
         for flying in self._flying.values():
             in_flight.setdefault(flying.host, Counter())[flying.call.request.model] += 1
@@ -262,7 +262,7 @@ class BatchRunner:
         self._put_at = now
         await self._put([(flying.call, flying.host) for flying in self._flying.values()])
 
-    async def _note_loads(self, seen: HostsSeen) -> None:
+    async def _note_loads(self, seen: RunHosts) -> None:
         started = self._run.started_at
         for load in seen.loads:
             known = (load.host, load.since) in self._loads
@@ -271,7 +271,7 @@ class BatchRunner:
                 await self._parts.records.add_load(self._run.id, load)
             self._loads.add((load.host, load.since))
 
-    async def _say_what_is_missing(self, seen: HostsSeen, ready: Mapping[str, int]) -> None:
+    async def _say_what_is_missing(self, seen: RunHosts, ready: Mapping[str, int]) -> None:
         working = {model for host in seen.hosts for model in host.models}
         absent = sorted(model for model in ready if model not in working)
         if not absent:
