@@ -89,7 +89,7 @@ def turned(rotation: Rotation | None, known: Field, stay: Stay, *, now: float, d
     """The rotation as it is to be from ``now`` on: the same one if nothing is due; ``drawn`` battles came from it."""
     if rotation is None:
         return _settled(Rotation(1, _filled({}, known)), known, stay, now, chance)
-    sets = _filled(_mended(rotation.sets, known), known)
+    sets = _filled(_repaired(rotation.sets, known), known)
     if sets != rotation.sets:
         changed = replace(
             rotation, number=rotation.number + 1, sets=sets, probability=1.0, came="", went=(), why="field"
@@ -185,13 +185,13 @@ def _settled(rotation: Rotation, known: Field, stay: Stay, now: float, chance: R
     )
 
 
-def _mended(sets: Mapping[str, tuple[str, ...]], known: Field) -> dict[str, tuple[str, ...]]:
+def _repaired(sets: Mapping[str, tuple[str, ...]], known: Field) -> dict[str, tuple[str, ...]]:
     """The sets without what is gone: hosts, models, and what does not fit any more."""
-    mended = {}
+    repaired = {}
     for place in known.places:
         held = [model for model in sets.get(place.host, ()) if model in place.models and model in known.models]
-        mended[place.host] = tuple(_within(place, held))
-    return mended
+        repaired[place.host] = tuple(_within(place, held))
+    return repaired
 
 
 def _within(place: HostField, held: Sequence[str]) -> list[str]:
