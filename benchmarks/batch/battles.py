@@ -34,6 +34,7 @@ class Card:
     waiting: list[Job] = field(default_factory=list)
     writing: dict[Job, float] = field(default_factory=dict)
     loading: tuple[str, float] | None = None
+    people_at: float = float("-inf")
 
     def act(self) -> None:
         """Do what the planner says, until it says nothing more."""
@@ -42,6 +43,8 @@ class Card:
                 match action:
                     case Start(job):
                         self.waiting.remove(job)
+                        if job.priority is not Priority.BATCH:
+                            self.people_at = self.now
                         self.writing[job] = self.rng.gammavariate(4, CALL_S / 4)
                     case Unload(model):
                         del self.residents[model]
@@ -61,6 +64,7 @@ class Card:
             tuple(self.waiting),
             flying,
             batch,
+            self.people_at,
             loading=None if self.loading is None else self.loading[0],
             slots=SLOTS,
             budget=Budget(max_models=self.fitting),

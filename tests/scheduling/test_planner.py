@@ -79,6 +79,14 @@ def test_a_call_of_a_batch_that_is_late_goes_alone_beside_others_and_never_befor
     assert plan(replace(late, waiting=(first, viewers))) == [Start(viewers)]
 
 
+def test_for_a_while_after_people_a_batch_has_one_call_at_a_time() -> None:
+    first, second = batch(1, "a"), batch(2, "a")
+    soon = view("a", waiting=(first, second), slots=4, now=110.0, people_at=100.0)
+    assert plan(soon) == [Start(first)]
+    assert plan(replace(soon, waiting=(second,), in_flight={"a": 1}, batch={"a": 1})) == []
+    assert plan(replace(soon, now=230.0)) == [Start(first), Start(second)]
+
+
 def test_a_model_that_only_a_batch_uses_stops_at_once_for_a_viewers() -> None:
     wanted, call = job(1, "b", at=10), batch(2, "a")
     small = view("a", waiting=(wanted, call), budget=Budget(max_models=1), in_flight={"a": 1}, batch={"a": 1})

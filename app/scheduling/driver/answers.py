@@ -26,6 +26,7 @@ class RunningAnswers:
     def __init__(self, state: DriverState) -> None:
         self._state = state
         self._runners: dict[str, AttemptRunner] = {}
+        self.people_at = float("-inf")
 
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._runners
@@ -39,8 +40,10 @@ class RunningAnswers:
         batch = (runner for runner in self._runners.values() if runner.job.priority is Priority.BATCH)
         return Counter(runner.model for runner in batch if runner.occupies)
 
-    def add(self, runner: AttemptRunner) -> None:
-        """Note an attempt that begins, and whether it has the host to itself."""
+    def add(self, runner: AttemptRunner, now: float) -> None:
+        """Note an attempt that begins ``now`` (Unix time), and whether it has the host to itself."""
+        if runner.occupies and runner.job.priority is not Priority.BATCH:
+            self.people_at = now
         runner.alone = not self._anybody_writes()
         self._runners[runner.job.id] = runner
 

@@ -110,13 +110,13 @@ class Executor:
         rested = (job for job in self._jobs.rested() if self._rerouter.waits(job.id))
         # Before the residents are read: a server that manages its own memory has whatever is asked for.
         waiting = tuple(replace(job, model=residency.spelling(job.model)) for job in rested)
-        degraded = residency.degraded
         return View(
             now=self._time.now(),
             residents=residency.residents,
             waiting=waiting,
             in_flight=self._running.by_model(),
             batch=self._running.of_batches(),
+            people_at=self._running.people_at,
             loading=residency.loading,
             loading_since=residency.loading_since,
             leaving=frozenset(residency.leaving),
@@ -125,7 +125,7 @@ class Executor:
             budget=residency.memory.budget,
             change_s=self._state.costs.known(),
             usual_change_s=self._state.costs.usual_s,
-            prewarm=prewarmer.requests(lambda model: not residency.has(model) or model in degraded),
+            prewarm=prewarmer.requests(lambda model: not residency.has(model) or model in residency.degraded),
             foreign=residency.foreign,
             empty_bytes=residency.memory.total_bytes,
             pins=frozenset(residency.spelling(model) for model in self._host.pins),
@@ -191,7 +191,7 @@ class Executor:
             failure=failure,
             on_free=self._freed,
         )
-        self._running.add(runner)
+        self._running.add(runner, self._time.now())
         self._tasks.spawn(self._see_through(runner), f"answer {job.id}")
 
     def _fail(self, job: Job, failure: Exception) -> None:

@@ -26,8 +26,9 @@ dear
    model of the rotation does. They are loaded again only for answers that wait for them.
 
 8. While a viewer waits or anything but batches is being written, no call of a batch begins and nothing is loaded for
-   one; unless it is late by two classes and no viewer waits, then one at a time may. A model that only batches use
-   stops for a viewer's at once. So people wait for the batch calls that are running, and for no other.
+   one; unless it has waited for ``PATIENT_S`` and no viewer waits, then one at a time may. A model that only batches
+   use stops for a viewer's at once. For ``QUIET_S`` after anything else was begun a batch has one call at a time. So
+   people wait for the batch calls that are running, mostly one, and for no other.
 
 What a change costs is measured on each host and kept; there are no seconds in these rules.
 """
@@ -88,6 +89,12 @@ class Unload:
 
 Action = Start | Load | Unload
 
+PATIENT_S = 600.0
+"""For so long a call of a batch lets everything else go first; then it may go alone beside others."""
+
+QUIET_S = 120.0
+"""For so long after people's answers a batch has one call at a time: whoever comes next shares the card with few."""
+
 
 def plan(view: View) -> list[Action]:
     """Return what to do now, starts first; an empty list means: wait until something changes."""
@@ -125,8 +132,8 @@ def _may_begin(view: View, job: Job, begun: int = 0) -> bool:
         return False
     batch = sum(view.batch.values())
     if sum(view.in_flight.values()) == batch:
-        return True
-    return _raised(view, job, view.late_s) >= 2 and batch + begun == 0
+        return batch + begun == 0 or view.now - view.people_at >= QUIET_S
+    return view.now - job.enqueued_at >= PATIENT_S and batch + begun == 0
 
 
 def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> list[Start]:

@@ -36,7 +36,8 @@ class View:
     starts, but their memory isn't free, so nothing is loaded meanwhile. ``change_s`` is what it costs to bring a model,
     measured, ``usual_change_s`` what one costs that was not brought yet. ``prewarm`` are models that should be in
     memory and are not, or not as they should be, the most wanted first. ``foreign`` are residents that others loaded,
-    ``pins`` models that should stay. ``batch`` counts the calls of batches among those ``in_flight``.
+    ``pins`` models that should stay. ``batch`` counts the calls of batches among those ``in_flight``,
+    ``people_at`` is when anything else was begun last.
     ``empty_bytes`` is what is free on an empty card, where that is known. ``rotation`` are the models that battles are
     drawn from on this host; empty: from all.
     """
@@ -46,6 +47,7 @@ class View:
     waiting: tuple[Job, ...] = ()
     in_flight: Mapping[str, int] = field(default_factory=dict)
     batch: Mapping[str, int] = field(default_factory=dict)
+    people_at: float = float("-inf")
     loading: str | None = None
     loading_since: float = 0.0
     leaving: frozenset[str] = frozenset()
