@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from app.database.address import parse, sqlite_file
-from app.database.migrating import BUSY, head, migrate, newer_schema, oldest_served, revision, revisions
+from app.database.migrating import BUSY, head, may_serve, migrate, newer_schema, oldest_served, revision, revisions
 from app.database.postgres import PostgresConnections
 from app.database.sqlite import SqliteConnections, Work
 from app.logs.repeats import Losses
 from app.store_errors import Trouble, database_lost
 
-__all__ = ["BUSY", "Database", "head", "migrate", "newer_schema", "oldest_served", "revision", "revisions"]
+__all__ = ["BUSY", "Database", "head", "may_serve", "migrate", "newer_schema", "oldest_served", "revision", "revisions"]
 
 T = TypeVar("T")
 

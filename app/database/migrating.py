@@ -216,6 +216,12 @@ def _oldest_served(connection: Connection) -> str | None:
     return oldest if oldest and schema == _revision(connection) else None
 
 
+def may_serve(connection: Connection, known: str) -> bool:
+    """Whether the newer schema of this database is one that the version of the schema ``known`` may serve from."""
+    oldest = _oldest_served(connection)
+    return oldest is not None and oldest <= known
+
+
 def _note_oldest_served(connection: Connection, scripts: ScriptDirectory) -> None:
     """Keep in the database whose versions may go on serving from it: they do not know the migrations that came later.
 

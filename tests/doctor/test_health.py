@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -45,6 +46,13 @@ async def names_in_another_spelling(deployment: Deployment) -> None:
 async def four_slots_as_told(deployment: Deployment) -> None:
     deployment.simulator = replace(deployment.simulator, num_parallel=4)
     deployment.host["num_parallel"] = 4
+    await deployment.start()
+
+
+async def an_upgrade_has_expanded_the_schema(deployment: Deployment) -> None:
+    with sqlite3.connect(deployment.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("INSERT OR REPLACE INTO marks VALUES ('oldest_served', '9999:0010')")
     await deployment.start()
 
 
@@ -106,6 +114,7 @@ HEALTHY: tuple[Plant, ...] = (
     one_host_by_ollama_host,
     names_in_another_spelling,
     four_slots_as_told,
+    an_upgrade_has_expanded_the_schema,
     a_model_is_being_loaded,
     a_host_that_scales_to_zero,
     six_models_spread_over_two_cards,

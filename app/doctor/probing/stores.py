@@ -23,7 +23,7 @@ from redis.exceptions import NoPermissionError, RedisError, ResponseError
 from sqlalchemy.engine import Connection
 
 from app.database.address import parse, shown_database, sqlite_file
-from app.database.database import Database, revisions
+from app.database.database import Database, may_serve, revisions
 from app.database.unavailable import unusable
 from app.doctor.probing.observation import ObservedAnswer, ObservedDatabase, ObservedRedis
 from app.errors import ConfigurationError, Unavailable
@@ -187,9 +187,10 @@ async def _database_up(database: Database, name: str, *, is_file: bool, wall: Ca
     known = await asyncio.to_thread(known_revisions)
     if at is None:
         return ObservedDatabase(name, "empty", skew_s=skew_s)
-    if at not in known:
+    serves = at in known or await database.read(functools.partial(may_serve, known=known[0]))
+    if not serves:
         return ObservedDatabase(name, "newer", f"{at}, and this version knows {known[0]}", skew_s)
-    if at != known[0]:
+    if at in known[1:]:
         return ObservedDatabase(name, "behind", f"{at}, and this version needs {known[0]}", skew_s)
     answers_seen = await database.read(_newest_answers)
     return ObservedDatabase(name, skew_s=skew_s, answers=answers_seen, refusal=await database_refusal(database))
