@@ -97,7 +97,7 @@ class RetryingBackend:
             retry=retry_if_exception(_can_heal),
             stop=stop_after_attempt(self._attempts) | stop_after_delay(self._patience),
             wait=self._wait_s,
-            before_sleep=_tell,
+            before_sleep=_report,
             sleep=self._sleep,
             reraise=True,
         )
@@ -106,7 +106,7 @@ class RetryingBackend:
         return min(self._longest_s, self._first_s * 2.0 ** (state.attempt_number - 1)) * self._jitter()
 
 
-def _tell(state: RetryCallState) -> None:
+def _report(state: RetryCallState) -> None:
     """Say that what has failed is begun anew."""
     note, outcome = repeated.get(), state.outcome
     error = None if outcome is None else outcome.exception()

@@ -149,7 +149,7 @@ def import_(
             return await import_lines(database, lines, taking=taking)
 
     gc.disable()  # an import makes millions of values, none of which refers to itself: collecting took 40 % of its time
-    _tell(on_database(settings_for_new_records(), work))
+    _report(on_database(settings_for_new_records(), work))
 
 
 async def _known_already(database: Database, file: Path, taking: Taking) -> Imported | None:
@@ -169,7 +169,7 @@ async def _known_already(database: Database, file: Path, taking: Taking) -> Impo
     return done
 
 
-def _tell(done: Imported) -> None:
+def _report(done: Imported) -> None:
     """Say what became of the lines; exit with 1 if some were refused."""
     known = "1 was" if done.known == 1 else f"{done.known:,} were"
     _say(f"{_were(done.added, 'vote')} added, {known} known already, {_were(done.refused, 'line')} refused.")

@@ -105,13 +105,13 @@ class Rotator:
         try:
             while True:
                 with suppress(RedisError, OSError, TimeoutError):
-                    await self.look()
+                    await self.refresh()
                 await asyncio.sleep(EVERY.total_seconds())
         finally:
             with suppress(RedisError, OSError, TimeoutError):
                 await self._turn.release()
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Share what was refused, read the rotation, and change it if it is this worker's turn and that is due.
 
         Raises:

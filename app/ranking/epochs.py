@@ -40,19 +40,19 @@ def drift(epochs: Sequence[Cells], ties: Ties = Ties.HALF_WIN) -> Drift:
     Raises:
         ValueError: no epoch has a vote.
     """
-    told = [cells for cells in epochs if cells.votes > 0]
-    if not told:
+    used = [cells for cells in epochs if cells.votes > 0]
+    if not used:
         raise ValueError("no epoch has a vote")
-    common = fit(_together(told), ties)
-    apart = [fit(cells, ties) for cells in told]
+    common = fit(_together(used), ties)
+    apart = [fit(cells, ties) for cells in used]
     value = sum(
-        _value(cells, one, one.theta) - _value(cells, one, common.theta) for cells, one in zip(told, apart, strict=True)
+        _value(cells, one, one.theta) - _value(cells, one, common.theta) for cells, one in zip(used, apart, strict=True)
     )
-    freedom = sum(_freedom(one, cells) for one, cells in zip(apart, told, strict=True)) - _freedom(
-        common, _together(told)
+    freedom = sum(_freedom(one, cells) for one, cells in zip(apart, used, strict=True)) - _freedom(
+        common, _together(used)
     )
     statistic = max(2.0 * value, 0.0)
-    return Drift(statistic, freedom, chi_squared_above(statistic, freedom), _stratified(told, apart))
+    return Drift(statistic, freedom, chi_squared_above(statistic, freedom), _stratified(used, apart))
 
 
 def _together(epochs: Sequence[Cells]) -> Cells:

@@ -193,20 +193,20 @@ class Connection(HttpToolsProtocol):
         else:
             self._deadline = self.limits.head_until(self._began)
         if self._timer is None:
-            self._timer = self.loop.call_at(self._deadline, self._look)
+            self._timer = self.loop.call_at(self._deadline, self._check_deadline)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         self._timer = None
         if self.transport.is_closing():
             return
         now = self.loop.time()
         if now < self._deadline:
-            self._timer = self.loop.call_at(self._deadline, self._look)
+            self._timer = self.loop.call_at(self._deadline, self._check_deadline)
         elif self.flow.read_paused or self._has_to_wait:
             self._began = now  # the client is not to blame
             self._watch()

@@ -91,10 +91,10 @@ async def test_a_model_that_a_host_refused_to_another_worker_is_not_drawn(
     redis: Redis, card: Card, rotates: bool
 ) -> None:
     one, store = card.rotator(redis), DrawStore(redis, lambda: card.now)
-    await one.look()
+    await one.refresh()
     (gone, *_) = (await store.read()).sets.rotation.members  # type: ignore[union-attr]
     one.refused("one", gone)
-    await one.look()
+    await one.refresh()
     other = SharedDraw(store, rotates=rotates, hosts_of=lambda _: ("one",), chance=Random(1))
     for _ in range(20):
         assert gone not in (await other.draw(MODELS, 2, named=False)).models
@@ -105,8 +105,8 @@ async def test_a_model_that_a_host_refused_to_another_worker_is_not_drawn(
 
 async def test_all_workers_have_one_rotation_and_one_of_them_changes_it(redis: Redis, card: Card) -> None:
     one, other = card.rotator(redis, 1), card.rotator(redis, 2)
-    await one.look()
-    await other.look()
+    await one.refresh()
+    await other.refresh()
     assert one.held_on("one") == other.held_on("one") == ("a", "b")
     store = DrawStore(redis, lambda: card.now)
     before = (await store.read()).sets
@@ -114,10 +114,10 @@ async def test_all_workers_have_one_rotation_and_one_of_them_changes_it(redis: R
     for _ in range(BATTLES):
         await store.count(before.set_id, ("a", "b"))
     card.now = before.rotation.latest + 1
-    await other.look()
+    await other.refresh()
     assert other.held_on("one") == ("a", "b"), "it is not its turn"
-    await one.look()
-    await other.look()
+    await one.refresh()
+    await other.refresh()
     assert one.held_on("one") == other.held_on("one") != ("a", "b")
     after = (await store.read()).sets
     assert after is not None
@@ -126,18 +126,18 @@ async def test_all_workers_have_one_rotation_and_one_of_them_changes_it(redis: R
 
 async def test_a_restart_goes_on_with_the_rotation_that_was(redis: Redis, card: Card) -> None:
     first = card.rotator(redis)
-    await first.look()
+    await first.refresh()
     raw = (await DrawStore(redis).read()).raw
     await redis.delete("arena:draw:turn")
-    await card.rotator(redis, 9).look()
+    await card.rotator(redis, 9).refresh()
     assert (await DrawStore(redis).read()).raw == raw
 
 
 async def test_a_deleted_model_leaves_the_set_with_the_next_probe(redis: Redis, card: Card) -> None:
     rotator = card.rotator(redis)
-    await rotator.look()
+    await rotator.refresh()
     card.models = MODELS[1:]
-    await rotator.look()
+    await rotator.refresh()
     assert rotator.held_on("one") == ("b", "c")
 
 

@@ -120,7 +120,7 @@ class Loader:
         residency.begin_load(model)
         began, repeats = residency.loading_since, list[str]()
         self._log.info("model_loading", model=model)
-        told = repeated.set(lambda error: repeats.append(error.code))
+        token = repeated.set(lambda error: repeats.append(error.code))
         try:
             seconds = await self._within_limit(model)
             flaws = await self._verified(model)
@@ -132,7 +132,7 @@ class Loader:
             self._costs.given_up(model)
             raise
         finally:
-            repeated.reset(told)
+            repeated.reset(token)
             residency.end_load()
             made_room = tuple(self._made_room.pop(model, ()))
         self._windows[model] = LoadWindow(began, self._now(), made_room, tuple(repeats))

@@ -116,9 +116,9 @@ def rotation_view(rotation: ShownRotation | None) -> Json | None:
     """What battles are drawn from, for those who run the arena only."""
     if rotation is None:
         return None
-    told = asdict(rotation)
-    moments = {name: rfc3339(told[name]) for name in ("since", "earliest", "latest")}
-    return told | moments
+    fields = asdict(rotation)
+    moments = {name: rfc3339(fields[name]) for name in ("since", "earliest", "latest")}
+    return fields | moments
 
 
 def _times(one: ResidentReport) -> Json:

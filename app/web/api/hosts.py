@@ -86,8 +86,8 @@ async def models(request: Request, services: Wired, fleet: WiredFleet) -> dict[s
     `same_everywhere` is false when hosts have different
     files under its name: then votes on it are votes on two models.
     """
-    catalog, told = fleet.roster.catalog, await fleet.reports.read()
-    reports = told if is_operator(request, services.settings) else {}
+    catalog, known = fleet.roster.catalog, await fleet.reports.read()
+    reports = known if is_operator(request, services.settings) else {}
     silent = [one.host for one in catalog.unreachable]
     return {
         "models": [model_view(contender, fleet.roster, reports) for contender in catalog.contenders],

@@ -135,7 +135,7 @@ async def export_to_file(
         Unavailable: another export is being written, the folder can't be written, or the database is unavailable.
     """
     name, writing = f"{kind.value}.{form.value}", Writing(kind, form)
-    with _told_of_disks(data_dir / FOLDER), _turn(data_dir / FOLDER), _anew(data_dir / FOLDER / name) as sink:
+    with _write_errors_named(data_dir / FOLDER), _turn(data_dir / FOLDER), _anew(data_dir / FOLDER / name) as sink:
         await _in_thread(lambda: sink.write(writing.begin()))
         async with aclosing(comparisons()) as chunks:
             async for votes in chunks:
@@ -160,7 +160,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 
 @contextmanager
-def _told_of_disks(folder: Path) -> Iterator[None]:
+def _write_errors_named(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
