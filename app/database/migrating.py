@@ -164,6 +164,8 @@ def _take_turn(connection: Connection) -> None:
     """Wait for PostgreSQL's advisory lock, which ends with the transaction, however that ends."""
     limits = "SELECT set_config('lock_timeout', :wait, true), set_config('statement_timeout', '0', true)"
     connection.execute(sa.text(limits), {"wait": f"{MIGRATION_WAIT.total_seconds():.0f}s"})
+    # Between two statements migrations are imported: on a busy machine that takes longer than a request may.
+    connection.execute(sa.text("SELECT set_config('idle_in_transaction_session_timeout', '0', true)"))
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_KEY})
     connection.execute(sa.text("SELECT set_config('lock_timeout', '5s', true)"))
 

@@ -13,6 +13,7 @@ import pytest
 
 from app.database.database import Database, migrate
 from app.records.ledger import Ledger
+from tests.helpers import HUNG_S
 from tests.records.builders import Clock
 from tests.records.postgres_server import PostgresServer
 
@@ -30,7 +31,7 @@ def postgres() -> Iterator[PostgresServer]:
 def _migrate(address: str) -> None:
     """In a thread, for a fixture may be asked for from within an event loop."""
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(migrate(address))).result(30)
+        thread.submit(lambda: asyncio.run(migrate(address))).result(HUNG_S)
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +82,7 @@ async def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Asyn
     connection = await asyncpg.connect(address)
     everything = "battles, rounds, contestants, answers, votes, imported_votes, import_labels, import_sources"
     everything += ", batch_runs, batch_jobs, batch_calls, batch_stages, batch_loads, batch_cache"
-    await connection.execute(f"TRUNCATE {everything} RESTART IDENTITY", timeout=10)
+    await connection.execute(f"TRUNCATE {everything} RESTART IDENTITY", timeout=HUNG_S)
     await connection.close()
     yield address
 

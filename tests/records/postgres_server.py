@@ -116,9 +116,9 @@ class PostgresServer:
             sql,
             self.url(),
         ]
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        subprocess.run(command, check=True, capture_output=True, timeout=HUNG_S)
 
-    def _wait_until_ready(self, limit_s: float = 20.0) -> None:
+    def _wait_until_ready(self, limit_s: float = HUNG_S) -> None:
         deadline = time.monotonic() + limit_s
         while True:
             try:

@@ -100,7 +100,7 @@ class RedisServer:
         assert self._process is not None, "the server is not running"
         os.kill(self._process.pid, number)
 
-    def _wait_for_pong(self, limit_s: float = 10.0) -> None:
+    def _wait_for_pong(self, limit_s: float = 100.0) -> None:
         deadline = time.monotonic() + limit_s
         with sync_redis.Redis.from_url(self.url, socket_timeout=limit_s) as client:
             while True:
