@@ -40,3 +40,11 @@ def options_with(base: GenerationOptions, own: Mapping[str, object], seed: int |
         named.setdefault("seed", seed)
     extra = {**base.extra, **{name: value for name, value in own.items() if name not in _NAMED}}
     return replace(base, **named, extra=extra)
+
+
+def asked_again(request: GenerationRequest, faults: int) -> GenerationRequest:
+    """The request after so many answers that would not do: with the same seed they would only come again."""
+    options = request.options
+    if not faults or options.seed is None:
+        return request
+    return replace(request, options=replace(options, seed=(options.seed + faults) % 2**31))

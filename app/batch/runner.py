@@ -25,6 +25,7 @@ from app.batch.judging import INVALID, judged
 from app.batch.parts import RunnerParts
 from app.batch.prompts import Flying, OpenJob, Prompts, end_of
 from app.batch.rendering.renderer import Renderer
+from app.batch.requests import asked_again
 from app.batch.runs import ACTIVE, CallChange, Changes, Run
 from app.errors import QueueFull, Unavailable
 
@@ -34,6 +35,8 @@ LOOK_EVERY_S = 0.25
 PUT_AGAIN_S = 10.0
 """How often calls under way are queued again: nothing changes unless Redis has lost them."""
 LONGEST_PAUSE_S = 30.0
+
+NEVER_MADE = CallRecord("open")
 
 log = structlog.get_logger(__name__)
 
@@ -241,8 +244,8 @@ class BatchRunner:
                 key = CallKey(n, stage, part)
                 request = job.requests.get((stage, part))
                 if request is not None and key not in flown and self._not_before.get(key, 0.0) <= now:
-                    known = job.calls.get((stage, part))
-                    ready.append(BatchCall(self._run.id, *key, 0 if known is None else known.tries, request))
+                    known = job.calls.get((stage, part), NEVER_MADE)
+                    ready.append(BatchCall(self._run.id, *key, known.tries, asked_again(request, known.faults)))
         return sorted(ready, key=lambda call: (-call.stage, call.n, call.part))
 
     async def _put(self, chosen: list[tuple[BatchCall, str]]) -> None:

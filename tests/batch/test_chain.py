@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from app.backends.base import GenerationOptions, GenerationRequest
 from app.batch.chain import CallRecord, due, missing, ruling, verdict, window
 from app.batch.feeding import HostState, Portion, feed
 from app.batch.hours import hours_form, is_open
+from app.batch.requests import asked_again
 from app.batch.spec import RunSpec
 from app.errors import InvalidInput
 from tests.batch.builders import chain, done, stage
@@ -99,3 +101,10 @@ def test_what_are_no_hours_is_refused() -> None:
     with pytest.raises(InvalidInput, match="22:00-07:00"):
         hours_form("late")
     assert is_open("", 0.0)
+
+
+def test_what_is_asked_again_has_another_seed() -> None:
+    request = GenerationRequest("m", (), GenerationOptions(seed=7))
+    assert asked_again(request, 0) == request
+    assert asked_again(request, 2).options.seed == 9
+    assert asked_again(GenerationRequest("m", ()), 2).options.seed is None
