@@ -309,7 +309,8 @@ def test_only_the_catalogue_makes_findings() -> None:
 
 def test_every_code_has_its_line_in_the_docs() -> None:
     text = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
-    assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", text, re.MULTILINE)) == set(CODES)
+    findings, _, _ = text.partition("## From outside")  # what is found there has codes of its own
+    assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", findings, re.MULTILINE)) == set(CODES)
 
 
 def test_a_load_that_was_refused_as_it_was_asked_is_no_matter_of_memory() -> None:
