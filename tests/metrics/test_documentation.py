@@ -21,7 +21,8 @@ def test_every_family_is_documented_and_nothing_else() -> None:
 
 
 def test_the_labels_of_counters_and_histograms_are_documented() -> None:
-    rows = dict(re.findall(r"^\| `(arena_[a-z_]+)` \| (.*?) \|", TOLD, re.M))
+    ours = TOLD.partition("| ours | ")[0]  # below it, the names that others have for the same
+    rows = dict(re.findall(r"^\| `(arena_[a-z_]+)` \| (.*?) \|", ours, re.M))
     for family in FAMILIES:
         if family.name in rows and family.labels:
             told = [label if label in family.public else f"[{label}]" for label in family.labels]
