@@ -193,6 +193,8 @@ def settings_of(folder: Path, stack: ExitStack) -> dict[str, str]:
     stack.callback(model_server.close)
     redis = RedisServer(persistent=True)
     stack.callback(redis.close)
+    redis.folder.chmod(0o755)  # an image runs as another user
+    redis.socket.chmod(0o777)
     postgres = PostgresServer()
     stack.callback(postgres.close)
     (folder / "arena.toml").write_text(
