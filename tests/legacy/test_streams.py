@@ -142,7 +142,7 @@ async def test_a_round_of_a_battle_that_has_ended_is_told_from_what_is_kept(home
 
 async def test_a_process_that_ends_tells_its_pages_what_there_is(home: Home) -> None:
     home.set(stall_s=SPEED * 6, stall_after=6)
-    leaving, page = home.deployment.start(), ChatPage()
+    leaving, page = home.deployment.start("--no-scheduler"), ChatPage()
     reading = asyncio.create_task(Caller([leaving.url]).read(page, "/send_message_streaming", message=QUESTION))
     await wait_until(lambda: all(page.texts.values()))
     leaving.terminate()

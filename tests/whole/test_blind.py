@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis as sync_redis
 
 from tests.helpers import PATIENCE_S, wait_until
 from tests.whole.client import BATTLES, Sse, Watched, call, client, open_battle, post, vote, watch, watching
@@ -138,8 +139,10 @@ async def test_a_server_that_refuses_connections_never_costs_the_battle(home: Ho
 
 
 async def test_a_model_that_was_removed_never_costs_the_battle(home: Home) -> None:
-    with home.deployment.basalt.without(OKAPI):
+    with home.deployment.basalt.without(OKAPI), sync_redis.Redis.from_url(home.deployment.redis.url) as redis:
         await check_that_okapi_leaves(home)
+        await wait_until(lambda: bool(redis.exists("arena:draw:gone")))  # no worker draws it for a minute
+        redis.delete("arena:draw:gone")
 
 
 async def check_that_okapi_leaves(home: Home) -> None:

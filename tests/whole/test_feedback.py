@@ -107,7 +107,8 @@ async def test_it_needs_a_verdict_that_stands_and_goes_with_it(home: Home) -> No
     await mine.judge()
     assert (await mine.ask("PUT", body=SAID)).status_code == 200
 
-    assert (await mine.ask("DELETE", "/votes/1")).status_code == 200
+    taken_back = await mine.ask("DELETE", "/votes/1")
+    assert taken_back.status_code == 200, taken_back.text
 
     for method, body in (("GET", None), ("PUT", SAID)):
         assert check_refusal(await mine.ask(method, body=body), 409)["code"] == "not_judged"

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from time import time
 from typing import Annotated, Any
 
 import orjson
@@ -98,7 +97,7 @@ async def stream(events: Events = 20, silent: Seconds = 0.0) -> Response:
 async def _events(count: int, silent: float) -> AsyncGenerator[ServerSentEvent]:
     async with slots.one():
         for number in range(count):
-            data = orjson.dumps({"n": number, "sent_at": time(), "text": "word " * 8}).decode()
+            data = orjson.dumps({"n": number, "text": "word " * 8}).decode()
             yield ServerSentEvent(data=data, event="trial", id=str(number), sep="\n")
             await asyncio.sleep(EVENT_EVERY_S)
         await asyncio.sleep(silent)
