@@ -157,6 +157,7 @@ def test_the_accessibility_tree_of_a_battle(tab: Page, arena: ServedArena) -> No
     assert order == sorted(order), tree
 
 
+@pytest.mark.page
 def test_motion_and_colours_follow_the_system_and_the_preferences(tabs: Tabs, arena: ServedArena) -> None:
     with tabs(arena.url, color_scheme="dark", reduced_motion="reduce", locale="de-DE") as page:
         page.goto("/")
@@ -176,6 +177,7 @@ def test_motion_and_colours_follow_the_system_and_the_preferences(tabs: Tabs, ar
         expect(page.locator("#pane-a .answer")).to_have_text("half")
 
 
+@pytest.mark.page
 def test_keys_can_be_switched_off(tab: Page) -> None:
     sent: list[str] = []
     pretend(tab, snapshot("x", "y"))

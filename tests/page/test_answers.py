@@ -96,6 +96,7 @@ The end.
 """
 
 
+@pytest.mark.page
 def test_while_it_is_written_nothing_flickers(tab: Page) -> None:
     """In no frame is anything gone that was there, and nothing jumps up."""
     pretend(tab, snapshot(state="writing"))
@@ -113,6 +114,7 @@ def test_while_it_is_written_nothing_flickers(tab: Page) -> None:
         assert later >= height - 1, f"{letters}: {height} px became {later}"
 
 
+@pytest.mark.page
 def test_a_huge_table_and_a_long_line_stay_in_their_boxes(tab: Page) -> None:
     row = "|" + "cell with words|" * 60
     text = f"{row}\n|{'---|' * 60}\n" + f"{row}\n" * 200 + "\n\n```\n" + "x" * 5000 + "\n```\n\n" + "y" * 3000

@@ -67,6 +67,7 @@ def counts(page: Page) -> list[list[str]]:
     ]
 
 
+@pytest.mark.page
 def test_the_pairs_of_one_model_are_told_as_it_saw_them(tab: Page) -> None:
     show_board(tab)
     assert len(counts(tab)) == 6
@@ -94,6 +95,7 @@ def test_a_board_that_is_being_made_says_so_and_appears(tab: Page) -> None:
     assert len(tries) == 2
 
 
+@pytest.mark.page
 def test_the_board_of_long_names_fits_a_phone(tabs: Tabs, arena: ServedArena) -> None:
     with tabs(arena.url, viewport={"width": 320, "height": 640}, is_mobile=True, color_scheme="dark") as phone:
         show_board(phone)

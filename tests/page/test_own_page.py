@@ -116,6 +116,7 @@ def shows(page: Page, left: str, right: str) -> None:
         expect(page.locator(f"#{name}")).to_have_text(re.compile(rf"^(Model \w \(\w+\)\s+)?{text}$"))
 
 
+@pytest.mark.page
 @pytest.mark.parametrize("html", [OURS, README], ids=["document", "readme"])
 def test_the_lines_follow_what_can_happen_to_a_battle_and_show_nothing_twice(tab: Page, html: str) -> None:
     pretended(tab, html)

@@ -117,6 +117,7 @@ def test_an_unknown_battle_and_an_unknown_page_lead_back(tab: Page) -> None:
     expect(tab.get_by_role("heading", name="There is no such battle")).to_be_visible()
 
 
+@pytest.mark.page
 def test_a_full_service_keeps_the_question_and_tries_again(tab: Page) -> None:
     tries: list[int] = []
 
