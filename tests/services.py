@@ -54,7 +54,7 @@ def services_with(settings: Settings | None = None, **rooms: Any) -> Services:
 def fleet_without_hosts() -> Fleet:
     """What a test has that is not about hosts: none, and all models count as listed."""
     absent: Any = Absent("fleet")
-    return Fleet((), Roster((), {}, ()), MemoryReports(), absent, absent, absent, absent, absent)
+    return Fleet((), Roster((), {}, ()), MemoryReports(), absent, absent, absent, absent, absent, absent)
 
 
 def app_with(services: object) -> FastAPI:

@@ -197,6 +197,7 @@ class ArenaProcess:
             hosting.reports,
             warm=hosting.router.warm,
             doctor=self._diagnose,
+            memory=hosting.memory,
             rotation=hosting.drawing.shown,
             now=self._to.clock.time,
         )

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from multiprocessing import parent_process
 
+from app.backends.base import residency_control
 from app.hosts.host import Host
 from app.hosts.options import asked_with, options_for
 from app.hosts.roster import Roster, ignore, warn
@@ -16,6 +17,7 @@ from app.process.connections import Connections, backends_of
 from app.process.drawing import DrawWiring
 from app.process.found_kinds import hosts_with_kinds
 from app.scheduling.dispatch.assignments import HostAssignments
+from app.scheduling.dispatch.model_memory import ModelMemory
 from app.scheduling.dispatch.queue import HostQueue
 from app.scheduling.dispatch.router import Router
 from app.scheduling.driver.driver import Driver
@@ -23,6 +25,7 @@ from app.scheduling.driver.intervals import Intervals
 from app.scheduling.driver.policy import Policy
 from app.scheduling.fair_share import FairShare
 from app.scheduling.lease import HostLease
+from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.ports import AnswerSink, Ports
 from app.scheduling.report import HostReports
 from app.scheduling.spending import HostSpending
@@ -54,6 +57,7 @@ class HostsWiring:
         self.drawing = DrawWiring(to, self.roster, self.reports, self.counters)
         self.seen_models = SeenModels(self._forget)
         self.router = self._make_router()
+        self.memory = ModelMemory(self._is_managed, self.router, self._ask, self.reports, self._time)
 
     def _forget(self, host: str, model: str) -> None:
         self.roster.forget(host, model)
@@ -79,6 +83,12 @@ class HostsWiring:
             counters=self.counters,
             time=self._time,
         )
+
+    def _is_managed(self, host: str) -> bool:
+        return residency_control(self._to.backends[host]) is not None
+
+    async def _ask(self, host: str, model: str, request: MemoryRequest) -> None:
+        await self._queues[host].request_memory(model, request)
 
     def is_fallback(self, host: str) -> bool:
         """Whether answers of ``host`` bear the mark of a fallback."""

@@ -16,6 +16,7 @@ from app.metrics.counters import Counters
 from app.scheduling.fair_share import AllHosts, Share
 from app.scheduling.job import Job, Removed
 from app.scheduling.lease import Lease
+from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.report import Reports
 from app.scheduling.spending import NoSpending, Spending
 from app.timing.stopwatch import Timing
@@ -132,6 +133,14 @@ class Queue(Protocol):
 
     async def prewarm_requests(self) -> dict[str, float]:
         """The models that were announced, and until when (Unix time)."""
+        ...
+
+    async def request_memory(self, model: str, request: MemoryRequest) -> None:
+        """Keep what an operator asks for ``model``, instead of what was asked for it before; nudges the driver."""
+        ...
+
+    async def memory_requests(self) -> dict[str, MemoryRequest]:
+        """What operators asked for, by model; whoever reads it sees to its end."""
         ...
 
     def nudges(self) -> AsyncGenerator[tuple[Job, ...] | Removed | None]:

@@ -746,7 +746,7 @@ export interface components {
         UnloadedModel: {
             at: string | null;
             model: string;
-            reason: ("makes_room" | "not_ours" | "rotated" | "degraded" | "offloaded" | "misread") | null;
+            reason: ("makes_room" | "not_ours" | "rotated" | "degraded" | "offloaded" | "misread" | "requested") | null;
             why: string;
         };
         UnvoteEvent: {

@@ -41,6 +41,7 @@ VIRTUAL = frozenset(
         "test_keeping_warm",
         "test_load_limit",
         "test_memory_budget",
+        "test_model_memory",
         "test_prewarmer",
         "test_queue_updates",
         "test_residency",

@@ -16,6 +16,7 @@ from app.redis.client import commands_client, subscriber_client
 from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, HostQueue
 from app.scheduling.job import Job, Priority, Removed
 from app.scheduling.lease import HostLease, Lease
+from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.ports import Queue
 from app.scheduling.report import HostReport, HostReports, Reports
 from app.scheduling.testing.in_memory import MemoryLease, MemoryLeases, MemoryQueue, MemoryReports
@@ -136,6 +137,17 @@ async def test_the_newest_announcement_of_models_counts_and_it_has_a_bound(queue
     assert await queue.prewarm_requests() == {"c": AT + 1}
     await queue.request_prewarm((f"m{n:03}" for n in reversed(range(99))), AT)
     assert await queue.prewarm_requests() == {f"m{n:03}": AT for n in range(MOST_PREWARM_REQUESTS)}
+
+
+async def test_what_an_operator_asked_last_of_a_model_counts(queue: Queue) -> None:
+    assert await queue.memory_requests() == {}
+    async with aclosing(queue.nudges()) as nudges:
+        await anext(nudges)
+        await queue.request_memory("a", MemoryRequest("load", AT))
+        assert await asyncio.wait_for(anext(nudges), PATIENCE_S) is None
+    await queue.request_memory("b", MemoryRequest("load", AT))
+    await queue.request_memory("a", MemoryRequest("unload", AT + 1))
+    assert await queue.memory_requests() == {"a": MemoryRequest("unload", AT + 1), "b": MemoryRequest("load", AT)}
 
 
 @dataclass

@@ -16,7 +16,7 @@ from app.hosts.host import Host
 from app.hosts.roster import Roster, ignore
 from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport, UnloadReport
 from app.web.shared.fleet import Fleet, fleet_on
-from tests.services import app_with, services_with, settings_with
+from tests.services import Absent, app_with, services_with, settings_with
 
 ZIRCON, QUOKKA, OKAPI = "zircon:7b", "quokka:8b", "okapi:8b"
 KEY = "the-admin-key"
@@ -94,7 +94,8 @@ async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
     for report in reports:
         await shared.put(report)
     roster = more.pop("roster", None) or await roster_of()
-    return fleet_on(redis, hosts, roster, shared, **{"warm": nothing, "doctor": finds_nothing} | more)
+    rest: dict[str, Any] = {"warm": nothing, "doctor": finds_nothing, "memory": Absent("memory")}
+    return fleet_on(redis, hosts, roster, shared, **rest | more)
 
 
 def client(fleet: Fleet, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:

@@ -254,6 +254,20 @@ async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
     assert len((await snapshot(home.one.url, battle))["votes"]) == 1
 
 
+async def test_the_admin_loads_and_unloads_through_whichever_worker_is_asked(home: Home) -> None:
+    admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+
+    async def ordered(url: str, action: str) -> tuple[int, str, list[str]]:
+        async with bare_client() as client:
+            reply = await client.post(f"{url}/v1/models/{action}", json={"model": OKAPI}, headers=admin, timeout=70)
+        return reply.status_code, reply.json()["status"]["value"], reply.json()["hosts"]
+
+    assert (await ordered(home.one.url, "load"))[:2] == (200, "loaded")
+    assert await ordered(home.two.url, "unload") == (200, "unloaded", [BASALT])
+    assert await ordered(home.two.url, "unload") == (200, "unloaded", [])
+    assert await ordered(home.two.url, "load") == (200, "loaded", [BASALT])
+
+
 TITLE = (
     "### Task:\nGenerate a concise, 3-5 word title with an emoji summarizing the chat history.\n### Output:\n"
     'JSON format: { "title": "your concise title here" }\n### Chat History:\n<chat_history>\nUSER: Hi\n</chat_history>'

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +20,16 @@ from redis.exceptions import RedisError
 
 from app.errors import QueueFull
 from app.scheduling.job import Job, Priority, Removed
+from app.scheduling.memory_request import MemoryRequest
 
 JOBS_TTL = timedelta(hours=24)
 """How long the jobs of a host outlive the newest enqueue."""
 
 PREWARM_TTL = timedelta(minutes=10)
 """How long prewarm requests are kept; those whose time has passed are ignored before that."""
+
+MEMORY_TTL = timedelta(minutes=10)
+"""How long operators' requests are kept; each is over before."""
 
 MOST_PREWARM_REQUESTS = 64
 """No more models than this are announced at once."""
@@ -96,6 +100,7 @@ class _StoredRemoval(BaseModel):
     removed: tuple[str, ...]
 
 
+_REQUEST = TypeAdapter(MemoryRequest)
 _NUDGE: TypeAdapter[list[_StoredJob] | _StoredRemoval] = TypeAdapter(list[_StoredJob] | _StoredRemoval)
 
 
@@ -122,6 +127,8 @@ class HostQueue:
                                            or ``{"removed": [id]}``;
                                            empty text: read all
     ``arena:host:{<host>}:wishes`` hash    model -> until when it is wanted   this class    64 models, 10 min
+    ``arena:host:{<host>}:memory`` hash    model -> what an operator asks     this class    10 min
+                                           for it, as JSON
     ============================== ======= ================================== ============= ==================
 
     The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every
@@ -136,6 +143,7 @@ class HostQueue:
         self._jobs = f"arena:host:{{{host}}}:jobs"
         self._channel = f"arena:host:{{{host}}}:nudge"
         self._prewarm = f"arena:host:{{{host}}}:wishes"
+        self._memory = f"arena:host:{{{host}}}:memory"
         self._enqueue = redis.register_script(_ENQUEUE)
         self._remove = redis.register_script(_REMOVE)
         self._seen: dict[bytes, tuple[bytes, Job]] = {}
@@ -220,6 +228,31 @@ class HostQueue:
         """
         stored: dict[Any, Any] = await self._redis.hgetall(self._prewarm)
         return {model.decode(): float(until) for model, until in stored.items()}
+
+    async def request_memory(self, model: str, request: MemoryRequest) -> None:
+        """Keep what an operator asks for ``model`` and nudge the host's driver.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        pipeline = self._redis.pipeline(transaction=True)
+        pipeline.hset(self._memory, model, _REQUEST.dump_json(request))
+        pipeline.expire(self._memory, MEMORY_TTL)
+        pipeline.publish(self._channel, "")
+        await pipeline.execute()
+
+    async def memory_requests(self) -> dict[str, MemoryRequest]:
+        """Return what operators asked for, by model; what can't be understood is left out.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        stored: dict[Any, Any] = await self._redis.hgetall(self._memory)
+        found = {}
+        for model, raw in stored.items():
+            with suppress(ValidationError):
+                found[model.decode()] = _REQUEST.validate_json(raw)
+        return found
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | Removed | None]:
         """Yield the jobs that were added or became more urgent, or were removed; None where all have to be read.

@@ -210,15 +210,22 @@ class Router:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        candidates = dict(await self._states.read())
         requests: dict[str, list[str]] = {}
         for model in models:
-            able = [candidates[host] for host in self.hosts_of(model)]
-            best = next(iter(ranked(model, able)), None)
+            best = await self.best_of(self.hosts_of(model), model)
             if best is not None:
-                requests.setdefault(best.host, []).append(model)
+                requests.setdefault(best, []).append(model)
         until = self._time.now() + WANTED_FOR.total_seconds()
         await asyncio.gather(*(self._queues[host].request_prewarm(names, until) for host, names in requests.items()))
+
+    async def best_of(self, hosts: Iterable[str], model: str) -> str | None:
+        """Which of ``hosts`` would write ``model`` now; None: none of them works.
+
+        Raises:
+            redis.exceptions.RedisError: Redis is unavailable.
+        """
+        candidates = await self._states.read()
+        return next((one.host for one in ranked(model, [candidates[host] for host in hosts])), None)
 
     @property
     def _single(self) -> bool:

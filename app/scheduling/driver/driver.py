@@ -34,6 +34,7 @@ from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.job import Removed
+from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports
@@ -53,6 +54,7 @@ class Driver:
         self._ports = ports
         self._intervals = policy.intervals
         self._clock = time.monotonic
+        self._now = time.now
         self._woken = asyncio.Event()
         self._state = DriverState.of(host, ports, policy, time)
         self._executor = Executor(host, ports, policy, self._state, time, self._woken.set)
@@ -163,7 +165,8 @@ class Driver:
         if self._ports.lease.held:
             self._state.prewarmer.follow(self._state.rotation())
             view = self._executor.view()
-            self._prober.need(not self._executor.idle or bool(view.prewarm), visit=self._state.prewarmer.visited())
+            wanted = bool(view.prewarm or set(view.to_load) - view.present)
+            self._prober.need(not self._executor.idle or wanted, visit=self._state.prewarmer.visited())
             if self._prober.ready or self._state.breaker.health == "down":
                 if self._prober.ready:
                     self._executor.tend()
@@ -203,6 +206,7 @@ class Driver:
             async with asyncio.timeout(READ_LIMIT_S), self._executor.reading() as take:
                 take(await self._ports.queue.read())
                 self._announce(await self._ports.queue.prewarm_requests())
+                self._take_requests(await self._ports.queue.memory_requests())
         except STORE_UNAVAILABLE as error:
             if not self._unread:
                 self._log.warning("jobs_unread", why=type(error).__name__)
@@ -215,6 +219,11 @@ class Driver:
     def _announce(self, requested: dict[str, float]) -> None:
         for model, until in requested.items():
             self._state.prewarmer.announce([self._state.residency.spelling(model)], until)
+
+    def _take_requests(self, asked: dict[str, MemoryRequest]) -> None:
+        residency = self._state.residency
+        spelled = {residency.spelling(model): request for model, request in asked.items()}
+        self._state.requests.take(spelled, residency.present, self._now())
 
     async def _keep_lease(self) -> None:
         """Renew the lease; if it expired meanwhile and nobody took it, take it again and go on."""

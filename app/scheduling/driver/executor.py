@@ -29,7 +29,7 @@ from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.driver.tasks import DriverTasks
 from app.scheduling.job import Job
-from app.scheduling.planning.planner import Action, Load, Start, Unload, View, plan
+from app.scheduling.planning.planner import Action, Load, Start, Unload, View, is_plannable
 from app.scheduling.ports import Ports
 from app.timing.time import Time
 
@@ -130,6 +130,8 @@ class Executor:
             empty_bytes=residency.memory.total_bytes,
             pins=frozenset(residency.spelling(model) for model in self._host.pins),
             rotation=frozenset(self._state.rotation()),
+            to_load=self._state.requests.wanting("load"),
+            to_unload=self._state.requests.wanting("unload"),
         )
 
     def _slots(self) -> int:
@@ -152,8 +154,9 @@ class Executor:
             case Unload(model, reason, for_model):
                 residency.leaving.add(model)
                 self._state.costs.begun(for_model)
-                if reason == "makes_room":
-                    self._state.prewarmer.evicted(model)
+                if reason in ("makes_room", "requested"):
+                    self._state.requests.settle(model)
+                    self._state.prewarmer.evicted(model, by_operator=reason == "requested")
                 self._tasks.spawn(self._unload(action), f"unload {model}")
 
     def note_closing(self, model: str | None) -> None:
@@ -227,7 +230,7 @@ class Executor:
     def fail_unplannable(self, failure: Exception) -> bool:
         """Fail the jobs that no plan can be made with, so that others are not held up; False: it is none of them."""
         view = self.view()
-        unplannable = [job for job in view.waiting if not _is_plannable(replace(view, waiting=(job,)))]
+        unplannable = [job for job in view.waiting if not is_plannable(replace(view, waiting=(job,)))]
         for job in unplannable:
             self._start(self._jobs[job.id], job.model, self._crash(failure))
         return bool(unplannable)
@@ -266,6 +269,7 @@ class Executor:
             error = failure if isinstance(failure, BackendError) else self._crash(failure)
             state.breaker.failed(error)
             state.prewarmer.failed(model)
+            state.requests.settle(model)
             for job in self._jobs.all():
                 if job.id not in self._running and state.residency.spelling(job.model) == model:
                     self._start(job, model, error)
@@ -290,11 +294,3 @@ class Executor:
             await self._rerouter.reroute_all()
         finally:
             self._rerouting = False
-
-
-def _is_plannable(view: View) -> bool:
-    try:
-        plan(view)
-    except Exception:
-        return False
-    return True

@@ -140,9 +140,12 @@ class Prewarmer:
         self._refused |= self._announced
         self._announced = {}
 
-    def evicted(self, model: str) -> None:
-        """The planner evicted it for another model: it is no longer missed, unless battles are drawn from it."""
-        if model not in self._rotation:
+    def evicted(self, model: str, *, by_operator: bool = False) -> None:
+        """The planner evicted it for another model, or for an operator: it is no longer missed.
+
+        One that battles are drawn from is, unless an operator wanted it away; then it is when they are drawn anew.
+        """
+        if by_operator or model not in self._rotation:
             self._evicted.add(model)
             self._plan.pop(model, None)
         until = self._announced.pop(model, None)

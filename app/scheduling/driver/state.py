@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.backends.base import inventory, residency_control
 from app.hosts.host import Host
@@ -12,6 +12,7 @@ from app.scheduling.driver.change_costs import ChangeCosts
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.health import HealthCheck
 from app.scheduling.driver.memory_budget import MemoryBudget
+from app.scheduling.driver.memory_requests import MemoryRequests
 from app.scheduling.driver.policy import Policy
 from app.scheduling.driver.prewarmer import Prewarmer
 from app.scheduling.driver.residency import Residency
@@ -34,6 +35,7 @@ class DriverState:
     health: HealthCheck
     costs: ChangeCosts
     rotation: Callable[[], Sequence[str]] = tuple
+    requests: MemoryRequests = field(default_factory=MemoryRequests)
 
     @classmethod
     def of(cls, host: Host, ports: Ports, policy: Policy, time: Time) -> DriverState:

@@ -24,8 +24,10 @@ dear
    out that would fit, all leave, to be loaded anew.
 8. Where battles are drawn from some models only (the rotation), the others leave first: while they would make room, no
    model of the rotation does. They are loaded again only for answers that wait for them.
-
-8. While a viewer waits or anything but batches is being written, no call of a batch begins and nothing is loaded for
+9. What operators ask for is done where it is in nobody's way: a model leaves if it is idle and nobody waits for it; one
+   is loaded, in the place of such models if it has to be, while nobody waits for a model that is not there. It stays
+   until an answer needs its place, or its request is over.
+10. While a viewer waits or anything but batches is being written, no call of a batch begins and nothing is loaded for
    one; unless it has waited for ``PATIENT_S`` and no viewer waits, then one at a time may. A model that only batches
    use stops for a viewer's at once. For ``QUIET_S`` after anything else was begun a batch has one call at a time. So
    people wait for the batch calls that are running, mostly one, and for no other.
@@ -43,7 +45,7 @@ from app.scheduling.job import Job, Priority
 from app.scheduling.planning.victims import order_of_leaving, outdated, who_leaves
 from app.scheduling.planning.view import Resident, View
 
-__all__ = ["Action", "Load", "Resident", "Start", "Unload", "UnloadReason", "View", "in_order", "plan"]
+__all__ = ["Action", "Load", "Resident", "Start", "Unload", "UnloadReason", "View", "in_order", "is_plannable", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Load:
     prewarm: bool = False
 
 
-UnloadReason = Literal["makes_room", "not_ours", "rotated", "degraded", "offloaded", "misread"]
+UnloadReason = Literal["makes_room", "not_ours", "rotated", "degraded", "offloaded", "misread", "requested"]
 
 UNLOAD_REASONS: Mapping[UnloadReason, str] = {
     "makes_room": "to make room for {model}, for which somebody waits",
@@ -70,6 +72,7 @@ UNLOAD_REASONS: Mapping[UnloadReason, str] = {
     "degraded": "to be loaded anew: it is not in memory as it should be",
     "offloaded": "to be loaded anew: a part of it is on the CPU",
     "misread": "to be loaded anew: the server does not see what is free on its card while a model is loaded",
+    "requested": "an operator asked for that",
 }
 
 
@@ -103,8 +106,8 @@ def plan(view: View) -> list[Action]:
     starts = _starts(view, waiting, closed)
     busy = {model for model, count in view.in_flight.items() if count} | {start.job.model for start in starts}
     if not waiting:
-        return _prewarmed(view, busy)
-    return [*starts, *_change_of_models(view, waiting, busy)]
+        return _requested(view, waiting, busy) or _prewarmed(view, busy)
+    return [*starts, *(_change_of_models(view, waiting, busy) or _requested(view, waiting, busy))]
 
 
 def in_order(view: View) -> tuple[Job, ...]:
@@ -214,14 +217,33 @@ def _in_the_way(view: View, model: str) -> list[Resident]:
     return out if out and who_leaves(view, model, order_of_leaving(view, out)) is not None else list(view.residents)
 
 
+def _requested(view: View, waiting: tuple[Job, ...], busy: set[str]) -> list[Action]:
+    """What an operator asked for, as far as it is in nobody's way; rule 9."""
+    if view.is_changing:
+        return []
+    kept = busy | {job.model for job in waiting}
+    leaving = next((model for model in view.to_unload if model in view.present - kept), None)
+    if leaving is not None:
+        return [Unload(leaving, "requested")]
+    if any(job.priority is not Priority.BATCH for job in view.absent(waiting)):
+        return []
+    idle = order_of_leaving(view, [one for one in view.residents if one.model not in kept.union(view.to_load)])
+    for model in view.to_load:
+        room = None if model in view.present else who_leaves(view, model, idle)
+        if room is not None:
+            return [Unload(victim.model, for_model=model) for victim in room] or [Load(model, prewarm=True)]
+    return []
+
+
 def _prewarmed(view: View, busy: set[str]) -> list[Action]:
     """The first prewarm request that can be granted while nobody waits."""
     if view.is_changing:
         return []
     present = view.present
     rotated_out = {one.model for one in view.rotated_out(view.residents)}
+    may_leave = (view.foreign | rotated_out) - busy.union(view.to_load)
     foreign = sorted(
-        (r for r in view.residents if r.model in view.foreign | rotated_out and r.model not in busy),
+        (r for r in view.residents if r.model in may_leave),
         key=lambda r: (r.used, r.model),
     )
     for model in view.prewarm:
@@ -242,3 +264,12 @@ def _read_anew(view: View) -> list[Action]:
     if view.foreign or view.now - used < view.late_s * len(view.residents):
         return []
     return [Unload(resident.model, "misread") for resident in outdated(view)]
+
+
+def is_plannable(view: View) -> bool:
+    """Whether a plan can be made at all."""
+    try:
+        plan(view)
+    except Exception:
+        return False
+    return True

@@ -39,7 +39,7 @@ class View:
     ``pins`` models that should stay. ``batch`` counts the calls of batches among those ``in_flight``,
     ``people_at`` is when anything else was begun last.
     ``empty_bytes`` is what is free on an empty card, where that is known. ``rotation`` are the models that battles are
-    drawn from on this host; empty: from all.
+    drawn from on this host; empty: from all. ``to_load`` and ``to_unload`` are what operators asked for.
     """
 
     now: float
@@ -61,6 +61,8 @@ class View:
     pins: frozenset[str] = frozenset()
     empty_bytes: int | None = None
     rotation: frozenset[str] = frozenset()
+    to_load: tuple[str, ...] = ()
+    to_unload: tuple[str, ...] = ()
 
     def rotated_out(self, residents: Collection[Resident]) -> list[Resident]:
         """Those of ``residents`` that battles are no longer drawn from: they go before the others."""

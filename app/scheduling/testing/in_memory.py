@@ -16,6 +16,7 @@ from app.backends.base import GenerationRequest, Message
 from app.scheduling.dispatch.queue import MOST_PREWARM_REQUESTS, queue_full
 from app.scheduling.job import Job, Removed
 from app.scheduling.lease import LEASE
+from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.ports import MOST_SILENT, Finish
 from app.scheduling.testing.reports import MemoryReports as MemoryReports
 from app.timing.stopwatch import Timing
@@ -29,6 +30,7 @@ class MemoryQueue:
         self._jobs: dict[str, Job] = {}
         self._listeners: set[asyncio.Queue[tuple[Job, ...] | Removed | None]] = set()
         self._prewarm: dict[str, float] = {}
+        self._memory: dict[str, MemoryRequest] = {}
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
         """Add ``jobs`` all together, or none.
@@ -44,11 +46,11 @@ class MemoryQueue:
 
     async def remove(self, ids: Iterable[str]) -> None:
         """Delete jobs."""
-        wanted = list(ids)
+        wanted = tuple(ids)
         for job_id in wanted:
             self._jobs.pop(job_id, None)
         if wanted:
-            self._nudge(Removed(tuple(wanted)))
+            self._nudge(Removed(wanted))
 
     async def read(self) -> tuple[Job, ...]:
         """Return all jobs."""
@@ -60,14 +62,22 @@ class MemoryQueue:
 
     async def request_prewarm(self, models: Iterable[str], until: float) -> None:
         """Announce that ``models`` will be wanted soon."""
-        wanted = sorted(models)[:MOST_PREWARM_REQUESTS]
-        if wanted:
+        if wanted := sorted(models)[:MOST_PREWARM_REQUESTS]:
             self._prewarm = dict.fromkeys(wanted, until)
             self._nudge(None)
 
     async def prewarm_requests(self) -> dict[str, float]:
         """Return what was announced last; whoever reads it sees to its end."""
         return dict(self._prewarm)
+
+    async def request_memory(self, model: str, request: MemoryRequest) -> None:
+        """Keep what an operator asks for ``model``."""
+        self._memory[model] = request
+        self._nudge(None)
+
+    async def memory_requests(self) -> dict[str, MemoryRequest]:
+        """Return what operators asked for, by model."""
+        return dict(self._memory)
 
     async def nudges(self) -> AsyncGenerator[tuple[Job, ...] | Removed | None]:
         """Yield None at first, then what is added, made more urgent or removed, and None when anything else changed."""

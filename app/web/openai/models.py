@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
+from redis.exceptions import RedisError
 
 from app.errors import NotFound
 from app.hosts.names import did_you_mean, same_model
 from app.web.openai.callers import Known
 from app.web.shared.answering import DocumentedRoute
-from app.web.shared.services import Wired
+from app.web.shared.services import Services, Wired
 
 ARENA = "arena"
 COLUMNS = {"arena-a": "a", "arena-b": "b"}
@@ -23,14 +24,19 @@ router = APIRouter(prefix="/v1", route_class=DocumentedRoute, include_in_schema=
 
 @router.get("/models")
 async def list_models(services: Wired, _: Known) -> dict[str, Any]:
-    """Every model that can be asked."""
-    return {"object": "list", "data": [_row(name) for name in (*OWN, *await services.contestants.listed())]}
+    """Every model that can be asked, and whether it is in memory."""
+    listed = await services.contestants.listed()
+    states = await _states(services, listed)
+    return {"object": "list", "data": [*map(_row, OWN), *(_row(name, states.get(name)) for name in listed)]}
 
 
 @router.get("/models/{name:path}")
 async def read_model(name: str, services: Wired, _: Known) -> dict[str, Any]:
     """One of them."""
-    return _row(name if name in OWN else listed_name(name, await services.contestants.listed()))
+    if name in OWN:
+        return _row(name)
+    known = listed_name(name, await services.contestants.listed())
+    return _row(known, (await _states(services, [known])).get(known))
 
 
 def named_models(asked: str) -> tuple[str, ...]:
@@ -53,5 +59,19 @@ def listed_name(asked: str, listed: Sequence[str]) -> str:
     return found
 
 
-def _row(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "arena"}
+def _row(name: str, state: str | None = None) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "arena"}
+    return row if state is None else row | {"status": {"value": state}}
+
+
+async def _states(services: Services, names: Sequence[str]) -> dict[str, str]:
+    """Whether each of ``names`` is in memory, in the words of llama-server's router; nothing without Redis.
+
+    Never ``loading``: during a battle that would give away who writes.
+    """
+    try:
+        reports = (await services.fleet.reports.read()).values()
+    except RedisError:
+        return {}
+    held = [one.model for report in reports for one in report.residents]
+    return {name: "loaded" if any(same_model(name, one) for one in held) else "unloaded" for name in names}

@@ -79,7 +79,8 @@ class UnloadedModel(Schema):
     reason: UnloadReason | None = Field(
         description="`makes_room`: for a model that an answer waits for. `not_ours`: others loaded it, it was idle, "
         "and a model of the arena needed its memory. `rotated`: battles are not drawn from it now. `degraded`, "
-        "`offloaded`: to load it again as it should be. Null when a worker of an older version wrote it."
+        "`offloaded`, `misread`: to load it again as it should be. `requested`: an operator asked for that. Null when "
+        "a worker of an older version wrote it."
     )
     why: str = Field(description="The reason in words.")
 

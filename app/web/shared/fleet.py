@@ -20,6 +20,7 @@ from app.hosts.roster import Roster
 from app.metrics.counters import read_sums
 from app.metrics.families import Series
 from app.metrics.held import Figures, HeldFigures
+from app.scheduling.dispatch.model_memory import ModelMemory
 from app.scheduling.report import HostReport, Reports
 
 
@@ -34,7 +35,8 @@ class Fleet:
 
     ``sums`` reads what all workers counted, ``open_battles`` how many battles run, ``held`` the copy of both that
     everybody may read; they raise a RedisError when Redis is unavailable. ``warm`` sends a prewarm request to the
-    drivers, ``rotation`` tells what battles are drawn from. ``now`` is the Unix time that reports are dated by.
+    drivers, ``memory`` loads and unloads for operators, ``rotation`` tells what battles are drawn from. ``now`` is the
+    Unix time that reports are dated by.
     """
 
     hosts: tuple[Host, ...]
@@ -45,6 +47,7 @@ class Fleet:
     held: Callable[[], Awaitable[Figures]]
     warm: Callable[[Sequence[str]], Awaitable[None]]
     checkup: Checkup
+    memory: ModelMemory
     rotation: Callable[[], Awaitable[ShownRotation | None]] = no_rotation
     now: Callable[[], float] = time
 
@@ -57,6 +60,7 @@ def fleet_on(
     *,
     warm: Callable[[Sequence[str]], Awaitable[None]],
     doctor: Callable[[], Awaitable[Diagnosis]],
+    memory: ModelMemory,
     rotation: Callable[[], Awaitable[ShownRotation | None]] = no_rotation,
     now: Callable[[], float] = time,
 ) -> Fleet:
@@ -73,7 +77,7 @@ def fleet_on(
     held = HeldFigures(redis, figures)
     checkup = Checkup(doctor)
     sums = partial(read_sums, redis)
-    return Fleet(tuple(hosts), roster, reports, sums, open_battles, held.read, warm, checkup, rotation, now)
+    return Fleet(tuple(hosts), roster, reports, sums, open_battles, held.read, warm, checkup, memory, rotation, now)
 
 
 def troubles(

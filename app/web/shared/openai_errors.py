@@ -9,6 +9,8 @@ from fastapi.responses import JSONResponse
 from app.errors import ArenaError, Unavailable
 
 PREFIX = "/v1"
+AT_THE_ROOT = ("/models/load", "/models/unload")
+"""Calls of llama-server's router that clients send beside /v1, not below it."""
 
 _TYPES = {
     401: "authentication_error",
@@ -35,7 +37,7 @@ class TooManyCalls(Unavailable):
 
 def is_openai(path: str) -> bool:
     """Whether ``path`` is answered in OpenAI's shapes."""
-    return path == PREFIX or path.startswith(f"{PREFIX}/")
+    return path == PREFIX or path.startswith(f"{PREFIX}/") or path in AT_THE_ROOT
 
 
 def error_body(message: str, code: str | None, status: int, param: str | None = None) -> dict[str, Any]:

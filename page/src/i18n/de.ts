@@ -321,7 +321,7 @@ export const de: Texts = {
     running: "Laufen",
     planned: "Geplant",
     unloaded: "Was entladen wurde",
-    unloadReasons: { makes_room: "machte Platz für ein anderes Modell", not_ours: "von anderen geladen", degraded: "war nicht im Speicher, wie es sollte", offloaded: "passte nicht auf die GPU" },
+    unloadReasons: { makes_room: "machte Platz für ein anderes Modell", not_ours: "von anderen geladen", degraded: "war nicht im Speicher, wie es sollte", offloaded: "passte nicht auf die GPU", rotated: "tritt derzeit in keinem Vergleich an", misread: "wurde neu geladen, weil der Server freien Speicher falsch las", requested: "auf Wunsch des Betreibers" },
     events: "Was geschah",
     kinds: {
       unloaded_by_others: "wurde von anderen entladen", expired: "ist abgelaufen", pushed_out: "wurde aus dem Speicher verdrängt",

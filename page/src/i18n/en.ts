@@ -323,7 +323,7 @@ export const en = {
     running: "Running",
     planned: "Planned",
     unloaded: "What was evicted",
-    unloadReasons: { makes_room: "made room for another model", not_ours: "others had loaded it", degraded: "was not in memory as it should be", offloaded: "did not fit the GPU" } as Record<string, string>,
+    unloadReasons: { makes_room: "made room for another model", not_ours: "others had loaded it", degraded: "was not in memory as it should be", offloaded: "did not fit the GPU", rotated: "battles are not drawn from it now", misread: "was loaded again, because the server misread its free memory", requested: "an operator asked for it" } as Record<string, string>,
     events: "What happened",
     kinds: {
       unloaded_by_others: "was unloaded by others", expired: "expired", pushed_out: "was pushed out of memory",
