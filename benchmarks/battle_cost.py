@@ -1,10 +1,11 @@
 """What a battle costs beside its tokens: CPU to open it, to have it answered, and to judge it.
 
-    python -m benchmarks.battle_cost
+    python -m benchmarks.battle_cost [--at-once 8]
 
 One worker, embedded Redis, SQLite, a model server that answers at once. Battles of two models with short answers, one
-after the other, each with a viewer; CPU is that of the worker and of Redis, read from /proc. The baseline in the same
-run is /healthz: a request that does nothing.
+after the other (or ``--at-once`` so many), each with a viewer; CPU is that of the worker and of Redis, read from /proc,
+less what they use while nobody plays, which is measured first. The baseline in the same run is /healthz: a request that
+does nothing.
 """
 
 from __future__ import annotations
@@ -42,22 +43,36 @@ class Bench:
 
     def __init__(self, session: aiohttp.ClientSession, base: str, pid: int) -> None:
         self._session, self._base = session, base
+        self._idle = (0.0, 0.0)
         pids = family(pid)
         names = {each: _name(each) for each in pids}
         self._redis = [each for each, name in names.items() if "redis" in name]
         self._worker = [each for each in pids if each not in self._redis]
 
-    async def phase(self, calls: int, call: Callable[[int], Awaitable[None]]) -> Phase:
-        """Make ``calls`` one after the other and tell what each cost."""
-        worker, redis, walls = cpu_s(self._worker), cpu_s(self._redis), []
-        for number in range(calls):
-            start = time.perf_counter()
-            await call(number)
-            walls.append(time.perf_counter() - start)
+    async def idle(self, seconds: float) -> str:
+        """Measure what is used while nobody plays; every later phase is told without it."""
+        worker, redis = cpu_s(self._worker), cpu_s(self._redis)
+        await asyncio.sleep(seconds)
+        self._idle = (cpu_s(self._worker) - worker) / seconds, (cpu_s(self._redis) - redis) / seconds
+        return f"worker {100 * self._idle[0]:.2f} %, Redis {100 * self._idle[1]:.2f} % of a core"
+
+    async def phase(self, calls: int, call: Callable[[int], Awaitable[None]], at_once: int = 1) -> Phase:
+        """Make ``calls`` one after the other, or ``at_once`` so many, and tell what each cost."""
+        worker, redis, walls = cpu_s(self._worker), cpu_s(self._redis), list[float]()
+        numbers, began = iter(range(calls)), time.perf_counter()
+
+        async def user() -> None:
+            for number in numbers:
+                start = time.perf_counter()
+                await call(number)
+                walls.append(time.perf_counter() - start)
+
+        await asyncio.gather(*(user() for _ in range(at_once)))
         await asyncio.sleep(0.2)  # what is done after the answer counts, too
+        passed = time.perf_counter() - began
         return Phase(
-            1000 * (cpu_s(self._worker) - worker) / calls,
-            1000 * (cpu_s(self._redis) - redis) / calls,
+            1000 * (cpu_s(self._worker) - worker - passed * self._idle[0]) / calls,
+            1000 * (cpu_s(self._redis) - redis - passed * self._idle[1]) / calls,
             1000 * sorted(walls)[calls // 2],
         )
 
@@ -88,7 +103,7 @@ def _name(pid: int) -> str:
         return file.read().replace(b"\0", b" ").decode()
 
 
-async def _run(base: str, pid: int, battles: int) -> None:
+async def _run(base: str, pid: int, battles: int, at_once: int) -> None:
     # No compression of bodies and no keeping of cookies: the client runs on the same cores.
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         bench = Bench(session, base, pid)
@@ -106,9 +121,11 @@ async def _run(base: str, pid: int, battles: int) -> None:
 
         await bench.phase(20, play)
         opened.clear()
+        await asyncio.sleep(1)
+        print(f"nobody plays        {await bench.idle(8)}")
         print(f"GET /healthz        {await bench.phase(battles, lambda _: bench.get('/healthz'))}")
-        print(f"open and answered   {await bench.phase(battles, play)}  (goal: 3 ms)")
-        print(f"vote                {await bench.phase(battles, vote)}  (goal: 1.5 ms)")
+        print(f"open and answered   {await bench.phase(battles, play, at_once)}  (goal: 3 ms)")
+        print(f"vote                {await bench.phase(battles, vote, at_once)}  (goal: 1.5 ms)")
         path = opened[0]["events"].removesuffix("/events")
         print(f"read a snapshot     {await bench.phase(battles, lambda _: bench.get(path))}")
 
@@ -116,6 +133,8 @@ async def _run(base: str, pid: int, battles: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--battles", type=int, default=200)
+    parser.add_argument("--at-once", type=int, default=1, metavar="USERS")
     given = parser.parse_args()
-    with model_server(0.0, tokens=TOKENS, rate=1000) as ollama, arena(ollama, 4) as (pid, base):
-        asyncio.run(_run(base, pid, given.battles))
+    parallel = max(4, given.at_once)
+    with model_server(0.0, tokens=TOKENS, rate=1000) as ollama, arena(ollama, parallel) as (pid, base):
+        asyncio.run(_run(base, pid, given.battles, given.at_once))

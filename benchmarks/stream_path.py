@@ -72,16 +72,24 @@ def family(pid: int) -> list[int]:
 
 @contextmanager
 def started(*arguments: str, **env: str) -> Iterator[tuple[int, str]]:
-    """Run a Python module as a process; yields its pid and its first line."""
+    """Run a Python module as a process; yields its pid and its first line.
+
+    Raises:
+        RuntimeError: it ended without one; with the end of its log.
+    """
     command = [sys.executable, "-m", *arguments]
-    with Path(env.get("LOG", os.devnull)).open("w") as log:
+    with tempfile.NamedTemporaryFile("w+", prefix="benchmark-", suffix=".log") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=os.environ | env, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.pid, process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(30)
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().strip()
+            if not line:
+                said = Path(log.name).read_text()[-2000:]
+                raise RuntimeError(f"{' '.join(arguments)} ended with {process.wait(30)} before it served:\n{said}")
+            yield process.pid, line
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 @contextmanager
@@ -93,13 +101,14 @@ def model_server(ttft_s: float, tokens: int = TOKENS, rate: float = RATE) -> Ite
 
 
 @contextmanager
-def arena(ollama: str, parallel: int, pace: str = "live") -> Iterator[tuple[int, str]]:
-    """The arena as it is shipped: one worker, embedded Redis, SQLite."""
+def arena(
+    ollama: str, parallel: int, pace: str = "live", program: str = "app.cli", **more: str
+) -> Iterator[tuple[int, str]]:
+    """The arena as it is shipped: one worker, embedded Redis, SQLite; ``more`` is added to its settings."""
     with tempfile.TemporaryDirectory() as folder:
         env = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "ARENA_NUM_PARALLEL": str(parallel), "REDIS_URL": "",
-               "ARENA_MODELS": ",".join(MODELS), "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace,
-               "LOG": f"{folder}/log"}  # fmt: skip
-        with started("app.cli", "serve", "--port", "0", **env) as serving:
+               "ARENA_MODELS": ",".join(MODELS), "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, **more}  # fmt: skip
+        with started(program, "serve", "--port", "0", **env) as serving:
             yield serving
 
 

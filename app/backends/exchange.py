@@ -7,7 +7,8 @@ the transport is paused and the socket is read directly, without registering it 
 A TLS connection can't be read past its transport; there the bytes gather in memory instead.
 
 This module knows nothing of JSON or Ollama. ``httptools`` (Node's llhttp) parses the response: chunked, with a length,
-or until the end of the connection. Each exchange has a connection of its own, so the server stops when it is closed.
+or until the end of the connection. Each exchange has its connection to itself, so the server stops when it is closed;
+one whose response came whole may serve the next exchange (``app.backends.kept``).
 Whatever a backend asks goes this way (``app.backends.server``): with one head, and connected as all connections are
 (``app.network.connecting``), so that a server which answers its probes can be reached by chats, too.
 """
@@ -16,10 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import cast
 
 import httptools
 
+from app.backends.kept import KeptConnections
 from app.backends.target import Target
 from app.network.connecting import Resolve, opened, resolved
 
@@ -31,14 +34,15 @@ _GUARD_S = 1.0
 
 
 class Exchange(asyncio.Protocol):
-    """One request on one connection; ``send`` opens it, ``close`` ends it at once.
+    """One request on one connection; ``send`` opens it, ``close`` ends it at once, or keeps it if it is free again.
 
     After ``headers`` returned, ``status`` is known. ``ended`` is true when no byte will come any more; ``error``
     then says why, or is None at the regular end or a plain close; ``cut`` is true when more was announced. A response
-    that announces nothing ends with its connection, and only its content shows whether it is whole.
+    that announces nothing ends with its connection, and only its content shows whether it is whole. ``stale`` is true
+    when a kept connection had ended before anything came on it: then the request may be sent again on a new one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: KeptConnections | None = None) -> None:
         self.status = 0
         self.location = ""
         self.encoding = ""
@@ -56,21 +60,41 @@ class Exchange(asyncio.Protocol):
         self._paused = False
         self._taken = self._guarded = 0
         self._guard_timer: asyncio.TimerHandle | None = None
+        self._kept = kept
+        self._reused = self._heard = self._alone = False
 
     @classmethod
     async def send(
-        cls, target: Target, method: str, path: str, body: bytes | None, connect_s: float, resolve: Resolve = resolved
+        cls,
+        target: Target,
+        method: str,
+        path: str,
+        body: bytes | None,
+        connect_s: float,
+        resolve: Resolve = resolved,
+        kept: KeptConnections | None = None,
     ) -> Exchange:
-        """Connect and send.
+        """Connect, unless a connection is ``kept``, and send.
 
         Raises:
             OSError: no connection within ``connect_s`` seconds (TimeoutError), refused, unknown host, bad certificate.
             UnicodeError: the host's name can't be one.
         """
-        async with asyncio.timeout(connect_s):
-            transport, exchange = await opened(cls, target.host, target.port, tls=target.tls, resolve=resolve)
-        transport.write(target.request(method, path, body))
+        make = partial(cls, kept)
+        if kept is not None and (idle := kept.take()) is not None:
+            exchange = make()
+            exchange._reuse(idle)
+            transport = idle
+        else:
+            async with asyncio.timeout(connect_s):
+                transport, exchange = await opened(make, target.host, target.port, tls=target.tls, resolve=resolve)
+        transport.write(target.request(method, path, body, last=kept is None))
         return exchange
+
+    @property
+    def stale(self) -> bool:
+        """Whether a kept connection had ended before anything came of the server."""
+        return self._reused and self.ended and not self._heard
 
     @property
     def cut(self) -> bool:
@@ -112,11 +136,11 @@ class Exchange(asyncio.Protocol):
         return self._gathered()
 
     def close(self) -> None:
-        """Close the socket at once; idempotent."""
+        """Close the socket at once, or keep it when the response came whole; idempotent."""
         self._over(None)
-        if self._transport is not None:
-            self._transport.abort()
-            self._transport = None
+        transport, self._transport = self._transport, None
+        if transport is not None and not self._is_kept(transport):
+            transport.abort()
 
     # What the event loop calls.
 
@@ -126,7 +150,9 @@ class Exchange(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; an error after the body's end is not ours."""
+        self._heard = True
         if self.ended:
+            self._alone = False
             return
         try:
             self._parser.feed_data(data)
@@ -143,6 +169,10 @@ class Exchange(asyncio.Protocol):
         self._over(exc)
 
     # What httptools calls.
+
+    def on_message_begin(self) -> None:
+        """See whether more follows than the response."""
+        self._alone = not self._complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep the headers that change what the body means, and the server's clock."""
@@ -168,11 +198,27 @@ class Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """End regularly."""
-        if self._ready:
+        if self._ready and not self._complete:
             self._complete = True
+            self._alone = self._alone and bool(self._parser.should_keep_alive())
             self._over(None)
 
     # Inside.
+
+    def _reuse(self, transport: asyncio.Transport) -> None:
+        self._reused = True
+        self._transport = transport
+        transport.set_protocol(self)
+
+    def _is_kept(self, transport: asyncio.Transport) -> bool:
+        """Whether the connection is free for another exchange now, and kept for it."""
+        if self._kept is None or not self._complete or not self._alone or self.error is not None:
+            return False
+        if not self._kept.keep(transport):
+            return False
+        if self._paused:
+            transport.resume_reading()
+        return True
 
     def _gathered(self) -> bytes:
         parts = self._parts

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 
 from app.backends.base import BackendError, BackendUnavailable, UpstreamFailed
 from app.backends.exchange import Exchange
+from app.backends.kept import KeptConnections
 from app.backends.target import Access
 from app.backends.timeouts import DEFAULT_LIMITS
 from app.network.connecting import Resolve, resolved
@@ -40,15 +41,27 @@ class Reply:
 class ModelServer:
     """The server that ``access`` leads to, or that is at this URL; ``resolve`` finds the addresses of its name.
 
-    Nothing is kept between calls: each has a connection of its own.
+    A connection whose response came whole is kept for the next call for ``keep``, and closed by ``close``; with zero
+    each call has one of its own.
     """
 
     def __init__(
-        self, access: Access | str, *, connect: timedelta = DEFAULT_LIMITS.connect, resolve: Resolve = resolved
+        self,
+        access: Access | str,
+        *,
+        connect: timedelta = DEFAULT_LIMITS.connect,
+        resolve: Resolve = resolved,
+        keep: timedelta = timedelta(0),
     ) -> None:
         self._target = (Access(access) if isinstance(access, str) else access).target()
         self._connect_s = connect.total_seconds()
         self._resolve = resolve
+        self._kept = KeptConnections(keep) if keep else None
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        if self._kept is not None:
+            self._kept.close()
 
     async def send(self, method: str, path: str, body: bytes | None = None) -> Exchange:
         """Connect and send; whoever calls reads the response, sets its limits, and closes it.
@@ -57,7 +70,7 @@ class ModelServer:
             BackendUnavailable: there is no connection.
         """
         try:
-            return await Exchange.send(self._target, method, path, body, self._connect_s, self._resolve)
+            return await Exchange.send(self._target, method, path, body, self._connect_s, self._resolve, self._kept)
         except TimeoutError:
             raise BackendUnavailable(f"no connection within {self._connect_s:g} s") from None
         except (OSError, UnicodeError) as error:
@@ -73,18 +86,25 @@ class ModelServer:
             BackendUnavailable: there is no connection.
         """
         for _ in range(MOST_HOPS):
-            exchange = await self.send(method, path, body)
-            try:
-                await exchange.headers()
-            except BaseException:
+            exchange = await self._headed(method, path, body)
+            while exchange.stale:  # the server closed it while it was kept; a new connection never is
                 exchange.close()
-                raise
+                exchange = await self._headed(method, path, body)
             onward = self._target.path_to(exchange.location) if exchange.status == STILL_RUNNING else None
             if onward is None:
                 return exchange
             exchange.close()
             method, path, body = "GET", onward, None
         raise UpstreamFailed(f"still not there after {MOST_HOPS} redirects")
+
+    async def _headed(self, method: str, path: str, body: bytes | None) -> Exchange:
+        exchange = await self.send(method, path, body)
+        try:
+            await exchange.headers()
+        except BaseException:
+            exchange.close()
+            raise
+        return exchange
 
     async def ask(
         self,

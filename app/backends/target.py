@@ -61,7 +61,7 @@ class Target:
         secure = parts.scheme == "https"
         port = parts.port or _PORTS[parts.scheme]
         head = f"Host: {_host_header(parts.hostname, port, _PORTS[parts.scheme])}\r\nUser-Agent: {USER_AGENT}\r\n"
-        head += "Accept-Encoding: identity\r\nConnection: close\r\n"
+        head += "Accept-Encoding: identity\r\n"
         if parts.username is not None:
             secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
             head += f"Authorization: Basic {base64.b64encode(secret).decode()}\r\n"
@@ -82,9 +82,11 @@ class Target:
         path = parts.path.removeprefix(self.prefix)
         return f"{path}?{parts.query}" if parts.query else path
 
-    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """The bytes of one request; a ``body`` is JSON."""
+    def request(self, method: str, path: str, body: bytes | None = None, *, last: bool = True) -> bytes:
+        """The bytes of one request, the ``last`` of its connection or not; a ``body`` is JSON."""
         head = f"{method} {self.prefix}{path} HTTP/1.1\r\n{self.head}"
+        if last:
+            head += "Connection: close\r\n"
         if body is None:
             return f"{head}\r\n".encode()
         return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body

@@ -26,6 +26,9 @@ _WAKING_CONNECT = timedelta(seconds=10)
 _WAKING_TOKEN = timedelta(minutes=10)
 _OPENAIS_OWN = "api.openai.com"
 
+_KEPT = timedelta(seconds=4)
+"""How long an idle connection is kept: shorter than the 5 s of uvicorn (vLLM) and cpp-httplib (llama-server)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerPlace:
@@ -79,7 +82,11 @@ def _limits(place: ServerPlace, settings: Settings) -> Timeouts:
 
 def _ollama(place: ServerPlace, settings: Settings) -> Backend:
     return OllamaBackend(
-        place.access, keep_alive=settings.arena_keep_alive, limits=_limits(place, settings), tick=settings.arena_tick
+        place.access,
+        keep_alive=settings.arena_keep_alive,
+        limits=_limits(place, settings),
+        tick=settings.arena_tick,
+        keep=_kept(place),
     )
 
 
@@ -87,7 +94,19 @@ def _chat(profile: Profile, place: ServerPlace, settings: Settings) -> Backend:
     if urlsplit(place.access.url).hostname == _OPENAIS_OWN:
         profile = replace(profile, max_tokens="max_completion_tokens")  # its newer models refuse max_tokens
     backend = _BY_MEMORY[profile.memory]
-    return backend(place.access, profile, api=place.api, limits=_limits(place, settings), tick=settings.arena_tick)
+    return backend(
+        place.access,
+        profile,
+        api=place.api,
+        limits=_limits(place, settings),
+        tick=settings.arena_tick,
+        keep=_kept(place),
+    )
+
+
+def _kept(place: ServerPlace) -> timedelta:
+    """A platform that starts servers on request is given no reason to believe that one is still in use."""
+    return timedelta(0) if place.wakes else _KEPT
 
 
 def _sent(profile: Profile, options: GenerationOptions) -> dict[str, object]:

@@ -20,7 +20,7 @@ from app.hosts.host import Host
 from app.hosts.kinds import KINDS
 from app.logs.repeats import Losses
 from app.process.found_kinds import hosts_with_kinds, log_found
-from app.redis.client import check_redis, commands_client, subscriber_client
+from app.redis.client import check_redis, shared_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
 from app.settings.settings import Settings
 
@@ -76,7 +76,7 @@ async def _redis(settings: Settings, stack: AsyncExitStack) -> tuple[Redis, Redi
             embedded_redis(settings.arena_data_dir, keep=settings.arena_redis_keep)
         )
         url = server.url
-    redis, subscriber = commands_client(url), subscriber_client(url)
+    redis, subscriber = shared_client(url), subscriber_client(url)
     stack.push_async_callback(redis.aclose)
     stack.push_async_callback(subscriber.aclose)
     try:

@@ -33,6 +33,7 @@ from redis.exceptions import (
 from app.errors import ConfigurationError, Unavailable
 from app.network.connecting import Resolve, resolved
 from app.redis.connection import COMMAND_TIMEOUT, connection_options, is_refusal, retry
+from app.redis.shared import SharedRedis
 
 CONNECT_TIMEOUT = timedelta(seconds=2)
 POOL_TIMEOUT = timedelta(seconds=2)
@@ -40,7 +41,7 @@ HEALTH_CHECK_INTERVAL = timedelta(seconds=15)
 MAX_CONNECTIONS = 20
 OLDEST_VERSION = (6, 2)
 
-__all__ = ["COMMAND_TIMEOUT", "UNAVAILABLE", "check_redis", "commands_client", "subscriber_client"]
+__all__ = ["COMMAND_TIMEOUT", "UNAVAILABLE", "check_redis", "commands_client", "shared_client", "subscriber_client"]
 
 UNAVAILABLE = (ConnectionError, TimeoutError, ReadOnlyError, BusyLoadingError)
 """The errors that mean "not now, try again": answered with 503, and healed by waiting."""
@@ -95,6 +96,15 @@ def commands_client(url: str, resolve: Resolve = resolved) -> Redis:
         ConfigurationError: the URL can't be understood.
     """
     return Redis.from_pool(_pool(FairPool, url, resolve, timeout=POOL_TIMEOUT.total_seconds()))
+
+
+def shared_client(url: str, resolve: Resolve = resolved) -> Redis:
+    """Return ``commands_client``'s equal for a process that serves: its commands share a connection.
+
+    Raises:
+        ConfigurationError: the URL can't be understood.
+    """
+    return SharedRedis.from_pool(_pool(FairPool, url, resolve, timeout=POOL_TIMEOUT.total_seconds()))
 
 
 def subscriber_client(url: str, resolve: Resolve = resolved) -> Redis:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import pytest
 
-from app.backends.base import GenerationOptions, GenerationRequest, Message, ModelNotFound
+from app.backends.base import GenerationOptions, GenerationRequest, LoadedModel, Message, ModelNotFound
 from app.hosts.seen_models import KEPT, SeenModels
 from app.scheduling.driver.events import HostEvents
 from app.scheduling.driver.memory_budget import MemoryBudget
@@ -66,6 +67,33 @@ def test_a_tag_that_was_created_anew_signs_with_its_new_weights_from_the_next_an
 
     virtually(main, models=(MODEL,))
     assert len(set(noted.digests)) == 2
+
+
+class Listing(SimulatedBackend):
+    """Counts how often it was asked what is in memory."""
+
+    asked = 0
+
+    async def loaded(self) -> tuple[LoadedModel, ...]:
+        self.asked += 1
+        return await super().loaded()
+
+
+def test_answers_that_begin_in_one_moment_are_signed_by_one_question() -> None:
+    noted = Noted()
+    asked: list[int] = []
+
+    async def main(machine: Machine) -> None:
+        backend = Listing(machine)
+        signing = signer(backend, noted)
+        await asyncio.gather(*(answered(machine, signing, backend) for _ in range(3)))
+        asked.append(backend.asked)
+        await answered(machine, signing, backend)  # one that begins later has to ask again
+        asked.append(backend.asked)
+
+    virtually(main, models=(MODEL,), num_parallel=4)
+    assert asked == [1, 2]
+    assert len(noted.digests) == 4
 
 
 def test_a_model_that_was_deleted_is_told_with_the_first_refusal() -> None:

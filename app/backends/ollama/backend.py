@@ -50,6 +50,7 @@ class OllamaBackend:
     After the first token an answer is read once a ``tick``, everything that has gathered as one chunk; zero reads
     it as it comes. ``keep_alive`` goes with loads only. Once the installed models are listed, it is known which of them
     can't think; they are not asked to, because the server would refuse. ``resolve`` finds the addresses of the server.
+    Connections are kept for ``keep`` after a call.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class OllamaBackend:
         limits: Timeouts = DEFAULT_LIMITS,
         tick: timedelta = DEFAULT_TICK,
         resolve: Resolve = resolved,
+        keep: timedelta = timedelta(0),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._server = ModelServer(access, connect=limits.connect, resolve=resolve)
+        self._server = ModelServer(access, connect=limits.connect, resolve=resolve, keep=keep)
         self._calls = OllamaCalls(self._server)
         self._keep_alive = keep_alive
         self._limits = limits
@@ -120,7 +122,8 @@ class OllamaBackend:
         return (await self._calls.get("/api/version", VersionReply, self._limits.probe)).version
 
     async def aclose(self) -> None:
-        """Nothing is kept: each call closes its own connection."""
+        """Close the connections that are kept for the next call."""
+        self._server.close()
 
     def _chat(self, request: GenerationRequest) -> bytes:
         options = request.options

@@ -42,7 +42,7 @@ class ChatBackend:
     """One server of the sort that ``profile`` describes, with its API below ``api``.
 
     ``tick`` is as for Ollama (``app.backends.following``). Options that the server does not take are left out; the log
-    names each once.
+    names each once. Connections are kept for ``keep`` after a call.
     """
 
     def __init__(
@@ -54,9 +54,10 @@ class ChatBackend:
         limits: Timeouts = DEFAULT_LIMITS,
         tick: timedelta = DEFAULT_TICK,
         resolve: Resolve = resolved,
+        keep: timedelta = timedelta(0),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        server = ModelServer(access, connect=limits.connect, resolve=resolve)
+        self._server = server = ModelServer(access, connect=limits.connect, resolve=resolve, keep=keep)
         self._profile = profile
         self._calls = ChatCalls(server, profile, api, limits.probe)
         self._clock = clock
@@ -122,7 +123,8 @@ class ChatBackend:
         return Activity(slots or None, seen.running, seen.waiting)
 
     async def aclose(self) -> None:
-        """Nothing is kept: each call closes its own connection."""
+        """Close the connections that are kept for the next call."""
+        self._server.close()
 
     def _answers(self, model: str, *, waits: bool) -> bool:
         """Note that ``model`` is in memory; who was first to ask for it lets the others go. Always False."""

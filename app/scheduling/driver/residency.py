@@ -170,10 +170,8 @@ class Residency:
             self._take(loaded)
             return True
 
-    async def digest(self, model: str) -> str:
-        """The digest of the weights that ``model`` writes with now, as the server lists it; empty: it does not say."""
-        if not await self.refresh():
-            return ""
+    def digest(self, model: str) -> str:
+        """The digest of ``model``'s weights, as the server listed it last; empty: it did not say."""
         key = key_of(model)
         return next((seen.entry.digest for seen in self._listed.values() if key_of(seen.entry.name) == key), "")
 

@@ -16,6 +16,9 @@ from app.scheduling.job import Job
 from app.scheduling.ports import Witness
 from app.tasks import cancel_and_wait
 
+TOGETHER_S = 0.005
+"""How long the first piece of an answer waits for others': one question is enough for all of them."""
+
 SIGN_LIMIT_S = 2.0
 """How long an answer that has ended waits for its digest."""
 
@@ -27,6 +30,9 @@ class Signing:
         self._host = host
         self._residency = residency
         self._witness = witness
+        self._reading = asyncio.Lock()
+        self._begun = 0
+        self._answered = False
 
     @asynccontextmanager
     async def of(self, job: Job) -> AsyncGenerator[asyncio.Event]:
@@ -45,5 +51,15 @@ class Signing:
 
     async def _sign(self, job: Job, begun: asyncio.Event) -> None:
         await begun.wait()
-        if digest := await self._residency.digest(job.model):
+        if await self._read_since_now() and (digest := self._residency.digest(job.model)):
             self._witness.written(self._host, job.battle, job.model, digest)
+
+    async def _read_since_now(self) -> bool:
+        """Read what is in memory, unless another answer begins to read it after this call; False: no answer."""
+        begun = self._begun
+        await asyncio.sleep(TOGETHER_S)
+        async with self._reading:
+            if self._begun == begun:
+                self._begun += 1
+                self._answered = await self._residency.refresh()
+            return self._answered
