@@ -17,7 +17,7 @@ from app.backends.values import decoded
 MODELS = "/models"
 """Asked below the API's own path; the others at the root."""
 
-ASKED = ("/api/version", "/running", "/props", "/version", "/api/v0/models")
+ASKED = ("/api/version", "/running", "/props", "/version", "/api/v0/models", "/api/v1/models", "/is_sleeping")
 LIMIT = timedelta(seconds=1.5)
 
 _OWNERS: Mapping[str, str] = {
@@ -44,9 +44,13 @@ def recognised(answers: Mapping[str, object]) -> str:
         return "llama-swap"
     if isinstance(props, dict) and ("total_slots" in props or "default_generation_settings" in props):
         return "llama-router" if props.get("role") == "router" else "llama-server"
+    if isinstance(_member(answers.get("/api/v1/models"), "models"), list):
+        return "lm-studio-rest"
     if isinstance(_member(answers.get("/api/v0/models"), "data"), list):
         return "lm-studio"
     owner = _OWNERS.get(_owner(listed), "")
+    if owner == "vllm" and isinstance(_member(answers.get("/is_sleeping"), "is_sleeping"), bool):
+        return "vllm-sleep"
     if owner:
         return owner
     if isinstance(_member(answers.get("/api/version"), "version"), str):

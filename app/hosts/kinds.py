@@ -14,6 +14,8 @@ from app.backends.openai.backend import ChatBackend
 from app.backends.openai.profiles import PROFILES, Memory, Profile
 from app.backends.openai.requests import sent_options
 from app.backends.openai.residency import RouterBackend, SwapBackend
+from app.backends.openai.sleeping import SleepingBackend
+from app.backends.openai.studio import StudioBackend
 from app.backends.target import Access
 from app.backends.timeouts import Timeouts
 from app.hosts.options import as_sent
@@ -127,7 +129,7 @@ def _of(profile: Profile) -> Kind:
         asks_slots=profile.reports_slots,
         has_api_path=True,
         forces_tools=True,
-        server="llama-server" if profile.memory == "router" else profile.name,
+        server=profile.server,
         sent=partial(_sent, profile),
         left_out=partial(_left_out, profile),
     )
@@ -137,6 +139,8 @@ _BY_MEMORY: Mapping[Memory, Callable[..., Backend]] = {
     "fixed": ChatBackend,
     "router": RouterBackend,
     "llama-swap": SwapBackend,
+    "sleep": SleepingBackend,
+    "lm-studio": StudioBackend,
 }
 DEFAULT_KIND = "ollama"
 KINDS: Mapping[str, Kind] = {"ollama": Kind(_ollama), **{name: _of(profile) for name, profile in PROFILES.items()}}

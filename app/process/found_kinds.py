@@ -28,7 +28,12 @@ from app.hosts.host import Host, hosts_from
 from app.hosts.kinds import DEFAULT_KIND, KINDS
 from app.settings.settings import Settings
 
-REFINED: Mapping[str | None, Collection[str]] = {None: KINDS, "llama-server": ("llama-router",)}
+REFINED: Mapping[str | None, Collection[str]] = {
+    None: KINDS,
+    "llama-server": ("llama-router",),
+    "vllm": ("vllm-sleep",),
+    "lm-studio": ("lm-studio-rest",),
+}
 """What may be found for a kind as it is written: any where there is none, and a mode that is driven otherwise."""
 
 KEEP = timedelta(days=30)

@@ -19,11 +19,13 @@ from tests.backends.wire_server import Connection, playing
 
 _OWNERS = {
     "vllm": "vllm",
+    "vllm-sleep": "vllm",
     "sglang": "sglang",
     "llama-server": "llamacpp",
     "llama-router": "llamacpp",
     "llama-swap": "llama-swap",
     "lm-studio": "organization_owner",
+    "lm-studio-rest": "organization_owner",
     "openai": "system",
 }
 _NOT_FOUND = ("404 Not Found", {"error": {"message": "File Not Found", "type": "not_found_error", "code": 404}})
@@ -33,7 +35,8 @@ _NOT_FOUND = ("404 Not Found", {"error": {"message": "File Not Found", "type": "
 class ChatDouble:
     """One server of ``kind``. ``fault`` is what its answers do wrong, ``load_polls`` a load's length in questions.
 
-    ``sleeping`` is a vLLM that was put to sleep; ``key`` is demanded as a bearer token. ``asked`` are the paths so far.
+    ``sleeping`` is a vLLM that was put to sleep, ``sleep_level`` how; ``instances`` are LM Studio's, with their models.
+    ``key`` is demanded as a bearer token. ``asked`` are the paths so far.
     """
 
     kind: str
@@ -46,6 +49,8 @@ class ChatDouble:
     failed: set[str] = field(default_factory=set)
     loading: dict[str, int] = field(default_factory=dict)
     sleeping: bool | None = None
+    sleep_level: int = 0
+    instances: dict[str, str] = field(default_factory=dict)
     key: str = ""
     fault: str = ""
     text: tuple[str, ...] = ("Hel", "lo", " wörld")
@@ -56,10 +61,14 @@ class ChatDouble:
     bodies: list[dict[str, object]] = field(default_factory=list)
     url: str = ""
 
+    def __post_init__(self) -> None:
+        if self.kind == "vllm-sleep" and self.sleeping is None:
+            self.sleeping = False
+
     @property
     def managed(self) -> bool:
         """Whether it loads and unloads."""
-        return self.kind in ("llama-router", "llama-swap")
+        return self.kind in ("llama-router", "llama-swap", "vllm-sleep", "lm-studio-rest")
 
     async def __call__(self, connection: Connection) -> None:
         method, path = connection.head.split(" ")[:2]
@@ -74,7 +83,7 @@ class ChatDouble:
 
     def _answer(self, method: str, path: str, query: str, body: dict[str, object]) -> tuple[str, object]:
         answers: dict[str, object] = {"/v1/models": self._models()}
-        if self.kind == "vllm":
+        if self.kind in ("vllm", "vllm-sleep"):
             answers |= {
                 "/health": "",
                 "/version": {"version": "0.33.0"},
@@ -85,14 +94,54 @@ class ChatDouble:
             answers |= {"/health": {"status": "ok"}, "/props": self._props(query)}
         elif self.kind == "sglang":
             answers |= {"/ready": "", "/server_info": {"version": "0.5.23"}}
-        elif self.kind == "lm-studio":
+        elif self.kind in ("lm-studio", "lm-studio-rest"):
             answers["/api/v0/models"] = {"data": [_of_lm_studio(name) for name in self.models]}
+            if self.kind == "lm-studio-rest":
+                answers["/api/v1/models"] = {"models": [self._of_the_rest_api(name) for name in self.models]}
         elif self.kind == "llama-swap":
             running = [{"model": name, "state": "ready"} for name in sorted(self.loaded)]
             answers |= {"/health": "OK", "/running": {"running": running}, "/api/version": {"version": "v1"}}
         if path in answers:
             return "200 OK", answers[path]
+        if self.kind == "vllm-sleep":
+            return self._put_to_sleep(method, path, query)
+        if self.kind == "lm-studio-rest":
+            return self._instance(path, body)
         return self._order(method, path, body) if self.managed else _NOT_FOUND
+
+    def _put_to_sleep(self, method: str, path: str, query: str) -> tuple[str, object]:
+        if method != "POST" or path not in ("/sleep", "/wake_up"):
+            return _NOT_FOUND
+        self.sleeping, self.sleep_level = path == "/sleep", 2 if "level=2" in query else 1
+        return "200 OK", ""
+
+    def _of_the_rest_api(self, name: str) -> dict[str, object]:
+        there = [{"id": one, "config": {"context_length": 4096}} for one, of in self.instances.items() if of == name]
+        return {
+            "type": "embedding" if "embed" in name else "llm",
+            "key": name,
+            "quantization": {"name": "Q4_K_M", "bits_per_weight": 4},
+            "size_bytes": 1_000_000,
+            "max_context_length": 8192,
+            "capabilities": {"vision": False, "trained_for_tool_use": True},
+            "loaded_instances": there,
+        }
+
+    def _instance(self, path: str, body: dict[str, object]) -> tuple[str, object]:
+        name, instance = str(body.get("model", "")), str(body.get("instance_id", ""))
+        if path == "/api/v1/models/load" and name in self.models:
+            if name in self.fails_to_load:
+                error = {"type": "model_load_failed", "message": "not enough memory"}
+                return "500 Internal Server Error", {"error": error}
+            made = name if name not in self.instances else f"{name}:{len(self.instances) + 1}"
+            self.bodies.append(body)
+            self.instances[made] = name
+            done = {"type": "llm", "instance_id": made, "load_time_seconds": 0.1, "status": "loaded"}
+            return "200 OK", done
+        if path == "/api/v1/models/unload" and instance in self.instances:
+            del self.instances[instance]
+            return "200 OK", {"instance_id": instance}
+        return _NOT_FOUND
 
     def _order(self, method: str, path: str, body: dict[str, object]) -> tuple[str, object]:
         name = str(body.get("model", ""))
@@ -149,7 +198,7 @@ class ChatDouble:
             value = "loaded" if name in self.loaded else "loading" if name in self.loading else "unloaded"
             failed = {"failed": True, "exit_code": 1} if name in self.failed else {}
             row["status"] = {"value": value, "args": [], **failed}
-        if self.kind == "vllm":
+        if self.kind in ("vllm", "vllm-sleep"):
             row |= {"root": f"org/{name}", "max_model_len": 4096}
         return row
 
@@ -165,12 +214,15 @@ class ChatDouble:
         return {"total_slots": self.slots, "default_generation_settings": {"n_ctx": 512}, "build_info": "b1-x"}
 
     def _metrics(self) -> str:
-        name = "vllm:num_requests"
-        return f'# TYPE x gauge\n{name}_running{{engine="0"}} {self.running}.0\n{name}_waiting{{engine="0"}} 0.0\n'
+        name, gone = "vllm:num_requests", float(bool(self.sleeping) and self.sleep_level == 2)
+        return (
+            f'# TYPE x gauge\n{name}_running{{engine="0"}} {self.running}.0\n{name}_waiting{{engine="0"}} 0.0\n'
+            f'vllm:engine_sleep_state{{engine="0",sleep_state="discard_all"}} {gone}\n'
+        )
 
     async def _chat(self, connection: Connection) -> None:
         self.bodies.append(connection.body)
-        if self.sleeping:
+        if self.sleeping:  # nothing comes until somebody wakes it
             await connection.left.wait()
             return
         if not connection.body.get("stream"):
@@ -189,7 +241,9 @@ class ChatDouble:
             self.running -= 1
 
     async def _stream(self, connection: Connection) -> None:
-        if self.managed:
+        if self.kind == "lm-studio-rest" and connection.body.get("model") not in self.instances.values():
+            self.instances[str(connection.body.get("model"))] = str(connection.body.get("model"))
+        if self.kind in ("llama-router", "llama-swap"):
             self._hold_in_memory(str(connection.body.get("model", "")))
         await connection.ok("Content-Type: text/event-stream\r\n")
         if self.hold is not None:

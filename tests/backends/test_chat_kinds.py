@@ -26,8 +26,10 @@ from app.backends.base import (
 )
 from app.backends.detection import detected, recognised
 from app.backends.openai.backend import ChatBackend
-from app.backends.openai.profiles import LLAMA_ROUTER, LLAMA_SWAP, PROFILES, VLLM
+from app.backends.openai.profiles import LLAMA_ROUTER, LLAMA_SWAP, LM_STUDIO_REST, PROFILES, VLLM, VLLM_SLEEP
 from app.backends.openai.residency import RouterBackend, SwapBackend
+from app.backends.openai.sleeping import SleepingBackend
+from app.backends.openai.studio import StudioBackend
 from app.backends.retrying import retrying
 from app.backends.server import ModelServer
 from app.backends.timeouts import Timeouts
@@ -158,10 +160,11 @@ async def test_llama_swap_starts_and_stops_models_by_its_own_calls() -> None:
             await server.load("b", OPTIONS)
 
 
-async def test_only_those_two_have_their_memory_managed_and_retries_hide_nothing() -> None:
+async def test_only_those_that_load_and_unload_have_their_memory_managed_and_retries_hide_nothing() -> None:
     async with chat_double("llama-router", slots=3) as double:
         managed, fixed = retrying(router(double)), retrying(ChatBackend(double.url, VLLM))
-        assert residency_control(managed) is not None
+        for server in (managed, retrying(dozing(double)), retrying(studio(double))):
+            assert residency_control(server) is not None
         assert residency_control(fixed) is None
         await router(double).load("m", OPTIONS)
         assert hasattr(managed, "activity")
@@ -178,10 +181,89 @@ async def test_a_vllm_that_sleeps_fails_at_once_instead_of_hanging() -> None:
                 await said(server)
 
 
-async def test_lm_studios_own_list_tells_which_models_only_embed() -> None:
-    async with chat_double("lm-studio", models=("m", "text-embed")) as double:
-        chats, embeds = await ChatBackend(double.url, PROFILES["lm-studio"]).installed()
-    assert (chats.quantization, can_chat(chats), can_chat(embeds)) == ("Q4_K_M", True, False)
+def dozing(double: ChatDouble) -> SleepingBackend:
+    return SleepingBackend(double.url, VLLM_SLEEP)
+
+
+async def test_a_vllm_with_sleep_mode_is_loaded_by_waking_it_and_unloaded_by_putting_it_to_sleep() -> None:
+    async with chat_double("vllm-sleep", models=("m", "alias")) as double:
+        server = dozing(double)
+        assert [model.name for model in await server.loaded()] == ["m", "alias"]
+        await server.unload("m")
+        await server.unload("m")
+        assert [one for one in double.asked if one.startswith("POST")] == ["POST /sleep?level=1&mode=wait"]
+        assert await server.loaded() == ()
+        assert await server.version() == "0.33.0"  # it lives
+        await server.load("m", OPTIONS)
+        assert (double.sleeping, len(await server.loaded())) == (False, 2)
+        await server.load("m", OPTIONS)
+        assert double.asked.count("POST /wake_up") == 1
+
+
+async def test_a_vllm_that_somebody_put_to_sleep_is_woken_for_an_answer() -> None:
+    async with chat_double("vllm-sleep", sleeping=True, sleep_level=1) as double, asyncio.timeout(PATIENCE_S):
+        assert await said(dozing(double)) == "Hello wörld"
+
+
+async def test_a_vllm_whose_weights_are_gone_is_not_woken_to_write_nonsense() -> None:
+    async with chat_double("vllm-sleep", sleeping=True, sleep_level=2) as double:
+        for call in (said(dozing(double)), dozing(double).load("m", OPTIONS)):
+            with pytest.raises(UpstreamFailed, match="level 2"):
+                await call
+        assert "POST /wake_up" not in double.asked
+
+
+async def test_a_vllm_that_does_not_say_whether_it_sleeps_is_not_asked_for_an_answer() -> None:
+    async with chat_double("vllm") as double:
+        for call in (said(dozing(double)), dozing(double).loaded(), dozing(double).unload("m")):
+            with pytest.raises(BackendError):
+                await call
+        assert double.bodies == []
+
+
+def studio(double: ChatDouble) -> StudioBackend:
+    return StudioBackend(double.url, LM_STUDIO_REST)
+
+
+async def test_lm_studio_loads_one_instance_and_unloads_all_of_them() -> None:
+    async with chat_double("lm-studio-rest", models=("org/a", "b")) as double:
+        server = studio(double)
+        assert await server.loaded() == ()
+        for _ in range(2):
+            await server.load("org/a", GenerationOptions(num_ctx=16_384))
+        assert double.bodies == [{"model": "org/a", "context_length": 8192}]
+        assert [model.name for model in await server.loaded()] == ["org/a"]
+        assert await said(server, "org/a") == "Hello wörld"
+        double.instances["org/a:2"] = "org/a"  # somebody loaded it by hand, too
+        await server.unload("org/a")
+        assert (double.instances, await server.loaded()) == ({}, ())
+        await server.unload("org/a")
+
+
+async def test_what_lm_studio_can_not_load_is_said() -> None:
+    async with chat_double("lm-studio-rest", fails_to_load=frozenset("m")) as double:
+        with pytest.raises(UpstreamFailed):
+            await studio(double).load("m", OPTIONS)
+        with pytest.raises(ModelNotFound):
+            await studio(double).load("nosuch", OPTIONS)
+    async with chat_double("lm-studio") as double:  # before 0.4.0
+        with pytest.raises(BackendError):
+            await studio(double).loaded()
+
+
+@pytest.mark.parametrize("kind", ["lm-studio", "lm-studio-rest"])
+async def test_lm_studios_own_list_tells_which_models_only_embed(kind: str) -> None:
+    async with chat_double(kind, models=("m", "text-embed")) as double:
+        chats, embeds = await ChatBackend(double.url, PROFILES[kind]).installed()
+        assert (chats.quantization, can_chat(chats), can_chat(embeds)) == ("Q4_K_M", True, False)
+        assert chats.context_length is None
+
+
+async def test_lm_studios_newer_list_tells_size_capabilities_and_the_context_that_was_loaded() -> None:
+    async with chat_double("lm-studio-rest") as double:
+        await studio(double).load("m", OPTIONS)
+        (model,) = await studio(double).installed()
+    assert (model.size_bytes, model.capabilities, model.context_length) == (1_000_000, ("completion", "tools"), 4096)
 
 
 async def test_no_more_is_asked_for_than_the_context_holds() -> None:

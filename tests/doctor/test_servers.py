@@ -15,6 +15,7 @@ from app.doctor.probing.observation import Observation, ObservedDatabase, Observ
 from app.doctor.probing.probe import ProbeTimeouts, probe_host
 from app.errors import ConfigurationError
 from app.hosts.host import Host, hosts_from
+from app.hosts.kinds import KINDS
 from app.process.found_kinds import hosts_with_kinds
 from app.redis.client import commands_client
 from app.scheduling.report import HostReport
@@ -174,13 +175,13 @@ async def test_a_kind_that_nobody_said_is_found_and_remembered_while_the_host_is
 
 
 async def test_a_kind_that_is_said_or_that_sleeps_is_not_asked_for() -> None:
-    async with chat_double("vllm") as double:
+    async with chat_double("sglang") as double:
         rows = (
-            HostTable(name="said", url=double.url, kind="vllm"),
+            HostTable(name="said", url=double.url, kind="sglang"),
             HostTable(name="sleeps", url=f"{double.url}/x", scale_to_zero=True, models=("m",)),
         )
         hosts = await hosts_with_kinds(settings_with(**{"[[hosts]]": rows}))
-        assert [(host.kind, host.kind_was_found) for host in hosts] == [("vllm", False), ("ollama", False)]
+        assert [(host.kind, host.kind_was_found) for host in hosts] == [("sglang", False), ("ollama", False)]
         assert double.asked == []
 
 
@@ -207,15 +208,20 @@ def test_an_ollama_whose_kind_nobody_said_is_as_it_should_be() -> None:
     assert "host_kind_found" not in {finding.code for finding in found(seen)}
 
 
-async def test_a_llama_server_that_is_a_router_is_driven_as_one() -> None:
-    async with chat_double("llama-router") as router, chat_double("llama-server") as single:
+@pytest.mark.parametrize(
+    ("written", "driven_as"),
+    [("llama-server", "llama-router"), ("vllm", "vllm-sleep"), ("lm-studio", "lm-studio-rest")],
+)
+async def test_a_server_that_loads_and_unloads_is_driven_as_one(written: str, driven_as: str) -> None:
+    async with chat_double(driven_as) as router, chat_double(written) as single:
         rows = (
-            HostTable(name="many", url=router.url, kind="llama-server"),
-            HostTable(name="one", url=single.url, kind="llama-server"),
+            HostTable(name="many", url=router.url, kind=written),
+            HostTable(name="one", url=single.url, kind=written),
         )
         told: list[tuple[str, str]] = []
         hosts = await hosts_with_kinds(
             settings_with(**{"[[hosts]]": rows}), found=lambda host, kind: told.append((host, kind))
         )
-    assert [(host.kind, host.kind_was_found) for host in hosts] == [("llama-router", False), ("llama-server", False)]
-    assert told == [("many", "llama-router")]
+    assert [(host.kind, host.kind_was_found) for host in hosts] == [(driven_as, False), (written, False)]
+    assert told == [("many", driven_as)]
+    assert KINDS[driven_as].server == written, "the same program, so the same contestants"

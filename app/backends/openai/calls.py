@@ -60,10 +60,14 @@ class ChatCalls:
 
     async def gauges(self) -> Gauges:
         """What runs and waits there, by its metrics."""
+        return gauges(await self.metrics())
+
+    async def metrics(self) -> str:
+        """Its metrics in Prometheus' format; empty where it has none."""
         if not self._profile.metrics:
-            return Gauges()
+            return ""
         reply = await self._server.ask("GET", self._profile.metrics, None, self._limit)
-        return gauges(reply.body.decode("utf-8", "replace")) if reply.status == 200 else Gauges()
+        return reply.body.decode("utf-8", "replace") if reply.status == 200 else ""
 
     async def get(self, path: str) -> object:
         """GET ``path`` and read its JSON."""

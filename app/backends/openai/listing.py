@@ -2,7 +2,8 @@
 
 What stands beside the ``id``: vLLM has ``root`` (the repository or folder that it was started with), ``parent`` (of a
 LoRA) and ``max_model_len``; llama-server ``aliases`` and ``meta`` (``n_ctx``, ``size``), its router and llama-swap
-``status``; LM Studio's own list ``type``, ``state``, ``quantization`` and ``max_context_length``.
+``status``; LM Studio's own list ``type``, ``state``, ``quantization`` and ``max_context_length``, and its newer one
+(``models``, each with a ``key``) ``size_bytes``, ``capabilities`` and the context of its ``loaded_instances``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def listed_models(reply: object) -> tuple[ListedModel, ...]:
     Raises:
         ValueError: it is no such list.
     """
-    rows = reply.get("data") if isinstance(reply, dict) else reply
+    rows = reply.get("data", reply.get("models")) if isinstance(reply, dict) else reply
     if not isinstance(rows, list):
         raise ValueError("no list of models")
     return tuple(_rows(rows))
@@ -45,7 +46,7 @@ def listed_models(reply: object) -> tuple[ListedModel, ...]:
 
 def _rows(rows: list[object]) -> Iterator[ListedModel]:
     for row in rows:
-        if isinstance(row, dict) and (name := _name(row.get("id"))):
+        if isinstance(row, dict) and (name := _name(row.get("id")) or _name(row.get("key"))):
             state, failure = _state(row)
             yield ListedModel(_model(row, name), state, failure)
 
@@ -55,17 +56,34 @@ def _model(row: dict[str, object], name: str) -> InstalledModel:
     known = meta if isinstance(meta, dict) else {}
     return InstalledModel(
         name,
-        whole(known.get("size")) or 0,
+        whole(known.get("size")) or whole(row.get("size_bytes")) or 0,
         digest=_revision(row.get("root")),
-        quantization=_text(row.get("quantization")),
-        capabilities=("embedding",) if _text(row.get("type")) in _NO_CHAT else (),
+        quantization=_quantization(row.get("quantization")),
+        capabilities=("embedding",) if _text(row.get("type")) in _NO_CHAT else _capabilities(row.get("capabilities")),
         aliases=tuple(alias for alias in _aliases(row.get("aliases")) if alias != name),
         context_length=_context(row, known),
     )
 
 
+def _quantization(value: object) -> str:
+    return _text(value.get("name") if isinstance(value, dict) else value)
+
+
+def _capabilities(value: object) -> tuple[str, ...]:
+    """Ollama's words for what LM Studio says of a model; none where it says nothing."""
+    if not isinstance(value, dict):
+        return ()
+    named = (("vision", "vision"), ("trained_for_tool_use", "tools"))
+    return ("completion", *(ours for theirs, ours in named if value.get(theirs) is True))
+
+
 def _context(row: dict[str, object], meta: dict[str, object]) -> int | None:
-    given = (row.get("max_model_len"), meta.get("n_ctx"), row.get("loaded_context_length"), row.get("context_length"))
+    instances = row.get("loaded_instances")
+    first = instances[0] if isinstance(instances, list) and instances else None
+    config = first.get("config") if isinstance(first, dict) else None
+    instance = config.get("context_length") if isinstance(config, dict) else None
+    own = (row.get("loaded_context_length"), row.get("context_length"), instance)
+    given = (row.get("max_model_len"), meta.get("n_ctx"), *own)
     return next((number for number in map(whole, given) if number), None)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 _RUNNING = ("vllm:num_requests_running", "sglang:num_running_reqs", "llamacpp:requests_processing")
 _WAITING = ("vllm:num_requests_waiting", "sglang:num_queue_reqs", "llamacpp:requests_deferred")
 
+_SLEEP_STATE = "vllm:engine_sleep_state"
+
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
@@ -22,6 +24,12 @@ def gauges(text: str) -> Gauges:
     """Read the two gauges of whichever server this is."""
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return Gauges(_sum(lines, _RUNNING), _sum(lines, _WAITING))
+
+
+def weights_are_gone(text: str) -> bool:
+    """Whether a vLLM sleeps at level 2: ``vllm:engine_sleep_state{sleep_state="discard_all"}`` is 1."""
+    state = [line for line in text.splitlines() if line.startswith(_SLEEP_STATE) and '"discard_all"' in line]
+    return any(_value(line) > 0 for line in state)
 
 
 def _sum(lines: Iterable[str], names: tuple[str, ...]) -> int | None:

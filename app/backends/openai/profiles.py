@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-Memory = Literal["fixed", "router", "llama-swap"]
+Memory = Literal["fixed", "router", "llama-swap", "sleep", "lm-studio"]
 """``fixed``: the server holds what it was started with, or manages its memory itself; the others load and unload."""
+
+_ANY_NUMBER = 10_000
+"""Models that one load brings all together: names of the same weights."""
 
 Thinking = Literal["template", "effort", ""]
 """How a server is asked to think or not to: by an argument of the chat template, as an effort, or not at all."""
@@ -48,7 +51,8 @@ class Profile:
     ``listing`` a list of models of its own. ``options`` are the options that are taken, with
     the server's names for Ollama's; ``sets_top_p`` where the model's own files would decide it otherwise.
     ``slots`` is how many answers of one model run at once where the server does not say, ``max_loaded`` how many
-    models it holds at once unless it is configured otherwise (None: as Ollama).
+    models it holds at once unless it is configured otherwise (None: as Ollama). ``server`` is the program, which may be
+    driven in several ways.
     """
 
     name: str
@@ -69,6 +73,10 @@ class Profile:
     sleeps: bool = False
     loads_on_request: bool = False
     drops_nameless_reasoning: bool = False
+    server: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "server", self.server or self.name)
 
 
 OPENAI = Profile("openai", 443, sets_top_p=False, thinking="effort")
@@ -83,6 +91,7 @@ VLLM = Profile(
     slots=16,
     sleeps=True,
 )
+VLLM_SLEEP = replace(VLLM, name="vllm-sleep", memory="sleep", sleeps=False, max_loaded=_ANY_NUMBER)
 SGLANG = Profile(
     "sglang",
     30000,
@@ -122,7 +131,19 @@ LM_STUDIO = Profile(
     slots=1,
     loads_on_request=True,
 )
+LM_STUDIO_REST = replace(
+    LM_STUDIO,
+    name="lm-studio-rest",
+    listing="/api/v1/models",
+    memory="lm-studio",
+    loads_on_request=False,
+    max_loaded=1,
+)
 
 PROFILES: Mapping[str, Profile] = {
-    profile.name: profile for profile in (OPENAI, VLLM, SGLANG, LLAMA_SERVER, LLAMA_ROUTER, LLAMA_SWAP, LM_STUDIO)
+    profile.name: profile
+    for profile in (
+        *(OPENAI, VLLM, VLLM_SLEEP, SGLANG),
+        *(LLAMA_SERVER, LLAMA_ROUTER, LLAMA_SWAP, LM_STUDIO, LM_STUDIO_REST),
+    )
 }
