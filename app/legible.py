@@ -1,4 +1,4 @@
-"""Names of models that are what they look like: one must not pass for another, or draw over a table."""
+"""Names of models that are what they look like: one must not pass for another, draw over a table, or be a formula."""
 
 from __future__ import annotations
 
@@ -14,3 +14,12 @@ def visible(name: str) -> str:
         return name
     seen = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
     return seen if is_plain_name(seen) else f'"{seen}"'
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a text begins that a spreadsheet may take for a formula (OWASP, CSV injection), also in its full-width forms."""
+
+
+def harmless(cell: str) -> str:
+    """A text for a cell of CSV; what a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -16,6 +16,7 @@ from app.web.shared.fleet import Fleet
 from app.web.shared.services import Services
 
 ROOMS = (
+    "cache",
     "completions",
     "quotas",
     "columns",

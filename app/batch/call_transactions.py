@@ -13,14 +13,17 @@ from app.batch.call import BatchCall, CallKey
 from app.batch.chain import CallRecord, Part
 from app.batch.run_statements import (
     answer_insert,
+    answer_row,
     apply_call,
     apply_job,
     calls_in,
     figures_of_answer,
     is_call_of,
+    known_values,
 )
 from app.batch.run_values import ACTIVE, Changes, StoredJob
 from app.database.database import Database
+from app.records.answer_cache import CachedAnswer
 from app.records.batch_tables import batch_calls, batch_jobs, batch_runs
 
 _Q, _J, _C = batch_runs.c, batch_jobs.c, batch_calls.c
@@ -78,23 +81,12 @@ class CallTransactions:
 
     async def store_answer(self, call: BatchCall, answer: AnswerState, digest: str) -> bool:
         """Store what a model answered; False when there is an answer of this try already."""
-        row = {
-            "run_id": call.run,
-            "n": call.n,
-            "stage": call.stage,
-            "part": call.part,
-            "status": "answered",
-            "tries": call.tries,
-            "faults": 0,
-            "model": call.request.model,
+        row = answer_row(call, self._now()) | {
             "host": answer.host,
             "digest": digest or None,
             "text": "" if answer.finish == "error" else answer.text,
             "finish_reason": answer.finish,
             "error_code": None if answer.error is None else answer.error["code"],
-            "error": None,
-            "cached": False,
-            "created_at": self._now(),
             **figures_of_answer(answer),
         }
 
@@ -102,6 +94,13 @@ class CallTransactions:
             return connection.execute(answer_insert(connection), row).rowcount == 1
 
         return await self._database.transaction(work)
+
+    async def store_known(self, answers: Sequence[tuple[BatchCall, CachedAnswer]]) -> None:
+        """Store answers from the cache, each unless there is one of this try already; they have no times."""
+        now = self._now()
+        rows = [answer_row(call, now) | known_values(answer) for call, answer in answers]
+        if rows:
+            await self._database.transaction(lambda connection: connection.execute(answer_insert(connection), rows))
 
     async def apply(self, run: str, changes: Changes) -> None:
         """Make the changes of one step, each once, and count them."""

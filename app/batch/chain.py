@@ -37,6 +37,7 @@ class CallRecord:
     host: str = ""
     tokens: int = 0
     cached: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

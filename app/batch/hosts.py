@@ -76,6 +76,17 @@ class CallHosts:
         return Job(call.id, 0, call.request.model, Priority.BATCH, self._clock())
 
 
+def what_is_missing(seen: RunHosts, ready: Iterable[str]) -> str:
+    """What a run waits for whose calls to these models are ready; empty when hosts that work have them all."""
+    working = {model for host in seen.hosts for model in host.models}
+    absent = sorted(model for model in ready if model not in working)
+    if not absent:
+        return ""
+    if not seen.hosts:
+        return "waits: no host works now"
+    return f"waits: no host that works has {', '.join(absent)}; pull it, or start its host"
+
+
 def _state(
     one: Candidate, wanted: Sequence[str], having: Mapping[str, frozenset[str]], in_flight: Mapping[str, int]
 ) -> HostState:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.batch.caching import DigestsOf
 from app.batch.hosts import CallHosts
 from app.batch.requests import ChatOf, OptionsOf
 from app.batch.runs import RunRecords
+from app.records.answer_cache import AnswerCache
 from app.timing.time import Time
 
 
@@ -19,3 +21,5 @@ class RunnerParts:
     options_of: OptionsOf
     chat_of: ChatOf
     time: Time
+    cache: AnswerCache
+    digests_of: DigestsOf

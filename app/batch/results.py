@@ -22,10 +22,10 @@ from app.batch.chain import CallRecord, Part
 from app.batch.runs import Run, calls_in
 from app.batch.spec import RunSpec
 from app.database.database import Database
+from app.legible import harmless
 from app.records.batch_tables import batch_jobs
 
 CHUNK = 200
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Form = Literal["jsonl", "csv", "openai"]
 
@@ -130,7 +130,7 @@ def openai_line(run: Run, result: JobResult) -> dict[str, Any]:
     if call is None or call.status != "done":
         code = result.error_code or "batch_cancelled"
         return line | {"response": None, "error": {"code": code, "message": result.error or "it was not done"}}
-    body = {
+    body: dict[str, Any] = {
         "id": f"chatcmpl-{run.id}-{result.n}",
         "object": "chat.completion",
         "created": int((result.ended_at or run.created_at).timestamp()),
@@ -145,13 +145,17 @@ def openai_line(run: Run, result: JobResult) -> dict[str, Any]:
         ],
         "usage": {"prompt_tokens": 0, "completion_tokens": call.tokens, "total_tokens": call.tokens},
     }
+    if call.cached:
+        body["cached"] = True
     response = {"status_code": 200, "request_id": f"{run.id}-{result.n}", "body": body}
     return line | {"response": response, "error": None}
 
 
 def header_of(spec: RunSpec) -> list[str]:
     """The columns of the table."""
-    return ["custom_id", "status", "error_stage", "error_code", "error", *(name for _, _, name in _columns(spec))]
+    marks = ["cached"] if spec.cache else []
+    columns = ("custom_id", "status", "error_stage", "error_code", "error", *marks)
+    return [*columns, *(name for _, _, name in _columns(spec))]
 
 
 def _columns(spec: RunSpec) -> list[tuple[int, int, str]]:
@@ -167,15 +171,17 @@ def cells_of(spec: RunSpec, result: JobResult) -> list[str]:
     stage = "" if result.stage is None else spec.stages[result.stage].name
     answers = [result.calls.get((number, part)) for number, part, _ in _columns(spec)]
     texts = ["" if call is None or call.status != "done" else call.text for call in answers]
-    return [result.custom_id, result.status, stage, result.error_code, result.error, *texts]
+    marks = [" ".join(_cached(spec, answers))] if spec.cache else []
+    return [result.custom_id, result.status, stage, result.error_code, result.error, *marks, *texts]
+
+
+def _cached(spec: RunSpec, answers: Sequence[CallRecord | None]) -> list[str]:
+    """The columns whose answers come from the cache."""
+    named = zip(_columns(spec), answers, strict=True)
+    return [name for (_, _, name), call in named if call is not None and call.cached]
 
 
 def _csv_row(cells: Sequence[str]) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer).writerow([harmless(cell) for cell in cells])
     return buffer.getvalue().encode("utf-8", "replace")
-
-
-def harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from jsonschema import SchemaError
 from jsonschema.validators import validator_for
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
 
 from app.batch.spec import JsonOutput, RunSpec, StageSpec
 from app.errors import InvalidInput
@@ -73,6 +73,7 @@ class RunTable(BaseModel):
     seed: int | None = Field(default=None, ge=0, lt=2**31)
     window: int | None = Field(default=None, ge=1, le=1024)
     max_failures: int | str | None = None
+    cache: StrictBool | Literal["all"] = False
     stages: list[StageTable] = Field(min_length=1, max_length=MOST_STAGES)
 
 
@@ -93,7 +94,8 @@ def read_run(text: str, name: str = "") -> RunSpec:
     for number, stage in enumerate(names):
         if stage in names[:number]:
             raise _wrong(f"stages.{number}.name", f"there are two stages {stage!r}; give each its own name")
-    return RunSpec(table.name or name, stages, table.seed, table.window, failures_form(table.max_failures))
+    limit = failures_form(table.max_failures)
+    return RunSpec(table.name or name, stages, table.seed, table.window, limit, table.cache)
 
 
 def failures_form(given: int | str | None, field: str = "max_failures") -> str:
@@ -115,6 +117,8 @@ def _first(error: ValidationError) -> InvalidInput:
     field = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return _wrong(field, "there is no such field; see docs/batch.md for those that there are")
+    if first["loc"][0] == "cache":
+        return _wrong("cache", 'write true, or "all" for answers without temperature 0 or a seed as well')
     if first["type"] == "missing":
         return _wrong(field, "it is required")
     return _wrong(field, first["msg"].lower())

@@ -11,10 +11,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from app.arena.states import AnswerState
-from app.batch.call import CallKey
+from app.batch.call import BatchCall, CallKey
 from app.batch.chain import CallRecord, Part
 from app.batch.run_values import CallChange, JobChange, Run
 from app.batch.spec import decode_spec
+from app.records.answer_cache import CachedAnswer
 from app.records.batch_tables import TIMES, batch_calls, batch_jobs, batch_runs, batch_stages
 
 _Q, _J, _C, _S = batch_runs.c, batch_jobs.c, batch_calls.c, batch_stages.c
@@ -25,6 +26,20 @@ def figures_of_answer(answer: AnswerState) -> dict[str, Any]:
     timing = {} if answer.timing is None else answer.timing.to_dict()
     figures: dict[str, Any] = {name: timing.get(name) for name in TIMES}
     return figures | {"tokens": int(timing.get("tokens") or 0), "cold": bool(timing.get("cold"))}
+
+
+def answer_row(call: BatchCall, now: datetime) -> dict[str, Any]:
+    """The row of an answer, but for what the answer says."""
+    names = {"run_id": call.run, **call.key._asdict(), "tries": call.tries, "model": call.request.model}
+    rest = {"status": "answered", "faults": 0, "error_code": None, "error": None, "cached": False}
+    return names | rest | {"created_at": now}
+
+
+def known_values(answer: CachedAnswer) -> dict[str, Any]:
+    """What an answer from the cache says: no host and no times, for nothing was written."""
+    said = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}
+    rest = {"host": None, "digest": answer.digest, "cached": True, "cold": False}
+    return said | rest | dict.fromkeys(TIMES)
 
 
 def is_call_of(key: CallKey) -> tuple[sa.ColumnElement[bool], ...]:
@@ -53,6 +68,7 @@ def calls_in(
             host=row.host or "",
             tokens=row.tokens,
             cached=row.cached,
+            digest=row.digest or "",
         )
     return found
 

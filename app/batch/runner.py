@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
 from redis.exceptions import RedisError
 
+from app.batch.caching import RunCache
 from app.batch.call import BatchCall, CallKey
 from app.batch.chain import LARGEST_WINDOW, CallRecord, missing, window
 from app.batch.feeding import feed
-from app.batch.hosts import RunHosts
+from app.batch.hosts import RunHosts, what_is_missing
 from app.batch.hours import is_open, opens_at
 from app.batch.jobs_file import too_many
 from app.batch.judging import INVALID, judged
@@ -55,6 +56,7 @@ class BatchRunner:
         self._largest = run.spec.window or largest_window
         self._renderer = Renderer(run.spec)
         self._prompts = Prompts(run.spec, self._renderer, parts.options_of, parts.chat_of)
+        self._cache = RunCache(parts.records, parts.cache, parts.digests_of, run)
         self._open: dict[int, OpenJob] = {}
         self._flying: dict[str, Flying] = {}
         self._not_before: dict[CallKey, float] = {}
@@ -116,6 +118,8 @@ class BatchRunner:
         numbers = sorted({flying.call.n for flying in self._flying.values()} | set(self._open))
         answered = await self._parts.records.answered(self._run.id, numbers)
         changes = await judged(self._spec, self._renderer, answered, self._working_models)
+        asked = {flying.call.key: flying.call.request for flying in self._flying.values()}
+        await self._cache.keep(changes, answered, asked)
         for change in changes:
             self._pause(change)
             self._take(change, answered[change.key.n][change.key.stage, change.key.part])
@@ -161,6 +165,7 @@ class BatchRunner:
     async def _forget(self, n: int) -> None:
         """Drop a job that has ended, and what hosts still have of it."""
         self._open.pop(n, None)
+        self._cache.forget(n)
         left = [id_ for id_, flying in self._flying.items() if flying.call.n == n]
         for id_ in left:
             del self._flying[id_]
@@ -220,7 +225,10 @@ class BatchRunner:
     async def _give(self) -> None:
         """Give hosts what is ready, deepest stage and lowest job first; say so when nobody takes it."""
         await self._put_again()
-        waiting = self._ready()
+        ready_calls = self._ready()
+        waiting = await self._cache.without_known(ready_calls)
+        if len(waiting) < len(ready_calls):
+            self.news.set()  # what the cache has is judged at once
         seen = await self._seen()
         await self._note_loads(seen)
         ready = Counter(call.request.model for call in waiting)
@@ -232,7 +240,7 @@ class BatchRunner:
             calls, by_model[one.model] = by_model[one.model][: one.count], by_model[one.model][one.count :]
             chosen += [(call, one.host) for call in calls]
         await self._put(chosen)
-        await self._say_what_is_missing(seen, ready)
+        await self._say(what_is_missing(seen, ready))
 
     def _ready(self) -> list[BatchCall]:
         """The calls that no host has yet, the deepest stage first."""
@@ -273,16 +281,6 @@ class BatchRunner:
                 load = type(load)(load.host, load.since, load.model, load.seconds, self._run.jobs_ended)
                 await self._parts.records.add_load(self._run.id, load)
             self._loads.add((load.host, load.since))
-
-    async def _say_what_is_missing(self, seen: RunHosts, ready: Mapping[str, int]) -> None:
-        working = {model for host in seen.hosts for model in host.models}
-        absent = sorted(model for model in ready if model not in working)
-        if not absent:
-            await self._say("")
-        elif not seen.hosts:
-            await self._say("waits: no host works now")
-        else:
-            await self._say(f"waits: no host that works has {', '.join(absent)}; pull it, or start its host")
 
     async def _say(self, note: str) -> None:
         if note != self._note:

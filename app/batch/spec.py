@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 
 FORMAT = 1
 
+Caching = bool | Literal["all"]
+"""Whether answers are taken from the cache: those that can be expected again, or (``all``) any."""
 JsonOutput = Literal["any"] | dict[str, object] | None
 """What an answer has to be: any JSON, JSON that follows a schema, or (None) text."""
 
@@ -57,7 +59,7 @@ class RunSpec:
     seed: int | None = None
     window: int | None = None
     max_failures: str = ""
-    cache: bool = False
+    cache: Caching = False
     format: int = FORMAT
 
     @property

@@ -31,6 +31,7 @@ JobsFile = Annotated[Path | None, typer.Argument(help="The jobs: JSON lines with
 RunId = Annotated[str, typer.Argument(help="A run's id, or its beginning; without one the newest.")]
 Between = Annotated[str | None, typer.Option(help="Hours of the day to work in: 22:00-07:00.")]
 Failures = Annotated[str | None, typer.Option("--max-failures", help="Stop after so many failed jobs: 20 or 5%.")]
+Cache = Annotated[bool, typer.Option("--cache", help="Take answers that are there already, as cache = true does.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="The file to write; - is standard output.")]
 Folder = Annotated[Path | None, typer.Option("--output", "-o", help="A folder; else one in ARENA_DATA_DIR.")]
@@ -54,24 +55,36 @@ def check(run_file: RunFile, jobs: JobsFile = None) -> None:
 
 
 @batch.command("run")
-def run_(run_file: RunFile, jobs: JobsFile = None, between: Between = None, max_failures: Failures = None) -> None:
+def run_(
+    run_file: RunFile,
+    jobs: JobsFile = None,
+    between: Between = None,
+    max_failures: Failures = None,
+    cache: Cache = False,
+) -> None:
     """Work a run off in this terminal. Ctrl-C stops it cleanly; the same command goes on where it was."""
     from app.cli.batch_running import run_here
 
     settings = load_settings()
-    spec, file = spec_and_jobs(run_file, jobs)
+    spec, file = spec_and_jobs(run_file, jobs, cache=cache)
     raise typer.Exit(run_here(settings, spec, file, _hours(between), _failures(max_failures)))
 
 
 @batch.command()
-def submit(run_file: RunFile, jobs: JobsFile = None, between: Between = None, max_failures: Failures = None) -> None:
+def submit(
+    run_file: RunFile,
+    jobs: JobsFile = None,
+    between: Between = None,
+    max_failures: Failures = None,
+    cache: Cache = False,
+) -> None:
     """Hand a run in; the service (arena serve) works it off."""
     from app.batch.submission import Limits, hand_in
     from app.batch.submission import check as check_run
     from app.process.batch import chat_of_settings
 
     settings = load_settings()
-    spec, file = spec_and_jobs(run_file, jobs)
+    spec, file = spec_and_jobs(run_file, jobs, cache=cache)
 
     async def work(database: Database) -> Run:
         records = records_on(database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from app.database.database import Database
 
 
-def spec_and_jobs(run_file: Path, jobs: Path | None) -> tuple[RunSpec, Path]:
+def spec_and_jobs(run_file: Path, jobs: Path | None, *, cache: bool = False) -> tuple[RunSpec, Path]:
     """What is to be run: a run file with its jobs, or a file of OpenAI's batch lines.
+
+    ``cache`` turns the run's cache on where its file does not.
 
     Raises:
         InvalidInput: one line that names the file, the field and the remedy.
@@ -30,7 +33,7 @@ def spec_and_jobs(run_file: Path, jobs: Path | None) -> tuple[RunSpec, Path]:
                 first = next((line for line in lines if line.strip()), b"")
             if not begins_with_chat(first):
                 raise InvalidInput(f"{run_file}: give the jobs as well: arena batch run {run_file} JOBS.jsonl")
-            return RunSpec(run_file.stem, (CHAT_STAGE,)), run_file
+            return RunSpec(run_file.stem, (CHAT_STAGE,), cache=cache), run_file
         text = run_file.read_text(encoding="utf-8-sig")
         with jobs.open("rb"):
             pass
@@ -39,7 +42,8 @@ def spec_and_jobs(run_file: Path, jobs: Path | None) -> tuple[RunSpec, Path]:
     except OSError as error:
         raise ConfigurationError(f"{error.filename} can't be read: {error.strerror}") from None
     try:
-        return read_run(text, run_file.stem), jobs
+        spec = read_run(text, run_file.stem)
+        return replace(spec, cache=spec.cache or cache), jobs
     except InvalidInput as error:
         raise InvalidInput(f"{run_file}: {error.sentence}", field=error.field) from None
 

@@ -118,6 +118,7 @@ def main() -> None:
     _replace_what_cannot_be_written()
     from app.cli.batch import batch
     from app.cli.battles import battles
+    from app.cli.cache import cache
     from app.cli.config import config
     from app.cli.doctor import doctor
     from app.cli.hosts import hosts
@@ -135,6 +136,7 @@ def main() -> None:
     app.command("why")(why)
     app.add_typer(battles, name="battles")
     app.add_typer(batch, name="batch")
+    app.add_typer(cache, name="cache")
     records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
     for run in records:
         app.command(run.__name__.rstrip("_"))(run)

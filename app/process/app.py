@@ -210,6 +210,7 @@ class ArenaProcess:
             readiness=self.readiness,
             secret=secret_of(self._to.settings),
             completions=self._completions.completions,
+            cache=self._completions.cache,
             quotas=self._completions.quotas,
             columns=self._completions.columns,
             api_keys=all_keys(self._to.settings.arena_api_keys, self._to.settings.arena_api_keys_file),

@@ -23,7 +23,7 @@ from app.database.database import Database
 from app.errors import ArenaError, InvalidInput
 from app.hosts.options import options_for
 from app.process.battles import BattlesWiring
-from app.process.connections import Connections
+from app.process.connections import Connections, answer_cache
 from app.process.hosting import HostsWiring
 from app.settings.settings import Settings
 from app.timing.time import Time
@@ -35,20 +35,23 @@ class BatchWiring:
     """What one process has of batch runs; ``chat_of`` reads the bodies of OpenAI's lines."""
 
     def __init__(self, to: Connections, hosting: HostsWiring, battles: BattlesWiring) -> None:
-        self._hosting = hosting
         store = LogStore(to.redis, CODEC)
         self.records = RunRecords(to.database, to.clock.now)
         self.chat_of = partial(chat_request, to.settings)
         self.options_of = partial(options_for, to.settings)
         self.hosts = CallHosts(hosting.router, store, to.clock.time)
         time = Time(now=to.clock.time)
-        parts = RunnerParts(self.records, self.hosts, self.options_of, self.chat_of, time)
+        parts = RunnerParts(
+            self.records,
+            self.hosts,
+            self.options_of,
+            self.chat_of,
+            time,
+            answer_cache(to),
+            hosting.digests_of,
+        )
         self.worker = BatchWorker(to.redis, parts)
-        self.sink = CallSink(store, battles.writer, self.records, self._digest, self.worker.news)
-
-    def _digest(self, host: str, call: str, model: str) -> str:
-        installed = self._hosting.roster.installed(host, model)
-        return self._hosting.seen_models.digest(host, call, model) or ("" if installed is None else installed.digest)
+        self.sink = CallSink(store, battles.writer, self.records, hosting.digest_of, self.worker.news)
 
 
 def chat_request(settings: Settings, body: Mapping[str, Any]) -> GenerationRequest:

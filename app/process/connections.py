@@ -20,6 +20,7 @@ from app.hosts.host import Host
 from app.hosts.kinds import KINDS
 from app.logs.repeats import Losses
 from app.process.found_kinds import hosts_with_kinds, log_found
+from app.records.answer_cache import AnswerCache
 from app.redis.client import check_redis, shared_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
 from app.settings.settings import Settings
@@ -38,6 +39,11 @@ class Connections:
     clock: DatabaseClock
     hosts: tuple[Host, ...]
     backends: Mapping[str, Backend]
+
+
+def answer_cache(to: Connections) -> AnswerCache:
+    """The cache of answers, as the settings bound it."""
+    return AnswerCache(to.database, to.clock.now, to.settings.arena_cache_bytes, to.settings.arena_cache_ttl)
 
 
 @asynccontextmanager

@@ -90,6 +90,16 @@ class HostsWiring:
     async def _ask(self, host: str, model: str, request: MemoryRequest) -> None:
         await self._queues[host].request_memory(model, request)
 
+    def digests_of(self, model: str) -> frozenset[str]:
+        """The digests of a model on its hosts, as far as they say."""
+        found = (self.roster.installed(host, model) for host in self.router.hosts_of(model))
+        return frozenset(one.digest for one in found if one is not None and one.digest)
+
+    def digest_of(self, host: str, answer: str, model: str) -> str:
+        """The digest of the weights that wrote an answer there; empty when it is not known."""
+        installed = self.roster.installed(host, model)
+        return self.seen_models.digest(host, answer, model) or ("" if installed is None else installed.digest)
+
     def is_fallback(self, host: str) -> bool:
         """Whether answers of ``host`` bear the mark of a fallback."""
         return any(known.name == host and known.fallback for known in self._to.hosts)

@@ -141,8 +141,10 @@ batch_cache = sa.Table(
     sa.Column("text", CleanText, nullable=False),
     sa.Column("finish_reason", CleanText, nullable=False),
     sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False, server_default="0"),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
+sa.Index("ix_batch_cache_size", batch_cache.c.scope, batch_cache.c.created_at, batch_cache.c.key, batch_cache.c.size)
 sa.Index("ix_batch_cache_age", batch_cache.c.scope, batch_cache.c.created_at)

@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     arena_log_format: Format = "auto"
     arena_notice: str = Field(default="", max_length=4000)
     arena_retention: Duration | None = Field(default=None, gt=timedelta(0))
+    arena_cache_bytes: int = Field(default=256_000_000, ge=0)
+    arena_cache_ttl: Duration = Field(default=timedelta(days=7), gt=timedelta(0))
     arena_redis_keep: bool = False
     arena_models: Names = ()
     arena_num_models: int = Field(default=3, ge=2)

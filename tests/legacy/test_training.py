@@ -19,6 +19,7 @@ import pytest
 from app.battle.battle import Pair, Status, Verdict
 from app.database.database import Database
 from app.errors import Unavailable
+from app.legible import harmless
 from app.records.comparisons import comparisons
 from app.records.export.formats import CSV_COLUMNS, lines
 from app.records.ledger import Ledger
@@ -119,7 +120,13 @@ async def test_the_table_of_all_votes_is_that_of_the_command(operator: Operator,
     assert (answer["battles_included"], answer["export_type"]) == (6, "analytics")
     assert tuple(table(text)[0]) == CSV_COLUMNS
     assert [row["preference"] for row in table(text)] == ["a", "b", "tie", "both_bad", "a", "b", "tie"]
-    assert (table(text)[0]["response_a"], table(text)[0]["response_b"]) == TEXTS
+    assert (table(text)[0]["response_a"], table(text)[0]["response_b"]) == tuple(map(harmless, TEXTS))
+
+
+async def test_no_cell_of_a_table_is_a_formula(operator: Operator, ledger: Ledger) -> None:
+    await Player(ledger).battle(A, texts=("=HYPERLINK(1)", "-1"))
+    (row,) = table((await operator.export("dpo", "csv"))[1])
+    assert (row["chosen"], row["rejected"]) == ("'=HYPERLINK(1)", "'-1")
 
 
 @pytest.mark.parametrize("what", ["dpo", "rlhf", "analytics"])
@@ -133,7 +140,7 @@ async def test_every_form_holds_the_same(operator: Operator, votes: None, what: 
         assert [row["prompt"] for row in rows] == ["Why?"] * len(rows)
         assert [json.loads(row["metadata"]) for row in rows] == [line["metadata"] for line in lines]
     if what == "dpo":
-        assert [row["chosen"] for row in rows] == [line["chosen"] for line in lines]
+        assert [row["chosen"] for row in rows] == [harmless(line["chosen"]) for line in lines]
 
 
 @pytest.mark.parametrize(("form", "empty"), [("jsonl", ""), ("json", []), ("csv", [])])

@@ -18,12 +18,13 @@ from app.backends.base import GenerationRequest
 from app.batch.call import BatchCall, CallKey
 from app.batch.reading import figures_of
 from app.batch.report import report_json, report_markdown
-from app.batch.results import harmless, written
+from app.batch.results import written
 from app.batch.runs import CallChange, Changes, JobChange, LoadSeen, Run, RunRecords
 from app.batch.submission import CheckedRun, Limits, hand_in
 from app.cli.batch_report import write_report
 from app.database.database import Database
 from app.errors import NotFound
+from app.legible import harmless
 from app.timing.stopwatch import Timing
 from tests.batch.builders import chain
 
@@ -171,7 +172,7 @@ async def test_results_come_in_order_also_while_a_run_goes_on(database: Database
     assert openai[1]["response"]["body"]["choices"][0]["message"]["content"] == "=HYPERLINK(1)"
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "plain"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\uff1d1", "plain"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert harmless(cell) == (cell if cell == "plain" else f"'{cell}")
 

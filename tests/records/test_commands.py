@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,8 @@ import pytest
 from app.battle.battle import Verdict
 from app.cli.main import main
 from app.database.database import Database, head, migrate
-from app.records.ledger import Ledger
+from app.records.answer_cache import AnswerCache, CachedAnswer
+from app.records.ledger import Ledger, utc_now
 from tests.helpers import HUNG_S
 from tests.records.builders import judged_battle
 from tests.whole.harness import OURS, environment
@@ -291,3 +293,21 @@ def test_what_can_not_be_shown_is_said_in_one_line(
     assert left.returncode == 2
     assert said in left.stderr
     assert left.stderr.count(b"\n") == 1
+
+
+def test_the_cache_is_shown_and_cleared(arena: Arena, books: Path) -> None:
+    async def fill() -> None:
+        database = Database(f"sqlite:///{books}")
+        answers = [CachedAnswer(f"k{number}", "m:1b", "d", "x" * 999_700, "stop") for number in range(2)]
+        await AnswerCache(database, utc_now, 10**9, timedelta(days=1)).keep("ann", answers)
+        await database.aclose()
+
+    asyncio.run(fill())
+    shown = arena("cache", "stats", ARENA_CACHE_BYTES="4000000").stdout.decode().splitlines()
+    assert shown[0].startswith("ann                             2 answers       2.0 MB, since ")
+    assert shown[1] == "2.0 of 4 MB (ARENA_CACHE_BYTES)"
+    (key,) = json.loads(arena("cache", "stats", "--json").stdout)["keys"]
+    assert (key["scope"], key["answers"], key["bytes"]) == ("ann", 2, 2_000_000)
+    assert arena("cache", "clear", "--key", "bob").stdout == b"0 answers forgotten\n"
+    assert arena("cache", "clear", "--key", "ann", "--model", "m:1b").stdout == b"2 answers forgotten\n"
+    assert json.loads(arena("cache", "stats", "--json").stdout)["keys"] == []

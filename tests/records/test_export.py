@@ -222,6 +222,12 @@ async def test_csv_survives_quotes_commas_and_line_breaks(ledger: Ledger, databa
     assert (row["ttft_s_a"], row["tokens_a"], row["categories"]) == ("0.25", "30", "")
 
 
+async def test_no_cell_of_csv_is_a_formula(ledger: Ledger, database: Database) -> None:
+    await judged_battle(ledger, message="=1+1", answers=(new_answer(1, model="y", text='@SUM(1)"'),))
+    [row] = await table(database)
+    assert (row["prompt"], row["response_b"]) == ("'=1+1", "'@SUM(1)\"")
+
+
 async def test_csv_without_votes_is_its_header(database: Database) -> None:
     assert await whole(database, Format.CSV) == ",".join(CSV_COLUMNS) + "\r\n"
 

@@ -385,3 +385,41 @@ async def test_without_keys_a_caller_behind_a_proxy_gets_nothing(home: Home) -> 
     error = cast("dict[str, Any]", reply.json()["error"])
     assert (error["code"], error["type"]) == ("invalid_api_key", "authentication_error")
     assert "ARENA_API_KEYS" in error["message"]
+
+
+def kept_in(home: Home) -> int:
+    with closing(sqlite3.connect(home.deployment.folder / "data" / "arena.db")) as books:
+        return int(books.execute("SELECT count(*) FROM batch_cache").fetchone()[0])
+
+
+async def test_who_asks_for_the_cache_gets_the_answer_that_he_was_given(
+    home: Home, one: AsyncOpenAI, two: AsyncOpenAI
+) -> None:
+    asked: Any = {"model": OKAPI, "messages": [{"role": "user", "content": "Why do caches age?"}], "seed": 11}
+    wanted = {"Arena-Cache-Enabled": "true"}
+
+    async def reply(client: AsyncOpenAI, headers: dict[str, str], **more: Any) -> tuple[str | None, Any]:
+        raw = await client.chat.completions.with_raw_response.create(**asked | more, extra_headers=headers)
+        return raw.headers.get("arena-cache"), raw.parse()
+
+    outcome, first = await reply(one, wanted)
+    assert (outcome, "cached" in first.to_dict()) == ("MISS", False)
+    await wait_until(lambda: kept_in(home) > 0)  # it is kept a moment after it was given
+    outcome, again = await reply(two, wanted)
+    assert outcome == "HIT"
+    assert again.to_dict()["cached"] is True
+    assert again.choices == first.choices
+    assert again.usage == first.usage
+    assert again.id != first.id
+    assert (await reply(one, wanted, seed=12))[0] == "MISS"
+    assert (await reply(one, wanted, tools=TOOLS))[0] == "BYPASS"
+    outcome, anew = await reply(one, {})
+    assert (outcome, "cached" in anew.to_dict()) == (None, False)
+    stream = await two.chat.completions.create(
+        **asked, stream=True, stream_options={"include_usage": True}, extra_headers=wanted
+    )
+    chunks = [chunk async for chunk in stream]
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == first.choices[0].message.content
+    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
+    assert chunks[-1].usage == first.usage
+    assert all(chunk.to_dict()["cached"] for chunk in chunks)

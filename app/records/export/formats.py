@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from app.battle.battle import Side, Verdict
+from app.legible import harmless
 from app.records.comparisons import Comparison
 from app.records.values import AnswerRecord
 from app.records.votes import NAMED
@@ -254,5 +255,5 @@ def _csv_line(cells: Iterable[object]) -> bytes:
 
 def _csv_cell(cell: object) -> object:
     if cell is None or isinstance(cell, str):
-        return cell
+        return None if cell is None else harmless(cell)
     return orjson.dumps(cell, option=orjson.OPT_UTC_Z).decode().strip('"')

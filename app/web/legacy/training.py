@@ -26,6 +26,7 @@ import orjson
 from app.battle.battle import Status
 from app.errors import Unavailable
 from app.files import to_disk, written
+from app.legible import harmless
 from app.records.comparisons import Comparison
 from app.records.export.formats import Format, header, lines
 
@@ -207,6 +208,13 @@ def _finish(sink: IO[bytes], end: bytes) -> None:
 def _csv_line(cells: Iterable[object]) -> bytes:
     """A line of a table; what is no text is written as in JSON."""
     line = io.StringIO()
-    plain = [cell if cell is None or isinstance(cell, str) else orjson.dumps(cell).decode() for cell in cells]
+    plain = [_cell(cell) for cell in cells]
     csv.writer(line, lineterminator="\r\n").writerow(plain)
     return line.getvalue().encode()
+
+
+def _cell(cell: object) -> str | None:
+    """A text that no spreadsheet takes for a formula; what is no text, as in JSON."""
+    if cell is None:
+        return None
+    return harmless(cell) if isinstance(cell, str) else orjson.dumps(cell).decode()

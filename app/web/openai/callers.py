@@ -17,6 +17,8 @@ from app.web.shared.services import Services, Wired
 
 CHAT_HEADERS = ("x-openwebui-chat-id", "x-chat-id")
 """Where chat UIs say which chat a call belongs to."""
+CACHE_HEADER = "arena-cache-enabled"
+"""Where a caller says that the answer may be one that he was given before."""
 
 _NO_KEYS = "calls of /v1 are taken from the arena's own machine only; its operator sets ARENA_API_KEYS for all others"
 _NO_KEY = "send your key as Authorization: Bearer …; the arena's operator has it"
@@ -25,11 +27,15 @@ _WRONG_KEY = "this key is not among those that the arena's operator has set"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose call it is, and of which chat, if the client says so; ``retry`` when it says that it asks again."""
+    """Whose call it is, and of which chat, if the client says so; ``retry`` when it says that it asks again.
+
+    ``cache``: the answer may come from the cache.
+    """
 
     name: str
     chat: str = ""
     retry: bool = False
+    cache: bool = False
 
 
 def caller_of(request: Request, services: Wired) -> Caller:
@@ -40,7 +46,8 @@ def caller_of(request: Request, services: Wired) -> Caller:
     """
     chat = next((request.headers[name][:200] for name in CHAT_HEADERS if request.headers.get(name)), "")
     retry = request.headers.get("x-stainless-retry-count", "0") not in ("", "0")
-    return Caller(_name(request, services), chat, retry)
+    cache = request.headers.get(CACHE_HEADER, "").strip().lower() in ("true", "1")
+    return Caller(_name(request, services), chat, retry, cache)
 
 
 def _name(request: Request, services: Services) -> str:

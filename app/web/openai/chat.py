@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
+from types import MappingProxyType
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -65,14 +66,18 @@ async def _answered(
         model = listed_name(body.model, await services.contestants.listed())
     asked = await single.asked_for(services, model, body, caller, give_back)
     if body.stream:
-        return _stream(single.streamed(asked, usage=body.wants_usage))
-    return JsonBytes(await single.whole(asked))
+        return _stream(single.streamed(asked, usage=body.wants_usage), _cache_header(asked))
+    return JsonBytes(await single.whole(asked), headers=_cache_header(asked))
 
 
-def _stream(frames: AsyncGenerator[bytes]) -> Response:
+def _cache_header(asked: single.Asked) -> dict[str, str]:
+    return {} if asked.cache is None else {"Arena-Cache": asked.cache}
+
+
+def _stream(frames: AsyncGenerator[bytes], more: Mapping[str, str] = MappingProxyType({})) -> Response:
     return EventStream(
         frames,
-        headers=STREAM_HEADERS,
+        headers={**STREAM_HEADERS, **more},
         ping=HEARTBEAT_S,
         ping_message_factory=heartbeat,
         send_timeout=SEND_TIMEOUT_S,

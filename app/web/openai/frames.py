@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from app.backends.base import ToolCall
 from app.backends.openai.requests import call_form
 from app.completions.completions import AnswerEnded, Waiting
-from app.timing.stopwatch import Timing
 
 DONE = b"data: [DONE]\n\n"
 
@@ -28,11 +27,15 @@ def frame(body: Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What all frames of one answer have: its id, when it was asked for (Unix time), and the model's name."""
+    """What all frames of one answer have: its id, when it was asked for (Unix time), and the model's name.
+
+    ``cached``: it was given before, and comes from the cache.
+    """
 
     id: str
     created: int
     model: str
+    cached: bool = False
 
     def chunk(self, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
         """A frame of the only choice."""
@@ -72,10 +75,25 @@ class ChatReply:
         return body if usage is None else body | {"usage": usage}
 
     def _head(self, kind: str) -> dict[str, Any]:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        head: dict[str, Any] = {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return head | {"cached": True} if self.cached else head
 
 
-def usage_of(timing: Timing | None) -> dict[str, int]:
+class TokenCounts(Protocol):
+    """What has numbers of tokens."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Those that were read."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Those that were written."""
+        ...
+
+
+def usage_of(timing: TokenCounts | None) -> dict[str, int]:
     """The tokens that were read and written; 0 for what the model server did not tell."""
     read, written = (0, 0) if timing is None else (timing.prompt_tokens, timing.tokens)
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}

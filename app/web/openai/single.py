@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.arena.requests import body_hash
 from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.battle.events import ERROR_SENTENCES
+from app.completions.caching import Outcome
+from app.completions.completion import new_completion_id
 from app.completions.completions import AnswerEnded, AnswerRestarted, Completions, Text, Waiting
 from app.errors import ArenaError, InvalidInput, Unavailable
 from app.hosts.context import OwnContext, fitting
 from app.hosts.options import options_for, system_for
+from app.records.answer_cache import CachedAnswer
 from app.settings.settings import Settings
 from app.web.openai.bodies import ChatRequest, messages_of, output_of, tools_of
 from app.web.openai.callers import Caller
@@ -34,12 +38,19 @@ _SENTENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An answer that was asked for: its id, how the client gets it, and what gives its call back."""
+    """An answer that was asked for: its id, how the client gets it, and what gives its call back.
+
+    ``known`` is the answer from the cache, ``cache`` what came of looking there, where that was asked for; ``keep`` is
+    called with an answer that is complete.
+    """
 
     id: str
     reply: ChatReply
     completions: Completions
     give_back: Callable[[], None]
+    known: CachedAnswer | None = None
+    cache: Outcome | None = None
+    keep: Callable[[], None] = lambda: None
 
 
 def request_of(
@@ -91,12 +102,20 @@ async def asked_for(
     """
     request = request_of(services.settings, model, body, services.contestants.context_of)
     _refuse_impossible(services, request)
+    outcome: Outcome | None = None
+    if caller.cache:
+        outcome, known = await services.cache.found(caller.name, request)
+        if known is not None:
+            reply = ChatReply(new_completion_id(), services.completions.asked_at(), model, cached=True)
+            return Asked(reply.id, reply, services.completions, give_back, known, outcome)
     digest = body_hash([caller.name, caller.chat, body.model_dump(by_alias=True)])
     id_ = await services.completions.repeated(digest) if caller.retry else None
     if id_ is None:
         await services.contestants.room_for([model])
         id_ = await services.completions.start(request, digest)
-    return Asked(id_, ChatReply(id_, services.completions.asked_at(), model), services.completions, give_back)
+    reply = ChatReply(id_, services.completions.asked_at(), model)
+    asked = Asked(id_, reply, services.completions, give_back, cache=outcome)
+    return replace(asked, keep=partial(services.cache.keep, caller.name, id_)) if outcome == "MISS" else asked
 
 
 def _refuse_impossible(services: Services, request: GenerationRequest) -> None:
@@ -114,9 +133,16 @@ def _refuse_impossible(services: Services, request: GenerationRequest) -> None:
 
 async def streamed(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
     """Yield the frames; a reader who leaves frees the model's slot."""
-    reply, ended = asked.reply, False
+    reply, ended = asked.reply, asked.known is not None
     try:
         yield reply.first()
+        if asked.known is not None:
+            yield reply.text(asked.known.text)
+            yield reply.chunk({}, asked.known.finish_reason)
+            if usage:
+                yield reply.usage(usage_of(asked.known))
+            yield DONE
+            return
         async with aclosing(_frames(asked, usage=usage)) as frames:
             async for one in frames:
                 yield one
@@ -150,6 +176,7 @@ async def _frames(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
                     failure = _failure(piece)
                     yield frame(error_body(failure.sentence, failure.code, failure.status, failure.field))
                 case AnswerEnded():
+                    asked.keep()
                     if piece.calls:
                         yield reply.calls(piece.calls)
                     yield reply.chunk({}, finish_reason_of(piece))
@@ -165,6 +192,9 @@ async def whole(asked: Asked) -> dict[str, object]:
         InvalidInput: its server refused the request as it is.
     """
     texts: list[str] = []
+    if asked.known is not None:
+        asked.give_back()
+        return asked.reply.body(asked.known.text, asked.known.finish_reason, usage_of(asked.known))
     try:
         async with aclosing(asked.completions.pieces(asked.id)) as pieces:
             async for piece in pieces:
@@ -176,6 +206,7 @@ async def whole(asked: Asked) -> dict[str, object]:
                     case AnswerEnded(error=str()):
                         raise _failure(piece)
                     case AnswerEnded():
+                        asked.keep()
                         return asked.reply.body(
                             "".join(texts), finish_reason_of(piece), usage_of(piece.timing), piece.calls
                         )

@@ -12,6 +12,7 @@ from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
+from app.completions.caching import CompletionCache
 from app.completions.columns import Columns
 from app.completions.completions import Completions
 from app.completions.quotas import Quotas
@@ -84,6 +85,7 @@ class Services:
     readiness: Callable[[], Awaitable[Readiness]]
     secret: bytes = field(repr=False)
     completions: Completions
+    cache: CompletionCache
     quotas: Quotas
     columns: Columns
     api_keys: tuple[ApiKey, ...] = ()
