@@ -29,6 +29,8 @@ class ChatCalls:
     async def models(self) -> tuple[ListedModel, ...]:
         """The models that the server lists, by its own list where that says more than the API's."""
         own = await self.find(self._profile.listing) if self._profile.listing else None
+        if isinstance(own, dict) and "models" in own:
+            own = own["models"]
         reply = own if own is not None else await self.get(f"{self._api}/models")
         try:
             return listed_models(reply)

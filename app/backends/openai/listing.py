@@ -38,7 +38,7 @@ def listed_models(reply: object) -> tuple[ListedModel, ...]:
     Raises:
         ValueError: it is no such list.
     """
-    rows = reply.get("data", reply.get("models")) if isinstance(reply, dict) else reply
+    rows = reply.get("data") if isinstance(reply, dict) else reply
     if not isinstance(rows, list):
         raise ValueError("no list of models")
     return tuple(_rows(rows))
