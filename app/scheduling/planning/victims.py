@@ -18,13 +18,26 @@ from app.scheduling.planning.view import Resident, View
 
 
 def order_of_leaving(view: View, candidates: Collection[Resident]) -> list[Resident]:
-    """Who of ``candidates`` goes first: pinned ones last, before them the base, then by how many wait for them."""
-    base, queued = _base(view.residents), view.viewers()
+    """Who of ``candidates`` goes first: pinned ones last, before them the base, then by how many wait for them.
 
-    def key(one: Resident) -> tuple[bool, bool, int, int, float, str]:
+    Before all others go those that battles are no longer drawn from. One of them is no base to be kept: the models of
+    the rotation would change places beside it for as long as it stays.
+    """
+    base, queued = _base(view.residents), view.viewers()
+    out = {one.model for one in view.rotated_out(view.residents)}
+
+    def key(one: Resident) -> tuple[bool, bool, bool, int, int, float, str]:
         stays = one is base and one.reading_bytes is not None
         age = one.used if one.reading_bytes is None else -one.since
-        return (one.model in view.pins, stays, queued[one.model], _missed(view, one), age, one.model)
+        return (
+            one.model in view.pins,
+            one.model not in out,
+            stays,
+            queued[one.model],
+            _missed(view, one),
+            age,
+            one.model,
+        )
 
     return sorted(candidates, key=key)
 
