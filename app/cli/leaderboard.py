@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from app.cli.drawn import drawn_now, rotation_line, show_drawn
 from app.cli.folder import settings_with_records
 from app.cli.json_output import write_json
 from app.cli.leaderboard_tables import show_board
 from app.cli.pair_tables import show_pairs, show_speed
-from app.settings.settings import Settings
+from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.leaderboard.query import LeaderboardQuery
@@ -31,7 +33,14 @@ Since = Annotated[str, typer.Option(help="Only votes since a day (2026-08-31), o
 Pairs = Annotated[bool, typer.Option("--pairs", help="Who did what against whom, instead.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Say in one line each what the figures mean.")]
 Speed = Annotated[bool, typer.Option("--speed", help="How fast each model writes on each host, instead.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The body that GET /api/arena/leaderboard answers.")]
+Drawn = Annotated[bool, typer.Option("--drawn", help="Which models battles are drawn from now, and how often.")]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="As GET /api/arena/leaderboard answers; with --drawn, as /api/arena/hosts does.",
+    ),
+]
 
 
 def board(
@@ -48,13 +57,18 @@ def board(
     pairs: Pairs = False,
     explain: Explain = False,
     speed: Speed = False,
+    drawn: Drawn = False,
     as_json: AsJson = False,
 ) -> None:
     """Show who is best, and how sure that is, from the votes of ended battles."""
+    if drawn:
+        _drawn(load_settings(), as_json=as_json)
+        return
     from app.leaderboard.query import LeaderboardQuery  # numpy takes a while, and other commands don't need it
 
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
-    body = asyncio.run(_body(settings_with_records(), query, speed=speed))
+    settings = settings_with_records()
+    body = asyncio.run(_body(settings, query, speed=speed))
     if as_json:
         write_json(body)
         return
@@ -65,6 +79,17 @@ def board(
         show_pairs(Console(), shown)
     else:
         show_board(Console(), shown, explain=explain)
+        Console().print(escape(rotation_line(asyncio.run(drawn_now(settings)))), highlight=False)
+
+
+def _drawn(settings: Settings, *, as_json: bool) -> None:
+    now = asyncio.run(drawn_now(settings))
+    if not as_json:
+        show_drawn(Console(), now)
+        return
+    from app.web.api.host_views import rotation_view
+
+    write_json(orjson.dumps(rotation_view(now.rotation), option=orjson.OPT_INDENT_2))
 
 
 async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> bytes:

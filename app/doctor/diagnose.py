@@ -17,6 +17,7 @@ from app.doctor.checks.addresses import on_addresses
 from app.doctor.checks.agreement import agreed
 from app.doctor.checks.capacity import on_capacity, tables
 from app.doctor.checks.database import on_database
+from app.doctor.checks.draw import on_draw
 from app.doctor.checks.fit_table import FitTable
 from app.doctor.checks.machine import on_clocks, on_lag, on_settings, on_voters
 from app.doctor.checks.models import on_models
@@ -133,4 +134,5 @@ CHECKS = (
     on_capacity,
     on_residents,
     on_work,
+    on_draw,
 )

@@ -82,6 +82,8 @@ Code = Literal[
     "queue_nearly_full",
     "nobody_drives",
     "only_fallback_hosts",
+    # texts/draw.py
+    "model_hardly_drawn",
     # texts/redis.py
     "redis_missing",
     "redis_refuses",

@@ -5,11 +5,12 @@ Nobody else may: who knows the set knows who may be writing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from app.draw.planning.pairs import pairs_of
 from app.draw.store import DrawStore, by_model
+from app.metrics.families import ENDED, WARM_BATTLES, Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,10 @@ class PairShown:
 
 @dataclass(frozen=True, slots=True)
 class ShownRotation:
-    """What battles are drawn from. Times are Unix time; ``battles`` were drawn from the set, ``drawn`` within a day."""
+    """What battles are drawn from. Times are Unix time; ``battles`` were drawn from the set, ``drawn`` within a day.
+
+    ``without_load`` is the share of all battles that ended and waited for no load, as /metrics has it; None: none did.
+    """
 
     set_id: str
     sets: Mapping[str, tuple[str, ...]]
@@ -41,10 +45,24 @@ class ShownRotation:
     battles: int
     drawn: Mapping[str, int]
     pairs: tuple[PairShown, ...]
+    without_load: float | None = None
 
 
-async def shown(store: DrawStore) -> ShownRotation | None:
-    """The rotation as it is shared; None where there is none.
+async def nothing_counted() -> Mapping[Series, float]:
+    """No battle has ended yet."""
+    return {}
+
+
+def share_without_load(sums: Mapping[Series, float]) -> float | None:
+    """The share of battles that ended and waited for no load; None: none has ended."""
+    ended = sum(count for series, count in sums.items() if series[0] == ENDED.name)
+    return sums.get((WARM_BATTLES.name,), 0.0) / ended if ended else None
+
+
+async def shown(
+    store: DrawStore, sums: Callable[[], Awaitable[Mapping[Series, float]]] = nothing_counted
+) -> ShownRotation | None:
+    """The rotation as it is shared; None where there is none. ``sums`` reads what all workers counted.
 
     Raises:
         redis.exceptions.RedisError: Redis is unavailable.
@@ -71,4 +89,5 @@ async def shown(store: DrawStore) -> ShownRotation | None:
         pairs=tuple(
             PairShown((min(pair), max(pair)), exposures[pair], share.get(pair, 0.0)) for pair in pairs_of(models)
         ),
+        without_load=share_without_load(await sums()),
     )

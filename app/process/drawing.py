@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from app.backends.base import residency_control
 from app.draw.drawer import SharedDraw
-from app.draw.observed import host_fields
+from app.draw.places import host_fields
 from app.draw.planning.field import HostField
 from app.draw.planning.knowledge import PairVotes
 from app.draw.planning.rotation import Stay
@@ -15,7 +16,7 @@ from app.draw.shown import ShownRotation, shown
 from app.draw.store import DrawStore
 from app.hosts.catalog import Contender
 from app.hosts.roster import Roster
-from app.metrics.counters import Counters
+from app.metrics.counters import Counters, read_sums
 from app.process.connections import Connections
 from app.scheduling.report import HostReport, Reports
 
@@ -50,7 +51,9 @@ class DrawWiring:
 
     async def shown(self) -> ShownRotation | None:
         """The rotation for operators; None where there is none."""
-        return await shown(self.store) if self._to.settings.arena_draw == "rotation" else None
+        if self._to.settings.arena_draw != "rotation":
+            return None
+        return await shown(self.store, partial(read_sums, self._to.redis))
 
     def _hosts_of(self, model: str) -> Sequence[str]:
         contender = self._roster.catalog.find(model)

@@ -667,6 +667,7 @@ export interface components {
             since: string | null;
             went: string[];
             why: string;
+            without_load: number | null;
         };
         RoundEvent: {
             round: number;

@@ -15,6 +15,7 @@ from itertools import count
 from typing import Any
 
 from app.doctor.probing.lag import Lag
+from app.draw.store import DrawStore
 from app.scheduling.report import HostEvent
 from app.settings.settings import Ignored
 from tests.doctor.deployment import HEALTHY, TRIO, Deployment
@@ -628,6 +629,21 @@ async def the_queue_is_nearly_full(deployment: Deployment) -> None:
     deployment.settings["arena_queue"] = 8
     await deployment.start()
     await deployment.redis.hset("arena:host:{gpu}:jobs", mapping={str(number): "{}" for number in range(7)})
+
+
+@case("model_hardly_drawn", "note", THIRD, "drawn 2 times", f"{FIRST}, {SECOND} for 10 minutes (31 battles)")
+async def the_rotation_leaves_a_model_out(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.rotates((FIRST, SECOND), battles=31)
+    for contestants in [(FIRST, SECOND)] * 120 + [(FIRST, THIRD)] * 2:
+        await DrawStore(deployment.redis).count(None, contestants)
+
+
+@case("model_hardly_drawn", "warning", THIRD, "was drawn never", "no such model", "/api/tags")
+async def a_host_lists_a_model_and_refuses_it(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.rotates((FIRST, SECOND), battles=120)
+    await DrawStore(deployment.redis).refused({("gpu", THIRD)})
 
 
 @case("nobody_drives", "error", "ARENA_SCHEDULER is false", "arena scheduler")

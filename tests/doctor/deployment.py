@@ -16,6 +16,8 @@ from app.backends.ollama.backend import OllamaBackend
 from app.database.database import migrate
 from app.doctor.diagnose import Diagnosis, diagnose
 from app.doctor.probing.lag import Lag
+from app.draw.planning.rotation import Rotation
+from app.draw.store import DrawnSets, DrawStore
 from app.hosts.host import hosts_from
 from app.hosts.options import options_for
 from app.redis.client import commands_client
@@ -125,6 +127,14 @@ class Deployment:
         report = replace(HostReport(host, now, max_models=3, planned=TRIO, events=told), **changes)
         await self.redis.set(f"arena:host:{{{host}}}:lease", b"somebody", ex=60)
         await HostReports(self.redis, [host]).put(report)
+
+    async def rotates(self, members: tuple[str, ...], battles: int) -> None:
+        """Draw battles of two from ``members``, which are the rotation since ten minutes ago."""
+        store, since = DrawStore(self.redis), time.time() - 600
+        sets = DrawnSets("9f3a", Rotation(3, {"gpu": members}, since=since))
+        await store.replace(b"", sets)
+        for _ in range(battles):
+            await store.count(sets.set_id, members[:2])
 
     async def examined(self) -> Diagnosis:
         """What the doctor says."""

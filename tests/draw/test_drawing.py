@@ -9,7 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from app.draw.drawer import SharedDraw
-from app.draw.observed import host_fields, learned_from
+from app.draw.observed import learned_from
+from app.draw.places import host_fields
 from app.draw.planning.field import HostField
 from app.draw.planning.knowledge import PairVotes
 from app.draw.planning.rotation import BATTLES, Rotation, Stay

@@ -158,12 +158,27 @@ class ObservedDatabase:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservedDraw:
+    """What the rotation is and did: its ``members`` since a Unix time, the ``battles`` that were drawn from them.
+
+    ``drawn`` is how often each model was drawn beside another within the last day; ``gone`` are models that a host
+    refused within the last minute. Where contestants are drawn uniformly there are no members.
+    """
+
+    members: tuple[str, ...] = ()
+    since: float = 0.0
+    battles: int = 0
+    drawn: Mapping[str, int] = field(default_factory=dict)
+    gone: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """Everything at the Unix time ``now``, which is by the database's clock, as reports are.
 
     ``driven`` and ``waiting`` (jobs in the queue) are by host. ``signs`` say by address that voters can't be told
     apart. ``other_addresses`` has the driver's address for each host that is configured with another one here. All are
-    empty while Redis is unavailable, as are ``reports``.
+    empty while Redis is unavailable, as are ``reports``; then ``draw`` is None.
 
     ``lost_s`` of ``watched_s`` are what this machine lost while it probed, ``load`` is how many processes wanted each
     core; ``unsure`` are those who can't be judged for that.
@@ -183,6 +198,7 @@ class Observation:
     watched_s: float = 0.0
     load: float = 0.0
     unsure: tuple[str, ...] = ()
+    draw: ObservedDraw | None = None
 
     @property
     def catalog(self) -> Catalog:

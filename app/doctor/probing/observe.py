@@ -14,9 +14,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.doctor.probing.lag import Lag
-from app.doctor.probing.observation import Observation, ObservedHost, ObservedRedis
+from app.doctor.probing.observation import Observation, ObservedDraw, ObservedHost, ObservedRedis
 from app.doctor.probing.probe import PROBE_TIMEOUTS, ProbeTimeouts, probe_host
 from app.doctor.probing.stores import embedded_socket, idle_redis, known_revisions, probe_database, probe_redis
+from app.draw.store import DrawStore, by_model
 from app.errors import ConfigurationError
 from app.hosts.host import Host
 from app.metrics.voter_addresses import Sign, read_signs
@@ -31,12 +32,13 @@ LIMIT = timedelta(seconds=2.3)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What Redis has about the hosts: reports, which are driven, how many jobs each has; and about voters."""
+    """What Redis has about the hosts: reports, which are driven, how many jobs each has; about voters, and the draw."""
 
     reports: Mapping[str, HostReport] = field(default_factory=dict)
     driven: Mapping[str, bool] = field(default_factory=dict)
     waiting: Mapping[str, int] = field(default_factory=dict)
     signs: Mapping[str, Sign] = field(default_factory=dict)
+    draw: ObservedDraw | None = None
 
 
 async def observe(
@@ -84,6 +86,7 @@ async def observe(
         lag.lost_s,
         lag.watched_s,
         lag.load,
+        draw=known.draw,
     )
 
 
@@ -148,6 +151,15 @@ async def _work(redis: Redis | ObservedRedis, names: Sequence[str], reports: Rep
             driven = {name: await HostLease(redis, name).taken() for name in names}
             waiting = {name: await HostQueue(redis, name).length() for name in names}
             signs = await read_signs(redis)
+            draw = await _drawn(DrawStore(redis))
     except (RedisError, OSError, TimeoutError):
         return _Work()
-    return _Work(known, driven, waiting, signs)
+    return _Work(known, driven, waiting, signs, draw)
+
+
+async def _drawn(store: DrawStore) -> ObservedDraw:
+    known, drawn = await store.read(), by_model((await store.exposures()).items())
+    if known.sets is None:
+        return ObservedDraw(drawn=drawn, gone=known.gone)
+    rotation, battles = known.sets.rotation, await store.battles_of(known.sets.set_id)
+    return ObservedDraw(rotation.members, rotation.since, battles, drawn, known.gone)

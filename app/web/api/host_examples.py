@@ -99,6 +99,7 @@ _ROTATION: Json = {
         {"models": ["llama3.1:8b", "qwen3:8b"], "drawn": 109, "share": 1.0},
         {"models": ["mistral:7b", "qwen3:8b"], "drawn": 72, "share": 0.0},
     ],
+    "without_load": 0.97,
 }
 FULL_VIEW: Json = {
     "view": "full",

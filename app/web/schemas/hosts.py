@@ -154,6 +154,7 @@ class RotationView(Schema):
     battles: int = Field(description="Drawn from this set.")
     drawn: dict[str, int] = Field(description="How often each model was drawn beside another within the last day.")
     pairs: list[DrawnPair]
+    without_load: float | None = Field(description="The share of all ended battles that waited for no load.")
 
 
 class FullHosts(_Hosts):
