@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import permutations
 from random import Random
@@ -27,7 +27,7 @@ class Stream(IntEnum):
 class Seen:
     """What the stream tells of one side: seconds since the battle was opened, characters, characters a second.
 
-    ``eta_s`` is the longest wait that was announced.
+    ``eta_s`` is the longest wait that was announced, ``singles`` what each single property of its frames measures.
     """
 
     began_s: float
@@ -35,6 +35,7 @@ class Seen:
     ended_s: float
     length: int
     eta_s: float
+    singles: Mapping[str, float] = field(default_factory=dict)
 
     def features(self, uses: Stream) -> tuple[float, ...]:
         """Logarithms, since times and rates differ by factors."""
@@ -64,19 +65,24 @@ class Attack:
     stream: Stream = Stream.NOTHING
     polls: bool = False
     operator: bool = False
+    single: str = ""
 
     def cost(self, asked: Battle, known: Sequence[Battle], side: int, model: str) -> float:
         """How badly ``model`` fits on that side, by the nearest of the battles that are known."""
         cost = 0.0
-        if self.stream:
-            mine = asked.seen[side].features(self.stream)
-            theirs = [b.seen[i].features(self.stream) for b in known for i in (0, 1) if b.models[i] == model]
+        if self.stream or self.single:
+            mine = self.measured(asked.seen[side])
+            theirs = [self.measured(b.seen[i]) for b in known for i in (0, 1) if b.models[i] == model]
             nearest = sorted(math.dist(mine, other) ** 2 for other in theirs)[:NEAREST]
             cost += sum(nearest) / max(len(nearest), 1)
         if self.polls:
             told = asked.polled_by_operator if self.operator else asked.polled
             cost -= told[model]
         return cost
+
+    def measured(self, seen: Seen) -> tuple[float, ...]:
+        """What he compares of a side: one property of its frames, or what the stream told of it."""
+        return (seen.singles[self.single],) if self.single else seen.features(self.stream)
 
     def guess(self, asked: Battle, known: Sequence[Battle], among: Sequence[str]) -> tuple[str, str]:
         """The two models in order that fit best; ties by chance, since the order of ``among`` is drawn."""
@@ -93,6 +99,12 @@ ATTACKS = (
     Attack("with texts", Stream.TEXTS),
     Attack("operator", Stream.ENDS, polls=True, operator=True),
 )
+
+
+def singles(battles: Sequence[Battle]) -> list[Attack]:
+    """An attack by each single property of the frames that was measured in these battles."""
+    names = battles[0].seen[0].singles if battles else {}
+    return [Attack(name, single=name) for name in names]
 
 
 def wilson(right: int, of: int) -> tuple[float, float]:
@@ -121,4 +133,4 @@ def line(attack: Attack, battles: Sequence[Battle], random: Random) -> str:
     for right, of, chance in rates(attack, battles, random):
         low, high = wilson(right, of)
         cells.append(f"{right / of:>5.0%} [{low:>3.0%}, {high:>3.0%}]{'*' if low > chance else ' '}")
-    return f"{attack.name:<12}{'  '.join(cells)}"
+    return f"{attack.name:<22}{'  '.join(cells)}"

@@ -1,6 +1,7 @@
 """What a battle gives away before its end: an attacker polls public calls, reads the stream, and guesses the models.
 
-``python -m benchmarks.blindness [--battles 150] [--pace even|live|both] [--arena quiet|busy|both] [--speed 20]``
+``python -m benchmarks.blindness [--battles 150] [--pace even|live|both] [--arena quiet|busy|both] [--speed 20]
+[--singles]``
 
 The arena as it is shipped plays battles of five models of different sizes on one simulated card with room for three,
 ``speed`` times as fast as they would be. Quiet: one battle after the other. Busy: many at once. After a battle's end
@@ -15,6 +16,8 @@ pace         the same, and when each side ended
 both         both of these
 with texts   the stream, and how long each text is: with the time until both are complete, that bounds a model's speed
 operator     polls as an operator sees them, and the pace: how much there is to hide
+
+With ``--singles``, each property of the frames is tried alone, too (``benchmarks.blind_frames``).
 """
 
 from __future__ import annotations
@@ -37,7 +40,8 @@ from typing import Any
 import httpx
 import orjson
 
-from benchmarks.blind_attacks import ATTACKS, MODELS, Battle, Seen, line
+from benchmarks.blind_attacks import ATTACKS, MODELS, Battle, Seen, line, singles
+from benchmarks.blind_frames import Frame, measured
 
 SETTLE_S = 0.3
 PUBLIC = {"X-Forwarded-For": "203.0.113.7"}
@@ -53,12 +57,13 @@ class Trace:
     ended_s: float = 0.0
     eta_s: float = 0.0
 
-    def seen(self) -> Seen:
+    def seen(self, side: str, frames: list[Frame]) -> Seen:
         """The rate is that between the first and the last but one piece: the last may hold what was kept back."""
         grown = self.pieces[1:-1] or self.pieces[:1]
         took_s = max(grown[-1][0] - self.pieces[0][0], 0.01)
         length = sum(size for _, size in self.pieces)
-        return Seen(self.pieces[0][0], sum(size for _, size in grown) / took_s, self.ended_s, length, self.eta_s)
+        rate = sum(size for _, size in grown) / took_s
+        return Seen(self.pieces[0][0], rate, self.ended_s, length, self.eta_s, measured(frames, side))
 
 
 @contextmanager
@@ -116,7 +121,7 @@ async def battle(http: httpx.AsyncClient, number: int) -> Battle:
         asyncio.create_task(_polled(http, {}, by_operator), name="poll as an operator"),
     ]
     try:
-        sides = await _watched(http, opened["events"], began)
+        sides, frames = await _watched(http, opened["events"], began)
     finally:
         for task in polling:
             task.cancel()
@@ -125,7 +130,8 @@ async def battle(http: httpx.AsyncClient, number: int) -> Battle:
     ended = (await http.post(f"{path}/votes", json=vote, headers={"X-Battle-Token": opened["token"]})).json()
     names = {line["alias"]: line["model"].partition(":")[0] for line in ended["reveal"]["ranking"]}
     models = (names[ended["sides"]["a"]["alias"]], names[ended["sides"]["b"]["alias"]])
-    return Battle(models, (sides["a"].seen(), sides["b"].seen()), polls, by_operator)
+    seen = (sides["a"].seen("a", frames), sides["b"].seen("b", frames))
+    return Battle(models, seen, polls, by_operator)
 
 
 async def _opened(http: httpx.AsyncClient, message: str) -> dict[str, Any]:
@@ -140,18 +146,21 @@ async def _opened(http: httpx.AsyncClient, message: str) -> dict[str, Any]:
         await asyncio.sleep(0.5)
 
 
-async def _watched(http: httpx.AsyncClient, events: str, began: float) -> dict[str, Trace]:
-    sides, event = {"a": Trace(), "b": Trace()}, ""
+async def _watched(http: httpx.AsyncClient, events: str, began: float) -> tuple[dict[str, Trace], list[Frame]]:
+    sides, frames, event = {"a": Trace(), "b": Trace()}, list[Frame](), ""
     async with http.stream("GET", events, headers=PUBLIC) as response:
         async for line in response.aiter_lines():
             name, _, value = line.partition(": ")
             if name == "event":
                 event = value
             if event == "ready":
-                return sides
+                return sides, [*frames, Frame(monotonic() - began, event, "", 0, {})]
+            if line.startswith(":"):
+                frames.append(Frame(monotonic() - began, "heartbeat", "", len(line), {}))
             if name != "data" or event not in ("delta", "answer", "round", "status"):
                 continue
             data = orjson.loads(value)
+            frames.append(Frame(monotonic() - began, event, data.get("side", ""), len(value), data))
             if event == "round":
                 sides = {"a": Trace(), "b": Trace()}
             elif event == "status":
@@ -203,15 +212,17 @@ def main() -> None:
     parser.add_argument("--arena", choices=("quiet", "busy", "both"), default="both")
     parser.add_argument("--speed", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--singles", action="store_true", help="try each property of the frames alone, too")
     given = parser.parse_args()
     for pace in ("live", "even") if given.pace == "both" else (given.pace,):
         for kind in ("quiet", "busy") if given.arena == "both" else (given.arena,):
             with arena(pace, given.speed, given.seed) as address:
                 battles = asyncio.run(played(address, given.battles, 1 if kind == "quiet" else 8))
             print(f"{pace}, {kind} arena, {len(battles)} battles")
-            print(f"{'':12}{'a side (20 %)':<20}{'both (5 %)':<20}{'of a known pair (50 %)'}")
+            print(f"{'':22}{'a side (20 %)':<20}{'both (5 %)':<20}{'of a known pair (50 %)'}")
+            attacks = (*ATTACKS, *(singles(battles) if given.singles else ()))
             print(
-                *(line(attack, battles, Random(f"{given.seed} {pace} {kind} {attack.name}")) for attack in ATTACKS),
+                *(line(attack, battles, Random(f"{given.seed} {pace} {kind} {attack.name}")) for attack in attacks),
                 sep="\n",
                 flush=True,
             )

@@ -45,7 +45,7 @@ def rows_of(name: str) -> list[Row]:
 def share(marked: int, of: int) -> str:
     """``marked`` of ``of`` with its interval; a dash if there are none."""
     if not of:
-        return "–"
+        return "-"
     low, high = wilson(marked, of)
     return f"{marked} of {of} ({marked / of:.1%} [{low:.1%}, {high:.1%}])"
 
