@@ -12,6 +12,8 @@ from random import Random
 #: Gigabytes of each model's weights: what it writes in a second and how long it loads follow from them.
 MODELS = {"oak": 1.6, "elm": 2.6, "ash": 4.9, "fir": 8.4, "yew": 12.0}
 NEAREST = 5
+RECENT = 10
+UNSEEN = 1e6
 
 
 class Stream(IntEnum):
@@ -66,6 +68,7 @@ class Attack:
     polls: bool = False
     operator: bool = False
     single: str = ""
+    recent: bool = False
 
     def cost(self, asked: Battle, known: Sequence[Battle], side: int, model: str) -> float:
         """How badly ``model`` fits on that side, by the nearest of the battles that are known."""
@@ -74,7 +77,9 @@ class Attack:
             mine = self.measured(asked.seen[side])
             theirs = [self.measured(b.seen[i]) for b in known for i in (0, 1) if b.models[i] == model]
             nearest = sorted(math.dist(mine, other) ** 2 for other in theirs)[:NEAREST]
-            cost += sum(nearest) / max(len(nearest), 1)
+            cost += sum(nearest) / len(nearest) if nearest else UNSEEN
+        if self.recent:
+            cost -= sum(model in b.models for b in known)
         if self.polls:
             told = asked.polled_by_operator if self.operator else asked.polled
             cost -= told[model]
@@ -92,6 +97,7 @@ class Attack:
 
 ATTACKS = (
     Attack("control"),
+    Attack("recent", recent=True),
     Attack("polls", polls=True),
     Attack("growth", Stream.GROWTH),
     Attack("pace", Stream.ENDS),
@@ -119,7 +125,8 @@ def rates(attack: Attack, battles: Sequence[Battle], random: Random) -> list[tup
     """Of each kind of guess how many were right, of how many, and the chance level; each battle is guessed once."""
     sides = both = pairs = 0
     for place, asked in enumerate(battles):
-        known = [*battles[:place], *battles[place + 1 :]]
+        others = [*battles[:place], *battles[place + 1 :]]
+        known = battles[max(place - RECENT, 0) : place] if attack.recent else others
         guess = attack.guess(asked, known, random.sample(list(MODELS), len(MODELS)))
         sides += sum(one == two for one, two in zip(guess, asked.models, strict=True))
         both += guess == asked.models

@@ -1,7 +1,7 @@
 """What a battle gives away before its end: an attacker polls public calls, reads the stream, and guesses the models.
 
 ``python -m benchmarks.blindness [--battles 150] [--pace even|live|both] [--arena quiet|busy|both] [--speed 20]
-[--singles]``
+[--draw rotation|uniform] [--singles]``
 
 The arena as it is shipped plays battles of five models of different sizes on one simulated card with room for three,
 ``speed`` times as fast as they would be. Quiet: one battle after the other. Busy: many at once. After a battle's end
@@ -10,6 +10,7 @@ with 95 % Wilson intervals: a side right (1 in 5 by chance), both in order (1 in
 Ties are broken by chance. The rows differ in what he uses:
 
 control      nothing
+recent       the names of the ten battles that ended before: with a rotation, battles are drawn from a few models for minutes
 polls        what anybody may read of hosts, models and metrics while the battle runs
 growth       the stream before an end: the waits that are announced, when each side began, how fast it grew
 pace         the same, and when each side ended
@@ -87,7 +88,7 @@ def started(*arguments: str, **env: str) -> Iterator[str]:
 
 
 @contextmanager
-def arena(pace: str, speed: float, seed: int) -> Iterator[str]:
+def arena(pace: str, draw: str, speed: float, seed: int) -> Iterator[str]:
     """One worker, embedded Redis, SQLite, and a simulated card; yields the arena's address."""
     models = ",".join(f"{name}={size}" for name, size in MODELS.items())
     sizes = (
@@ -104,7 +105,7 @@ def arena(pace: str, speed: float, seed: int) -> Iterator[str]:
     )
     with tempfile.TemporaryDirectory() as folder, started("-m", "app.cli", "simulate", "--port", "0", *sizes) as ollama:
         env = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "REDIS_URL": "", "ARENA_MODELS": ",".join(MODELS),
-               "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, "ARENA_TICK": "0.01", "ARENA_NUM_PARALLEL": "2",
+               "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, "ARENA_DRAW": draw, "ARENA_TICK": "0.01", "ARENA_NUM_PARALLEL": "2",
                "LOG": f"{folder}/log"}  # fmt: skip
         with started("-c", SERVE.format(speed=speed), "serve", "--port", "0", **env) as address:
             yield address
@@ -210,15 +211,16 @@ def main() -> None:
     parser.add_argument("--battles", type=int, default=150)
     parser.add_argument("--pace", choices=("even", "live", "both"), default="both")
     parser.add_argument("--arena", choices=("quiet", "busy", "both"), default="both")
+    parser.add_argument("--draw", choices=("rotation", "uniform"), default="rotation")
     parser.add_argument("--speed", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--singles", action="store_true", help="try each property of the frames alone, too")
     given = parser.parse_args()
     for pace in ("live", "even") if given.pace == "both" else (given.pace,):
         for kind in ("quiet", "busy") if given.arena == "both" else (given.arena,):
-            with arena(pace, given.speed, given.seed) as address:
+            with arena(pace, given.draw, given.speed, given.seed) as address:
                 battles = asyncio.run(played(address, given.battles, 1 if kind == "quiet" else 8))
-            print(f"{pace}, {kind} arena, {len(battles)} battles")
+            print(f"{pace}, {kind} arena, {given.draw}, {len(battles)} battles")
             print(f"{'':22}{'a side (20 %)':<20}{'both (5 %)':<20}{'of a known pair (50 %)'}")
             attacks = (*ATTACKS, *(singles(battles) if given.singles else ()))
             print(

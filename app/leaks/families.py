@@ -31,6 +31,11 @@ _GOOGLE = (
         "गुगल",
         "グーグル",
         "구글",
+        "Googlen",
+        "গুগল",
+        "গুগলের",
+        "גוגל",
+        "กูเกิล",
     ),
 )
 _CHATML = ("<|im_start|>", "<|im_end|>")
@@ -80,6 +85,7 @@ FAMILIES = (
                 "메타",
             ),
             *("متا", "فيسبوك", "फेसबुक", "フェイスブック", "페이스북", "脸书", "元宇宙平台公司"),
+            *("Metan", "মেটা", "মেটার", "מטא", "เมตา"),
         ),
         tokens=_LLAMA_2 + _LLAMA_3,
     ),
@@ -126,7 +132,7 @@ FAMILIES = (
                 "阿里云",
                 "阿里",
             ),
-            *("Alibabas", "Alibaby", "Alibabą", "Алибаба", "علي بابا", "अलीबाबा", "アリババ", "알리바바"),
+            *("Alibabas", "Alibaby", "Alibabą", "Алибаба", "علي بابا", "अलीबाबा", "アリババ", "알리바바", "Alibaban", "আলিবাবা", "עליבאבא", "อาลีบาบา"),
         ),
         tokens=(*_CHATML, "<|endoftext|>"),
     ),
@@ -155,6 +161,7 @@ FAMILIES = (
             ),
             *("Microsofts", "Microsoftu", "Microsofta", "Microsoftem", "مایکروسافت"),
             *("माइक्रोसॉफ्ट", "माइक्रोसॉफ़्ट", "マイクロソフト", "마이크로소프트"),
+            *("Microsoftin", "মাইক্রোসফট", "মাইক্রোসফটের", "מיקרוסופט", "ไมโครซอฟท์"),
         ),
         tokens=(*_ROLES, *_CHATML, "<|im_sep|>"),
     ),
@@ -170,7 +177,7 @@ FAMILIES = (
             "ShieldGemma",
         ),
         plain=(
-            *("Gemma", "Джемма", "Гемма", "جيما", "جيمّا", "जेम्मा", "जेमा", "गेम्मा", "ジェマ", "ジェンマ", "젬마", "杰玛"),
+            *("Gemma", "Джемма", "Гемма", "جيما", "جيمّا", "जेम्मा", "जेमा", "गेम्मा", "ジェマ", "ジェンマ", "젬마", "杰玛", "জেমা", "ג'מה"),
         ),
         makers=("Google DeepMind", "Google AI", *_GOOGLE, "DeepMind", "ディープマインド", "딥마인드"),
         tokens=("<start_of_turn>", "<end_of_turn>"),
@@ -260,6 +267,17 @@ FAMILIES = (
     Family("dolphin", "dolphin", plain=("Dolphin",), tokens=_CHATML),
     Family("hermes", "hermes", sure=("OpenHermes",), plain=("Hermes",), makers=("Nous Research",), tokens=_CHATML),
 )
+
+_PUBLIC = re.compile(
+    r"Chat[- ]?GPT|GPT-?(?:[345](?:\.\d)?|4o)|Deep[- ]?Seek|深度求索|Meta AI|书生|智谱|零一万物|月之暗面|Moonshot AI",
+    re.IGNORECASE,
+)
+
+
+def is_public(name: str) -> bool:
+    """Whether everybody writes of what is called so: a company, or a model that the newspapers know."""
+    return _PUBLIC.fullmatch(name) is not None
+
 
 _BY_NAME = {family.name: family for family in FAMILIES}
 

@@ -42,8 +42,14 @@ _OF_A_MODEL = re.compile(
 #: What else has a developer or a maker.
 _OF_A_THING = re.compile(
     r"\b(?:phones?|browser|apps?|games?|device|price|android|ios|operating system|license|platforms?|engine|framework|library|chrome|pixel|genre"
-    r"|screen|repository|website|written in|programming|salary|position|employer|job|address|ticker|founded|headquarters|ceo|smartphone|spiel"
+    r"|screen|repository|website|(?:initial|first)[ _]release|javascript|typescript|java|written in|programming|salary|position|employer|job|address|ticker|founded|headquarters|ceo|smartphone|spiel"
     r"|preis|produkt|jeu|prix|telefon\w*|handy)\b"
+)
+
+#: The record of something else begins with its name; a model's own name reads "AI" here.
+_OF_ANOTHER = re.compile(
+    r"(?:^|[\s,;:-])(?:title|product|project|software|tool|library|brand|service|programm?|titel|titre|titulo|titolo|名称)"
+    r" ?[:=] ?(?!ai\b|an? |the |llm\b|assistant|chat ?bot|(?:large |small )?language)\w"
 )
 
 
@@ -65,4 +71,6 @@ def names_maker(context: Context, before: str, after: str) -> bool:
     """Whether a field there has the maker as its value; ``before`` and ``after`` are the text round it."""
     if not may_be_value(context.before) or _ENDS.match(context.after) is None:
         return False
-    return _IS_MAKER.search(context.before) is not None and _OF_A_THING.search(f"{flat(before)} {flat(after)}") is None
+    if _IS_MAKER.search(context.before) is None or _OF_ANOTHER.search(flat(before)) is not None:
+        return False
+    return _OF_A_THING.search(f"{flat(before)} {flat(after)}") is None

@@ -8,7 +8,9 @@ from app.leaks import fields, wording
 from app.leaks.context import Context, context_of, flat, is_quoted, line_of
 from app.leaks.languages import guards
 from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
+from app.leaks.languages.eastern import BENGALI, HEBREW, THAI
 from app.leaks.languages.english import ENGLISH
+from app.leaks.languages.european import FINNISH, HUNGARIAN, ROMANIAN
 from app.leaks.languages.germanic import DUTCH, GERMAN
 from app.leaks.languages.others import CZECH, GREEK, PERSIAN, SCANDINAVIAN
 from app.leaks.languages.phrase import Language
@@ -20,6 +22,7 @@ LANGUAGES: tuple[Language, ...] = (
     *(ENGLISH, GERMAN, DUTCH, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, POLISH),
     *(TURKISH, ARABIC, HINDI, HAUSA, SWAHILI, INDONESIAN, VIETNAMESE, CHINESE, JAPANESE, KOREAN),
     *(SCANDINAVIAN, GREEK, PERSIAN, CZECH),
+    *(FINNISH, HUNGARIAN, ROMANIAN, BENGALI, HEBREW, THAI),
 )
 
 # A tag ends a sentence, too: what stands in <think> is one of its own.
@@ -60,6 +63,14 @@ _IN_CODE_BEFORE = re.compile(
 _IN_CODE_AFTER = re.compile(
     r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII
 )
+#: A row of a table or a point of a list.
+_ITEM = re.compile(r"\s*(?:\||[-*+\u2022] |\d{1,2}[.)] |#{1,6} )")
+#: What a program tells a model to be is no answer of one.
+_PROMPT_IN_CODE = re.compile(
+    r"(?:^|[^a-z])(?:system\w*|content|prompt\w*|instructions?|persona)[\"']?\s*(?:[:=(,]\s*)*[fru]?[\"']{1,3}\s*"
+    r"you(?: are|'re) [^\"\n]{0,100}$",
+    re.IGNORECASE,
+)
 _SOMEBODY_ELSE = re.compile(
     r"\s*,\s+(?:the\s+)?(?!I\b|I['\u2019]|Ich\b|Je\b|J['\u2019]|Yo\b|Eu\b|Io\b|Ik\b)[A-Z]|\s+(?:ist|is|est|es|kostet)\s+[A-Z]"
 )
@@ -77,8 +88,16 @@ def is_worth_it(before: str, after: str, languages: tuple[Language, ...]) -> boo
 
 
 def is_code(before: str, after: str) -> bool:
-    """Whether the name is part of an identifier, a path or a command."""
-    return _IN_CODE_BEFORE.search(before) is not None or _IN_CODE_AFTER.match(after) is not None
+    """Whether the name is part of an identifier, a path, a command or a prompt in a program."""
+    if _IN_CODE_BEFORE.search(before) is not None or _IN_CODE_AFTER.match(after) is not None:
+        return True
+    return _PROMPT_IN_CODE.search(before) is not None
+
+
+def lines_of(before: str, after: str) -> str:
+    """The line that a name stands in; in a table or a list, all that is known of it: models stand below each other."""
+    line = before[before.rfind("\n") + 1 :] + after.partition("\n")[0]
+    return before + after if _ITEM.match(line) is not None else line
 
 
 def sentence_of(before: str) -> str:

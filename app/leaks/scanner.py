@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.leaks import fields, judging, wording
+from app.leaks.families import is_public
 from app.leaks.folding import Folder
 from app.leaks.languages import guards
 from app.leaks.masked import Masked
@@ -44,6 +45,8 @@ _ABOUT_MODELS = re.compile(
     r"\b(?:AI|LLMs?|GPT|chat\s?bots?|(?:language\s+)?models?|KI|\w*modell[eino]?|IA|modèles?|modelos?)\b|模型|人工智能|モデル|모델|модел",
     re.IGNORECASE,
 )
+
+_OPENED = re.compile("\\s?[(\uff08]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +207,9 @@ class Scanner:
         if found.lastgroup != "sure" or self._asked.topic or self._names.family_unknown:
             return False
         before, after = window[: found.start()], window[found.end() :]
-        if judging.is_code(before, after):
+        if is_public(found[0]) or judging.is_code(before, after):
             return False
-        line = before[before.rfind("\n") + 1 :] + after.partition("\n")[0]
-        return other_names(self._names.families).search(line) is None
+        return other_names(self._names.families).search(judging.lines_of(before, after)) is None
 
     def _is_excused(self, found: re.Match[str], words: set[str]) -> bool:
         """Whether the prompt used the name itself."""
@@ -227,10 +229,10 @@ class Scanner:
             and guards.is_listed(other_names(self._names.families), after)
         ):
             return False
-        before = self._names.name.sub(_nameless, before)
-        if found.lastgroup == "maker":
-            return judging.names_maker(before, after, languages)
-        return judging.names_model(before, found[0], after, languages)
+        before, after = self._names.name.sub(_nameless, before), _without_alias(self._names, after)
+        if (found.lastgroup == "maker" or is_public(found[0])) and judging.names_maker(before, after, languages):
+            return True
+        return found.lastgroup != "maker" and judging.names_model(before, found[0], after, languages)
 
     def _safe(self) -> int:
         """How much of the copy can neither be nor become part of a name that is not judged."""
@@ -258,6 +260,15 @@ def _is_a_name(word: str) -> bool:
 def _nameless(found: re.Match[str]) -> str:
     """Another word for a model's name, so that "I am Qwen, made by" reads as "I am AI, made by"."""
     return "AI" if found.lastgroup in ("sure", "plain") else found[0]
+
+
+def _without_alias(names: Names, after: str) -> str:
+    """The text after a name without its other name in brackets: ``深度求索（DeepSeek）公司``."""
+    opened = _OPENED.match(after)
+    alias = names.name.match(after, opened.end()) if opened is not None else None
+    if alias is None or after[alias.end() : alias.end() + 1] not in (")", "\uff09"):
+        return after
+    return after[alias.end() + 1 :]
 
 
 def scan(model: str, text: str, prompts: Iterable[str] = ()) -> list[Leak]:

@@ -59,7 +59,7 @@ _MAKERS = (
     r"@, [^,.!?]{3,40}, (?:has |have |had )?(?:created|developed|built|designed|programmed|trained|made|released) me\b",
     r"\b(?:i|we) (?:was|were|am|have been|had been|got)<ly> <mades> <by>@",
     r"\bi'(?:m|ve been)<ly> <mades> <by>@",
-    r"\b(?:i|we) (?:was|were|am|have been)<ly> <mades>(?: (?!that\b|which\b|who\b|where\b|using\b|for\b)[\w'-]+){1,6}? "
+    r"\b(?:i|we) (?:was|were|am|have been)<ly> <mades>(?: (?!that\b|which\b|who\b|where\b|using\b|for\b)[\w'-]+){1,12}? "
     r"(?:by|at) <team>@",
     r"\b(?:i am|i'm|i was) not <made> by [\w .-]{2,40}?,? but(?: rather| instead)? (?:by )?<team>@",
     r"<am> ?<np>,?(?: (?:that|which|who)<ly>(?: was| is| has been| were| the)?)?(?:<ly> <mades>)? <by>@",
@@ -101,12 +101,21 @@ _MAKERS = (
     r"\bbehind (?:this|these|the|my) [\w ]{2,20}? (?:is|are|stands?|sits?) (?:<np>(?: <made>)? (?:by|of|from|at) )?<team>@",
     r"\bthis (?:assistant|chat ?bot|model|ai) (?:is|was|comes) (?:<np> )?(?:<made> )?<by>@",
     r"\bas released by @",
+    r"@ (?:is|was) (?:the )?<group> (?:that|who|which)(?: has| have)?<ly> <makes>(?:,? and <makes>)+ me\b",
+    r"@(?: has| have)?<ly> <makes>(?:,? and <makes>)+ me\b",
+    r"\b(?:make|create|train|build|develop|design) me[;,.] (?:and |but |it was )?<team>@ (?:did|has|does)\b",
+    r"\b(?:guidelines|rules|policies|instructions|limits|data|values|restrictions|safeguards)(?: that| which)? <team>@ (?:has |have )?"
+    r"(?:gave|given|gives|set|sets|wrote|taught|put|built|imposed|imposes)(?: (?:for|on|in|into|to))? me\b",
+    r"\b(?:find|use|reach|try|meet|access) me (?:in|on|at|through|via|from|inside) (?:[\w']+ ){0,4}?@(?! (?:doc|drive|play|store)\w*)",
+    r"\bi(?:'m| am) (?:based|built) on (?:[\w-]+ ){1,8}?<machine>,? <mades> by <team>@",
+    r"\bi(?:'m| am) what (?:[\w']+ ){0,4}?@ (?:call|calls|would call|named)\b",
     r"\b(?:my|the) (?:company|lab|team|people|firm) (?:that|who|which) <makes> me<is> <team>@",
     r"\b(?:on behalf of|courtesy of) @,? i (?:was|am|can)\b",
     r"\b(?:i'm|i am) (?:the )?@'s\b(?! (?:\w+ )?(?:fan|customer|employee|user|brother|sister|friend|wife|husband|son|daughter))",
 )
 
 _NAMES = (
+    r"\b(?:language model|chat ?bot|assistant|ai)(?: that goes| going)? (?:with|by|under) the @ name\b",
     r"\bon behalf of (?:the )?@(?:'s)?(?: team| family| project)?,? (?:i\b|thank)",
     r"^(?:hello|hi|greetings|hey|welcome|hallo|hola|bonjour|ciao|ola)(?: there)?,? from @(?=[!.,]|$)",
     r"\byou(?:'ve| have) (?:just )?(?:reached|met|found|asked|messaged|contacted) @(?=[.!,:]|$)(?!\.com)",

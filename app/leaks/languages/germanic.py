@@ -60,6 +60,7 @@ GERMAN = language(
         r"| von| der| die| das| in| aus| firma| team)* <team>@",
         r"@ (?:ist|war|sind) (?:meine?|die firma hinter mir|für mich verantwortlich|für meine)\b(?: [\w-]+)? ?<maker>?",
         r"\bich (?:stamme|komme|entstamme|entstand|gehöre)(?: [\w-]+){0,3}? (?:von|vom|aus|bei|zu|zur|der|dem) <team>@",
+        r"\bich (?:stamme|komme|bin) nicht (?:von|aus) [^.!?]{2,40}, sondern (?:von|aus) <team>@",
         r"\bhinter mir (?:steht|stehen|steckt|stecken)(?: [\w-]+){0,4}? @",
         r"\bmich (?:[\w-]+ )?<made> (?:hat|haben),? (?:heißt|ist|sitzt bei|arbeitet bei|war)?(?: [\w-]+){0,2}? ?@",
         r"\bein (?:produkt|projekt|werk|kind|erzeugnis) (?:von|der firma|aus dem hause?) @(?=[^.]*$)(?<!excel)",

@@ -24,6 +24,8 @@ _DENIED = re.compile(
         r"(?! (?:only|just|merely|simply|nur|bloß|seulement|sólo|solo|só|apenas|soltanto|alleen|только|лише|tylko|hanya|chỉ)\b)"
         r"|n't\b|\bno (?:me|fui|soy|he|estoy|es|ha|fue)\b|\b(?:kein|geen|keine|keiner)\b|(?:^|\s)(?:ba|bani)\b"
         r"|\b(?:siku|sija|hawaku|haiku)\w+|(?:不是|没有|沒有|并非|並非|不由|不叫)|\bδεν\b|안 $|\bmimi si\b"
+        r"|\b(?:en|ei|minua ei|minut ei|emme) (?:ole|ollut|ole \w+|ollut \w+)\b|\bnem\b|\bnu (?:sunt|am fost|m-a|ma numesc|fac|provin)\b"
+        r"|(?:^|\s)(?:לא|אינני|איני|אין)\s|ไม่(?:ได้|ใช่)[^ ]{0,30}(?: ?(?:โดย|จาก|ของ) ?)?$"
     )
 )
 #: Where the verb comes last, so does its denial.
@@ -34,6 +36,8 @@ _DENIED_AFTER = re.compile(
         r"|[^.!?,]{0,30}(?:아닙니다|아니에요|아니야|아니라|않았|만들지|개발하지)"
         r"|[^。、！？]{0,25}(?:かどうか|か分か|かわか)|[^.!?,]{0,25}(?:는지|을지|ㄴ지)"
         r"|[^।.!?,]{0,20}नहीं (?:बना|विकसित|प्रशिक्षित|तैयार|निर्म|हूँ|हूं|है|किया)|[^।.!?,]{0,25}या नहीं|[^.!?,،]{0,20}(?:نیستم|نساخته|نکرده)"
+        r"|[^।.!?,]{0,30}(?:নই|নয়|নয়|করেনি|হয়নি|কি না|কিনা)|[^.!?]{0,20}หรือ(?:ไม่|เปล่า)|[^.!?,;]{0,20} לא (?:פיתח|אימנ|יצר|בנת)"
+        r"|[^.!?,;]{0,20}\bei (?:ole |luonut|kehittanyt|tehnyt|kouluttanut)"
     )
 )
 _SUPPOSED = re.compile(
@@ -48,6 +52,8 @@ _SUPPOSED = re.compile(
         r"(?: (?:if|who|that))?\b[^.!?;:,]*$|\b(?:sijui|sina uhakika)\b[^.!?;:]*$|(?:لا أعرف|لا أدري|لست متأكدا)[^.!?؟؛،]*$"
         r"|(?:नहीं पता|पता नहीं|नहीं जानता|नहीं जानती)[^।!?]*$|(?:不知道|不确定)[^。！？，]*$"
         r"|(?:如果|假如|是否|要是|倘若)[^。！？，]*$|\bom jag\b[^.!?;:,]*$"
+        r"|\b(?:you|anyone|anybody|people|they|some|users?|everyone) (?:\w+ )?(?:think|believe|assume|guess|suspect|say|claim)s? (?:that )?i(?:'m| am| was)\b[^.!?;:,]*$"
+        r"|\b(?:czy|jestli|zda|чи|дали)\b[^.!?;:]*$|\bonko\b[^.!?;:]*$|\bnem tudom\b[^.!?;:]*$|\bdacă\b[^.!?;:]*$|(?:^|\s)(?:האם|אם)\s[^.!?;:]*$|ไม่(?:ทราบ|แน่ใจ|รู้)[^\n]*$|জানি না[^।!?]*$"
     )
 )
 _REPORTED = re.compile(
