@@ -10,7 +10,7 @@ with 95 % Wilson intervals: a side right (1 in 5 by chance), both in order (1 in
 Ties are broken by chance. The rows differ in what he uses:
 
 control      nothing
-recent       the names of the ten battles that ended before: with a rotation, battles are drawn from a few models for minutes
+recent       the names of the ten battles that ended before: a rotation draws from a few models for minutes
 polls        what anybody may read of hosts, models and metrics while the battle runs
 growth       the stream before an end: the waits that are announced, when each side began, how fast it grew
 pace         the same, and when each side ended
@@ -105,8 +105,8 @@ def arena(pace: str, draw: str, speed: float, seed: int) -> Iterator[str]:
     )
     with tempfile.TemporaryDirectory() as folder, started("-m", "app.cli", "simulate", "--port", "0", *sizes) as ollama:
         env = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "REDIS_URL": "", "ARENA_MODELS": ",".join(MODELS),
-               "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, "ARENA_DRAW": draw, "ARENA_TICK": "0.01", "ARENA_NUM_PARALLEL": "2",
-               "LOG": f"{folder}/log"}  # fmt: skip
+               "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, "ARENA_DRAW": draw, "ARENA_TICK": "0.01",
+               "ARENA_NUM_PARALLEL": "2", "LOG": f"{folder}/log"}  # fmt: skip
         with started("-c", SERVE.format(speed=speed), "serve", "--port", "0", **env) as address:
             yield address
 

@@ -25,7 +25,9 @@ _STRING = re.compile(
     r"(?:[\w\])]\(|=|\b(?:print|echo|return|puts|say|log|printf|alert)\b\W?|\"\s*:|[{\[,])\s*[fru]?\"[^\"]*$"
 )
 #: A straight single quotation mark before a word that no other one closes; a string in a program stands behind a sign.
-_SINGLE = re.compile(r"(?:^|(?<![:=(\[{,])\s)'(?=[A-Z\u00c0-\u00de])(?!.*'(?!\w))[^']*(?:\w'\w[^']*)*$")
+_SINGLE = re.compile(
+    r"(?:^|(?<![:=(\[{,])(?<!SELECT)(?<!VALUES)\s)'(?=[A-Z\u00c0-\u00de])(?!.*'(?!\w))[^']*(?:\w'\w[^']*)*$"
+)
 _PAIRS = (("\u201c", "\u201d"), ("\u00ab", "\u00bb"), ("\u300c", "\u300d"), ("\u300e", "\u300f"), ("\u201e", "\u201c"))
 
 

@@ -11,32 +11,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+#: In the alphabets of the languages whose sentences are known, and as some of these decline it.
 _GOOGLE = (
-    *(
-        "Google",
-        "Googles",
-        "Googlu",
-        "Googlem",
-        "Googla",
-        "گوگل",
-        "谷歌",
-        "Гугл",
-        "Гуглом",
-        "Гугла",
-        "Гугле",
-        "جوجل",
-        "غوغل",
-        "قوقل",
-        "गूगल",
-        "गुगल",
-        "グーグル",
-        "구글",
-        "Googlen",
-        "গুগল",
-        "গুগলের",
-        "גוגל",
-        "กูเกิล",
-    ),
+    *["Google", "Googles", "Googlu", "Googlem", "Googla", "گوگل", "谷歌", "Гугл", "Гуглом", "Гугла", "Гугле"],
+    *["جوجل", "غوغل", "قوقل", "गूगल", "गुगल", "グーグル", "구글", "Googlen", "গুগল", "গুগলের", "גוגל", "กูเกิล"],
 )
 _CHATML = ("<|im_start|>", "<|im_end|>")
 _LLAMA_2 = ("[INST]", "[/INST]", "<<SYS>>", "<</SYS>>")
@@ -132,7 +110,20 @@ FAMILIES = (
                 "阿里云",
                 "阿里",
             ),
-            *("Alibabas", "Alibaby", "Alibabą", "Алибаба", "علي بابا", "अलीबाबा", "アリババ", "알리바바", "Alibaban", "আলিবাবা", "עליבאבא", "อาลีบาบา"),
+            *(
+                "Alibabas",
+                "Alibaby",
+                "Alibabą",
+                "Алибаба",
+                "علي بابا",
+                "अलीबाबा",
+                "アリババ",
+                "알리바바",
+                "Alibaban",
+                "আলিবাবা",
+                "עליבאבא",
+                "อาลีบาบา",
+            ),
         ),
         tokens=(*_CHATML, "<|endoftext|>"),
     ),
@@ -177,7 +168,22 @@ FAMILIES = (
             "ShieldGemma",
         ),
         plain=(
-            *("Gemma", "Джемма", "Гемма", "جيما", "جيمّا", "जेम्मा", "जेमा", "गेम्मा", "ジェマ", "ジェンマ", "젬마", "杰玛", "জেমা", "ג'מה"),
+            *(
+                "Gemma",
+                "Джемма",
+                "Гемма",
+                "جيما",
+                "جيمّا",
+                "जेम्मा",
+                "जेमा",
+                "गेम्मा",
+                "ジェマ",
+                "ジェンマ",
+                "젬마",
+                "杰玛",
+                "জেমা",
+                "ג'מה",
+            ),
         ),
         makers=("Google DeepMind", "Google AI", *_GOOGLE, "DeepMind", "ディープマインド", "딥마인드"),
         tokens=("<start_of_turn>", "<end_of_turn>"),
@@ -267,17 +273,6 @@ FAMILIES = (
     Family("dolphin", "dolphin", plain=("Dolphin",), tokens=_CHATML),
     Family("hermes", "hermes", sure=("OpenHermes",), plain=("Hermes",), makers=("Nous Research",), tokens=_CHATML),
 )
-
-_PUBLIC = re.compile(
-    r"Chat[- ]?GPT|GPT-?(?:[345](?:\.\d)?|4o)|Deep[- ]?Seek|深度求索|Meta AI|书生|智谱|零一万物|月之暗面|Moonshot AI",
-    re.IGNORECASE,
-)
-
-
-def is_public(name: str) -> bool:
-    """Whether everybody writes of what is called so: a company, or a model that the newspapers know."""
-    return _PUBLIC.fullmatch(name) is not None
-
 
 _BY_NAME = {family.name: family for family in FAMILIES}
 

@@ -12,7 +12,7 @@ from app.leaks.languages.eastern import BENGALI, HEBREW, THAI
 from app.leaks.languages.english import ENGLISH
 from app.leaks.languages.european import FINNISH, HUNGARIAN, ROMANIAN
 from app.leaks.languages.germanic import DUTCH, GERMAN
-from app.leaks.languages.others import CZECH, GREEK, PERSIAN, SCANDINAVIAN
+from app.leaks.languages.others import CZECH, GREEK, PERSIAN, SCANDINAVIAN, URDU
 from app.leaks.languages.phrase import Language
 from app.leaks.languages.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
 from app.leaks.languages.slavic import POLISH, RUSSIAN
@@ -22,7 +22,7 @@ LANGUAGES: tuple[Language, ...] = (
     *(ENGLISH, GERMAN, DUTCH, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, POLISH),
     *(TURKISH, ARABIC, HINDI, HAUSA, SWAHILI, INDONESIAN, VIETNAMESE, CHINESE, JAPANESE, KOREAN),
     *(SCANDINAVIAN, GREEK, PERSIAN, CZECH),
-    *(FINNISH, HUNGARIAN, ROMANIAN, BENGALI, HEBREW, THAI),
+    *(FINNISH, HUNGARIAN, ROMANIAN, BENGALI, HEBREW, THAI, URDU),
 )
 
 # A tag ends a sentence, too: what stands in <think> is one of its own.
@@ -56,13 +56,14 @@ _SPOKEN = re.compile(
 #: A name inside an identifier or a path, or that is imported, run or downloaded.
 _IN_CODE_BEFORE = re.compile(
     r"(?:\w\([^()\n]*\w ?= ?[\"']|\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*"
-    r"|(?:^|\n)[ >$]*(?:from|using|require|include|class|def|\w+ =) "
+    r"|(?:^|\n)[ >$]*(?:from|FROM|using|require|include|class|def|\w+ =) "
     r"|\b(?:ollama|pip3?|npm|docker|brew|git|conda) [\w-]+ )$",
     re.ASCII,
 )
 _IN_CODE_AFTER = re.compile(
     r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII
 )
+_TAG = re.compile(r":(?:\d|latest\b|mini\b|[\w.]+-(?:cloud|instruct|text|q\d))", re.IGNORECASE)
 #: A row of a table or a point of a list.
 _ITEM = re.compile(r"\s*(?:\||[-*+\u2022] |\d{1,2}[.)] |#{1,6} )")
 #: What a program tells a model to be is no answer of one.
@@ -92,6 +93,11 @@ def is_code(before: str, after: str) -> bool:
     if _IN_CODE_BEFORE.search(before) is not None or _IN_CODE_AFTER.match(after) is not None:
         return True
     return _PROMPT_IN_CODE.search(before) is not None
+
+
+def is_tag(name: str, after: str) -> bool:
+    """Whether the name is an identifier of a model server (``qwen3:8b``): programs, commands and tables use it."""
+    return ":" in name or _TAG.match(after) is not None
 
 
 def lines_of(before: str, after: str) -> str:

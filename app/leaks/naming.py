@@ -19,6 +19,16 @@ _VERSION = r"(?:[- ]?[1-9](?:\.\d)?(?![0-9]))?"
 _HEAD = re.compile(r"(?:\(\?-i:)?([^\W_]+)")
 _BY = r"(?:,? (?:by|from|of|von|par|de|por|da|di|door))"
 
+_PUBLIC = re.compile(
+    r"Chat[- ]?GPT|GPT-?(?:[345](?:\.\d)?|4o)|Deep[- ]?Seek|深度求索|Meta AI|书生|智谱|零一万物|月之暗面|Moonshot AI",
+    re.IGNORECASE,
+)
+
+
+def is_public(name: str) -> bool:
+    """Whether everybody writes of what is called so: a company, or a model that the newspapers know."""
+    return _PUBLIC.fullmatch(name) is not None
+
 
 @dataclass(frozen=True)
 class Names:

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.leaks import fields, judging, wording
-from app.leaks.families import is_public
 from app.leaks.folding import Folder
 from app.leaks.languages import guards
 from app.leaks.masked import Masked
-from app.leaks.naming import Names, names_of, other_names
+from app.leaks.naming import Names, is_public, names_of, other_names
 
 Kind = Literal["name", "maker", "token"]
 
@@ -207,7 +206,7 @@ class Scanner:
         if found.lastgroup != "sure" or self._asked.topic or self._names.family_unknown:
             return False
         before, after = window[: found.start()], window[found.end() :]
-        if is_public(found[0]) or judging.is_code(before, after):
+        if is_public(found[0]) or judging.is_tag(found[0], after) or judging.is_code(before, after):
             return False
         return other_names(self._names.families).search(judging.lines_of(before, after)) is None
 
@@ -263,7 +262,7 @@ def _nameless(found: re.Match[str]) -> str:
 
 
 def _without_alias(names: Names, after: str) -> str:
-    """The text after a name without its other name in brackets: ``深度求索（DeepSeek）公司``."""
+    """The text after a name without its other name in brackets: ``深度求索 (DeepSeek) 公司``."""
     opened = _OPENED.match(after)
     alias = names.name.match(after, opened.end()) if opened is not None else None
     if alias is None or after[alias.end() : alias.end() + 1] not in (")", "\uff09"):

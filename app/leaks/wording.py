@@ -105,7 +105,7 @@ _SOMEBODY_ELSE = re.compile(r"\s*,\s+(?:the\s+)?(?!I\b|I['\u2019]|Ich\b|Je\b|J['
 #: A plain name that goes on like this is somebody's name, somebody's thing, or part of a longer word.
 ANOTHER_NAME = re.compile(
     r"\s+(?!AI\b|LLM\b|Large\b|Language\b|Model\b|Assistant\b|Chat\b|Instruct\b)[A-ZÀ-Þ][a-zà-ÿ]+"
-    r"|['\u2019]s\b|-(?!based\b|basi)\w|\s+(?:analysis|data)\b|\s+\d+\s*(?:years?|%)"
+    r"|['\u2019]s\b|-(?!based\b|basi|[Ff]amil|[Mm]odel|[Rr]eihe|[Ss]erie)\w|\s+(?:analysis|data)\b|\s+\d+\s*(?:years?|%)"
 )
 IS_A_MACHINE = re.compile(
     rf"[\"'\u2019\u201d*_`)]*(?:,|\s+(?:is|ist|est|es|é|è|was|are))?\s+"

@@ -256,6 +256,13 @@ def test_of_answers_that_the_rules_were_not_fitted_to_nine_of_ten_are_found() ->
     assert share_that_leaks(labelled("third") + labelled("fourth"), "clean") <= 0.01
 
 
+def test_of_answers_of_six_more_languages_and_other_subjects_nine_of_ten_are_found() -> None:
+    rows = labelled("fifth") + labelled("sixth")
+    assert len({one.language for one in rows}) >= 30
+    assert share_that_leaks(rows, "leak") >= 0.96
+    assert share_that_leaks(rows, "clean") <= 0.01
+
+
 @pytest.mark.parametrize(
     ("model", "answer"),
     [
@@ -336,7 +343,7 @@ def test_once_an_answer_has_leaked_every_name_of_its_family_and_maker_is_masked(
     assert shown == "I am [model], a language model by [maker]. [model] is small, says [maker]."
 
 
-@pytest.mark.parametrize("name", ["labelled", "paraphrases", "second", "third", "fourth", "leaking"])
+@pytest.mark.parametrize("name", ["labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "leaking"])
 def test_no_masked_answer_shows_a_name_unless_it_counts_as_leaked(name: str) -> None:
     rows = LEAKING if name == "leaking" else [one.row for one in labelled(name)]
     for row in rows:
@@ -362,3 +369,34 @@ def test_a_list_of_models_an_import_and_a_command_are_no_leaks() -> None:
     assert not scan("llama3.1:8b", "You could run Llama 3, Mistral or Qwen on it.")
     assert not scan("llama3.1:8b", "from llama_cpp import Llama")
     assert not scan("llama3.1:8b", "Type ollama run llama3 and wait.")
+
+
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        ("gpt-oss:20b", "Some schools ban ChatGPT, others teach it."),
+        ("deepseek-r1:8b", "After DeepSeek had shown a model that is cheap to train, chip makers lost value."),
+        ("qwen3:8b", '```\ncurl localhost:11434/api/show -d \'{"model": "qwen3:8b"}\'\n```'),
+        ("llama3.1:8b", "FROM llama3.1\nPARAMETER temperature 0.2"),
+        ("gemma2:9b", "- Gemma 2 (Google)\n- Llama 3.2 (Meta)\n"),
+        ("gemma2:9b", 'SYSTEM = "You are Gemma, a helpful assistant by Google."'),
+        ("llama3.1:8b", "Title: PyTorch\nDeveloper: Meta\n"),
+        ("phi3:mini", "What makes you think I'm from Microsoft?"),
+    ],
+)
+def test_a_model_or_maker_as_the_subject_of_a_text_is_no_leak(model: str, answer: str) -> None:
+    assert not scan(model, answer)
+
+
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [
+        ("gpt-oss:20b", "I am ChatGPT."),
+        ("deepseek-r1:8b", "DeepSeek created me in Hangzhou."),
+        ("qwen3:8b", "I am qwen3:8b."),
+        ("deepseek-r1:8b", "我是由深度求索（DeepSeek）公司开发的助手。"),  # noqa: RUF001 - as it is written
+        ("gemma2:9b", "You are Gemma, an open model by Google."),
+    ],
+)
+def test_such_a_name_is_a_leak_where_the_text_speaks_of_itself(model: str, answer: str) -> None:
+    assert scan(model, answer)

@@ -22,6 +22,7 @@ _GERMAN_WORDS = {
 GERMAN = language(
     cues="ich mich mir mein meine meiner meinem meinen meines wir als du sie hier modell sprachmodell diese dieser",
     names=(
+        r"\bich (?:gehöre|zähle) (?:zur|zu der|zu den) @-(?:familie|reihe|serie|modell\w*)",
         r"\b(?:ich bin|bin ich|ich heiße|heiße ich|mein name (?:ist|lautet|war)|man nennt mich|nennt mich|nennen mich|nenn mich"
         r"|ich nenne mich|ich werde|nennen sie mich|nenne mich|kennt mich als|mein name:|unter dem namen|auf den namen|ich höre auf"
         r"|(?:hier|es) (?:schreibt|spricht|antwortet|ist)(?: (?:dir|ihnen|euch))?)(?: (?:einfach|also|das|die|der|nur|übrigens))* @"
@@ -79,6 +80,7 @@ _DUTCH_WORDS = {
 DUTCH = language(
     cues="ik mij me mijn als je u wij",
     names=(
+        r"\bik (?:hoor|behoor) (?:bij|tot) de @-(?:familie|reeks|serie|modellen)",
         r"\b(?:ik ben|ik heet|mijn naam is|mijn naam:|noem me|noem mij|men noemt mij|noemen me|noemen mij|ze noemen me|bekend als"
         r"|hier is|luister naar de naam)(?: (?:de|het|gewoon))* @(?!'s)(?! de )",
         r"\b(?:je|u|jullie) (?:mag|kunt|kan|mogen|kunnen) (?:me|mij)(?: \w+)? @ noemen",

@@ -12,11 +12,14 @@ _SCANDINAVIAN_WORDS = {
 SCANDINAVIAN = language(
     cues="jag jeg mig meg mitt mit min mina mine du",
     names=(
+        r"\b(?:du|dere|i|ni) (?:kan|får) (?:kalde|kalle|kalla) (?:mig|meg) @",
         r"\b(?:jag är|jag heter|mitt namn är|kalla mig|jeg er|jeg hedder|jeg heter|mit navn er|navnet mitt er|kald mig|kall meg|jag kallas|jeg kaldes)(?: (?:bara|kun|altså))* @",
         r"\b(?:du pratar med|du talar med|du snakker med|du taler med|du chattar med) @",
         r"\b(?:jag|jeg) (?:är|er) (?:en |et )?(?:[\w-]+ ){0,2}?<self>,? (?:som heter|ved navn|vid namn|kallad|kaldet|som hedder) @",
     ),
     makers=(
+        r"\b(?:företaget|firmaet|virksomheden|selskapet|bolaget) (?:bakom|bag|bak) (?:mig|meg) (?:är|er|heter|hedder) @",
+        r"\b(?:bakom|bag|bak) (?:mig|meg) (?:står|finns|er) <co>@",
         r"\b(?:jag|jeg)(?: (?:är|er|har blivit|blev|ble|har))? <made>(?: (?:och|og) <made>)* (?:av|af|hos|på|i) <co>@",
         r"\b(?:jag är|jeg er|som)(?: (?:en|et))?(?: [\w-]+)? ?<self>,?(?: (?:som är|der er))?(?: <made>)? (?:från|av|fra|af|hos) <co>@",
         r"@ (?:har |hade )?(?:utvecklat|tränat|skapat|byggt|utviklet|udviklet|trent|trænet|skapt|skabt|skapade|tränade|utvecklade|byggde|lavede|laget) (?:mig|meg)",
@@ -72,12 +75,17 @@ _CZECH_WORDS = {
     "self": r"(?:(?:jazykov\w+ |velk\w+ |mal\w+ )*(?:model\w*|asistent\w*|chatbot\w*|umělá inteligence))",
 }
 CZECH = language(
-    cues="jsem mě mne mi jmenuji mé moje můj moji jako byl byla",
+    cues="som ma volám meno jsem mě mne mi jmenuji mé moje můj moji jako byl byla",
     names=(
+        r"\b(?:som|volám sa|moje meno je|volajte ma|rozprávate sa s) @",
         r"\b(?:jsem|jmenuji se|jmenuju se|mé jméno je|moje jméno je|říkejte mi|říkej mi|mluvíte s|mluvíš s)(?: (?:modelem|asistentem))? @",
         r"\bjsem <self>,? (?:jménem|zvaný|s názvem) @",
     ),
     makers=(
+        r"\bsom [^.!?]{0,24}?<self>(?: (?:vytvorený|vyvinutý|natrénovaný|trénovaný))?(?: (?:od|z|spoločnosti|spoločnosťou|firmy|firmou))* @",
+        r"\bbol[ao]? som (?:vytvorený|vyvinutý|natrénovaný|trénovaný)\w*(?: (?:spoločnosťou|firmou|v))* @",
+        r"@ ma (?:vytvoril|vyvinul|natrénoval)\w*",
+        r"\b(?:vytvoril|vyvinul|natrénoval)\w* ma(?: spoločnosť| firma)? @",
         r"\b(?:byl|byla|jsem)(?: jsem)? <made> (?:společností|firmou|týmem|v|ve|u|od)? ?<co>@",
         r"\b(?:jsem|jako) <self>,?(?: <made>)?(?: (?:od|z|společnosti|firmy|společností))* @",
         r"\b(?:<makes> mě|mě <makes>)(?: \w+)? @",
@@ -85,4 +93,20 @@ CZECH = language(
         r"\b(?:můj|moji|moje|mým) (?:tvůrce|tvůrci|vývojář|vývojáři|výrobce|tvůrcem)(?: (?:je|jsou|pracují v))* <co>@",
     ),
     words=_CZECH_WORDS,
+)
+
+URDU = language(
+    script=r"(?:^|\W)(?:میں|میرا|مجھے|میرے)(?:\W|$)",
+    names=(
+        r"(?:^|\W)میں (?:ایک )?@(?= ہوں| ہو|,|،)",
+        r"(?:میرا نام|مجھے) @(?= ہے| کہ)",
+        r"آپ @ (?:سے|کے ساتھ) (?:بات|گفتگو)",
+    ),
+    makers=(
+        r"(?:^|\W)میں[^۔!؟]{0,40}@ (?:کا|کی|کے)(?: ذریعے)? (?:تیار|تربیت|بنا|ایک|لسانی|ماڈل)",
+        r"@ نے مجھے (?:بنایا|تیار|تربیت|تخلیق)",
+        r"مجھے @ نے (?:بنایا|تیار|تربیت|تخلیق)",
+        r"میر[اے] (?:خالق|ڈویلپر|بنانے والے) @",
+    ),
+    words={},
 )

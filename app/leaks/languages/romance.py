@@ -22,6 +22,8 @@ _FRENCH_WORDS = {
 FRENCH = language(
     cues="je j moi me mon ma mes m nous tant comme vous tu cette ici",
     names=(
+        r"\bje (?:fais partie|suis membre) de la famille(?: de modèles)? @",
+        r"\bmon nom ?\? ?@",
         r"\b(?:je suis|je m'appelle|m'appelle|mon nom,? (?:est|c'est)|mon nom:|on m'appelle|appelez[- ]moi|appelle[- ]moi|moi,? c'est|me nomme"
         r"|je me prénomme|m'appeler|me nommer|on me nomme|on m'a (?:appelé|nommé|baptisé)e?|connue? sous le nom de|répond(?:s)? au nom de"
         r"|ici|c'est moi,|nommé|sous le nom de|je me présente:?,?|le nom de)(?: (?:le|la|donc|simplement|bien))* @(?!,? (?:dit|disait|répondit))",
@@ -77,6 +79,7 @@ SPANISH = language(
     cues="soy yo me mi mis mí fui he como estás está te llamarme nuestro somos conmigo aquí pertenezco vengo provengo fue nací"
     " estoy llámame hablas habla",
     names=(
+        r"\b(?:mi nombre) ?\? ?@",
         r"\b(?:soy|me llamo|mi nombre(?: es|:)|llámame|llámeme|me llaman|me dicen|puedes llamarme|puede llamarme|llamarme|me conocen como|conocido como"
         r"|respondo al nombre de|me pusieron|el nombre de|me presento:?,?|aquí|me han llamado|te habla|le habla|habla con|bajo el nombre de)"
         r"(?: (?:simplemente|el|la))* @(?! de la )",
@@ -120,8 +123,10 @@ _PORTUGUESE_WORDS = {
     "maker": r"criador\w*|desenvolvedor\w*|fabricante|empresa[- ]mãe|inventor\w*|autor\w*|origem|treinamento|treino|fornecedor\w*|desenvolvimento",
 }
 PORTUGUESE = language(
-    cues="sou eu me meu minha meus minhas fui como chamo chamar você aqui venho mim nasci foi pertenço estou",
+    cues="sou faço eu me meu minha meus minhas fui como chamo chamar você aqui venho mim nasci foi pertenço estou",
     names=(
+        r"\b(?:faço parte|sou) da família(?: de modelos)? @",
+        r"\b(?:meu nome) ?\? ?@",
         r"\b(?:sou|me chamo|chamo-me|meu nome(?: é|:)|pode me chamar(?: de)?|podes chamar-me|me chamam(?: de)?|chame-me|me chame(?: de)?|chamar de"
         r"|conhecid[oa] como|atendo (?:pelo nome de|por)|o nome de|aqui (?:é|fala)|quem fala é|me apresento:?,?|chamam-me)"
         r"(?: (?:o|a|simplesmente))* @",
@@ -163,6 +168,8 @@ _ITALIAN_WORDS = {
 ITALIAN = language(
     cues="sono io mi mio quanto mia miei come chiamarmi crearmi stai sta qui parli faccio svilupparmi addestrarmi vengo me ti chiamami",
     names=(
+        r"\b(?:faccio parte|sono) della famiglia(?: di modelli)? @",
+        r"\b(?:il mio nome) ?\? ?@",
         r"(?:\bio sono|(?:^|[.!?,;:] ?)(?:ciao[,!]? |salve[,!]? |e )?sono|\bmi chiamo|\bil mio nome(?: è|:)|\bmio nome è|\bpuoi chiamarmi|\bpuò chiamarmi"
         r"|\bchiamarmi|\bchiamami|\bmi chiamano|\bmi hanno chiamat[oa]|\bnome di|\bnoto come|\bnota come|\brispondo al nome di|\bqui|\bti parla"
         r"|\bmi presento:?,?)(?: (?:il|la|semplicemente))* @",
@@ -174,6 +181,7 @@ ITALIAN = language(
         r"\bcome @,",
     ),
     makers=(
+        r"\ba (?:svilupparmi|crearmi|addestrarmi|costruirmi|progettarmi) (?:è stat[oa]|sono stat[ie]) @",
         r"\bsono stat[oa](?: \w+)? <mades>(?: (?!che\b)[\w'-]+){0,4}? <by>@",
         r"\bsono <mades> <by>@",
         r"\b(?:sono|come|in quanto|essendo|io,)(?: (?:un|una|un'|il|l'|solo|soltanto|semplicemente))* ?(?:[\w'-]+ ){0,3}?<self>,?(?: che è stat[oa])?(?: <mades>)? <by>@",
