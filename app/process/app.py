@@ -45,6 +45,7 @@ from app.scheduling.lease import HostLease
 from app.settings.api_keys import all_keys
 from app.settings.settings import Settings, load_settings
 from app.tasks import Supervisor
+from app.tracing.spans import Tracer
 from app.web import application
 from app.web.shared.fleet import fleet_on, troubles
 from app.web.shared.services import Readiness, Services
@@ -87,10 +88,10 @@ async def check(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Services]:
+async def opened(settings: Settings, tracer: Tracer | None = None) -> AsyncIterator[Services]:
     """Everything that a serving process needs, running; closed in reverse order."""
     async with AsyncExitStack() as stack:
-        process = await stack.enter_async_context(built(settings))
+        process = await stack.enter_async_context(built(settings, tracer))
         supervisor = await stack.enter_async_context(Supervisor())
         process.start_serving(supervisor)
         drain = await stack.enter_async_context(process.driving(supervisor))
@@ -109,9 +110,9 @@ def _begin_to_end(services: Services) -> None:
 
 
 @asynccontextmanager
-async def built(settings: Settings) -> AsyncIterator[ArenaProcess]:
+async def built(settings: Settings, tracer: Tracer | None = None) -> AsyncIterator[ArenaProcess]:
     """The rooms of one process and all that they stand on; nothing runs yet."""
-    async with connected(settings) as connections:
+    async with connected(settings, tracer) as connections:
         process = ArenaProcess(connections)
         try:
             yield process
@@ -218,6 +219,8 @@ class ArenaProcess:
             comparisons=partial(comparisons, self._to.database, EXPORT_CHUNK),
             addresses=self._addresses,
             arrivals=Arrivals(self._to.redis),
+            tracer=self._to.tracer,
+            now=self._to.clock.time,
         )
 
     async def readiness(self) -> Readiness:

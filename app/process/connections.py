@@ -23,7 +23,9 @@ from app.process.found_kinds import hosts_with_kinds, log_found
 from app.records.answer_cache import AnswerCache
 from app.redis.client import check_redis, shared_client, subscriber_client
 from app.redis.embedded.server import embedded_redis
-from app.settings.settings import Settings
+from app.settings.settings import Settings, written
+from app.tracing.configured import tracer_of
+from app.tracing.spans import NO_TRACER, Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,7 @@ class Connections:
     clock: DatabaseClock
     hosts: tuple[Host, ...]
     backends: Mapping[str, Backend]
+    tracer: Tracer = NO_TRACER
 
 
 def answer_cache(to: Connections) -> AnswerCache:
@@ -47,9 +50,11 @@ def answer_cache(to: Connections) -> AnswerCache:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Connections]:
-    """Connect to all that ``settings`` name; closed in reverse order."""
+async def connected(settings: Settings, tracer: Tracer | None = None) -> AsyncIterator[Connections]:
+    """Connect to all that ``settings`` name; closed in reverse order. ``tracer`` instead of the configured one."""
     async with AsyncExitStack() as stack:
+        if tracer is None:
+            tracer = await stack.enter_async_context(tracer_of(written()))
         redis, subscriber = await _redis(settings, stack)
         database = await _database(settings, stack)
         hosts = await hosts_with_kinds(settings, redis, log_found)
@@ -64,6 +69,7 @@ async def connected(settings: Settings) -> AsyncIterator[Connections]:
             clock=clock,
             hosts=hosts,
             backends=backends_of(settings, hosts, stack),
+            tracer=tracer,
         )
 
 

@@ -120,6 +120,7 @@ class HostsWiring:
             counters=self.counters,
             spending=HostSpending(self._to.redis, host.name, self._time.now),
             witness=self.seen_models,
+            tracer=self._to.tracer,
         )
         policy = Policy(
             options=lambda model: options_for(self._settings, model),

@@ -21,6 +21,7 @@ class Job:
 
     ``enqueued_at`` is Unix time in seconds: it orders jobs and starts the answer's queue time. A repeated
     enqueue of the same id keeps the first time and the more urgent priority. ``tried`` are hosts that could not.
+    ``trace`` is the ``traceparent`` of the request that asked for it; empty where nothing is traced.
     """
 
     battle: str
@@ -29,6 +30,7 @@ class Job:
     priority: Priority = Priority.INTERACTIVE
     enqueued_at: float = 0.0
     tried: tuple[str, ...] = ()
+    trace: str = ""
 
     @property
     def id(self) -> str:

@@ -21,6 +21,7 @@ from app.scheduling.report import Reports
 from app.scheduling.spending import NoSpending, Spending
 from app.timing.stopwatch import Timing
 from app.timing.story import Step
+from app.tracing.spans import NO_TRACER, Tracer
 
 FinishReason = Literal["stop", "length", "error", "cancelled"]
 ErrorCode = Literal["unavailable", "timeout", "overloaded", "cut_off", "empty", "interrupted", "cancelled"]
@@ -226,3 +227,4 @@ class Ports:
     counters: Counters = field(default_factory=Counters)
     spending: Spending = field(default_factory=NoSpending)
     witness: Witness = field(default_factory=NoWitness)
+    tracer: Tracer = NO_TRACER

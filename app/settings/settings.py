@@ -51,6 +51,7 @@ __all__ = [
     "Settings",
     "load_settings",
     "variable",
+    "written",
 ]
 
 ENV_FILE = Path(".env")
@@ -223,20 +224,20 @@ def _tables(path: Path) -> dict[str, Any]:
 
 def _given() -> Mapping[str, str]:
     """What the environment and ``.env`` set, by its name in capitals."""
-    return {name.upper(): value or "" for name, value in {**_written(), **os.environ}.items()}
+    return {name.upper(): value or "" for name, value in {**written(), **os.environ}.items()}
 
 
-def _written() -> Mapping[str, str | None]:
-    """What ``.env`` sets."""
+def written() -> Mapping[str, str]:
+    """What ``.env`` sets, settings or not."""
     if not ENV_FILE.is_file():
         return {}
     _text(ENV_FILE, ".env")
-    return dotenv_values(ENV_FILE, encoding="utf-8-sig")
+    return {name: value or "" for name, value in dotenv_values(ENV_FILE, encoding="utf-8-sig").items()}
 
 
 def variable(name: str) -> str | None:
     """What a variable of the environment or of ``.env`` holds that is none of the settings; None when it is not set."""
-    return os.environ.get(name, _written().get(name))
+    return os.environ.get(name, written().get(name))
 
 
 def source_of(name: str) -> str:
@@ -245,7 +246,7 @@ def source_of(name: str) -> str:
         return "file"
     if name in (known.upper() for known in os.environ):
         return "environment"
-    return ".env" if name in (known.upper() for known in _written()) else "default"
+    return ".env" if name in (known.upper() for known in written()) else "default"
 
 
 def _names(given: Mapping[str, str]) -> frozenset[str]:

@@ -22,6 +22,7 @@ from app.web.shared.caching import NoStore
 from app.web.shared.cors import letting_in
 from app.web.shared.refusals import Refusals
 from app.web.shared.request_ids import RequestIds
+from app.web.shared.request_spans import RequestSpans
 from app.web.shared.services import Services
 
 DESCRIPTION = "Blind, side-by-side battles between local models: the winner stays and meets the next challenger."
@@ -34,7 +35,8 @@ class Arena(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """The framework's stack in ours."""
-        return RequestIds(NoStore(letting_in(self.cors_origins, super().build_middleware_stack())))
+        inner = RequestSpans(super().build_middleware_stack())
+        return RequestIds(NoStore(letting_in(self.cors_origins, inner)))
 
 
 def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_origins: Sequence[str] = ()) -> FastAPI:

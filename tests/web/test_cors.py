@@ -11,6 +11,7 @@ import pytest
 
 from app.errors import ConfigurationError
 from app.settings.settings import load_settings
+from app.tracing.spans import NO_TRACER
 from app.web import application
 
 PAGE = "https://page.example"
@@ -20,7 +21,7 @@ ASKED = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
 def browser(origins: Sequence[str]) -> httpx.AsyncClient:
     """A client of an application without services, which fails unexpectedly when it needs them."""
     app = application.create(_nothing, cors_origins=origins)
-    app.state.services = SimpleNamespace()
+    app.state.services = SimpleNamespace(tracer=NO_TRACER)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://arena")
 
 

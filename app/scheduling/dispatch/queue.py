@@ -88,10 +88,11 @@ class _StoredJob(BaseModel):
     priority: Priority
     enqueued_at: float
     tried: tuple[str, ...] = ()
+    trace: str = ""
 
     def job(self) -> Job:
         """Return the job as it is used inside."""
-        return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at, self.tried)
+        return Job(self.battle, self.answer, self.model, self.priority, self.enqueued_at, self.tried, self.trace)
 
 
 class _StoredRemoval(BaseModel):
@@ -113,6 +114,7 @@ def _encode(job: Job) -> str:
         priority=job.priority,
         enqueued_at=round(job.enqueued_at, 4),
         tried=job.tried,
+        trace=job.trace,
     ).model_dump_json(exclude_defaults=True)
 
 
@@ -131,8 +133,8 @@ class HostQueue:
                                            for it, as JSON
     ============================== ======= ================================== ============= ==================
 
-    The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?}``. The TTL is renewed by every
-    enqueue.
+    The JSON is ``{"battle", "answer", "model", "priority", "enqueued_at", "tried"?, "trace"?}``. The TTL is renewed
+    by every enqueue.
     ``redis`` sends commands; ``subscriber`` waits for nudges and must not time out on a silent socket.
     """
 

@@ -19,6 +19,7 @@ from app.scheduling.job import Job
 from app.scheduling.ports import Queue
 from app.scheduling.report import BUDGET_SPENT, Reports
 from app.timing.time import Time
+from app.tracing.spans import current
 
 WANTED_FOR = timedelta(minutes=5)
 """How long a visitor is expected to begin a battle."""
@@ -168,7 +169,7 @@ class Router:
         if target not in self._queues:  # a host that only another process knows
             return None
         try:
-            await self._queues[target].enqueue([replace(job, tried=tried)], self._bound)
+            await self._queues[target].enqueue([_traced(replace(job, tried=tried))], self._bound)
         except QueueFull:
             await self._assignments.move(job.id, target, origin)
             return None
@@ -242,7 +243,9 @@ class Router:
     async def _put(self, by_host: Mapping[str, list[Job]]) -> None:
         for host, group in by_host.items():
             self._states.dispatched(host, len(group))
-        calls = (self._queues[host].enqueue(group, self._bound) for host, group in by_host.items())
+        calls = (
+            self._queues[host].enqueue([_traced(job) for job in group], self._bound) for host, group in by_host.items()
+        )
         for result in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
@@ -279,3 +282,9 @@ class Router:
         if any(host not in self._models for host in self._queues):
             raise Unavailable("No model host has this model now; pull it there or take it off the list of models")
         return next(iter(self._queues))
+
+
+def _traced(job: Job) -> Job:
+    """``job`` with the trace of what asks for it here, unless it has one."""
+    context = current.get()
+    return replace(job, trace=context) if context and not job.trace else job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -24,27 +24,39 @@ log = structlog.get_logger(__name__)
 
 
 class AnswerStory:
-    """The steps of one attempt at the answer of ``job`` on ``host``; ``load`` is its model's load, if it waited."""
+    """The steps of one attempt at the answer of ``job`` on ``host``; ``load`` is its model's load, if it waited.
 
-    def __init__(self, job: Job, host: str, sink: AnswerSink, time: Time, load: LoadWindow | None = None) -> None:
+    ``on_step`` is called with each of them.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        host: str,
+        sink: AnswerSink,
+        time: Time,
+        load: LoadWindow | None = None,
+        on_step: Callable[[Step], None] = lambda _step: None,
+    ) -> None:
         self._job = job
         self._host = host
         self._sink = sink
         self._time = time
         self._load = load
+        self._on_step = on_step
         self._steps: list[Step] = []
 
     def add(self, event: Event, *, cause: str | None = None, target: str | None = None) -> None:
         """Note a step of now."""
-        self._steps.append(Step(self._time.now(), event, self._host, cause=cause, target=target))
+        self._add(Step(self._time.now(), event, self._host, cause=cause, target=target))
 
     def waited(self) -> None:
         """Note the end of the wait in the queue, which is now, and the load that was a part of it."""
         load = self._load
         if load is None or load.ended <= self._job.enqueued_at:
-            self._steps.append(Step(self._time.now(), "waited", self._host, since=self._job.enqueued_at))
+            self._add(Step(self._time.now(), "waited", self._host, since=self._job.enqueued_at))
             return
-        self._steps.append(
+        self._add(
             Step(
                 self._time.now(),
                 "waited",
@@ -56,6 +68,10 @@ class AnswerStory:
                 cause=", ".join(load.repeated) or None,
             )
         )
+
+    def _add(self, step: Step) -> None:
+        self._steps.append(step)
+        self._on_step(step)
 
     @contextmanager
     def retries(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from app.backends.tool_calls import calls_of
 from app.hosts.context import least_tokens
 from app.hosts.host import Host
 from app.scheduling.driver.answer_story import AnswerStory
+from app.scheduling.driver.answer_trace import AnswerTrace
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.loader import LoadWindow
@@ -84,7 +85,8 @@ class AttemptRunner:
         self._signing = signing
         self._failure = failure
         self._on_free = on_free
-        self._story = AnswerStory(job, host.name, ports.sink, time, load)
+        self._trace = AnswerTrace(ports.tracer, job, host, time)
+        self._story = AnswerStory(job, host.name, ports.sink, time, load, self._trace.step)
         self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic)
         self._stream: asyncio.Task[Finish | None] | None = None
         self._cut: str | None = None
@@ -105,6 +107,10 @@ class AttemptRunner:
         Raises:
             Exception: what the sink raised; the job is left as it is.
         """
+        with self._trace.kept():
+            return await self._run()
+
+    async def _run(self) -> Outcome:
         try:
             if await self._is_another_hosts():
                 return "moved"
@@ -134,16 +140,18 @@ class AttemptRunner:
         if attempt is None:
             return "done"
         self._story.waited()
+        self._trace.begun(None if self._failure else attempt.request, token)
         finish = await self._written(attempt)
         if finish is None and not self._moved:
             await self._story.keep("left", cause=self._cut)
         if finish is None:
             return "moved" if self._moved else self._left(token)
-        self.finish = finish
+        self.finish = self._trace.finish = finish
         self._free()
         await self._story.keep("failed" if self.cause else "ended", cause=self.cause or None)
         if not await self._completed(attempt, finish):
             return self._left(token)
+        self._trace.stored()
         self._finished(finish, token)
         return "done"
 
@@ -260,7 +268,7 @@ class AttemptRunner:
         return chunk, blank and not calls_of(attempt.request, chunk)
 
     def _failed(self, cause: str, public_code: str, why: str) -> Finish:
-        self.cause = cause
+        self.cause = self._trace.cause = cause
         self._log.warning("answer_failed", cause=cause, why=why[:300])
         return Finish("error", self._watch.stop(), public(public_code), cause)
 

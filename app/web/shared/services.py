@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
@@ -22,6 +23,7 @@ from app.readiness.arrivals import Arrivals
 from app.records.comparisons import Comparison
 from app.settings.api_keys import ApiKey
 from app.settings.settings import Settings
+from app.tracing.spans import NO_TRACER, Tracer
 from app.web.shared.fleet import Fleet
 
 
@@ -93,6 +95,8 @@ class Services:
     arrivals: Arrivals
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
     addresses: VoterAddresses = field(default_factory=VoterAddresses)
+    tracer: Tracer = NO_TRACER
+    now: Callable[[], float] = time.time
     ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
