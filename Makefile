@@ -112,6 +112,7 @@ openapi: dev ## write docs/openapi.json anew, after a change of what the API tak
 lock: install ## pin every dependency with its hashes
 	$(PIP) install --quiet uv
 	$(LOCK) --extra build -o requirements.lock
+	$(LOCK) --extra build --extra otel -c requirements.lock -o requirements-otel.lock
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
