@@ -158,6 +158,7 @@ answers = sa.Table(
     sa.Column("own_clock", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("cut_prompt", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("prompt_tokens", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cost", sa.Double),
     sa.Column("created_at", UtcTime, nullable=False),
     *(sa.Column(f"style_{name}", sa.Integer) for name in STYLES),
     sa.Column("story", CleanJson),

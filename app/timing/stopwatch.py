@@ -24,6 +24,8 @@ own_clock       ``decode_s``, and so ``tokens_per_s``, is by our clock: the serv
 cached_prompt   the server had most of this prompt from an earlier request           see ``_prompt_was_cached``
 cut_prompt      the server read far fewer tokens than the prompt has: it cut it     see ``_prompt_was_cut``
 prompt_tokens   tokens of the prompt, cached ones included; 0: it is not known       ``prompt_eval_count``, usage
+cost            what the host costs in the time from dispatch to end and in the      ours, ``price_per_hour``
+                load, as if it wrote nothing else; None: it has no price
 thinking_s      from the first thinking to the first content token, or to the end    ours
 =============== ==================================================================== ========================
 
@@ -69,6 +71,7 @@ class Timing:
     own_clock: bool = False
     cut_prompt: bool = False
     prompt_tokens: int = 0
+    cost: float | None = None
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
         """Return the figures by name, rounded to microseconds, for storage and the log."""
@@ -113,12 +116,19 @@ def _prompt_was_cut(server: ServerTiming, least_tokens: int) -> bool:
 class Stopwatch:
     """Measures one attempt at an answer. Call ``dispatched``, then ``chunk`` for each, then ``stop``."""
 
-    def __init__(self, waited_s: float = 0.0, load_s: float = 0.0, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        waited_s: float = 0.0,
+        load_s: float = 0.0,
+        clock: Callable[[], float] = perf_counter,
+        price_per_hour: float | None = None,
+    ) -> None:
         """Begin just before the dispatch: ``waited_s`` since it was enqueued, of which ``load_s`` for its model's load.
 
         The wait crosses processes, so it is measured by the wall clock; a clock that runs behind gives 0, not less.
         """
         self._clock = clock
+        self._price = price_per_hour
         self._waited = max(waited_s, 0.0)
         self._load = min(max(load_s, 0.0), self._waited)
         self._born = clock()
@@ -170,6 +180,7 @@ class Stopwatch:
             cached_prompt=_prompt_was_cached(server),
             cut_prompt=_prompt_was_cut(server, self._least_tokens),
             prompt_tokens=server.prompt_tokens,
+            cost=None if self._price is None else (self._load + now - sent) / 3600 * self._price,
             own_clock=decode_s is not None and self._server.decode_s <= 0,
             thinking_s=0.0 if self._thought is None else (now if self._wrote is None else self._wrote) - self._thought,
         )

@@ -193,6 +193,7 @@ export interface components {
         AnswerTiming: {
             cached_prompt: boolean;
             cold: boolean;
+            cost?: number | null;
             cut_prompt: boolean;
             decode_s: number | null;
             load_s: number | null;

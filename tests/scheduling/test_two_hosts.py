@@ -399,3 +399,19 @@ async def test_a_load_does_not_excuse_answers_that_fail() -> None:
     assert backend.called("load")
     assert driver._state.breaker.health == "down"
     await hosts.close()
+
+
+async def test_an_answer_of_a_host_with_a_price_is_marked_with_what_it_cost() -> None:
+    hosts = SeveralHosts(fallbacks=("two",))
+    hosts.open("one")
+    hosts.open("two", price_per_hour=36.0)
+    free, paid = job(1), job(2)
+    await hosts.put("one", free)
+    await hosts.put("two", paid)
+    await wait_until(hosts.ended(free, paid))
+    finishes = [hosts.sink.answer(one).finish for one in (free, paid)]
+    costs = [finish.timing.cost for finish in finishes if finish is not None]
+    await hosts.close()
+    assert costs[0] is None
+    assert costs[1] is not None
+    assert 0 <= costs[1] < 0.1

@@ -166,3 +166,12 @@ def test_a_prompt_was_cut_where_the_server_read_fewer_tokens_than_it_has(
     watch.chunk(Chunk(finish_reason="stop", timing=ServerTiming(prompt_tokens=read, tokens=5)))
     assert watch.stop().cut_prompt is cut
     assert Timing.from_dict(watch.stop().to_dict()).cut_prompt is cut
+
+
+def test_an_answer_costs_its_hosts_time_and_the_load_but_not_its_queue(hand: Hand) -> None:
+    watch = Stopwatch(waited_s=10.0, load_s=6.0, clock=hand, price_per_hour=3.6)
+    hand.now += 1.0
+    watch.dispatched()
+    hand.now += 4.0
+    assert watch.stop().cost == pytest.approx(0.01)  # 10 s at 0.001 a second
+    assert Stopwatch(clock=hand).stop().cost is None

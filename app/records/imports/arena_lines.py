@@ -59,8 +59,6 @@ def _nothing_is_empty(value: object) -> object:
 
 
 Text = Annotated[str | None, BeforeValidator(_no_text_is_none)]
-
-
 Reasons = Annotated[tuple[Reason, ...], BeforeValidator(_nothing_is_empty)]
 
 
@@ -84,6 +82,7 @@ class TimingPart(_Part):
     own_clock: bool = False
     cut_prompt: bool = False
     prompt_tokens: int = 0
+    cost: float | None = None
     thinking_s: float = 0.0
 
 

@@ -87,7 +87,7 @@ class AttemptRunner:
         self._on_free = on_free
         self._trace = AnswerTrace(ports.tracer, job, host, time)
         self._story = AnswerStory(job, host.name, ports.sink, time, load, self._trace.step)
-        self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic)
+        self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic, host.price_per_hour)
         self._stream: asyncio.Task[Finish | None] | None = None
         self._cut: str | None = None
         self._moved = False

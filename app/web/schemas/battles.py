@@ -26,6 +26,7 @@ _TIMING: dict[str, Any] = {
     "own_clock": False,
     "cut_prompt": False,
     "prompt_tokens": 31,
+    "cost": None,
     "cached_prompt": False,
     "thinking_s": 0.0,
 }
@@ -156,6 +157,12 @@ class AnswerTiming(Schema):
     )
     cut_prompt: bool = Field(description="The server cut the prompt: it answered only a part of it.")
     prompt_tokens: int = Field(0, ge=0, description="Tokens of the prompt, cached ones included; 0 if nobody told.")
+    cost: float | None = Field(
+        None,
+        ge=0,
+        description="What its host costs in that time and the load, as if it wrote nothing else, in the currency of "
+        "`price_per_hour`; null where the host has no price.",
+    )
     cached_prompt: bool = Field(description="The server had most of the prompt from an earlier request.")
     thinking_s: float = Field(ge=0)
 

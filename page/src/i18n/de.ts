@@ -167,6 +167,7 @@ export const de: Texts = {
     cold: "musste geladen werden",
     warm: "war im Speicher",
     fallback: "von einem Ersatzserver beantwortet",
+    cost: (amount: string) => `kostete ${amount}`,
     on: (host) => `auf ${host}`,
     failed: "ausgefallen",
     unjudged: "nicht beurteilt",

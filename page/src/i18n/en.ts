@@ -169,6 +169,7 @@ export const en = {
     cold: "had to be loaded",
     warm: "was in memory",
     fallback: "answered by a fallback server",
+    cost: (amount: string) => `cost ${amount}`,
     on: (host: string) => `on ${host}`,
     failed: "failed",
     unjudged: "not judged",

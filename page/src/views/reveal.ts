@@ -49,6 +49,7 @@ function facts(line: RankingLine, context: Context): string[] {
     timing?.cold == null ? null : timing.cold ? words.cold : words.warm,
     line.host === null || line.host === undefined ? null : words.on(line.host),
     line.fallback ? words.fallback : null,
+    timing?.cost == null ? null : words.cost(number(timing.cost, 4)),
   ];
   return all.filter((fact) => fact !== null);
 }
