@@ -6,6 +6,7 @@
     ├── NotFound              404  no such battle, path or model
     ├── Conflict              409  the battle's state does not allow it
     ├── MessageTooLarge       413  the body or the message is over its limit
+    ├── StorageFull           507  the disk, or what a key may have of it, is full
     ├── Unavailable           503  something the arena needs is unavailable; try again
     │   └── QueueFull         503  a host's queue is at its bound
     └── ConfigurationError         a setting, a file or a database that the process can't start with
@@ -77,6 +78,13 @@ class MessageTooLarge(ArenaError):
 
     status = 413
     code = "too_large"
+
+
+class StorageFull(ArenaError):
+    """There is no room for what was sent: on the disk, or in what its owner may have of it."""
+
+    status = 507
+    code = "storage_full"
 
 
 class Unavailable(ArenaError):

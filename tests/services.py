@@ -20,6 +20,7 @@ ROOMS = (
     "completions",
     "quotas",
     "columns",
+    "batch",
     "manager",
     "viewing",
     "boards",

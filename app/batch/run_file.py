@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -84,9 +85,20 @@ def read_run(text: str, name: str = "") -> RunSpec:
         InvalidInput: one line that names the field and the remedy.
     """
     try:
-        table = RunTable.model_validate(tomllib.loads(text))
+        value = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"the run file is no TOML: {error}") from None
+    return run_of_table(value, name)
+
+
+def run_of_table(value: Mapping[str, Any], name: str = "") -> RunSpec:
+    """The run that a table describes, whatever it was read from.
+
+    Raises:
+        InvalidInput: one line that names the field and the remedy.
+    """
+    try:
+        table = RunTable.model_validate(value)
     except ValidationError as error:
         raise _first(error) from None
     stages = tuple(_stage(number, row) for number, row in enumerate(table.stages))

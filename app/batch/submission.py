@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
-from itertools import islice
 
 import orjson
 
@@ -18,6 +18,7 @@ from app.batch.spec import RunSpec, identity_of
 from app.errors import InvalidInput
 
 LOT = 500
+LOT_BYTES = 1_000_000
 MOST_PROBLEMS = 20
 
 
@@ -59,9 +60,13 @@ async def check(spec: RunSpec, lines: Iterable[bytes], chat_of: ChatOf) -> Check
         reader = _reader(spec)
         problems: list[str] = []
         size = 0
-        for jobs in _lots(reader.read(lines)):
-            size += sum(len(orjson.dumps(dict(job.fields))) for job in jobs)
-            problems += _chat_problems(jobs, chat_of) if spec.stages[0].chat else await _missing(spec, renderer, jobs)
+        lots = _lots(reader.read(lines))
+        while lot := await asyncio.to_thread(next, lots, None):
+            size += lot.size
+            if spec.stages[0].chat:
+                problems += await asyncio.to_thread(_chat_problems, lot.jobs, chat_of)
+            else:
+                problems += await _missing(spec, renderer, lot.jobs)
             if len(problems) >= MOST_PROBLEMS:
                 break
     finally:
@@ -106,8 +111,9 @@ async def hand_in(
         await records.go_on(run.id, foreground=foreground, between=limits.between, max_failures=limits.max_failures)
         return await records.run(run.id)
     reader = _reader(checked.spec)
-    for jobs in _lots(reader.read(lines)):
-        await records.add_jobs(run.id, jobs)
+    lots = _lots(reader.read(lines))
+    while lot := await asyncio.to_thread(next, lots, None):
+        await records.add_jobs(run.id, lot.jobs)
     if reader.digest != checked.digest:
         raise InvalidInput("the jobs have changed while they were read; try again", field="jobs")
     await records.complete(run.id, reader.count, checked.size)
@@ -158,9 +164,24 @@ def _reader(spec: RunSpec) -> JobLines:
     return JobLines(chat=chat, reserved=() if chat else [stage.name for stage in spec.stages])
 
 
-def _lots(jobs: Iterator[JobLine]) -> Iterator[list[JobLine]]:
-    while lot := list(islice(jobs, LOT)):
-        yield lot
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    jobs: list[JobLine]
+    size: int
+
+
+def _lots(jobs: Iterator[JobLine]) -> Iterator[_Lot]:
+    """Jobs a few at a time, by number and by bytes: lines may be long."""
+    lot: list[JobLine] = []
+    size = 0
+    for job in jobs:
+        lot.append(job)
+        size += len(orjson.dumps(dict(job.fields)))
+        if len(lot) == LOT or size >= LOT_BYTES:
+            yield _Lot(lot, size)
+            lot, size = [], 0
+    if lot:
+        yield _Lot(lot, size)
 
 
 async def _missing(spec: RunSpec, renderer: Renderer, jobs: list[JobLine]) -> list[str]:

@@ -214,6 +214,7 @@ class ArenaProcess:
             cache=self._completions.cache,
             quotas=self._completions.quotas,
             columns=self._completions.columns,
+            batch=self.batch.services(),
             api_keys=all_keys(self._to.settings.arena_api_keys, self._to.settings.arena_api_keys_file),
             fleet=fleet,
             comparisons=partial(comparisons, self._to.database, EXPORT_CHUNK),

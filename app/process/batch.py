@@ -14,6 +14,7 @@ from app.arena.store import LogStore
 from app.backends.base import GenerationRequest
 from app.batch.call import CODEC
 from app.batch.hosts import CallHosts
+from app.batch.intake import IntakeLimits, RunIntake
 from app.batch.parts import RunnerParts
 from app.batch.requests import ChatOf
 from app.batch.runs import RunRecords
@@ -29,6 +30,7 @@ from app.settings.settings import Settings
 from app.timing.time import Time
 from app.web.openai.bodies import ChatRequest, check_possible
 from app.web.openai.single import request_of
+from app.web.shared.services import BatchServices
 
 
 class BatchWiring:
@@ -52,6 +54,16 @@ class BatchWiring:
         )
         self.worker = BatchWorker(to.redis, parts)
         self.sink = CallSink(store, battles.writer, self.records, hosting.digest_of, self.worker.news)
+
+        limits = IntakeLimits(
+            to.settings.arena_batch_upload, to.settings.arena_batch_lines, to.settings.arena_batch_quota
+        )
+        self._intake = RunIntake(to.database, self.records, self.chat_of, to.settings.arena_data_dir, limits)
+        self._database = to.database
+
+    def services(self) -> BatchServices:
+        """What the routes work with."""
+        return BatchServices(self._database, self.records, self._intake)
 
 
 def chat_request(settings: Settings, body: Mapping[str, Any]) -> GenerationRequest:

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     arena_api_per_minute: int = Field(default=120, ge=1)
     arena_api_max_tokens: int = Field(default=4096, ge=1)
     arena_api_task_model: str = ""
+    arena_batch_upload: int = Field(default=200_000_000, ge=1)
+    arena_batch_lines: int = Field(default=50_000, ge=1)
+    arena_batch_quota: int = Field(default=2_000_000_000, ge=1)
     arena_cors_origins: Origins = ()
     arena_log_level: Level = "info"
     arena_log_format: Format = "auto"

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from app import __version__
 from app.web import documentation, legacy
-from app.web.api import battles, board_change, feedback, hosts
+from app.web.api import battles, board_change, feedback, hosts, runs
 from app.web.openai import chat, memory, models
 from app.web.ops import health, metrics, trial
 from app.web.page import routes as page
@@ -62,7 +62,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_
         generate_unique_id_function=documentation.operation_id,
     )
     app.cors_origins = cors_origins
-    native = (battles, board_change, feedback, legacy, hosts, metrics, health, trial, page, reference)
+    native = (battles, board_change, feedback, legacy, hosts, runs, metrics, health, trial, page, reference)
     for room in (*native, models, memory, chat):
         app.include_router(room.router, responses=ANY_ERROR)
     app.include_router(chat.claims)

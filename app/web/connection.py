@@ -30,6 +30,7 @@ from app.web.connection_limits import (
     ConnectionLimits,
     Refusal,
 )
+from app.web.shared.bodies import STREAMED
 from app.web.shared.refusals import LINES, PERIOD
 
 log = structlog.get_logger(__name__)
@@ -189,7 +190,8 @@ class Connection(HttpToolsProtocol):
         now = self.loop.time()
         self._began = self._began or now
         if self._reading == "body":
-            self._deadline = self.limits.body_until(self._began, now, self._body_bytes)
+            streamed = self._is_answering and self.scope["path"] in STREAMED
+            self._deadline = self.limits.body_until(self._began, now, self._body_bytes, streamed=streamed)
         else:
             self._deadline = self.limits.head_until(self._began)
         if self._timer is None:

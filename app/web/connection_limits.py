@@ -33,9 +33,12 @@ class ConnectionLimits:
         """When a head that began at ``began`` must be complete."""
         return began + self.head_s
 
-    def body_until(self, began: float, now: float, size: int) -> float:
-        """When the next piece of a body must come, of which ``size`` bytes have come by ``now``."""
-        credit = min(size, self.body_bytes) / self.body_rate
+    def body_until(self, began: float, now: float, size: int, *, streamed: bool = False) -> float:
+        """When the next piece of a body must come, of which ``size`` bytes have come by ``now``.
+
+        ``streamed``: a route reads it piece by piece and ends it by itself when it is too long.
+        """
+        credit = (size if streamed else min(size, self.body_bytes)) / self.body_rate
         return min(now, began + credit) + self.body_s
 
 

@@ -21,7 +21,14 @@ OPERATIONS = {
     for verb, operation in verbs.items()
 }
 SCHEMAS = DOCUMENT["components"]["schemas"]
-NOT_JSON = {"watch_battle", "metrics", "legacy_get_responses_streaming", "legacy_send_message_streaming"}
+NOT_JSON = {
+    "watch_battle",
+    "watch_run",
+    "read_results",
+    "metrics",
+    "legacy_get_responses_streaming",
+    "legacy_send_message_streaming",
+}
 
 
 def answers() -> list[tuple[str, str, Json]]:
@@ -39,7 +46,7 @@ def test_every_answer_has_a_model(name: str, status: str, response: Json) -> Non
         return
     ((kind, content),) = response["content"].items()
     if status == "200" and OPERATIONS[name]["operationId"] in NOT_JSON:
-        assert kind in ("text/event-stream", "text/plain")
+        assert kind in ("text/event-stream", "text/plain", "application/x-ndjson")
         assert content["schema"] == {"type": "string"}
     else:
         assert kind == "application/json"
@@ -117,6 +124,18 @@ def test_the_names_of_native_operations_are_these() -> None:
         "GET /api/arena/hosts": "list_hosts",
         "GET /api/arena/models": "list_models",
         "POST /api/arena/warm": "warm_models",
+        "POST /api/arena/runs": "submit_run",
+        "POST /api/arena/runs/check": "check_run",
+        "GET /api/arena/runs": "list_runs",
+        "GET /api/arena/runs/{run_id}": "read_run",
+        "DELETE /api/arena/runs/{run_id}": "delete_run",
+        "GET /api/arena/runs/{run_id}/events": "watch_run",
+        "GET /api/arena/runs/{run_id}/results": "read_results",
+        "GET /api/arena/runs/{run_id}/report": "read_report",
+        "POST /api/arena/runs/{run_id}/pause": "pause_run",
+        "POST /api/arena/runs/{run_id}/resume": "resume_run",
+        "POST /api/arena/runs/{run_id}/cancel": "cancel_run",
+        "POST /api/arena/runs/{run_id}/retry": "retry_run",
         "GET /metrics": "metrics",
         "GET /healthz": "healthz",
         "GET /readyz": "readyz",

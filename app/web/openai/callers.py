@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,8 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.completions.quotas import OverQuota
-from app.settings.api_keys import digest_of
 from app.web.shared.access import has_admin_key, is_operator
+from app.web.shared.keys import bearer_of, key_name
 from app.web.shared.openai_errors import TooManyCalls, Unauthorized
 from app.web.shared.services import Services, Wired
 
@@ -51,21 +50,18 @@ def caller_of(request: Request, services: Wired) -> Caller:
 
 
 def _name(request: Request, services: Services) -> str:
-    keys = services.api_keys
     if has_admin_key(request, services.settings):
         return "admin"
-    if not keys:
+    if not services.api_keys:
         if is_operator(request, services.settings):
             return "local"
         raise Unauthorized(_NO_KEYS)
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not given.strip():
+    if not bearer_of(request):
         raise Unauthorized(_NO_KEY)
-    digest = digest_of(given.strip())
-    known = [key.name for key in keys if hmac.compare_digest(key.digest, digest)]
-    if not known:
+    name = key_name(request, services)
+    if name is None:
         raise Unauthorized(_WRONG_KEY)
-    return known[0]
+    return name
 
 
 Known = Annotated[Caller, Depends(caller_of)]

@@ -11,6 +11,8 @@ from app.errors import ArenaError, MessageTooLarge
 from app.web.shared.errors import error_response
 
 MAX_BODY_BYTES = 1_000_000
+STREAMED = frozenset({"/api/arena/runs", "/api/arena/runs/check", "/v1/files"})
+"""Where forms with files are taken; their routes read them piece by piece and have limits of their own."""
 
 
 class UnsupportedMediaType(ArenaError):
@@ -35,7 +37,11 @@ class BodyGate:
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope))
+        headers = Headers(scope=scope)
+        if scope["path"] in STREAMED and _media(headers) == "multipart/form-data" and not _coding(headers):
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(headers)
         if refusal is not None and _has_route(scope):
             await error_response(refusal, scope["path"])(scope, receive, send)
             return
@@ -45,12 +51,12 @@ class BodyGate:
         length = headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_bytes:
             return self._too_large()
-        coding = headers.get("content-encoding", "").strip().lower()
-        if coding not in ("", "identity"):
+        coding = _coding(headers)
+        if coding:
             return UnsupportedMediaType(
                 f"the body is compressed (Content-Encoding: {coding[:40]}), which is not taken; send it as it is"
             )
-        media = headers.get("content-type", "").split(";")[0].strip().lower()
+        media = _media(headers)
         has_body = length not in ("", "0") or "transfer-encoding" in headers
         if has_body and media != "application/json" and not media.endswith("+json"):
             return UnsupportedMediaType("the body must be JSON; send the header Content-Type: application/json")
@@ -71,6 +77,16 @@ class BodyGate:
             return message
 
         return counted
+
+
+def _media(headers: Headers) -> str:
+    return headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+def _coding(headers: Headers) -> str:
+    """How the body is compressed; empty for not at all."""
+    coding = headers.get("content-encoding", "").strip().lower()
+    return "" if coding == "identity" else coding
 
 
 def _has_route(scope: Scope) -> bool:

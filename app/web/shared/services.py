@@ -13,10 +13,13 @@ from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
+from app.batch.intake import RunIntake
+from app.batch.runs import RunRecords
 from app.completions.caching import CompletionCache
 from app.completions.columns import Columns
 from app.completions.completions import Completions
 from app.completions.quotas import Quotas
+from app.database.database import Database
 from app.leaderboard.cache import LeaderboardCache
 from app.metrics.voter_addresses import VoterAddresses
 from app.readiness.arrivals import Arrivals
@@ -75,6 +78,15 @@ class Readiness:
     degraded: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class BatchServices:
+    """Batch runs: their rows, and how they come in."""
+
+    database: Database
+    records: RunRecords
+    intake: RunIntake
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """The rooms below, wired; ``secret`` is what voters' keys are made with, ``comparisons`` reads all votes."""
@@ -90,6 +102,7 @@ class Services:
     cache: CompletionCache
     quotas: Quotas
     columns: Columns
+    batch: BatchServices
     api_keys: tuple[ApiKey, ...] = ()
     fleet: Fleet
     arrivals: Arrivals

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import structlog
@@ -35,6 +35,8 @@ WHITESPACE_AFTER_S = 9.0
 
 #: ``no-transform`` keeps proxies from compressing (and so buffering) the stream, ``X-Accel-Buffering`` is nginx's.
 STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -113,8 +115,8 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
     )
 
 
-async def unless_left(request: Request, answer: Coroutine[Any, Any, Response]) -> Response:
-    """The answer, which is given up when its reader leaves before it is there; the body has to be read by then.
+async def unless_left(request: Request, answer: Coroutine[Any, Any, T]) -> T:
+    """The answer, or a part of it, given up when its reader leaves before it is there; the body has to be read by then.
 
     Raises:
         ClientDisconnect: he has left.

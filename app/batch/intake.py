@@ -1,0 +1,138 @@
+"""Runs that come in over the network: how much of them is taken, from whom, and that nothing is left of what was not.
+
+An upload is a file without a name until all of it is there and was checked. ``owner`` is the name of the key that it
+came with; None are those who run the arena, who have no quota.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from app.batch.requests import ChatOf
+from app.batch.runs import Run, RunRecords
+from app.batch.spec import RunSpec
+from app.batch.spool import Spool, too_large
+from app.batch.submission import CheckedRun, Limits, check, hand_in
+from app.database.database import Database
+from app.errors import StorageFull, Unavailable
+from app.records.batch_tables import batch_runs
+
+MOST_JOBS = 250_000
+"""Jobs of a run that comes over the network: their ids are in memory while they are checked."""
+UPLOADS = 4
+"""How many uploads a process reads and checks at once."""
+HALF_DONE = timedelta(hours=1)
+"""How long a run may take to be stored; one that is older was left by a process that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """The most bytes of an upload, the most lines of one for /v1, the most bytes that a key may have here."""
+
+    upload_bytes: int
+    lines: int
+    quota_bytes: int
+
+
+class RunIntake:
+    """Takes runs in; ``folder`` is where uploads are put while they are read."""
+
+    def __init__(
+        self, database: Database, records: RunRecords, chat_of: ChatOf, folder: Path, limits: IntakeLimits
+    ) -> None:
+        self.limits = limits
+        self._database = database
+        self._records = records
+        self._chat_of = chat_of
+        self._folder = folder
+        self._room: Counter[str] = Counter()
+        self._uploads = 0
+
+    @asynccontextmanager
+    async def upload(self, owner: str | None, announced: int = 0, lines: int = MOST_JOBS) -> AsyncIterator[Spool]:
+        """Room for an upload of ``announced`` bytes, or of as many as may come; it is gone when the block ends.
+
+        Raises:
+            MessageTooLarge: it is over the limit of all.
+            StorageFull: it is over what the owner has left, or the disk is full.
+            Unavailable: too many are under way.
+        """
+        most = self.limits.upload_bytes
+        if announced > most + FORM_BYTES:
+            raise too_large(most)
+        if self._uploads >= UPLOADS:
+            why = "other uploads are being read; send this one again in a moment"
+            raise Unavailable(why, code="too_many_uploads", retry_after_s=5)
+        self._uploads += 1
+        reserved = 0
+        try:
+            if owner is not None:
+                reserved = min(announced or most, most)
+                await self._refuse_over_quota(owner, reserved)
+                self._room[owner] += reserved
+            async with await Spool.open(self._folder, most, lines) as spool:
+                yield spool
+        finally:
+            self._uploads -= 1
+            if owner is not None:
+                self._room[owner] -= reserved
+
+    async def _refuse_over_quota(self, owner: str, size: int) -> None:
+        used = await self.used(owner) + self._room[owner]
+        if used + size > self.limits.quota_bytes:
+            left = max(self.limits.quota_bytes - used, 0)
+            raise StorageFull(
+                f"this key has {left:,} of {self.limits.quota_bytes:,} bytes left; delete runs and files that are no "
+                "longer needed, or send the file's length with it",
+                code="quota_exceeded",
+            )
+
+    async def used(self, owner: str) -> int:
+        """Bytes that the owner's runs have."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(batch_runs.c.bytes), 0)).where(batch_runs.c.owner == owner)
+        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+
+    async def check(self, spec: RunSpec, spool: Spool) -> CheckedRun:
+        """Check a run against what was uploaded; raises what ``submission.check`` does."""
+        await spool.flush()
+        return await check(spec, spool.read(), self._chat_of)
+
+    async def hand_in(
+        self,
+        checked: CheckedRun,
+        spool: Spool,
+        limits: Limits,
+        owner: str | None,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        expires_at: datetime | None = None,
+    ) -> Run:
+        """Store a run that was checked, to its end also when its caller is cancelled."""
+        work = hand_in(
+            self._records,
+            checked,
+            spool.read(),
+            limits,
+            foreground=False,
+            owner=owner,
+            metadata=metadata,
+            expires_at=expires_at,
+        )
+        task = asyncio.create_task(work, name=f"hand in {checked.run_id(owner)}")
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
+
+FORM_BYTES = 1_100_000
+"""What a form may have beside its file: the run, and the names of its parts."""

@@ -1,0 +1,105 @@
+"""An application with batch runs on a SQLite file, and what tests send to it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from httpx import ASGITransport, AsyncClient
+
+from app.batch.intake import IntakeLimits, RunIntake
+from app.batch.runs import RunRecords
+from app.database.database import Database, migrate
+from app.process.batch import chat_of_settings
+from app.records.ledger import utc_now
+from app.settings.api_keys import parse_keys
+from app.web.shared.services import BatchServices
+from tests.documented import check_answer
+from tests.helpers import HUNG_S
+from tests.services import app_with, services_with, settings_with
+
+ADMIN, ANNA, BERT = "the-admin-key", "annas-key-of-enough-characters", "berts-key-of-enough-characters"
+RUN = """
+name = "debate"
+[[stages]]
+name = "draft"
+model = "a:1b"
+prompt = "Argue for {{ topic }}."
+[[stages]]
+name = "reply"
+model = "b:1b"
+prompt = "Answer: {{ draft }}"
+"""
+
+
+def jobs(count: int) -> bytes:
+    """A jobs file."""
+    return b"".join(orjson.dumps({"custom_id": f"j{n}", "topic": f"thing {n}"}) + b"\n" for n in range(count))
+
+
+def form(run: str | None = RUN, lines: bytes | None = None, **fields: str) -> dict[str, Any]:
+    """What httpx sends as a form."""
+    files: dict[str, Any] = {"jobs": ("jobs.jsonl", jobs(3) if lines is None else lines)}
+    if run is not None:
+        files["run"] = ("run.toml", run.encode())
+    return {"files": files, "data": fields}
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that bears a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+def migrated(folder: Path) -> Path:
+    """A SQLite file at head, to be copied."""
+    file = folder / "arena.db"
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(migrate(f"sqlite:///{file}"))).result(HUNG_S)
+    return file
+
+
+class RunsHome:
+    """The application's parts that tests look at."""
+
+    def __init__(self, database: Database, folder: Path, keys: bool, limits: IntakeLimits) -> None:
+        settings = settings_with(arena_admin_key=ADMIN)
+        self.folder = folder
+        self.database = database
+        self.records = RunRecords(database, utc_now)
+        self.intake = RunIntake(database, self.records, chat_of_settings(settings), folder, limits)
+        known = parse_keys([f"anna:{ANNA}", f"bert:{BERT}"]) if keys else ()
+        batch = BatchServices(database, self.records, self.intake)
+        self.app = app_with(services_with(settings, batch=batch, api_keys=known))
+        transport = ASGITransport(self.app, client=("127.0.0.1", 9))
+        self.http = AsyncClient(
+            transport=transport, base_url="http://127.0.0.1", event_hooks={"response": [_documented]}
+        )
+
+
+async def _documented(response: Any) -> None:
+    await response.aread()
+    check_answer(response)
+
+
+@asynccontextmanager
+async def runs_home(
+    template: Path, folder: Path, *, keys: bool = False, limits: IntakeLimits | None = None
+) -> AsyncIterator[RunsHome]:
+    """The application on a database of its own."""
+    file = folder / "arena.db"
+    shutil.copy(template, file)
+    spool = folder / "spool"
+    spool.mkdir()
+    database = Database(f"sqlite:///{file}")
+    home = RunsHome(database, spool, keys, limits or IntakeLimits(200_000_000, 50_000, 2_000_000_000))
+    try:
+        async with home.http:
+            yield home
+    finally:
+        await database.aclose()

@@ -1,0 +1,327 @@
+"""Batch runs over HTTP: how they come in, whose they are, how they are followed and fetched."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.arena.states import AnswerState
+from app.backends.base import GenerationRequest
+from app.batch.call import BatchCall, CallKey
+from app.batch.intake import IntakeLimits
+from app.batch.runs import CallChange, Changes, JobChange
+from app.timing.stopwatch import Timing
+from app.web.api.run_events import progress
+from tests.web.runs import ADMIN, ANNA, BERT, RUN, RunsHome, bearer, form, jobs, migrated, runs_home
+
+RUNS = "/api/arena/runs"
+OPENAI_LINE = {
+    "custom_id": "one",
+    "method": "POST",
+    "url": "/v1/chat/completions",
+    "body": {"model": "a:1b", "messages": [{"role": "user", "content": "Why?"}]},
+}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return migrated(tmp_path_factory.mktemp("migrated"))
+
+
+@pytest.fixture
+async def home(template: Path, tmp_path: Path) -> AsyncIterator[RunsHome]:
+    async with runs_home(template, tmp_path) as home:
+        yield home
+
+
+@pytest.fixture
+async def keyed(template: Path, tmp_path: Path) -> AsyncIterator[RunsHome]:
+    async with runs_home(template, tmp_path, keys=True) as home:
+        yield home
+
+
+async def submitted(home: RunsHome, **more: Any) -> dict[str, Any]:
+    reply = await home.http.post(RUNS, **(form() | more))
+    assert reply.status_code == 201, reply.text
+    assert reply.headers["location"] == f"{RUNS}/{reply.json()['id']}"
+    return dict(reply.json())
+
+
+async def finish(home: RunsHome, run: str, n: int, text: str = "yes") -> None:
+    answer = AnswerState(1, "done", 1, "stop", None, Timing(decode_s=2.0, total_s=4.0, tokens=20), "h", False, text)
+    for stage in (0, 1):
+        call = BatchCall(run, n, stage, 0, 0, GenerationRequest("a:1b", ()))
+        await home.records.store_answer(call, answer, "d")
+        await home.records.apply(run, Changes([CallChange(CallKey(n, stage, 0), "done")]))
+    await home.records.apply(run, Changes((), [JobChange(n, "done")], timedelta(seconds=5)))
+
+
+async def test_a_form_becomes_a_run_and_the_same_form_the_same_run(home: RunsHome) -> None:
+    first, second = await submitted(home), await submitted(home)
+    assert first["id"] == second["id"]
+    assert (first["status"], first["name"], first["owner"]) == ("queued", "debate", None)
+    assert first["jobs"] == {"total": 3, "done": 0, "failed": 0}
+    assert [stage["calls"] for stage in first["stages"]] == [3, 3]
+    listed = (await home.http.get(RUNS)).json()["runs"]
+    assert [run["id"] for run in listed] == [first["id"]]
+    assert (await home.http.get(first["results"])).content == b""
+
+
+async def test_a_small_run_is_one_json_object_and_the_same_run_as_its_form(home: RunsHome) -> None:
+    body = {"run": RUN, "jobs": [orjson.loads(line) for line in jobs(3).splitlines()], "between": "22:00-07:00"}
+    sent = await home.http.post(RUNS, json=body)
+    assert sent.status_code == 201
+    assert sent.json()["between"] == "22:00-07:00"
+    assert sent.json()["id"] == (await submitted(home))["id"]
+    table = {"stages": [{"name": "draft", "model": "a:1b", "prompt": "Argue for {{ topic }}."}]}
+    assert (await home.http.post(RUNS, json={**body, "run": table})).json()["stages"][0]["name"] == "draft"
+
+
+async def test_lines_of_openais_batch_api_are_a_run_by_themselves(home: RunsHome) -> None:
+    run = await submitted(home, **form(None, orjson.dumps(OPENAI_LINE)))
+    assert (run["name"], run["jobs"]["total"], run["stages"][0]["name"]) == ("jobs", 1, "chat")
+    plan = await home.http.post(f"{RUNS}/check", **form(None, orjson.dumps(OPENAI_LINE)))
+    assert (plan.json()["run_id"], plan.json()["calls"], plan.json()["time"]) == (run["id"], 1, None)
+
+
+async def test_a_check_stores_nothing_and_names_the_model_that_no_host_has(home: RunsHome) -> None:
+    refused = await home.http.post(f"{RUNS}/check", **form())
+    assert refused.status_code == 400
+    assert "no host has a:1b" in refused.json()["error"]
+    assert (await home.http.get(RUNS)).json() == {"runs": []}
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (form(None), "run is required"),
+        (form("stages = 3"), "stages"),
+        (form('[[stages]]\nname = "x"\nmodel = "a"\nprompt = "{{ nothing }}"'), "the field 'nothing' is missing"),
+        (form(lines=b'{"custom_id": "a", "topic": 1}\n{"custom_id": "a", "topic": 2}'), "line 2: custom_id 'a'"),
+        (form(lines=b"no json"), "line 1: that is no JSON"),
+        (form(lines=b""), "there is no job"),
+        (form(path="/etc/passwd"), "'path' is no part of this form"),
+        (form(between="late"), "between: 'late'"),
+        (form(max_failures="many"), "max_failures"),
+        ({"json": {"jobs": [{"custom_id": "a"}], "ruN": "x"}}, "did you mean run?"),
+        ({"json": {"run": RUN, "jobs": []}}, "jobs"),
+        (
+            {"content": b"--x\r\nnothing", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+            "the form ends in the middle",
+        ),
+        ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, "boundary"),
+    ],
+)
+async def test_what_is_wrong_is_named_and_nothing_is_stored(home: RunsHome, sent: dict[str, Any], said: str) -> None:
+    refused = await home.http.post(RUNS, **sent)
+    assert refused.status_code == 400
+    assert said in refused.json()["error"]
+    assert await home.records.runs() == []
+
+
+async def test_a_run_is_its_owners_and_those_who_run_the_arena_see_all(keyed: RunsHome) -> None:
+    mine = await submitted(keyed, headers=bearer(ANNA))
+    theirs = await submitted(keyed, headers=bearer(ADMIN))
+    assert (mine["owner"], theirs["owner"]) == ("anna", None)
+    assert mine["id"] != theirs["id"]
+    for headers, seen in ((bearer(ANNA), [mine]), (bearer(BERT), []), (bearer(ADMIN), [mine, theirs])):
+        listed = (await keyed.http.get(RUNS, headers=headers)).json()["runs"]
+        assert sorted(run["id"] for run in listed) == sorted(run["id"] for run in seen)
+    calls = [("GET", end) for end in ("", "/events", "/results", "/report")]
+    calls += [("POST", f"/{verb}") for verb in ("pause", "resume", "cancel", "retry")] + [("DELETE", "")]
+    for headers in (bearer(BERT), bearer("a-key-that-nobody-has-set"), {}):
+        for verb, end in calls:
+            refused = await keyed.http.request(verb, f"{RUNS}/{mine['id']}{end}", headers=headers)
+            assert refused.status_code == 404
+            assert refused.json()["error"] == f"there is no run '{mine['id']}'; GET /api/arena/runs lists yours"
+    assert (await keyed.http.get(f"{RUNS}/{theirs['id']}", headers=bearer(ANNA))).status_code == 404
+    assert (await keyed.http.get(f"{RUNS}/{mine['id']}", headers=bearer(ADMIN))).status_code == 200
+    for headers in (bearer("a-key-that-nobody-has-set"), {}):
+        assert (await keyed.http.get(RUNS, headers=headers)).status_code == 403
+        assert (await keyed.http.post(RUNS, **form(), headers=headers)).status_code == 403
+
+
+async def test_without_keys_only_the_machine_itself_may(home: RunsHome) -> None:
+    run = await submitted(home)
+    forwarded = {"X-Forwarded-For": "10.0.0.1"}
+    assert (await home.http.get(RUNS, headers=forwarded)).status_code == 403
+    assert (await home.http.get(f"{RUNS}/{run['id']}", headers=forwarded)).status_code == 404
+    assert (await home.http.post(RUNS, **form(), headers=forwarded)).status_code == 403
+
+
+async def test_a_key_named_admin_runs_nothing(template: Path, tmp_path: Path) -> None:
+    async with runs_home(template, tmp_path, keys=True) as home:
+        from app.settings.api_keys import parse_keys
+
+        home.app.state.services.api_keys = parse_keys([f"admin:{ANNA}", f"local:{BERT}"])
+        run = await submitted(home, headers=bearer(ADMIN))
+        for key in (ANNA, BERT):
+            assert (await home.http.get(f"{RUNS}/{run['id']}", headers=bearer(key))).status_code == 404
+
+
+async def test_limits_of_an_upload(template: Path, tmp_path: Path) -> None:
+    async with runs_home(template, tmp_path, limits=IntakeLimits(2_000, 10, 10_000)) as home:
+        refused = await home.http.post(RUNS, **form(lines=jobs(3000)))
+        assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+        again = await home.http.post(RUNS, **_unannounced(jobs(300)))
+        assert (again.status_code, again.json()["code"]) == (413, "too_large")
+        json = await home.http.post(RUNS, json={"run": "x" * 1_000_001, "jobs": [{}]})
+        assert json.status_code == 413
+        assert await home.records.runs() == []
+        assert list(home.folder.iterdir()) == []
+
+
+def _unannounced(lines: bytes) -> dict[str, Any]:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="jobs"; filename="jobs.jsonl"\r\n\r\n'
+        for place in range(0, len(lines), 1000):
+            yield lines[place : place + 1000]
+        yield b"\r\n--x--\r\n"
+
+    return {"content": pieces(), "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+
+
+async def test_a_key_has_a_quota_that_deleting_frees(template: Path, tmp_path: Path) -> None:
+    async with runs_home(template, tmp_path, keys=True, limits=IntakeLimits(100_000, 10, 6_000)) as home:
+        run = await submitted(home, **form(lines=jobs(100)), headers=bearer(ANNA))
+        refused = await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))
+        assert (refused.status_code, refused.json()["code"]) == (507, "quota_exceeded")
+        assert "4,010 of 6,000 bytes left" in refused.json()["error"]
+        assert (await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(BERT))).status_code == 201
+        assert (await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ADMIN))).status_code == 201
+        going_on = await home.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))
+        assert (going_on.status_code, going_on.json()["code"]) == (409, "still_running")
+        await home.http.post(f"{RUNS}/{run['id']}/cancel", headers=bearer(ANNA))
+        assert (await home.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 204
+        assert (await home.http.get(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 404
+        assert (await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))).status_code == 201
+
+
+async def test_a_client_that_breaks_off_leaves_nothing_behind(home: RunsHome) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="jobs"\r\n\r\n'
+    came = iter([{"type": "http.request", "body": head + jobs(1000), "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(came)
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await home.app(_scope(), receive, send)
+    assert sent[0]["status"] == 400
+    assert await home.records.runs() == []
+    assert list(home.folder.iterdir()) == []
+    for _ in range(5):  # the places of uploads were given back
+        await submitted(home)
+
+
+def _scope() -> dict[str, Any]:
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"multipart/form-data; boundary=x")]
+    return {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": RUNS,
+        "raw_path": RUNS.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [*headers, (b"transfer-encoding", b"chunked")],
+        "client": ("127.0.0.1", 9),
+        "server": ("127.0.0.1", 80),
+    }
+
+
+async def test_pause_resume_cancel_and_what_a_state_does_not_allow(home: RunsHome) -> None:
+    run = await submitted(home)
+
+    async def post(verb: str) -> tuple[int, str]:
+        reply = await home.http.post(f"{RUNS}/{run['id']}/{verb}")
+        return reply.status_code, reply.json().get("status") or reply.json()["error"]
+
+    assert await post("pause") == (200, "paused")
+    assert await post("pause") == (200, "paused")
+    assert await post("resume") == (200, "queued")
+    assert await post("cancel") == (200, "cancelled")
+    assert await post("pause") == (409, "the run is cancelled: it can't be paused")
+    assert await post("resume") == (200, "queued")
+    for n in range(3):
+        await finish(home, run["id"], n)
+    await home.records.move(run["id"], ("queued",), "completed")
+    assert await post("resume") == (409, "the run is completed: it can't be resumed")
+    assert await post("cancel") == (409, "the run is completed: it can't be cancelled")
+
+
+async def test_failed_jobs_are_retried_alone(home: RunsHome) -> None:
+    run = (await submitted(home))["id"]
+    await finish(home, run, 0)
+    change = CallChange(CallKey(1, 0, 0), "failed", 3, 3, "timeout", "no answer", judged=False)
+    await home.records.apply(run, Changes([change], [JobChange(1, "failed", 0, "timeout", "no answer")]))
+    reply = (await home.http.post(f"{RUNS}/{run}/retry")).json()
+    assert (reply["retried"], reply["jobs"]) == (1, {"total": 3, "done": 1, "failed": 0})
+
+
+async def test_results_of_a_run_that_goes_on_come_in_order(home: RunsHome) -> None:
+    run = (await submitted(home))["id"]
+    for n in (2, 0):
+        await finish(home, run, n, "=yes")
+    reply = await home.http.get(f"{RUNS}/{run}/results")
+    assert reply.headers["content-type"] == "application/x-ndjson"
+    lines = [orjson.loads(line) for line in reply.content.splitlines()]
+    assert [line["custom_id"] for line in lines] == ["j0", "j2"]
+    table = await home.http.get(f"{RUNS}/{run}/results", params={"format": "csv"})
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.reader(io.StringIO(table.text)))
+    assert [row[0] for row in rows] == ["custom_id", "j0", "j2"]
+    assert rows[1][-1] == "'=yes"
+    assert (await home.http.get(f"{RUNS}/{run}/results", params={"format": "xml"})).status_code == 400
+
+
+async def test_a_report_is_there_while_the_run_goes_on(home: RunsHome) -> None:
+    run = (await submitted(home))["id"]
+    await finish(home, run, 0)
+    report = (await home.http.get(f"{RUNS}/{run}/report")).json()
+    assert (report["status"], report["jobs"]["done"]) == ("queued", 1)
+    words = await home.http.get(f"{RUNS}/{run}/report", params={"format": "markdown"})
+    assert words.text.startswith("# debate\n")
+
+
+def parsed(frame: bytes) -> tuple[str, str, dict[str, Any]]:
+    lines = dict(line.split(": ", 1) for line in frame.decode().strip().splitlines())
+    return lines["id"], lines["event"], orjson.loads(lines["data"])
+
+
+async def test_progress_is_told_when_something_changes_and_resumed_at_an_event(home: RunsHome) -> None:
+    run = (await submitted(home))["id"]
+    stream = progress(home.records, run, "", every_s=0)
+    first, event, data = parsed(await anext(stream))
+    assert (event, data["status"], data["jobs"]["done"]) == ("progress", "queued", 0)
+    await finish(home, run, 0)
+    _, event, data = parsed(await anext(stream))
+    assert (event, data["jobs"]["done"]) == ("progress", 1)
+    await home.records.move(run, ("queued",), "completed")
+    last, event, data = parsed(await anext(stream))
+    assert (event, data["status"]) == ("end", "completed")
+    assert [frame async for frame in stream] == []
+    resumed = await home.http.get(f"{RUNS}/{run}/events", headers={"Last-Event-ID": first})
+    assert parsed(resumed.content)[:2] == (last, "end")
+    over = await home.http.get(f"{RUNS}/{run}/events", headers={"Last-Event-ID": last})
+    assert over.status_code == 204
+
+
+async def test_a_run_that_is_deleted_ends_its_streams(home: RunsHome) -> None:
+    run = (await submitted(home))["id"]
+    stream = progress(home.records, run, "", every_s=0)
+    await anext(stream)
+    await home.http.post(f"{RUNS}/{run}/cancel")
+    await home.http.delete(f"{RUNS}/{run}")
+    assert [frame async for frame in stream] == []
