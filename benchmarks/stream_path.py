@@ -204,8 +204,8 @@ def cpu_by_pace(viewers: int, pairs: int = 3) -> None:
     print(f"  even / live {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}), {pairs} pairs")
 
 
-async def first_tokens_directly(url: str, users: int, rounds: int) -> list[float]:
-    """Seconds to the first token of chats, two at a time per user, as a battle asks them."""
+async def first_tokens_directly(url: str, users: int, rounds: int, apart_s: float) -> list[float]:
+    """Seconds to the first token of chats, two at a time per user, as a battle asks them; users come ``apart_s``."""
     times: list[float] = []
 
     async def chat(session: aiohttp.ClientSession, model: str) -> None:
@@ -217,7 +217,7 @@ async def first_tokens_directly(url: str, users: int, rounds: int) -> list[float
                 pass
 
     async def user(session: aiohttp.ClientSession, number: int) -> None:
-        await asyncio.sleep(number * 0.08)
+        await asyncio.sleep(number * apart_s)
         for _ in range(rounds):
             await asyncio.gather(*(chat(session, model) for model in MODELS))
 
@@ -226,7 +226,7 @@ async def first_tokens_directly(url: str, users: int, rounds: int) -> list[float
     return times
 
 
-async def first_tokens_through_arena(base: str, users: int, rounds: int) -> list[float]:
+async def first_tokens_through_arena(base: str, users: int, rounds: int, apart_s: float) -> list[float]:
     """Seconds from the POST that opens a battle to the first delta of each side at its viewer."""
     times: list[float] = []
 
@@ -246,7 +246,7 @@ async def first_tokens_through_arena(base: str, users: int, rounds: int) -> list
                     break
 
     async def user(session: aiohttp.ClientSession, number: int) -> None:
-        await asyncio.sleep(number * 0.08)
+        await asyncio.sleep(number * apart_s)
         for _ in range(rounds):
             await battle(session)
 
@@ -261,16 +261,22 @@ def _percentiles(times: list[float]) -> tuple[float, float]:
 
 
 def time_to_first_token(streams: int = 50, rounds: int = 8) -> None:
-    """Print what the whole path adds to the time to the first token."""
-    with model_server(0.1, tokens=100) as ollama:
-        direct = _percentiles(asyncio.run(first_tokens_directly(ollama, streams // 2, rounds)))
-        with arena(ollama, streams) as (_, base):
-            asyncio.run(first_tokens_through_arena(base, 2, 2))
-            ours = _percentiles(asyncio.run(first_tokens_through_arena(base, streams // 2, rounds)))
-    print(f"Time to first token at {streams} concurrent streams, from the POST that opens the battle to its viewer:")
-    for name, before, after, goal in zip(("p50", "p99"), direct, ours, (3, 10), strict=True):
-        added = after - before
-        print(f"  {name}: direct {before:6.1f} ms, arena {after:6.1f} ms, added {added:5.1f} ms (goal <= {goal})")
+    """Print what the whole path adds to the time to the first token: arrivals spread over a second, and all at once."""
+    users = streams // 2
+    print(f"Time to first token at {streams} concurrent streams, from the POST that opens the battle to its viewer")
+    with model_server(0.1, tokens=100) as ollama, arena(ollama, streams) as (_, base):
+        asyncio.run(first_tokens_through_arena(base, 2, 2, 0.0))
+        for arrivals, apart_s, repeated in (("spread over a second", 1 / users, rounds), ("all at once", 0.0, 1)):
+            direct, ours = list[float](), list[float]()
+            for _ in range(rounds // repeated):
+                direct += asyncio.run(first_tokens_directly(ollama, users, repeated, apart_s))
+                ours += asyncio.run(first_tokens_through_arena(base, users, repeated, apart_s))
+            print(f"Arrivals {arrivals}, load average {os.getloadavg()[0]:.1f}:")
+            for name, before, after, goal in zip(
+                ("p50", "p99"), _percentiles(direct), _percentiles(ours), (3, 10), strict=True
+            ):
+                shown = f"direct {before:6.1f} ms, arena {after:6.1f} ms, added {after - before:5.1f} ms"
+                print(f"  {name}: {shown} (goal <= {goal})")
 
 
 if __name__ == "__main__":

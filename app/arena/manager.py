@@ -14,16 +14,17 @@ import structlog
 
 from app.arena.archive import Archive
 from app.arena.document import Document
+from app.arena.head_starts import HeadStarts
 from app.arena.lookup import Lookup
 from app.arena.reconcile import Reconciler
 from app.arena.replies import Replies
-from app.arena.requests import OpenRequest, VoteRequest, history_of, new_battle_id
+from app.arena.requests import OpenRequest, VoteRequest, first_document, history_of, new_battle_id
 from app.arena.rounds import RoundToJudge, opened, round_of_record, round_of_state
 from app.arena.store import Store, new_name
 from app.arena.transitions import is_opening, stage_steps
-from app.arena.views import opened_snapshot, snapshot_from_records, snapshot_of
+from app.arena.views import ended_for_viewers, opened_snapshot, snapshot_from_records, snapshot_of
 from app.battle import rules
-from app.battle.battle import Contestant, IllegalMove, Side, Status, Verdict, Vote
+from app.battle.battle import IllegalMove, Side, Status, Verdict, Vote
 from app.battle.events import Snapshot, vote_data
 from app.draw.drawer import ContestantDraw, UniformDraw
 from app.errors import Conflict
@@ -49,6 +50,7 @@ class ArenaManager(Lookup):
         new_id: Callable[[], str] = new_battle_id,
         counters: Counters | None = None,
         events_path: Callable[[str], str] = lambda battle_id: "",  # noqa: ARG005 - where nobody reads events
+        head_starts: HeadStarts | None = None,
     ) -> None:
         super().__init__(store, ledger)
         self.archive = Archive(store, ledger)
@@ -58,6 +60,7 @@ class ArenaManager(Lookup):
         self._draw = draw or UniformDraw()
         self._new_id = new_id
         self._counters = counters or Counters()
+        self._head_starts = head_starts or HeadStarts()
 
     async def open(self, request: OpenRequest) -> Snapshot:
         """Open a battle and queue its first pair; the same idempotency key and body give the same battle.
@@ -66,15 +69,16 @@ class ArenaManager(Lookup):
             Conflict: the key was used with another body.
         """
         drawn = await self._draw.draw(request.models, request.count, named=NAMED in request.options)
-        record = await self._ledger.open_battle(request.battle(request.battle_id or self._new_id(), drawn))
-        if record.created:
-            await self._draw.count(drawn)
-        contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
-        battle = rules.open_battle(record.id, record.message, contestants)
-        if not record.created and not await self._never_opened(record):
-            return await self.snapshot(battle.id)
-        request_id = structlog.contextvars.get_contextvars().get("request_id", "")
-        return await self._begin(Document(battle, record.system, self._named, None, request_id, history_of(record)))
+        new = request.battle(request.battle_id or self._new_id(), drawn)
+        with self._head_starts.of(first_document(new, named=self._named)) as asked:
+            record = await self._ledger.open_battle(new)
+            if record.created:
+                await self._draw.count(drawn)
+            elif not await self._never_opened(record):
+                return await self.snapshot(record.id)
+            snapshot = await self._begin(first_document(record, named=self._named))
+            asked.keep(True)
+            return snapshot
 
     async def _begin(self, document: Document) -> Snapshot:
         """Write the log's first events and queue the first answers; the snapshot is made without reading them back."""
@@ -135,12 +139,7 @@ class ArenaManager(Lookup):
         """
         state = await self._store.state(battle_id, "all")
         if state is not None:
-            waiting = state.document.battle.waiting if not state.ended else ()
-            return {
-                entry: answer.complete
-                for entry, answer in enumerate(state.answers)
-                if answer.finish and entry not in waiting and (answer.end_is_shown or not answer.stage)
-            }
+            return ended_for_viewers(state)
         await self.record(battle_id)
         stored = await self._ledger.answers(battle_id)
         return {entry: answer.finish_reason in ("stop", "length") for entry, answer in stored.items()}
@@ -168,7 +167,6 @@ class ArenaManager(Lookup):
         """Judge a round. The same verdict again is counted once and answered with the snapshot of now.
 
         ``is_last``: the battle ends with this verdict, whoever is left to challenge.
-
         ``request_hash`` is kept with the vote, for ``last_vote``; ``voter`` is a keyed hash of the voter (never an
         address or an id as it is) and ``client_at`` the time on the client's clock.
 
@@ -221,17 +219,19 @@ class ArenaManager(Lookup):
             after = rules.cast_vote(battle, round_number, verdict, judged.failed, is_last=request.is_last)
         except IllegalMove as illegal:
             raise Conflict(f"{illegal}; read the battle for what it waits for", code=illegal.code) from None
-        cast = await self._ledger.cast_vote(
-            battle.id,
-            round_number,
-            verdict,
-            battle.pair,
-            outcome=after.status,
-            key=request.key,
-            request_hash=request.request_hash,
-            voter=request.voter,
-            client_at=request.client_at,
-        )
+        with self._head_starts.of_next(judged, after) as asked:
+            cast = await self._ledger.cast_vote(
+                battle.id,
+                round_number,
+                verdict,
+                battle.pair,
+                outcome=after.status,
+                key=request.key,
+                request_hash=request.request_hash,
+                voter=request.voter,
+                client_at=request.client_at,
+            )
+            asked.keep(cast.counted)
         if cast.counted or cast.repeated:
             log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
             if cast.counted:

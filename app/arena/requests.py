@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, cast
 
+import structlog
+
+from app.arena.document import Document
+from app.arena.rounds import opened
 from app.backends.base import Message
 from app.battle.battle import Verdict
 from app.draw.drawer import DrawnContestants
@@ -82,10 +86,16 @@ def kept_history(history: Sequence[Message]) -> list[list[str]]:
     return [[turn.role, turn.content] for turn in history]
 
 
-def history_of(record: BattleRecord) -> tuple[Message, ...]:
+def history_of(record: NewBattle | BattleRecord) -> tuple[Message, ...]:
     """The turns before a battle's message; none once they were erased."""
     kept = cast("list[tuple[Literal['user', 'assistant'], str]]", record.options.get(HISTORY, ()))
     return tuple(Message(role, content) for role, content in kept)
+
+
+def first_document(battle: NewBattle | BattleRecord, *, named: bool) -> Document:
+    """The document of a battle that the request at hand opens."""
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    return Document(opened(battle), battle.system, named, None, request_id, history_of(battle))
 
 
 def body_hash(body: object) -> str:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.arena.document import Document
 from app.arena.states import BattleState
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, Status, Vote
 from app.errors import Conflict
-from app.records.values import BattleRecord
+from app.records.values import BattleRecord, NewBattle
 
 
 @dataclass(frozen=True, slots=True)
 class RoundToJudge:
-    """A round that is to be judged: the vote that stands for it, and the entries whose answers have failed."""
+    """A round that is to be judged: the vote that stands for it, and the entries whose answers have failed.
+
+    ``document`` is the battle's as Redis has it, ``asked`` the entries whose answers have been begun.
+    """
 
     battle: Battle
     number: int
     vote: Vote | None
     failed: frozenset[int] = frozenset()
+    document: Document | None = None
+    asked: frozenset[int] = frozenset()
 
 
 def round_of_state(state: BattleState, number: int) -> RoundToJudge:
     """The round as Redis has it."""
     battle = state.document.battle
     failed = frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
-    return RoundToJudge(battle, number, _vote(battle.votes, number), failed)
+    asked = frozenset(entry for entry, answer in enumerate(state.answers) if answer.attempts or answer.finish)
+    return RoundToJudge(battle, number, _vote(battle.votes, number), failed, state.document, asked)
 
 
 def round_of_record(record: BattleRecord, number: int) -> RoundToJudge:
@@ -43,7 +50,7 @@ def round_of_record(record: BattleRecord, number: int) -> RoundToJudge:
     raise Conflict("the battle is over; start a new one", code="battle_over")
 
 
-def opened(record: BattleRecord) -> Battle:
+def opened(record: NewBattle | BattleRecord) -> Battle:
     """The battle as it was when it was opened."""
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
     return rules.open_battle(record.id, record.message, contestants)

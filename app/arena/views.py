@@ -37,6 +37,16 @@ def opened_snapshot(document: Document, cursor: str) -> Snapshot:
     return _snapshot(document, sides, cursor)
 
 
+def ended_for_viewers(state: BattleState) -> Mapping[int, bool]:
+    """The entries whose answers have ended as far as viewers may know (on stage), and whether each is complete."""
+    waiting = state.document.battle.waiting if not state.ended else ()
+    return {
+        entry: answer.complete
+        for entry, answer in enumerate(state.answers)
+        if answer.finish and entry not in waiting and (answer.end_is_shown or not answer.stage)
+    }
+
+
 def _side_view(alias: str, answer: AnswerState) -> SideView:
     state: Any = answer.shown_state
     if not answer.end_is_shown:

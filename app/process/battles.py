@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.arena.document import Document
 from app.arena.guard import Guard
+from app.arena.head_starts import HeadStarts
 from app.arena.hub import Hub
 from app.arena.manager import ArenaManager
 from app.arena.reconcile import Reconciler
@@ -47,6 +48,7 @@ class BattlesWiring:
             draw=hosting.drawing.draw,
             counters=hosting.counters,
             events_path=events_path,
+            head_starts=HeadStarts(hosting.head_start, self._request_of),
         )
 
     def viewing(self) -> Viewing:

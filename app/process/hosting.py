@@ -24,6 +24,7 @@ from app.scheduling.driver.driver import Driver
 from app.scheduling.driver.intervals import Intervals
 from app.scheduling.driver.policy import Policy
 from app.scheduling.fair_share import FairShare
+from app.scheduling.head_start import LocalHeadStart
 from app.scheduling.lease import HostLease
 from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.ports import AnswerSink, Ports
@@ -57,6 +58,7 @@ class HostsWiring:
         self.drawing = DrawWiring(to, self.roster, self.reports, self.counters)
         self.seen_models = SeenModels(self._forget)
         self.router = self._make_router()
+        self.head_start = LocalHeadStart(self.router.likely_host)
         self.memory = ModelMemory(self._is_managed, self.router, self._ask, self.reports, self._time)
 
     def _forget(self, host: str, model: str) -> None:
@@ -106,7 +108,9 @@ class HostsWiring:
 
     def drivers(self, sink: AnswerSink) -> list[Driver]:
         """A driver for each host, if this process drives hosts."""
-        return [self._driver(host, sink) for host in self._to.hosts] if self._settings.arena_scheduler else []
+        drivers = [self._driver(host, sink) for host in self._to.hosts] if self._settings.arena_scheduler else []
+        self.head_start.drivers = {driver.host.name: driver for driver in drivers}
+        return drivers
 
     def _driver(self, host: Host, sink: AnswerSink) -> Driver:
         ports = Ports(

@@ -144,18 +144,23 @@ class Stopwatch:
         """Whether a first token of the answer has come."""
         return self._wrote is not None
 
-    def dispatched(self, least_tokens: int = 0) -> None:
-        """Note that the request goes to the model server now, with a prompt of ``least_tokens`` or more."""
-        self._sent, self._least_tokens = self._clock(), least_tokens
+    def dispatched(self, least_tokens: int = 0, at: float | None = None) -> None:
+        """Note that the request goes to the model server now, with a prompt of ``least_tokens`` or more.
 
-    def chunk(self, chunk: Chunk) -> None:
-        """Note what came off the wire: thinking, text, or the end with the server's numbers."""
+        ``at`` is when it went there, if that was before: then the answer's time begins no later than that.
+        """
+        self._sent, self._least_tokens = self._clock() if at is None else at, least_tokens
+        self._waited = max(self._waited, self._born - self._sent)
+
+    def chunk(self, chunk: Chunk, at: float | None = None) -> None:
+        """Note what came off the wire, now or ``at`` a time: thinking, text, or the end with the server's numbers."""
+        now = self._clock() if at is None else at
         if chunk.restart:  # what had come was thinking
             self._thought, self._wrote = self._wrote if self._thought is None else self._thought, None
         if chunk.thinking and self._thought is None and self._wrote is None:
-            self._thought = self._clock()
+            self._thought = now
         if (chunk.text or chunk.calling) and self._wrote is None:
-            self._wrote = self._clock()
+            self._wrote = now
         if chunk.text:
             self._pieces += chunk.tokens
         if chunk.timing is not None:

@@ -37,6 +37,7 @@ VIRTUAL = frozenset(
         "test_breaker",
         "test_crashes",
         "test_driver",
+        "test_early",
         "test_generating_only",
         "test_keeping_warm",
         "test_load_limit",

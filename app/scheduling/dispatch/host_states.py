@@ -52,6 +52,11 @@ class HostStates:
             self._read_at = self._clock()
         return self._states
 
+    @property
+    def last(self) -> Mapping[str, Candidate]:
+        """All hosts as they were read last; none before the first time."""
+        return self._states
+
     def dispatched(self, host: str, jobs: int) -> None:
         """Count what was sent to ``host`` until its queue is read again."""
         if host in self._states:

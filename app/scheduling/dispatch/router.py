@@ -122,6 +122,12 @@ class Router:
         if nowhere is not None:
             raise nowhere
 
+    def likely_host(self, model: str) -> str | None:
+        """The host that an answer of ``model`` would be given now, by what was last read; None: it is not known."""
+        seen = self._states.last
+        able = ranked(model, [seen[host] for host in self.hosts_of(model) if host in seen])
+        return able[0].host if able else None
+
     async def candidates(self) -> Mapping[str, Candidate]:
         """All hosts as they were seen a moment ago, for those who choose one themselves.
 

@@ -27,6 +27,7 @@ from app.scheduling.driver.answer_story import AnswerStory
 from app.scheduling.driver.answer_trace import AnswerTrace
 from app.scheduling.driver.breaker import counts
 from app.scheduling.driver.condemned import CondemnedAnswers
+from app.scheduling.driver.early import NOTHING_EARLY, EarlyAnswer, NothingEarly
 from app.scheduling.driver.loader import LoadWindow
 from app.scheduling.driver.public_codes import public
 from app.scheduling.driver.signing import Signing
@@ -69,6 +70,7 @@ class AttemptRunner:
         load_s: float = 0.0,
         load: LoadWindow | None = None,
         failure: BackendError | None = None,
+        early: EarlyAnswer | NothingEarly = NOTHING_EARLY,
     ) -> None:
         self.job = job
         self.model = model
@@ -84,6 +86,7 @@ class AttemptRunner:
         self._condemned = condemned
         self._signing = signing
         self._failure = failure
+        self._early = early
         self._on_free = on_free
         self._trace = AnswerTrace(ports.tracer, job, host, time)
         self._story = AnswerStory(job, host.name, ports.sink, time, load, self._trace.step)
@@ -128,6 +131,7 @@ class AttemptRunner:
         finally:
             self._free()
             self._condemned.forget(self.job)
+            await self._early.aclose()
         async with asyncio.timeout(RECONCILE_LIMIT_S):
             await self._ports.sink.ended(self.job)
             await self._remove()
@@ -149,7 +153,7 @@ class AttemptRunner:
         self.finish = self._trace.finish = finish
         self._free()
         await self._story.keep("failed" if self.cause else "ended", cause=self.cause or None)
-        if not await self._completed(attempt, finish):
+        if not await until_the_store_is_back()(attempt.finish, finish):
             return self._left(token)
         self._trace.stored()
         self._finished(finish, token)
@@ -241,9 +245,7 @@ class AttemptRunner:
             self._log.exception("backend_crashed", exc_info=error)
             return self._failed("crashed", "unavailable", type(error).__name__)
         if last.finish_reason is None:
-            return self._failed(
-                BackendBroken.code, BackendBroken.public_code, "the stream ended without its last chunk"
-            )
+            return self._failed(BackendBroken.code, BackendBroken.public_code, "it ended without its last chunk")
         if blank:
             return self._failed("empty", "empty", "nothing that can be seen")
         self._server_reason = last.server_reason
@@ -253,11 +255,13 @@ class AttemptRunner:
         """Hand on each piece as it comes; return the last chunk and whether there was nothing to be seen."""
         watch, write = self._watch, attempt.write
         chunk, blank = Chunk(), True
-        watch.dispatched(sum(least_tokens(message.content) for message in attempt.request.messages))
-        stream = self._ports.backend.stream(attempt.request)
+        least = sum(least_tokens(message.content) for message in attempt.request.messages)
+        early = self._early.of(attempt.request)
+        watch.dispatched(least, early.sent_at if early else None)
+        stream = early.stream(self._story) if early else self._ports.backend.stream(attempt.request)
         async with self._signing.of(self.job) as begun, aclosing(stream) as chunks:
             async for chunk in chunks:
-                watch.chunk(chunk)
+                watch.chunk(chunk, early.heard_at if early and not begun.is_set() else None)
                 begun.set()
                 if chunk.restart:
                     blank = True
@@ -271,10 +275,6 @@ class AttemptRunner:
         self.cause = self._trace.cause = cause
         self._log.warning("answer_failed", cause=cause, why=why[:300])
         return Finish("error", self._watch.stop(), public(public_code), cause)
-
-    async def _completed(self, attempt: Attempt, finish: Finish) -> bool:
-        """Store the end, waiting for Redis if need be."""
-        return bool(await until_the_store_is_back()(attempt.finish, finish))
 
     def _finished(self, finish: Finish, token: int) -> None:
         host, model = self._host, self.job.model

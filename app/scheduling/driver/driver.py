@@ -24,6 +24,7 @@ from datetime import timedelta
 
 import structlog
 
+from app.backends.base import GenerationRequest
 from app.hosts.host import Host
 from app.scheduling.driver.executor import Executor
 from app.scheduling.driver.meter import Meter
@@ -33,7 +34,7 @@ from app.scheduling.driver.queue_updates import QueueUpdates
 from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
-from app.scheduling.job import Removed
+from app.scheduling.job import Job, Removed
 from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
@@ -100,6 +101,16 @@ class Driver:
         async with asyncio.timeout(drain.total_seconds() + 10):
             await self._ended.wait()
 
+    def begin_early(self, job: Job, request: GenerationRequest) -> None:
+        """Send a request before its job is enqueued; nothing unless this driver could begin the answer right now."""
+        ready = self._prober.ready and self._state.breaker.health == "up" and not self.host.scale_to_zero
+        if ready and self._ports.lease.held and self._deadline is None:
+            self._executor.begin_early(job, request)
+
+    def drop_early(self, job_id: str) -> None:
+        """Close the socket of an answer that was not begun; nothing if it was."""
+        self._executor.early.drop(job_id)
+
     @property
     def driving(self) -> bool:
         """Whether this driver holds the lease now."""
@@ -125,6 +136,7 @@ class Driver:
                 await self._drained()
             await self._meter.sync()  # what was counted since the last time is written
         finally:
+            self._executor.early.drop_all()
             self._ports.share.lost(self.host.name)
         if self._ports.lease.held and self._deadline is None:
             self._log.info("lease_given_up")
@@ -192,7 +204,8 @@ class Driver:
             if not self._executor.fail_unplannable(failure):
                 raise
             return
-        self._executor.note_closing(closing(view)[1])
+        # Resident models get no new answers so that this one can come: from now on that costs time.
+        self._state.costs.closing(closing(view)[1])
         if health == "trying":
             actions = () if view.in_flight or view.loading is not None else actions[:1]
         for action in actions:

@@ -13,11 +13,12 @@ from datetime import timedelta
 
 import structlog
 
-from app.backends.base import BackendError, BackendUnavailable, residency_control
+from app.backends.base import BackendError, BackendUnavailable, GenerationRequest, residency_control
 from app.hosts.host import Host
 from app.scheduling.driver.answers import RunningAnswers
 from app.scheduling.driver.attempt import AttemptRunner
 from app.scheduling.driver.condemned import CondemnedAnswers
+from app.scheduling.driver.early import NOTHING_EARLY, EarlyAnswers
 from app.scheduling.driver.jobs import JobTable
 from app.scheduling.driver.load_limit import LoadLimits
 from app.scheduling.driver.loader import Loader, NothingToLoad
@@ -29,7 +30,7 @@ from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.driver.tasks import DriverTasks
 from app.scheduling.job import Job
-from app.scheduling.planning.planner import Action, Load, Start, Unload, View, is_plannable
+from app.scheduling.planning.planner import Action, Load, Start, Unload, View, is_plannable, would_start
 from app.scheduling.ports import Ports
 from app.timing.time import Time
 
@@ -65,6 +66,7 @@ class Executor:
             limits=LoadLimits(policy.load_limit),
         )
         self._tasks = DriverTasks(host.name, changed)
+        self.early = EarlyAnswers(ports.backend, self._tasks, time.monotonic)
         self._rerouter = Rerouter(
             host.name, ports, self._jobs, self._running, state, policy.intervals, time, self._fail
         )
@@ -114,13 +116,13 @@ class Executor:
             now=self._time.now(),
             residents=residency.residents,
             waiting=waiting,
-            in_flight=self._running.by_model(),
+            in_flight=self._running.by_model() + self.early.by_model(self._jobs),
             batch=self._running.of_batches(),
             people_at=self._running.people_at,
             loading=residency.loading,
             loading_since=residency.loading_since,
             leaving=frozenset(residency.leaving),
-            slots=self._slots(),
+            slots=self._state.slots(self._host),
             sizes=residency.sizes,
             budget=residency.memory.budget,
             change_s=self._state.costs.known(),
@@ -134,18 +136,14 @@ class Executor:
             to_unload=self._state.requests.wanting("unload"),
         )
 
-    def _slots(self) -> int:
-        """How many answers of one model may run at once: what the server says, where it is asked and does."""
-        reported = self._state.health.activity.slots if self._host.asks_slots else None
-        return reported or self._host.num_parallel
-
     def perform(self, action: Action) -> None:
         """Begin what the planner decided."""
         residency = self._state.residency
         match action:
             case Start(job):
                 residency.used(job.model)
-                self.asked()
+                if job.id not in self.early:
+                    self.asked()
                 self._start(self._jobs[job.id], job.model)
             case Load(model, prewarm):
                 self._state.costs.begun(model)
@@ -159,9 +157,14 @@ class Executor:
                     self._state.prewarmer.evicted(model, by_operator=reason == "requested")
                 self._tasks.spawn(self._unload(action), f"unload {model}")
 
-    def note_closing(self, model: str | None) -> None:
-        """Resident models get no new answers any more so that ``model`` can come: from now on that costs time."""
-        self._state.costs.closing(model)
+    def begin_early(self, job: Job, request: GenerationRequest) -> None:
+        """Send the request of a job that is about to come, if the plan with it would start it now."""
+        job, view = replace(job, model=self._state.residency.spelling(job.model)), self.view()
+        if job.id in self._jobs or job.id in self.early or not would_start(view, job):
+            return
+        self._state.residency.used(job.model)
+        self.asked()
+        self.early.begin(job, request)
 
     def reroute_waiting(self) -> None:
         """The host is down: give what waits to other hosts."""
@@ -192,6 +195,7 @@ class Executor:
             load_s=self._loader.waited_s(model, job.enqueued_at),
             load=self._loader.window(model),
             failure=failure,
+            early=self.early.take(job.id) or NOTHING_EARLY,
             on_free=self._freed,
         )
         self._running.add(runner, self._time.now())

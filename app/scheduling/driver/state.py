@@ -64,6 +64,10 @@ class DriverState:
             rotation=lambda: [residency.spelling(model) for model in policy.rotation()],
         )
 
+    def slots(self, host: Host) -> int:
+        """How many answers of one model may run at once: what the server says, where it is asked and does."""
+        return (self.health.activity.slots if host.asks_slots else None) or host.num_parallel
+
     def inherit(self, before: HostReport) -> None:
         """Take over what an earlier driver of the host had seen and measured."""
         self.events.inherit(before.events, before.unloads)

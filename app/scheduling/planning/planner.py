@@ -38,7 +38,7 @@ What a change costs is measured on each host and kept; there are no seconds in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from app.scheduling.job import Job, Priority
@@ -273,3 +273,11 @@ def is_plannable(view: View) -> bool:
     except Exception:
         return False
     return True
+
+
+def would_start(view: View, job: Job) -> bool:
+    """Whether the plan would start ``job`` if it waited, too."""
+    try:
+        return Start(job) in plan(replace(view, waiting=(*view.waiting, job)))
+    except Exception:
+        return False
