@@ -406,3 +406,43 @@ def test_a_pinned_model_stays_though_battles_are_not_drawn_from_it() -> None:
         pins=frozenset({"pinned"}),
     )
     assert plan(seen) == [Unload("old")]
+
+
+THREE_FIT = View(
+    10.0,
+    (Resident("kept", used=1.0), Resident("old", used=9.0)),
+    (job(1, "old"), job(2, "kept")),
+    {"kept": 1, "old": 1},
+    budget=Budget(max_models=3),
+    prewarm=("next",),
+    rotation=frozenset({"kept", "next"}),
+)
+
+
+def test_the_next_model_of_the_rotation_is_loaded_while_the_old_one_answers_and_is_waited_for_if_it_fits() -> None:
+    assert plan(THREE_FIT) == [Load("next", prewarm=True)]
+    assert plan(replace(THREE_FIT, slots=2)) == [
+        Start(job(1, "old")),
+        Start(job(2, "kept")),
+        Load("next", prewarm=True),
+    ]
+    first_battle = replace(THREE_FIT, waiting=(*THREE_FIT.waiting, job(3, "next")))
+    assert plan(first_battle) == [Load("next")]
+
+
+def test_where_the_next_model_does_not_fit_running_battles_finish_with_what_they_drew() -> None:
+    two_fit = replace(THREE_FIT, budget=Budget(max_models=2))
+    assert plan(two_fit) == []  # the old one answers and is asked
+    assert plan(replace(two_fit, in_flight={"kept": 1}, waiting=(job(1, "old"), job(2, "kept")), slots=1)) == [
+        Start(job(1, "old"))
+    ]
+    done = replace(two_fit, in_flight={"kept": 1}, waiting=(job(2, "kept"),))
+    (unload,) = plan(done)
+    assert isinstance(unload, Unload)
+    assert (unload.model, unload.reason, unload.for_model) == ("old", "rotated", "next")
+    assert plan(replace(done, residents=(Resident("kept"),))) == [Load("next", prewarm=True)]
+
+
+def test_nothing_is_loaded_for_the_rotation_while_somebody_waits_for_another_model_that_is_not_there() -> None:
+    stuck = replace(THREE_FIT, waiting=(job(1, "old"), job(2, "absent")), budget=Budget(max_models=2))
+    assert plan(stuck) == []

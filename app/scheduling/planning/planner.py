@@ -23,7 +23,8 @@ dear
    unloaded, to be loaded anew. When nobody has waited for long, and the server's belief of what is free keeps models
    out that would fit, all leave, to be loaded anew.
 8. Where battles are drawn from some models only (the rotation), the others leave first: while they would make room, no
-   model of the rotation does. They are loaded again only for answers that wait for them.
+   model of the rotation does. They are loaded again only for answers that wait for them. What comes into the rotation
+   is loaded at once if it fits, also while others answer and are waited for.
 9. What operators ask for is done where it is in nobody's way: a model leaves if it is idle and nobody waits for it; one
    is loaded, in the place of such models if it has to be, while nobody waits for a model that is not there. It stays
    until an answer needs its place, or its request is over.
@@ -107,7 +108,8 @@ def plan(view: View) -> list[Action]:
     busy = {model for model, count in view.in_flight.items() if count} | {start.job.model for start in starts}
     if not waiting:
         return _requested(view, waiting, busy) or _prewarmed(view, busy)
-    return [*starts, *(_change_of_models(view, waiting, busy) or _requested(view, waiting, busy))]
+    change = _change_of_models(view, waiting, busy) or _requested(view, waiting, busy)
+    return [*starts, *(change or _next_of_rotation(view, busy))]
 
 
 def in_order(view: View) -> tuple[Job, ...]:
@@ -232,6 +234,19 @@ def _requested(view: View, waiting: tuple[Job, ...], busy: set[str]) -> list[Act
         room = None if model in view.present else who_leaves(view, model, idle)
         if room is not None:
             return [Unload(victim.model, for_model=model) for victim in room] or [Load(model, prewarm=True)]
+    return []
+
+
+def _next_of_rotation(view: View, busy: set[str]) -> list[Action]:
+    """Load what is to be drawn from while others answer and are waited for, if all of these are there and stay."""
+    if view.is_changing or view.absent(view.waiting):
+        return []
+    asked = busy.union(view.to_load, (job.model for job in view.waiting))
+    idle = order_of_leaving(view, [one for one in view.rotated_out(view.residents) if one.model not in asked])
+    for model in view.prewarm:
+        leaving = who_leaves(view, model, idle) if model in view.rotation - view.present else None
+        if leaving is not None:
+            return [Unload(victim.model, "rotated", model) for victim in leaving] or [Load(model, prewarm=True)]
     return []
 
 
