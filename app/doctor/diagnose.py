@@ -21,6 +21,7 @@ from app.doctor.checks.draw import on_draw
 from app.doctor.checks.fit_table import FitTable
 from app.doctor.checks.machine import on_clocks, on_lag, on_settings, on_voters
 from app.doctor.checks.models import on_models
+from app.doctor.checks.processes import on_processes
 from app.doctor.checks.redis import on_redis
 from app.doctor.checks.residents import on_residents
 from app.doctor.checks.servers import on_servers
@@ -134,5 +135,6 @@ CHECKS = (
     on_capacity,
     on_residents,
     on_work,
+    on_processes,
     on_draw,
 )

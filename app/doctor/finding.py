@@ -82,6 +82,11 @@ Code = Literal[
     "queue_nearly_full",
     "nobody_drives",
     "only_fallback_hosts",
+    # texts/processes.py
+    "model_crashed",
+    "model_hangs",
+    "model_replaced",
+    "memory_misread",
     # texts/draw.py
     "model_hardly_drawn",
     # texts/redis.py

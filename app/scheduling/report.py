@@ -39,6 +39,7 @@ EventKind = Literal[
     "context_shrunk",
     "memory_misread",
     "crashed",
+    "replaced",
     "hung",
     "slow",
     "answer_refused",

@@ -340,13 +340,13 @@ export interface components {
         HostEvent: {
             at: string | null;
             /** @enum {string} */
-            kind: "unloaded_by_others" | "expired" | "pushed_out" | "foreign_model" | "offloaded" | "context_shrunk" | "memory_misread" | "crashed" | "hung" | "slow" | "answer_refused" | "load_failed" | "load_hung" | "host_down" | "host_up";
+            kind: "unloaded_by_others" | "expired" | "pushed_out" | "foreign_model" | "offloaded" | "context_shrunk" | "memory_misread" | "crashed" | "replaced" | "hung" | "slow" | "answer_refused" | "load_failed" | "load_hung" | "host_down" | "host_up";
         };
         HostEventInFull: {
             at: string | null;
             detail: string;
             /** @enum {string} */
-            kind: "unloaded_by_others" | "expired" | "pushed_out" | "foreign_model" | "offloaded" | "context_shrunk" | "memory_misread" | "crashed" | "hung" | "slow" | "answer_refused" | "load_failed" | "load_hung" | "host_down" | "host_up";
+            kind: "unloaded_by_others" | "expired" | "pushed_out" | "foreign_model" | "offloaded" | "context_shrunk" | "memory_misread" | "crashed" | "replaced" | "hung" | "slow" | "answer_refused" | "load_failed" | "load_hung" | "host_down" | "host_up";
             model: string;
         };
         Hosts: components["schemas"]["PublicHosts"] | components["schemas"]["FullHosts"];

@@ -631,6 +631,32 @@ async def the_queue_is_nearly_full(deployment: Deployment) -> None:
     await deployment.redis.hset("arena:host:{gpu}:jobs", mapping={str(number): "{}" for number in range(7)})
 
 
+@case("model_crashed", "warning", FIRST, "ended 2 times under an answer", "takes 6 s", "journalctl -u ollama")
+async def a_models_process_is_killed_under_answers(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.report(
+        ("crashed", FIRST), ("unloaded_by_others", FIRST), ("crashed", FIRST), apart_s=10.0, load_s={FIRST: 6.0}
+    )  # nobody unloaded it
+
+
+@case("model_hangs", "warning", FIRST, "process hangs", "ollama stop llama3.1:8b")
+async def a_models_process_is_stopped(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.report(("hung", FIRST))
+
+
+@case("model_replaced", "note", FIRST, "between two probes", "keep other clients away")
+async def a_client_evicts_a_model_and_an_answer_brings_it_back(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.report(("replaced", FIRST))
+
+
+@case("memory_misread", "note", "told so", "measures its card only while no model is loaded", "restart Ollama")
+async def the_server_does_not_see_what_is_free(deployment: Deployment) -> None:
+    await deployment.start()
+    await deployment.report(("memory_misread", ""))
+
+
 @case("model_hardly_drawn", "note", THIRD, "drawn 2 times", f"{FIRST}, {SECOND} for 10 minutes (31 battles)")
 async def the_rotation_leaves_a_model_out(deployment: Deployment) -> None:
     await deployment.start()

@@ -359,6 +359,7 @@ async def test_a_model_that_comes_back_without_our_load_is_kept_as_long_as_ours(
     assert memory.residency.unrequested == set()
     await memory.sees(on_card("a", expires=1300.0))  # its process was replaced: the server's own five minutes
     assert memory.residency.unrequested == {"a"}
+    assert memory.noted == [("replaced", "a")]  # a stranger evicted it between two looks, or it crashed unseen
     await memory.loader.keep("a")
     assert memory.server.loads == ["a"]
 
@@ -378,6 +379,23 @@ async def test_a_process_that_ended_under_an_answer_is_told_once_the_server_answ
     memory.residency.note_broken()
     memory.residency.note_broken()
     assert memory.noted == [("crashed", "a")]
+
+
+@pytest.mark.parametrize("before_it_is_told", [True, False])
+async def test_a_crash_explains_that_a_model_comes_anew_but_only_once(
+    memory: Memory, clock: Clock, before_it_is_told: bool
+) -> None:
+    clock.now = 1000.0
+    await memory.sees(on_card("a", expires=90_000.0))
+    memory.residency.broke("a", silent=False)
+    if not before_it_is_told:
+        memory.residency.note_broken()
+    await memory.sees(on_card("a", expires=1300.0))
+    memory.residency.note_broken()
+    assert memory.noted == [("crashed", "a")]
+    await memory.sees(on_card("a", expires=90_000.0))
+    await memory.sees(on_card("a", expires=1300.0))
+    assert memory.noted == [("crashed", "a"), ("replaced", "a")]
 
 
 async def test_a_model_that_does_not_fit_is_loaded_twice_only_the_first_time_beside_the_same(memory: Memory) -> None:

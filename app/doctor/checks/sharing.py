@@ -20,11 +20,14 @@ from app.scheduling.report import HostEvent
 
 _ONE_MOMENT_S = 5.0
 
+CRASH_S = 60.0
+"""A model that left within so many seconds of its process' crash left because of it."""
+
 
 def on_sharing(host: ObservedHost, seen: Observation) -> Iterator[Finding]:
     """What happens on the host without the arena. A fallback may well be somebody's own machine."""
     events = recent(seen, host.host.name)
-    unloaded = [event for event in events if event.kind == "unloaded_by_others"]
+    unloaded = _unexplained(events)
     severity: Severity = "note" if host.host.fallback else "warning"
     signs = [*_foreign_in_memory(host, seen)]
     signs += _foreign_lately(events, signs)
@@ -36,6 +39,18 @@ def on_sharing(host: ObservedHost, seen: Observation) -> Iterator[Finding]:
         yield texts.server_restarted(host, models_of(unloaded))
     elif unloaded:
         yield texts.host_shared_unloaded(host, severity, models_of(unloaded), unloaded[-1].detail)
+
+
+def _unexplained(events: Sequence[HostEvent]) -> list[HostEvent]:
+    """What left without our doing, but for one model alone whose process crashed: nobody unloaded it."""
+    unloaded = [event for event in events if event.kind == "unloaded_by_others"]
+    crashed = [event for event in events if event.kind == "crashed"]
+
+    def is_crash(event: HostEvent) -> bool:
+        alone = not any(one.model != event.model and abs(one.at - event.at) <= _ONE_MOMENT_S for one in unloaded)
+        return alone and any(one.model == event.model and abs(one.at - event.at) <= CRASH_S for one in crashed)
+
+    return [event for event in unloaded if not is_crash(event)]
 
 
 def _moments(events: Sequence[HostEvent]) -> int:

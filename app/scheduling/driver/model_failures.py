@@ -14,6 +14,8 @@ class ModelFailures:
         self.hung: set[str] = set()
         self.loaded_anew: set[str] = set()
         self._broken: set[str] = set()
+        self._crashed: set[str] = set()
+        self._explained: set[str] = set()
         self._offloaded: dict[tuple[str, frozenset[str]], None] = {}
 
     def failed(self, model: str, *, silent: bool) -> None:
@@ -28,8 +30,19 @@ class ModelFailures:
     def take_broken(self) -> list[str]:
         """The models whose answers were cut off since this was asked last."""
         broken = sorted(self._broken)
+        self._crashed |= self._broken - self._explained
         self._broken.clear()
+        self._explained.clear()
         return broken
+
+    def explains(self, model: str) -> bool:
+        """Whether ``model`` comes anew because its process broke; that explains it once."""
+        if model in self._broken:
+            self._explained.add(model)
+            return True
+        explained = model in self._crashed
+        self._crashed.discard(model)
+        return explained
 
     def note_offloaded(self, model: str, beside: Collection[str]) -> None:
         """``model`` stayed partly on the CPU after a second load ``beside`` others: it will the next time, too."""

@@ -229,7 +229,11 @@ class Residency:
             self._residents[key] = replace(known, size_bytes=entry.size_bytes)
             self.sizes[key] = entry.size_bytes
         if self._known:
-            self.unrequested |= listing.unrequested(self._listed, seen_before, self.loading, self._now())
+            new = listing.unrequested(self._listed, seen_before, self.loading, self._now())
+            self.unrequested |= new
+            for model in sorted(new & seen_before.keys()):
+                if not self.failures.explains(model):
+                    self._events.replaced(model)
         self._note_changes(seen_before)
         if not any(seen.flaws for seen in self._listed.values()):
             self.memory.fitted(sum(resident.size_bytes for resident in self._residents.values()))

@@ -45,6 +45,10 @@ class ResidencyEvents:
         """Its process ended, and the server lives."""
         self._events.record("crashed", model, "its process ended under an answer, and the server did not")
 
+    def replaced(self, model: str) -> None:
+        """It left and came again between two looks, with the server's own keep_alive."""
+        self._events.record("replaced", model, "it left and came again without our doing; it has our keep_alive again")
+
     def memory_misread(self, kept_bytes: Sequence[int], readings: Sequence[int], total_bytes: int) -> None:
         """The server made room although there was enough: it goes by older readings of what is free."""
         free = total_bytes - sum(kept_bytes) - HIDDEN_BYTES * len(kept_bytes)

@@ -327,6 +327,7 @@ export const de: Texts = {
     kinds: {
       unloaded_by_others: "wurde von anderen entladen", expired: "ist abgelaufen", pushed_out: "wurde aus dem Speicher verdrängt",
       foreign_model: "wurde von anderen geladen", offloaded: "passt nicht auf die GPU", context_shrunk: "hat weniger Kontext als verlangt",
+      memory_misread: "der Server las freien Speicher falsch", crashed: "ist abgestürzt", replaced: "ging und kam wieder", hung: "blieb hängen",
       slow: "ist langsam", answer_refused: "lehnte eine Antwort ab", load_failed: "ließ sich nicht laden", load_hung: "blieb beim Laden hängen", host_down: "Server aus", host_up: "Server läuft",
     },
     findings: "Befunde",

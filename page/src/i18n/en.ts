@@ -329,6 +329,7 @@ export const en = {
     kinds: {
       unloaded_by_others: "was unloaded by others", expired: "expired", pushed_out: "was pushed out of memory",
       foreign_model: "was loaded by others", offloaded: "does not fit the GPU", context_shrunk: "has a smaller context than asked for",
+      memory_misread: "the server misread its free memory", crashed: "crashed", replaced: "left and came again", hung: "hung",
       slow: "is slow", answer_refused: "refused an answer", load_failed: "could not be loaded", load_hung: "load hung", host_down: "host down", host_up: "host up",
     } as Record<string, string>,
     findings: "What the doctor found",
