@@ -20,10 +20,14 @@ from app.timing.history import FIRST_ANSWER_S, FIRST_LOAD_S
 
 @dataclass(frozen=True, slots=True)
 class RunHosts:
-    """The hosts at one moment, and the loads of the run's models that they report."""
+    """The hosts at one moment, and the loads of the run's models that they report.
+
+    ``lost`` are hosts that have models of the run and are down.
+    """
 
     hosts: tuple[HostState, ...]
     loads: tuple[LoadSeen, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class CallHosts:
@@ -46,7 +50,9 @@ class CallHosts:
         able = [one for one in found.values() if one.usable]
         able = [one for one in able if not one.fallback] or able
         states = tuple(_state(one, wanted, having, in_flight.get(one.host, {})) for one in able)
-        return RunHosts(states, tuple(_loads(able, wanted)))
+        concerned = frozenset[str]().union(*having.values())
+        lost = sorted(one.host for one in found.values() if not one.usable and one.host in concerned)
+        return RunHosts(states, tuple(_loads(able, wanted)), tuple(lost))
 
     async def put(self, calls: Sequence[tuple[BatchCall, str]]) -> dict[str, str]:
         """Write calls down and queue them at the hosts that were chosen; the host of each by the call's id.
@@ -77,13 +83,13 @@ class CallHosts:
 
 
 def what_is_missing(seen: RunHosts, ready: Iterable[str]) -> str:
-    """What a run waits for whose calls to these models are ready; empty when hosts that work have them all."""
+    """What a run waits for whose calls to these models are ready, or does without; empty when nothing is missing."""
     working = {model for host in seen.hosts for model in host.models}
     absent = sorted(model for model in ready if model not in working)
-    if not absent:
-        return ""
     if not seen.hosts:
         return "waits: no host works now"
+    if not absent:
+        return f"goes on without {', '.join(seen.lost)}: down" if seen.lost else ""
     return f"waits: no host that works has {', '.join(absent)}; pull it, or start its host"
 
 

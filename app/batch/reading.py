@@ -31,6 +31,7 @@ async def figures_of(database: Database, records: RunRecords, run_id: str) -> Ru
         await database.read(lambda connection: _failures(connection, run_id)),
         await database.read(lambda connection: _slowest(connection, run_id)),
         await database.read(lambda connection: _ends(connection, run_id)),
+        await records.waits(run_id),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.batch.progress import words
 from app.batch.runs import LoadSeen, Run, StageSums
+from app.batch.waits import Wait
 from app.legible import visible
 
 Json = Mapping[str, Any]
@@ -32,6 +33,7 @@ class RunFigures:
     failures: Mapping[str, int]
     slowest: Sequence[SlowJob]
     ends: Sequence[datetime]
+    waits: Sequence[Wait] = ()
 
 
 def report_json(figures: RunFigures) -> Json:
@@ -57,9 +59,17 @@ def report_json(figures: RunFigures) -> Json:
                 for load in figures.loads
             ],
         },
+        "waits": [
+            {"why": wait.note, "since": wait.since, "until": wait.until, "seconds": _seconds(wait)}
+            for wait in figures.waits
+        ],
         "failures": dict(figures.failures),
         "slowest_jobs": [{"custom_id": job.custom_id, "seconds": job.seconds} for job in figures.slowest],
     }
+
+
+def _seconds(wait: Wait) -> float | None:
+    return None if wait.until is None else (wait.until - wait.since).total_seconds()
 
 
 def _stage(figures: RunFigures, sums: StageSums) -> Json:
@@ -95,6 +105,9 @@ def report_markdown(figures: RunFigures) -> str:
             [_row(stage) for stage in report["stages"]],
         ),
     ]
+    if figures.waits:
+        rows = [(f"{wait.since:%Y-%m-%d %H:%M}", _length(wait), wait.note) for wait in figures.waits]
+        lines += ["", *_table(("at (UTC)", "for", "what it waited for, or did without"), rows)]
     if figures.failures:
         lines += ["", *_table(("failure", "jobs"), [(code, str(count)) for code, count in figures.failures.items()])]
     if figures.slowest:
@@ -105,6 +118,11 @@ def report_markdown(figures: RunFigures) -> str:
     if run.note:
         lines += ["", _cell(run.note)]
     return "\n".join(lines) + "\n"
+
+
+def _length(wait: Wait) -> str:
+    seconds = _seconds(wait)
+    return "still" if seconds is None else words(seconds)
 
 
 def _row(stage: Json) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
-from redis.exceptions import RedisError
 
 from app.batch.caching import RunCache
 from app.batch.call import BatchCall, CallKey
@@ -23,19 +22,21 @@ from app.batch.hosts import RunHosts, what_is_missing
 from app.batch.hours import is_open, opens_at
 from app.batch.jobs_file import too_many
 from app.batch.judging import INVALID, judged
+from app.batch.outage import STORES_UNAVAILABLE, Outage
 from app.batch.parts import RunnerParts
 from app.batch.prompts import Flying, OpenJob, Prompts, end_of
 from app.batch.rendering.renderer import Renderer
 from app.batch.requests import asked_again
 from app.batch.runs import ACTIVE, CallChange, Changes, Run
-from app.errors import QueueFull, Unavailable
+from app.errors import QueueFull
 
-STORES_UNAVAILABLE = (Unavailable, RedisError, OSError)
 LOOK_EVERY_S = 0.25
 """How often SQL is asked for answers that other processes stored."""
 PUT_AGAIN_S = 10.0
 """How often calls under way are queued again: nothing changes unless Redis has lost them."""
 LONGEST_PAUSE_S = 30.0
+STORE_AGAIN_S = 1.0
+"""How long a store that is unavailable is left alone."""
 
 NEVER_MADE = CallRecord("open")
 
@@ -43,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class BatchRunner:
-    """Works the run ``run`` off; ``news`` is set when an answer was stored by this process.
+    """Works the run ``run`` off; ``news`` is set when an answer was stored by this process, ``trouble`` is why not.
 
     ``waits`` says whether it waits for the run's hours, or leaves the run to be taken up again then.
     """
@@ -64,7 +65,8 @@ class BatchRunner:
         self._put_at = 0.0
         self._worked_at: float | None = None
         self._note = run.note
-        self.news = asyncio.Event()
+        self._outage = Outage(parts.records, parts.time.monotonic)
+        self.news, self.trouble = asyncio.Event(), ""
 
     async def work(self) -> None:
         """Work until the run ends, is paused or cancelled."""
@@ -83,13 +85,14 @@ class BatchRunner:
     async def _patient_step(self) -> bool:
         """One step, also while stores are unavailable; False: there is nothing more to do."""
         try:
-            return await self.step()
+            goes_on = await self.step()
+            await self._outage.over(self._run.id)
         except STORES_UNAVAILABLE as error:
-            log.warning("batch_waits", run=self._run.id, why=str(error) or type(error).__name__)
-            self._open, self._worked_at = {}, None
-            self._put_at = 0.0
-            await asyncio.sleep(1.0)
+            log.warning("batch_waits", run=self._run.id, why=self._outage.seen(error), error=str(error))
+            self._open, self._worked_at, self._put_at = {}, None, 0.0
+            await asyncio.sleep(STORE_AGAIN_S)
             return True
+        return goes_on
 
     async def step(self) -> bool:
         """Do what can be done now; False when the run does not go on here."""
@@ -219,8 +222,8 @@ class BatchRunner:
         for flying in self._flying.values():
             in_flight.setdefault(flying.host, Counter())[flying.call.request.model] += 1
         models = {request.model for job in self._open.values() for request in job.requests.values()}
-        flown = {flying.call.request.model for flying in self._flying.values()}
-        return await self._parts.hosts.seen(sorted({*self._spec.models, *models, *flown}), in_flight)
+        models |= {flying.call.request.model for flying in self._flying.values()}
+        return await self._parts.hosts.seen(sorted({*self._spec.models, *models}), in_flight)
 
     async def _give(self) -> None:
         """Give hosts what is ready, deepest stage and lowest job first; say so when nobody takes it."""
@@ -240,7 +243,7 @@ class BatchRunner:
             calls, by_model[one.model] = by_model[one.model][: one.count], by_model[one.model][one.count :]
             chosen += [(call, one.host) for call in calls]
         await self._put(chosen)
-        await self._say(what_is_missing(seen, ready))
+        await self._say(self.trouble or what_is_missing(seen, ready))
 
     def _ready(self) -> list[BatchCall]:
         """The calls that no host has yet, the deepest stage first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +31,7 @@ from app.batch.run_values import (
     StoredJob,
 )
 from app.batch.spec import encode_spec
+from app.batch.waits import Wait, add_wait, change_note, end_wait, waits_of
 from app.errors import Conflict, NotFound
 from app.records.batch_tables import batch_calls, batch_jobs, batch_loads, batch_runs, batch_stages
 
@@ -165,8 +167,17 @@ class RunRecords(CallTransactions):
 
     async def note(self, run: str, note: str) -> None:
         """Say what the run waits for; empty: nothing."""
-        change = batch_runs.update().where(_Q.id == run, _Q.note != note).values(note=note)
-        await self._database.transaction(lambda connection: connection.execute(change))
+        now = self._now()
+        await self._database.transaction(lambda connection: change_note(connection, run, note, now))
+
+    async def waited(self, run: str, note: str, seconds: float) -> None:
+        """Note that the run waited until now for something that could not be noted while it lasted."""
+        wait = Wait(note, self._now() - timedelta(seconds=seconds), self._now())
+        await self._database.transaction(lambda connection: add_wait(connection, run, wait))
+
+    async def waits(self, run: str) -> list[Wait]:
+        """What the run waited for, in order."""
+        return await self._database.read(lambda connection: waits_of(connection, run))
 
     async def move(self, run: str, origins: Sequence[RunStatus], target: RunStatus, note: str = "") -> bool:
         """Change the status if it is one of ``origins``; whether it was."""
@@ -177,8 +188,15 @@ class RunRecords(CallTransactions):
             values["ended_at"] = self._now()
         if target == "queued":
             values["ended_at"] = None
-        change = batch_runs.update().where(_Q.id == run, _Q.status.in_(origins)).values(values)
-        return await self._database.transaction(lambda connection: connection.execute(change).rowcount == 1)
+        change, now = batch_runs.update().where(_Q.id == run, _Q.status.in_(origins)).values(values), self._now()
+
+        def work(connection: Connection) -> bool:
+            moved = connection.execute(change).rowcount == 1
+            if moved:
+                end_wait(connection, run, now)
+            return moved
+
+        return await self._database.transaction(work)
 
     async def go_on(self, run: str, *, foreground: bool, between: str | None, max_failures: str | None) -> None:
         """Let a run go on that was handed in again, with the limits that were given now."""

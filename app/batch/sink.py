@@ -12,6 +12,7 @@ from app.arena.store import LogStore
 from app.arena.writer import BatchWriter
 from app.batch.call import BatchCall, CallKey
 from app.batch.runs import RunRecords
+from app.errors import Unavailable
 from app.scheduling.job import Job
 from app.scheduling.ports import Attempt
 
@@ -20,7 +21,10 @@ DigestOf = Callable[[str, str, str], str]
 
 
 class CallSink(LogSink[BatchCall]):
-    """``app.scheduling.ports.AnswerSink`` for calls; ``news`` is called with the run of each that was stored."""
+    """``app.scheduling.ports.AnswerSink`` for calls; ``news`` is called with the run of each that was stored.
+
+    ``not_stored`` is called when that fails; the job stays, and is seen to again.
+    """
 
     def __init__(
         self,
@@ -29,12 +33,14 @@ class CallSink(LogSink[BatchCall]):
         records: RunRecords,
         digest_of: DigestOf,
         news: Callable[[str], None],
+        not_stored: Callable[[str, Exception], None],
     ) -> None:
         super().__init__(store, writer, lambda call, _: call.request, self._stored)
         self._calls = store
         self._records = records
         self._digest_of = digest_of
         self._news = news
+        self._not_stored = not_stored
 
     async def begin(self, job: Job, token: int, host: str) -> Attempt | None:
         """Open an attempt; None: nothing is to be written, since the answer is in SQL or nobody wants it."""
@@ -56,7 +62,11 @@ class CallSink(LogSink[BatchCall]):
         if answer.finish in ("stop", "length", "error"):
             call = state.document
             digest = self._digest_of(answer.host, id_, call.request.model)
-            await self._records.store_answer(call, answer, digest)
+            try:
+                await self._records.store_answer(call, answer, digest)
+            except Unavailable as error:
+                self._not_stored(call.run, error)
+                raise
             self._news(call.run)
         await self._calls.drop(id_)
 

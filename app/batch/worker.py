@@ -21,8 +21,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.batch.hours import is_open
+from app.batch.outage import STORES_UNAVAILABLE, store_words
 from app.batch.parts import RunnerParts
-from app.batch.runner import STORES_UNAVAILABLE, BatchRunner
+from app.batch.runner import BatchRunner
 from app.batch.runs import ACTIVE, Run
 from app.redis.lock import WorkerLock
 
@@ -44,7 +45,14 @@ class BatchWorker:
         """An answer of this run was stored here."""
         runner = self._runners.get(run)
         if runner is not None:
+            runner.trouble = ""
             runner.news.set()
+
+    def not_stored(self, run: str, error: Exception) -> None:
+        """An answer of this run can't be stored here now; it is tried again."""
+        runner = self._runners.get(run)
+        if runner is not None:
+            runner.trouble = f"waits: {store_words(error)}"
 
     async def run(self) -> None:
         """Work off what is handed in, until cancelled."""

@@ -16,11 +16,12 @@ import structlog
 
 from app.batch.progress import line_of, progress_of, words
 from app.batch.reading import figures_of
+from app.batch.report import RunFigures
 from app.batch.runs import ACTIVE, Run, RunRecords, StageSums
 from app.batch.spec import RunSpec
 from app.batch.submission import Limits, RunProblems, check, hand_in
 from app.cli.batch_report import write_report
-from app.errors import Unavailable
+from app.errors import ConfigurationError, Unavailable
 from app.process.app import check as check_settings
 from app.process.batch import CommandProcess, chat_of_settings, working
 from app.settings.settings import Settings
@@ -64,9 +65,20 @@ async def _run_here(settings: Settings, spec: RunSpec, jobs: Path, limits: Limit
         status = await _worked_off(process, run)
         if status != INTERRUPTED:
             figures = await figures_of(process.database, process.batch.records, run.id)
-            files = write_report(figures, settings.arena_data_dir / "batch" / run.id)
-            sys.stderr.write(f"report: {files[0]}\n")
+            _write_report(figures, settings.arena_data_dir / "batch" / run.id)
         return status
+
+
+def _write_report(figures: RunFigures, folder: Path) -> None:
+    """Write the report; a disk that is full changes nothing in how the run ended."""
+    try:
+        files = write_report(figures, folder)
+    except ConfigurationError as error:
+        sys.stderr.write(
+            f"arena: {error.sentence}; arena batch report {figures.run.id} -o FOLDER writes it elsewhere\n"
+        )
+    else:
+        sys.stderr.write(f"report: {files[0]}\n")
 
 
 async def _worked_off(process: CommandProcess, run: Run) -> int:

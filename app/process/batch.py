@@ -53,7 +53,9 @@ class BatchWiring:
             hosting.digests_of,
         )
         self.worker = BatchWorker(to.redis, parts)
-        self.sink = CallSink(store, battles.writer, self.records, hosting.digest_of, self.worker.news)
+        self.sink = CallSink(
+            store, battles.writer, self.records, hosting.digest_of, self.worker.news, self.worker.not_stored
+        )
 
         limits = IntakeLimits(
             to.settings.arena_batch_upload, to.settings.arena_batch_lines, to.settings.arena_batch_quota

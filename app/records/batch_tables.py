@@ -1,11 +1,11 @@
 """The tables of batch runs, beside those of battles in the same schema (``tables.metadata``).
 
 ``batch_runs`` is a run and how far it is, ``batch_jobs`` its jobs in the order of their file, ``batch_stages`` the sums
-of a stage, ``batch_calls`` what models answered, ``batch_loads`` the loads that were seen meanwhile. A call has a row
-once something came of it. ``answered``: the model's answer is stored and will never be asked for again, but nobody has
-looked at it yet; ``open``: it is to be asked for again (``tries`` says how often it was, ``faults`` how often that was
-not only its host's fault); ``done``, ``failed`` and ``skipped`` are ends. ``batch_cache`` are answers that may be given
-again.
+of a stage, ``batch_calls`` what models answered, ``batch_loads`` the loads that were seen meanwhile, ``batch_waits``
+what the run waited for. A call has a row once something came of it. ``answered``: the model's answer is stored and will
+never be asked for again, but nobody has looked at it yet; ``open``: it is to be asked for again (``tries`` says how
+often it was, ``faults`` how often that was not only its host's fault); ``done``, ``failed`` and ``skipped`` are ends.
+``batch_cache`` are answers that may be given again.
 """
 
 from __future__ import annotations
@@ -129,6 +129,15 @@ batch_loads = sa.Table(
     sa.Column("model", CleanText, nullable=False),
     sa.Column("seconds", sa.Double),
     sa.Column("jobs_done", sa.Integer, nullable=False),
+)
+
+batch_waits = sa.Table(
+    "batch_waits",
+    metadata,
+    sa.Column("run_id", CleanText, sa.ForeignKey("batch_runs.id"), primary_key=True),
+    sa.Column("since", UtcTime, primary_key=True),
+    sa.Column("until", UtcTime),
+    sa.Column("note", CleanText, nullable=False),
 )
 
 batch_cache = sa.Table(

@@ -51,6 +51,11 @@ class Runs:
         """What came of a run."""
         return [line_of(run.spec, result) async for result in results(self.process.database, run)]
 
+    def is_waiting(self, run: str) -> bool:
+        """Whether the run waits for a store now."""
+        runner = self.process.batch.worker._runners.get(run)
+        return runner is not None and (runner._outage._why != "" or runner.trouble != "")
+
     async def status(self, run: str) -> dict[str, Any]:
         """A run as ``arena batch status --json`` shows it."""
         records = self.process.batch.records
