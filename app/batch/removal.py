@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from app.batch.run_values import Run
 from app.database.database import Database
 from app.errors import Conflict
-from app.records.batch_tables import batch_calls, batch_jobs, batch_loads, batch_runs, batch_stages
+from app.records.batch_tables import batch_calls, batch_jobs, batch_loads, batch_runs, batch_stages, batch_waits
 
 LOT = 2000
 """Jobs that are removed in one transaction: nobody waits long for it."""
@@ -27,7 +27,7 @@ async def remove(database: Database, run: Run) -> None:
     await remove_jobs(database, run.id, sa.true())
 
     def rest(connection: Connection) -> None:
-        for table in (batch_stages, batch_loads):
+        for table in (batch_stages, batch_loads, batch_waits):
             connection.execute(table.delete().where(table.c.run_id == run.id))
         connection.execute(batch_runs.delete().where(batch_runs.c.id == run.id))
 
