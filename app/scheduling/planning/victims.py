@@ -45,12 +45,12 @@ def order_of_leaving(view: View, candidates: Collection[Resident]) -> list[Resid
 def who_leaves(view: View, model: str, candidates: Sequence[Resident]) -> list[Resident] | None:
     """The fewest of ``candidates``, in their order, that make room for ``model``; None: not even all do.
 
-    All leave where the server would not believe that the fewest were enough.
+    All leave where the server would not believe that the fewest were enough, the longest resident first.
     """
     fewest = _fewest(view, model, candidates)
     if fewest is None or _is_believed(view, model, fewest):
         return fewest
-    return list(candidates) if len(candidates) == len(view.residents) else None
+    return _oldest_first(candidates) if len(candidates) == len(view.residents) else None
 
 
 def outdated(view: View) -> list[Resident]:
@@ -61,7 +61,17 @@ def outdated(view: View) -> list[Resident]:
     fresh = view.empty_bytes - base.size_bytes
     absent = [size for model, size in view.sizes.items() if model not in view.present]
     kept_out = any(FREE_SHARE * base.reading_bytes < size <= FREE_SHARE * fresh for size in absent)
-    return list(view.residents) if kept_out else []
+    return _oldest_first(view.residents) if kept_out else []
+
+
+def _oldest_first(residents: Collection[Resident]) -> list[Resident]:
+    """In the order in which a server that does not measure again is done soonest.
+
+    After each unload, and before the next, it waits for up to 5 s until what it takes to be free has changed. Mostly it
+    goes by the longest resident: once that is gone it goes by another's reading, which differs, so it sees a change at
+    once. In the other order it waits in vain after each but the last.
+    """
+    return sorted(residents, key=lambda one: (one.since, one.model))
 
 
 def _missed(view: View, resident: Resident) -> int:
