@@ -69,7 +69,7 @@ class ArenaManager(Lookup):
             Conflict: the key was used with another body.
         """
         drawn = await self._draw.draw(request.models, request.count, named=NAMED in request.options)
-        new = request.battle(request.battle_id or self._new_id(), drawn)
+        new = request.battle(request.battle_id or self._new_id(), drawn, named=self._named)
         with self._head_starts.of(first_document(new, named=self._named)) as asked:
             record = await self._ledger.open_battle(new)
             if record.created:

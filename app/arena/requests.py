@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, cast
 
 import structlog
@@ -18,12 +19,17 @@ from app.backends.base import Message
 from app.battle.battle import Verdict
 from app.draw.drawer import DrawnContestants
 from app.records.values import BattleRecord, NewBattle
+from app.records.votes import AFTER_VOTE, NAMES_SHOWN
 
 OPENED_BY = "opened_by"
 """The option under which the records keep by which API a battle was opened; existing clients' battles have none."""
 NATIVE = "native"
 HISTORY = "history"
 """The option under which the records keep the turns before the message."""
+
+
+SHOWN_AFTER_VOTES: Mapping[str, object] = MappingProxyType({NAMES_SHOWN: AFTER_VOTE})
+"""The mark of a battle that shows names with each verdict: who judges its second round knows the champion."""
 
 
 def new_battle_id() -> str:
@@ -52,8 +58,9 @@ class OpenRequest:
     history: tuple[Message, ...] = ()
     battle_id: str | None = None
 
-    def battle(self, battle_id: str, drawn: DrawnContestants) -> NewBattle:
-        """The battle as it is stored when it opens, with those who were drawn."""
+    def battle(self, battle_id: str, drawn: DrawnContestants, *, named: bool = False) -> NewBattle:
+        """The battle as it is stored when it opens, with those who were drawn; ``named``: verdicts show names."""
+        options = {**(SHOWN_AFTER_VOTES if named else {}), **self.options}
         return NewBattle(
             id=battle_id,
             message=self.message,
@@ -63,7 +70,7 @@ class OpenRequest:
             system=self.system,
             idempotency_key=self.idempotency_key,
             request_hash=self.body_hash,
-            options={**self.options, HISTORY: kept_history(self.history)} if self.history else self.options,
+            options={**options, HISTORY: kept_history(self.history)} if self.history else options,
             language=self.language,
             categories=self.categories,
         )

@@ -39,7 +39,10 @@ VOTES_OF = "ended battles"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Counts over all votes of ended battles, marked or not, but for void ones; ``usage`` is verdicts by model name."""
+    """Counts over the votes of ended battles, marked or not, but for void ones and those of voters who knew names.
+
+    ``usage`` is verdicts by model name. A name that only such votes know has the count 0: a board may be asked for it.
+    """
 
     votes: int
     verdicts: dict[str, int]

@@ -57,8 +57,9 @@ class BoardContestant:
 class Gathered:
     """All that boards are made of; ``contestants`` are by the board's names.
 
-    ``verdicts``, ``usage`` (verdicts by model name), ``categories`` and ``languages`` count marked votes, too, but no
-    void ones.
+    ``verdicts``, ``usage`` (verdicts by model name), ``categories`` and ``languages`` count marked votes, too, but
+    neither void ones nor those of voters who knew names, unless these count on every board; of such votes they have
+    the names only (0), since boards may be asked for that let them in.
     """
 
     rows: tuple[JudgedPair, ...] = ()
@@ -144,7 +145,7 @@ class _Gathering:
         for vote in votes:
             self._rows.append(self._row(vote))
             if not vote.void:
-                self._count(vote)
+                self._count(vote, 0 if vote.named and Mark.NAMED not in self._counted else 1)
 
     def add_imported(self, sums: Iterable[ImportedVotes]) -> None:
         """Take in votes that were imported without a battle. Like ones of several ranges become one row."""

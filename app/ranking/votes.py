@@ -37,7 +37,7 @@ class Mark(StrEnum):
     CUT_PROMPT = "cut_prompt"
     """A server answered only a part of the prompt."""
     NAMED = "named"
-    """Who opened the battle named its models, and so knew which two they were."""
+    """Who opened the battle named its models and so knew which two they were, or names were shown before that."""
 
 
 @dataclass(frozen=True, slots=True)

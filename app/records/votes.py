@@ -6,6 +6,7 @@ limit nor a slow reader matters, and a vote that is cast meanwhile comes at the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,15 @@ from app.records.tables import STYLES, answers, battles, votes
 
 NAMED = "named"
 """The option under which the records keep that the opener of a battle named its models."""
+NAMES_SHOWN = "names_shown"
+"""The option under which the records keep since when a battle shows names before its end; most have none."""
+FROM_START, AFTER_VOTE = "start", "vote"
+
+
+def names_were_known(options: Mapping[str, Any], round_number: int) -> bool:
+    """Whether who judged that round of a battle with these options knew a name: all, or that of the round before."""
+    shown = options.get(NAMES_SHOWN)
+    return bool(options.get(NAMED)) or shown == FROM_START or (shown == AFTER_VOTE and round_number > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +38,10 @@ class JudgedVote:
 
     ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``: the
     answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of them
-    did so while such votes were declared void. ``named``: the opener named the models. ``cut_prompt``: a server cut
-    the prompt of an answer. ``style_*`` is the style of an answer, None if it was not measured. ``language`` and
-    ``categories`` are those of the message, None while they are not known. ``id`` grows with time.
+    did so while such votes were declared void. ``named``: the opener named the models, or names were shown before the
+    verdict. ``cut_prompt``: a server cut the prompt of an answer. ``style_*`` is the style of an answer, None if it was
+    not measured. ``language`` and ``categories`` are those of the message, None while they are not known. ``id`` grows
+    with time.
     """
 
     id: int
@@ -89,7 +100,8 @@ STANDING = (
     sa.select(
         *votes.c["id", "battle_id", "round", "verdict", "entry_a", "entry_b", "voter", "created_at"],
         *battles.c["language", "categories", "contestants"],
-        battles.c.options[NAMED].as_boolean().label("named"),
+        battles.c.options[NAMED].as_boolean().label(NAMED),
+        battles.c.options[NAMES_SHOWN].as_string().label(NAMES_SHOWN),
         *(column for by, side in _OF_SIDE for column in _written(by, side)),
     )
     .select_from(
@@ -123,7 +135,7 @@ def judged_vote(row: Row) -> JudgedVote:
         leaked_a=bool(row["leaked_a"]),
         leaked_b=bool(row["leaked_b"]),
         cut_prompt=bool(row["cut_prompt_a"] or row["cut_prompt_b"]),
-        named=bool(row["named"]),
+        named=names_were_known(row, row["round"]),
         style_a=style_value(row, "_a"),
         style_b=style_value(row, "_b"),
         voter=row["voter"],

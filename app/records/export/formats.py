@@ -27,7 +27,7 @@ from app.battle.battle import Side, Verdict
 from app.legible import harmless
 from app.records.comparisons import Comparison
 from app.records.values import AnswerRecord
-from app.records.votes import NAMED
+from app.records.votes import names_were_known
 
 Redact = Callable[[str], str]
 """Makes of a prompt or a comment what may be shown of it."""
@@ -117,7 +117,7 @@ def _metadata(vote: Comparison) -> dict[str, Any]:
         "preference": vote.verdict.value,
         "language": vote.battle.language,
         "categories": vote.battle.categories,
-        "named": bool(vote.battle.options.get(NAMED)),
+        "named": names_were_known(vote.battle.options, vote.round),
     }
 
 

@@ -174,7 +174,7 @@ async def leaderboard(
 
     Votes of running battles count when these end, so that the board never tells who sits where. ``style`` sets
     looks aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, that named their
-    model, or whose prompt a server cut, and votes of battles whose opener named the models, count only if
+    model, or whose prompt a server cut, and votes of people who knew the models, count only if
     ``include`` lists fallback, leaked, cut_prompt, named (with `ARENA_NAMED_VOTES=count` these count anyway). A
     category or language that no vote has is an error that lists the known ones. ``ties`` is half_win, davidson or
     rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is. ``both_bad`` is drop, or

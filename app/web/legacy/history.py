@@ -122,8 +122,9 @@ def history_of(snapshot: Snapshot, record: BattleRecord | Entered, reveal: Revea
     shown_rounds = {vote["round"] for vote in snapshot.votes}
     votes = tuple(vote for vote in record.votes if vote.round in shown_rounds)
     voted_at = dict(zip((vote.round for vote in record.votes), record.voted_at, strict=False))
+    is_two_step = all(record.options.get(key) == word for key, word in TWO_STEP.items())
     shown = _shown(snapshot, votes, len(contestants), reveal)
-    return BattleHistory(snapshot, contestants, votes, shown, voted_at, is_two_step=record.options == TWO_STEP)
+    return BattleHistory(snapshot, contestants, votes, shown, voted_at, is_two_step=is_two_step)
 
 
 def _shown(snapshot: Snapshot, votes: tuple[Vote, ...], count: int, reveal: Reveal) -> frozenset[int]:

@@ -10,6 +10,7 @@ from app.battle.battle import Status
 from app.battle.events import Snapshot
 from app.errors import InvalidInput, Unavailable
 from app.hosts.context import fitting
+from app.records.votes import FROM_START, NAMES_SHOWN
 from app.web.api.opening import check_length
 from app.web.legacy.answers import FAILED
 from app.web.legacy.history import BattleHistory, history_of
@@ -41,10 +42,15 @@ async def open_battle(
     count = min(wanted, len(models))
     await services.contestants.room_for(models[:count])
     request = body_hash({"message": message, "session_id": session, "num_models": asked})
-    kept = ANY if asked is not None else options
+    kept = {**(ANY if asked is not None else options), **_shown(services)}
     return await services.manager.open(
         OpenRequest(message, models, count, session_id=session, body_hash=request, options=kept)
     )
+
+
+def _shown(services: Services) -> dict[str, object]:
+    """The mark of a battle whose opener reads the names before he judges: his votes are not blind."""
+    return {NAMES_SHOWN: FROM_START} if services.settings.arena_reveal == "always" else {}
 
 
 async def opened_history(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -30,7 +31,8 @@ async def statistics(services: Wired) -> Response:
     """How much was played and how it was judged.
 
     Battles are counted as they are now; everything else comes from ended battles. ``completion_rate`` is in per
-    cent, ``model_usage`` counts the verdicts on each model's answers. While verdicts are counted for the first time
+    cent, ``model_usage`` counts the verdicts on each model's answers. Verdicts of those who knew the models' names are
+    not counted, unless `ARENA_NAMED_VOTES=count`. While verdicts are counted for the first time
     there are none: then 202, and ``Retry-After`` says when to ask again.
     """
     there = await services.boards.statistics()
@@ -56,7 +58,7 @@ async def _counted(services: Services, facts: Facts, leaderboard: list[dict[str,
             "tie": verdicts["tie"],
             "both_bad": verdicts["both_bad"],
         },
-        "model_usage": dict(sorted(facts.usage.items())),
+        "model_usage": _used(facts.usage),
         "leaderboard": leaderboard,
         "active_models": await _active(services),
         "models_per_page": 2,
@@ -64,9 +66,14 @@ async def _counted(services: Services, facts: Facts, leaderboard: list[dict[str,
         "storage_status": STORAGE,
         "votes": facts.votes,
         "votes_of": VOTES_OF,
-        "categories": dict(sorted(facts.categories.items())),
-        "languages": dict(sorted(facts.languages.items())),
+        "categories": _used(facts.categories),
+        "languages": _used(facts.languages),
     }
+
+
+def _used(counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts by name, without names that were only met where voters knew the models."""
+    return {name: count for name, count in sorted(counts.items()) if count}
 
 
 async def _active(services: Services) -> int:
