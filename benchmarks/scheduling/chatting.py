@@ -5,6 +5,10 @@ time, whether the earlier ones are answered or not. Each way is played by the sa
 and with it: once where the chat's model fits into memory beside those of the battles, once where it does not, and where
 every load pushes another model out. Prints the battles' times, the chat's own, and the ratio.
 
+Beside the ratio stands what the chat would cost if it only took its part of the card's throughput from the battles,
+evenly: it is played alone, and the part of the time in which it has the card busy is what the card lacks. Whoever lets
+the chat write in the gaps between battles does better than that.
+
     python -m benchmarks.scheduling.chatting --users 25 --hours 1
 """
 
@@ -95,6 +99,19 @@ class Chat:
         answers = self.driven.sink.answers.items()
         return [answer.finish for job, answer in answers if job.startswith("chat") and answer.finish is not None]
 
+    def busy_s(self) -> float:
+        """For how long an answer was asked for and not finished; without the first, which waits for a load."""
+        busy_s, until = 0.0, 0.0
+        for number in range(2, self.asked + 1):
+            answer = self.driven.sink.answers.get(f"chat{number}:0")
+            if answer is None or answer.finish is None:
+                continue
+            began = number * 60 / self.per_minute
+            ended = began + (answer.finish.timing.total_s or 0.0)
+            busy_s += max(ended - max(began, until), 0.0)
+            until = max(until, ended)
+        return busy_s
+
     def close(self) -> None:
         """Take the times of what was answered."""
         self.took_s = [finish.timing.total_s or 0.0 for finish in self._answered() if finish.reason != "error"]
@@ -108,6 +125,15 @@ class Outcome:
     asked: int = 0
     refused: int = 0
     took_s: tuple[float, ...] = ()
+
+
+async def share_of_the_card(setup: Setup, seconds: float, chats: str, per_minute: float) -> float:
+    """The part of the time in which a chat keeps a card busy that writes nothing else."""
+    async with DrivenHosts.running(setup) as driven:
+        chat = Chat(driven, chats, per_minute)
+        async with beside(chat.run()):
+            await asyncio.sleep(seconds)
+        return chat.busy_s() / seconds
 
 
 async def played(setup: Setup, crowd: Crowd, chats: str, per_minute: float) -> Outcome:
@@ -153,6 +179,7 @@ def main() -> None:
     crowd = Crowd(BESIDE, given.users, given.hours, given.every, contestants=2, seed=given.seed)
     without = run_virtual(played(Setup(config, options), crowd, CHATS, 0))
     fits = run_virtual(played(Setup(config, options), crowd, CHATS, given.per_minute))
+    share = run_virtual(share_of_the_card(Setup(config, options), given.hours * 3600, CHATS, given.per_minute))
     tight = replace(config, card="a10g", models=FIVE, max_loaded=0)
     many = replace(crowd, models=FIVE[:4], contestants=3)
     alone = run_virtual(played(Setup(tight, options), many, FIVE[4], 0))
@@ -162,7 +189,8 @@ def main() -> None:
     beside_it = ratio(fits.figures.battle_s(0.95), without.figures.battle_s(0.95))
     loads = sum(swaps.figures.loads.values()) - sum(alone.figures.loads.values())
     apart = swaps.figures.battle_s(0.95) - alone.figures.battle_s(0.95)
-    print(f"where its model fits: p95 is {beside_it:.2f} times that without the chat")
+    spread = f"{1 / (1 - share):.2f} if the chat only took its {share:.0%} of the card's throughput"
+    print(f"where its model fits: p95 is {beside_it:.2f} times that without the chat; {spread}")
     print(f"where it does not fit: {apart:+.1f} s at p95, {loads:+d} loads; {time.perf_counter() - began:.0f} s")
     print(goal(beside_it <= MOST, f"at most {MOST:g} times where it fits"))
 

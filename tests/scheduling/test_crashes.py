@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError
 
 import app.scheduling.driver.driver
-import app.scheduling.planning.planner
+import app.scheduling.planning.trial
 from app.backends.base import BackendUnavailable, GenerationRequest, Message
 from app.backends.scripted import ScriptedBackend
 from app.scheduling.driver.retries import LONGEST_PAUSE_S, MOST_CRASHES, Retries
@@ -111,7 +111,7 @@ async def test_a_job_that_no_plan_can_be_made_with_fails_and_others_are_written(
             raise ZeroDivisionError
         return plan(view)
 
-    for module in (app.scheduling.driver.driver, app.scheduling.planning.planner):
+    for module in (app.scheduling.driver.driver, app.scheduling.planning.trial):
         monkeypatch.setattr(module, "plan", broken)
     bad, good = job(1, "poison"), job(2)
     shared.open(ScriptedBackend(resident=["a"]))

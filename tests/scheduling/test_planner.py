@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.scheduling.job import Job, Priority
 from app.scheduling.planning.budget import FREE_SHARE, Budget
-from app.scheduling.planning.planner import Load, Resident, Start, Unload, View, closing, in_order, plan
+from app.scheduling.planning.planner import DIRECT_WAITS_S, Load, Resident, Start, Unload, View, closing, in_order, plan
 from tests.examples import examples
 
 GB = 10**9
@@ -446,3 +446,32 @@ def test_where_the_next_model_does_not_fit_running_battles_finish_with_what_they
 def test_nothing_is_loaded_for_the_rotation_while_somebody_waits_for_another_model_that_is_not_there() -> None:
     stuck = replace(THREE_FIT, waiting=(job(1, "old"), job(2, "absent")), budget=Budget(max_models=2))
     assert plan(stuck) == []
+
+
+def direct(number: int, model: str, at: float = 9.0) -> Job:
+    return job(number, model, at, Priority.DIRECT)
+
+
+def test_an_answer_without_a_battle_begins_at_once_where_no_battle_is_written() -> None:
+    chat, beside = direct(1, "a"), direct(2, "a")
+    assert plan(view("a", waiting=(chat, beside), slots=2)) == [Start(chat), Start(beside)]
+    assert plan(view("a", waiting=(chat,), slots=2, in_flight={"a": 1}, direct={"a": 1})) == [Start(chat)]
+
+
+def test_it_waits_for_a_gap_between_battles_but_not_for_long() -> None:
+    chat, late = direct(1, "c"), direct(2, "c", at=10.0 - DIRECT_WAITS_S)
+    for busy in (
+        view("a", "c", in_flight={"a": 1}),
+        view("a", "c", in_flight={"a": 1, "c": 1}, direct={"c": 1}, slots=9),
+    ):
+        assert plan(replace(busy, waiting=(chat,))) == []
+        assert plan(replace(busy, waiting=(chat, late))) == [Start(late)]
+    viewer = job(3, "a", at=9.5)
+    assert plan(view("a", "c", waiting=(chat, viewer))) == [Start(viewer)]
+    assert plan(view("a", "c", waiting=(late, viewer))) == [Start(viewer), Start(late)]
+
+
+def test_nothing_is_loaded_for_it_beside_a_battle_before_that() -> None:
+    assert plan(view("a", waiting=(direct(1, "c"),), in_flight={"a": 1})) == []
+    assert plan(view("a", waiting=(direct(1, "c"),))) == [Load("c")]
+    assert plan(view("a", waiting=(direct(1, "c", at=-5.0),), in_flight={"a": 1})) == [Load("c")]

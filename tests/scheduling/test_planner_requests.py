@@ -37,7 +37,7 @@ def test_one_load_does_not_push_out_another() -> None:
 def test_a_load_waits_for_answers_that_need_the_memory_and_not_for_others() -> None:
     full = view("a", "c", to_load=("b",), budget=TWO)
     assert plan(replace(full, in_flight={"a": 1, "c": 1})) == []
-    absent = replace(full, waiting=(job("d", Priority.DIRECT),), in_flight={"a": 1, "c": 1})
+    absent = replace(full, waiting=(job("d", Priority.DIRECT, at=-60.0),), in_flight={"a": 1, "c": 1})
     assert plan(absent) == []
     assert plan(replace(absent, residents=absent.residents[:1], in_flight={"a": 1})) == [Load("d")]
     busy = view("a", to_load=("b",), waiting=(job("a"),), in_flight={"a": 1})

@@ -35,10 +35,10 @@ class RunningAnswers:
         """How many slots of each model are occupied."""
         return Counter(runner.model for runner in self._runners.values() if runner.occupies)
 
-    def of_batches(self) -> Counter[str]:
-        """How many of those slots are occupied by calls of batches."""
-        batch = (runner for runner in self._runners.values() if runner.job.priority is Priority.BATCH)
-        return Counter(runner.model for runner in batch if runner.occupies)
+    def of_class(self, priority: Priority) -> Counter[str]:
+        """How many of those slots are occupied by jobs of one class."""
+        found = (runner for runner in self._runners.values() if runner.job.priority is priority)
+        return Counter(runner.model for runner in found if runner.occupies)
 
     def add(self, runner: AttemptRunner, now: float) -> None:
         """Note an attempt that begins ``now`` (Unix time), and whether it has the host to itself."""

@@ -29,8 +29,9 @@ from app.scheduling.driver.signing import Signing
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.driver.tasks import DriverTasks
-from app.scheduling.job import Job
-from app.scheduling.planning.planner import Action, Load, Start, Unload, View, is_plannable, would_start
+from app.scheduling.job import Job, Priority
+from app.scheduling.planning.planner import Action, Load, Start, Unload, View
+from app.scheduling.planning.trial import is_plannable, would_start
 from app.scheduling.ports import Ports
 from app.timing.time import Time
 
@@ -117,7 +118,8 @@ class Executor:
             residents=residency.residents,
             waiting=waiting,
             in_flight=self._running.by_model() + self.early.by_model(self._jobs),
-            batch=self._running.of_batches(),
+            batch=self._running.of_class(Priority.BATCH),
+            direct=self._running.of_class(Priority.DIRECT),
             people_at=self._running.people_at,
             loading=residency.loading,
             loading_since=residency.loading_since,
@@ -257,10 +259,8 @@ class Executor:
             self._tasks.spawn(self._loader.keep(model), f"keep {model}")
         failures = residency.failures
         for model in failures.hung & (residency.present - residency.leaving - set(self._running.by_model())):
-            failures.hung.discard(model)
-            if model in failures.loaded_anew:
+            if not failures.try_anew(model):
                 continue  # that did not help
-            failures.loaded_anew.add(model)
             self._state.events.record("hung", model, "no answer came of it while the server answered: loaded anew")
             self.perform(Unload(model, "degraded", model))
 

@@ -22,6 +22,13 @@ class ModelFailures:
         """An answer of ``model`` was cut off, or nothing came of it (``silent``), though it counted as in memory."""
         (self.hung if silent else self._broken).add(model)
 
+    def try_anew(self, model: str) -> bool:
+        """Whether ``model``, which hangs, is to be loaded anew: once, until it has answered."""
+        self.hung.discard(model)
+        first = model not in self.loaded_anew
+        self.loaded_anew.add(model)
+        return first
+
     def worked(self, model: str) -> None:
         """An answer of ``model`` came to its end."""
         self.hung.discard(model)

@@ -28,7 +28,9 @@ dear
 9. What operators ask for is done where it is in nobody's way: a model leaves if it is idle and nobody waits for it; one
    is loaded, in the place of such models if it has to be, while nobody waits for a model that is not there. It stays
    until an answer needs its place, or its request is over.
-10. While a viewer waits or anything but batches is being written, no call of a batch begins and nothing is loaded for
+10. An answer without a battle begins when no battle's is being written or waited for, or after ``DIRECT_WAITS_S``. On
+   one card it would slow them down by its share of it, however few its slots.
+11. While a viewer waits or anything but batches is being written, no call of a batch begins and nothing is loaded for
    one; unless it has waited for ``PATIENT_S`` and no viewer waits, then one at a time may. A model that only batches
    use stops for a viewer's at once. For ``QUIET_S`` after anything else was begun a batch has one call at a time. So
    people wait for the batch calls that are running, mostly one, and for no other.
@@ -39,14 +41,14 @@ What a change costs is measured on each host and kept; there are no seconds in t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.scheduling.job import Job, Priority
 from app.scheduling.planning.victims import order_of_leaving, outdated, who_leaves
 from app.scheduling.planning.view import Resident, View
 
-__all__ = ["Action", "Load", "Resident", "Start", "Unload", "UnloadReason", "View", "in_order", "is_plannable", "plan"]
+__all__ = ["Action", "Load", "Resident", "Start", "Unload", "UnloadReason", "View", "in_order", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ Action = Start | Load | Unload
 PATIENT_S = 600.0
 """For so long a call of a batch lets everything else go first; then it may go alone beside others."""
 
+DIRECT_WAITS_S = 10.0
+"""For so long an answer without a battle waits for a gap between battles' (docs/performance.md has what it does)."""
+
 QUIET_S = 120.0
 """For so long after people's answers a batch has one call at a time: whoever comes next shares the card with few."""
 
@@ -131,6 +136,8 @@ def _raised(view: View, job: Job, late_s: float) -> int:
 
 def _may_begin(view: View, job: Job, begun: int = 0) -> bool:
     """Whether it is the turn of ``job``; one of a batch lets all others go first. ``begun`` of batches begin now."""
+    if job.priority is Priority.DIRECT:
+        return _may_begin_direct(view, job)
     if job.priority is not Priority.BATCH:
         return True
     if view.viewers():
@@ -139,6 +146,11 @@ def _may_begin(view: View, job: Job, begun: int = 0) -> bool:
     if sum(view.in_flight.values()) == batch:
         return batch + begun == 0 or view.now - view.people_at >= QUIET_S
     return view.now - job.enqueued_at >= PATIENT_S and batch + begun == 0
+
+
+def _may_begin_direct(view: View, job: Job) -> bool:
+    """Whether an answer without a battle begins now: in a gap between those of battles, or once it has waited."""
+    return not (view.battles or view.viewers()) or view.now - job.enqueued_at >= DIRECT_WAITS_S
 
 
 def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> list[Start]:
@@ -279,20 +291,3 @@ def _read_anew(view: View) -> list[Action]:
     if view.foreign or view.now - used < view.late_s * len(view.residents):
         return []
     return [Unload(resident.model, "misread") for resident in outdated(view)]
-
-
-def is_plannable(view: View) -> bool:
-    """Whether a plan can be made at all."""
-    try:
-        plan(view)
-    except Exception:
-        return False
-    return True
-
-
-def would_start(view: View, job: Job) -> bool:
-    """Whether the plan would start ``job`` if it waited, too."""
-    try:
-        return Start(job) in plan(replace(view, waiting=(*view.waiting, job)))
-    except Exception:
-        return False

@@ -36,8 +36,8 @@ class View:
     starts, but their memory isn't free, so nothing is loaded meanwhile. ``change_s`` is what it costs to bring a model,
     measured, ``usual_change_s`` what one costs that was not brought yet. ``prewarm`` are models that should be in
     memory and are not, or not as they should be, the most wanted first. ``foreign`` are residents that others loaded,
-    ``pins`` models that should stay. ``batch`` counts the calls of batches among those ``in_flight``,
-    ``people_at`` is when anything else was begun last.
+    ``pins`` models that should stay. ``batch`` and ``direct`` count the calls of batches, and answers without a battle,
+    among those ``in_flight``; ``people_at`` is when anything but batches was begun last.
     ``empty_bytes`` is what is free on an empty card, where that is known. ``rotation`` are the models that battles are
     drawn from on this host; empty: from all. ``to_load`` and ``to_unload`` are what operators asked for.
     """
@@ -63,6 +63,7 @@ class View:
     rotation: frozenset[str] = frozenset()
     to_load: tuple[str, ...] = ()
     to_unload: tuple[str, ...] = ()
+    direct: Mapping[str, int] = field(default_factory=dict)
 
     def rotated_out(self, residents: Collection[Resident]) -> list[Resident]:
         """Those of ``residents`` that battles are no longer drawn from: they go before the others."""
@@ -98,6 +99,11 @@ class View:
         """The jobs whose model is not in memory, in the order of ``waiting``."""
         present = self.present
         return [job for job in waiting if job.model not in present]
+
+    @property
+    def battles(self) -> int:
+        """How many answers of battles are being written."""
+        return sum(self.in_flight.values()) - sum(self.batch.values()) - sum(self.direct.values())
 
     def viewers(self) -> Counter[str]:
         """For how many answers of each model a viewer waits."""
