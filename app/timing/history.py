@@ -13,7 +13,11 @@ NEWEST = 0.3
 """The weight of the newest figure in a mean."""
 
 FIRST_LOAD_S = 10.0
-"""What a load is taken to last before one was seen: a model of 8 GB from an NVMe disk and the start of its process."""
+"""What a load is taken to last before one was seen: a model of 8 GB from an NVMe disk and the start of its process.
+
+It counts until a host's first load only, which its driver begins as soon as the host is there: nobody knows a host's
+disk, its cache and its card's link before, and both a faster and a slower guess are wrong somewhere. From then on a
+model that was not seen yet is taken to load as fast, for its size, as those that were."""
 
 FIRST_ANSWER_S = 10.0
 """What an answer is taken to last before one was seen: some 300 tokens at 30 a second."""
@@ -82,12 +86,15 @@ class History:
 
     def __init__(self, first_load_s: float = FIRST_LOAD_S, first_answer_s: float = FIRST_ANSWER_S) -> None:
         self._loads = _Means(first_load_s)
+        self._per_byte = _Means(0.0)
         self._answers = _Means(first_answer_s)
         self.rates = Rates()
 
-    def loaded(self, model: str, seconds: float) -> None:
-        """Note a load that succeeded."""
+    def loaded(self, model: str, seconds: float, size_bytes: int = 0) -> None:
+        """Note a load that succeeded, of so many bytes in memory; 0: not known."""
         self._loads.add(model, seconds)
+        if size_bytes > 0:
+            self._per_byte.add(model, seconds / size_bytes)
 
     def answered(self, model: str, seconds: float) -> None:
         """Note an answer that was written to its end, from dispatch to the end."""
@@ -101,8 +108,10 @@ class History:
         """What answers took lately, by model; those that were not seen are left out."""
         return self._answers.known()
 
-    def load_s(self, model: str) -> float:
-        """Return what a load of ``model`` may take."""
+    def load_s(self, model: str, size_bytes: int = 0) -> float:
+        """Return what a load of ``model`` may take; one that was not seen takes as long for each byte as the others."""
+        if size_bytes > 0 and model not in self._loads.known() and self._per_byte.known():
+            return self._per_byte.of(model) * size_bytes
         return self._loads.of(model)
 
     def answer_s(self, model: str) -> float:

@@ -71,7 +71,11 @@ class Memory:
 
 @pytest.fixture
 def memory(clock: Clock) -> Memory:
-    server, events, limits = Listing(), HostEvents("gpu", now=clock), MemoryBudget(Budget(), clock)
+    return memory_of(Budget(), clock)
+
+
+def memory_of(budget: Budget, clock: Clock) -> Memory:
+    server, events, limits = Listing(), HostEvents("gpu", now=clock), MemoryBudget(budget, clock)
     residency = Residency("gpu", server, lambda _: OPTIONS, inventory=server, memory=limits, events=events, now=clock)
     loader = Loader("gpu", server, residency, lambda _: OPTIONS, History(), events, now=clock)
     return Memory(server, residency, events, limits, loader)
@@ -396,6 +400,27 @@ async def test_a_crash_explains_that_a_model_comes_anew_but_only_once(
     await memory.sees(on_card("a", expires=90_000.0))
     await memory.sees(on_card("a", expires=1300.0))
     assert memory.noted == [("crashed", "a"), ("replaced", "a")]
+
+
+async def test_a_model_that_can_not_fit_into_the_configured_memory_is_loaded_once(clock: Clock) -> None:
+    memory = memory_of(Budget(8 * GB - 1), clock)
+    memory.server.after_loads = [(on_card("a", vram=0.5),)] * 2
+    await memory.loader.load("a")
+    assert memory.server.loads == ["a"]
+    assert memory.noted == [("offloaded", "a")]
+    assert memory.residency.degraded == frozenset()
+    await memory.sees()
+    await memory.loader.load("a")
+    assert memory.server.loads == ["a", "a"]
+    assert memory.noted.count(("offloaded", "a")) == 1, "it is known"
+
+
+async def test_one_that_would_fit_alone_is_tried_twice_though_its_memory_is_configured(clock: Clock) -> None:
+    memory = memory_of(Budget(8 * GB), clock)
+    memory.server.after_loads = [(on_card("a", vram=0.5),), (on_card("a"),)]
+    await memory.loader.load("a")
+    assert memory.server.loads == ["a", "a"]
+    assert memory.noted == []
 
 
 async def test_a_model_that_does_not_fit_is_loaded_twice_only_the_first_time_beside_the_same(memory: Memory) -> None:

@@ -35,3 +35,13 @@ def test_an_answer_that_shared_its_card_is_not_slow() -> None:
         rates.written("a", 50.0)
     assert not any(rates.written("a", 15.0, alone=False) for _ in range(9))
     assert rates.usual()["a"] == 15.0, "it is what is usual, all the same"
+
+
+def test_a_model_that_was_not_seen_loads_as_fast_for_its_size_as_those_that_were() -> None:
+    history = History(9, 4)
+    assert history.load_s("new", 20) == 9, "nothing was seen yet"
+    history.loaded("small", 2.0, 10)
+    history.loaded("large", 8.0, 40)
+    assert history.load_s("new", 20) == 4.0
+    assert history.load_s("new") == 5.0, "of a model without a size the mean is all that is known"
+    assert history.load_s("small", 1000) == 2.0

@@ -136,7 +136,7 @@ class Loader:
             residency.end_load()
             made_room = tuple(self._made_room.pop(model, ()))
         self._windows[model] = LoadWindow(began, self._now(), made_room, tuple(repeats))
-        self._history.loaded(model, seconds)
+        self._history.loaded(model, seconds, residency.sizes.get(model, 0))
         self._costs.loaded(model, residency.pushed_out)
         self._limits.loaded(model)
         self._log.info("model_loaded", model=model, load_s=round(seconds, 3), flags=list(flaws))
@@ -215,7 +215,19 @@ class Loader:
             await asyncio.sleep(self._poll)
 
     def _stays_offloaded(self, model: str) -> bool:
-        return self._residency.failures.stays_offloaded(model, self._residency.present)
+        """Whether a second load would come to the same: the last one did, or all that is there exceeds the memory."""
+        residency, num_ctx = self._residency, self._options(model).num_ctx
+        if residency.failures.stays_offloaded(model, residency.present, num_ctx):
+            return True
+        if not residency.memory.is_exceeded_by(one.size_bytes for one in residency.residents):
+            return False
+        self._note_offloaded(model, "it does not fit into the memory that is configured: taken as it is")
+        return True
+
+    def _note_offloaded(self, model: str, why: str) -> None:
+        residency = self._residency
+        residency.failures.note_offloaded(model, residency.present, self._options(model).num_ctx)
+        self._events.record("offloaded", model, why)
 
     async def _verified(self, model: str) -> tuple[str, ...]:
         """Return what is wrong with the load after a second try, and have it count as in memory all the same."""
@@ -223,7 +235,6 @@ class Loader:
         if not flaws:
             return flaws
         if flaws == ("offloaded",) and self._stays_offloaded(model):
-            # Beside the same models a second load came to the same: once is enough.
             return await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
             # Asked with the same options, the server would keep it where it is.
@@ -231,8 +242,7 @@ class Loader:
         await self._within_limit(model)
         flaws = await self._residency.verify(model, final=True)
         if "offloaded" in flaws:
-            self._residency.failures.note_offloaded(model, self._residency.present)
-            self._events.record("offloaded", model, "also after a second load: taken as it is")
+            self._note_offloaded(model, "also after a second load: taken as it is")
         if "context_shrunk" in flaws:
             self._events.record("context_shrunk", model, "also after a second load: taken as it is")
         return flaws

@@ -7,7 +7,7 @@ to fit is believed all the same: many small models may fit where two large ones 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from time import time
@@ -63,6 +63,11 @@ class MemoryBudget:
         """How many models are taken to fit at once, whatever their size."""
         learned = self._learned_models()
         return self._configured.max_models if learned is None else learned
+
+    def is_exceeded_by(self, sizes: Iterable[int]) -> bool:
+        """Whether models of these sizes can't be on the card together, as far as its memory is configured."""
+        configured = self._configured.memory_bytes
+        return configured is not None and sum(sizes) > configured
 
     def fitted(self, total_bytes: int) -> None:
         """Models of that size together were seen in memory, none of them on the CPU."""

@@ -6,6 +6,9 @@ from collections.abc import Collection
 
 MOST_REMEMBERED = 256
 
+_Situation = tuple[str, frozenset[str], int]
+"""A model, those beside it, and its context: all that its memory depends on, for its other options never change."""
+
 
 class ModelFailures:
     """``hung`` are models to load anew, ``loaded_anew`` those that were and have not answered since."""
@@ -16,7 +19,7 @@ class ModelFailures:
         self._broken: set[str] = set()
         self._crashed: set[str] = set()
         self._explained: set[str] = set()
-        self._offloaded: dict[tuple[str, frozenset[str]], None] = {}
+        self._offloaded: dict[_Situation, None] = {}
 
     def failed(self, model: str, *, silent: bool) -> None:
         """An answer of ``model`` was cut off, or nothing came of it (``silent``), though it counted as in memory."""
@@ -51,16 +54,16 @@ class ModelFailures:
         self._crashed.discard(model)
         return explained
 
-    def note_offloaded(self, model: str, beside: Collection[str]) -> None:
-        """``model`` stayed partly on the CPU after a second load ``beside`` others: it will the next time, too."""
-        self._offloaded[_situation(model, beside)] = None
+    def note_offloaded(self, model: str, beside: Collection[str], num_ctx: int) -> None:
+        """With this context ``model`` stays partly on the CPU ``beside`` others: it will the next time, too."""
+        self._offloaded[_situation(model, beside, num_ctx)] = None
         while len(self._offloaded) > MOST_REMEMBERED:
             del self._offloaded[next(iter(self._offloaded))]
 
-    def stays_offloaded(self, model: str, beside: Collection[str]) -> bool:
+    def stays_offloaded(self, model: str, beside: Collection[str], num_ctx: int) -> bool:
         """Whether a second load of ``model`` ``beside`` the same others was in vain before."""
-        return _situation(model, beside) in self._offloaded
+        return _situation(model, beside, num_ctx) in self._offloaded
 
 
-def _situation(model: str, beside: Collection[str]) -> tuple[str, frozenset[str]]:
-    return model, frozenset(beside) - {model}
+def _situation(model: str, beside: Collection[str], num_ctx: int) -> _Situation:
+    return model, frozenset(beside) - {model}, num_ctx

@@ -39,7 +39,7 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
     """Return an outlook for every waiting job of ``view``, by job id; places count from 1."""
     present = {resident.model for resident in view.residents}
     ahead: Counter[str] = Counter()
-    loads_s = _left_s(history.load_s(view.loading), view.now - view.loading_since) if view.loading else 0.0
+    loads_s = _left_s(_load_s(view, history, view.loading), view.now - view.loading_since) if view.loading else 0.0
     load_at: dict[str, float] = {view.loading: loads_s} if view.loading else {}
     updates = {}
     for place, job in enumerate(in_order(view), 1):
@@ -47,7 +47,7 @@ def queue_updates(view: View, history: History) -> dict[str, QueueUpdate]:
         wait_s = _writing_s(view, history, job.model, ahead[job.model])
         if job.model not in present:
             if job.model not in load_at:
-                loads_s += history.load_s(job.model) + _in_the_way_s(view, history)
+                loads_s += _load_s(view, history, job.model) + _in_the_way_s(view, history)
                 load_at[job.model] = loads_s
             wait_s += load_at[job.model]
         ahead[job.model] += 1
@@ -82,6 +82,10 @@ def _writing_s(view: View, history: History, model: str, ahead: int) -> float:
 
 def _has_free_slot(view: View, model: str, ahead: int) -> bool:
     return ahead + view.in_flight.get(model, 0) < view.slots
+
+
+def _load_s(view: View, history: History, model: str) -> float:
+    return history.load_s(model, view.sizes.get(model, 0))
 
 
 def _left_s(mean_s: float, passed_s: float) -> float:
