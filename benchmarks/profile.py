@@ -1,6 +1,6 @@
 """Where a worker's CPU goes while battles are opened, answered and judged: by function, by module, by thread.
 
-    python -m benchmarks.profile [--battles 1000] [--only open|vote] [--raw FILE]
+    python -m benchmarks.profile [--battles 1000] [--at-once 6] [--only open|vote] [--raw FILE]
 
 The same battles as ``benchmarks.battle_cost``, against a worker that samples itself: the kernel signals it whenever it
 has used another few milliseconds of CPU (ITIMER_PROF), so that neither waiting nor what other processes do is
@@ -88,7 +88,8 @@ class Shares:
 
     def show(self, top: int) -> None:
         """Print the largest of each."""
-        for name, found in (("self", self.own), ("by folder", self.modules), ("within", self.within)):
+        ours = Counter({frame: count for frame, count in self.within.items() if "(app/" in frame})
+        for name, found in (("self", self.own), ("by folder", self.modules), ("within, our own", ours)):
             print(f"\n{name}, of {self.samples} samples:")
             for frame, count in found.most_common(top):
                 print(f"  {100 * count / max(self.samples, 1):5.1f} %  {frame}")
@@ -119,7 +120,7 @@ async def _stacks(folder: Path) -> str:
     return (folder / "stacks").read_text()
 
 
-async def _play(base: str, pid: int, battles: int, only: str, folder: Path) -> str:
+async def _play(base: str, pid: int, battles: int, at_once: int, only: str, folder: Path) -> str:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         bench, opened = Bench(session, base, pid), []
 
@@ -136,8 +137,11 @@ async def _play(base: str, pid: int, battles: int, only: str, folder: Path) -> s
             await play()
         before = _threads(pid)
         os.kill(pid, signal.SIGUSR1)
-        for number in range(battles):
+
+        async def once(number: int) -> None:
             await (play() if only == "open" else vote(opened[number]))
+
+        await bench.phase(battles, once, at_once)
         os.kill(pid, signal.SIGUSR2)
         for thread, seconds in _threads(pid).items():
             if (used := seconds - before.get(thread, 0.0)) >= 1 / TICKS_PER_S:
@@ -148,14 +152,15 @@ async def _play(base: str, pid: int, battles: int, only: str, folder: Path) -> s
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--battles", type=int, default=1000)
+    parser.add_argument("--at-once", type=int, default=6, metavar="USERS")
     parser.add_argument("--only", choices=["open", "vote"], default="open")
     parser.add_argument("--top", type=int, default=40)
     parser.add_argument("--raw", type=Path, help="keep the stacks in this file")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, model_server(0.0, tokens=TOKENS, rate=1000) as ollama:
         os.environ[OUTPUT] = folder
-        with arena(ollama, 4, program="benchmarks.profile") as (pid, base):
-            raw = asyncio.run(_play(base, pid, given.battles, given.only, Path(folder)))
+        with arena(ollama, max(4, given.at_once), program="benchmarks.profile") as (pid, base):
+            raw = asyncio.run(_play(base, pid, given.battles, given.at_once, given.only, Path(folder)))
     if given.raw is not None:
         given.raw.write_text(raw)
     shares_of(raw).show(given.top)

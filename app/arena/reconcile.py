@@ -21,7 +21,6 @@ from app.arena.states import BattleState
 from app.arena.steps import EndBattle, RestoreAnswer
 from app.arena.store import Store, new_name
 from app.arena.transitions import Transition, is_opening, next_transition, stage_steps
-from app.arena.turns import Turns
 from app.arena.views import Performance, replay, reveal_of
 from app.battle.battle import Battle, Side, Status
 from app.battle.events import Event, EventName
@@ -33,6 +32,7 @@ from app.records.ledger import Ledger
 from app.records.values import AnswerRecord, BattleRecord, RoundRecord
 from app.scheduling.job import Job, Priority
 from app.timing.stopwatch import Timing
+from app.turns import Turns
 
 #: So many transitions of one battle in a row are a bug.
 MAX_TRANSITIONS = 50

@@ -93,6 +93,7 @@ class AnswerUpdate(NamedTuple):
     leak: str = ""
     restart: bool = False
     ending: str = ""
+    story: str = ""
 
     def by_name(self) -> dict[str, object]:
         """Its fields as ``write.lua`` takes them: those that are empty are left out."""
@@ -106,6 +107,10 @@ class Entry(NamedTuple):
     n: int
     event: bytes
     data: bytes
+
+
+# KEYS: battle, log. ARGV: from where. The name and the entries of one moment.
+_LOG = "return {redis.call('HGET', KEYS[1], 'name'), redis.call('XRANGE', KEYS[2], ARGV[1], '+')}"
 
 
 def _script(name: str) -> str:
@@ -147,6 +152,7 @@ class LogStore(Generic[D]):
         self._write = redis.register_script(_script("write"))
         self._read = redis.register_script(_script("read"))
         self._note = redis.register_script(_script("note"))
+        self._log = redis.register_script(_LOG)
 
     async def advance(
         self, name: str, version: int, document: D, steps: Sequence[Step], change: str | None = None
@@ -222,11 +228,10 @@ class LogStore(Generic[D]):
 
     async def log(self, battle: str, after: int) -> tuple[str | None, list[Entry]]:
         """The log's present name (None: there is no such battle) and its entries above ``after``, of one moment."""
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            pipeline.hget(f"arena:{{{battle}}}", "name")
-            pipeline.xrange(f"arena:{{{battle}}}:log", f"({after}-0" if after else "-")
-            name, rows = cast("tuple[bytes | None, list[tuple[bytes, dict[bytes, bytes]]]]", await pipeline.execute())
-        entries = [Entry(int(key.split(b"-")[0]), fields[b"e"], fields[b"d"]) for key, fields in rows]
+        keys = [f"arena:{{{battle}}}", f"arena:{{{battle}}}:log"]
+        reply = await self._log(keys=keys, args=[f"({after}-0" if after else "-"])
+        name, rows = cast("tuple[bytes | None, list[tuple[bytes, list[bytes]]]]", reply)
+        entries = [Entry(int(key.partition(b"-")[0]), event, data) for key, (_, event, _, data) in rows]
         return (None if name is None else name.decode()), entries
 
     async def drop(self, battle: str) -> None:

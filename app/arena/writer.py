@@ -21,6 +21,7 @@ from app.backends.base import GenerationRequest
 from app.logs.repeats import Losses
 from app.scheduling.ports import Finish
 from app.store_errors import redis_trouble
+from app.timing.story import to_json
 
 #: How long the end of an answer waits for a Redis that is unavailable.
 FINISH_LIMIT = timedelta(seconds=300)
@@ -114,6 +115,7 @@ def _with_finish(update: AnswerUpdate, finish: Finish) -> AnswerUpdate:
         error=error_json(finish.error) if finish.error else "",
         timing=orjson.dumps(finish.timing.to_dict()).decode(),
         ending=orjson.dumps({"cause": finish.cause, "calls": finish.calls}).decode(),
+        story=to_json(finish.steps),
     )
 
 

@@ -54,6 +54,10 @@ log = structlog.get_logger(__name__)
 
 NO_SETTINGS = "there is neither .env nor a setting in the environment: defaults count; cp .env.example .env"
 
+#: How many new objects are looked through at once, and how often the older ones: by Python's own 700, 10 and 10 that
+#: took 0.3 ms for each battle.
+COLLECT_AFTER = (10_000, 20, 20)
+
 #: Votes that an export over HTTP reads at a time: few, for the loop has other things to do.
 EXPORT_CHUNK = 50
 
@@ -99,6 +103,7 @@ async def opened(settings: Settings, tracer: Tracer | None = None) -> AsyncItera
         # What lives for ever is frozen: a full collection would stop the loop for 50 ms.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         with drained_at_sigterm(drain, on_begin=partial(_begin_to_end, services), on_end=services.end_streams):
             yield services
 

@@ -36,7 +36,7 @@ class Finish:
     """How an answer ended; ``error`` is the public code and set exactly when ``reason`` is error or cancelled.
 
     ``cause`` is the error's code for those who run the arena (``app.backends.errors``); ``calls`` are the functions
-    that the model calls.
+    that the model calls, ``steps`` the rest of its story.
     """
 
     reason: FinishReason
@@ -44,6 +44,7 @@ class Finish:
     error: ErrorCode | None = None
     cause: str = ""
     calls: tuple[ToolCall, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 class Attempt(Protocol):

@@ -36,7 +36,7 @@ thinking_s      from the first thinking to the first content token, or to the en
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter
 
 from pydantic import TypeAdapter
@@ -75,7 +75,8 @@ class Timing:
 
     def to_dict(self) -> dict[str, float | int | bool | None]:
         """Return the figures by name, rounded to microseconds, for storage and the log."""
-        return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {name: round(value, 6) if isinstance(value, float) else value for name, value in fields.items()}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, object]) -> Timing:

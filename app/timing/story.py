@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import orjson
@@ -37,7 +37,8 @@ class Step:
 
     def to_dict(self) -> dict[str, object]:
         """Return what is set, by name."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, (), "")}
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in fields.items() if value not in (None, (), "")}
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, object]) -> Step | None:

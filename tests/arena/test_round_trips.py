@@ -118,7 +118,7 @@ async def test_a_battle_asks_redis_and_the_database_so_often(
         assert await play(battles, counted) == {
             "open": {"redis": 1, "INSERT": 1},
             "two answers": {"redis": 3},
-            "ready": {"redis": 3, "BEGIN": 1, "INSERT": 2, "SELECT": 3},
+            "ready": {"redis": 2, "BEGIN": 1, "INSERT": 2, "SELECT": 2},
             "vote, next round": {"redis": 4, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
             "vote, end": {"redis": 4, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
         }

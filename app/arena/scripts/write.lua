@@ -177,6 +177,7 @@ local function finish_answer(of, key, stage, update)
   local reached = (finish == 'stop' or finish == 'length') and 'done' or 'failed'
   redis_call('HSET', key, 'finish', finish, 'error', error, 'timing', update.timing or '', 'state', reached,
     'ending', update.ending or '')
+  if update.story then add_to_story(key, update.story) end
   return stage == '' or of.even or log_event(of, 'answer', answer_data(stage, finish, error))
 end
 

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from app.errors import QueueFull
 from app.scheduling.job import Job, Priority, Removed
 from app.scheduling.memory_request import MemoryRequest
+from app.turns import Turns
 
 JOBS_TTL = timedelta(hours=24)
 """How long the jobs of a host outlive the newest enqueue."""
@@ -34,20 +35,18 @@ MEMORY_TTL = timedelta(minutes=10)
 MOST_PREWARM_REQUESTS = 64
 """No more models than this are announced at once."""
 
-_SILENCE_S = 30.0
-_RECONNECT_S = 0.5
+_SILENCE_S, _RECONNECT_S = 30.0, 0.5
 
 # KEYS: jobs. ARGV: channel, TTL in ms, bound, then per job: id, JSON. Returns 1, or 0 when the bound is in the way.
 # A job that is there keeps its time; only a more urgent priority is taken over. Sent twice, it changes nothing.
 # The nudge carries what is new or changed, so that the driver needn't read to begin.
 _ENQUEUE = """
 local jobs, channel, ttl, bound = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-local new = 0
+local new, added = 0, {}
 for i = 4, #ARGV, 2 do
   if redis.call('HEXISTS', jobs, ARGV[i]) == 0 then new = new + 1 end
 end
 if new > 0 and redis.call('HLEN', jobs) + new > bound then return 0 end
-local added = {}
 local function put(id, job)
   redis.call('HSET', jobs, id, job)
   added[#added + 1] = job
@@ -149,6 +148,7 @@ class HostQueue:
         self._enqueue = redis.register_script(_ENQUEUE)
         self._remove = redis.register_script(_REMOVE)
         self._seen: dict[bytes, tuple[bytes, Job]] = {}
+        self._removals, self._leaving = Turns(), list[str]()
         self._log = structlog.get_logger("app.scheduling.dispatch.queue")
 
     async def enqueue(self, jobs: Sequence[Job], bound: int) -> None:
@@ -167,14 +167,19 @@ class HostQueue:
             raise queue_full()
 
     async def remove(self, ids: Iterable[str]) -> None:
-        """Delete jobs and nudge the host's driver.
+        """Delete jobs, with those that others delete in this moment, and nudge the host's driver.
 
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        wanted = list(ids)
-        if wanted:
-            await self._remove(keys=[self._jobs], args=[self._channel, json.dumps(wanted), *wanted])
+        self._leaving += ids
+        if self._leaving:
+            await self._removals.take("remove", self._remove_all)
+
+    async def _remove_all(self) -> None:
+        if leaving := list(dict.fromkeys(self._leaving)):
+            await self._remove(keys=[self._jobs], args=[self._channel, json.dumps(leaving), *leaving])
+        self._leaving = [job_id for job_id in self._leaving if job_id not in leaving]
 
     async def read(self) -> tuple[Job, ...]:
         """Return all jobs, waiting and running, in no order; what can't be understood is logged and deleted.

@@ -86,6 +86,12 @@ class AnswerStory:
         finally:
             repeated.reset(token)
 
+    def closed(self, event: Event, *, cause: str | None = None) -> tuple[Step, ...]:
+        """Note the last step; return all since the last time, which are stored with the answer's end."""
+        self.add(event, cause=cause)
+        steps, self._steps = self._steps, []
+        return tuple(steps)
+
     async def keep(self, event: Event, *, cause: str | None = None, target: str | None = None) -> None:
         """Note a last step and send all since the last time; a Redis that is away loses them, and nothing else."""
         self.add(event, cause=cause, target=target)

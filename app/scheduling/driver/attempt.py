@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Literal
 
 import structlog
@@ -152,8 +153,8 @@ class AttemptRunner:
             return "moved" if self._moved else self._left(token)
         self.finish = self._trace.finish = finish
         self._free()
-        await self._story.keep("failed" if self.cause else "ended", cause=self.cause or None)
-        if not await until_the_store_is_back()(attempt.finish, finish):
+        steps = self._story.closed("failed" if self.cause else "ended", cause=self.cause or None)
+        if not await until_the_store_is_back()(attempt.finish, replace(finish, steps=steps)):
             return self._left(token)
         self._trace.stored()
         self._finished(finish, token)

@@ -209,7 +209,7 @@ class MemoryAttempt:
         """End the answer; False when the attempt is over."""
         if self.over.is_set():
             return False
-        self._answer.finish = finish
+        self._answer.finish, self._answer.story = finish, [*self._answer.story, *finish.steps]
         return True
 
 

@@ -49,6 +49,7 @@ class Turns:
                 del self._turns[key]
 
     async def _run(self, turn: _Turn, work: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.sleep(0)  # whoever asks in this turn of the event loop, too, is covered
         turn.begun += 1
         try:
             await work()

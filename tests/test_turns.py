@@ -2,8 +2,9 @@
 
 import asyncio
 
-from app.arena.turns import Turns
 from app.tasks import cancel_and_wait
+from app.turns import Turns
+from tests.helpers import wait_until
 
 
 class Work:
@@ -24,8 +25,16 @@ class Work:
 
 async def calls(turns: Turns, work: Work, count: int) -> list[asyncio.Task[None]]:
     tasks = [asyncio.create_task(turns.take("b", work)) for _ in range(count)]
-    await asyncio.sleep(0)
+    for _ in range(2):  # a turn begins one turn of the loop after it was taken
+        await asyncio.sleep(0)
     return tasks
+
+
+async def test_those_who_ask_in_the_same_moment_share_a_run() -> None:
+    turns, work = Turns(), Work()
+    work.gates[0].set()
+    await asyncio.gather(*(turns.take("b", work) for _ in range(3)))
+    assert work.runs == 1
 
 
 async def test_those_who_ask_during_a_run_share_the_next_one() -> None:
@@ -59,6 +68,7 @@ async def test_a_cancelled_run_counts_for_nobody_else() -> None:
     [second, third] = await calls(turns, work, 2)
     work.gates[0].set()
     await first
+    await wait_until(lambda: work.runs == 2)
     await cancel_and_wait(second)
     for gate in work.gates:
         gate.set()
