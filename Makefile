@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo serve dev test explore race takeover batch-kills check clients-check openai-clients openapi format lock install clean
+.PHONY: help demo serve dev test explore race takeover upgrade batch-kills check clients-check openai-clients openapi format lock install clean
 .PHONY: image deploy-check prod-check release dashboard stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
@@ -69,6 +69,9 @@ takeover: dev ## the drivers of hosts are killed twenty times, and all instances
 	$(BIN)/python -m tests.whole.takeover --kills 20
 	$(BIN)/python -m tests.whole.rolling --battles 20
 	$(BIN)/python -m tests.whole.rolling --battles 20 --kill
+
+upgrade: dev ## an upgrade without a gap is rehearsed, on SQLite and on PostgreSQL
+	$(BIN)/python -m tests.whole.upgrade
 
 batch-kills: dev ## a batch run of 500 jobs is killed twenty times, on SQLite and on PostgreSQL
 	$(BIN)/python -m tests.batch.kills --kills 20 --jobs 500

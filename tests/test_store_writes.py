@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from redis.asyncio import Redis
 
 from app.database.database import Database, migrate
+from app.readiness.readiness import Stores
 from app.readiness.write_probe import Writes, database_refusal, redis_refusal
+from app.redis.client import commands_client
 from app.store_errors import Trouble, database_trouble, reason_of, redis_trouble, script_trouble
 from tests.records.conftest import postgres
 from tests.records.postgres_server import PostgresServer
@@ -154,3 +156,18 @@ def test_a_reason_is_one_short_line_and_never_the_statement() -> None:
     assert reason == "no"
     assert len(reason_of(ValueError("x" * 1000))) == 200
     assert reason_of(TimeoutError()) == "TimeoutError"
+
+
+async def test_each_store_is_usable_by_itself(tmp_path: Path, redis: Redis) -> None:
+    url = f"sqlite:///{tmp_path}/arena.db"
+    await migrate(url)
+    database, nowhere = Database(url), commands_client("redis://127.0.0.1:1")
+    for client, usable in ((redis, True), (nowhere, False)):
+        stores = Stores(client, database)
+        assert await stores.usable() == {"redis": usable, "database": True}
+        await stores.aclose()
+    await database.aclose()
+    await nowhere.aclose()
+    stores = Stores(redis, Database(f"sqlite:///{tmp_path}/no/such/folder.db"))
+    assert await stores.usable() == {"redis": True, "database": False}
+    await stores.aclose()

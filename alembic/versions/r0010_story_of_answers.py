@@ -10,6 +10,7 @@ revision = "0010"
 down_revision = "0009"
 branch_labels = None
 depends_on = None
+oldest = "0009"  # what it adds is left alone by that version
 
 
 def upgrade() -> None:

@@ -154,6 +154,10 @@ class Counters:
         """A verdict (a, b, tie, both_bad) was given."""
         self._count(families.VOTES, verdict)
 
+    def refused(self, route: str, status: int, code: str) -> None:
+        """A call was answered with an error; ``route`` is a template, empty for what is none of ours."""
+        self._count(families.REFUSED, route, str(status), code)
+
     def _count(self, family: Counted, *labels: str, by: float = 1) -> None:
         if by:
             self._new[(family.name, *labels)] += by

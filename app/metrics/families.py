@@ -104,6 +104,12 @@ DRAWN_PAIRS = Counted(
     "Pairs that were drawn for one battle, by their models in alphabetical order.",
     ("model", "other"),
 )
+REFUSED = Counted(
+    "arena_refused_total",
+    "Calls that were answered with an error, by the route's template, the status and the error's code.",
+    ("route", "status", "code"),
+    ("route", "status", "code"),
+)
 VOTES = Counted("arena_votes_total", "Verdicts given, those taken back later included.", ("verdict",), ("verdict",))
 
 FAMILIES: tuple[Family, ...] = (
@@ -125,5 +131,6 @@ FAMILIES: tuple[Family, ...] = (
     WARM_BATTLES,
     DRAWN,
     DRAWN_PAIRS,
+    REFUSED,
     VOTES,
 )

@@ -31,6 +31,7 @@ from app.process.battles import BattlesWiring
 from app.process.completions import CompletionsWiring
 from app.process.connections import Connections, connected
 from app.process.contestants import AvailableModels
+from app.process.disk import data_folder, disk_of
 from app.process.drain import Drain, drained_at_sigterm, drivers_running, end_with_parent, nothing_to_leave
 from app.process.hosting import HostsWiring
 from app.process.notify import Notifier
@@ -225,6 +226,9 @@ class ArenaProcess:
             comparisons=partial(comparisons, self._to.database, EXPORT_CHUNK),
             addresses=self._addresses,
             arrivals=Arrivals(self._to.redis),
+            usable=self._stores.usable,
+            disk=partial(disk_of, data_folder(self._to.settings)),
+            refused=hosting.counters.refused,
             tracer=self._to.tracer,
             now=self._to.clock.time,
         )

@@ -43,6 +43,12 @@ class Stores:
                 log.info("ready_again")
         return missing
 
+    async def usable(self) -> dict[str, bool]:
+        """Whether each store answers and takes writes, by ``redis`` and ``database``."""
+        lost = {"Redis": await self._redis_lost(), "The database": await self._database_lost()}
+        found = {store: not gone and await self._writes[store].refusal() is None for store, gone in lost.items()}
+        return {"redis": found["Redis"], "database": found["The database"]}
+
     async def _redis_lost(self) -> list[str]:
         try:
             await self._redis.ping()

@@ -101,6 +101,7 @@ class HostReport:
     ``tokens_per_s`` the usual rate, each by model. ``max_models`` is how many models are taken to fit at once,
     whatever their size, ``sizes`` are the predicted bytes of each. ``planned`` are the models that should be in memory
     when nobody waits.
+    ``waiting_since`` is when the oldest of the ``waiting`` was enqueued, those of batches left out; 0: nobody waits.
     ``why`` is the cause while it is not up, a backend's class of error. ``failed_answers`` counts the answers in a row
     that failed by its fault, ``failure`` is what the last of them ended with. ``slots`` answers of one model may run at
     once, 0 when it is an older report. ``seen_running`` and ``seen_waiting`` are requests that the server itself
@@ -136,6 +137,7 @@ class HostReport:
     seen_waiting: int | None = None
     address: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
+    waiting_since: float = 0.0
 
     def is_about(self, url: str) -> bool:
         """Whether it is about the server at ``url``."""

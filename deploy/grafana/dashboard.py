@@ -201,6 +201,31 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 stacked=True,
             ),
             Panel(
+                "Calls that are refused or fail, by status and code",
+                "cpm",
+                "A minute. 4xx is the caller's, 5xx is ours.",
+                (("{{status}} {{code}}", f"60 * {counter('arena_refused_total', 'status, code')}"),),
+                width=12,
+                stacked=True,
+            ),
+            Panel(
+                "Oldest answer that waits, by host",
+                "s",
+                "How long somebody has waited by now; also when nothing moves.",
+                (("{{host}}", gauge("arena_host_oldest_wait_seconds", "host")),),
+                width=12,
+            ),
+            Panel(
+                "Stores and disk",
+                "percentunit",
+                "1 while a store takes writes; the free share of the data folder's disk, where there is one.",
+                (
+                    ("{{store}} takes writes", gauge("arena_store_usable", "store")),
+                    ("free", f"{gauge('arena_data_free_bytes')} / {gauge('arena_data_size_bytes')}"),
+                ),
+                width=12,
+            ),
+            Panel(
                 "What happened to hosts",
                 "short",
                 "Models unloaded by others, pushed out, offloaded; loads that failed or hung; hosts down and up.",

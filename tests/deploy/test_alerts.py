@@ -23,7 +23,7 @@ ALERTS = [rule for rule in RULES if "alert" in rule]
 
 def test_each_alert_has_its_page() -> None:
     runbook = (ROOT / "docs/runbook.md").read_text()
-    assert len(ALERTS) == 12
+    assert len(ALERTS) == 16
     for alert in ALERTS:
         assert f"\n## {alert['alert']}\n" in runbook
         assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{alert['alert'].lower()}"

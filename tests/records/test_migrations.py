@@ -98,6 +98,65 @@ async def test_migrations_go_down_and_up_with_data_in_the_tables(empty_url: str)
     await database.aclose()
 
 
+async def test_what_a_migration_calls_expanding_leaves_to_older_versions_all_that_they_know(empty_url: str) -> None:
+    scripts = ScriptDirectory.from_config(migrating._alembic())
+    expanding = [script for script in scripts.walk_revisions() if hasattr(script.module, "oldest")]
+    assert {script.revision for script in expanding} >= {"0010", "0011", "0012"}
+    known = {script.module.oldest for script in expanding}
+    shapes = {}
+    for script in reversed(list(scripts.walk_revisions())):
+        if script.revision >= min(known):
+            await migrate(empty_url, script.revision)
+            shapes[script.revision] = await shape_of(empty_url)
+    for script in expanding:
+        assert broken_by(shapes[script.module.oldest], shapes[script.revision]) == [], script.revision
+
+
+Shape = dict[str, dict[str, tuple[str, bool]]]
+"""Of each table its columns: the type, and whether a row may be written without it."""
+
+
+async def shape_of(url: str) -> Shape:
+    def work(connection: sa.Connection) -> Shape:
+        found = sa.inspect(connection)
+        return {
+            table: {
+                column["name"]: (str(column["type"]), column["nullable"] or column["default"] is not None)
+                for column in found.get_columns(table)
+            }
+            | {f"unique {index['name']}": ("", not index["unique"]) for index in found.get_indexes(table)}
+            for table in found.get_table_names()
+        }
+
+    database = Database(url)
+    try:
+        return await database.read(work)
+    finally:
+        await database.aclose()
+
+
+def broken_by(before: Shape, after: Shape) -> list[str]:
+    """What a version that knows only ``before`` would miss, or could not write."""
+    broken = [
+        f"{table}.{name}" for table, known in before.items() for name in known if name not in after.get(table, {})
+    ]
+    for table, known in before.items():
+        for name, (kind, optional) in after.get(table, {}).items():
+            changed = name in known and known[name] != (kind, optional)
+            if changed or (name not in known and not optional):
+                broken.append(f"{table}.{name}")
+    return broken
+
+
+def test_a_column_that_is_gone_or_must_be_written_is_found() -> None:
+    before: Shape = {"t": {"a": ("TEXT", False)}}
+    assert broken_by(before, {"t": {"a": ("TEXT", False), "b": ("TEXT", True)}, "u": {"c": ("TEXT", False)}}) == []
+    assert broken_by(before, {"t": {"b": ("TEXT", True)}}) == ["t.a"]
+    assert broken_by(before, {"t": {"a": ("TEXT", False), "b": ("TEXT", False)}}) == ["t.b"]
+    assert broken_by(before, {"t": {"a": ("INTEGER", False)}}) == ["t.a"]
+    assert broken_by(before, {}) == ["t.a"]
+
+
 async def test_migrations_run_under_the_eyes_of_those_who_serve(empty_url: str) -> None:
     await migrate(empty_url)
     database = Database(empty_url)

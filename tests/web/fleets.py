@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.doctor.diagnose import Diagnosis
 from app.hosts.host import Host
 from app.hosts.roster import Roster, ignore
 from app.scheduling.report import HostEvent, HostReport, HostReports, ResidentReport, UnloadReport
+from app.web.ops.gauges import NOT_KNOWN, Foundations
 from app.web.shared.fleet import Fleet, fleet_on
 from tests.services import Absent, app_with, services_with, settings_with
 
@@ -98,9 +99,16 @@ async def fleet_of(redis: Redis, *reports: HostReport, **more: Any) -> Fleet:
     return fleet_on(redis, hosts, roster, shared, **rest | more)
 
 
-def client(fleet: Fleet, *, operator: bool = False, **headers: str) -> httpx.AsyncClient:
+def client(
+    fleet: Fleet, *, operator: bool = False, ground: Foundations = NOT_KNOWN, **headers: str
+) -> httpx.AsyncClient:
     """A caller on the arena's machine, or one whom a proxy let through."""
-    rooms = {"fleet": fleet, "contestants": Fixed(fleet.roster)}
+
+    async def usable() -> Mapping[str, bool]:
+        return ground.usable
+
+    rooms: dict[str, Any] = {"fleet": fleet, "contestants": Fixed(fleet.roster), "usable": usable}
+    rooms["disk"] = lambda: (ground.free_bytes, ground.size_bytes)
     settings = settings_with(arena_admin_key=KEY, arena_models=(ZIRCON, QUOKKA))
     app = app_with(services_with(settings, **rooms))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -13,6 +13,7 @@ from app.errors import ConfigurationError
 from app.settings.settings import load_settings
 from app.tracing.spans import NO_TRACER
 from app.web import application
+from app.web.shared.services import uncounted
 
 PAGE = "https://page.example"
 ASKED = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
@@ -21,7 +22,7 @@ ASKED = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
 def browser(origins: Sequence[str]) -> httpx.AsyncClient:
     """A client of an application without services, which fails unexpectedly when it needs them."""
     app = application.create(_nothing, cors_origins=origins)
-    app.state.services = SimpleNamespace(tracer=NO_TRACER)
+    app.state.services = SimpleNamespace(tracer=NO_TRACER, refused=uncounted)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app, raise_app_exceptions=False), base_url="http://arena")
 
 

@@ -15,16 +15,20 @@ from app.arena.sweeper import OPEN_KEY
 from app.metrics.counters import Counters
 from app.metrics.held import LEAST_ANSWERS, TURN_KEY
 from app.timing.stopwatch import Timing
+from app.web.ops.gauges import NOT_KNOWN, Foundations
 from app.web.shared.fleet import Fleet
-from tests.web.fleets import KEY, QUOKKA, REPORT, ZIRCON, client, fleet_of
+from tests.services import app_with, services_with, settings_with
+from tests.web.fleets import KEY, NOW, QUOKKA, REPORT, ZIRCON, client, fleet_of
 
 pytestmark = pytest.mark.usefixtures("no_key_without_ttl")
 
 QUICK = Timing(queue_s=0.02, ttft_s=0.25, total_s=4.2, tokens=200, tokens_per_s=55.0)
 
 
-async def scrape(fleet: Fleet, *, operator: bool = True, **headers: Any) -> httpx.Response:
-    async with client(fleet, operator=operator, **headers) as http:
+async def scrape(
+    fleet: Fleet, *, operator: bool = True, ground: Foundations = NOT_KNOWN, **headers: Any
+) -> httpx.Response:
+    async with client(fleet, operator=operator, ground=ground, **headers) as http:
         reply = await http.get("/metrics")
     assert reply.status_code == 200, reply.text
     return reply
@@ -68,6 +72,45 @@ async def test_two_workers_show_the_same_figures(redis: Redis) -> None:
     assert seen[("arena_fallback_answers_total", ("host", "gpu-2"))] == 1
     assert seen[("arena_failovers_total", ("origin", "gpu-1"), ("target", "gpu-2"))] == 1
     assert seen[("arena_battles_opened_total",)] == 2
+
+
+async def test_what_everything_stands_on_and_who_waits_longest_are_for_operators(redis: Redis) -> None:
+    fleet = await fleet_of(redis, replace(REPORT, waiting_since=NOW - 75), now=lambda: NOW)
+    ground = Foundations({"redis": True, "database": False}, 7, 100)
+    seen = samples((await scrape(fleet, ground=ground)).text)
+    assert seen[("arena_store_usable", ("store", "redis"))] == 1
+    assert seen[("arena_store_usable", ("store", "database"))] == 0
+    assert (seen[("arena_data_free_bytes",)], seen[("arena_data_size_bytes",)]) == (7, 100)
+    assert seen[("arena_host_oldest_wait_seconds", ("host", "gpu-1"))] == 75
+    public = (await scrape(fleet, operator=False, ground=ground)).text
+    assert not [name for name in ("arena_store", "arena_data", "oldest_wait") if name in public]
+
+
+async def test_refused_calls_are_counted_by_route_status_and_code_and_votes_begin_at_zero(redis: Redis) -> None:
+    counters, fleet = Counters(redis), await fleet_of(redis)
+    votes = (("code", "database_away"), ("route", "/api/arena/battles/{battle_id}/votes"), ("status", "503"))
+    assert samples((await scrape(fleet)).text)[("arena_refused_total", *votes)] == 0
+    app = app_with(services_with(settings_with(arena_admin_key=KEY), fleet=fleet, refused=counters.refused))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://arena", headers={"X-Admin-Key": KEY}) as http:
+        for body in ({"round": 1, "verdict": "a"}, {"round": 1, "verdict": "nobody"}):
+            await http.post("/api/arena/battles/secret-id/votes", json=body)
+        await http.get("/api/arena/nothing/secret-id")
+        await http.get("/healthz")
+    await counters.flush()
+    text = (await scrape(fleet)).text
+    rows = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    found = {
+        (row.labels["route"], row.labels["status"], row.labels["code"]): row.value
+        for row in rows
+        if row.name == "arena_refused_total" and row.value
+    }
+    assert found == {
+        ("/api/arena/battles/{battle_id}/votes", "500", "internal"): 1,  # this test has no manager
+        ("/api/arena/battles/{battle_id}/votes", "400", "invalid_field"): 1,
+        ("", "404", ""): 1,
+    }
+    assert "secret-id" not in text
 
 
 async def test_hosts_and_what_they_hold_are_gauges(redis: Redis) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ import structlog
 from app.hosts.host import Host
 from app.network.addresses import shown
 from app.scheduling.driver.state import DriverState
+from app.scheduling.job import Job, Priority
 from app.scheduling.planning.planner import View
 from app.scheduling.ports import Ports
 from app.scheduling.report import REPORT_EVERY, HostReport, ResidentReport
@@ -116,6 +117,7 @@ class Reporter:
             seen_running=state.health.activity.running,
             seen_waiting=state.health.activity.waiting,
             sizes=dict(residency.sizes),
+            waiting_since=oldest_wait(view.waiting),
         )
 
     def _residents(self) -> tuple[ResidentReport, ...]:
@@ -135,6 +137,11 @@ class Reporter:
             )
             for resident in residency.residents
         )
+
+
+def oldest_wait(waiting: Sequence[Job]) -> float:
+    """When the oldest answer that somebody waits for was enqueued; 0 when nobody waits."""
+    return min((job.enqueued_at for job in waiting if job.priority is not Priority.BATCH), default=0.0)
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -3,28 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from app.hosts.host import Host
-from app.metrics.families import EVENTS, FALLBACK, TAKEOVERS, Series
+from app.metrics.families import EVENTS, FALLBACK, REFUSED, TAKEOVERS, Series
 from app.metrics.held import Figures
 from app.scheduling.report import EventKind, Health, HostReport
 from app.web.api.host_views import by_name
+
+VOTING = (
+    "/api/arena/battles/{battle_id}/votes",
+    "/api/arena/submit_progressive_choice",
+    "/api/arena/vote",
+    "/api/vote_arena",
+)
+"""The routes that votes come by."""
+FAILURES = (("500", "internal"), ("503", "database_away"), ("503", "redis_away"))
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
 
 def zeros(hosts: Sequence[Host]) -> list[Series]:
-    """The counters of hosts that alerts read, to be shown from the start."""
+    """The counters that alerts read, to be shown from the start: the first event would be none otherwise."""
     series: list[Series] = [(TAKEOVERS.name, host.name) for host in hosts]
+    series += [(REFUSED.name, route, status, code) for route in VOTING for status, code in FAILURES]
     series += [(FALLBACK.name, host.name) for host in hosts if host.fallback]
     return series + [(EVENTS.name, host.name, kind) for host in hosts for kind in get_args(EventKind)]
 
 
-def gauges(hosts: Sequence[Host], reports: Mapping[str, HostReport], open_battles: int) -> list[Metric]:
-    """One family for each thing that is so now, for those who run the arena."""
+@dataclass(frozen=True, slots=True)
+class Foundations:
+    """What everything stands on: whether each store can be used now, and the bytes of the data folder's disk.
+
+    ``free_bytes`` is None where nothing of the arena is in that folder: then it says nothing.
+    """
+
+    usable: Mapping[str, bool] = field(default_factory=dict)
+    free_bytes: int | None = None
+    size_bytes: int = 0
+
+
+NOT_KNOWN = Foundations()
+
+
+def gauges(
+    hosts: Sequence[Host],
+    reports: Mapping[str, HostReport],
+    open_battles: int,
+    ground: Foundations = NOT_KNOWN,
+    now: float = 0.0,
+) -> list[Metric]:
+    """One family for each thing that is so at the Unix time ``now``, for those who run the arena."""
     reported = [reports[host.name] for host in hosts if host.name in reports]
     return [
         *_open(open_battles),
@@ -38,6 +70,8 @@ def gauges(hosts: Sequence[Host], reports: Mapping[str, HostReport], open_battle
         *_memory(hosts, reported),
         *_residents(reported),
         *_flights(reported),
+        *_ages(reported, now),
+        *_ground(ground),
         *_totals(sum(one.waiting for one in reported), sum(one.running for one in reported)),
     ]
 
@@ -106,6 +140,24 @@ def _flights(driven: Sequence[HostReport]) -> list[Metric]:
     return [
         _gauge("arena_host_answers_waiting", "Answers that wait on this host.", ["host", "model"], waiting),
         _gauge("arena_host_answers_running", "Answers that this host writes.", ["host", "model"], running),
+    ]
+
+
+def _ages(driven: Sequence[HostReport], now: float) -> list[Metric]:
+    """How long somebody has waited by now; also when nothing is dispatched, of which no histogram would know."""
+    ages = [((one.host,), max(now - one.waiting_since, 0.0) if one.waiting_since else 0.0) for one in driven]
+    return [_gauge("arena_host_oldest_wait_seconds", "Age of the oldest answer that waits here.", ["host"], ages)]
+
+
+def _ground(ground: Foundations) -> list[Metric]:
+    usable = [((store,), float(one)) for store, one in ground.usable.items()]
+    disk = ground.free_bytes is not None
+    free = [((), float(ground.free_bytes or 0))] if disk else []
+    size = [((), float(ground.size_bytes))] if disk else []
+    return [
+        _gauge("arena_store_usable", "1 while the store answers and takes writes.", ["store"], usable),
+        _gauge("arena_data_free_bytes", "Free bytes on the disk of the data folder.", (), free),
+        _gauge("arena_data_size_bytes", "Bytes of that disk.", (), size),
     ]
 
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Request, Response
 from app.metrics.exposition import rendered, summed
 from app.web.api.host_examples import WITHOUT_REDIS
 from app.web.api.hosts import WiredFleet
-from app.web.ops.gauges import gauges, public_gauges, zeros
+from app.web.ops.gauges import Foundations, gauges, public_gauges, zeros
 from app.web.shared.access import is_operator
-from app.web.shared.services import Wired
+from app.web.shared.services import Services, Wired
 
 router = APIRouter(tags=["health"])
 
@@ -38,12 +38,18 @@ async def metrics(request: Request, services: Wired, fleet: WiredFleet) -> Respo
     who wrote it.
     """
     if is_operator(request, services.settings):
-        sums, reports, running = await asyncio.gather(fleet.sums(), fleet.reports.read(), fleet.open_battles())
+        sums, reports, running, ground = await asyncio.gather(
+            fleet.sums(), fleet.reports.read(), fleet.open_battles(), _ground(services)
+        )
         families = summed(sums, everything=True, zeros=zeros(fleet.hosts))
-        families += gauges(fleet.hosts, reports, running)
+        families += gauges(fleet.hosts, reports, running, ground, fleet.now())
     else:
         held, reports = await asyncio.gather(fleet.held(), fleet.reports.read())
         families = summed(held.sums, everything=False, zeros=zeros(fleet.hosts))
         families += public_gauges(fleet.hosts, reports, held)
     text, content_type = await asyncio.to_thread(rendered, families, request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": content_type})
+
+
+async def _ground(services: Services) -> Foundations:
+    return Foundations(await services.usable(), *await asyncio.to_thread(services.disk))

@@ -21,6 +21,7 @@ from app.errors import ArenaError
 from app.logs.repeats import Throttle
 from app.store_errors import StoreLost
 from app.web.shared.openai_errors import error_body, is_openai
+from app.web.shared.services import Services
 
 UNEXPECTED = {"error": "something went wrong here; the log has the cause", "code": "internal"}
 PERIOD = timedelta(seconds=10)
@@ -77,6 +78,7 @@ class Refusals:
             await self._app(scope, receive, watched)
         except Exception as error:
             self._unexpected(scope, error)
+            _count(scope, 500, UNEXPECTED["code"])
             if started:  # half an answer can't be taken back; the server cuts the connection
                 raise
             await JSONResponse(_unexpected_body(scope["path"]), 500)(scope, receive, send)
@@ -87,6 +89,7 @@ class Refusals:
         if scope["path"] in _UNLOGGED:
             return
         noted = _noted.get() or {}
+        _count(scope, status, noted.get("code", "internal" if status >= 500 else ""))
         left_out = self._throttle.due((status, noted.get("code"), noted.get("reason")))
         if left_out is not None:
             write = log.warning if status >= 500 else log.info
@@ -105,6 +108,13 @@ class Refusals:
             left_out=left_out,
             exc_info=error if first else None,
         )
+
+
+def _count(scope: Scope, status: int, code: str) -> None:
+    """Count it for Prometheus, by the template of its route and never by its path."""
+    services: Services | None = getattr(scope["app"].state, "services", None)
+    if services is not None:
+        services.refused(getattr(scope.get("route"), "path", ""), status, code)
 
 
 def _unexpected_body(path: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
@@ -87,9 +87,26 @@ class BatchServices:
     intake: RunIntake
 
 
+async def nothing_known() -> Mapping[str, bool]:
+    """For services whose stores nobody asks."""
+    return {}
+
+
+def no_disk() -> tuple[int | None, int]:
+    """For services without a folder."""
+    return None, 0
+
+
+def uncounted(route: str, status: int, code: str) -> None:
+    """For services without counters."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
-    """The rooms below, wired; ``secret`` is what voters' keys are made with, ``comparisons`` reads all votes."""
+    """The rooms below, wired; ``secret`` is what voters' keys are made with, ``comparisons`` reads all votes.
+
+    ``usable`` asks the stores, ``disk`` returns free and all bytes where the data is, ``refused`` counts a refusal.
+    """
 
     settings: Settings
     manager: ArenaManager
@@ -108,6 +125,9 @@ class Services:
     arrivals: Arrivals
     comparisons: Callable[[], AsyncGenerator[list[Comparison]]]
     addresses: VoterAddresses = field(default_factory=VoterAddresses)
+    usable: Callable[[], Awaitable[Mapping[str, bool]]] = nothing_known
+    disk: Callable[[], tuple[int | None, int]] = no_disk
+    refused: Callable[[str, int, str], None] = uncounted
     tracer: Tracer = NO_TRACER
     now: Callable[[], float] = time.time
     ending: asyncio.Event = field(default_factory=asyncio.Event)
