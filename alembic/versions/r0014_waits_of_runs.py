@@ -10,6 +10,7 @@ revision = "0014"
 down_revision = "0013"
 branch_labels = None
 depends_on = None
+oldest = "0009"  # what it adds is left alone by that version
 
 
 def upgrade() -> None:
@@ -20,7 +21,8 @@ def upgrade() -> None:
         sa.Column("until", sa.DateTime(timezone=True)),
         sa.Column("note", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "since", name="pk_batch_waits"),
-        sa.ForeignKeyConstraint(["run_id"], ["batch_runs.id"], name="fk_batch_waits_run_id"),
+        # CASCADE: a version that does not know this table still removes runs.
+        sa.ForeignKeyConstraint(["run_id"], ["batch_runs.id"], name="fk_batch_waits_run_id", ondelete="CASCADE"),
     )
 
 

@@ -134,7 +134,7 @@ batch_loads = sa.Table(
 batch_waits = sa.Table(
     "batch_waits",
     metadata,
-    sa.Column("run_id", CleanText, sa.ForeignKey("batch_runs.id"), primary_key=True),
+    sa.Column("run_id", CleanText, sa.ForeignKey("batch_runs.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("since", UtcTime, primary_key=True),
     sa.Column("until", UtcTime),
     sa.Column("note", CleanText, nullable=False),
