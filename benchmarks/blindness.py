@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -48,6 +48,10 @@ SETTLE_S = 0.3
 PUBLIC = {"X-Forwarded-For": "203.0.113.7"}
 #: The pace of the text is in characters a second of real time: it has to go as many times as fast as the models.
 SERVE = "import sys, app.arena.store as s; s.RATE = int(s.RATE * {speed}); from app.cli.main import main; main()"
+
+
+class BattleFailed(Exception):
+    """A battle ended before it could be judged."""
 
 
 @dataclass(slots=True)
@@ -170,7 +174,7 @@ async def _watched(http: httpx.AsyncClient, events: str, began: float) -> tuple[
                 sides[data["side"]].pieces.append((monotonic() - began, len(data["text"])))
             else:
                 sides[data["side"]].ended_s = monotonic() - began
-    raise RuntimeError("the battle ended before it could be judged")
+    raise BattleFailed
 
 
 async def _polled(http: httpx.AsyncClient, headers: dict[str, str], seen: dict[str, float]) -> None:
@@ -196,7 +200,8 @@ async def played(address: str, count: int, at_once: int) -> list[Battle]:
 
     async def one_after_the_other(http: httpx.AsyncClient) -> None:
         for number in numbers:
-            found.append(await battle(http, number))
+            with suppress(BattleFailed):
+                found.append(await battle(http, number))
             await asyncio.sleep(SETTLE_S / at_once)
 
     limits = httpx.Limits(max_connections=None)
