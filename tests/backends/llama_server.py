@@ -67,6 +67,28 @@ def single(folder: Path, name: str = "tiny") -> Iterator[str]:
         yield url
 
 
+TEMPLATE = """{%- if tools %}system: You may call {{ tools | tojson }}
+{% endif %}{%- for m in messages %}{{ m['role'] }}: {% if m.tool_calls %}{% for c in m.tool_calls %}\
+@{"name": "{{ c.function.name }}", "arguments": {{ c.function.arguments | tojson }}}
+{% endfor %}{% else %}{{ m['content'] }}{% endif %}
+{% endfor %}"""
+"""A chat template with tools: a call begins with one sign, which a bias makes even random weights write."""
+
+END = 2
+CALLS = {"logit_bias": [["@", 60], [END, 100]]}
+"""Begin a call as soon as the server's grammar lets it, and end as soon as it does."""
+
+
+@contextmanager
+def with_tools(folder: Path, name: str = "tiny") -> Iterator[str]:
+    """One with the tiny model and a chat template that knows tools; with the option ``CALLS`` it calls them."""
+    template = folder / "template.jinja"
+    template.write_text(TEMPLATE)
+    flags = ("-m", str(MODEL), "--alias", name, "--jinja", "--chat-template-file", str(template))
+    with running(folder, *flags) as url:
+        yield url
+
+
 @contextmanager
 def router(folder: Path, *names: str) -> Iterator[str]:
     """One in router mode that holds one of the models ``names`` at a time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -9,7 +10,16 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.backends.base import BackendUnavailable, Chunk, GenerationOptions, GenerationRequest, Message, ModelNotFound
+from app.backends.base import (
+    BackendUnavailable,
+    BadRequest,
+    Chunk,
+    GenerationOptions,
+    GenerationRequest,
+    Message,
+    ModelNotFound,
+    Tools,
+)
 from app.backends.base import PromptTooLong as TooLong
 from app.backends.detection import detected
 from app.backends.openai.backend import ChatBackend
@@ -80,6 +90,65 @@ async def test_leaving_an_answer_frees_its_slot(single: str) -> None:
             return not any(slot["is_processing"] for slot in (await client.get("/slots")).json())
 
         await wait_until(idle)
+
+
+OFFERED: dict[str, object] = {
+    "type": "function",
+    "function": {
+        "name": "depth_of",
+        "parameters": {
+            "type": "object",
+            "properties": {"sea": {"enum": ["North", "Baltic"]}},
+            "required": ["sea"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with llama_server.with_tools(tmp_path_factory.mktemp("llama")) as url:
+        yield url
+
+
+async def test_a_tool_that_has_to_be_called_is_and_its_result_goes_back(calling: str) -> None:
+    server = ChatBackend(calling, LLAMA_SERVER)
+    (model,) = await server.installed()
+    assert model.capabilities == ("completion", "tools")
+    tools = Tools((OFFERED,), "required", parallel=False)
+    options = replace(OPTIONS, num_predict=200, extra=llama_server.CALLS)
+    asked = replace(REQUEST, options=options, tools=tools)
+    _, last = await said(server, asked)
+    (call,) = last.calls
+    assert (call.name, call.id != "") == ("depth_of", True)
+    assert json.loads(call.arguments)["sea"] in ("North", "Baltic")
+    assert last.finish_reason == "stop"
+    result = (Message("assistant", "", calls=(call,)), Message("tool", "700 m", call_id=call.id))
+    followed = replace(REQUEST, messages=(*REQUEST.messages, *result), tools=replace(tools, choice="none"))
+    text, last = await said(server, followed)
+    assert text.strip()
+    assert last.calls == ()
+
+
+async def test_an_answer_has_the_shape_of_its_schema_and_a_schema_that_is_none_is_refused(calling: str) -> None:
+    server = ChatBackend(calling, LLAMA_SERVER)
+    properties: dict[str, object] = {"sea": {"enum": ["North", "Baltic"]}, "deep": {"type": "boolean"}}
+    schema: dict[str, object] = {"type": "object", "properties": properties, "required": ["sea", "deep"]}
+    asked = replace(REQUEST, options=replace(OPTIONS, num_predict=200), output=schema)
+    answer = json.loads((await said(server, asked))[0])
+    assert answer["sea"] in ("North", "Baltic")
+    assert isinstance(answer["deep"], bool)
+    with pytest.raises(BadRequest):
+        await said(server, replace(asked, output={"type": "nonsense"}))
+
+
+async def test_a_template_without_tools_is_known_to_take_none(single: str) -> None:
+    server = ChatBackend(single, LLAMA_SERVER)
+    (model,) = await server.installed()
+    assert model.capabilities == ("completion",)
+    _, last = await said(server, replace(REQUEST, tools=Tools((OFFERED,), "required")))
+    assert last.calls == (), "the server ignores them without a word, which is why it has to be known"
 
 
 async def test_a_router_loads_and_unloads_as_it_is_told(router: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -26,6 +27,7 @@ from app.backends.following import DEFAULT_TICK, AnswerReader
 from app.backends.openai.answer import ChatFold
 from app.backends.openai.calls import ChatCalls
 from app.backends.openai.failures import by_status
+from app.backends.openai.listing import capabilities_in
 from app.backends.openai.profiles import Profile
 from app.backends.openai.requests import chat_body, sent_options
 from app.backends.openai.warming import Warming
@@ -101,6 +103,9 @@ class ChatBackend:
     async def installed(self) -> tuple[InstalledModel, ...]:
         """The models that the server lists."""
         models = tuple(row.model for row in await self._calls.models())
+        if self._profile.tells_capabilities:
+            told = capabilities_in(await self._calls.find("/props"))
+            models = tuple(replace(model, capabilities=model.capabilities or told) for model in models)
         known = [model for model in models if model.context_length]
         self._contexts = {name: model.context_length for model in known for name in (model.name, *model.aliases)}
         return models

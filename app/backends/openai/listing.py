@@ -19,6 +19,9 @@ _LONGEST_NAME = 600
 _SNAPSHOT = re.compile(r"/snapshots/([0-9a-f]{40})(?:/|$)")
 _NO_CHAT = ("embedding", "embeddings", "rerank", "reranker")
 
+_THINKS = ("enable_thinking", "reasoning_effort", "<think>")
+"""What a chat template that lets its model think has in it."""
+
 ModelState = str
 """The server's word for how a model stands: ``loaded``, ``loading``, ``unloaded``, ``sleeping``, ``failed``, …"""
 
@@ -75,6 +78,24 @@ def _capabilities(value: object) -> tuple[str, ...]:
         return ()
     named = (("vision", "vision"), ("trained_for_tool_use", "tools"))
     return ("completion", *(ours for theirs, ours in named if value.get(theirs) is True))
+
+
+def capabilities_in(props: object) -> tuple[str, ...]:
+    """Ollama's words for what llama-server's ``/props`` say of its model; none where they say nothing.
+
+    A chat template that knows no tools makes the server ignore them without a word, also where one has to be called
+    (seen in b10434); so it counts.
+    """
+    caps = props.get("chat_template_caps") if isinstance(props, dict) else None
+    if not isinstance(props, dict) or not isinstance(caps, dict) or "supports_tools" not in caps:
+        return ()
+    modalities, template = props.get("modalities"), _text(props.get("chat_template"))
+    named = (
+        ("vision", isinstance(modalities, dict) and modalities.get("vision") is True),
+        ("tools", caps["supports_tools"] is True),
+        ("thinking", any(word in template for word in _THINKS)),
+    )
+    return ("completion", *(name for name, has in named if has))
 
 
 def _context(row: dict[str, object], meta: dict[str, object]) -> int | None:
