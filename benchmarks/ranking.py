@@ -18,9 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.battle.battle import Verdict
-from app.ranking.board import Rules
+from app.ranking.board import Bounds, Rules
 from app.ranking.bradley_terry import ELO, Cells, fit, pair_cells
-from app.ranking.gauge import Bounds
 from app.ranking.graph import Ints
 from app.ranking.intervals import uncertainty
 from app.ranking.leaderboard import board_of, build_leaderboard
@@ -28,7 +27,8 @@ from app.ranking.likelihoods import Floats
 from app.ranking.one_sided import evidence_across
 from app.ranking.rated import rate
 from app.ranking.standing import difference_errors, stand
-from app.ranking.votes import TIE, A, B, JudgedPair, VoteTable, aggregated, vote_cells
+from app.ranking.table import TIE, A, B, VoteTable, aggregated, vote_cells
+from app.ranking.votes import JudgedPair
 
 _Z = 1.959963984540054
 

@@ -19,7 +19,7 @@ from app.ranking.clusters import widened
 from app.ranking.graph import Ints
 from app.ranking.intervals import uncertainty
 from app.ranking.likelihoods import Floats
-from app.ranking.votes import aggregated
+from app.ranking.table import aggregated
 
 _Z = 1.959963984540054
 _MODELS = 8

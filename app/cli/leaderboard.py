@@ -96,8 +96,9 @@ async def _body(settings: Settings, query: LeaderboardQuery, *, speed: bool) -> 
     from app.database.address import database_url
     from app.database.database import Database
     from app.database.schema import ready
-    from app.leaderboard.bodies import SPEED, accepted, bodies_of, facts_of
+    from app.leaderboard.bodies import SPEED, accepted
     from app.leaderboard.gather import counted_marks, gather_for
+    from app.leaderboard.making import bodies_of, facts_of
 
     url = database_url(settings)
     await ready(url)

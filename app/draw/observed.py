@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.draw.planning.field import Field, HostField
-from app.draw.planning.knowledge import PairVotes, gains, learned
-from app.draw.planning.pairs import Pair, pairs_of
+from app.draw.planning.pairs import Pair, PairVotes, pairs_of
 from app.hosts.catalog import Contender
 
 
@@ -19,8 +18,13 @@ class Learned:
     votes: Mapping[str, float]
 
 
-def learned_from(models: Sequence[str], votes: Iterable[PairVotes]) -> Learned:
-    """What ``votes`` teach of ``models``."""
+def learned_from(models: Sequence[str], votes: Sequence[PairVotes]) -> Learned:
+    """What ``votes`` teach of ``models``; without any, no pair is known to teach more than another."""
+    if not votes:
+        return Learned({}, dict.fromkeys(models, 0.0))
+    # Here and not at the top: it loads numpy (20 MB), which only the worker that has the turn needs, once people voted.
+    from app.draw.planning.knowledge import gains, learned
+
     known = learned(models, votes)
     found, at = gains(known), {model: number for number, model in enumerate(models)}
     by_pair = {pair: float(found[tuple(at[model] for model in pair)]) for pair in pairs_of(models)}

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 
 from app.draw.observed import Learned, field_of, learned_from
 from app.draw.planning.field import Field, HostField
-from app.draw.planning.knowledge import PairVotes
+from app.draw.planning.pairs import PairVotes
 from app.draw.planning.rotation import Rotation, Stay, turned
 from app.draw.store import DrawnSets, DrawStore, Known
 from app.hosts.catalog import Contender

@@ -16,16 +16,16 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.database.database import Database
-from app.draw.planning.knowledge import PairVotes
+from app.draw.planning.pairs import PairVotes
 from app.errors import Unavailable
-from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted, bodies_of
+from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted
 from app.leaderboard.change import CountedVote, StoredFit, changes
 from app.leaderboard.gather import Current, Gathered, gather_for
 from app.leaderboard.pairs import pair_votes
 from app.leaderboard.query import LeaderboardQuery
 from app.leaderboard.store import BoardStore, Head
 from app.ranking.votes import Mark
-from app.records.ended import ended_mark
+from app.records.ended import any_votes, ended_mark
 from app.redis.lock import WorkerLock
 
 EVERY = timedelta(seconds=2)
@@ -85,14 +85,22 @@ class LeaderboardCache:
         self._asked = asyncio.Event()
 
     async def run(self) -> None:
-        """Keep the snapshot true until cancelled."""
+        """Keep the snapshot true until cancelled; without votes none is made before somebody asks for it."""
+        asked = False
         while True:
             with suppress(RedisError, OSError, Unavailable):
-                await self.refresh()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._every.total_seconds()):
-                    await self._asked.wait()
-                    self._asked.clear()
+                if asked or await any_votes(self._database):
+                    await self.refresh()
+            asked = await self._asked_in_time()
+
+    async def _asked_in_time(self) -> bool:
+        """Wait for the next check; whether it comes early, because a request waits."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._every.total_seconds()):
+                await self._asked.wait()
+                self._asked.clear()
+                return True
+        return False
 
     async def refresh(self) -> bool:
         """Make a snapshot if one is due and it is this worker's turn; whether it did.
@@ -211,12 +219,19 @@ class LeaderboardCache:
         began = monotonic()
         (before,), known = await self._snapshots.bodies(DEFAULT.key), await self._snapshots.counted()
         gathered = await gather_for(self._database, self._current, queries, self._counted)
-        bodies = await asyncio.to_thread(bodies_of, gathered, queries)
+        bodies = await asyncio.to_thread(_bodies_of, gathered, queries)
         counted, moved = await asyncio.to_thread(_moved, before, known, bodies[DEFAULT.key], gathered)
         took_s = round(monotonic() - began, 3)
         await self._snapshots.replace(mark, bodies, took_s, counted, moved)
         votes = sum(row.count for row in gathered.rows)
         log.info("board_made", votes=votes, boards=len(bodies) - 2, took_s=took_s)
+
+
+def _bodies_of(gathered: Gathered, queries: Sequence[LeaderboardQuery]) -> dict[str, bytes]:
+    # Here and not at the top: it loads numpy (20 MB), and only the worker that makes the boards needs it.
+    from app.leaderboard.making import bodies_of
+
+    return bodies_of(gathered, queries)
 
 
 def _moved(

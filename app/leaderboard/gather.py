@@ -18,9 +18,8 @@ from app.hosts.names import same_model
 from app.leaderboard.query import LeaderboardQuery
 from app.legible import visible
 from app.ranking.board import ModelCard
-from app.ranking.clusters import Clustering
-from app.ranking.speed import AnswerTiming
-from app.ranking.votes import JudgedPair, Mark
+from app.ranking.choices import Clustering
+from app.ranking.votes import AnswerTiming, JudgedPair, Mark
 from app.records.ended import WrittenAnswer, ended_votes, identities, repeated_prompts, written_answers
 from app.records.identity import ModelIdentity
 from app.records.imported import Apart, ImportedVotes, imported_sums

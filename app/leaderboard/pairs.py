@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from app.draw.planning.knowledge import PairVotes
+from app.draw.planning.pairs import PairVotes
 
 
 def pair_votes(body: bytes, is_current: Callable[[str, str | None], bool]) -> list[PairVotes]:

@@ -10,10 +10,7 @@ import orjson
 
 from app.errors import InvalidInput
 from app.ranking.board import Gauge, Rules
-from app.ranking.clusters import Clustering
-from app.ranking.effects import ALL_EFFECTS, Effect
-from app.ranking.likelihoods import Ties
-from app.ranking.style import ALL_FEATURES, StyleFeature
+from app.ranking.choices import ALL_EFFECTS, ALL_FEATURES, Clustering, Effect, StyleFeature, Ties
 from app.ranking.votes import Mark, Selection
 from app.settings.forms import parse_day
 

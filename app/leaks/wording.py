@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from app.leaks.context import without_accents
+from app.leaks.lazy import LazyPattern
 
 _OPEN = "[\\s\"'\u201c\u201e\u2018\u00ab\u300c*_`:(]*"
 
@@ -136,9 +137,9 @@ _BASED = (
 )
 
 
-def _ending(*patterns: str) -> re.Pattern[str]:
+def _ending(*patterns: str) -> LazyPattern:
     """What ends a text in lower case: the engine skips alternatives by their first letter, but not with IGNORECASE."""
-    return re.compile(without_accents(f"(?:{'|'.join(patterns)}){_OPEN}$".lower()))
+    return LazyPattern(without_accents(f"(?:{'|'.join(patterns)}){_OPEN}$".lower()))
 
 
 _IS_NAME = _ending(

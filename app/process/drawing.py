@@ -9,7 +9,7 @@ from app.backends.base import residency_control
 from app.draw.drawer import SharedDraw
 from app.draw.places import host_fields
 from app.draw.planning.field import HostField
-from app.draw.planning.knowledge import PairVotes
+from app.draw.planning.pairs import PairVotes
 from app.draw.planning.rotation import Stay
 from app.draw.rotator import Moments, ReadVotes, Rotator, no_votes
 from app.draw.shown import ShownRotation, shown

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
-from app.ranking.clusters import Clustering
-from app.ranking.consistency import OrderWarning
-from app.ranking.effects import Effect
-from app.ranking.gauge import Bounds
-from app.ranking.head_to_head import PairRecord
-from app.ranking.likelihoods import Ties
-from app.ranking.positions import EntryPosition
-from app.ranking.standing import Provisional
-from app.ranking.style import StyleFeature
+from app.ranking.choices import Clustering, Effect, StyleFeature, Ties
 from app.ranking.votes import Selection
 
 
@@ -54,11 +47,44 @@ class ModelCard:
     retired: bool = False
 
 
+class Bounds(StrEnum):
+    """Which ends the interval of a rating has."""
+
+    BOTH = "both"
+    AT_LEAST = "at_least"
+    """No upper end: the model never lost to those that the scale is fixed by."""
+    AT_MOST = "at_most"
+    """No lower end."""
+    OPEN = "open"
+    """Neither end."""
+    FIXED = "fixed"
+    """The anchor, which has its rating by definition."""
+    UNKNOWN = "unknown"
+    """Nobody compared the model."""
+
+
+class Provisional(StrEnum):
+    """Why a rating is not to be believed as it stands."""
+
+    NO_VOTES = "no_votes"
+    """Nobody compared it with anything; its rating is the middle."""
+    UNCONNECTED = "unconnected"
+    """No chain of votes leads from it to the ranked models."""
+    UNBEATEN = "unbeaten"
+    """It never lost or tied, nor did those it is connected with: how much better it is can't be told."""
+    WINLESS = "winless"
+    """The same the other way round."""
+    ONE_SIDED = "one_sided"
+    """It only won against some, and only lost to the others."""
+    FEW_VOTES = "few_votes"
+    """Fewer votes than the board asks for; its place is never called clear."""
+
+
 @dataclass(frozen=True, slots=True)
 class BoardRow:
     """One model. The first six fields are the older clients' contract.
 
-    ``win_rate`` is a share from 0 to 1; ``app.leaderboard.bodies`` serves it in per cent, and the share as
+    ``win_rate`` is a share from 0 to 1; ``app.leaderboard.making`` serves it in per cent, and the share as
     ``win_share``. Ratings are Elo points. ``rating_lower`` and ``rating_upper`` are None where ``bounds`` says that
     there is no such end: a model that never lost has ``at_least`` its lower one. ``rank`` is shared by models that
     can't be told apart, ``rank_high`` is the worst rank that is not ruled out. ``p_best`` is None for a model without a
@@ -170,6 +196,75 @@ class Conclusion:
     votes_to_separate: int | None = None
     flips: int | None = None
     flips_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecord:
+    """The votes between two models, as ``model`` saw them; it stands above ``opponent`` on the board.
+
+    ``share`` is what it won of the votes that compare (a tie is half), ``expected`` what the ratings expect of it.
+    ``surprise`` is the difference in standard errors. All three are None where no vote compares the two.
+    """
+
+    model: str
+    opponent: str
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+    share: float | None
+    expected: float | None
+    surprise: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPosition:
+    """One place in the entry order, from 0: votes it was in, its share of points in them, and of battles won.
+
+    ``battles`` are those in which it was judged; ``battles_won_share`` is None without any.
+    """
+
+    entry: int
+    votes: int
+    win_rate: float | None
+    battles: int
+    battles_won_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedRow:
+    """One model on one host: medians and 95th percentiles.
+
+    The slow tail is the 95th percentile of ``ttft`` but the 5th of tokens per second, so both ends of that are given.
+    """
+
+    model: str
+    host: str
+    answers: int
+    cold_answers: int
+    ttft_s_p50: float | None
+    ttft_s_p95: float | None
+    warm_ttft_s_p50: float | None
+    warm_ttft_s_p95: float | None
+    tokens_per_s_p50: float | None
+    tokens_per_s_p95: float | None
+    tokens_per_s_p5: float | None
+
+
+class Inconsistency(StrEnum):
+    """What is wrong with an order."""
+
+    CIRCLE = "circle"
+    LACK_OF_FIT = "lack_of_fit"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderWarning:
+    """A doubt about the order of ``models``, in words."""
+
+    kind: Inconsistency
+    sentence: str
+    models: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.ranking.choices import Ties
 from app.ranking.graph import Ground, Ints, survey, ties_hold
-from app.ranking.likelihoods import LIKELIHOODS, Floats, Slopes, Ties
+from app.ranking.likelihoods import LIKELIHOODS, Floats, Slopes
 
 ELO = 400.0 / np.log(10.0)
 """Elo points in a logit."""

@@ -12,12 +12,12 @@ inverse of the sum of their squared shares (Carter, Schnepel and Steigerwald 201
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
 
 from app.ranking.bradley_terry import Cells, Fit
+from app.ranking.choices import Clustering
 from app.ranking.graph import Bools, Ints
 from app.ranking.intervals import Uncertainty, vote_slopes, vote_weights
 from app.ranking.likelihoods import Floats
@@ -28,15 +28,6 @@ FEW_VOTERS = 30
 _MOST = 0.5
 _BLOCK = 4_000_000
 _GRID = 20_001
-
-
-class Clustering(StrEnum):
-    """What is taken to err together, beside prompts that repeat."""
-
-    AUTO = "auto"
-    """By voter where those of most votes are known, two or more and fewer than FEW_VOTERS; else by battle."""
-    BATTLE = "battle"
-    VOTER = "voter"
 
 
 def by_voter(clustering: Clustering, voter: Ints, weight: Floats) -> bool:

@@ -7,12 +7,11 @@ gives them a common middle; where many pairs go another way than their ratings s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
 
+from app.ranking.board import Inconsistency, OrderWarning
 from app.ranking.graph import Bools
 from app.ranking.head_to_head import Meetings
 
@@ -21,22 +20,6 @@ MISFIT_LEVEL = 0.99
 
 _LEAST_VARIANCE = 1.0
 _MOST_CIRCLES = 3
-
-
-class Inconsistency(StrEnum):
-    """What is wrong with an order."""
-
-    CIRCLE = "circle"
-    LACK_OF_FIT = "lack_of_fit"
-
-
-@dataclass(frozen=True, slots=True)
-class OrderWarning:
-    """A doubt about the order of ``models``, in words."""
-
-    kind: Inconsistency
-    sentence: str
-    models: tuple[str, ...]
 
 
 def find_circles(meetings: Meetings, models: int, level: float) -> tuple[tuple[int, ...], ...]:

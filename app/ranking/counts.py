@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.ranking.graph import Ints, battles_of_each, weighed
-from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
+from app.ranking.table import BOTH_BAD, TIE, A, B, VoteTable
 
 
 @dataclass(frozen=True, slots=True)

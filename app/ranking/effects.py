@@ -6,22 +6,11 @@ side a. The *champion* effect is that of having stayed from the round before: it
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 
+from app.ranking.choices import Effect
 from app.ranking.graph import Ints
 from app.ranking.likelihoods import Floats
-
-
-class Effect(StrEnum):
-    """What can be fitted beside the ratings."""
-
-    SIDE = "side"
-    CHAMPION = "champion"
-
-
-ALL_EFFECTS = tuple(Effect)
 
 
 def effect_columns(effects: tuple[Effect, ...], round_: Ints, entry_a: Ints, entry_b: Ints) -> Floats:

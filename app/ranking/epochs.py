@@ -18,7 +18,8 @@ from math import lgamma
 import numpy as np
 
 from app.ranking.bradley_terry import Cells, Fit, fit, information, pair_cells
-from app.ranking.likelihoods import LIKELIHOODS, Floats, Slopes, Ties
+from app.ranking.choices import Ties
+from app.ranking.likelihoods import LIKELIHOODS, Floats, Slopes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from app.ranking.board import Conclusion, ModelCard
+from app.ranking.board import Conclusion, ModelCard, Provisional
 from app.ranking.consistency import describe_circle
 from app.ranking.counts import figure
 from app.ranking.fragility import Flips
-from app.ranking.standing import Provisional, Standing
+from app.ranking.standing import Standing
 
 NO_DATA = Conclusion("not_enough_data", "Not enough data: fewer than two models have votes that rank them.")
 

@@ -9,11 +9,11 @@ that quarter: how little is known of a model that just came to the ranked ones d
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
 
+from app.ranking.board import Bounds
 from app.ranking.bradley_terry import ELO, Cells, Fit
 from app.ranking.graph import Bools
 from app.ranking.likelihoods import Floats
@@ -21,22 +21,6 @@ from app.ranking.standing import Standing, votes_of_each
 
 _FULL_SHARE = 0.25
 """The share of the median's votes from which on a model counts fully."""
-
-
-class Bounds(StrEnum):
-    """Which ends the interval of a rating has."""
-
-    BOTH = "both"
-    AT_LEAST = "at_least"
-    """No upper end: the model never lost to those that the scale is fixed by."""
-    AT_MOST = "at_most"
-    """No lower end."""
-    OPEN = "open"
-    """Neither end."""
-    FIXED = "fixed"
-    """The anchor, which has its rating by definition."""
-    UNKNOWN = "unknown"
-    """Nobody compared the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,33 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.ranking.board import PairRecord
 from app.ranking.bradley_terry import Cells, Fit
 from app.ranking.counts import figure
 from app.ranking.graph import Ints
 from app.ranking.likelihoods import Floats, shares
-from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
+from app.ranking.table import BOTH_BAD, TIE, A, B, VoteTable
 
 MOST_MODELS = 40
 """Only the records among so many of the first rows are listed: all others would be hundreds of kilobytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairRecord:
-    """The votes between two models, as ``model`` saw them; it stands above ``opponent`` on the board.
-
-    ``share`` is what it won of the votes that compare (a tie is half), ``expected`` what the ratings expect of it.
-    ``surprise`` is the difference in standard errors. All three are None where no vote compares the two.
-    """
-
-    model: str
-    opponent: str
-    wins: int
-    losses: int
-    ties: int
-    both_bad: int
-    share: float | None
-    expected: float | None
-    surprise: float | None
 
 
 @dataclass(frozen=True, slots=True)

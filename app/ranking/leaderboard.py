@@ -11,23 +11,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from app.ranking.board import BoardRow, Conclusion, Leaderboard, ModelCard, Rules
-from app.ranking.consistency import OrderWarning, warn_of_circles, warn_of_misfit
+from app.ranking.board import BoardRow, Bounds, Conclusion, Leaderboard, ModelCard, OrderWarning, Provisional, Rules
+from app.ranking.consistency import warn_of_circles, warn_of_misfit
 from app.ranking.counts import ModelCounts, figure, tally_votes
 from app.ranking.finding import NO_DATA, find_first
-from app.ranking.gauge import Bounds
 from app.ranking.head_to_head import list_records
 from app.ranking.likelihoods import shares
 from app.ranking.method import counts_of, method_of
 from app.ranking.positions import entry_positions
 from app.ranking.rated import Rated, rate
-from app.ranking.standing import Provisional
-from app.ranking.votes import (
-    BOTH_BAD,
-    JudgedPair,
-    VoteTable,
-    tabulate,
-)
+from app.ranking.table import BOTH_BAD, VoteTable, tabulate
+from app.ranking.votes import JudgedPair
 
 
 def build_leaderboard(

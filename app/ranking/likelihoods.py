@@ -17,25 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
+from app.ranking.choices import Ties
+
 Floats = npt.NDArray[np.float64]
-
-
-class Ties(StrEnum):
-    """What a tie is taken to mean."""
-
-    HALF_WIN = "half_win"
-    DAVIDSON = "davidson"
-    RAO_KUPPER = "rao_kupper"
-
-    @property
-    def fitted(self) -> bool:
-        """True when the model has a kappa of its own to be found."""
-        return self is not Ties.HALF_WIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,14 @@ from statistics import NormalDist
 
 import numpy as np
 
-from app.ranking.board import Counts, EffectSize, Method, Rules
+from app.ranking.board import Counts, EffectSize, Method, Provisional, Rules
 from app.ranking.bradley_terry import ELO, STYLE_RIDGE, Fit
 from app.ranking.counts import figure
 from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats
 from app.ranking.one_sided import PRIOR_ELO
 from app.ranking.rated import Rated
-from app.ranking.standing import Provisional
-from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
+from app.ranking.table import BOTH_BAD, TIE, A, B, VoteTable
 
 _INTERVAL = "sandwich, clustered by {}, small-sample corrected"
 _PRIOR = f"normal, {PRIOR_ELO:.0f} Elo points, for order and P(best)"

@@ -7,26 +7,11 @@ those of a bias: later entrants meet winners, so that among models that are not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from app.ranking.board import EntryPosition
 from app.ranking.graph import Ints, battles_of_each, weighed
-from app.ranking.votes import BOTH_BAD, TIE, A, B, VoteTable
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPosition:
-    """One place in the entry order, from 0: votes it was in, its share of points in them, and of battles won.
-
-    ``battles`` are those in which it was judged; ``battles_won_share`` is None without any.
-    """
-
-    entry: int
-    votes: int
-    win_rate: float | None
-    battles: int
-    battles_won_share: float | None
+from app.ranking.table import BOTH_BAD, TIE, A, B, VoteTable
 
 
 def entry_positions(table: VoteTable) -> tuple[EntryPosition, ...]:

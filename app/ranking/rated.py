@@ -15,7 +15,7 @@ from app.ranking.head_to_head import Meetings, meet
 from app.ranking.intervals import Uncertainty, uncertainty, vote_weights
 from app.ranking.one_sided import evidence_across
 from app.ranking.standing import Standing, stand, votes_of_each
-from app.ranking.votes import VoteTable, aggregated, vote_cells, vote_clusters
+from app.ranking.table import VoteTable, aggregated, vote_cells, vote_clusters
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,40 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
-
-@dataclass(frozen=True, slots=True)
-class AnswerTiming:
-    """How long one answer took; what was not measured is None."""
-
-    model: str
-    host: str
-    ttft_s: float | None
-    tokens_per_s: float | None
-    cold: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SpeedRow:
-    """One model on one host: medians and 95th percentiles.
-
-    The slow tail is the 95th percentile of ``ttft`` but the 5th of tokens per second, so both ends of that are given.
-    """
-
-    model: str
-    host: str
-    answers: int
-    cold_answers: int
-    ttft_s_p50: float | None
-    ttft_s_p95: float | None
-    warm_ttft_s_p50: float | None
-    warm_ttft_s_p95: float | None
-    tokens_per_s_p50: float | None
-    tokens_per_s_p95: float | None
-    tokens_per_s_p5: float | None
+from app.ranking.board import SpeedRow
+from app.ranking.votes import AnswerTiming
 
 
 def speed_board(timings: Iterable[AnswerTiming]) -> tuple[SpeedRow, ...]:

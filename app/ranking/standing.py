@@ -16,11 +16,11 @@ few, nobody is one. A newcomer's votes are enough for a rank where they already 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
 
+from app.ranking.board import Provisional
 from app.ranking.bradley_terry import Cells, Fit
 from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats
@@ -30,23 +30,6 @@ ENOUGH = 0.975
 """The chance to be better than all ranked models that makes up for few votes."""
 CONTENDS = 0.85
 """The same chance from which on a model with few votes casts doubt on an open first place."""
-
-
-class Provisional(StrEnum):
-    """Why a rating is not to be believed as it stands."""
-
-    NO_VOTES = "no_votes"
-    """Nobody compared it with anything; its rating is the middle."""
-    UNCONNECTED = "unconnected"
-    """No chain of votes leads from it to the ranked models."""
-    UNBEATEN = "unbeaten"
-    """It never lost or tied, nor did those it is connected with: how much better it is can't be told."""
-    WINLESS = "winless"
-    """The same the other way round."""
-    ONE_SIDED = "one_sided"
-    """It only won against some, and only lost to the others."""
-    FEW_VOTES = "few_votes"
-    """Fewer votes than the board asks for; its place is never called clear."""
 
 
 _UNRANKED = frozenset({Provisional.NO_VOTES, Provisional.UNCONNECTED})

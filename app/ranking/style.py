@@ -7,26 +7,9 @@ than the other. The features and the ratio are those of the public arenas' style
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 import numpy as np
 
 from app.ranking.likelihoods import Floats
-from app.records.style import AnswerStyle, measure_style
-
-__all__ = ["ALL_FEATURES", "AnswerStyle", "StyleFeature", "contrasts", "measure_style"]
-
-
-class StyleFeature(StrEnum):
-    """What style control can set aside."""
-
-    LENGTH = "length"
-    HEADERS = "headers"
-    LISTS = "lists"
-    BOLD = "bold"
-
-
-ALL_FEATURES = tuple(StyleFeature)
 
 
 def contrasts(a: Floats, b: Floats) -> Floats:

@@ -145,6 +145,15 @@ async def ended_mark(database: Database) -> str:
     return await database.read(read)
 
 
+async def any_votes(database: Database) -> bool:
+    """Whether anybody voted, or votes were imported; raises as ``ended_mark`` does."""
+
+    def read(connection: Connection) -> bool:
+        return connection.execute(_NEWEST).scalar_one() > 0 or connection.execute(IMPORTED).scalar_one() > 0
+
+    return await database.read(read)
+
+
 def _identity(row: Row) -> tuple[str, ModelIdentity]:
     return row["id"], ModelIdentity(
         row["model"], row["digest"], row["quantization"], row["options"], row["server"] or ""

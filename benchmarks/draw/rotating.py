@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 
 from app.draw.planning.field import Field, HostField
-from app.draw.planning.knowledge import PairVotes, gains, learned
-from app.draw.planning.pairs import Pair, draw, pairs_of, shares
+from app.draw.planning.knowledge import gains, learned
+from app.draw.planning.pairs import Pair, PairVotes, draw, pairs_of, shares
 from app.draw.planning.rotation import Rotation, Stay, turned
 
 EVERY = 20

@@ -12,7 +12,7 @@ from app.draw.drawer import SharedDraw
 from app.draw.observed import learned_from
 from app.draw.places import host_fields
 from app.draw.planning.field import HostField
-from app.draw.planning.knowledge import PairVotes
+from app.draw.planning.pairs import PairVotes
 from app.draw.planning.rotation import BATTLES, Rotation, Stay
 from app.draw.rotator import Moments, Rotator
 from app.draw.store import DrawnSets, DrawStore

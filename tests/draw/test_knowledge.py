@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from app.draw.planning.knowledge import PRIOR_SD, PairVotes, gains, learned
-from app.draw.planning.pairs import pairs_of, shares
+from app.draw.planning.knowledge import PRIOR_SD, gains, learned
+from app.draw.planning.pairs import PairVotes, pairs_of, shares
 
 MODELS = ("a", "b", "c", "d", "e")
 

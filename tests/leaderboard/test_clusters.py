@@ -12,11 +12,10 @@ import pytest
 from app.battle.battle import Pair, Status, Verdict
 from app.database.database import Database
 from app.errors import InvalidInput
-from app.leaderboard.bodies import bodies_of
 from app.leaderboard.gather import gather
+from app.leaderboard.making import bodies_of
 from app.leaderboard.query import LeaderboardQuery
-from app.ranking.clusters import Clustering
-from app.ranking.effects import Effect
+from app.ranking.choices import Clustering, Effect
 from app.records.erasure import forget_session
 from app.records.ledger import Ledger
 from app.records.values import NewBattle

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from app.database.database import Database
-from app.leaderboard.bodies import board_body
 from app.leaderboard.gather import counted_marks, gather
+from app.leaderboard.making import board_body
 from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
 from app.records.export.formats import Format

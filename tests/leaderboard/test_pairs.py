@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from app.draw.planning.knowledge import PairVotes
+from app.draw.planning.pairs import PairVotes
 from app.leaderboard.pairs import pair_votes
 
 

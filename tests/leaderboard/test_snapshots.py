@@ -7,17 +7,20 @@ from collections.abc import Callable
 from datetime import timedelta
 from time import time
 
+import orjson
 import pytest
 from redis.asyncio import Redis
 
 from app.battle.battle import Status
-from app.leaderboard import bodies, cache
+from app.database.database import Database
+from app.leaderboard import cache, making
 from app.leaderboard.cache import TURN
 from app.leaderboard.gather import Gathered
 from app.leaderboard.query import LeaderboardQuery
-from app.ranking.speed import SpeedRow
+from app.ranking.board import SpeedRow
+from app.tasks import cancel_and_wait
 from tests.helpers import wait_until
-from tests.leaderboard.conftest import Worker
+from tests.leaderboard.conftest import QUICK, CountedBoards, Worker
 from tests.leaderboard.playing import A, B, Player
 from tests.redis.server import RedisServer
 
@@ -125,14 +128,14 @@ async def test_a_board_with_filters_that_is_not_there_in_time_is_promised(
 async def test_a_board_that_cannot_be_made_takes_no_other_from_anybody(
     start: Callable[..., Worker], player: Player, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = bodies.board_body
+    made = making.board_body
 
     def broken(gathered: Gathered, query: LeaderboardQuery, speed: tuple[SpeedRow, ...] = ()) -> bytes:
         if query.language == "fr":
             raise ZeroDivisionError
         return made(gathered, query, speed)
 
-    monkeypatch.setattr(bodies, "board_body", broken)
+    monkeypatch.setattr(making, "board_body", broken)
     await player.battles(A, B, language="fr")
     worker = start()
     response = await worker.get(language="fr")
@@ -241,3 +244,29 @@ async def test_what_another_version_left_in_redis_is_made_anew(
         pipeline.expire("arena:board:wanted", timedelta(minutes=10))
         await pipeline.execute()
     assert await votes_on(worker) == 2
+
+
+class CheckedBoards(CountedBoards):
+    """Boards that count how often they checked whether one is to be made."""
+
+    checks = 0
+
+    async def _asked_in_time(self) -> bool:
+        self.checks += 1
+        return await super()._asked_in_time()
+
+
+async def test_an_arena_without_votes_makes_no_board_until_somebody_asks_for_one(
+    redis: Redis, database: Database
+) -> None:
+    boards = CheckedBoards(redis, database, every=QUICK)
+    running = asyncio.create_task(boards.run(), name="board")
+    try:
+        await wait_until(lambda: boards.checks >= 3)
+        assert boards.made == 0
+        board = await boards.board()
+        assert isinstance(board, bytes)
+        assert orjson.loads(board)["leaderboard"] == []
+    finally:
+        await cancel_and_wait(running)
+    assert boards.made == 1

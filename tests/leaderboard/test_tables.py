@@ -12,8 +12,8 @@ from rich.console import Console
 
 from app.cli.leaderboard_tables import EXPLAINED, show_board
 from app.cli.pair_tables import show_pairs
-from app.leaderboard.bodies import board_body
 from app.leaderboard.gather import BoardContestant, Gathered
+from app.leaderboard.making import board_body
 from app.leaderboard.query import LeaderboardQuery
 from app.legible import visible
 from app.ranking.board import ModelCard

@@ -15,8 +15,9 @@ import pytest
 
 from app.battle.battle import Pair, Side, Status, Verdict
 from app.database.database import Database, migrate
-from app.leaderboard.bodies import SPEED, board_body, bodies_of, facts_of
+from app.leaderboard.bodies import SPEED
 from app.leaderboard.gather import gather, gather_for
+from app.leaderboard.making import board_body, bodies_of, facts_of
 from app.leaderboard.query import LeaderboardQuery
 from app.ranking.votes import JudgedPair
 from app.records.ended import ended_mark

@@ -9,10 +9,9 @@ import pytest
 
 from app.battle.battle import Verdict
 from app.ranking.board import Leaderboard, Rules
-from app.ranking.clusters import Clustering, students_quantile
-from app.ranking.effects import ALL_EFFECTS, Effect
+from app.ranking.choices import ALL_EFFECTS, Clustering, Effect, StyleFeature
+from app.ranking.clusters import students_quantile
 from app.ranking.leaderboard import board_of, build_leaderboard
-from app.ranking.style import StyleFeature
 from app.ranking.votes import JudgedPair, Selection
 from benchmarks.ranking import Scene, play
 from benchmarks.voters import Poll, held

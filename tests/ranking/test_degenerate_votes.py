@@ -10,12 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.battle.battle import Verdict
-from app.ranking.board import BoardRow, Gauge, Leaderboard, ModelCard, Rules
+from app.ranking.board import BoardRow, Bounds, Gauge, Leaderboard, ModelCard, Provisional, Rules
 from app.ranking.bradley_terry import Cells, fit
-from app.ranking.gauge import Bounds
+from app.ranking.choices import Ties
 from app.ranking.leaderboard import build_leaderboard
-from app.ranking.likelihoods import Ties
-from app.ranking.standing import Provisional
 from app.ranking.votes import JudgedPair
 from tests.examples import examples
 from tests.helpers import known

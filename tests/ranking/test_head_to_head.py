@@ -9,11 +9,9 @@ import pytest
 
 from app.battle.battle import Verdict
 from app.ranking import head_to_head
-from app.ranking.board import Rules
-from app.ranking.consistency import Inconsistency
-from app.ranking.head_to_head import PairRecord
+from app.ranking.board import Inconsistency, PairRecord, Rules
+from app.ranking.choices import Ties
 from app.ranking.leaderboard import board_of, build_leaderboard
-from app.ranking.likelihoods import Ties
 from benchmarks.ranking import Scene, play
 from tests.ranking.golden import golden, votes
 

@@ -9,11 +9,11 @@ import pytest
 
 from app.ranking import intervals
 from app.ranking.bradley_terry import Cells, Fit, fit
+from app.ranking.choices import ALL_FEATURES, StyleFeature, Ties
 from app.ranking.intervals import uncertainty, vote_slopes
-from app.ranking.likelihoods import LIKELIHOODS, Ties
+from app.ranking.likelihoods import LIKELIHOODS
 from app.ranking.standing import clear_z
-from app.ranking.style import ALL_FEATURES, StyleFeature
-from app.ranking.votes import aggregated, vote_cells
+from app.ranking.table import aggregated, vote_cells
 from benchmarks.ranking import Scene, coverage, many_votes, play
 
 

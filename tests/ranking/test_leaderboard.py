@@ -15,10 +15,11 @@ from hypothesis.strategies._internal.random import ArtificialRandom
 from app.battle.battle import Verdict
 from app.ranking.board import BoardRow, Leaderboard, ModelCard, Rules
 from app.ranking.bradley_terry import fit, pair_cells
+from app.ranking.choices import ALL_FEATURES, StyleFeature, Ties
 from app.ranking.leaderboard import board_of, build_leaderboard
-from app.ranking.likelihoods import Ties
-from app.ranking.style import ALL_FEATURES, AnswerStyle, StyleFeature
-from app.ranking.votes import JudgedPair, Mark, Selection, tabulate
+from app.ranking.table import tabulate
+from app.ranking.votes import JudgedPair, Mark, Selection
+from app.records.style import AnswerStyle
 from benchmarks.ranking import Scene, play
 from tests.examples import examples
 from tests.helpers import known

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from app.battle.battle import Verdict
 from app.ranking.board import Gauge, Rules
 from app.ranking.bradley_terry import ELO, Fit, fit, pair_cells
+from app.ranking.choices import Ties
 from app.ranking.leaderboard import build_leaderboard
-from app.ranking.likelihoods import LIKELIHOODS, Slopes, Ties, shares
-from app.ranking.votes import JudgedPair, aggregated, tabulate, vote_cells
+from app.ranking.likelihoods import LIKELIHOODS, Slopes, shares
+from app.ranking.table import aggregated, tabulate, vote_cells
+from app.ranking.votes import JudgedPair
 from tests.examples import examples
 from tests.ranking.golden import cells, centred_logs, golden, width_of
 

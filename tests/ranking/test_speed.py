@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.ranking.speed import AnswerTiming, speed_board
+from app.ranking.speed import speed_board
+from app.ranking.votes import AnswerTiming
 from tests.helpers import known
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.ranking.style import AnswerStyle, contrasts, measure_style
+from app.ranking.style import contrasts
+from app.records.style import AnswerStyle, measure_style
 
 ANSWER = """# Title
 

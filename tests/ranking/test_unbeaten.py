@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from app.battle.battle import Verdict
-from app.ranking.board import BoardRow, Gauge, Leaderboard, Rules
+from app.ranking.board import BoardRow, Bounds, Gauge, Leaderboard, Provisional, Rules
 from app.ranking.bradley_terry import ELO, fit
-from app.ranking.gauge import Bounds
 from app.ranking.leaderboard import build_leaderboard
 from app.ranking.one_sided import PRIOR_ELO, draw_ratings, evidence_across
-from app.ranking.standing import Provisional
-from app.ranking.votes import JudgedPair, aggregated, tabulate, vote_cells
+from app.ranking.table import aggregated, tabulate, vote_cells
+from app.ranking.votes import JudgedPair
 from benchmarks.ranking import Scene, coverage
 from benchmarks.sparse_boards import name_first
 from tests.ranking.golden import votes

@@ -24,6 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.draw.planning.pairs import PairVotes
+
 Floats = npt.NDArray[np.float64]
 
 PRIOR_SD = np.log(10.0)
@@ -37,17 +39,6 @@ LATER = 0.5
 
 _NODES, _NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 _STEPS, _CLOSE = 50, 1e-9
-
-
-@dataclass(frozen=True, slots=True)
-class PairVotes:
-    """The verdicts on two models that compare them."""
-
-    left: str
-    right: str
-    left_wins: float
-    right_wins: float
-    ties: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,17 @@ Pair = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
+class PairVotes:
+    """The verdicts on two models that compare them."""
+
+    left: str
+    right: str
+    left_wins: float
+    right_wins: float
+    ties: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """Contestants in entry order; ``probability`` is that of these contestants in any order, given the set."""
 

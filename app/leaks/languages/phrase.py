@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.leaks.context import Context, LineWords, without_accents
+from app.leaks.lazy import LazyPattern
 
 Sentences = tuple[str, ...]
 
@@ -22,8 +23,8 @@ _VOWEL_MARKS = re.compile("\\[[\u064b-\u065f]+\\]\\?|[\u064b-\u065f]+\\??")
 class Phrase:
     """The two sides of a name."""
 
-    before: re.Pattern[str]
-    after: re.Pattern[str]
+    before: LazyPattern
+    after: LazyPattern
 
     def fits(self, context: Context) -> bool:
         """Whether the name stands in this phrase there."""
@@ -38,8 +39,8 @@ class Language:
     """
 
     cues: frozenset[str]
-    cue: re.Pattern[str] | None
-    script: re.Pattern[str] | None
+    cue: LazyPattern | None
+    script: LazyPattern | None
     names: tuple[Phrase, ...]
     makers: tuple[Phrase, ...]
 
@@ -63,21 +64,21 @@ class Language:
 def language(
     *, cues: str = "", cue: str = "", script: str = "", names: Sentences, makers: Sentences, words: Mapping[str, str]
 ) -> Language:
-    """Compile a language; ``words`` may use those before them."""
+    """A language; ``words`` may use those before them."""
     known: dict[str, str] = {}
     for word, pattern in words.items():
         known[word] = f"(?:{_filled(pattern, known)})"
     return Language(
         cues=frozenset(without_accents(cues).split()),
-        cue=_compiled(cue) if cue else None,
-        script=_compiled(script) if script else None,
+        cue=_pattern(cue) if cue else None,
+        script=_pattern(script) if script else None,
         names=_phrases(names, known),
         makers=_phrases(makers, known),
     )
 
 
 def _phrases(sentences: Sentences, words: Mapping[str, str]) -> tuple[Phrase, ...]:
-    """Compile sentences; those that end with the name share one pattern."""
+    """Phrases of sentences; those that end with the name share one pattern."""
     ends = [_filled(sentence[:-1], words) for sentence in sentences if sentence.endswith("@")]
     others = [_filled(sentence, words).split("@") for sentence in sentences if not sentence.endswith("@")]
     shared = [("|".join(ends), "")] if ends else []
@@ -85,12 +86,12 @@ def _phrases(sentences: Sentences, words: Mapping[str, str]) -> tuple[Phrase, ..
 
 
 def _phrase(before: str, after: str) -> Phrase:
-    return Phrase(_compiled(f"(?:{before})$"), _compiled(after))
+    return Phrase(_pattern(f"(?:{before})$"), _pattern(after))
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _pattern(pattern: str) -> LazyPattern:
     """Phrases may be written with accents and vowel marks; the text they are matched against has none."""
-    return re.compile(without_accents(_VOWEL_MARKS.sub("", pattern)))
+    return LazyPattern(without_accents(_VOWEL_MARKS.sub("", pattern)))
 
 
 def _filled(pattern: str, words: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.ranking.gauge import Bounds
+from app.ranking.board import Bounds
 from app.web.schemas.base import Schema, example
 
 _BEFORE: dict[str, Any] = {

@@ -6,11 +6,8 @@ from typing import Literal
 
 from pydantic import Field, RootModel
 
-from app.ranking.consistency import Inconsistency
-from app.ranking.effects import Effect
-from app.ranking.gauge import Bounds
-from app.ranking.likelihoods import Ties
-from app.ranking.standing import Provisional
+from app.ranking.board import Bounds, Inconsistency, Provisional
+from app.ranking.choices import Effect, Ties
 from app.ranking.votes import Mark
 from app.web.schemas.base import Schema
 
