@@ -11,7 +11,8 @@ import pytest
 import structlog
 
 from app.errors import ConfigurationError
-from app.logs.configuration import Format, configure
+from app.logs.configuration import configure
+from app.logs.levels import Format
 from app.settings.settings import load_settings
 
 

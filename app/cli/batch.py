@@ -13,16 +13,16 @@ import orjson
 import typer
 
 from app.cli.batch_files import find, records_on, spec_and_jobs
-from app.cli.folder import settings_with_records
+from app.cli.folder import load_settings, settings_with_records
 from app.cli.json_output import write_json
 from app.cli.records import on_database
 from app.errors import Conflict, InvalidInput
 from app.files import to_disk, written
-from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.batch.runs import Run, StageSums
     from app.database.database import Database
+    from app.settings.settings import Settings
 
 batch = typer.Typer(help="Runs of many jobs, each a chain of prompts over several models.", no_args_is_help=True)
 

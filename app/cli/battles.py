@@ -17,7 +17,7 @@ from app.cli.json_output import write_json
 from app.cli.records import on_database
 from app.errors import InvalidInput, NotFound
 from app.legible import visible
-from app.settings.forms import parse_duration
+from app.settings.times import parse_duration
 
 if TYPE_CHECKING:
     from app.database.database import Database

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 
+from app.cli.folder import load_settings
 from app.cli.json_output import write_json
 from app.network.addresses import shown
-from app.settings.settings import ENV_FILE, Settings, load_settings, source_of
+
+if TYPE_CHECKING:
+    from app.settings.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 
@@ -39,7 +42,9 @@ def config(as_json: AsJson = False) -> None:
 
 def rows_of(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Name, value as it is written in ``.env``, and source of each setting; then the tables of ``arena.toml``."""
-    for field in Settings.model_fields:
+    from app.settings.settings import source_of
+
+    for field in type(settings).model_fields:
         if field not in ("hosts", "models", "categories", "ignored", "given"):
             yield field.upper(), _value(field, getattr(settings, field)), source_of(field.upper())
     file = str(settings.arena_config)
@@ -70,6 +75,8 @@ def _value(field: str, value: object) -> str:
 
 
 def _files(settings: Settings) -> Iterator[str]:
+    from app.settings.settings import ENV_FILE
+
     there = "read" if ENV_FILE.is_file() else "not there"
     yield f"\n{ENV_FILE.resolve()}: {there}"
     if settings.arena_config is not None:

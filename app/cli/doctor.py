@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
+from app.cli.folder import load_settings
 from app.cli.json_output import write_json
-from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.doctor.diagnose import Diagnosis
+    from app.settings.settings import Settings
 
 Wake = Annotated[bool, typer.Option("--wake", help="Probe hosts that scale to zero, too; it may take 90 s.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]

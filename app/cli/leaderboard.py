@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from app.cli.drawn import drawn_now, rotation_line, show_drawn
-from app.cli.folder import settings_with_records
+from app.cli.folder import load_settings, settings_with_records
 from app.cli.json_output import write_json
-from app.cli.leaderboard_tables import show_board
-from app.cli.pair_tables import show_pairs, show_speed
-from app.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from app.leaderboard.query import LeaderboardQuery
+    from app.settings.settings import Settings
 
 Category = Annotated[str, typer.Option(help="Only votes on questions of this category.")]
 Language = Annotated[str, typer.Option(help="Only votes on questions in this language.")]
@@ -64,7 +59,7 @@ def board(
     if drawn:
         _drawn(load_settings(), as_json=as_json)
         return
-    from app.leaderboard.query import LeaderboardQuery  # numpy takes a while, and other commands don't need it
+    from app.leaderboard.query import LeaderboardQuery
 
     query = LeaderboardQuery.of(category, language, style, include, ties, anchor, both_bad, effects, cluster, since)
     settings = settings_with_records()
@@ -72,6 +67,13 @@ def board(
     if as_json:
         write_json(body)
         return
+    from rich.console import Console
+    from rich.markup import escape
+
+    from app.cli.drawn import drawn_now, rotation_line
+    from app.cli.leaderboard_tables import show_board
+    from app.cli.pair_tables import show_pairs, show_speed
+
     shown = orjson.loads(body)
     if speed:
         show_speed(Console(), shown)
@@ -83,6 +85,10 @@ def board(
 
 
 def _drawn(settings: Settings, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from app.cli.drawn import drawn_now, show_drawn
+
     now = asyncio.run(drawn_now(settings))
     if not as_json:
         show_drawn(Console(), now)

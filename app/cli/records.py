@@ -17,8 +17,7 @@ import typer
 from app.cli.folder import settings_for_new_records, settings_with_records
 from app.errors import ConfigurationError, InvalidInput
 from app.files import to_disk, written
-from app.settings.forms import parse_day, parse_duration
-from app.settings.settings import Settings
+from app.settings.times import parse_day, parse_duration
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from app.database.database import Database
     from app.records.comparisons import Period
     from app.records.imports.importer import Imported, Taking
+    from app.settings.settings import Settings
 
 T = TypeVar("T")
 

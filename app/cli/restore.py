@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.folder import settings_for_new_records
 from app.errors import ConfigurationError
-from app.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from app.settings.settings import Settings
 
 _KEYS = "arena:" + "*"
 

@@ -13,16 +13,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine import URL
 
 from app.database.address import parse, sqlite_file
 from app.database.migrating import BUSY, head, may_serve, migrate, newer_schema, oldest_served, revision, revisions
-from app.database.postgres import PostgresConnections
 from app.database.sqlite import SqliteConnections, Work
 from app.logs.repeats import Losses
 from app.store_errors import Trouble, database_lost
+
+if TYPE_CHECKING:
+    from app.database.postgres import PostgresConnections
 
 __all__ = ["BUSY", "Database", "head", "may_serve", "migrate", "newer_schema", "oldest_served", "revision", "revisions"]
 
@@ -47,7 +50,7 @@ class Database:
         self._busy = busy
         self._has_clock = file is None
         self._connections = (
-            PostgresConnections(where, busy, pool_size) if file is None else SqliteConnections(file, busy, pool_size)
+            _on_postgres(where, busy, pool_size) if file is None else SqliteConnections(file, busy, pool_size)
         )
         self._losses = losses
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -101,3 +104,10 @@ class Database:
         error = None if task.cancelled() else task.exception()
         if self._losses is not None:
             self._losses.heard(error, wrote=task.get_name() == _WRITE and not task.cancelled())
+
+
+def _on_postgres(where: URL, busy: timedelta, pool_size: int) -> PostgresConnections:
+    # asyncpg and SQLAlchemy's asyncio take 10 MB and a tenth of the start, and SQLite needs neither.
+    from app.database.postgres import PostgresConnections
+
+    return PostgresConnections(where, busy, pool_size)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import asyncpg
 import sqlalchemy as sa
 
 from app.store_errors import database_lost, database_trouble
 
 _REFUSED = ("28000", "28P01", "3D000")  # PostgreSQL: unknown user, wrong password, no such database
 _TLS_CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-# What asyncpg raises beside errors of PostgreSQL, before there is a connection.
-_NOT_CONNECTED = (asyncpg.exceptions.InterfaceError, asyncpg.exceptions.InternalClientError)
+# What asyncpg raises beside errors of PostgreSQL, before there is a connection; and what it refuses in an address.
+_NOT_CONNECTED = ("InterfaceError", "InternalClientError")
+_REFUSED_BY_ASYNCPG = ("ClientConfigurationError", "UnsupportedClientFeatureError")
 _BUGS = (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError)
 
 
@@ -41,11 +42,13 @@ def _unusable(error: BaseException) -> str | None:
         return f"TLS fails: {error.reason or why}"
     if isinstance(error, ConnectionError) and "SSL upgrade" in why:
         return "the server has no TLS, and sslmode asks for it; switch TLS on there, or write sslmode=prefer"
-    if isinstance(
-        error, asyncpg.exceptions.ClientConfigurationError | asyncpg.exceptions.UnsupportedClientFeatureError
-    ):
-        return why
-    return None
+    return why if isinstance(error, _of_asyncpg(_REFUSED_BY_ASYNCPG)) else None
+
+
+def _of_asyncpg(names: tuple[str, ...]) -> tuple[type[Exception], ...]:
+    """These classes of errors where asyncpg is loaded: it is not, and raises none, where SQLite is the database."""
+    exceptions = sys.modules.get("asyncpg.exceptions")
+    return tuple(getattr(exceptions, name) for name in names) if exceptions is not None else ()
 
 
 @contextmanager
@@ -57,8 +60,12 @@ def raised_as_lost() -> Generator[None]:
     """
     try:
         yield
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, *_NOT_CONNECTED) as error:
+    except _not_available() as error:
         trouble = database_trouble(error)
         if isinstance(error, _BUGS) and trouble.kind != "forbidden":
             raise
         raise database_lost(trouble) from error
+
+
+def _not_available() -> tuple[type[Exception], ...]:
+    return (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, *_of_asyncpg(_NOT_CONNECTED))

@@ -12,7 +12,7 @@ from app.errors import InvalidInput
 from app.ranking.board import Gauge, Rules
 from app.ranking.choices import ALL_EFFECTS, ALL_FEATURES, Clustering, Effect, StyleFeature, Ties
 from app.ranking.votes import Mark, Selection
-from app.settings.forms import parse_day
+from app.settings.times import parse_day
 
 LONGEST = 64
 """Characters of a category's or language's name."""

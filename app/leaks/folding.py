@@ -2,7 +2,7 @@
 
 Compatibility forms (NFKC: full width, mathematical letters, ligatures) become plain letters. Zero-width characters,
 soft hyphens, combining marks and the vowel marks of Arabic are left out. Letters of other alphabets that look like
-Latin ones are folded by Unicode's own table (UTS 39, from ``confusable_homoglyphs``) in a word that has Latin letters
+Latin ones are folded by Unicode's own table (UTS 39, ``look_alikes``) in a word that has Latin letters
 too, or nothing but such letters: an ordinary Russian or Greek word stays as it is.
 
 How the text is cut changes nothing: a word with such characters is folded when it is complete, or after ``LONGEST``
@@ -15,15 +15,16 @@ import re
 import unicodedata
 from bisect import bisect_right
 
-from confusable_homoglyphs.confusables import confusables_data
+from app.leaks.look_alikes import LOOK_ALIKES
 
 LONGEST = 40
 """Characters of a word that are folded together, counted from its first one that is not ASCII."""
 
-_FOREIGN = (
+FOREIGN = (
     "\u00aa\u00b5\u00ba\u00c0-\u02af\u0370-\u058f\u13a0-\u13ff\u1c80-\u1c8f\u1d00-\u1dbf\u1e00-\u1fff"
     "\u2c60-\u2d2f\ua4d0-\ua4ff\ua640-\ua69f\ua720-\ua7ff\uab30-\uabbf"
 )
+"""Letters of alphabets that look-alikes are taken from, as a class of a pattern has them."""
 _LEFT_OUT = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff"
     "\uffa0\u0300-\u034e\u0350-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u0640\u064b-\u065f\u0670"
@@ -42,24 +43,11 @@ def _compatible() -> dict[str, str]:
     return {one: form for one, form in forms.items() if form != one and form.isalnum()}
 
 
-def _look_alikes() -> dict[str, str]:
-    """Letters of ``_FOREIGN`` that look like one ASCII letter. Turkish writes its dotless i as a letter of its own."""
-    letter = re.compile(f"[{_FOREIGN}]")
-    found = {}
-    for character, twins in confusables_data.items():
-        if len(character) == 1 and letter.match(character) and character != "\u0131":
-            plain = [twin["c"] for twin in twins if len(twin["c"]) == 1 and twin["c"].isascii() and twin["c"].isalpha()]
-            if plain:
-                found[character] = plain[0]
-    return found
-
-
 _COMPATIBLE = _compatible()
-_LOOK_ALIKE = _look_alikes()
 _COMPATIBLE_CLASS = "".join(map(re.escape, _COMPATIBLE))
-_ODD_CLASS = f"{_FOREIGN}{_LEFT_OUT}{_HALF_WIDTH_KANA}{_COMPATIBLE_CLASS}"
+_ODD_CLASS = f"{FOREIGN}{_LEFT_OUT}{_HALF_WIDTH_KANA}{_COMPATIBLE_CLASS}"
 _BLOCK = re.compile(f"[{_ODD_CLASS}][A-Za-z0-9{_ODD_CLASS}]{{0,{LONGEST - 1}}}")
-_TO_FOLD = re.compile(f"[{_LEFT_OUT}{_HALF_WIDTH_KANA}{_COMPATIBLE_CLASS}{''.join(map(re.escape, _LOOK_ALIKE))}]")
+_TO_FOLD = re.compile(f"[{_LEFT_OUT}{_HALF_WIDTH_KANA}{_COMPATIBLE_CLASS}{''.join(map(re.escape, LOOK_ALIKES))}]")
 _KANA = re.compile(f"[{_HALF_WIDTH_KANA}]")
 _PIECE = re.compile(f"[{_HALF_WIDTH_KANA}]+|.", re.DOTALL)  # a mark of sound belongs to the kana before it
 _IS_LEFT_OUT = re.compile(f"[{_LEFT_OUT}]")
@@ -113,7 +101,7 @@ class Folder:
             return
         pieces = [(_form(piece), len(piece)) for piece in _PIECE.findall(block)]
         if _is_disguised("".join(form for form, _ in pieces), self._last):
-            pieces = [("".join(_LOOK_ALIKE.get(one, one) for one in form), size) for form, size in pieces]
+            pieces = [("".join(LOOK_ALIKES.get(one, one) for one in form), size) for form, size in pieces]
         for form, size in pieces:
             parts.append(form)
             self._folded += len(form)
@@ -144,4 +132,4 @@ def _is_disguised(word: str, before: str) -> bool:
         return True
     if any(one.isascii() for one in letters):
         return True
-    return len(letters) >= 3 and all(one in _LOOK_ALIKE for one in letters)
+    return len(letters) >= 3 and all(one in LOOK_ALIKES for one in letters)

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
 
 import structlog
 from redis.exceptions import RedisError
 
+from app.logs.levels import Format, Level
 from app.store_errors import StoreLost, redis_trouble
 
 #: Libraries whose every line would drown ours.
 _QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio", "sse_starlette")
-
-
-Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["auto", "json", "text"]
-"""``auto``: colours on a terminal, JSON everywhere else; ``text``: the same words without colours, where it is none."""
 
 
 def configure(least: Level = "info", form: Format = "auto") -> None:

@@ -149,7 +149,7 @@ async def any_votes(database: Database) -> bool:
     """Whether anybody voted, or votes were imported; raises as ``ended_mark`` does."""
 
     def read(connection: Connection) -> bool:
-        return connection.execute(_NEWEST).scalar_one() > 0 or connection.execute(IMPORTED).scalar_one() > 0
+        return bool(connection.execute(_NEWEST).scalar_one() or connection.execute(IMPORTED).scalar_one())
 
     return await database.read(read)
 

@@ -1,14 +1,11 @@
-"""The forms in which settings are written, and how each is read. Pure.
-
-Durations accept seconds (``0.05``) or Go's form, which Ollama's users know (``72h``, ``1h30m``, ``500ms``).
-"""
+"""The forms in which settings are written, and how each is read. Pure."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +14,7 @@ from pydantic_settings import NoDecode
 
 from app.network.proxies import checked_proxies
 from app.settings.api_keys import ApiKey, parse_keys
+from app.settings.times import parse_duration
 
 FOREVER = timedelta(days=73_000)
 """What is meant by a negative keep_alive: longer than the century from which on Ollama gets "for ever"."""
@@ -24,9 +22,6 @@ FOREVER = timedelta(days=73_000)
 LEVELS = ("low", "medium", "high", "max")
 _SWITCHES = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_DAYS = re.compile(r"(\d{1,5})d")
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 # What Kubernetes (and Docker's old links) set as X_PORT for a service that is called x.
 _SERVICE_LINK = re.compile(r"(?:tcp|udp|sctp)://\S*")
 
@@ -53,35 +48,6 @@ _NUMBERS = (
     "frequency_penalty",
 )
 _LEAST = {"num_ctx": 1, "num_predict": 1, "temperature": 0}
-
-
-def parse_duration(value: object) -> object:
-    """Turn ``"72h"``, ``"1h30m"`` or ``"0.05"`` into a timedelta; leave everything else to pydantic."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
-    parts = _GO_DURATION.findall(digits)
-    in_gos_form = bool(parts) and "".join(number + unit for number, unit in parts) == digits
-    try:
-        seconds = sum(float(number) * _UNITS[unit] for number, unit in parts) if in_gos_form else float(digits)
-        return timedelta(seconds=sign * seconds)
-    except (ValueError, OverflowError):
-        raise ValueError("is no duration: write seconds (0.5) or a form like 72h, 1h30m, 500ms") from None
-
-
-def parse_day(text: str, today: date) -> date:
-    """``2026-08-31``, or ``30d`` for the day that was 30 days before ``today``.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    word = text.strip()
-    days = _DAYS.fullmatch(word)
-    try:
-        return today - timedelta(days=int(days[1])) if days else date.fromisoformat(word)
-    except (ValueError, OverflowError):
-        raise ValueError("is a day such as 2026-08-31 or a number of days such as 30d") from None
 
 
 def parse_keep_alive(value: object) -> object:

@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
-from app.logs.configuration import Format, Level
+from app.logs.levels import Format, Level
 from app.network.addresses import bracketed, host_and_port
 from app.settings.errors import sentence
 from app.settings.forms import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.cli.hosts import _row, today
+from app.cli.hosts_today import row_of, today
 from app.cli.main import app
 from app.database.address import database_url
 from app.database.schema import ready
@@ -20,10 +20,10 @@ from tests.services import settings_with
 
 def test_cost_and_shares_are_of_the_time_awake() -> None:
     spent = Spent(awake_s=1800, busy_s=450, requests=9, wakes=2)
-    row = _row(Host("gpu", "http://x", price_per_hour=2.0), spent, {"gpu": (4, 3)})
+    row = row_of(Host("gpu", "http://x", price_per_hour=2.0), spent, {"gpu": (4, 3)})
     assert (row.awake_minutes, row.idle_share, row.requests, row.wakes) == (30.0, 0.75, 9, 2)
     assert (row.answers, row.users, row.cost, row.cost_per_answer) == (4, 3, 1.0, 0.25)
-    free = _row(Host("own", "http://x"), Spent(), {})
+    free = row_of(Host("own", "http://x"), Spent(), {})
     assert (free.idle_share, free.cost, free.cost_per_answer) == (None, None, None)
 
 

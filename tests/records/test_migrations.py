@@ -54,7 +54,8 @@ async def test_a_new_database_is_brought_to_head(empty_url: str) -> None:
 def test_there_is_one_line_of_revisions() -> None:
     scripts = ScriptDirectory.from_config(migrating._alembic())
     assert len(scripts.get_heads()) == 1
-    numbers = [int(script.revision) for script in scripts.walk_revisions()]
+    assert tuple(script.revision for script in scripts.walk_revisions()) == migrating.revisions()
+    numbers = [int(revision) for revision in migrating.revisions()]
     assert numbers == list(range(len(numbers), 0, -1)), "numbered without gaps, the newest first"
 
 
