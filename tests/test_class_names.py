@@ -13,10 +13,10 @@ ROOT = Path(app.__path__[0])
 #: Why some names are shared. A response type in ``app/web/schemas/`` has the name of the value that it shows: its name
 #: is in openapi.json, and generated clients use it.
 SHARED = {
-    "AnswerTiming": {"ranking/speed.py", "web/schemas/battles.py"},
+    "AnswerTiming": {"ranking/votes.py", "web/schemas/battles.py"},
     "Contender": {"hosts/catalog.py", "web/schemas/hosts.py"},
     "HostEvent": {"scheduling/report.py", "web/schemas/hosts.py"},
-    "SpeedRow": {"ranking/speed.py", "web/schemas/leaderboard.py"},
+    "SpeedRow": {"ranking/board.py", "web/schemas/leaderboard.py"},
 }
 
 

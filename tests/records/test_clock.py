@@ -165,7 +165,7 @@ THIS_MACHINES = {
     "app/readiness/write_probe.py": "a row that is rolled back",
     "app/leaderboard/query.py": "which day today is",
     "app/cli/records.py": "which day today is",
-    "app/cli/hosts.py": "which day today is",
+    "app/cli/hosts_today.py": "which day today is",
 }
 
 
