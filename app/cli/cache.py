@@ -11,11 +11,11 @@ import typer
 from app.cli.folder import settings_with_records
 from app.cli.json_output import write_json
 from app.cli.records import on_database
-from app.settings.settings import Settings
 
 if TYPE_CHECKING:
     from app.database.database import Database
     from app.records.answer_cache import AnswerCache, ScopeSize
+    from app.settings.settings import Settings
 
 cache = typer.Typer(help="Answers that may be given again to whoever asked for them.", no_args_is_help=True)
 
