@@ -17,7 +17,7 @@ from app.cli.records import backup, export, forget, import_, migrate
 from app.errors import ArenaError, ConfigurationError
 
 # Imports make hundreds of thousands of objects that stay: searching them for garbage is a sixth of a start. Here and
-# not in main(), for worker processes import this module without calling anything. ``process.app`` sets what a server has.
+# not in main(), for worker processes import this module without calling anything. A server has ``COLLECT_AFTER``.
 gc.set_threshold(10_000, 10, 10)
 
 app = typer.Typer(
