@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
+from app.backends.base import GenerationRequest
 from app.batch.requests import ChatOf
 from app.batch.runs import Run, RunRecords
 from app.batch.spec import RunSpec
@@ -23,7 +25,7 @@ from app.batch.spool import Spool, too_large
 from app.batch.submission import CheckedRun, Limits, check, hand_in
 from app.database.database import Database
 from app.errors import StorageFull, Unavailable
-from app.records.batch_tables import batch_runs
+from app.records.batch_tables import batch_files, batch_runs
 
 MOST_JOBS = 250_000
 """Jobs of a run that comes over the network: their ids are in memory while they are checked."""
@@ -76,8 +78,8 @@ class RunIntake:
         try:
             if owner is not None:
                 reserved = min(announced or most, most)
-                await self._refuse_over_quota(owner, reserved)
                 self._room[owner] += reserved
+                await self._refuse_over_quota(owner, reserved)
             async with await Spool.open(self._folder, most, lines) as spool:
                 yield spool
         finally:
@@ -86,7 +88,7 @@ class RunIntake:
                 self._room[owner] -= reserved
 
     async def _refuse_over_quota(self, owner: str, size: int) -> None:
-        used = await self.used(owner) + self._room[owner]
+        used = await self.used(owner) + self._room[owner] - size
         if used + size > self.limits.quota_bytes:
             left = max(self.limits.quota_bytes - used, 0)
             raise StorageFull(
@@ -96,14 +98,46 @@ class RunIntake:
             )
 
     async def used(self, owner: str) -> int:
-        """Bytes that the owner's runs have."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(batch_runs.c.bytes), 0)).where(batch_runs.c.owner == owner)
-        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+        """Bytes that the owner's runs and files have."""
+        sums = [
+            sa.select(sa.func.coalesce(sa.func.sum(table.c.bytes), 0)).where(table.c.owner == owner)
+            for table in (batch_runs, batch_files)
+        ]
+        return await self._database.read(
+            lambda connection: sum(int(connection.execute(one).scalar_one()) for one in sums)
+        )
 
-    async def check(self, spec: RunSpec, spool: Spool) -> CheckedRun:
-        """Check a run against what was uploaded; raises what ``submission.check`` does."""
+    @asynccontextmanager
+    async def stored(self, content: AsyncGenerator[bytes]) -> AsyncIterator[Spool]:
+        """What is stored already, as a file on this machine; it is gone when the block ends.
+
+        Raises:
+            MessageTooLarge: the limits were larger when it was stored.
+            StorageFull: the disk is full.
+        """
+        async with await Spool.open(self._folder, self.limits.upload_bytes, self.limits.lines) as spool:
+            async with aclosing(content) as pieces:
+                async for piece in pieces:
+                    await spool.write(piece)
+            yield spool
+
+    async def check(
+        self, spec: RunSpec, spool: Spool, also: Callable[[GenerationRequest], None] | None = None
+    ) -> CheckedRun:
+        """Check a run against what was uploaded; raises what ``submission.check`` does.
+
+        ``also`` may refuse what a line of OpenAI's Batch API asks for, with an ``InvalidInput``.
+        """
         await spool.flush()
-        return await check(spec, spool.read(), self._chat_of)
+        return await check(spec, spool.read(), self._chat_of if also is None else self._chat_with(also))
+
+    def _chat_with(self, also: Callable[[GenerationRequest], None]) -> ChatOf:
+        def read(body: Mapping[str, Any]) -> GenerationRequest:
+            request = self._chat_of(body)
+            also(request)
+            return request
+
+        return read
 
     async def hand_in(
         self,

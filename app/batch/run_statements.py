@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -137,7 +137,12 @@ ONE_RUN = sa.select(batch_runs).where(_Q.id == sa.bindparam("id"))
 
 def run_of(row: sa.Row[Any]) -> Run:
     """A row as a run."""
-    values = dict(row._mapping)
+    return run_from(row._mapping)
+
+
+def run_from(columns: Mapping[Any, Any]) -> Run:
+    """The columns of a row as a run."""
+    values = dict(columns)
     values["spec"] = decode_spec(values["spec"])
     return Run(**{name: values[name] for name in Run.__dataclass_fields__})
 

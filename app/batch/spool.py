@@ -64,7 +64,7 @@ class Spool:
         if self.size > self._most_bytes:
             raise too_large(self._most_bytes)
         if self.lines > self._most_lines:
-            raise MessageTooLarge(f"the file has over {self._most_lines:,} lines; send it as several", field="jobs")
+            raise MessageTooLarge(f"the file has over {self._most_lines:,} lines; send it as several")
         self._buffer += data
         if len(self._buffer) >= BUFFER:
             await self.flush()
@@ -95,7 +95,7 @@ class Spool:
 
 def too_large(most_bytes: int) -> MessageTooLarge:
     """The refusal of a file that is over its limit."""
-    return MessageTooLarge(f"the file is over {most_bytes:,} bytes; send it as several", field="jobs")
+    return MessageTooLarge(f"the file is over {most_bytes:,} bytes; send it as several")
 
 
 def _nameless(folder: Path) -> IO[bytes]:

@@ -188,6 +188,7 @@ class ArenaProcess:
         supervisor.keep("hub-refresh", self._battles.hub.refresh_stale)
         supervisor.keep("board", self._boards.run)
         supervisor.keep("batch", self.batch.worker.run)
+        supervisor.keep("batch-keeper", self.batch.keeper.run)
         words = {table.name: table.words for table in self._to.settings.categories}
         supervisor.keep("tagger", Tagger(self._to.database, Categories.of(words), self._to.clock.now).run)
         if self._to.settings.arena_retention is not None:
@@ -220,7 +221,7 @@ class ArenaProcess:
             cache=self._completions.cache,
             quotas=self._completions.quotas,
             columns=self._completions.columns,
-            batch=self.batch.services(),
+            batch=self.batch.services,
             api_keys=all_keys(self._to.settings.arena_api_keys, self._to.settings.arena_api_keys_file),
             fleet=fleet,
             comparisons=partial(comparisons, self._to.database, EXPORT_CHUNK),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +13,11 @@ from pydantic import ValidationError
 from app.arena.store import LogStore
 from app.backends.base import GenerationRequest
 from app.batch.call import CODEC
+from app.batch.files import FileStore
 from app.batch.hosts import CallHosts
 from app.batch.intake import IntakeLimits, RunIntake
+from app.batch.keeper import BatchKeeper, KeeperParts
+from app.batch.openai_batches import OpenAiBatches
 from app.batch.parts import RunnerParts
 from app.batch.requests import ChatOf
 from app.batch.runs import RunRecords
@@ -23,6 +26,7 @@ from app.batch.worker import BatchWorker
 from app.database.database import Database
 from app.errors import ArenaError, InvalidInput
 from app.hosts.options import options_for
+from app.hosts.roster import Roster
 from app.process.battles import BattlesWiring
 from app.process.connections import Connections, answer_cache
 from app.process.hosting import HostsWiring
@@ -60,12 +64,17 @@ class BatchWiring:
         limits = IntakeLimits(
             to.settings.arena_batch_upload, to.settings.arena_batch_lines, to.settings.arena_batch_quota
         )
-        self._intake = RunIntake(to.database, self.records, self.chat_of, to.settings.arena_data_dir, limits)
-        self._database = to.database
+        intake = RunIntake(to.database, self.records, self.chat_of, to.settings.arena_data_dir, limits)
+        files, batches = FileStore(to.database, to.clock.now), OpenAiBatches(to.database, to.clock.now)
+        models = partial(_models_of, hosting.roster)
+        kept = KeeperParts(to.database, self.records, intake, files, batches, models, to.clock.now)
+        self.keeper = BatchKeeper(to.redis, kept)
+        self.services = BatchServices(to.database, self.records, intake, files, batches, self.keeper.news.set)
 
-    def services(self) -> BatchServices:
-        """What the routes work with."""
-        return BatchServices(self._database, self.records, self._intake)
+
+def _models_of(roster: Roster) -> Sequence[str] | None:
+    """The models that can be asked; None while a host does not answer, which may have others."""
+    return None if roster.catalog.unreachable else roster.catalog.models
 
 
 def chat_request(settings: Settings, body: Mapping[str, Any]) -> GenerationRequest:

@@ -6,6 +6,8 @@ what the run waited for. A call has a row once something came of it. ``answered`
 never be asked for again, but nobody has looked at it yet; ``open``: it is to be asked for again (``tries`` says how
 often it was, ``faults`` how often that was not only its host's fault); ``done``, ``failed`` and ``skipped`` are ends.
 ``batch_cache`` are answers that may be given again.
+``batch_files`` are what clients of OpenAI's Batch API uploaded, in parts; ``openai_batches`` what they made of it: a
+batch is a run once its lines were checked.
 """
 
 from __future__ import annotations
@@ -157,3 +159,47 @@ batch_cache = sa.Table(
 
 sa.Index("ix_batch_cache_size", batch_cache.c.scope, batch_cache.c.created_at, batch_cache.c.key, batch_cache.c.size)
 sa.Index("ix_batch_cache_age", batch_cache.c.scope, batch_cache.c.created_at)
+
+batch_files = sa.Table(
+    "batch_files",
+    metadata,
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("owner", CleanText),
+    sa.Column("filename", CleanText, nullable=False),
+    sa.Column("status", CleanText, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime),
+)
+
+batch_file_parts = sa.Table(
+    "batch_file_parts",
+    metadata,
+    sa.Column("file_id", CleanText, sa.ForeignKey("batch_files.id"), primary_key=True),
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+openai_batches = sa.Table(
+    "openai_batches",
+    metadata,
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("owner", CleanText),
+    sa.Column("file_id", CleanText, nullable=False),
+    sa.Column("run_id", CleanText),
+    sa.Column("status", CleanText, nullable=False),
+    sa.Column("completion_window", CleanText, nullable=False),
+    sa.Column("metadata", CleanJson),
+    sa.Column("errors", CleanJson),
+    sa.Column("outputs_for_s", sa.Integer),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("cancelling_at", UtcTime),
+    sa.Column("expired_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("finalized_at", UtcTime),
+    sa.Column("output_bytes", sa.BigInteger),
+    sa.Column("error_bytes", sa.BigInteger),
+)
+
+sa.Index("ix_openai_batches_created", openai_batches.c.created_at)

@@ -11,7 +11,8 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.web import documentation, legacy
 from app.web.api import battles, board_change, feedback, hosts, runs
-from app.web.openai import chat, memory, models
+from app.web.openai import batches as openai_batches
+from app.web.openai import chat, files, memory, models
 from app.web.ops import health, metrics, trial
 from app.web.page import routes as page
 from app.web.reference import routes as reference
@@ -63,7 +64,7 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_
     )
     app.cors_origins = cors_origins
     native = (battles, board_change, feedback, legacy, hosts, runs, metrics, health, trial, page, reference)
-    for room in (*native, models, memory, chat):
+    for room in (*native, models, memory, files, openai_batches, chat):
         app.include_router(room.router, responses=ANY_ERROR)
     app.include_router(chat.claims)
     documentation.install(app)

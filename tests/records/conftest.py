@@ -82,6 +82,7 @@ async def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Asyn
     connection = await asyncpg.connect(address)
     everything = "battles, rounds, contestants, answers, votes, imported_votes, import_labels, import_sources"
     everything += ", batch_runs, batch_jobs, batch_calls, batch_stages, batch_loads, batch_waits, batch_cache"
+    everything += ", batch_files, batch_file_parts, openai_batches"
     await connection.execute(f"TRUNCATE {everything} RESTART IDENTITY", timeout=HUNG_S)
     await connection.close()
     yield address

@@ -7,13 +7,19 @@ import shutil
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 from httpx import ASGITransport, AsyncClient
+from openai.types import Batch, FileDeleted, FileObject
+from pydantic import BaseModel
 
+from app.batch.files import FileStore
 from app.batch.intake import IntakeLimits, RunIntake
+from app.batch.keeper import BatchKeeper, KeeperParts
+from app.batch.openai_batches import OpenAiBatches
 from app.batch.runs import RunRecords
 from app.database.database import Database, migrate
 from app.process.batch import chat_of_settings
@@ -71,20 +77,42 @@ class RunsHome:
         settings = settings_with(arena_admin_key=ADMIN)
         self.folder = folder
         self.database = database
-        self.records = RunRecords(database, utc_now)
+        self.later = timedelta(0)
+        self.records = RunRecords(database, self.now)
         self.intake = RunIntake(database, self.records, chat_of_settings(settings), folder, limits)
         known = parse_keys([f"anna:{ANNA}", f"bert:{BERT}"]) if keys else ()
-        batch = BatchServices(database, self.records, self.intake)
+        self.files, self.batches = FileStore(database, self.now), OpenAiBatches(database, self.now)
+        self.models: list[str] | None = None
+        parts = KeeperParts(
+            database, self.records, self.intake, self.files, self.batches, lambda: self.models, self.now
+        )
+        unused: Any = None
+        self.keeper = BatchKeeper(unused, parts)
+        batch = BatchServices(database, self.records, self.intake, self.files, self.batches, self.keeper.news.set)
         self.app = app_with(services_with(settings, batch=batch, api_keys=known))
         transport = ASGITransport(self.app, client=("127.0.0.1", 9))
         self.http = AsyncClient(
             transport=transport, base_url="http://127.0.0.1", event_hooks={"response": [_documented]}
         )
 
+    def now(self) -> datetime:
+        """The time, and as much later as a test says."""
+        return utc_now() + self.later
+
 
 async def _documented(response: Any) -> None:
+    """Hold each answer against the document, and those of /v1 against the types of OpenAI's client."""
     await response.aread()
-    check_answer(response)
+    if not response.request.url.path.startswith("/v1"):
+        check_answer(response)
+    elif response.status_code == 200 and response.headers["content-type"] == "application/json":
+        value = response.json()
+        for one in value.get("data", [value]):
+            kind: type[BaseModel] = FileDeleted if "deleted" in one else _TYPES[one["object"]]
+            kind.model_validate(one, strict=True)
+
+
+_TYPES: dict[str, type[BaseModel]] = {"file": FileObject, "batch": Batch}
 
 
 @asynccontextmanager

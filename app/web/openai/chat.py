@@ -108,6 +108,7 @@ async def nothing(path: str, request: Request, _: Known) -> Response:
         NotFound: always.
     """
     raise NotFound(
-        f"{request.method} /v1/{path[:100]} is not served here; there are GET /v1/models and POST /v1/chat/completions",
+        f"{request.method} /v1/{path[:100]} is not served here; there are GET /v1/models, POST /v1/chat/completions, "
+        "/v1/files and /v1/batches",
         code="unknown_url",
     )

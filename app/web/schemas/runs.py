@@ -115,6 +115,15 @@ class RunLoads(Schema):
     each: list[dict[str, Any]]
 
 
+class RunWait(Schema):
+    """What a run waited for, or did without."""
+
+    why: str
+    since: datetime
+    until: datetime | None
+    seconds: float | None
+
+
 class RunReport(Schema):
     """What a run took."""
 
@@ -128,6 +137,7 @@ class RunReport(Schema):
     jobs_per_min: float | None
     stages: list[dict[str, Any]]
     loads: RunLoads
+    waits: list[RunWait]
     failures: dict[str, int]
     slowest_jobs: list[dict[str, Any]]
 
@@ -218,6 +228,14 @@ REPORT: dict[str, Any] = {
         "share": 0.0005,
         "each": [{"host": "gpu-1", "model": "llama3.1:8b", "at": 1772402401.2, "seconds": 4.1}],
     },
+    "waits": [
+        {
+            "why": "waits: no host works now",
+            "since": "2026-03-01T23:10:00Z",
+            "until": "2026-03-01T23:14:00Z",
+            "seconds": 240.0,
+        }
+    ],
     "failures": {"timeout": 2},
     "slowest_jobs": [{"custom_id": "job-17", "seconds": 41.3}],
 }

@@ -13,7 +13,9 @@ from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
+from app.batch.files import FileStore
 from app.batch.intake import RunIntake
+from app.batch.openai_batches import OpenAiBatches
 from app.batch.runs import RunRecords
 from app.completions.caching import CompletionCache
 from app.completions.columns import Columns
@@ -80,11 +82,17 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class BatchServices:
-    """Batch runs: their rows, and how they come in."""
+    """Batch runs: their rows, how they come in, and the files and batches of OpenAI's Batch API.
+
+    ``batch_created`` has a new batch looked at without delay.
+    """
 
     database: Database
     records: RunRecords
     intake: RunIntake
+    files: FileStore
+    openai: OpenAiBatches
+    batch_created: Callable[[], None]
 
 
 async def nothing_known() -> Mapping[str, bool]:
