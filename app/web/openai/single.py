@@ -29,6 +29,9 @@ _REFUSED = {
     "or ask another model",
     "prompt_too_long": "the messages are longer than the model's context; shorten them",
 }
+NOTHING_WRITTEN = "stop"
+"""A battle's side that is blank has failed; here it is an answer, as after the result of a tool that says it all."""
+
 _RESTARTED = "the answer had to be begun anew, and what was sent can't be taken back; ask again"
 _SENTENCES = {
     code: sentence.replace("; it leaves the battle.", "; ask again.").replace("; the model leaves the battle.", ".")
@@ -172,6 +175,10 @@ async def _frames(asked: Asked, *, usage: bool) -> AsyncGenerator[bytes]:
                     asked.completions.give_up(asked.id)
                     yield frame(error_body(_RESTARTED, "interrupted", 500))
                     return
+                case AnswerEnded(error="empty"):
+                    yield reply.chunk({}, NOTHING_WRITTEN)
+                    if usage:
+                        yield reply.usage(usage_of(piece.timing))
                 case AnswerEnded(error=str()):
                     failure = _failure(piece)
                     yield frame(error_body(failure.sentence, failure.code, failure.status, failure.field))
@@ -203,6 +210,8 @@ async def whole(asked: Asked) -> dict[str, object]:
                         texts.append(piece.text)
                     case AnswerRestarted():
                         texts.clear()
+                    case AnswerEnded(error="empty"):
+                        return asked.reply.body("", NOTHING_WRITTEN, usage_of(piece.timing))
                     case AnswerEnded(error=str()):
                         raise _failure(piece)
                     case AnswerEnded():
