@@ -10,6 +10,7 @@ import re
 
 from app.leaks.context import without_accents
 from app.leaks.lazy import LazyPattern
+from app.leaks.naming import is_public
 
 _OPEN = "[\\s\"'\u201c\u201e\u2018\u00ab\u300c*_`:(]*"
 
@@ -166,7 +167,7 @@ _I_AM_A = _ending(rf"{_I_AM}(?:\s+{_ARTICLE})?", rf"{_AS}(?:\s+{_ARTICLE})?")
 
 def names_itself(before: str, name: str, after: str) -> bool:
     """Whether one of these phrases calls the text's own model ``name``; ``before`` is in lower case."""
-    if IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before):
+    if not is_public(name) and (IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before)):
         return is_capital(name)
     if _MODEL.match(after) and _I_AM_A.search(before):
         return is_capital(name)

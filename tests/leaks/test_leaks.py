@@ -257,7 +257,7 @@ def test_of_answers_that_the_rules_were_not_fitted_to_nine_of_ten_are_found() ->
 
 
 def test_of_answers_of_six_more_languages_and_other_subjects_nine_of_ten_are_found() -> None:
-    rows = labelled("fifth") + labelled("sixth")
+    rows = labelled("fifth") + labelled("sixth") + labelled("seventh")
     assert len({one.language for one in rows}) >= 30
     assert share_that_leaks(rows, "leak") >= 0.96
     assert share_that_leaks(rows, "clean") <= 0.01
@@ -343,7 +343,9 @@ def test_once_an_answer_has_leaked_every_name_of_its_family_and_maker_is_masked(
     assert shown == "I am [model], a language model by [maker]. [model] is small, says [maker]."
 
 
-@pytest.mark.parametrize("name", ["labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "leaking"])
+@pytest.mark.parametrize(
+    "name", ["labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "seventh", "leaking"]
+)
 def test_no_masked_answer_shows_a_name_unless_it_counts_as_leaked(name: str) -> None:
     rows = LEAKING if name == "leaking" else [one.row for one in labelled(name)]
     for row in rows:
@@ -377,6 +379,9 @@ def test_a_list_of_models_an_import_and_a_command_are_no_leaks() -> None:
         ("gpt-oss:20b", "Some schools ban ChatGPT, others teach it."),
         ("deepseek-r1:8b", "After DeepSeek had shown a model that is cheap to train, chip makers lost value."),
         ("qwen3:8b", '```\ncurl localhost:11434/api/show -d \'{"model": "qwen3:8b"}\'\n```'),
+        ("gpt-oss:20b", 'People call every chatbot "ChatGPT".'),
+        ("phi3:mini", "엑셀은 마이크로소프트가 개발한 프로그램입니다. 저는 간단한 수식부터 추천합니다."),
+        ("phi3:mini", "Excel е създаден от Microsoft. Аз бих започнал с прости формули."),  # noqa: RUF001 - as it is
         ("llama3.1:8b", "FROM llama3.1\nPARAMETER temperature 0.2"),
         ("gemma2:9b", "- Gemma 2 (Google)\n- Llama 3.2 (Meta)\n"),
         ("gemma2:9b", 'SYSTEM = "You are Gemma, a helpful assistant by Google."'),

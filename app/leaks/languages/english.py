@@ -115,6 +115,8 @@ _MAKERS = (
     r"\bthe (?:software|program|model|ai|system|assistant|machine) (?:that is |that's |which is )?(?:typing|writing|answering|generating|talking|replying)"
     r"[^.!?]{0,24}? (?:was|is|has been)<ly> <mades> <by>@",
     r"(?:^|[.!?;:,] )@(?: (?:in|of|from) [\w ]{2,20}?)? <makes> me<stop>",
+    r"@ ?\(my <maker>\b",
+    r"\bby @,? i(?:'m| am| was|'ve been)(?: \w+)? ?<made>\b",
     r"\bi(?:'m| am) what (?:[\w']+ ){0,4}?@ (?:call|calls|would call|named)\b",
     r"\b(?:my|the) (?:company|lab|team|people|firm) (?:that|who|which) <makes> me<is> <team>@",
     r"\b(?:on behalf of|courtesy of) @,? i (?:was|am|can)\b",
@@ -123,6 +125,7 @@ _MAKERS = (
 
 _NAMES = (
     r"(?:^|[.!,] ?)(?:yours,? ?)?your (?:\w+ ){0,2}?(?:assistant|ai|chat ?bot|language model),? @(?=$|[.!])",
+    r"\b(?:i|as|i'm)\b[^.!?]{0,60} <mades> by (?:the|google's|my) @ team\b",
     r"\bfor an? @ (?:model|ai|assistant),?(?: though,?)? i\b",
     r"\b(?:language model|chat ?bot|assistant|ai)(?: that goes| going)? (?:with|by|under) the @ name\b",
     r"\bon behalf of (?:the )?@(?:'s)?(?: team| family| project)?,? (?:i\b|thank)",
