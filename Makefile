@@ -4,11 +4,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+LOCK_OF = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet
+LOCK = $(LOCK_OF) pyproject.toml
+TOOLS := $(VENV)/deploy-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo serve dev test explore race takeover upgrade batch-kills check clients-check openai-clients openapi format lock install clean
-.PHONY: image deploy-check prod-check release dashboard stress-test page page-test screenshots page-logs
+.PHONY: image deploy-lint deploy-check prod-check silences release dashboard stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -79,8 +81,19 @@ batch-kills: dev ## a batch run of 500 jobs is killed twenty times, on SQLite an
 image: ## the container image, built with buildah
 	buildah bud --format docker -f docker/Dockerfile -t progressive-arena .
 
-deploy-check: dev ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts
-	$(BIN)/python -m tests.deploy.check
+$(TOOLS)/.installed: deploy/tools.lock
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r deploy/tools.lock
+	touch $@
+
+deploy-lint: dev $(TOOLS)/.installed ## docker/ and deploy/ by the linters of others: all but compose's own, which takes a quarter of an hour to build
+	PATH="$(abspath $(TOOLS)/bin):$$PATH" $(BIN)/python -m tests.deploy.check --without-compose
+
+deploy-check: dev $(TOOLS)/.installed ## what can be checked of docker/ and deploy/ without an engine: hadolint, schema, units, alerts, compose
+	PATH="$(abspath $(TOOLS)/bin):$$PATH" $(BIN)/python -m tests.deploy.check
+
+silences: dev page ## arena doctor --url in full, 180 s of silence, through real nginx
+	$(BIN)/python -m tests.deploy.silences
 
 prod-check: dev page ## the profile prod with a real nginx, Redis and PostgreSQL: a battle, a vote, an instance killed; IMAGE=name runs that image
 	$(BIN)/python -m tests.deploy.prod $(if $(IMAGE),--image $(IMAGE))
@@ -117,6 +130,7 @@ lock: install ## pin every dependency with its hashes
 	$(LOCK) --extra build -o requirements.lock
 	$(LOCK) --extra build --extra otel -c requirements.lock -o requirements-otel.lock
 	$(LOCK) --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK_OF) deploy/tools.in -o deploy/tools.lock
 
 clean:
 	rm -rf $(VENV) page/node_modules app/web/page/built .pytest_cache .mypy_cache .ruff_cache .hypothesis

