@@ -78,8 +78,8 @@ upgrade: dev ## an upgrade without a gap is rehearsed, on SQLite and on PostgreS
 batch-kills: dev ## a batch run of 500 jobs is killed twenty times, on SQLite and on PostgreSQL
 	$(BIN)/python -m tests.batch.kills --kills 20 --jobs 500
 
-image: ## the container image, built with buildah
-	buildah bud --format docker -f docker/Dockerfile -t progressive-arena .
+image: ## the container image, built with docker, podman or buildah, whichever works here
+	docker/build.sh
 
 $(TOOLS)/.installed: deploy/tools.lock
 	$(PYTHON) -m venv $(TOOLS)

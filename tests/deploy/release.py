@@ -20,6 +20,7 @@ import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 from app.database.database import head
@@ -51,9 +52,10 @@ def run(command: list[str], folder: Path, **more: str) -> str:
     return ran.stdout
 
 
-def commit_time() -> str:
-    """The commit's own time: what SOURCE_DATE_EPOCH has to be."""
-    return run(["git", "log", "-1", "--format=%ct"], ROOT).strip()
+def last_commit() -> tuple[str, str]:
+    """The commit that is released, and its own time: what SOURCE_DATE_EPOCH has to be. Asked once: more may follow."""
+    commit, at = run(["git", "log", "-1", "--format=%H %ct"], ROOT).split()
+    return commit, at
 
 
 def builder(folder: Path) -> str:
@@ -65,16 +67,16 @@ def builder(folder: Path) -> str:
     return python
 
 
-def build(folder: Path, number: int, python: str) -> Path:
-    """A wheel from a checkout of its own of the last commit."""
+def build(folder: Path, number: int, python: str, commit: tuple[str, str]) -> Path:
+    """A wheel from a checkout of its own of the commit."""
     source = folder / f"checkout-{number}"
     source.mkdir()
     archive = folder / f"{number}.tar"
-    run(["git", "archive", "--format=tar", f"--output={archive}", "HEAD"], ROOT)
+    run(["git", "archive", "--format=tar", f"--output={archive}", commit[0]], ROOT)
     run(["tar", "-xf", str(archive)], source)
     run([python, "page/build.py"], source)
     options = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--wheel-dir", "wheels"]
-    epoch = {"SOURCE_DATE_EPOCH": commit_time(), "PYTHONHASHSEED": str(number)}
+    epoch = {"SOURCE_DATE_EPOCH": commit[1], "PYTHONHASHSEED": str(number)}
     run([python, "-m", "pip", "wheel", "--quiet", *options, "."], source, **epoch)
     (wheel,) = (source / "wheels").glob("*.whl")
     return wheel
@@ -101,14 +103,18 @@ def missing(wheel: Path) -> list[str]:
 
 
 def interpreters() -> Mapping[str, str]:
-    """The Pythons of this machine, by version."""
-    found = {version: shutil.which(f"python{version}") for version in PYTHONS}
-    own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return {version: path for version, path in (found | {own: sys.executable}).items() if path and runs(path)}
+    """The Pythons of this machine, by version: those on PATH, and those that pyenv has."""
+    folders = [*map(Path, os.get_exec_path()), *(Path.home() / ".pyenv/versions").glob("*/bin")]
+    found = {version: [str(folder / f"python{version}") for folder in folders] for version in PYTHONS}
+    found[f"{sys.version_info.major}.{sys.version_info.minor}"] = [sys.executable]
+    first = {version: next(filter(runs, paths), None) for version, paths in found.items()}
+    return {version: path for version, path in first.items() if path is not None}
 
 
 def runs(python: str) -> bool:
     """Whether it is more than a name: version managers leave programs that only say which versions there are."""
+    if not os.access(python, os.X_OK):
+        return False
     return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0
 
 
@@ -155,9 +161,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         python = builder(folder)
-        one, two = build(folder, 1, python), build(folder, 2, python)
+        commit = last_commit()
+        one, two = build(folder, 1, python, commit), build(folder, 2, python, commit)
         if digest(one) != digest(two):
-            sys.stdout.write(f"FAILED two builds differ: {', '.join(differences(one, two)) or 'their order'}\n")
+            sys.stdout.write(
+                f"FAILED two builds differ: {', '.join(islice(differences(one, two), 10)) or 'their order'}\n"
+            )
             return 1
         sys.stdout.write(f"ok     reproducible: {one.name} sha256:{digest(one)}\n")
         if lost := missing(one):

@@ -1,7 +1,7 @@
 """``make silences``: ``arena doctor --url`` in full, 30 to 180 s of silence, through real nginx; takes four minutes.
 
-Once with the template of docker/, which waits an hour, and once with the read timeout that nginx has by itself, 60 s. Each
-has an arena of its own behind it, for an arena gives two slow answers at once.
+Once with the template of docker/, which waits an hour, and once with the read timeout that nginx has by itself, 60 s.
+Each has an arena of its own behind it, for an arena gives two slow answers at once.
 """
 
 from __future__ import annotations

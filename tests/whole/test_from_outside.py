@@ -7,6 +7,7 @@ from secrets import token_hex
 
 from app.doctor.outside.judge import problems
 from app.doctor.outside.look import look
+from tests.helpers import wait_until
 from tests.whole.client import ADMIN_KEY, bare_client
 from tests.whole.conftest import Home
 
@@ -33,3 +34,26 @@ async def test_slow_answers_are_for_operators_two_at_once_and_counted_by_all_pro
     async with bare_client(base_url=home.two.url) as client:
         counted = await client.get(f"{TRIAL}/arrivals", params={"nonce": nonce}, headers=KEY)
     assert counted.json() == {"arrivals": 3}
+
+
+async def test_a_caller_who_gave_up_holds_no_slow_answer_for_the_next(home: Home) -> None:
+    async with bare_client(base_url=home.one.url, headers=KEY) as client:
+        waiting = [asyncio.create_task(client.get(f"{TRIAL}/wait", params={"seconds": 250})) for _ in range(2)]
+
+        async def status() -> int:
+            return (await client.get(f"{TRIAL}/wait", params={"seconds": 0.01})).status_code
+
+        async def is_full() -> bool:
+            return await status() == 429
+
+        await wait_until(is_full)
+        for one in waiting:
+            one.cancel()  # closes its connection, as a proxy does whose patience is over
+        await asyncio.wait(waiting)
+
+        async def is_free() -> bool:
+            return await status() == 200
+
+        await wait_until(is_free, 60)
+        [silence] = (await look(home.one.url, ADMIN_KEY, 1, 0.0)).silences
+    assert silence.status == 200

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, Response
 from sse_starlette import ServerSentEvent
 
 from app.errors import Forbidden
+from app.tasks import cancel_and_wait
 from app.web.shared.access import has_admin_key
 from app.web.shared.services import Wired
 from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat
@@ -68,9 +69,23 @@ async def wait(request: Request, services: Wired, seconds: Seconds = 0.0, nonce:
         return _full()
     if seconds:
         async with slots.one():
-            await asyncio.sleep(seconds)
+            await _silence(request, seconds)
     body: dict[str, Any] = {"id": secrets.token_hex(8), "headers": sorted(set(request.headers.keys()))}
     return JSONResponse(body)
+
+
+async def _silence(request: Request, seconds: float) -> None:
+    """Wait, at most until the caller is gone: a proxy that gave up must not hold a slot for the next call."""
+    gone = asyncio.create_task(_gone(request), name="caller of a slow answer")
+    try:
+        await asyncio.wait({gone}, timeout=seconds)
+    finally:
+        await cancel_and_wait(gone)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 @router.get("/arrivals")
