@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import orjson
 import typer
 
-from app.cli.batch_files import find, records_on, spec_and_jobs
+from app.cli.batch_files import failures_of, find, hours_of, records_on, spec_and_jobs
 from app.cli.folder import load_settings, settings_with_records
 from app.cli.json_output import write_json
 from app.cli.records import on_database
@@ -67,7 +67,7 @@ def run_(
 
     settings = load_settings()
     spec, file = spec_and_jobs(run_file, jobs, cache=cache)
-    raise typer.Exit(run_here(settings, spec, file, _hours(between), _failures(max_failures)))
+    raise typer.Exit(run_here(settings, spec, file, hours_of(between), failures_of(max_failures)))
 
 
 @batch.command()
@@ -91,7 +91,7 @@ def submit(
         with file.open("rb") as lines:
             checked = await check_run(spec, lines, chat_of_settings(settings))
         with file.open("rb") as lines:
-            limits = Limits(_hours(between), _failures(max_failures))
+            limits = Limits(hours_of(between), failures_of(max_failures))
             return await hand_in(records, checked, lines, limits, foreground=False)
 
     run = on_database(settings, work)
@@ -216,6 +216,24 @@ def results(
 
 
 @batch.command()
+def compare(
+    run: RunId = "",
+    stage: Annotated[str | None, typer.Option(help="A stage with several models; else the last one.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="So many pairs, each of another job.")] = 20,
+    url: Annotated[str, typer.Option(help="Where the arena is served.")] = "http://127.0.0.1:8000",
+    votes: Annotated[bool, typer.Option("--tally", help="Show the votes instead.")] = False,
+) -> None:
+    """Let people vote blind on pairs of a run's answers; prints a link for each."""
+    from app.cli.batch_compare import open_battles, tally
+
+    settings = settings_with_records()
+    if votes:
+        tally(settings, run)
+    else:
+        open_battles(settings, run, stage, count, url)
+
+
+@batch.command()
 def report(run: RunId = "", output: Folder = None) -> None:
     """Write a run's report: report.md, report.json, and progress.png if matplotlib is installed (extra plot)."""
     from app.batch.reading import figures_of
@@ -265,18 +283,6 @@ def _moved(run: str, origins: tuple[str, ...], target: Literal["paused", "cancel
 
     found = on_database(settings_with_records(), work)
     say(f"{found.id} {target}")
-
-
-def _hours(given: str | None) -> str | None:
-    from app.batch.hours import hours_form
-
-    return None if given is None else hours_form(given, "--between")
-
-
-def _failures(given: str | None) -> str | None:
-    from app.batch.run_file import failures_form
-
-    return None if given is None else failures_form(given, "--max-failures")
 
 
 def say(line: str) -> None:

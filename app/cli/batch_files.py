@@ -56,6 +56,20 @@ def records_on(database: Database) -> RunRecords:
     return RunRecords(database, utc_now)
 
 
+def hours_of(given: str | None) -> str | None:
+    """The hours that --between names."""
+    from app.batch.hours import hours_form
+
+    return None if given is None else hours_form(given, "--between")
+
+
+def failures_of(given: str | None) -> str | None:
+    """How many failures --max-failures allows."""
+    from app.batch.run_file import failures_form
+
+    return None if given is None else failures_form(given, "--max-failures")
+
+
 async def find(records: RunRecords, run: str) -> Run:
     """The run whose id begins so; the newest one without an id.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Category = Annotated[str, typer.Option(help="Only votes on questions of this category.")]
 Language = Annotated[str, typer.Option(help="Only votes on questions in this language.")]
 Style = Annotated[str, typer.Option(help="Correct for style: all, or a list of length,headers,lists,bold.")]
-Include = Annotated[str, typer.Option(help="Let marked votes in: a list of fallback,leaked,cut_prompt,named.")]
+Include = Annotated[str, typer.Option(help="Let marked votes in: a list of fallback,leaked,cut_prompt,named,batch.")]
 Ties = Annotated[str, typer.Option(help="How ties count: half_win, davidson or rao_kupper.")]
 Anchor = Annotated[str, typer.Option(help="The model whose rating is 1000; without it, the mean is.")]
 BothBad = Annotated[str, typer.Option(help="A verdict that both are bad: drop, or tie as public boards count it.")]

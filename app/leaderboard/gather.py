@@ -206,7 +206,7 @@ class _Gathering:
             entry_b=vote.entry_b,
             categories=tuple(map(intern, vote.categories or ())),
             language=intern(vote.language) if vote.language else None,
-            marks=_MARKS[vote.fallback, vote.leaked, vote.cut_prompt, vote.named] - self._counted,
+            marks=_MARKS[vote.fallback, vote.leaked, vote.cut_prompt, vote.named, vote.batch] - self._counted,
             style_a=vote.style_a if self._with_style else None,
             style_b=vote.style_b if self._with_style else None,
             at_s=vote.created_at.timestamp(),

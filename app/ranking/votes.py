@@ -24,6 +24,8 @@ class Mark(StrEnum):
     """A server answered only a part of the prompt."""
     NAMED = "named"
     """Who opened the battle named its models and so knew which two they were, or names were shown before that."""
+    BATCH = "batch"
+    """The answers are those of a batch run: its prompts and options are not those of battles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,16 +32,20 @@ def names_were_known(options: Mapping[str, Any], round_number: int) -> bool:
     return bool(options.get(NAMED)) or shown == FROM_START or (shown == AFTER_VOTE and round_number > 1)
 
 
+BATCH = "batch"
+"""The option under which the records keep which pair of a batch run a battle is about: run, job, stage."""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedVote:
     """One verdict that stands, with what a ranking needs to know of the pair.
 
-    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``: the
-    answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of them
-    did so while such votes were declared void. ``named``: the opener named the models, or names were shown before the
-    verdict. ``cut_prompt``: a server cut the prompt of an answer. ``style_*`` is the style of an answer, None if it was
-    not measured. ``language`` and ``categories`` are those of the message, None while they are not known. ``id`` grows
-    with time.
+    ``contestant_*`` are ids of ``ModelIdentity``, None for answers that are older than identities. ``fallback_*``:
+    the answer came from a fallback. ``leaked_*``: it named its model where the voter could read it. ``void``: one of
+    them did so while such votes were declared void. ``named``: the opener named the models, or names were shown
+    before the verdict. ``batch``: the answers are a batch run's. ``cut_prompt``: a server cut the prompt of an
+    answer. ``style_*`` is the style of an answer, None if it was not measured. ``language`` and ``categories`` are
+    those of the message, None while they are not known. ``id`` grows with time.
     """
 
     id: int
@@ -60,6 +64,7 @@ class JudgedVote:
     leaked_b: bool
     cut_prompt: bool
     named: bool
+    batch: bool
     void: bool
     style_a: AnswerStyle | None
     style_b: AnswerStyle | None
@@ -102,6 +107,7 @@ STANDING = (
         *battles.c["language", "categories", "contestants"],
         battles.c.options[NAMED].as_boolean().label(NAMED),
         battles.c.options[NAMES_SHOWN].as_string().label(NAMES_SHOWN),
+        battles.c.options[BATCH]["run"].as_string().label(BATCH),
         *(column for by, side in _OF_SIDE for column in _written(by, side)),
     )
     .select_from(
@@ -136,6 +142,7 @@ def judged_vote(row: Row) -> JudgedVote:
         leaked_b=bool(row["leaked_b"]),
         cut_prompt=bool(row["cut_prompt_a"] or row["cut_prompt_b"]),
         named=names_were_known(row, row["round"]),
+        batch=bool(row[BATCH]),
         style_a=style_value(row, "_a"),
         style_b=style_value(row, "_b"),
         voter=row["voter"],

@@ -540,7 +540,7 @@ export interface components {
             sentence: string;
         };
         /** @enum {string} */
-        Mark: "fallback" | "leaked" | "cut_prompt" | "named";
+        Mark: "fallback" | "leaked" | "cut_prompt" | "named" | "batch";
         MissingModel: {
             model: string;
             remedy: string;

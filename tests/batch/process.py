@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +11,17 @@ from typing import Any
 
 import orjson
 
+from app.arena.states import AnswerState
+from app.backends.base import GenerationRequest
+from app.batch.call import BatchCall
 from app.batch.progress import summary_of
 from app.batch.results import line_of, results
-from app.batch.runs import Run
+from app.batch.runs import CallChange, Changes, JobChange, Run, RunRecords
 from app.batch.spec import CHAT_STAGE, RunSpec
 from app.batch.submission import Limits, check, hand_in
+from app.database.database import Database
 from app.process.batch import CommandProcess, working
+from app.records.ledger import utc_now
 from app.settings.settings import Settings
 from tests.services import settings_with
 from tests.whole.harness import ModelServer
@@ -97,3 +102,21 @@ def chat(model: str, text: str, **more: Any) -> dict[str, Any]:
 def chats(cache: bool | str = False, name: str = "chats") -> RunSpec:
     """A run of such lines."""
     return RunSpec(name, (CHAT_STAGE,), cache=cache)  # type: ignore[arg-type]
+
+
+async def stored_run(database: Database, spec: RunSpec, jobs: int, text_of: Callable[[int, str], str]) -> Run:
+    """A run that has ended, without a process: every model says ``text_of(job, model)`` in every stage."""
+    records = RunRecords(database, utc_now)
+    lines = [orjson.dumps({"custom_id": f"j{n}", "topic": f"thing {n}"}) for n in range(jobs)]
+    checked = await check(spec, lines, lambda _: GenerationRequest("", ()))
+    run = await hand_in(records, checked, lines, Limits(), foreground=False)
+    for n in range(jobs):
+        for number, stage in enumerate(checked.spec.stages):
+            for part in range(stage.parts):
+                call = BatchCall(run.id, n, number, part, 0, GenerationRequest(stage.model_of(part), ()))
+                text = text_of(n, stage.model_of(part))
+                answer = AnswerState(1, "done", 1, "stop", None, None, "h", stage=False, text=text)
+                await records.store_answer(call, answer, "sha256:aa")
+                await records.apply(run.id, Changes([CallChange(call.key, "done")]))
+        await records.apply(run.id, Changes((), [JobChange(n, "done")]))
+    return await records.run(run.id)

@@ -19,7 +19,7 @@ from app.leaderboard.query import LeaderboardQuery
 from app.records.erasure import forget_older
 from app.records.export.formats import Format
 from app.records.export.stream import exported
-from app.records.votes import NAMED
+from app.records.votes import BATCH, NAMED
 from app.timing.stopwatch import Timing
 from tests.helpers import wait_until
 from tests.leaderboard.conftest import Worker
@@ -94,6 +94,19 @@ async def test_votes_of_battles_whose_models_were_named_are_left_out_unless_aske
     assert [json.loads(line)["battle"]["options"].get(NAMED, False) for line in lines] == [False, True, True]
     table = b"".join([piece async for piece in exported(database, Format.CSV)]).decode()
     assert [row["named"] for row in csv.DictReader(io.StringIO(table))] == ["false", "true", "true"]
+
+
+async def test_votes_on_the_answers_of_a_batch_run_are_left_out_unless_asked_for(
+    start: Callable[..., Worker], player: Player, database: Database
+) -> None:
+    await player.battles(A)
+    await player.battles(B, B, options={BATCH: {"run": "r", "job": 0, "stage": 0}})
+    worker = start()
+    board = await worker.board()
+    assert (wins(board), board["counts"]["left_out"]) == ({"x": 1, "y": 0}, {"batch": 2})
+    assert wins(await worker.board(include="batch")) == {"x": 1, "y": 2}
+    table = b"".join([piece async for piece in exported(database, Format.CSV)]).decode()
+    assert [row["batch"] for row in csv.DictReader(io.StringIO(table))] == ["false", "true", "true"]
 
 
 async def test_an_operator_may_have_votes_of_named_models_counted_on_every_board(

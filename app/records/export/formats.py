@@ -27,7 +27,7 @@ from app.battle.battle import Side, Verdict
 from app.legible import harmless
 from app.records.comparisons import Comparison
 from app.records.values import AnswerRecord
-from app.records.votes import names_were_known
+from app.records.votes import BATCH, names_were_known
 
 Redact = Callable[[str], str]
 """Makes of a prompt or a comment what may be shown of it."""
@@ -118,6 +118,7 @@ def _metadata(vote: Comparison) -> dict[str, Any]:
         "language": vote.battle.language,
         "categories": vote.battle.categories,
         "named": names_were_known(vote.battle.options, vote.round),
+        "batch": BATCH in vote.battle.options,
     }
 
 
@@ -225,7 +226,7 @@ _CSV_ANSWER = (
 CSV_COLUMNS = (
     *("schema", *_CSV_VOTE, "client_time", "prompt"),
     *(f"{name}_{side}" for side in Side for name in _CSV_ANSWER),
-    "named",
+    *("named", "batch"),
     *("draw_set", "draw_set_probability", "draw_probability"),
 )
 """The columns of CSV, in order; those of the answers twice, with ``_a`` and ``_b``."""
@@ -243,7 +244,7 @@ def _csv_row(vote: Comparison, redact: Redact) -> list[object]:
         row += [cells[name] for name in _CSV_ANSWER]
     drawn = vote.battle.drawn
     draw = (None,) * 3 if drawn is None else (drawn.set_id, drawn.set_probability, drawn.probability)
-    return [*row, metadata["named"], *draw]
+    return [*row, metadata["named"], metadata["batch"], *draw]
 
 
 def _csv_line(cells: Iterable[object]) -> bytes:

@@ -172,15 +172,15 @@ async def leaderboard(
 ) -> Response:
     """Who is best, and how sure that is; ``board=speed``: how fast each model writes on each host.
 
-    Votes of running battles count when these end, so that the board never tells who sits where. ``style`` sets
-    looks aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, that named their
-    model, or whose prompt a server cut, and votes of people who knew the models, count only if
-    ``include`` lists fallback, leaked, cut_prompt, named (with `ARENA_NAMED_VOTES=count` these count anyway). A
-    category or language that no vote has is an error that lists the known ones. ``ties`` is half_win, davidson or
-    rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is. ``both_bad`` is drop, or
-    tie to count the verdict that both are bad as a tie. ``effects`` fits what seats are worth beside the models:
-    ``all`` or a list of side, champion. ``cluster`` is auto, battle or voter: which votes err together. ``since``
-    is a day (2026-08-31) or a number of days (30d): only votes since then count.
+    Votes of running battles count when these end, so that the board never tells who sits where. ``style`` sets looks
+    aside: ``all`` or a list of length, headers, lists, bold. Votes on answers of a fallback, that named their model,
+    or whose prompt a server cut, and votes of people who knew the models or on the answers of a batch run, count only
+    if ``include`` lists fallback, leaked, cut_prompt, named, batch (with `ARENA_NAMED_VOTES=count` named ones count
+    anyway). A category or language that no vote has is an error that lists the known ones. ``ties`` is half_win,
+    davidson or rao_kupper; ``anchor`` the model whose rating is 1000, where without it the mean is. ``both_bad`` is
+    drop, or tie to count the verdict that both are bad as a tie. ``effects`` fits what seats are worth beside the
+    models: ``all`` or a list of side, champion. ``cluster`` is auto, battle or voter: which votes err together.
+    ``since`` is a day (2026-08-31) or a number of days (30d): only votes since then count.
 
     A board with filters that nobody asked for lately, and the first of all, may have to be made first: then 202, and
     ``Retry-After`` says when to ask again.

@@ -185,6 +185,7 @@ export const de: Texts = {
       fallback: "eine Antwort kam von einem Ersatzserver",
       cut_prompt: "ein Server las nur einen Teil der Frage",
       named: "die Modelle wurden beim Namen gewählt",
+      batch: "die Antworten sind aus einem Stapellauf",
       void: "eine Antwort nannte ihr Modell oder dessen Hersteller",
     },
     others: (n) => `${plural(n, "weiteres Urteil wurde", "weitere Urteile wurden")} mit ihnen gezählt.`,

@@ -187,6 +187,7 @@ export const en = {
       fallback: "an answer came from a fallback server",
       cut_prompt: "a server read only a part of the question",
       named: "the models were chosen by name",
+      batch: "the answers are those of a batch run",
       void: "an answer named its own model or maker",
     } as Record<string, string>,
     others: (n: number) => `${plural(n, "other vote was", "other votes were")} counted with them.`,
