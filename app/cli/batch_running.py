@@ -7,13 +7,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import structlog
+from redis.exceptions import RedisError
 
+from app.batch.hosts import CallHosts
 from app.batch.progress import line_of, progress_of, words
 from app.batch.reading import figures_of
 from app.batch.report import RunFigures
@@ -86,7 +89,7 @@ async def _worked_off(process: CommandProcess, run: Run) -> int:
     records = process.batch.records
     async with _interrupted() as stop:
         working_ = asyncio.create_task(process.batch.worker.see_through(run.id), name=f"run {run.id}")
-        showing = asyncio.create_task(follow(records, run.id), name="progress")
+        showing = asyncio.create_task(follow(records, run.id, partial(loaded_on, process.batch.hosts)), name="progress")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         try:
             await asyncio.wait({working_, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -122,13 +125,39 @@ def _status(run: Run) -> int:
     return 0 if run.status == "completed" and not run.jobs_failed else 1
 
 
-async def follow(records: RunRecords, run_id: str) -> int:
+Loaded = Callable[[Run], Awaitable[str]]
+"""Which of a run's models are in memory, in words."""
+
+
+async def unknown(_: Run) -> str:
+    """What is in memory is not known here."""
+    return ""
+
+
+async def loaded_on(hosts: CallHosts, run: Run) -> str:
+    """Which of a run's models are in the hosts' memory; empty while nothing is, or Redis is unavailable."""
+    try:
+        seen = await hosts.seen(run.spec.models, {})
+    except (RedisError, OSError):
+        return ""
+    return loaded_words({host.name: sorted(host.present) for host in seen.hosts})
+
+
+def loaded_words(present: Mapping[str, Sequence[str]]) -> str:
+    """What each host has in memory; with one host without its name."""
+    there = {host: ", ".join(models) for host, models in sorted(present.items()) if models}
+    if len(present) == 1:
+        return "".join(there.values())
+    return "; ".join(f"{host}: {models}" for host, models in there.items())
+
+
+async def follow(records: RunRecords, run_id: str, loaded: Loaded = unknown) -> int:
     """Show how far a run is until it ends or stops; 0 when all its jobs are done, else 1."""
     with Display() as display:
         while True:
             try:
                 run = await records.run(run_id)
-                display.show(run, await records.sums(run_id))
+                display.show(run, await records.sums(run_id), await loaded(run))
             except Unavailable as error:
                 display.say(error.sentence)
             else:
@@ -170,9 +199,9 @@ class Display:
         if self._is_terminal:
             self._bar.stop()
 
-    def show(self, run: Run, sums: list[StageSums]) -> None:
-        """Show the run as it is now."""
-        line = line_of(run, progress_of(run, sums))
+    def show(self, run: Run, sums: list[StageSums], loaded: str = "") -> None:
+        """Show the run as it is now, and what of its models is in memory."""
+        line = line_of(run, progress_of(run, sums)) + (f", loaded: {loaded}" if loaded else "")
         if self._is_terminal:
             self._bar.update(self._task, total=run.jobs, completed=run.jobs_ended, description=line)
             return
