@@ -10,6 +10,7 @@ revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
+oldest = "0009"  # what it adds is left alone by that version
 
 
 def upgrade() -> None:

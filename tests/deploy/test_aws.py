@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,27 @@ def test_every_setting_is_one_and_every_alarm_tells_somebody() -> None:
     alarms = [one["Properties"] for one in RESOURCES.values() if one["Type"] == "AWS::CloudWatch::Alarm"]
     assert len(alarms) >= 5
     assert all(alarm["AlarmActions"] for alarm in alarms)
+
+
+def test_readyz_is_what_an_alarm_is_about_and_is_asked_whoever_plays(tmp_path: Path) -> None:
+    alarm = properties("NotReady")
+    written = RESOURCES["AppTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]["Fn::Base64"]
+    script = written.partition("/usr/local/bin/arena-ready <<'END'\n")[2].partition("\nEND\n")[0]
+    script = script.replace("${AWS::Region}", "here").replace("${AWS::StackName}", "stack")
+    (allowed,) = [
+        one["Condition"]["StringEquals"]["cloudwatch:namespace"]
+        for one in properties("AppRole")["Policies"][0]["PolicyDocument"]["Statement"]
+        if "Condition" in one
+    ]
+    (dimension,) = alarm["Dimensions"]
+    assert (dimension["Value"], alarm["TreatMissingData"]) == ("AWS::StackName", "breaching")
+    for status, ready in ((0, 1), (22, 0)):
+        for name, body in (("curl", f"exit {status}"), ("aws", f'echo "$@" > {tmp_path}/said')):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+            (tmp_path / name).chmod(0o755)
+        subprocess.run(["sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=True)
+        name = f"--namespace {alarm['Namespace']} --metric-name {alarm['MetricName']}"
+        which = f"--value {ready} --dimensions {dimension['Name']}=stack"
+        said = (tmp_path / "said").read_text().strip()
+        assert said == f"cloudwatch put-metric-data --region here {name} {which}"
+        assert allowed == alarm["Namespace"]
