@@ -10,7 +10,7 @@ TOOLS := $(VENV)/deploy-tools
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help demo serve dev test explore race takeover upgrade batch-kills check clients-check openai-clients openapi format lock install clean
-.PHONY: image deploy-lint deploy-check prod-check silences release dashboard stress-test page page-test screenshots page-logs
+.PHONY: bench image deploy-lint deploy-check prod-check silences release dashboard stress-test page page-test screenshots page-logs
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -114,6 +114,9 @@ check: dev ## style, types and the direction of imports; the page's types and it
 format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: dev page ## the arena beside a bare relay, LiteLLM and Olla (it installs them): first token, CPU, viewers, battles, idle
+	$(BIN)/python -m benchmarks.bench --json bench.json --plots bench-plots
 
 clients-check: dev ## clients made from docs/openapi.json compile without warnings
 	$(BIN)/python clients/check.py
