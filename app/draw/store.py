@@ -15,6 +15,7 @@ The rotation is replaced by comparing and setting, so that a worker whose turn h
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class DrawStore:
         self._read = redis.register_script(_READ)
         self._count = redis.register_script(_COUNT)
         self._understood: tuple[bytes, DrawnSets | None] = (b"", None)
+        self._past: dict[int, Counter[Pair]] = {}
 
     async def read(self) -> Known:
         """The rotation, None where there is none or another version wrote it, and what is gone."""
@@ -129,16 +131,19 @@ class DrawStore:
         return int(await self._redis.get(_battles_key(set_id)) or 0)
 
     async def exposures(self) -> Counter[Pair]:
-        """How often each pair was drawn within the last day, by whole hours."""
+        """How often each pair was drawn within the last day, by whole hours; those that are over are read once."""
         now = int(self._clock() // 3600)
-        pipeline = self._redis.pipeline(transaction=False)
-        for hour in range(now - HOURS + 1, now + 1):
-            pipeline.hgetall(_pairs_key(hour))
-        counts: Counter[Pair] = Counter()
-        for counted in await pipeline.execute():
-            for pair, count in counted.items():
-                counts[frozenset(orjson.loads(pair))] += int(count)
-        return counts
+        day = range(now - HOURS + 1, now + 1)
+        # Another worker's clock may be behind: the hour before this one may still grow.
+        wanted = [hour for hour in day if hour >= now - 1 or hour not in self._past]
+        read = zip(wanted, await asyncio.gather(*map(self._drawn_in, wanted)), strict=True)
+        by_hour = {hour: counts for hour, counts in self._past.items() if hour in day} | dict(read)
+        self._past = {hour: counts for hour, counts in by_hour.items() if hour < now - 1}
+        return sum(by_hour.values(), Counter[Pair]())
+
+    async def _drawn_in(self, hour: int) -> Counter[Pair]:
+        counted = await self._redis.hgetall(_pairs_key(hour))
+        return Counter({frozenset(orjson.loads(pair)): int(count) for pair, count in counted.items()})
 
     async def refused(self, models: Collection[tuple[str, str]]) -> None:
         """Hosts said that they do not have these models: nobody draws them for ``GONE_FOR``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -65,6 +66,29 @@ async def test_exposures_are_those_of_the_last_day(store: DrawStore, clock: Cloc
     assert await store.battles_of("9f3a-3") == 2
     clock.now += 12 * 3600
     assert await store.exposures() == {frozenset("ab"): 2}
+
+
+async def test_hours_that_are_over_are_read_once(
+    store: DrawStore, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    execute: Any = redis.execute_command
+
+    async def counted(*command: Any, **options: Any) -> Any:
+        asked.append(command[0])
+        return await execute(*command, **options)
+
+    monkeypatch.setattr(redis, "execute_command", counted)
+    await store.exposures()
+    assert asked.count("HGETALL") == 24
+    await store.count(None, ("a", "b"))
+    clock.now += 3600
+    other = DrawStore(redis, lambda: clock.now - 3600)
+    await other.count(None, ("a", "b"))  # a worker whose clock is behind
+    assert await store.exposures() == {frozenset("ab"): 2}
+    asked.clear()
+    assert await store.exposures() == {frozenset("ab"): 2}
+    assert asked.count("HGETALL") == 2
 
 
 async def test_what_a_host_refused_is_known_to_all_for_a_while(store: DrawStore, clock: Clock) -> None:
