@@ -49,7 +49,8 @@ def tables(figures: Iterable[Figure], against: str = "arena") -> str:
         lines += [f"\n**{part}**\n", "| | setting | | median (spread) | of the arena's |", "|---|---|---|---|---|"]
         for figure in (one for one in found if one.part == part):
             ours = _same(found, figure, against)
-            ratio = f"{figure.median / ours.median:.2f}" if ours is not None and ours.median else ""
+            positive = ours is not None and ours.median > 0 and figure.median > 0
+            ratio = f"{figure.median / ours.median:.2f}" if ours is not None and positive else ""
             cells = (figure.name, figure.setting, figure.contestant, f"{figure.shown()} {figure.unit}", ratio)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
