@@ -245,13 +245,11 @@ async def follow(feed: Feed, name: str, after: int) -> AsyncGenerator[tuple[byte
     Raises:
         ConnectionError: the subscription was lost; read the log again.
     """
-    while feed.name == name and not feed.lost:
+    while feed.name == name and not feed.lost and (feed.last > after or not feed.ended):
         if feed.last > after:
             ready = feed.frames[after:]
             after += len(ready)
             yield (ready[0] if len(ready) == 1 else b"".join(ready)), after
-        elif feed.ended:
-            return
         elif feed.disconnected:
             raise ConnectionError("the subscription was lost")
         else:

@@ -17,12 +17,12 @@ import structlog
 
 from app.arena.document import Document
 from app.arena.requests import history_of
-from app.arena.states import BattleState
+from app.arena.states import AnswerState, BattleState
 from app.arena.steps import EndBattle, RestoreAnswer
 from app.arena.store import Store, new_name
 from app.arena.transitions import Transition, is_opening, next_transition, stage_steps
 from app.arena.views import Performance, replay, reveal_of
-from app.battle.battle import Battle, Side, Status
+from app.battle.battle import Battle, Pair, Side, Status
 from app.battle.events import Event, EventName
 from app.errors import Unavailable
 from app.leaks.policy import is_leaked
@@ -169,28 +169,33 @@ class Reconciler:
 
     def _ended_answers(self, state: BattleState, after: Battle) -> list[AnswerRecord]:
         """The answers that have ended; ``after`` is the battle after the transition, with its pair."""
-        document = state.document
-        pairs = (after.pair, document.battle.pair)
+        pairs = (after.pair, state.document.battle.pair)
         return [
-            AnswerRecord(
-                entry=entry,
-                model=contestant.model,
-                host=answer.host or None,
-                fallback=self._is_fallback(answer.host or ""),
-                text=answer.text,
-                finish_reason=answer.finish,  # type: ignore[arg-type]  # the scripts write nothing else
-                error_code=None if answer.error is None else answer.error["code"],
-                attempts=answer.attempts,
-                timing=answer.timing or Timing(),
-                side=next((side for pair in pairs if (side := pair.side_of(entry))), None),
-                asked=self._described(document, contestant.model, answer.host),
-                leaked=is_leaked(answer.leak),
-                leak=answer.leak or None,
-                story=answer.story,
-            )
-            for entry, (contestant, answer) in enumerate(zip(document.battle.contestants, state.answers, strict=True))
+            self._answer_record(state.document, entry, answer, pairs)
+            for entry, answer in enumerate(state.answers)
             if answer.finish
         ]
+
+    def _answer_record(
+        self, document: Document, entry: int, answer: AnswerState, pairs: tuple[Pair, ...]
+    ) -> AnswerRecord:
+        model = document.battle.contestants[entry].model
+        return AnswerRecord(
+            entry=entry,
+            model=model,
+            host=answer.host or None,
+            fallback=self._is_fallback(answer.host or ""),
+            text=answer.text,
+            finish_reason=answer.finish,  # type: ignore[arg-type]  # the scripts write nothing else
+            error_code=None if answer.error is None else answer.error["code"],
+            attempts=answer.attempts,
+            timing=answer.timing or Timing(),
+            side=next((side for pair in pairs if (side := pair.side_of(entry))), None),
+            asked=self._described(document, model, answer.host),
+            leaked=is_leaked(answer.leak),
+            leak=answer.leak or None,
+            story=answer.story,
+        )
 
     def _described(self, document: Document, model: str, host: str) -> Provenance | None:
         """What a model is, for the records; a battle goes on without that."""

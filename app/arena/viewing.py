@@ -101,11 +101,7 @@ class Viewing:
     async def _frames(self, battle_id: str, cursor: Cursor | None) -> AsyncGenerator[tuple[bytes, Cursor]]:
         with self._hub.watching(battle_id) as feed:
             while True:
-                await self._hub.catch_up(feed)
-                if cursor is not None and cursor.name == feed.name and cursor.n > feed.last:
-                    feed.stale = True  # another worker was faster: the entry is still on its way to this one
-                    await self._hub.catch_up(feed)
-                if feed.lost or (cursor is not None and (cursor.name != feed.name or cursor.n > feed.last)):
+                if not await self._catch_up_with(cursor, feed):
                     snapshot = await self._snapshot(battle_id)
                     cursor = parse_cursor(snapshot.cursor)[0]
                     yield _snapshot_frame(snapshot), cursor
@@ -120,6 +116,14 @@ class Viewing:
                     yield frame, cursor
                 if feed.ended and feed.name == cursor.name:
                     return
+
+    async def _catch_up_with(self, cursor: Cursor | None, feed: Feed) -> bool:
+        """Whether ``feed`` goes on at ``cursor`` once it is up to date."""
+        await self._hub.catch_up(feed)
+        if cursor is not None and cursor.name == feed.name and cursor.n > feed.last:
+            feed.stale = True  # another worker was faster: the entry is still on its way to this one
+            await self._hub.catch_up(feed)
+        return not feed.lost and (cursor is None or (cursor.name == feed.name and cursor.n <= feed.last))
 
 
 async def _milestone(feed: Feed, seen: int, deadline: float) -> bool:

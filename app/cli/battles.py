@@ -50,12 +50,14 @@ def list_(limit: Limit = 20, since: Since = "", as_json: AsJson = False) -> None
         _write_json([asdict(battle) for battle in found])
         return
     for battle in found:
-        prompt = "(erased)" if battle.erased else " ".join(battle.message.split())[:_SHOWN_OF_A_PROMPT]
-        _write(
-            f"{battle.id}  {battle.created_at:%Y-%m-%d %H:%M}  {battle.status.value:<8}  round {battle.round}  {prompt}"
-        )
+        _write(_line(battle))
     if not found:
         _write("No battle was opened in that time.")
+
+
+def _line(battle: BattleSummary) -> str:
+    prompt = "(erased)" if battle.erased else " ".join(battle.message.split())[:_SHOWN_OF_A_PROMPT]
+    return f"{battle.id}  {battle.created_at:%Y-%m-%d %H:%M}  {battle.status.value:<8}  round {battle.round}  {prompt}"
 
 
 @battles.command("show")

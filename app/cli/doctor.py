@@ -41,15 +41,19 @@ def doctor(wake: Wake = False, as_json: AsJson = False, url: Url = "", longest: 
     if url:
         raise typer.Exit(_from_outside(url, longest, as_json))
     diagnosis = asyncio.run(diagnosed(load_settings(), WAKES_WITHIN if wake else None))
+    _print_diagnosis(diagnosis, as_json)
+    raise typer.Exit(status_of(diagnosis))
+
+
+def _print_diagnosis(diagnosis: Diagnosis, as_json: bool) -> None:
+    from rich.console import Console
+
+    from app.doctor.render import show
+
     if as_json:
         write_json(orjson.dumps(diagnosis.to_dict(), option=orjson.OPT_INDENT_2))
     else:
-        from rich.console import Console
-
-        from app.doctor.render import show
-
         show(diagnosis, Console())
-    raise typer.Exit(status_of(diagnosis))
 
 
 def _from_outside(url: str, longest: int, as_json: bool) -> int:

@@ -130,19 +130,12 @@ def add_commands() -> None:
     from app.cli.why import why
     from app.simulator.server.command import simulate
 
-    app.command("simulate")(simulate)
-    app.command("board")(board)
-    app.command("doctor")(doctor)
-    app.command("config")(config)
-    app.command("hosts")(hosts)
-    app.command("restore")(restore)
-    app.command("why")(why)
-    app.add_typer(battles, name="battles")
-    app.add_typer(batch, name="batch")
-    app.add_typer(cache, name="cache")
-    records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget)
-    for run in records:
+    of_records: tuple[Callable[..., None], ...] = (migrate, backup, export, import_, forget, restore)
+    others: tuple[Callable[..., None], ...] = (simulate, board, doctor, config, hosts, why)
+    for run in others + of_records:
         app.command(run.__name__.rstrip("_"))(run)
+    for name, group in {"battles": battles, "batch": batch, "cache": cache}.items():
+        app.add_typer(group, name=name)
 
 
 def main() -> None:

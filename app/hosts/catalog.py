@@ -131,18 +131,24 @@ def catalog(
     Names of one digest whose models are ``asked`` with equal things (options, system prompt) are one contestant: the
     first in the operator's list, else the first by the alphabet, which does not change when a tag is made anew.
     """
-    found_models: dict[str, Contender] = {}
-    for host in hosts:
-        state = states.get(host.name)
-        for model in _served(host, state) if state is not None else ():
-            for name in (model.name, *model.aliases):
-                found_models[_key(name)] = _joined(found_models.get(_key(name)), replace(model, name=name), host.name)
+    found_models = _found_models(hosts, states)
     wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, found_models)
     contenders, digests = _contenders(wanted, found_models), _digests(hosts, states)
     listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: _key(one.model))
     twins = _twins(listed, digests, asked)
     drawn = tuple(one for one in contenders if one.model not in twins)
     return Catalog(drawn, _missing(wanted, found_models), _unreachable(hosts, states), twins)
+
+
+def _found_models(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, Contender]:
+    """What the hosts' states show, by each name and alias."""
+    found: dict[str, Contender] = {}
+    for host in hosts:
+        state = states.get(host.name)
+        for model in _served(host, state) if state is not None else ():
+            for name in (model.name, *model.aliases):
+                found[_key(name)] = _joined(found.get(_key(name)), replace(model, name=name), host.name)
+    return found
 
 
 def _digests(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, set[str]]:

@@ -128,16 +128,19 @@ class SchedulerProcess:
             for _ in range(self._count):
                 self._start()
             self._wait_until_up()
-            notifier, due = Notifier.of(os.environ), monotonic()
-            while not self._signal:
-                self._revive()
-                if notifier.alive_every_s is not None and monotonic() >= due:
-                    notifier.alive()
-                    due = monotonic() + notifier.alive_every_s
-                sleep(CHECK_EVERY_S)
+            self._keep_alive_until_signal()
         finally:
             Notifier.of(os.environ).stopping()
             self._end()
+
+    def _keep_alive_until_signal(self) -> None:
+        notifier, due = Notifier.of(os.environ), monotonic()
+        while not self._signal:
+            self._revive()
+            if notifier.alive_every_s is not None and monotonic() >= due:
+                notifier.alive()
+                due = monotonic() + notifier.alive_every_s
+            sleep(CHECK_EVERY_S)
 
     def _forward(self, number: int, _: object) -> None:
         self._signal = number

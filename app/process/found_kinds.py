@@ -58,15 +58,12 @@ async def hosts_with_kinds(
     if not undecided:
         return hosts
     answered = await asyncio.gather(*(_kind(host, redis) for host in undecided))
-    kinds = {
-        host.name: kind
-        for host, kind in zip(undecided, answered, strict=True)
-        if kind and kind in REFINED.get(written[host.name], KINDS)
-    }
-    for name, kind in kinds.items():
+    kinds = {host.name: kind for host, kind in zip(undecided, answered, strict=True)}
+    refined = {name: kind for name, kind in kinds.items() if kind and kind in REFINED.get(written[name], KINDS)}
+    for name, kind in refined.items():
         if kind != DEFAULT_KIND:
             found(name, kind)
-    return _with_kinds(settings, kinds)
+    return _with_kinds(settings, refined)
 
 
 def log_found(host: str, kind: str) -> None:

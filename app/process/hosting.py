@@ -126,14 +126,16 @@ class HostsWiring:
             witness=self.seen_models,
             tracer=self._to.tracer,
         )
-        policy = Policy(
+        return Driver(host, ports, self._policy(host), self._time)
+
+    def _policy(self, host: Host) -> Policy:
+        return Policy(
             options=lambda model: options_for(self._settings, model),
             keep=self._kept_on(host),
             rotation=partial(self.drawing.rotator.held_on, host.name),
             load_limit=self._settings.arena_load_limit,
             intervals=Intervals(probe_every=self._settings.arena_probe),
         )
-        return Driver(host, ports, policy, self._time)
 
     def _kept_on(self, host: Host) -> Callable[[], Sequence[str]] | None:
         """What a host should hold while nothing waits; a fallback nothing: it is only the last resort."""

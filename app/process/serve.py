@@ -93,11 +93,15 @@ def bind(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"can't listen on {host}:{port} ({error.strerror}); choose another with --port"
         ) from None
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections inherit it
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNSENT_LIMIT_S * 1000))
-    listening.listen(2048)
-    listening.set_inheritable(True)
+    _listen(listening)
     return listening
+
+
+def _listen(bound: socket.socket) -> None:
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; the connections inherit it
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNSENT_LIMIT_S * 1000))
+    bound.listen(2048)
+    bound.set_inheritable(True)
 
 
 def address_of(listening: socket.socket, host: str) -> str:
@@ -109,7 +113,15 @@ def address_of(listening: socket.socket, host: str) -> str:
 
 def run_uvicorn(listening: socket.socket, host: str, workers: int, proxies: Sequence[str]) -> None:
     """Run the workers on a bound socket until a signal ends them; ``proxies`` may tell who called."""
-    config = uvicorn.Config(
+    config = _uvicorn_config(listening, host, workers, proxies)
+    if workers == 1:
+        uvicorn.Server(config).run(sockets=[listening])
+    else:
+        Workers(config, sockets=[listening]).run()
+
+
+def _uvicorn_config(listening: socket.socket, host: str, workers: int, proxies: Sequence[str]) -> uvicorn.Config:
+    return uvicorn.Config(
         "app.process.app:create",
         factory=True,
         host=host,
@@ -125,10 +137,6 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int, proxies: Sequ
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_S,
         timeout_worker_healthcheck=WORKER_CHECK_S,
     )
-    if workers == 1:
-        uvicorn.Server(config).run(sockets=[listening])
-    else:
-        Workers(config, sockets=[listening]).run()
 
 
 class Workers(Multiprocess):

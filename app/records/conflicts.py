@@ -71,13 +71,17 @@ def standing_vote(connection: Connection, battle_id: str, round: int, verdict: V
     if not rows:
         raise no_such_battle()
     for row in rows:
-        if key is None or row["idempotency_key"] != key:
-            continue
-        if row["retracted_at"] is not None:
-            raise Conflict("This vote was taken back; send a new vote with a new key.", code="vote_taken_back")
-        if (row["round"], row["verdict"]) != (round, verdict.value):
-            raise reused("another vote in this battle")
+        if key is not None and row["idempotency_key"] == key:
+            _check_use(row, round, verdict)
     judged = [vote_value(row) for row in rows if row["round"] == round and row["retracted_at"] is None]
     standing = judged[0] if judged else None
     repeated = standing is not None and standing.verdict is verdict
     return CastVote(False, repeated, standing, Status(rows[0]["status"]))
+
+
+def _check_use(row: Row, round: int, verdict: Verdict) -> None:
+    """Refuse a vote whose key the vote in ``row`` came with, unless that is the same one and stands."""
+    if row["retracted_at"] is not None:
+        raise Conflict("This vote was taken back; send a new vote with a new key.", code="vote_taken_back")
+    if (row["round"], row["verdict"]) != (round, verdict.value):
+        raise reused("another vote in this battle")
