@@ -2,7 +2,8 @@
 
 What it says is written from exchanges with a real llama-server, alone and as a router (tests/data/openai-recordings;
 test_openai_recordings.py compares them), and where there are none (vLLM, llama-swap, SGLang, LM Studio) from notes of
-runs, their sources or documentation; docs/backends.md says which.
+runs, their sources or documentation; docs/backends.md says which. What a vLLM answers is compared as well
+(test_vllm_recording.py).
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ class ChatDouble:
         if method != "POST" or path not in ("/sleep", "/wake_up"):
             return _NOT_FOUND
         self.sleeping, self.sleep_level = path == "/sleep", 2 if "level=2" in query else 1
-        return "200 OK", ""
+        woken = {"status": "awake", "tags": None}
+        return "200 OK", {"status": "sleeping", "level": self.sleep_level} if self.sleeping else woken
 
     def _of_the_rest_api(self, name: str) -> dict[str, object]:
         there = [{"id": one, "config": {"context_length": 4096}} for one, of in self.instances.items() if of == name]
