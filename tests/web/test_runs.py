@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,13 @@ from app.arena.states import AnswerState
 from app.backends.base import GenerationRequest
 from app.batch.call import BatchCall, CallKey
 from app.batch.intake import IntakeLimits
+from app.batch.jobs_file import LONGEST_LINE
 from app.batch.runs import CallChange, Changes, JobChange
+from app.batch.spool import Spool
+from app.errors import StorageFull
 from app.timing.stopwatch import Timing
 from app.web.api.run_events import progress
+from app.web.connection_limits import ConnectionLimits
 from tests.web.runs import ADMIN, ANNA, BERT, RUN, RunsHome, bearer, form, jobs, migrated, runs_home
 
 RUNS = "/api/arena/runs"
@@ -325,3 +330,40 @@ async def test_a_run_that_is_deleted_ends_its_streams(home: RunsHome) -> None:
     await home.http.post(f"{RUNS}/{run}/cancel")
     await home.http.delete(f"{RUNS}/{run}")
     assert [frame async for frame in stream] == []
+
+
+def test_a_large_upload_has_as_much_time_as_its_size_takes_and_no_pause_is_longer() -> None:
+    limits = ConnectionLimits()
+    assert limits.body_until(0.0, 1000.0, 100_000_000, streamed=True) == 1000.0 + limits.body_s
+    assert limits.body_until(0.0, 1000.0, 100_000_000) == limits.body_bytes / limits.body_rate + limits.body_s
+    assert limits.body_until(0.0, 1000.0, 8 * 1024, streamed=True) == 1.0 + limits.body_s
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+async def test_an_upload_is_on_the_disk_and_never_whole_in_memory(tmp_path: Path) -> None:
+    piece = b"x" * 65_536
+    async with await Spool.open(tmp_path, 40_000_000, 10) as spool:
+        tracemalloc.start()
+        for _ in range(400):
+            await spool.write(piece)
+        await spool.flush()
+        longest = max(len(line) for line in spool.read())
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert spool.size == 400 * 65_536
+    assert longest == LONGEST_LINE + 1
+    assert peak < 6_000_000
+    assert files_in(tmp_path) == []
+
+
+async def test_a_full_disk_is_said_and_not_a_fault(tmp_path: Path) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(28, "No space left on device")
+
+    spool = Spool(Full(), 10_000_000, 10)
+    with pytest.raises(StorageFull, match="operator has to make room"):
+        await spool.write(b"x" * 1_000_000)
