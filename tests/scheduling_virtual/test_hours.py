@@ -148,6 +148,18 @@ def test_a_crashed_child_is_an_event_and_comes_back_with_our_keep_alive() -> Non
     assert "crashed" in kinds
 
 
+def evict(machine: Machine, model: str) -> bool:
+    """As a stranger's keep_alive 0 does: it goes once its answer has ended, and the next one of ours brings it back."""
+    machine.scheduler.expire(next(one.model for one in machine.scheduler.loaded.values() if one.model.name == model))
+    return True
+
+
+def test_a_model_that_a_stranger_evicts_is_an_event_and_has_our_keep_alive_when_it_is_back() -> None:
+    kept, kinds = run_virtual(_after(evict))
+    assert kept == [72 * 3600.0] * 3
+    assert {"replaced", "unloaded_by_others"} & set(kinds)
+
+
 def test_a_child_that_hangs_is_an_event_and_is_loaded_anew() -> None:
     kept, kinds = run_virtual(_after(mishaps.stop_child))
     assert kept == [72 * 3600.0] * 3
