@@ -27,7 +27,7 @@ from app.draw.planning.field import USUAL_LOAD_S, Field, HostField
 from app.draw.planning.pairs import FEW_VOTES
 
 MARGIN = 0.25
-BATTLES = 100
+BATTLES = 200
 FEW_BATTLES = 15
 FLOOR = 0.1
 TEMPERATURE = 0.25
@@ -40,7 +40,7 @@ class Stay:
     """The shortest and the longest time (seconds) between two exchanges, before jitter."""
 
     shortest_s: float = 300.0
-    longest_s: float = 3000.0
+    longest_s: float = 4800.0
 
 
 @dataclass(frozen=True, slots=True)
