@@ -18,6 +18,7 @@ from app.draw.planning.rotation import (
     FEW_BATTLES,
     FLOOR,
     JITTER,
+    MANY_BATTLES,
     Rotation,
     Stay,
     exchanges,
@@ -95,6 +96,15 @@ def test_few_battles_do_not_pay_for_a_load() -> None:
     first = began(known)
     assert changed(first, known, first.latest - 1, drawn=BATTLES - 1) is first
     assert changed(first, known, first.latest - 1, drawn=BATTLES) is not first
+
+
+def test_a_set_has_more_battles_the_more_votes_there_are() -> None:
+    known = field(gains={frozenset("ab"): 0.01, frozenset("ac"): 1.0})
+    first = began(known)
+    for votes, enough in ((400, BATTLES), (1500, 150), (90_000, MANY_BATTLES)):  # each vote is one of two models
+        later = replace(known, votes=dict.fromkeys(MODELS, 2 * votes / len(MODELS)))
+        assert changed(first, later, first.latest - 1, drawn=enough - 1) is first
+        assert changed(first, later, first.latest - 1, drawn=enough) is not first
 
 
 def test_a_model_without_votes_comes_in_after_few_battles() -> None:

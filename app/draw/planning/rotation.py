@@ -4,8 +4,9 @@ A *rotation* has a set of models for each host, which are in its memory together
 and battles are drawn from all of them. One model is exchanged at a time:
 
 - never before ``earliest``, and only for a set that teaches more for each second of the card by ``MARGIN``, its load
-  included (and the time that those who wait now would wait for it), once ``BATTLES`` were drawn from the present one
-  (``FEW_BATTLES`` while a model outside has hardly any votes: nothing can be said of the first place without it);
+  included (and the time that those who wait now would wait for it), once ``BATTLES`` were drawn from the present one,
+  or a tenth of all votes, at most ``MANY_BATTLES`` (``FEW_BATTLES`` while a model outside has hardly any votes: nothing
+  can be said of the first place without it);
 - always after ``latest``, if anything was drawn since: a rotation that nobody plays stays as it is;
 - at once where a model or a host has gone, and where there is room for one more.
 
@@ -27,8 +28,8 @@ from app.draw.planning.field import USUAL_LOAD_S, Field, HostField
 from app.draw.planning.pairs import FEW_VOTES
 
 MARGIN = 0.25
-BATTLES = 200
-FEW_BATTLES = 15
+FEW_BATTLES, BATTLES, MANY_BATTLES = 15, 100, 200
+PER_VOTE = 0.1
 FLOOR = 0.1
 TEMPERATURE = 0.25
 LACKS = 2.0
@@ -108,10 +109,18 @@ def _due(rotation: Rotation, known: Field, found: Sequence[ModelExchange], stay:
         return ""
     if now >= rotation.latest:
         return "longest stay"
-    if drawn < (FEW_BATTLES if _has_newcomers(rotation, known) else BATTLES):
+    if drawn < enough_battles(rotation, known):
         return ""
     best = max(worth(exchange, known, stay) for exchange in found)
     return "teaches more" if best > (1 + MARGIN) * known.rate(rotation.members) else ""
+
+
+def enough_battles(rotation: Rotation, known: Field) -> float:
+    """How many battles a set has before another may be worth a load: the more, the more is known already."""
+    if _has_newcomers(rotation, known):
+        return FEW_BATTLES
+    votes = sum(known.votes.values()) / 2  # each is one of two models
+    return min(max(PER_VOTE * votes, BATTLES), MANY_BATTLES)
 
 
 def _has_newcomers(rotation: Rotation, known: Field) -> bool:
