@@ -38,6 +38,8 @@ isolation() { # the first that a step runs in; RUN of the Dockerfile is the same
   exit 1
 }
 
+set -- --build-arg "REVISION=$(git rev-parse HEAD 2> /dev/null || echo unknown)" "$@"
+
 case $(engine) in
   docker) exec docker build -f docker/Dockerfile -t "$NAME" "$@" . ;;
   podman) exec podman build --format docker -f docker/Dockerfile -t "$NAME" "$@" . ;;
