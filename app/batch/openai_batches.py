@@ -68,8 +68,8 @@ class OpenAiBatch:
         if self.status != "started":
             return "failed" if self.status == "failed" else "cancelled"
         run = self.run
-        if run is None:
-            return "cancelled"
+        if run is None:  # it was deleted by its own id
+            return "cancelled" if self.finalized_at is None or self.cancelling_at is not None else "completed"
         if not self.is_finalized:
             if self.cancelling_at is not None:
                 return "cancelling"

@@ -199,7 +199,13 @@ class RunRecords(CallTransactions):
         return await self._database.transaction(work)
 
     async def go_on(self, run: str, *, foreground: bool, between: str | None, max_failures: str | None) -> None:
-        """Let a run go on that was handed in again, with the limits that were given now."""
+        """Let a run go on that was handed in again, with the limits that were given now.
+
+        Raises:
+            Conflict: it was never stored whole.
+        """
+        if not (await self.run(run)).jobs:
+            raise Conflict("this run was not handed in whole, so it can't go on; hand it in again")
         values: dict[str, Any] = {"foreground": foreground}
         values |= {} if between is None else {"between": between}
         values |= {} if max_failures is None else {"max_failures": max_failures}

@@ -107,7 +107,9 @@ async def hand_in(
         Unavailable: the database does not answer; to repeat it is harmless.
     """
     run = await records.begin(_new(checked, limits, foreground, owner, metadata, expires_at))
-    if run.status != "loading":
+    if run.status == "cancelled" and not run.jobs:  # before all of it was stored: its jobs are missing
+        await records.move(run.id, ("cancelled",), "loading")
+    elif run.status != "loading":
         await records.go_on(run.id, foreground=foreground, between=limits.between, max_failures=limits.max_failures)
         return await records.run(run.id)
     reader = _reader(checked.spec)

@@ -18,9 +18,12 @@ from app.backends.base import GenerationRequest
 from app.batch.call import BatchCall, CallKey
 from app.batch.intake import IntakeLimits
 from app.batch.jobs_file import LONGEST_LINE
-from app.batch.runs import CallChange, Changes, JobChange
+from app.batch.run_file import read_run
+from app.batch.runs import CallChange, Changes, JobChange, NewRun
 from app.batch.spool import Spool
+from app.batch.submission import CheckedRun
 from app.errors import StorageFull
+from app.records.batch_tables import batch_runs
 from app.timing.stopwatch import Timing
 from app.web.api.run_events import progress
 from app.web.connection_limits import ConnectionLimits
@@ -264,6 +267,23 @@ async def test_pause_resume_cancel_and_what_a_state_does_not_allow(home: RunsHom
     await home.records.move(run["id"], ("queued",), "completed")
     assert await post("resume") == (409, "the run is completed: it can't be resumed")
     assert await post("cancel") == (409, "the run is completed: it can't be cancelled")
+
+
+async def test_a_run_that_was_cancelled_while_it_was_handed_in_is_handed_in_again_and_never_goes_on_without_its_jobs(
+    home: RunsHome,
+) -> None:
+    checked = CheckedRun(read_run(RUN), 3, b"", 0)
+    begun = await home.records.begin(NewRun(checked.run_id(), checked.spec))
+    assert begun.status == "loading"
+    assert (await home.http.delete(f"{RUNS}/{begun.id}")).status_code == 409
+    assert (await home.http.post(f"{RUNS}/{begun.id}/cancel")).json()["status"] == "cancelled"
+    refused = await home.http.post(f"{RUNS}/{begun.id}/resume")
+    assert (refused.status_code, "hand it in again" in refused.json()["error"]) == (409, True)
+    run = (await submitted(home))["id"]
+    change = batch_runs.update().where(batch_runs.c.id == run).values(status="cancelled", jobs=0)
+    await home.database.transaction(lambda connection: connection.execute(change))
+    again = await submitted(home)
+    assert (again["id"], again["status"], again["jobs"]["total"]) == (run, "queued", 3)
 
 
 async def test_failed_jobs_are_retried_alone(home: RunsHome) -> None:

@@ -180,6 +180,8 @@ async def read_run(run: OwnRun, batch: Batch) -> dict[str, Any]:
 )
 async def delete_run(run: OwnRun, batch: Batch) -> Response:
     """Delete a run that does not go on, with its jobs and all answers."""
+    if run.status == "loading":
+        raise Conflict("this run is still being handed in; cancel it first, then delete it", code="still_running")
     await remove(batch.database, run)
     return Response(status_code=204)
 

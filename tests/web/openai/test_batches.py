@@ -323,3 +323,15 @@ async def test_uploads_have_limits(template: Path, tmp_path: Path) -> None:
         other = await home.http.post("/v1/files", files={"file": ("a", b"x")}, data={"purpose": "vision"})
         assert (other.status_code, other.json()["error"]["param"]) == (400, "purpose")
         assert len(await home.files.files("anna", everybody=False)) == 1
+
+
+async def test_a_batch_whose_run_was_deleted_has_its_status_and_no_files(home: RunsHome) -> None:
+    made = await created(home, lines(1))
+    await home.keeper.step()
+    run = await run_of(home, made["id"])
+    await answer(home, run, 0)
+    await home.records.move(run, ("queued",), "completed")
+    await home.keeper.step()
+    assert (await home.http.delete(f"/api/arena/runs/{run}")).status_code == 204
+    left = await batch(home, made["id"])
+    assert (left["status"], left["output_file_id"]) == ("completed", None)
