@@ -119,6 +119,14 @@ def window(ended: int, largest: int) -> int:
     return min(largest, FIRST_WINDOW + max(ended, 0))
 
 
+def largest_window(hosts: int) -> int:
+    """How many jobs may be in flight at most on so many hosts.
+
+    Two hosts that share three stages load half as often again with 64 as with 128 (``benchmarks.batch``).
+    """
+    return LARGEST_WINDOW * (1 if hosts < 2 else 2)
+
+
 FIRST_WINDOW = 8
 LARGEST_WINDOW = 64
 """What simulation found (``benchmarks.batch``): larger ones save few loads and delay the first results."""

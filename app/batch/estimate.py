@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from app.batch.chain import LARGEST_WINDOW
+from app.batch.chain import largest_window
 from app.batch.spec import RunSpec
 
 UNCERTAIN = {"runs": 0.25, "battles": 0.4, "guess": 0.7}
@@ -46,7 +46,7 @@ def estimate(
     hosts: int,
 ) -> Estimate:
     """Estimate a run of ``jobs``; ``slots`` are those of all hosts that have a model, ``fit``: all models at once."""
-    window = min(spec.window or LARGEST_WINDOW, max(jobs, 1))
+    window = min(spec.window or largest_window(hosts), max(jobs, 1))
     work_s = 0.0
     for stage in spec.stages:
         for model in stage.models:

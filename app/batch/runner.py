@@ -16,7 +16,7 @@ import structlog
 
 from app.batch.caching import RunCache
 from app.batch.call import BatchCall, CallKey
-from app.batch.chain import LARGEST_WINDOW, CallRecord, missing, window
+from app.batch.chain import CallRecord, largest_window, missing, window
 from app.batch.feeding import feed
 from app.batch.hosts import RunHosts, what_is_missing
 from app.batch.hours import is_open, opens_at
@@ -49,12 +49,12 @@ class BatchRunner:
     ``waits`` says whether it waits for the run's hours, or leaves the run to be taken up again then.
     """
 
-    def __init__(self, parts: RunnerParts, run: Run, largest_window: int = LARGEST_WINDOW, *, waits: bool) -> None:
+    def __init__(self, parts: RunnerParts, run: Run, *, waits: bool) -> None:
         self._parts = parts
         self._run = run
         self._waits = waits
         self._spec = run.spec
-        self._largest = run.spec.window or largest_window
+        self._hosts = 1
         self._renderer = Renderer(run.spec)
         self._prompts = Prompts(run.spec, self._renderer, parts.options_of, parts.chat_of)
         self._cache = RunCache(parts.records, parts.cache, parts.digests_of, run)
@@ -199,7 +199,7 @@ class BatchRunner:
     # ── what is due ──
 
     async def _admit(self) -> None:
-        room = window(self._run.jobs_ended, self._largest) - len(self._open)
+        room = window(self._run.jobs_ended, self._spec.window or largest_window(self._hosts)) - len(self._open)
         if room > 0:
             for job in await self._parts.records.waiting(self._run.id, frozenset(self._open), room):
                 self._open[job.n] = OpenJob(job, dict(job.calls))
@@ -233,6 +233,7 @@ class BatchRunner:
         if len(waiting) < len(ready_calls):
             self.news.set()  # what the cache has is judged at once
         seen = await self._seen()
+        self._hosts = len(seen.hosts)
         await self._note_loads(seen)
         ready = Counter(call.request.model for call in waiting)
         by_model: dict[str, list[BatchCall]] = {}
@@ -279,8 +280,7 @@ class BatchRunner:
     async def _note_loads(self, seen: RunHosts) -> None:
         started = self._run.started_at
         for load in seen.loads:
-            known = (load.host, load.since) in self._loads
-            if not known and started is not None and load.since > started.timestamp():
+            if (load.host, load.since) not in self._loads and started is not None and load.since > started.timestamp():
                 load = type(load)(load.host, load.since, load.model, load.seconds, self._run.jobs_ended)
                 await self._parts.records.add_load(self._run.id, load)
             self._loads.add((load.host, load.since))

@@ -64,7 +64,7 @@ def tally(settings: Settings, run: str) -> None:
 
     async def work(database: Database) -> tuple[Run, Counter[tuple[int, str, str, str]]]:
         found = await find(records_on(database), run)
-        return found, await database.read(lambda connection: _counted(connection, found.id))
+        return found, await database.read(lambda connection: counted(connection, found.id))
 
     found, counts = on_database(settings, work)
     for stage, one, other in sorted({key[:3] for key in counts}):
@@ -75,7 +75,8 @@ def tally(settings: Settings, run: str) -> None:
         _say(f"{found.id}: nobody has voted on its pairs yet")
 
 
-def _counted(connection: Connection, run: str) -> Counter[tuple[int, str, str, str]]:
+def counted(connection: Connection, run: str) -> Counter[tuple[int, str, str, str]]:
+    """The votes on a run's pairs: by stage, both models in order, and which of them won (one, other) or the verdict."""
     of = battles.c.options[BATCH]
     query = (
         sa.select(battles.c.contestants, of["stage"].as_integer(), *votes.c["verdict", "entry_a", "entry_b"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from app.batch.chain import largest_window
 from benchmarks.batch.night import Case, Curve, Outcome, estimated, in_chain_order, measured, scheduled
 
 SPLITS = {"i": (4.0, 1.85), "ii": (2.57, 4.0)}
@@ -40,7 +41,7 @@ def split(name: str, jobs: int) -> None:
     card = replace(base, parallel={"b": 1})
     print(row("    arena, 6 GB card: A 4 slots, B 1", scheduled(card), today.per_job_s, card))
     for hosts in (2, 3):
-        case = replace(base, hosts=hosts)
+        case = replace(base, hosts=hosts, window=largest_window(hosts))
         print(row(f"    arena, {hosts} hosts, 4 slots, sigma 2.9", scheduled(case), today.per_job_s, case))
 
 

@@ -15,6 +15,7 @@ from app.backends.base import GenerationOptions
 from app.batch.comparing import Comparing, pairs_of, stage_to_compare
 from app.batch.runs import Run
 from app.batch.spec import RunSpec
+from app.cli.batch_compare import counted
 from app.database.database import Database
 from app.errors import InvalidInput
 from app.records.comparisons import comparisons
@@ -80,10 +81,14 @@ async def test_a_pair_is_judged_blind_on_the_page_and_counts_only_where_it_is_as
         link = f"{home.one.url}/battle/{opened[0]}/claim?token="
         assert (await call("GET", f"{link}{token[::-1]}", follow_redirects=False)).status_code == 403
         assert (await call("GET", f"{link}{token}", follow_redirects=False)).status_code == 303
+        seen_as = dict(zip(sorted((ZIRCON, OKAPI)), ("one", "other"), strict=True))
         reply = await vote(home.one.url, opened[0], 1, "a", headers={"X-Battle-Token": token})
         assert reply.status_code == 200, reply.text
         voted = reply.json()
         assert voted["status"] == "finished"
+        votes = await database.read(lambda connection: counted(connection, run.id))
+        winner = seen_as[voted["reveal"]["ranking"][0]["model"]]
+        assert votes == {(0, *sorted((ZIRCON, OKAPI)), winner): 1}
         judged = await judged_in(database, opened[0])
         assert judged["battle"]["options"]["batch"]["run"] == run.id
         assert {ZIRCON, OKAPI} == {voted["reveal"]["ranking"][0]["model"], voted["reveal"]["ranking"][1]["model"]}
