@@ -30,7 +30,7 @@ from app.process.batch import CommandProcess, chat_of_settings, working
 from app.settings.settings import Settings
 from app.tasks import cancel_and_wait
 
-LOOK_EVERY_S = 0.5
+CHECK_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
 INTERRUPTED = 130
 STOPPED = "stopped by Ctrl-C; the same command goes on"
@@ -164,7 +164,7 @@ async def follow(records: RunRecords, run_id: str, loaded: Loaded = unknown) -> 
                 if run.status not in ACTIVE:
                     display.say(last_line(run))
                     return _status(run)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
 
 def last_line(run: Run) -> str:

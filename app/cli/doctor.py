@@ -61,9 +61,9 @@ def _from_outside(url: str, longest: int, as_json: bool) -> int:
     import sys
 
     from app.doctor.outside.judge import problems
-    from app.doctor.outside.look import look
+    from app.doctor.outside.observe import observe_deployment
 
-    seen = asyncio.run(look(url, load_settings().arena_admin_key, longest))
+    seen = asyncio.run(observe_deployment(url, load_settings().arena_admin_key, longest))
     found = problems(seen)
     if as_json:
         write_json(orjson.dumps([problem.to_dict() for problem in found], option=orjson.OPT_INDENT_2))

@@ -123,7 +123,7 @@ class HostsWiring:
             share=self.fair_share,
             counters=self.counters,
             spending=HostSpending(self._to.redis, host.name, self._time.now),
-            witness=self.seen_models,
+            observer=self.seen_models,
             tracer=self._to.tracer,
         )
         return Driver(host, ports, self._policy(host), self._time)

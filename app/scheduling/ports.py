@@ -188,7 +188,7 @@ class NoReroute:
         """Nothing was written down."""
 
 
-class Witness(Protocol):
+class ModelObserver(Protocol):
     """Who wants to know which weights wrote an answer, and which models a host does not have."""
 
     def written(self, host: str, battle: str, model: str, digest: str) -> None:
@@ -200,7 +200,7 @@ class Witness(Protocol):
         ...
 
 
-class NoWitness:
+class NoModelObserver:
     """Nobody wants to know."""
 
     def written(self, host: str, battle: str, model: str, digest: str) -> None:
@@ -227,5 +227,5 @@ class Ports:
     share: Share = field(default_factory=AllHosts)
     counters: Counters = field(default_factory=Counters)
     spending: Spending = field(default_factory=NoSpending)
-    witness: Witness = field(default_factory=NoWitness)
+    observer: ModelObserver = field(default_factory=NoModelObserver)
     tracer: Tracer = NO_TRACER

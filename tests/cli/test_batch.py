@@ -105,7 +105,7 @@ async def test_following_goes_on_until_the_run_is_over_and_shows_what_is_loaded(
 ) -> None:
     shown: list[str] = []
     monkeypatch.setattr(Display, "say", lambda _, line: shown.append(line))
-    monkeypatch.setattr("app.cli.batch_running.LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("app.cli.batch_running.CHECK_EVERY_S", 0.0)
 
     async def followed(records: RunRecords) -> int:
         (run,) = await records.runs()

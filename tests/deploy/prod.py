@@ -26,7 +26,7 @@ from pathlib import Path
 import httpx
 
 from app.doctor.outside.judge import problems
-from app.doctor.outside.look import look
+from app.doctor.outside.observe import observe_deployment
 from tests.deploy.nginx import COLLECTING, running_nginx
 from tests.records.postgres_server import PostgresServer
 from tests.redis.server import RedisServer
@@ -181,7 +181,7 @@ async def check_doors(url: str) -> None:
 
 async def look_at(url: str, wanted: set[str], what: str) -> None:
     """The findings of the doctor are those that are wanted."""
-    seen = await look(url, KEY, LONGEST_S, 25.0, verify=False)
+    seen = await observe_deployment(url, KEY, LONGEST_S, 25.0, verify=False)
     found = {problem.code for problem in problems(seen)}
     assert found == wanted, (what, found, seen)
     said(f"arena doctor --url, {what}: {', '.join(sorted(found)) or 'no finding'}")

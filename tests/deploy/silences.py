@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from app.doctor.outside.judge import problems
-from app.doctor.outside.look import look
+from app.doctor.outside.observe import observe_deployment
 from app.doctor.outside.seen import OutsideView
 from tests.deploy.nginx import running_nginx
 from tests.whole.client import ADMIN_KEY
@@ -37,7 +37,9 @@ def told(name: str, seen: OutsideView) -> list[str]:
 
 async def both(good: str, usual: str) -> tuple[OutsideView, OutsideView]:
     """Ask both deployments at the same time."""
-    first, second = await asyncio.gather(look(good, ADMIN_KEY, verify=False), look(usual, ADMIN_KEY, verify=False))
+    first, second = await asyncio.gather(
+        observe_deployment(good, ADMIN_KEY, verify=False), observe_deployment(usual, ADMIN_KEY, verify=False)
+    )
     return first, second
 
 

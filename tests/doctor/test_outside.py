@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from app.doctor.outside.judge import lumps, problems
-from app.doctor.outside.look import SENT, look
+from app.doctor.outside.observe import SENT, observe_deployment
 from app.doctor.outside.seen import OutsideView, Silence, Stream
 from app.errors import ConfigurationError, InvalidInput
 
@@ -65,6 +65,6 @@ def test_a_lump_at_the_end_or_two_events_that_came_together_are_no_lumps() -> No
 
 async def test_it_says_what_it_needs() -> None:
     with pytest.raises(InvalidInput, match="--url"):
-        await look("arena.example.org", "key")
+        await observe_deployment("arena.example.org", "key")
     with pytest.raises(ConfigurationError, match="ARENA_ADMIN_KEY"):
-        await look("https://arena.example.org", "")
+        await observe_deployment("https://arena.example.org", "")

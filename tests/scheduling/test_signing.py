@@ -29,7 +29,7 @@ MODEL = "mistral:7b"
 
 @dataclass
 class Noted:
-    """A witness that remembers."""
+    """An observer that remembers."""
 
     digests: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)

@@ -31,7 +31,7 @@ from tests.whole.harness import Deployment, Instance, running_deployment
 
 INSTANCES = 3
 #: How often the front asks who is ready, and how often a call is sent elsewhere that found nobody.
-LOOK_EVERY_S, TRIES = 0.2, 20
+CHECK_EVERY_S, TRIES = 0.2, 20
 #: Nobody has to wait for a slot, so that a pause is a pause of the arena.
 ROOMY: dict[str, Any] = {"tokens_per_s": 25.0, "num_parallel": 8, "batch_penalty": 0.0}
 #: Answers take nearly two seconds: some are finished in this time, some are cut and written again elsewhere.
@@ -79,7 +79,7 @@ class Front:
             while True:
                 answers = await asyncio.gather(*(self._is_ready(http, one.url) for one in self.instances))
                 self._ready = [one.url for one, ready in zip(self.instances, answers, strict=True) if ready]
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(CHECK_EVERY_S)
 
     async def _is_ready(self, http: httpx.AsyncClient, url: str) -> bool:
         with suppress(httpx.TransportError):

@@ -6,7 +6,7 @@ import asyncio
 from secrets import token_hex
 
 from app.doctor.outside.judge import problems
-from app.doctor.outside.look import look
+from app.doctor.outside.observe import observe_deployment
 from tests.helpers import wait_until
 from tests.whole.client import ADMIN_KEY, bare_client
 from tests.whole.conftest import Home
@@ -16,11 +16,11 @@ KEY = {"X-Admin-Key": ADMIN_KEY}
 
 
 async def test_an_arena_with_nothing_in_front_is_only_missing_the_callers_address(home: Home) -> None:
-    seen = await look(home.one.url, ADMIN_KEY, 1, 0.0)
+    seen = await observe_deployment(home.one.url, ADMIN_KEY, 1, 0.0)
     assert [problem.code for problem in problems(seen)] == ["address_not_forwarded"]
     assert len(seen.stream.arrived_s) == 20
     assert [(one.seconds, one.status, one.arrivals) for one in seen.silences] == [(1, 200, 1)]
-    [refused] = problems(await look(home.one.url, "another-key", 1, 0.0))
+    [refused] = problems(await observe_deployment(home.one.url, "another-key", 1, 0.0))
     assert "refuses this ARENA_ADMIN_KEY" in refused.cause
 
 
@@ -55,5 +55,5 @@ async def test_a_caller_who_gave_up_holds_no_slow_answer_for_the_next(home: Home
             return await status() == 200
 
         await wait_until(is_free, 60)
-        [silence] = (await look(home.one.url, ADMIN_KEY, 1, 0.0)).silences
+        [silence] = (await observe_deployment(home.one.url, ADMIN_KEY, 1, 0.0)).silences
     assert silence.status == 200

@@ -54,7 +54,7 @@ class Executor:
         self._jobs = JobTable(self._retries)
         self._running = RunningAnswers(state)
         self._condemned = CondemnedAnswers(ports.sink)
-        self._signing = Signing(host.name, state.residency, ports.witness)
+        self._signing = Signing(host.name, state.residency, ports.observer)
         self._loader = Loader(
             host.name,
             residency_control(ports.backend) or NothingToLoad(),

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from app.backends.base import ModelNotFound
 from app.scheduling.driver.residency import Residency
 from app.scheduling.job import Job
-from app.scheduling.ports import Witness
+from app.scheduling.ports import ModelObserver
 from app.tasks import cancel_and_wait
 
 TOGETHER_S = 0.005
@@ -24,12 +24,12 @@ SIGN_LIMIT_S = 2.0
 
 
 class Signing:
-    """Signs the answers of ``host`` with what the server lists; ``witness`` keeps it."""
+    """Signs the answers of ``host`` with what the server lists; ``observer`` keeps it."""
 
-    def __init__(self, host: str, residency: Residency, witness: Witness) -> None:
+    def __init__(self, host: str, residency: Residency, observer: ModelObserver) -> None:
         self._host = host
         self._residency = residency
-        self._witness = witness
+        self._observer = observer
         self._reading = asyncio.Lock()
         self._begun = 0
         self._answered = False
@@ -44,7 +44,7 @@ class Signing:
             if begun.is_set():
                 await asyncio.wait({signing}, timeout=SIGN_LIMIT_S)
         except ModelNotFound:
-            self._witness.refused(self._host, job.model)
+            self._observer.refused(self._host, job.model)
             raise
         finally:
             await cancel_and_wait(signing)
@@ -52,7 +52,7 @@ class Signing:
     async def _sign(self, job: Job, begun: asyncio.Event) -> None:
         await begun.wait()
         if await self._read_since_now() and (digest := self._residency.digest(job.model)):
-            self._witness.written(self._host, job.battle, job.model, digest)
+            self._observer.written(self._host, job.battle, job.model, digest)
 
     async def _read_since_now(self) -> bool:
         """Read what is in memory, unless another answer begins to read it after this call; False: no answer."""

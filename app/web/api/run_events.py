@@ -24,7 +24,7 @@ from app.batch.runs import Run, RunRecords, StageSums
 from app.errors import NotFound, Unavailable
 from app.web.api.run_views import run_view
 
-LOOK_EVERY_S = 0.5
+CHECK_EVERY_S = 0.5
 ENDED = ("completed", "failed", "cancelled")
 _CHANGING = {"jobs_per_min", "eta_s", "active_s"}
 
@@ -41,7 +41,7 @@ async def state_of(records: RunRecords, run_id: str) -> tuple[Run, list[StageSum
 
 
 async def progress(
-    records: RunRecords, run_id: str, after: str, every_s: float = LOOK_EVERY_S
+    records: RunRecords, run_id: str, after: str, every_s: float = CHECK_EVERY_S
 ) -> AsyncGenerator[bytes]:
     """Yield the events of a run until it ends or is deleted; a database that is unavailable is waited for."""
     shown = after

@@ -31,7 +31,7 @@ NOT_READY = "Both answers must be complete before you vote; try again in a momen
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class VerdictWaits:
     """How long a verdict waits for its ``pair``, and until when its ``answer`` is there, both from when it came."""
 
     pair: timedelta
@@ -39,9 +39,9 @@ class Patience:
 
 
 #: Front-ends give up on a vote after 30 s, as does the CDN before them.
-PAGES = Patience(timedelta(seconds=25), timedelta(seconds=27))
+PAGES = VerdictWaits(timedelta(seconds=25), timedelta(seconds=27))
 #: Scripts give up after 10 s.
-SCRIPTS = Patience(timedelta(seconds=8), timedelta(seconds=9))
+SCRIPTS = VerdictWaits(timedelta(seconds=8), timedelta(seconds=9))
 
 
 @dataclass(frozen=True, slots=True)

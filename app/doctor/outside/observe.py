@@ -32,7 +32,7 @@ BUSY_TIMES = 6
 SPARE_S = 15.0
 
 
-async def look(
+async def observe_deployment(
     url: str, key: str, longest_s: int = 180, silent_s: float = SILENT_S, *, verify: bool = True
 ) -> OutsideView:
     """See how ``url`` behaves; at most two slow calls are under way at once.
