@@ -23,21 +23,18 @@ from app.backends.base import BackendBroken, BackendError, BadRequest, Chunk
 from app.backends.blank import is_blank
 from app.backends.tool_calls import calls_of
 from app.hosts.context import least_tokens
-from app.hosts.host import Host
 from app.scheduling.driver.answer_story import AnswerStory
 from app.scheduling.driver.answer_trace import AnswerTrace
+from app.scheduling.driver.answering_host import AnsweringHost
 from app.scheduling.driver.breaker import counts
-from app.scheduling.driver.condemned import CondemnedAnswers
 from app.scheduling.driver.early import NOTHING_EARLY, EarlyAnswer, NothingEarly
 from app.scheduling.driver.loader import LoadWindow
 from app.scheduling.driver.public_codes import public
-from app.scheduling.driver.signing import Signing
 from app.scheduling.driver.store_retries import STORE_LIMIT_S, STORE_UNAVAILABLE, until_the_store_is_back
 from app.scheduling.job import Job
-from app.scheduling.ports import Attempt, Finish, Ports
+from app.scheduling.ports import Attempt, Finish
 from app.tasks import cancel_and_wait
 from app.timing.stopwatch import Stopwatch
-from app.timing.time import Time
 
 SINK_LIMIT_S = 15.0
 """How long beginning an attempt may take."""
@@ -52,46 +49,43 @@ Outcome = Literal["done", "moved", "left"]
 class AttemptRunner:
     """Writes the answer of ``job``; ``model`` is its model as the planner spells it.
 
-    ``load_s`` is how long it waited for its model's load. With ``failure`` nothing is written: the attempt ends
-    with that error at once. ``on_free`` is called once, when the model's slot is free again; ``finish`` is known by
-    then, if the answer came to an end. ``alone`` says that nothing else was being written when it began.
+    ``load`` is its model's newest load, and ``load_s`` how long it waited for that. With ``failure`` nothing is
+    written: the attempt ends with that error at once. ``on_free`` is called once, when the model's slot is free again;
+    ``finish`` is known by then, if the answer came to an end. ``alone`` says that nothing else was being written when
+    it began.
     """
 
     def __init__(
         self,
         job: Job,
         model: str,
-        host: Host,
-        ports: Ports,
-        condemned: CondemnedAnswers,
-        signing: Signing,
-        time: Time,
+        answering: AnsweringHost,
         *,
         on_free: Callable[[AttemptRunner], None],
-        load_s: float = 0.0,
         load: LoadWindow | None = None,
         failure: BackendError | None = None,
         early: EarlyAnswer | NothingEarly = NOTHING_EARLY,
     ) -> None:
         self.job = job
         self.model = model
-        self.load_s = load_s
+        self.load_s = 0.0 if load is None else load.waited_s(job.enqueued_at)
         self.occupies = failure is None
         self.alone = False
         self.cause = ""
         self._server_reason = ""
         self.error: BackendError | None = None
         self.finish: Finish | None = None
+        host, ports, time = answering.host, answering.ports, answering.time
         self._host = host
         self._ports = ports
-        self._condemned = condemned
-        self._signing = signing
+        self._condemned = answering.condemned
+        self._signing = answering.signing
         self._failure = failure
         self._early = early
         self._on_free = on_free
         self._trace = AnswerTrace(ports.tracer, job, host, time)
         self._story = AnswerStory(job, host.name, ports.sink, time, load, self._trace.step)
-        self._watch = Stopwatch(time.now() - job.enqueued_at, load_s, time.monotonic, host.price_per_hour)
+        self._watch = Stopwatch(time.now() - job.enqueued_at, self.load_s, time.monotonic, host.price_per_hour)
         self._stream: asyncio.Task[Finish | None] | None = None
         self._cut: str | None = None
         self._moved = False

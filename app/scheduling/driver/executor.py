@@ -15,6 +15,7 @@ import structlog
 
 from app.backends.base import BackendError, BackendUnavailable, GenerationRequest, residency_control
 from app.hosts.host import Host
+from app.scheduling.driver.answering_host import AnsweringHost
 from app.scheduling.driver.answers import RunningAnswers
 from app.scheduling.driver.attempt import AttemptRunner
 from app.scheduling.driver.condemned import CondemnedAnswers
@@ -53,8 +54,8 @@ class Executor:
         self._retries = Retries(time.monotonic)
         self._jobs = JobTable(self._retries)
         self._running = RunningAnswers(state)
-        self._condemned = CondemnedAnswers(ports.sink)
-        self._signing = Signing(host.name, state.residency, ports.observer)
+        signing = Signing(host.name, state.residency, ports.observer)
+        self._answering = AnsweringHost(host, ports, CondemnedAnswers(ports.sink), signing, time)
         self._loader = Loader(
             host.name,
             residency_control(ports.backend) or NothingToLoad(),
@@ -189,12 +190,7 @@ class Executor:
         runner = AttemptRunner(
             job,
             model,
-            self._host,
-            self._ports,
-            self._condemned,
-            self._signing,
-            self._time,
-            load_s=self._loader.waited_s(model, job.enqueued_at),
+            self._answering,
             load=self._loader.window(model),
             failure=failure,
             early=self.early.take(job.id) or NOTHING_EARLY,

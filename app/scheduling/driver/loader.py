@@ -105,11 +105,6 @@ class Loader:
         """The newest load of ``model``; None before the first."""
         return self._windows.get(model)
 
-    def waited_s(self, model: str, enqueued_at: float) -> float:
-        """Return how long one who was enqueued at ``enqueued_at`` waited for the newest load of ``model``."""
-        window = self._windows.get(model)
-        return 0.0 if window is None else window.waited_s(enqueued_at)
-
     async def load(self, model: str) -> float:
         """Load ``model`` and verify it; return the seconds it took. The backend tries again what can heal.
 
