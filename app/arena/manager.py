@@ -19,13 +19,12 @@ from app.arena.lookup import Lookup
 from app.arena.reconcile import Reconciler
 from app.arena.replies import Replies
 from app.arena.requests import OpenRequest, VoteRequest, first_document, history_of, new_battle_id
-from app.arena.rounds import RoundToJudge, opened, round_of_record, round_of_state
+from app.arena.rounds import RoundToJudge, opened, refused, round_of_record, round_of_state
 from app.arena.store import Store, new_name
 from app.arena.transitions import is_opening, stage_steps
 from app.arena.views import ended_for_viewers, opened_snapshot, snapshot_from_records, snapshot_of
-from app.battle import rules
-from app.battle.battle import IllegalMove, Side, Status, Verdict, Vote
-from app.battle.events import Snapshot, vote_data
+from app.battle.battle import Side, Status, Verdict, Vote
+from app.battle.events import Snapshot
 from app.draw.drawer import ContestantDraw, UniformDraw
 from app.errors import Conflict
 from app.metrics.counters import Counters
@@ -175,26 +174,28 @@ class ArenaManager(Lookup):
             Conflict: another verdict stands, the round is not ready or not on stage, the battle is over, or the key
                 was used for another vote or for one that was taken back.
         """
-        judged = await self._round(battle_id, round_number)
-        if judged.vote is not None:
-            # Redis has it, but SQL decides: a worker that took it back may have died before that was logged.
-            await self._reconciler.reconcile(battle_id)
-            judged = await self._round(battle_id, round_number)
-        if judged.vote is not None:
-            await self._ledger.check_key(battle_id, round_number, verdict, key)
-            standing = judged.vote
-        else:
-            request = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
-            standing = await self._cast(judged, request)
+        judged = await self._round_to_judge(battle_id, round_number)
+        request = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
+        standing = await self._standing(judged, request)
+        await self._reconciler.reconcile(battle_id)  # whoever took an earlier one may have died before it was logged
         if standing.verdict is not verdict:
-            await self._reconciler.reconcile(battle_id)  # the worker that took it may have died before it was logged
-            raise Conflict(
-                f"round {round_number} was already judged as {standing.verdict.value!r}; that verdict stands",
-                code="already_judged",
-                vote=vote_data(judged.battle, standing, self._named),
-            )
-        await self._reconciler.reconcile(battle_id)
+            raise judged.already_judged(standing, named=self._named)
         return await self.snapshot(battle_id)
+
+    async def _round_to_judge(self, battle_id: str, round_number: int) -> RoundToJudge:
+        judged = await self._round(battle_id, round_number)
+        if judged.vote is None:
+            return judged
+        # Redis has a vote, but SQL decides: a worker that took it back may have died before that was logged.
+        await self._reconciler.reconcile(battle_id)
+        return await self._round(battle_id, round_number)
+
+    async def _standing(self, judged: RoundToJudge, request: VoteRequest) -> Vote:
+        """The vote that stands for the round: the one that it has, or else this one."""
+        if judged.vote is None:
+            return await self._cast(judged, request)
+        await self._ledger.check_key(judged.battle.id, judged.number, request.verdict, request.key)
+        return judged.vote
 
     async def _round(self, battle_id: str, round_number: int) -> RoundToJudge:
         """A round that is to be judged.
@@ -214,16 +215,12 @@ class ArenaManager(Lookup):
 
     async def _cast(self, judged: RoundToJudge, request: VoteRequest) -> Vote:
         """Commit the vote; returns the one that stands for the round."""
-        battle, round_number, verdict = judged.battle, judged.number, request.verdict
-        try:
-            after = rules.cast_vote(battle, round_number, verdict, judged.failed, is_last=request.is_last)
-        except IllegalMove as illegal:
-            raise Conflict(f"{illegal}; read the battle for what it waits for", code=illegal.code) from None
+        battle, after = judged.battle, judged.after(request.verdict, is_last=request.is_last)
         with self._head_starts.of_next(judged, after) as asked:
             cast = await self._ledger.cast_vote(
                 battle.id,
-                round_number,
-                verdict,
+                judged.number,
+                request.verdict,
                 battle.pair,
                 outcome=after.status,
                 key=request.key,
@@ -233,16 +230,17 @@ class ArenaManager(Lookup):
             )
             asked.keep(cast.counted)
         if cast.counted or cast.repeated:
-            log.info("vote_cast", battle=battle.id, round=round_number, verdict=verdict, counted=cast.counted)
-            if cast.counted:
-                self._counters.voted(verdict.value)
+            self._note_cast(judged, request.verdict, counted=cast.counted)
             return after.votes[-1]
         if cast.standing is not None:
             return cast.standing
         await self._reconciler.reconcile(battle.id)
-        if cast.status is Status.RUNNING:  # the verdict before this one was taken back, and that is not logged yet
-            raise Conflict(f"round {round_number} is not on stage; read the battle again", code="not_this_round")
-        raise Conflict(f"the battle is over ({cast.status.value}); start a new one", code="battle_over")
+        raise refused(cast.status, judged.number)
+
+    def _note_cast(self, judged: RoundToJudge, verdict: Verdict, *, counted: bool) -> None:
+        log.info("vote_cast", battle=judged.battle.id, round=judged.number, verdict=verdict, counted=counted)
+        if counted:
+            self._counters.voted(verdict.value)
 
     async def undo(self, battle_id: str, round_number: int, within: timedelta) -> Snapshot:
         """Take back the newest verdict, given not longer ago than ``within``, before the next round is judged.

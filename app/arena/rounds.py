@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from app.arena.document import Document
 from app.arena.states import BattleState
 from app.battle import rules
-from app.battle.battle import Battle, Contestant, Status, Vote
+from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, Vote
+from app.battle.events import vote_data
 from app.errors import Conflict
 from app.records.values import BattleRecord, NewBattle
 
@@ -25,6 +26,32 @@ class RoundToJudge:
     failed: frozenset[int] = frozenset()
     document: Document | None = None
     asked: frozenset[int] = frozenset()
+
+    def after(self, verdict: Verdict, *, is_last: bool) -> Battle:
+        """The battle with ``verdict`` on this round, its last one if ``is_last``.
+
+        Raises:
+            Conflict: the round can't be judged now.
+        """
+        try:
+            return rules.cast_vote(self.battle, self.number, verdict, self.failed, is_last=is_last)
+        except IllegalMove as illegal:
+            raise Conflict(f"{illegal}; read the battle for what it waits for", code=illegal.code) from None
+
+    def already_judged(self, standing: Vote, *, named: bool) -> Conflict:
+        """Why another verdict than the one of ``standing`` is refused; it goes with the error, ``named`` or not."""
+        return Conflict(
+            f"round {self.number} was already judged as {standing.verdict.value!r}; that verdict stands",
+            code="already_judged",
+            vote=vote_data(self.battle, standing, named),
+        )
+
+
+def refused(status: Status, number: int) -> Conflict:
+    """Why SQL took no verdict on round ``number`` of a battle that has ``status`` there, and none stands for it."""
+    if status is Status.RUNNING:  # the verdict before this one was taken back, and that is not logged yet
+        return Conflict(f"round {number} is not on stage; read the battle again", code="not_this_round")
+    return Conflict(f"the battle is over ({status.value}); start a new one", code="battle_over")
 
 
 def round_of_state(state: BattleState, number: int) -> RoundToJudge:
