@@ -92,4 +92,5 @@ class RunCache:
             record.text,
             record.finish_reason,
             record.tokens,
+            record.prompt_tokens,
         )

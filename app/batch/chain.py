@@ -36,6 +36,7 @@ class CallRecord:
     error: str = ""
     host: str = ""
     tokens: int = 0
+    prompt_tokens: int = 0
     cached: bool = False
     digest: str = ""
 

@@ -114,7 +114,7 @@ class BatchKeeper:
             await parts.batches.change(batch.id, status="cancelled", ended_at=parts.now())
             return
         try:
-            run_id = await self._handed_in(batch)
+            run_id, model = await self._handed_in(batch)
         except Unavailable:
             raise
         except RunProblems as problems:
@@ -122,28 +122,34 @@ class BatchKeeper:
         except ArenaError as error:
             await self._fail(batch, [error.sentence], error)
         else:
-            await parts.batches.change(batch.id, status="started", run_id=run_id)
+            await parts.batches.change(batch.id, status="started", run_id=run_id, model=model)
             now = await parts.batches.batch(batch.id)
             if now is not None and now.cancelling_at is not None:
                 await self._cancel(now, "")
 
-    async def _handed_in(self, batch: OpenAiBatch) -> str:
-        parts = self._parts
+    async def _handed_in(self, batch: OpenAiBatch) -> tuple[str, str | None]:
+        """The run of a batch, and the model that all its lines name."""
+        parts, models = self._parts, set[str]()
+
+        def see(request: GenerationRequest) -> None:
+            self._refuse_unknown(request.model)
+            models.add(request.model)
+
         if await parts.files.file(batch.file_id) is None:
             raise NotFound(f"the file {batch.file_id} is gone", code="file_not_found")
         async with parts.intake.stored(parts.files.content(batch.file_id)) as spool:
             spec = RunSpec(batch.id, (CHAT_STAGE,))
-            checked = await parts.intake.check(spec, spool, self._known_model)
+            checked = await parts.intake.check(spec, spool, see)
             run = await parts.intake.hand_in(
                 checked, spool, Limits(), batch.owner, metadata=batch.metadata, expires_at=batch.expires_at
             )
-        return run.id
+        return run.id, models.pop() if len(models) == 1 else None
 
-    def _known_model(self, request: GenerationRequest) -> None:
+    def _refuse_unknown(self, model: str) -> None:
         """Refuse a model that no host has, if that is known."""
         models = self._parts.models()
-        if models is not None and not any(same_model(request.model, one) for one in models):
-            why = f"the model {request.model[:100]!r} does not exist; GET /v1/models lists those that there are"
+        if models is not None and not any(same_model(model, one) for one in models):
+            why = f"the model {model[:100]!r} does not exist; GET /v1/models lists those that there are"
             raise InvalidInput(why, field="body.model", code="model_not_found")
 
     async def _fail(self, batch: OpenAiBatch, sentences: list[str], error: ArenaError | None = None) -> None:

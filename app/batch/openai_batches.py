@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from app.batch.run_statements import run_from
 from app.batch.run_values import LIVE, Run
 from app.database.database import Database
-from app.records.batch_tables import batch_runs, openai_batches
+from app.records.batch_tables import batch_runs, batch_stages, openai_batches
 
 BatchStatus = Literal[
     "validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling", "cancelled"
@@ -25,18 +25,22 @@ BatchStatus = Literal[
 WINDOW = timedelta(hours=24)
 RETRIED_WITHIN = timedelta(minutes=10)
 """How long a client may take to try a call again that it got no answer to."""
-_B, _Q = openai_batches.c, batch_runs.c
+_B, _Q, _S = openai_batches.c, batch_runs.c, batch_stages.c
 ENDED = ("completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class OpenAiBatch:
-    """A batch as SQL has it, and its run if it is one."""
+    """A batch as SQL has it, and its run if it is one.
+
+    ``model`` is what all its lines name, ``tokens`` how many were read and written so far.
+    """
 
     id: str
     owner: str | None
     file_id: str
     run_id: str | None
+    model: str | None
     status: str
     completion_window: str
     metadata: Mapping[str, str] | None
@@ -51,6 +55,7 @@ class OpenAiBatch:
     output_bytes: int | None
     error_bytes: int | None
     run: Run | None = None
+    tokens: tuple[int, int] = (0, 0)
 
     @property
     def is_finalized(self) -> bool:
@@ -79,7 +84,11 @@ class OpenAiBatch:
         return "completed"
 
 
-_COLUMNS = [name for name in OpenAiBatch.__dataclass_fields__ if name != "run"]
+_COLUMNS = [name for name in OpenAiBatch.__dataclass_fields__ if name not in ("run", "tokens")]
+
+
+_ONLY_STAGE = sa.and_(_S.run_id == _Q.id, _S.stage == 0)
+_WITH_RUNS = openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id).outerjoin(batch_stages, _ONLY_STAGE)
 
 
 class OpenAiBatches:
@@ -167,9 +176,9 @@ class OpenAiBatches:
 
     async def _found(self, where: sa.ColumnElement[bool]) -> list[OpenAiBatch]:
         query = (
-            sa.select(openai_batches, batch_runs)
+            sa.select(openai_batches, batch_runs, _S.prompt_tokens, _S.tokens)
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
-            .select_from(openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id))
+            .select_from(_WITH_RUNS)
             .where(where)
             .order_by(_B.created_at.desc(), _B.id.desc())
         )
@@ -192,4 +201,5 @@ def _batch_of(row: Mapping[Any, Any]) -> OpenAiBatch:
     run = None
     if row["batch_runs_id"] is not None:
         run = run_from({name: row[f"batch_runs_{name}"] for name in batch_runs.c.keys()})  # noqa: SIM118
-    return OpenAiBatch(**values, run=run)
+    tokens = (row["batch_stages_prompt_tokens"] or 0, row["batch_stages_tokens"] or 0)
+    return OpenAiBatch(**values, run=run, tokens=tokens)

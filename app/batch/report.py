@@ -81,6 +81,7 @@ def _stage(figures: RunFigures, sums: StageSums) -> Json:
         "failed": sums.failed,
         "skipped": sums.skipped,
         "cached": sums.cached,
+        "prompt_tokens": sums.prompt_tokens,
         "tokens": sums.tokens,
         "tokens_per_s": sums.tokens / sums.decode_s if sums.decode_s else None,
         "seconds": sums.work_s,
@@ -101,7 +102,7 @@ def report_markdown(figures: RunFigures) -> str:
         f"in {words(run.active_s)}{rate}. {loads['count']} loads, {words(loads['seconds'])}{share}.",
         "",
         *_table(
-            ("stage", "models", "done", "failed", "skipped", "cached", "tokens", "tokens/s"),
+            ("stage", "models", "done", "failed", "skipped", "cached", "prompt tokens", "tokens", "tokens/s"),
             [_row(stage) for stage in report["stages"]],
         ),
     ]
@@ -127,7 +128,7 @@ def _length(wait: Wait) -> str:
 
 def _row(stage: Json) -> tuple[str, ...]:
     rate = "" if stage["tokens_per_s"] is None else f"{stage['tokens_per_s']:.1f}"
-    counts = (str(stage[name]) for name in ("done", "failed", "skipped", "cached", "tokens"))
+    counts = (str(stage[name]) for name in ("done", "failed", "skipped", "cached", "prompt_tokens", "tokens"))
     return (str(stage["name"]), ", ".join(stage["models"]), *counts, rate)
 
 

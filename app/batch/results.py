@@ -143,7 +143,11 @@ def openai_line(run: Run, result: JobResult) -> dict[str, Any]:
                 "finish_reason": call.finish_reason,
             }
         ],
-        "usage": {"prompt_tokens": 0, "completion_tokens": call.tokens, "total_tokens": call.tokens},
+        "usage": {
+            "prompt_tokens": call.prompt_tokens,
+            "completion_tokens": call.tokens,
+            "total_tokens": call.prompt_tokens + call.tokens,
+        },
     }
     if call.cached:
         body["cached"] = True

@@ -25,7 +25,8 @@ def figures_of_answer(answer: AnswerState) -> dict[str, Any]:
     """An answer's tokens and times by the names of their columns."""
     timing = {} if answer.timing is None else answer.timing.to_dict()
     figures: dict[str, Any] = {name: timing.get(name) for name in TIMES}
-    return figures | {"tokens": int(timing.get("tokens") or 0), "cold": bool(timing.get("cold"))}
+    counts = {name: int(timing.get(name) or 0) for name in ("tokens", "prompt_tokens")}
+    return figures | counts | {"cold": bool(timing.get("cold"))}
 
 
 def answer_row(call: BatchCall, now: datetime) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def answer_row(call: BatchCall, now: datetime) -> dict[str, Any]:
 
 def known_values(answer: CachedAnswer) -> dict[str, Any]:
     """What an answer from the cache says: no host and no times, for nothing was written."""
-    said = {"text": answer.text, "finish_reason": answer.finish_reason, "tokens": answer.tokens}
+    said: dict[str, Any] = {"text": answer.text, "finish_reason": answer.finish_reason}
+    said |= {"tokens": answer.tokens, "prompt_tokens": answer.prompt_tokens}
     rest = {"host": None, "digest": answer.digest, "cached": True, "cold": False}
     return said | rest | dict.fromkeys(TIMES)
 
@@ -67,6 +69,7 @@ def calls_in(
             error=row.error or "",
             host=row.host or "",
             tokens=row.tokens,
+            prompt_tokens=row.prompt_tokens,
             cached=row.cached,
             digest=row.digest or "",
         )
@@ -93,7 +96,9 @@ def _count(connection: Connection, run: str, change: CallChange) -> None:
     named = {"done": _S.done, "failed": _S.failed, "skipped": _S.skipped}[change.status]
     values: dict[Any, Any] = {named: named + 1}
     if change.judged:
-        figures = sa.select(_C.tokens, _C.decode_s, _C.load_s, _C.queue_s, _C.total_s, _C.cold, _C.cached)
+        figures = sa.select(
+            _C.tokens, _C.prompt_tokens, _C.decode_s, _C.load_s, _C.queue_s, _C.total_s, _C.cold, _C.cached
+        )
         row = connection.execute(figures.where(_C.run_id == run, *is_call_of(change.key))).one()
         if row.cached:
             values[_S.cached] = _S.cached + 1
@@ -101,6 +106,7 @@ def _count(connection: Connection, run: str, change: CallChange) -> None:
             work_s = max((row.total_s or 0.0) - (row.queue_s or 0.0) - (row.load_s or 0.0), 0.0)
             values |= {
                 _S.tokens: _S.tokens + row.tokens,
+                _S.prompt_tokens: _S.prompt_tokens + row.prompt_tokens,
                 _S.decode_s: _S.decode_s + (row.decode_s or 0.0),
                 _S.load_s: _S.load_s + (row.load_s or 0.0),
                 _S.work_s: _S.work_s + work_s,
@@ -128,7 +134,7 @@ def apply_job(connection: Connection, run: str, job: JobChange, now: datetime) -
 
 def no_sums(run: str, stage: int) -> dict[str, Any]:
     """The sums of a stage in which nothing was done."""
-    counts = dict.fromkeys(("done", "failed", "skipped", "cached", "cold", "tokens"), 0)
+    counts = dict.fromkeys(("done", "failed", "skipped", "cached", "cold", "tokens", "prompt_tokens"), 0)
     return {"run_id": run, "stage": stage, **counts, **dict.fromkeys(("decode_s", "load_s", "work_s"), 0.0)}
 
 

@@ -20,6 +20,7 @@ LIVE: tuple[RunStatus, ...] = ("loading", "queued", "running", "paused")
 class StageSums:
     """How far a stage is: calls by their end, those from the cache, those that waited for a load, tokens, seconds.
 
+    ``prompt_tokens`` are those of the prompts, ``tokens`` those that were written; answers from the cache cost none.
     ``work_s`` is what all calls took together, from their start to their end.
     """
 
@@ -30,6 +31,7 @@ class StageSums:
     cached: int = 0
     cold: int = 0
     tokens: int = 0
+    prompt_tokens: int = 0
     decode_s: float = 0.0
     load_s: float = 0.0
     work_s: float = 0.0

@@ -105,6 +105,7 @@ batch_calls = sa.Table(
     sa.Column("error_code", CleanText),
     sa.Column("error", CleanText),
     sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False, server_default="0"),
     *(sa.Column(name, sa.Double) for name in TIMES),
     sa.Column("cold", sa.Boolean, nullable=False),
     sa.Column("cached", sa.Boolean, nullable=False),
@@ -119,6 +120,7 @@ batch_stages = sa.Table(
     sa.Column("stage", sa.Integer, primary_key=True, autoincrement=False),
     *(sa.Column(name, sa.Integer, nullable=False) for name in ("done", "failed", "skipped", "cached", "cold")),
     sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("prompt_tokens", sa.BigInteger, nullable=False, server_default="0"),
     *(sa.Column(name, sa.Double, nullable=False) for name in ("decode_s", "load_s", "work_s")),
 )
 
@@ -187,6 +189,7 @@ openai_batches = sa.Table(
     sa.Column("owner", CleanText),
     sa.Column("file_id", CleanText, nullable=False),
     sa.Column("run_id", CleanText),
+    sa.Column("model", CleanText),
     sa.Column("status", CleanText, nullable=False),
     sa.Column("completion_window", CleanText, nullable=False),
     sa.Column("metadata", CleanJson),

@@ -68,6 +68,8 @@ async def test_what_was_answered_before_is_not_asked_again(tmp_path: Path, redis
     stage = report_json(figures)["stages"][0]
     assert (stage["done"], stage["cached"]) == (3, 2)
     assert stage["tokens"] == rows[2].calls[0, 0].tokens > 0
+    assert stage["prompt_tokens"] == rows[2].calls[0, 0].prompt_tokens > 0
+    assert all(openai_line(again, row)["response"]["body"]["usage"]["prompt_tokens"] > 0 for row in rows)
     assert len(figures.slowest) == 1  # what was not written took no time
     assert [openai_line(again, row)["response"]["body"].get("cached", False) for row in rows] == [True, True, False]
     table = dict(zip(header_of(again.spec), cells_of(again.spec, rows[0]), strict=True))

@@ -66,7 +66,7 @@ def call(run: Run, n: int = 0, stage: int = 0, tries: int = 0) -> BatchCall:
 
 
 def answer(text: str = "yes", finish: str = "stop") -> AnswerState:
-    timing = Timing(queue_s=1.0, load_s=0.5, decode_s=2.0, total_s=4.0, tokens=20)
+    timing = Timing(queue_s=1.0, load_s=0.5, decode_s=2.0, total_s=4.0, tokens=20, prompt_tokens=7)
     error = {"code": "timeout", "message": "m"} if finish == "error" else None
     return AnswerState(1, "done", 1, finish, error, timing, "h", False, text)
 
@@ -122,7 +122,7 @@ async def test_every_end_is_counted_once(records: RunRecords) -> None:
     await finish(records, run, 0)
     await records.apply(run.id, Changes([CallChange(CallKey(0, 0, 0), "done")], [JobChange(0, "done")]))
     sums = await records.sums(run.id)
-    assert [(stage.done, stage.tokens, stage.work_s) for stage in sums] == [(1, 20, 2.5), (1, 20, 2.5)]
+    assert [(stage.done, stage.tokens, stage.prompt_tokens, stage.work_s) for stage in sums] == [(1, 20, 7, 2.5)] * 2
     assert (await records.run(run.id)).jobs_done == 1
 
 
@@ -189,11 +189,12 @@ async def test_the_report_says_what_it_took(database: Database, records: RunReco
     report = report_json(figures)
     assert report["jobs_per_min"] == 24.0
     assert report["stages"][0]["tokens_per_s"] == 10.0
+    assert report["stages"][0]["prompt_tokens"] == 14
     assert report["loads"]["count"] == 1
     assert report["loads"]["share"] == 0.3
     assert report["failures"] == {"timeout": 1}
     assert report["slowest_jobs"][0] == {"custom_id": "j0", "seconds": 5.0}
-    assert "| s0 | a | 1 | 1 | 0 | 0 | 40 | 10.0 |" in report_markdown(figures)
+    assert "| s0 | a | 1 | 1 | 0 | 0 | 14 | 40 | 10.0 |" in report_markdown(figures)
     names = [file.name for file in write_report(figures, tmp_path / "new" / "report")]
     assert names == ["report.md", "report.json", "progress.png"]
     assert (tmp_path / "new" / "report" / "progress.png").read_bytes().startswith(b"\x89PNG")

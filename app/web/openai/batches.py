@@ -146,4 +146,17 @@ def batch_view(batch: OpenAiBatch) -> dict[str, Any]:
         **{f"{name}_at": at for name, at in ends.items()},
         "request_counts": dict(zip(("total", "completed", "failed"), counts, strict=True)),
         "metadata": batch.metadata,
+        "model": batch.model,
+        "usage": None if run is None else _usage(*batch.tokens),
+    }
+
+
+def _usage(read: int, written: int) -> dict[str, Any]:
+    """The tokens of a batch; the details are 0, for nobody counts them here."""
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": written,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + written,
     }

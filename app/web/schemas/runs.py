@@ -32,7 +32,8 @@ class RunStage(Schema):
     skipped: int
     cached: int
     cold: int = Field(description="Calls that waited for their model to be loaded.")
-    tokens: int
+    tokens: int = Field(description="Tokens that were written.")
+    prompt_tokens: int = Field(description="Tokens of the prompts; 0 where a server does not tell.")
     decode_s: float
     load_s: float
     work_s: float = Field(description="What all calls took together, from their start to their end.")
@@ -154,6 +155,7 @@ STAGE: dict[str, Any] = {
     "cached": 0,
     "cold": 9,
     "tokens": 104300,
+    "prompt_tokens": 61250,
     "decode_s": 1411.5,
     "load_s": 38.2,
     "work_s": 1580.0,
@@ -216,6 +218,7 @@ REPORT: dict[str, Any] = {
             "failed": 2,
             "skipped": 0,
             "cached": 0,
+            "prompt_tokens": 215900,
             "tokens": 367100,
             "tokens_per_s": 73.9,
             "seconds": 5560.0,

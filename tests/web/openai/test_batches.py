@@ -7,17 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
-from app.arena.states import AnswerState
-from app.backends.base import GenerationRequest
-from app.batch.call import BatchCall, CallKey
 from app.batch.intake import IntakeLimits
-from app.batch.runs import CallChange, Changes, JobChange
+from tests.web.batches import answer, asked, batch, content, created, fail, line, lines, run_of, uploaded
 from tests.web.runs import ADMIN, ANNA, BERT, RunsHome, bearer, migrated, runs_home
-
-BODY = {"model": "a:1b", "messages": [{"role": "user", "content": "Why do rivers bend?"}]}
 
 
 @pytest.fixture(scope="session")
@@ -30,62 +24,6 @@ async def home(template: Path, tmp_path: Path) -> AsyncIterator[RunsHome]:
     async with runs_home(template, tmp_path, keys=True) as home:
         home.http.headers.update(bearer(ANNA))
         yield home
-
-
-def line(custom_id: str, **body: Any) -> bytes:
-    value = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": BODY | body}
-    return orjson.dumps(value) + b"\n"
-
-
-def lines(count: int) -> bytes:
-    return b"".join(line(f"r{n}") for n in range(count))
-
-
-async def uploaded(home: RunsHome, content: bytes, **more: Any) -> dict[str, Any]:
-    reply = await home.http.post(
-        "/v1/files", files={"file": ("in.jsonl", content)}, data={"purpose": "batch", **more.pop("data", {})}, **more
-    )
-    assert reply.status_code == 200, reply.text
-    return dict(reply.json())
-
-
-async def created(home: RunsHome, content: bytes, **more: Any) -> dict[str, Any]:
-    file = await uploaded(home, content)
-    reply = await home.http.post("/v1/batches", json=asked(file["id"], **more))
-    assert reply.status_code == 200, reply.text
-    return dict(reply.json())
-
-
-def asked(file_id: str, **more: Any) -> dict[str, Any]:
-    return {"input_file_id": file_id, "endpoint": "/v1/chat/completions", "completion_window": "24h", **more}
-
-
-async def batch(home: RunsHome, id_: str) -> dict[str, Any]:
-    return dict((await home.http.get(f"/v1/batches/{id_}")).json())
-
-
-async def run_of(home: RunsHome, id_: str) -> str:
-    found = await home.batches.batch(id_)
-    assert found is not None
-    assert found.run_id is not None
-    return found.run_id
-
-
-async def answer(home: RunsHome, run: str, n: int) -> None:
-    state = AnswerState(1, "done", 1, "stop", None, None, "h", False, "Because.")
-    await home.records.store_answer(BatchCall(run, n, 0, 0, 0, GenerationRequest("a:1b", ())), state, "d")
-    await home.records.apply(run, Changes([CallChange(CallKey(n, 0, 0), "done")], [JobChange(n, "done")]))
-
-
-async def fail(home: RunsHome, run: str, n: int) -> None:
-    change = CallChange(CallKey(n, 0, 0), "failed", 3, 3, "timeout", "no answer", judged=False)
-    await home.records.apply(run, Changes([change], [JobChange(n, "failed", 0, "timeout", "no answer")]))
-
-
-async def content(home: RunsHome, file_id: str) -> list[dict[str, Any]]:
-    reply = await home.http.get(f"/v1/files/{file_id}/content")
-    assert reply.status_code == 200
-    return [orjson.loads(one) for one in reply.content.splitlines()]
 
 
 async def test_a_file_is_kept_as_it_was_sent_until_it_is_deleted(home: RunsHome) -> None:
@@ -109,6 +47,7 @@ async def test_a_batch_becomes_a_run_and_its_run_two_files(home: RunsHome) -> No
     assert (made["status"], made["request_counts"]) == ("validating", {"total": 0, "completed": 0, "failed": 0})
     assert (made["metadata"], made["completion_window"]) == ({"night": "1"}, "24h")
     assert made["expires_at"] - made["created_at"] == 86400
+    assert (made["model"], made["usage"]) == (None, None)
     await home.keeper.step()
     now = await batch(home, made["id"])
     assert (now["status"], now["request_counts"]["total"]) == ("in_progress", 3)
@@ -127,6 +66,16 @@ async def test_a_batch_becomes_a_run_and_its_run_two_files(home: RunsHome) -> No
     answers = await content(home, done["output_file_id"])
     assert [one["custom_id"] for one in answers] == ["r0", "r2"]
     assert answers[0]["response"]["body"]["choices"][0]["message"]["content"] == "Because."
+    usage = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
+    assert [one["response"]["body"]["usage"] for one in answers] == [usage, usage]
+    assert done["model"] == "a:1b"
+    assert done["usage"] == {
+        "input_tokens": 22,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": 10,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 32,
+    }
     (failed,) = await content(home, done["error_file_id"])
     assert (failed["custom_id"], failed["response"], failed["error"]["code"]) == ("r1", None, "timeout")
     shown = (await home.http.get(f"/v1/files/{done['output_file_id']}")).json()
@@ -162,6 +111,13 @@ async def test_deleting_an_output_file_deletes_the_answers(home: RunsHome) -> No
     assert (await batch(home, made["id"]))["output_file_id"] is None
     assert await home.records.calls(run, [0]) == {}
     assert len(await content(home, (await batch(home, made["id"]))["error_file_id"])) == 1
+
+
+async def test_a_batch_of_several_models_names_none(home: RunsHome) -> None:
+    made = await created(home, line("a") + line("b", model="b:1b"))
+    await home.keeper.step()
+    now = await batch(home, made["id"])
+    assert (now["status"], now["model"], now["usage"]["total_tokens"]) == ("in_progress", None, 0)
 
 
 @pytest.mark.parametrize(
