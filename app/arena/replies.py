@@ -6,7 +6,7 @@ it opened; and a moment after it, the same verdict again is a click that was on 
 =============================== ====== ================================= =========== ===============================
 key                             type   holds                             written by  bound
 =============================== ====== ================================= =========== ===============================
-``arena:{b}:reply:<round>:<h>`` string ``owed``, then ``sent``; ``h`` is here        owed: ``owed_for``, longer than a
+``arena:{b}:reply:<round>:<h>`` string ``owed``, then ``sent``; ``h`` is here        owed: ``pending_for``, more than a
                                        the hash of the request that                  call may take (its worker may
                                        judged the round                              die); sent: ``keep_for``
 =============================== ====== ================================= =========== ===============================
@@ -19,7 +19,7 @@ from typing import Literal, cast
 
 from redis.asyncio import Redis
 
-OWED_FOR = timedelta(seconds=32)
+PENDING_FOR = timedelta(seconds=32)
 KEEP_FOR = timedelta(seconds=2)
 
 ReplyState = Literal["owed", "sent"]
@@ -28,16 +28,16 @@ ReplyState = Literal["owed", "sent"]
 class Replies:
     """The same for all workers. Raises ``redis.RedisError`` while Redis is unavailable."""
 
-    def __init__(self, redis: Redis, *, owed_for: timedelta = OWED_FOR, keep_for: timedelta = KEEP_FOR) -> None:
+    def __init__(self, redis: Redis, *, pending_for: timedelta = PENDING_FOR, keep_for: timedelta = KEEP_FOR) -> None:
         self._redis = redis
-        self._owed_for = owed_for
+        self._pending_for = pending_for
         self._keep_for = keep_for
 
-    async def owe(self, battle: str, round_number: int, request: str) -> None:
+    async def mark_pending(self, battle: str, round_number: int, request: str) -> None:
         """Note, before the verdict counts, that ``request`` waits for its reply."""
-        await self._redis.set(_key(battle, round_number, request), "owed", px=self._owed_for)
+        await self._redis.set(_key(battle, round_number, request), "owed", px=self._pending_for)
 
-    async def send(self, battle: str, round_number: int, request: str) -> None:
+    async def mark_sent(self, battle: str, round_number: int, request: str) -> None:
         """Note that the reply to ``request`` is being sent."""
         await self._redis.set(_key(battle, round_number, request), "sent", px=self._keep_for)
 

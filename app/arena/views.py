@@ -117,7 +117,7 @@ def replay(record: BattleRecord, failed: frozenset[int]) -> Battle:
     contestants = tuple(Contestant(entry, model) for entry, model in enumerate(record.contestants))
     battle = rules.open_battle(record.id, record.message, contestants)
     for vote in record.votes:
-        battle = _seat_until(battle, failed, vote.pair.a, vote.pair.b)
+        battle = _forfeit_until(battle, failed, vote.pair.a, vote.pair.b)
         ready, is_last = rules.mark_ready(battle), record.ended_with(vote)
         battle = rules.cast_vote(ready, vote.round, vote.verdict, failed, is_last=is_last)
     if battle.running and record.status is Status.STOPPED:
@@ -129,7 +129,7 @@ def replay(record: BattleRecord, failed: frozenset[int]) -> Battle:
     return battle
 
 
-def _seat_until(battle: Battle, failed: frozenset[int], a: int, b: int) -> Battle:
+def _forfeit_until(battle: Battle, failed: frozenset[int], a: int, b: int) -> Battle:
     """Let failed contestants leave until the pair on stage is the one that was judged."""
     while (battle.pair.a, battle.pair.b) != (a, b):
         gone = {entry for entry in (battle.pair.a, battle.pair.b) if entry in failed}

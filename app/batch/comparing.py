@@ -100,14 +100,14 @@ class Comparing:
             for pair in pairs:
                 name = await self._free_id(pair)
                 if name is not None:
-                    await self._store(name, self._seated(pair), calls[n], renderer)
+                    await self._store(name, self._with_sides_drawn(pair), calls[n], renderer)
                     ids.append(name)
                     break
             if len(ids) >= count:
                 break
         return ids
 
-    def _seated(self, pair: Comparable) -> Comparable:
+    def _with_sides_drawn(self, pair: Comparable) -> Comparable:
         """The pair with its sides drawn: who enters first opens on side a."""
         if self.rng.random() < 0.5:
             return pair

@@ -68,21 +68,21 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The entries that sit on side ``a`` and side ``b``."""
+    """The entries on side ``a`` and side ``b``."""
 
     a: int
     b: int
 
     def on(self, side: Side) -> int:
-        """The entry that sits on ``side``."""
+        """The entry on ``side``."""
         return self.a if side is Side.A else self.b
 
-    def seat(self, side: Side, entry: int) -> Pair:
+    def with_entry(self, side: Side, entry: int) -> Pair:
         """The same pair with ``entry`` on ``side``."""
         return replace(self, a=entry) if side is Side.A else replace(self, b=entry)
 
     def side_of(self, entry: int) -> Side | None:
-        """The side that ``entry`` sits on, or None when it is off stage."""
+        """The side that ``entry`` is on, or None when it is off stage."""
         if entry == self.a:
             return Side.A
         return Side.B if entry == self.b else None

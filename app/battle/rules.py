@@ -107,9 +107,9 @@ def _next_round(battle: Battle, side: Side) -> Battle:
 
 
 def _step_in(battle: Battle, side: Side) -> Battle:
-    """Seat the next waiting contestant on ``side``; there must be one."""
+    """Put the next waiting contestant on ``side``; there must be one."""
     entry = battle.waiting[0]
-    return replace(battle, pair=battle.pair.seat(side, entry), next_entry=entry + 1)
+    return replace(battle, pair=battle.pair.with_entry(side, entry), next_entry=entry + 1)
 
 
 def forfeit(battle: Battle, failed: Iterable[int]) -> Battle:

@@ -258,7 +258,7 @@ def _gauge(method: Mapping[str, Any]) -> str:
 
 
 def _effect(name: str, size: Mapping[str, Any]) -> str:
-    seat = {"side": "Side a over side b", "champion": "The champion over its challenger"}[name]
+    label = {"side": "Side a over side b", "champion": "The champion over its challenger"}[name]
     if size["lower"] is None:
-        return f"{seat}: unknown."
-    return f"{seat}: {size['elo']:+.0f} points ({size['lower']:+.0f} … {size['upper']:+.0f})."
+        return f"{label}: unknown."
+    return f"{label}: {size['elo']:+.0f} points ({size['lower']:+.0f} … {size['upper']:+.0f})."

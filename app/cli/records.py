@@ -161,10 +161,10 @@ async def _known_already(database: Database, file: Path, taking: Taking) -> Impo
         return None  # nothing can be known, and to read the file for that takes as long as a third of the import
     with _read(file) as lines:
         contents, done = contents_of(lines, taking)
-    twins = await sources_of(database, contents) if contents else ()
-    if not twins:
+    earlier = await sources_of(database, contents) if contents else ()
+    if not earlier:
         return None
-    _say(f"{file} has the same lines as {' and '.join(twins)}, which was imported before, in any order.")
+    _say(f"{file} has the same lines as {' and '.join(earlier)}, which was imported before, in any order.")
     _say("If these are other votes, name their source: --source NAME.")
     return done
 

@@ -32,7 +32,7 @@ return {ARGV[2], 1}
 """
 
 
-class Seat(NamedTuple):
+class ColumnBattle(NamedTuple):
     """The battle of a column, and whether this column has to open it."""
 
     battle: str
@@ -52,7 +52,7 @@ class Columns:
     def __init__(self, redis: Redis) -> None:
         self._pair = redis.register_script(_PAIR)
 
-    async def seat(self, digest: str, column: Column) -> Seat:
+    async def battle_of(self, digest: str, column: Column) -> ColumnBattle:
         """The battle of ``column`` in the chat ``digest``: the other column's, if that came first.
 
         Raises:
@@ -60,4 +60,4 @@ class Columns:
         """
         ttl_ms = int(JOINED_WITHIN.total_seconds() * 1000)
         found: Any = await self._pair(keys=[f"arena:columns:{digest}"], args=[column, new_battle_id(), ttl_ms])
-        return Seat(found[0].decode(), found[1] == 1)
+        return ColumnBattle(found[0].decode(), found[1] == 1)

@@ -60,13 +60,13 @@ class Contender:
 class Catalog:
     """What can be drawn, and why not more.
 
-    ``twins`` are names that are not drawn because they are another contender under a second name: by name, that one.
+    ``duplicates`` are names that are not drawn, each with the contender that it is a second name of.
     """
 
     contenders: tuple[Contender, ...] = ()
     missing: tuple[Missing, ...] = ()
     unreachable: tuple[Unreachable, ...] = ()
-    twins: Mapping[str, str] = field(default_factory=dict)
+    duplicates: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -79,14 +79,14 @@ class Catalog:
 
     def drawn_for(self, name: str) -> str | None:
         """The contender that is drawn instead of ``name``, because both are one; None where there is none."""
-        return next((first for twin, first in self.twins.items() if same_model(twin, name)), None)
+        return next((first for duplicate, first in self.duplicates.items() if same_model(duplicate, name)), None)
 
     def notices(self) -> tuple[str, ...]:
         """One line for each name that is not drawn because another is the same."""
         return tuple(
-            f"{twin} is {first} under another name (one digest, asked alike): only {first} is drawn, or it would meet "
-            f"itself; name one of them in ARENA_MODELS"
-            for twin, first in self.twins.items()
+            f"{duplicate} is {first} under another name (one digest, asked alike): only {first} is drawn, or it would "
+            "meet itself; name one of them in ARENA_MODELS"
+            for duplicate, first in self.duplicates.items()
         )
 
     def warnings(self) -> tuple[str, ...]:
@@ -135,9 +135,9 @@ def catalog(
     wanted = tuple(configured) or _named_by(hosts) or _of_no_fallback(hosts, states, remembered or {}, found_models)
     contenders, digests = _contenders(wanted, found_models), _digests(hosts, states)
     listed = contenders if configured or _named_by(hosts) else sorted(contenders, key=lambda one: _key(one.model))
-    twins = _twins(listed, digests, asked)
-    drawn = tuple(one for one in contenders if one.model not in twins)
-    return Catalog(drawn, _missing(wanted, found_models), _unreachable(hosts, states), twins)
+    duplicates = _duplicates(listed, digests, asked)
+    drawn = tuple(one for one in contenders if one.model not in duplicates)
+    return Catalog(drawn, _missing(wanted, found_models), _unreachable(hosts, states), duplicates)
 
 
 def _found_models(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[str, Contender]:
@@ -162,7 +162,7 @@ def _digests(hosts: Sequence[Host], states: Mapping[str, ProbeResult]) -> dict[s
     return found
 
 
-def _twins(
+def _duplicates(
     contenders: Iterable[Contender], digests: Mapping[str, set[str]], asked: Callable[[str], object]
 ) -> dict[str, str]:
     """By name, the earlier contender that has a digest in common with it and is asked alike."""
@@ -172,14 +172,14 @@ def _twins(
         return bool(common) and asked(one) == asked(other)
 
     firsts: list[str] = []
-    twins: dict[str, str] = {}
+    duplicates: dict[str, str] = {}
     for model in (contender.model for contender in contenders):
         first = next((one for one in firsts if same(one, model)), None)
         if first is None:
             firsts.append(model)
         else:
-            twins[model] = first
-    return twins
+            duplicates[model] = first
+    return duplicates
 
 
 def _of_no_fallback(

@@ -162,7 +162,9 @@ class Roster:
         absent = ", ".join(missing.name for missing in self.catalog.missing)
         reasons = [f"host {dead} does not answer"] if dead else []
         reasons += [f"missing: {absent}"] if absent else []
-        reasons += [f"{twin} is {first} under another name" for twin, first in self.catalog.twins.items()]
+        reasons += [
+            f"{duplicate} is {first} under another name" for duplicate, first in self.catalog.duplicates.items()
+        ]
         why = f" ({'; '.join(reasons)})" if reasons else ""
         return (
             f"a battle needs two models and {there} can be reached{why}; start the host or pull the models, then retry"

@@ -98,12 +98,12 @@ def _summed(votes: Cells, fit: Fit, cluster: Ints, alone: Bools) -> Floats:
     rows = max(_BLOCK // n, 1)
     for start in range(0, int(cluster[-1]) + 1, rows):
         first, last = np.searchsorted(cluster, [start, start + rows])
-        here = slice(int(first), int(last))
-        where = (cluster[here] - start) * n
-        sums = np.bincount(where + left[here], by_eta[here], rows * n) - np.bincount(
-            where + right[here], by_eta[here], rows * n
+        block = slice(int(first), int(last))
+        where = (cluster[block] - start) * n
+        sums = np.bincount(where + left[block], by_eta[block], rows * n) - np.bincount(
+            where + right[block], by_eta[block], rows * n
         )
-        columns = [np.bincount(cluster[here] - start, column, rows) for column in extra[here].T]
+        columns = [np.bincount(cluster[block] - start, column, rows) for column in extra[block].T]
         scores = np.column_stack([sums.reshape(rows, n), *columns])
         meat += scores.T @ scores
     return meat

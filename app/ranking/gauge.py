@@ -73,16 +73,22 @@ def _weights(cells: Cells, fit: Fit, standing: Standing, anchor: int | None) -> 
     votes, islands = votes_of_each(cells), fit.ground.islands
     weights = np.zeros((islands, cells.models))
     for island in range(islands):
-        here = fit.ground.island == island
-        weights[island] = _counting(votes, _middle(here, standing, votes) if island == 0 else here)
+        members = fit.ground.island == island
+        weights[island] = _counting(votes, _middle(members, standing, votes) if island == 0 else members)
     if anchor is not None:
         weights[0] = np.arange(cells.models) == anchor
     return weights
 
 
-def _middle(here: Bools, standing: Standing, votes: Floats) -> Bools:
+def _middle(members: Bools, standing: Standing, votes: Floats) -> Bools:
     """The ranked models of the core; where there are none, the nearest to them that there are."""
-    choices = (standing.settled & standing.core, standing.core & here, standing.settled, here & (votes > 0), here)
+    choices = (
+        standing.settled & standing.core,
+        standing.core & members,
+        standing.settled,
+        members & (votes > 0),
+        members,
+    )
     return next(choice for choice in choices if choice.any())
 
 

@@ -156,7 +156,7 @@ def vote_cells(
     verdict, weight = table.verdict[rated], table.weight[rated].astype(np.float64)
     columns = [ALL_FEATURES.index(feature) for feature in features]
     a, b = table.style_a[rated][:, columns], table.style_b[rated][:, columns]
-    seats = effect_columns(effects, table.round[rated], table.entry_a[rated], table.entry_b[rated])
+    effect_values = effect_columns(effects, table.round[rated], table.entry_a[rated], table.entry_b[rated])
     cells = Cells(
         models=len(table.models),
         left=table.left[rated],
@@ -164,7 +164,7 @@ def vote_cells(
         left_wins=np.where(verdict == A, weight, 0.0),
         right_wins=np.where(verdict == B, weight, 0.0),
         ties=np.where(verdict == TIE, weight, 0.0),
-        style=np.concatenate([contrasts(a, b), seats], axis=1),
+        style=np.concatenate([contrasts(a, b), effect_values], axis=1),
     )
     return cells, table.battle[rated]
 
@@ -179,15 +179,15 @@ def aggregated(votes: Cells) -> Cells:
     """The same votes, one cell per pair; votes with style stay as they are, since no two are alike."""
     if not votes.style.shape[1]:
         return pair_cells(votes.models, votes.left, votes.right, votes.left_wins, votes.right_wins, votes.ties)
-    seats = votes.style.astype(np.intp)
-    if (np.abs(seats) <= 1).all() and np.array_equal(seats, votes.style):
-        return _by_seats(votes, seats)
+    effect_values = votes.style.astype(np.intp)
+    if (np.abs(effect_values) <= 1).all() and np.array_equal(effect_values, votes.style):
+        return _by_effects(votes, effect_values)
     return votes
 
 
-def _by_seats(votes: Cells, seats: Ints) -> Cells:
+def _by_effects(votes: Cells, effect_values: Ints) -> Cells:
     """One cell for each pair and what its sides have of the effects."""
-    rows, which = np.unique(np.column_stack([votes.left, votes.right, seats]), axis=0, return_inverse=True)
+    rows, which = np.unique(np.column_stack([votes.left, votes.right, effect_values]), axis=0, return_inverse=True)
     won, lost, tied = (
         np.bincount(which.ravel(), part, len(rows)).astype(np.float64)
         for part in (votes.left_wins, votes.right_wins, votes.ties)

@@ -14,32 +14,32 @@ from tests.helpers import wait_until
 
 async def test_two_columns_of_one_chat_are_one_battle(redis: Redis) -> None:
     columns = Columns(redis)
-    first, second = await columns.seat("chat", "b"), await columns.seat("chat", "a")
+    first, second = await columns.battle_of("chat", "b"), await columns.battle_of("chat", "a")
     assert first.battle == second.battle
     assert (first.opens, second.opens) == (True, False)
-    assert (await columns.seat("other", "a")).battle != first.battle
+    assert (await columns.battle_of("other", "a")).battle != first.battle
 
 
 async def test_columns_that_come_at_once_are_opened_once(redis: Redis) -> None:
     columns = Columns(redis)
-    seats = await asyncio.gather(columns.seat("chat", "a"), columns.seat("chat", "b"))
-    assert len({seat.battle for seat in seats}) == 1
-    assert sorted(seat.opens for seat in seats) == [False, True]
+    battles = await asyncio.gather(columns.battle_of("chat", "a"), columns.battle_of("chat", "b"))
+    assert len({found.battle for found in battles}) == 1
+    assert sorted(found.opens for found in battles) == [False, True]
 
 
 async def test_users_who_can_not_be_told_apart_never_share_a_battle(redis: Redis) -> None:
     columns = Columns(redis)
-    seats = [await columns.seat("same", column) for column in ("a", "a", "b", "b")]
-    assert len({seat.battle for seat in seats}) == 4
-    assert all(seat.opens for seat in seats)
+    battles = [await columns.battle_of("same", column) for column in ("a", "a", "b", "b")]
+    assert len({found.battle for found in battles}) == 4
+    assert all(found.opens for found in battles)
 
 
 async def test_a_third_column_does_not_join_a_pair_that_is_complete(redis: Redis) -> None:
     columns = Columns(redis)
-    pair = [await columns.seat("same", "a"), await columns.seat("same", "b")]
-    late = await columns.seat("same", "b")
+    pair = [await columns.battle_of("same", "a"), await columns.battle_of("same", "b")]
+    late = await columns.battle_of("same", "b")
     assert late.opens
-    assert late.battle not in {seat.battle for seat in pair}
+    assert late.battle not in {found.battle for found in pair}
 
 
 class Now:

@@ -35,7 +35,7 @@ def copies(*names: str, digest: str = "d1") -> ProbeResult:
 def test_of_two_names_for_one_file_the_first_in_the_operators_list_is_drawn() -> None:
     made = catalog(["z", "q:1", "a"], [ONE], {"one": copies("a:latest", "z:latest", "q:1")})
     assert made.models == ("z:latest",)
-    assert made.twins == {"q:1": "z:latest", "a:latest": "z:latest"}
+    assert made.duplicates == {"q:1": "z:latest", "a:latest": "z:latest"}
     assert (made.drawn_for("library/A"), made.drawn_for("z")) == ("z:latest", None)
     assert made.missing == ()
     assert made.warnings() == (), "nothing is in trouble"
@@ -48,18 +48,18 @@ def test_without_a_list_the_first_by_the_alphabet_is_drawn_whichever_tag_is_newe
         state = ProbeResult(True, "0.33.3", tuple(InstalledModel(n, 5, "b" if n == "b:1" else "l") for n in listed))
         made = catalog([], [ONE], {"one": state})
         assert sorted(made.models) == ["b:1", "llama3.1:8b"]
-        assert made.twins == {"llama3.1:latest": "llama3.1:8b"}
+        assert made.duplicates == {"llama3.1:latest": "llama3.1:8b"}
 
 
 def test_two_names_for_one_file_on_two_hosts_are_one_contestant_too() -> None:
     made = catalog(["a", "b"], [ONE, TWO], {"one": copies("a:latest"), "two": copies("b:latest")})
-    assert (made.models, made.twins) == (("a:latest",), {"b:latest": "a:latest"})
+    assert (made.models, made.duplicates) == (("a:latest",), {"b:latest": "a:latest"})
 
 
 def test_one_file_that_is_asked_differently_is_two_contestants() -> None:
     state = {"one": copies("a:1", "b:1", "c:1")}
     made = catalog(["a:1", "b:1", "c:1"], [ONE], state, asked=lambda name: name == "b:1")
-    assert (made.models, made.twins) == (("a:1", "b:1"), {"c:1": "a:1"})
+    assert (made.models, made.duplicates) == (("a:1", "b:1"), {"c:1": "a:1"})
 
 
 def test_models_whose_digest_is_unknown_are_told_apart_by_name() -> None:

@@ -22,7 +22,7 @@ SPEED = 5.0
 
 
 @dataclass(frozen=True)
-class Home:
+class LegacyDeployment:
     """Model servers by model, and three workers; ``named`` shows names and waits for nobody."""
 
     deployment: Deployment
@@ -74,8 +74,8 @@ def _driven(workers: list[Instance]) -> set[str]:
 
 
 @pytest.fixture(scope="package")
-def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    folder = tmp_path_factory.mktemp("old-home")
+def _legacy_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LegacyDeployment]:
+    folder = tmp_path_factory.mktemp("legacy")
     with ExitStack() as stack:
         servers = {
             model: ModelServer((model,), num_parallel=4, tokens_per_s=120.0, answer_tokens=30, speed=SPEED)
@@ -91,11 +91,11 @@ def _old_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         started = deployment.launch(), deployment.launch(), deployment.launch(ARENA_REVEAL="always", ARENA_WAIT="0.2")
         workers = [instance.wait_for_address() for instance in started]
         wait_for(lambda: len(_driven(workers)) == len(MODELS))
-        yield Home(deployment, servers, *workers)
+        yield LegacyDeployment(deployment, servers, *workers)
 
 
 @pytest.fixture
-def home(_old_home: Home) -> Iterator[Home]:
+def deployed(_legacy_deployment: LegacyDeployment) -> Iterator[LegacyDeployment]:
     """The deployment, with model servers that behave."""
-    yield _old_home
-    _old_home.clear()
+    yield _legacy_deployment
+    _legacy_deployment.clear()

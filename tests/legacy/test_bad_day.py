@@ -15,7 +15,7 @@ from app.web.legacy.verdict_answers import CLICKED_AGAIN
 from tests.helpers import wait_until
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION, shown_by_the_oldest_page, toast
-from tests.legacy.conftest import MODELS, SPEED, Home, _driven, _settings
+from tests.legacy.conftest import MODELS, SPEED, LegacyDeployment, _driven, _settings
 from tests.legacy.parsers import ChatPage, RoundPage
 from tests.redis.server import RedisServer
 from tests.whole.harness import Deployment, Instance, ModelServer, wait_for
@@ -326,10 +326,12 @@ async def test_a_page_says_who_won_and_shows_both_texts(late: LateChallengers, v
 
 
 @pytest.mark.parametrize("verdict", ["a", "b"])
-async def test_where_names_are_shown_those_of_the_judged_pair_are_revealed(home: Home, verdict: str) -> None:
-    caller = Caller([home.named.url])
+async def test_where_names_are_shown_those_of_the_judged_pair_are_revealed(
+    deployed: LegacyDeployment, verdict: str
+) -> None:
+    caller = Caller([deployed.named.url])
     battle = (await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=3))["battle_id"]
-    await home.caller().post(f"{ARENA}/get_responses", battle_id=battle)
+    await deployed.caller().post(f"{ARENA}/get_responses", battle_id=battle)
     pair = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
     voted = await caller.post(f"{ARENA}/vote", battle_id=battle, vote=verdict)
     loser = {"a": "b", "b": "a"}[verdict]

@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.web.legacy.battles import _ratings
 from tests.legacy.caller import Caller
-from tests.legacy.conftest import MODELS, Home
+from tests.legacy.conftest import MODELS, LegacyDeployment
 
 ARENA = "/api/arena"
 NUMBER = (int, float)
@@ -172,18 +172,18 @@ def check_shape(body: dict[str, Any], shape: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("call", "body", "shape"), ANSWERED)
 async def test_a_call_is_answered_as_its_clients_know_it(
-    home: Home, battle_of: Callable[..., Any], call: str, body: dict[str, Any], shape: dict[str, Any]
+    deployed: LegacyDeployment, battle_of: Callable[..., Any], call: str, body: dict[str, Any], shape: dict[str, Any]
 ) -> None:
     battle = await battle_of() if "battle_id" in body else ""
-    check_shape(await home.caller().post(path_of(call), **filled(body, battle)), shape)
+    check_shape(await deployed.caller().post(path_of(call), **filled(body, battle)), shape)
 
 
 @pytest.fixture
-def battle_of(home: Home) -> Callable[..., Any]:
+def battle_of(deployed: LegacyDeployment) -> Callable[..., Any]:
     """Starts a battle of three and waits for its first pair."""
 
     async def start() -> str:
-        caller = home.caller()
+        caller = deployed.caller()
         started = await caller.post(f"{ARENA}/start_battle", message="Why?", num_models=3)
         await caller.post(f"{ARENA}/get_responses", battle_id=started["battle_id"])
         return str(started["battle_id"])
@@ -198,7 +198,7 @@ def _one_battle() -> dict[Any, Any]:
 
 @pytest.mark.parametrize(("call", "body", "status", "told"), REFUSED)
 async def test_a_call_is_refused_in_the_contracts_form(
-    home: Home,
+    deployed: LegacyDeployment,
     battle_of: Callable[..., Any],
     _one_battle: dict[str, str],
     call: str,
@@ -208,13 +208,13 @@ async def test_a_call_is_refused_in_the_contracts_form(
 ) -> None:
     if "id" not in _one_battle:
         _one_battle["id"] = await battle_of()
-    refused = await home.caller().refused(path_of(call), status, **filled(body, _one_battle["id"]))
+    refused = await deployed.caller().refused(path_of(call), status, **filled(body, _one_battle["id"]))
     check_shape(refused, told)
     assert set(refused) <= {"error", "code", "field", "success"}
 
 
-async def test_nothing_that_was_refused_was_recorded(home: Home, battle_of: Callable[..., Any]) -> None:
-    battle, caller = await battle_of(), home.caller()
+async def test_nothing_that_was_refused_was_recorded(deployed: LegacyDeployment, battle_of: Callable[..., Any]) -> None:
+    battle, caller = await battle_of(), deployed.caller()
     for word in ("maybe", "", *MODELS):
         await caller.refused(f"{ARENA}/vote", 400, battle_id=battle, vote=word)
     now = await caller.get(f"{ARENA}/battles/{battle}")
@@ -225,8 +225,8 @@ async def test_nothing_that_was_refused_was_recorded(home: Home, battle_of: Call
 @pytest.mark.parametrize(
     "path", [f"{ARENA}/vote", f"{ARENA}/start_battle", "/api/vote_arena", "/send_message_streaming"]
 )
-async def test_a_body_that_is_no_object_is_refused(home: Home, path: str, content: bytes) -> None:
-    reply = await home.caller().send("POST", path, content=content, headers={"Content-Type": "application/json"})
+async def test_a_body_that_is_no_object_is_refused(deployed: LegacyDeployment, path: str, content: bytes) -> None:
+    reply = await deployed.caller().send("POST", path, content=content, headers={"Content-Type": "application/json"})
     assert reply.status_code == 400
     assert isinstance(reply.json()["error"], str)
     assert "detail" not in reply.json()
@@ -243,31 +243,35 @@ GETS = [
 
 
 @pytest.mark.parametrize(("path", "shape"), GETS)
-async def test_a_question_is_answered(home: Home, path: str, shape: dict[str, Any]) -> None:
-    body = await home.caller().get(path)
+async def test_a_question_is_answered(deployed: LegacyDeployment, path: str, shape: dict[str, Any]) -> None:
+    body = await deployed.caller().get(path)
     check_shape(body, shape)
     assert "error" not in body
 
 
-async def test_the_storage_is_redis_for_those_who_look_for_that_word(home: Home) -> None:
-    assert "Redis" in (await home.caller().get(f"{ARENA}/status"))["storage_status"]
+async def test_the_storage_is_redis_for_those_who_look_for_that_word(deployed: LegacyDeployment) -> None:
+    assert "Redis" in (await deployed.caller().get(f"{ARENA}/status"))["storage_status"]
 
 
 @pytest.mark.parametrize("call", ["get_all_responses", "compare", "vote_stream", "debug/health"])
-async def test_what_was_never_there_is_not_there(home: Home, call: str) -> None:
-    reply = await home.caller().send("GET", f"{ARENA}/{call}")
+async def test_what_was_never_there_is_not_there(deployed: LegacyDeployment, call: str) -> None:
+    reply = await deployed.caller().send("GET", f"{ARENA}/{call}")
     assert reply.status_code == 404
     assert isinstance(reply.json()["error"], str)
 
 
-async def test_asking_for_the_stream_without_a_body_fails_so_that_the_oldest_page_falls_back(home: Home) -> None:
-    reply = await home.caller().send("GET", f"{ARENA}/get_responses_streaming?battle_id=x")
+async def test_asking_for_the_stream_without_a_body_fails_so_that_the_oldest_page_falls_back(
+    deployed: LegacyDeployment,
+) -> None:
+    reply = await deployed.caller().send("GET", f"{ARENA}/get_responses_streaming?battle_id=x")
     assert 400 <= reply.status_code < 500
     assert isinstance(reply.json()["error"], str)
 
 
-async def test_loading_status_lists_aliases_until_the_end(home: Home, battle_of: Callable[..., Any]) -> None:
-    battle, caller = await battle_of(), home.caller()
+async def test_loading_status_lists_aliases_until_the_end(
+    deployed: LegacyDeployment, battle_of: Callable[..., Any]
+) -> None:
+    battle, caller = await battle_of(), deployed.caller()
     before = await caller.get(f"{ARENA}/loading_status/{battle}")
     assert {"Model A", "Model B"} <= set(before["loaded_models"])
     assert sorted(before["loaded_models"] + before["pending_models"]) == ["Model A", "Model B", "Model C"]
@@ -281,13 +285,13 @@ async def test_loading_status_lists_aliases_until_the_end(home: Home, battle_of:
 
 
 @pytest.mark.parametrize("battle", ["nobody", "%00", "x" * 201, "a%20b", "%ff"])
-async def test_the_loading_of_no_battle_is_not_found(home: Home, battle: str) -> None:
-    missing = await home.caller().send("GET", f"{ARENA}/loading_status/{battle}")
+async def test_the_loading_of_no_battle_is_not_found(deployed: LegacyDeployment, battle: str) -> None:
+    missing = await deployed.caller().send("GET", f"{ARENA}/loading_status/{battle}")
     assert (missing.status_code, type(missing.json()["error"])) == (404, str)
 
 
-async def test_the_session_of_the_header_is_taken_where_the_body_has_none(home: Home) -> None:
-    caller = Caller([home.one.url, home.two.url], headers={"X-Session-ID": "from-axios"})
+async def test_the_session_of_the_header_is_taken_where_the_body_has_none(deployed: LegacyDeployment) -> None:
+    caller = Caller([deployed.one.url, deployed.two.url], headers={"X-Session-ID": "from-axios"})
     started = await caller.post(f"{ARENA}/start_battle", message="Why?")
     pair = await caller.post(f"{ARENA}/get_responses", battle_id="from-axios")
     assert pair["battle_id"] == started["battle_id"]
@@ -296,12 +300,12 @@ async def test_the_session_of_the_header_is_taken_where_the_body_has_none(home: 
     assert (await caller.get("/session_info"))["session_id"] == "from-axios"
 
 
-async def test_names_are_given_back_to_old_pages_where_that_is_configured(home: Home) -> None:
-    caller = Caller([home.named.url])
+async def test_names_are_given_back_to_old_pages_where_that_is_configured(deployed: LegacyDeployment) -> None:
+    caller = Caller([deployed.named.url])
     started = await caller.post(f"{ARENA}/start_battle", message="Why?")
     battle = started["battle_id"]
     assert {started["model_a"], started["model_b"]} < set(MODELS)
-    await home.caller().post(f"{ARENA}/get_responses", battle_id=battle)
+    await deployed.caller().post(f"{ARENA}/get_responses", battle_id=battle)
     voted = await caller.post(f"{ARENA}/vote", battle_id=battle, winner=started["model_b"])
     assert voted["eliminated_models"] == [started["model_a"]]
     assert voted["models_revealed"]["model_b"]["name"] == started["model_b"] == voted["model_b"]
@@ -309,8 +313,8 @@ async def test_names_are_given_back_to_old_pages_where_that_is_configured(home: 
     assert (voted["latency_a"], voted["latency_b"]) == (0, 0), "timings are no names"
 
 
-async def test_names_are_given_with_the_ratings_of_the_board(home: Home) -> None:
-    caller = home.caller()
+async def test_names_are_given_with_the_ratings_of_the_board(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
 
     async def revealed() -> dict[str, float]:
         battle = (await caller.post(f"{ARENA}/start_battle", message="Why?", num_models=2))["battle_id"]
@@ -346,9 +350,9 @@ async def test_a_rating_of_several_builds_is_that_of_the_best() -> None:
     assert await _ratings(cast(Any, Board())) == {}, "a verdict is answered, whatever becomes of the board"
 
 
-async def test_an_empty_chat_message_is_answered_with_one_event(home: Home) -> None:
+async def test_an_empty_chat_message_is_answered_with_one_event(deployed: LegacyDeployment) -> None:
     for body in ({}, {"message": ""}, {"message": "  "}):
-        async with home.caller().stream("/send_message_streaming", **body) as response:
+        async with deployed.caller().stream("/send_message_streaming", **body) as response:
             text = (await response.aread()).decode()
         assert text.startswith('data: {"content":"')
         assert text.count("data: ") == 1

@@ -20,7 +20,7 @@ from tests.helpers import wait_until
 from tests.legacy.builders import READY, done, record_of, stage
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
-from tests.legacy.conftest import SPEED, Home
+from tests.legacy.conftest import SPEED, LegacyDeployment
 from tests.services import app_with, services_with
 
 NOT_READY = "Both answers must be complete before you vote; try again in a moment."
@@ -41,9 +41,9 @@ async def votes_of(caller: Caller, battle: str) -> list[str]:
     [("vote", "vote", "a"), ("submit_progressive_choice", "choice", "right"), ("../vote_arena", "vote", "tie")],
 )
 async def test_a_double_click_gets_the_first_ones_answer_on_either_worker(
-    home: Home, call: str, key: str, word: str
+    deployed: LegacyDeployment, call: str, key: str, word: str
 ) -> None:
-    caller = home.caller()
+    caller = deployed.caller()
     battle = await ready(caller)
     path = f"{ARENA}/{call}".replace("/arena/..", "")
     body = {"battle_id": battle, key: word, "round": 1}
@@ -53,8 +53,8 @@ async def test_a_double_click_gets_the_first_ones_answer_on_either_worker(
 
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", "/api/vote_arena"])
-async def test_of_clicks_at_once_one_counts_on_either_worker(home: Home, path: str) -> None:
-    caller = home.caller()
+async def test_of_clicks_at_once_one_counts_on_either_worker(deployed: LegacyDeployment, path: str) -> None:
+    caller = deployed.caller()
     battle = await ready(caller)
     answers = await asyncio.gather(*(caller.post(path, battle_id=battle, vote="tie") for _ in range(5)))
     told = [answer | {"preference_recorded": True, "message": ""} for answer in answers]
@@ -64,9 +64,9 @@ async def test_of_clicks_at_once_one_counts_on_either_worker(home: Home, path: s
 
 @pytest.mark.parametrize("path", [f"{ARENA}/vote", "/api/vote_arena"])
 async def test_the_same_click_just_after_the_reply_gets_its_answer_and_is_told_that_it_did_not_count(
-    home: Home, path: str
+    deployed: LegacyDeployment, path: str
 ) -> None:
-    caller = home.caller()
+    caller = deployed.caller()
     battle = await ready(caller)
     first = await caller.post(path, battle_id=battle, vote="a")
     assert first["preference_recorded"] is True
@@ -84,8 +84,10 @@ async def test_the_same_click_just_after_the_reply_gets_its_answer_and_is_told_t
         ("submit_progressive_choice", "vote", ["a", "a"]),
     ],
 )
-async def test_a_script_is_heard_as_soon_as_it_has_its_reply(home: Home, call: str, key: str, words: list[str]) -> None:
-    caller = home.caller()
+async def test_a_script_is_heard_as_soon_as_it_has_its_reply(
+    deployed: LegacyDeployment, call: str, key: str, words: list[str]
+) -> None:
+    caller = deployed.caller()
     battle = await ready(caller)
     for word in words:
         last = await caller.post(f"{ARENA}/{call}", battle_id=battle, **{key: word})
@@ -141,8 +143,8 @@ async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_
     assert reply.json()["round"] == 2
 
 
-async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home: Home) -> None:
-    caller = home.caller()
+async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     first, last = await ready(caller), await ready(caller, 2)
     assert (await caller.post(f"{ARENA}/vote", battle_id=first, vote="a"))["round"] == 2
     end = await caller.post(f"{ARENA}/vote", battle_id=last, vote="a")
@@ -165,8 +167,8 @@ async def test_the_same_verdict_is_one_on_the_next_round_when_that_was_seen(home
     assert await votes_of(caller, last) == ["a"]
 
 
-async def test_another_body_is_no_double_click(home: Home) -> None:
-    caller = home.caller()
+async def test_another_body_is_no_double_click(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle = await ready(caller)
     await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a")
     end = await caller.post(f"{ARENA}/vote", battle_id=battle, preference="left")
@@ -174,8 +176,8 @@ async def test_another_body_is_no_double_click(home: Home) -> None:
     assert await votes_of(caller, battle) == ["a", "a"]
 
 
-async def test_a_verdict_that_came_by_another_way_is_not_doubled(home: Home) -> None:
-    caller = home.caller()
+async def test_a_verdict_that_came_by_another_way_is_not_doubled(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle = await ready(caller)
     reply = await caller.reply(f"{ARENA}/battles/{battle}/votes", round=1, verdict="a")
     assert reply.status_code == 200
@@ -183,8 +185,10 @@ async def test_a_verdict_that_came_by_another_way_is_not_doubled(home: Home) -> 
     assert (await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a"))["continue"] is False
 
 
-async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_comes(home: Home) -> None:
-    caller = home.caller()
+async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_comes(
+    deployed: LegacyDeployment,
+) -> None:
+    caller = deployed.caller()
     battle = await ready(caller)
     for _ in range(3):
         assert (await caller.post(f"{ARENA}/vote", battle_id=battle, vote="a", round=1))["round"] == 2
@@ -194,10 +198,10 @@ async def test_a_verdict_that_names_its_round_is_counted_once_however_often_it_c
     assert await votes_of(caller, battle) == ["a", "a"]
 
 
-async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(home: Home) -> None:
-    caller = home.caller()
+async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     slow_end = await ready(caller, 4)
-    home.set(stall_s=SPEED * 11, stall_after=6)
+    deployed.set(stall_s=SPEED * 11, stall_after=6)
     early, page = [(await caller.post(f"{ARENA}/start_battle", message=QUESTION))["battle_id"] for _ in range(2)]
     second = await caller.post(f"{ARENA}/vote", battle_id=slow_end, preference="left")
     assert "[" not in second["response_b"], "the third model had written while the first two were read"
@@ -221,9 +225,11 @@ async def test_who_waits_is_heard_and_a_script_that_waits_too_long_is_told_so(ho
     assert (await caller.post(f"{ARENA}/vote", battle_id=early, vote="a"))["round"] == 2
 
 
-async def test_who_asks_for_texts_that_take_too_long_gets_what_there_is_and_is_told_so(home: Home) -> None:
-    home.set(stall_s=SPEED * 2, stall_after=6)
-    impatient = Caller([home.named.url])
+async def test_who_asks_for_texts_that_take_too_long_gets_what_there_is_and_is_told_so(
+    deployed: LegacyDeployment,
+) -> None:
+    deployed.set(stall_s=SPEED * 2, stall_after=6)
+    impatient = Caller([deployed.named.url])
     battle = (await impatient.post(f"{ARENA}/start_battle", message=QUESTION))["battle_id"]
     for call in ("get_responses", "responses"):
         pair = await impatient.post(f"{ARENA}/{call}", battle_id=battle)

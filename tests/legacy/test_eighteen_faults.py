@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tests.helpers import MachineTime
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
-from tests.legacy.conftest import MODELS, SPEED, Home
+from tests.legacy.conftest import MODELS, SPEED, LegacyDeployment
 from tests.legacy.parsers import ChatPage, RoundPage
 from tests.services import app_with, services_with, settings_with
 
@@ -39,8 +39,10 @@ async def play(caller: Caller, battle: str, verdicts: str | list[str]) -> dict[s
 
 
 @pytest.mark.parametrize("verdict", ["tie", "bad"])
-async def test_01_a_tie_is_no_toss_up_and_the_history_can_be_played_again(home: Home, verdict: str) -> None:
-    caller = home.caller()
+async def test_01_a_tie_is_no_toss_up_and_the_history_can_be_played_again(
+    deployed: LegacyDeployment, verdict: str
+) -> None:
+    caller = deployed.caller()
     battles = [await start(caller) for _ in range(4)]
     ends = await asyncio.gather(*(play(caller, battle, [verdict, "b"]) for battle in battles))
     for end in ends:
@@ -51,27 +53,27 @@ async def test_01_a_tie_is_no_toss_up_and_the_history_can_be_played_again(home: 
         assert end["final_ranking"] == [second["model_b"], second["model_a"], first["model_b"]]
 
 
-async def test_02_the_winner_is_who_won_last(home: Home) -> None:
-    caller = home.caller()
+async def test_02_the_winner_is_who_won_last(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     end = await play(caller, await start(caller), "ab")
     assert end["winner"] == end["final_ranking"][0] == end["comparison_history"][-1]["model_b"]
     assert end["winner"] != end["winner_chain"][0]
 
 
-async def test_03_a_verdict_is_kept_with_the_pair_that_was_judged(home: Home) -> None:
-    caller = home.caller()
+async def test_03_a_verdict_is_kept_with_the_pair_that_was_judged(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle, _ = await ready(caller, 4)
-    stages = [await home.names(battle)]
+    stages = [await deployed.names(battle)]
     for verdict in ("b", "tie"):
         await vote(caller, battle, verdict)
-        stages.append(await home.names(battle))
+        stages.append(await deployed.names(battle))
     end = await vote(caller, battle, "a")
     judged = [{"a": line["model_a"], "b": line["model_b"]} for line in end["comparison_history"]]
     assert judged == stages
 
 
-async def test_04_counts_are_those_of_all_workers(home: Home) -> None:
-    one, two = Caller([home.one.url]), Caller([home.two.url])
+async def test_04_counts_are_those_of_all_workers(deployed: LegacyDeployment) -> None:
+    one, two = Caller([deployed.one.url]), Caller([deployed.two.url])
     before = await two.get(f"{ARENA}/status")
     await play(one, await start(one), "ab")
     for worker in (one, two):
@@ -80,8 +82,8 @@ async def test_04_counts_are_those_of_all_workers(home: Home) -> None:
         assert after["completed_battles"] == before["completed_battles"] + 1
 
 
-async def test_05_a_verdict_after_the_end_changes_nothing(home: Home) -> None:
-    caller = home.caller()
+async def test_05_a_verdict_after_the_end_changes_nothing(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle = await start(caller, 4)
     end = await play(caller, battle, "aba")
     for word in ("b", "tie", "left"):
@@ -91,8 +93,8 @@ async def test_05_a_verdict_after_the_end_changes_nothing(home: Home) -> None:
     assert Counter(after["final_ranking"]) == Counter(MODELS)
 
 
-async def test_06_no_name_is_told_before_the_end(home: Home) -> None:
-    caller, told = home.caller(), b""
+async def test_06_no_name_is_told_before_the_end(deployed: LegacyDeployment) -> None:
+    caller, told = deployed.caller(), b""
     for call, body in (
         ("/api/arena/start_battle", {"message": QUESTION, "session_id": "blind"}),
         ("/api/arena/get_responses", {"battle_id": "blind"}),
@@ -112,9 +114,9 @@ async def test_06_no_name_is_told_before_the_end(home: Home) -> None:
     assert set(end["final_ranking"]) < set(MODELS)
 
 
-async def test_07_an_error_is_no_answer_and_never_judged(home: Home) -> None:
-    home.set(mid_stream_error=8)
-    caller = home.caller()
+async def test_07_an_error_is_no_answer_and_never_judged(deployed: LegacyDeployment) -> None:
+    deployed.set(mid_stream_error=8)
+    caller = deployed.caller()
     battle = await start(caller)
     await caller.refused(f"{ARENA}/get_responses", 503, battle_id=battle)
     for word in ("a", "tie"):
@@ -124,8 +126,8 @@ async def test_07_an_error_is_no_answer_and_never_judged(home: Home) -> None:
     assert after.json()["comparison_history"] == []
 
 
-async def test_08_the_stream_of_a_later_round_has_its_texts(home: Home) -> None:
-    caller = home.caller()
+async def test_08_the_stream_of_a_later_round_has_its_texts(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle = await start(caller)
     voted = await vote(caller, battle, "b")
     page = await caller.read(RoundPage(), f"{ARENA}/get_responses_streaming", battle_id=battle)
@@ -133,9 +135,9 @@ async def test_08_the_stream_of_a_later_round_has_its_texts(home: Home) -> None:
     assert all(page.texts.values())
 
 
-async def test_09_a_slow_model_keeps_its_side_and_holds_nobody_up(home: Home) -> None:
-    caller = home.caller()
-    home.servers[MODELS[0]].set(slow_headers_s=SPEED)
+async def test_09_a_slow_model_keeps_its_side_and_holds_nobody_up(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
+    deployed.servers[MODELS[0]].set(slow_headers_s=SPEED)
     battle = await start(caller, 4)
     with MachineTime() as took:
         quick = await asyncio.gather(*(start(caller, 2) for _ in range(3)))
@@ -148,8 +150,8 @@ async def test_09_a_slow_model_keeps_its_side_and_holds_nobody_up(home: Home) ->
     assert set(end["final_ranking"]) == set(MODELS), "nobody was dropped"
 
 
-async def test_10_what_was_judged_is_what_is_shown_later(home: Home) -> None:
-    caller = home.caller()
+async def test_10_what_was_judged_is_what_is_shown_later(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle, first = await ready(caller)
     again = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
     assert again == first
@@ -159,8 +161,8 @@ async def test_10_what_was_judged_is_what_is_shown_later(home: Home) -> None:
         assert later["response_b"] == first["response_b"]
 
 
-async def test_11_of_verdicts_that_come_at_once_one_counts(home: Home) -> None:
-    caller = home.caller()
+async def test_11_of_verdicts_that_come_at_once_one_counts(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle, _ = await ready(caller)
     words = ["a", "b", "tie", "bad", "left", "right"]
     replies = await asyncio.gather(*(caller.reply(f"{ARENA}/vote", battle_id=battle, vote=w, round=1) for w in words))
@@ -173,8 +175,8 @@ async def test_11_of_verdicts_that_come_at_once_one_counts(home: Home) -> None:
     assert set(kept) == spoken
 
 
-async def test_12_every_worker_knows_every_battle(home: Home) -> None:
-    one, two = Caller([home.one.url]), Caller([home.two.url])
+async def test_12_every_worker_knows_every_battle(deployed: LegacyDeployment) -> None:
+    one, two = Caller([deployed.one.url]), Caller([deployed.two.url])
     battle = await start(one)
     pair = await two.post(f"{ARENA}/get_responses", battle_id=battle)
     assert (await one.post(f"{ARENA}/get_responses", battle_id=battle)) == pair
@@ -200,8 +202,8 @@ async def test_12_without_redis_every_call_says_so(path: str) -> None:
     assert "retry-after" in reply.headers
 
 
-async def test_13_the_status_survives_a_progressive_battle(home: Home) -> None:
-    caller = home.caller()
+async def test_13_the_status_survives_a_progressive_battle(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     started = await caller.post(f"{ARENA}/start_progressive", message=QUESTION)
     before = await caller.get(f"{ARENA}/status")
     for word in ("left", "right"):
@@ -214,8 +216,8 @@ def test_14_the_port_of_redis_is_the_configured_one() -> None:
     assert settings_with(redis_host="cache", redis_port=6400).redis_address == "redis://cache:6400/0"
 
 
-async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(home: Home) -> None:
-    caller = home.caller()
+async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     first, second = await start(caller, session_id="mine"), await start(caller, session_id="mine")
     assert len({first, second, "mine"}) == 3
     assert min(len(first), len(second)) >= 32
@@ -224,8 +226,8 @@ async def test_14_a_session_overwrites_no_battle_and_ids_cannot_be_guessed(home:
 
 
 @pytest.mark.parametrize("key", ["vote", "preference", "choice", "winner"])
-async def test_15_every_spelling_under_every_key_is_counted(home: Home, key: str) -> None:
-    caller = home.caller()
+async def test_15_every_spelling_under_every_key_is_counted(deployed: LegacyDeployment, key: str) -> None:
+    caller = deployed.caller()
     words = ["a", "b", "left", "right", "tie", "bad", "both_bad", "A", "Model A"]
     battles = [await start(caller, 2) for _ in words]
     bodies = [{"battle_id": battle, key: word} for battle, word in zip(battles, words, strict=True)]
@@ -234,8 +236,8 @@ async def test_15_every_spelling_under_every_key_is_counted(home: Home, key: str
     assert choices == ["left", "right", "left", "right", "tie", "both_bad", "both_bad", "left", "left"]
 
 
-async def test_16_the_comparisons_that_remain_are_counted_and_always_told(home: Home) -> None:
-    caller = home.caller()
+async def test_16_the_comparisons_that_remain_are_counted_and_always_told(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle, _ = await ready(caller, 4)
     told = []
     for word in ("left", "right", "tie"):
@@ -247,8 +249,8 @@ async def test_16_the_comparisons_that_remain_are_counted_and_always_told(home: 
     assert told == [3, 3, 2, 2, 2, 1, 1, 1, 0]
 
 
-async def test_17_a_model_is_asked_the_same_way_whoever_asks(home: Home) -> None:
-    caller = home.caller()
+async def test_17_a_model_is_asked_the_same_way_whoever_asks(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     started = await caller.post(f"{ARENA}/start_battle", message=QUESTION, num_models=4)
     progressive = await caller.post(f"{ARENA}/start_progressive", message=QUESTION, num_models=4)
     page = await caller.read(ChatPage(), "/send_message_streaming", message=QUESTION)
@@ -256,15 +258,15 @@ async def test_17_a_model_is_asked_the_same_way_whoever_asks(home: Home) -> None
     texts: dict[str, set[str]] = {}
     for battle in (started["battle_id"], progressive["battle_id"], page.battle, sent["battle_id"]):
         pair = await caller.post(f"{ARENA}/get_responses", battle_id=battle)
-        for side, model in (await home.names(battle)).items():
+        for side, model in (await deployed.names(battle)).items():
             texts.setdefault(model, set()).add(pair[f"response_{side}"])
     for model, said in texts.items():
-        direct = await asyncio.to_thread(home.servers[model].answer_of, model, QUESTION)
+        direct = await asyncio.to_thread(deployed.servers[model].answer_of, model, QUESTION)
         assert said == {direct}
 
 
-async def test_18_a_battle_that_is_over_says_so_wherever_it_is_asked(home: Home) -> None:
-    caller = home.caller()
+async def test_18_a_battle_that_is_over_says_so_wherever_it_is_asked(deployed: LegacyDeployment) -> None:
+    caller = deployed.caller()
     battle = await start(caller)
     end = await play(caller, battle, "ab")
     assert (end["continue_battle"], end["continue"], end["needs_responses"]) == (False, False, False)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.legacy.caller import Caller
 from tests.legacy.clients import ARENA, QUESTION
-from tests.legacy.conftest import Home
+from tests.legacy.conftest import LegacyDeployment
 from tests.legacy.parsers import ChatPage, RoundPage
 from tests.services import app_with
 
@@ -85,8 +85,10 @@ def check_alike(shown: dict[str, Any], answered: dict[str, Any]) -> None:
         assert isinstance(answered[name], kinds), name
 
 
-async def test_the_examples_are_what_is_answered(home: Home, operations: dict[str, dict[str, Any]]) -> None:
-    caller = home.caller()
+async def test_the_examples_are_what_is_answered(
+    deployed: LegacyDeployment, operations: dict[str, dict[str, Any]]
+) -> None:
+    caller = deployed.caller()
 
     async def alike(path: str, **body: Any) -> dict[str, Any]:
         answered = await caller.post(path, **body)
@@ -116,8 +118,10 @@ def events_of(text: str) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix("data: ")) for line in text.split("\n") if line]
 
 
-async def test_the_examples_of_streams_are_what_is_told(home: Home, operations: dict[str, dict[str, Any]]) -> None:
-    caller: Caller = home.caller()
+async def test_the_examples_of_streams_are_what_is_told(
+    deployed: LegacyDeployment, operations: dict[str, dict[str, Any]]
+) -> None:
+    caller: Caller = deployed.caller()
     page = await caller.read(ChatPage(), "/send_message_streaming", message=QUESTION)
     later = await caller.read(RoundPage(), f"{ARENA}/get_responses_streaming", battle_id=page.battle)
     for path, events in (

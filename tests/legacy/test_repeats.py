@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from redis.asyncio import Redis
 
-from app.arena.replies import OWED_FOR, Replies
+from app.arena.replies import PENDING_FOR, Replies
 from app.battle.battle import Pair, Status, Verdict, Vote
 from app.database.database import Database, migrate
 from app.records.ledger import Ledger
@@ -118,22 +118,22 @@ async def test_a_reply_is_owed_until_it_is_sent_and_remembered_for_a_moment(
 ) -> None:
     replies = Replies(redis)
     assert await replies.state("b1", 1, "r1") is None
-    await replies.owe("b1", 1, "r1")
+    await replies.mark_pending("b1", 1, "r1")
     assert await replies.state("b1", 1, "r1") == "owed"
     assert [await replies.state(*other) for other in (("b2", 1, "r1"), ("b1", 2, "r1"), ("b1", 1, "r2"))] == [None] * 3
-    await replies.send("b1", 1, "r1")
+    await replies.mark_sent("b1", 1, "r1")
     assert await replies.state("b1", 1, "r1") == "sent"
 
 
 async def test_what_was_sent_is_forgotten_and_what_a_dead_worker_owed_is_owed_no_longer_than_a_call_takes(
     redis: Redis,
 ) -> None:
-    replies = Replies(redis, owed_for=timedelta(milliseconds=1), keep_for=timedelta(milliseconds=1))
-    await replies.owe("b1", 1, "r1")
-    await replies.send("b1", 2, "r2")
+    replies = Replies(redis, pending_for=timedelta(milliseconds=1), keep_for=timedelta(milliseconds=1))
+    await replies.mark_pending("b1", 1, "r1")
+    await replies.mark_sent("b1", 2, "r2")
 
     async def forgotten() -> bool:
         return [await replies.state("b1", number, f"r{number}") for number in (1, 2)] == [None, None]
 
     await wait_until(forgotten)
-    assert PAGES.answer < OWED_FOR
+    assert PAGES.answer < PENDING_FOR

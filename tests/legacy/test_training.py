@@ -27,7 +27,7 @@ from app.records.values import NewBattle
 from app.web.legacy import training
 from tests.helpers import PATIENCE_S
 from tests.leaderboard.playing import BOTH_BAD, TIE, A, B, Player
-from tests.legacy.conftest import Home
+from tests.legacy.conftest import LegacyDeployment
 from tests.legacy.test_contract import check_shape
 from tests.records.conftest import _migrated_file, database, ledger, url
 from tests.services import app_with, services_with, settings_with
@@ -312,12 +312,12 @@ async def test_the_lines_are_made_in_threads_while_the_loop_goes_on(
     assert get_ident() not in makers
 
 
-async def test_a_script_on_the_machine_gets_its_file_from_either_worker(home: Home) -> None:
-    for caller in (home.caller(), home.caller()):
+async def test_a_script_on_the_machine_gets_its_file_from_either_worker(deployed: LegacyDeployment) -> None:
+    for caller in (deployed.caller(), deployed.caller()):
         for form in ("jsonl", "csv"):
             told = await caller.get(f"{PATH}?type=dpo&format={form}")
             assert told["success"] is True
-            assert (home.deployment.folder / "data" / told["file_path"]).exists()
-    proxied = await home.caller(headers={"X-Forwarded-For": "9.9.9.9"}).send("GET", PATH)
+            assert (deployed.deployment.folder / "data" / told["file_path"]).exists()
+    proxied = await deployed.caller(headers={"X-Forwarded-For": "9.9.9.9"}).send("GET", PATH)
     assert proxied.status_code == 403
     assert isinstance(proxied.json()["error"], str)

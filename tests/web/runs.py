@@ -70,7 +70,7 @@ def migrated(folder: Path) -> Path:
     return file
 
 
-class RunsHome:
+class RunsApplication:
     """The application's parts that tests look at."""
 
     def __init__(self, database: Database, folder: Path, keys: bool, limits: IntakeLimits) -> None:
@@ -116,18 +116,18 @@ _TYPES: dict[str, type[BaseModel]] = {"file": FileObject, "batch": Batch}
 
 
 @asynccontextmanager
-async def runs_home(
+async def runs_application(
     template: Path, folder: Path, *, keys: bool = False, limits: IntakeLimits | None = None
-) -> AsyncIterator[RunsHome]:
+) -> AsyncIterator[RunsApplication]:
     """The application on a database of its own."""
     file = folder / "arena.db"
     shutil.copy(template, file)
     spool = folder / "spool"
     spool.mkdir()
     database = Database(f"sqlite:///{file}")
-    home = RunsHome(database, spool, keys, limits or IntakeLimits(200_000_000, 50_000, 2_000_000_000))
+    application = RunsApplication(database, spool, keys, limits or IntakeLimits(200_000_000, 50_000, 2_000_000_000))
     try:
-        async with home.http:
-            yield home
+        async with application.http:
+            yield application
     finally:
         await database.aclose()

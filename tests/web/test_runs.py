@@ -27,7 +27,7 @@ from app.records.batch_tables import batch_runs
 from app.timing.stopwatch import Timing
 from app.web.api.run_events import progress
 from app.web.connection_limits import ConnectionLimits
-from tests.web.runs import ADMIN, ANNA, BERT, RUN, RunsHome, bearer, form, jobs, migrated, runs_home
+from tests.web.runs import ADMIN, ANNA, BERT, RUN, RunsApplication, bearer, form, jobs, migrated, runs_application
 
 RUNS = "/api/arena/runs"
 OPENAI_LINE = {
@@ -44,66 +44,66 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def home(template: Path, tmp_path: Path) -> AsyncIterator[RunsHome]:
-    async with runs_home(template, tmp_path) as home:
-        yield home
+async def application(template: Path, tmp_path: Path) -> AsyncIterator[RunsApplication]:
+    async with runs_application(template, tmp_path) as application:
+        yield application
 
 
 @pytest.fixture
-async def keyed(template: Path, tmp_path: Path) -> AsyncIterator[RunsHome]:
-    async with runs_home(template, tmp_path, keys=True) as home:
-        yield home
+async def keyed(template: Path, tmp_path: Path) -> AsyncIterator[RunsApplication]:
+    async with runs_application(template, tmp_path, keys=True) as application:
+        yield application
 
 
-async def submitted(home: RunsHome, **more: Any) -> dict[str, Any]:
-    reply = await home.http.post(RUNS, **(form() | more))
+async def submitted(application: RunsApplication, **more: Any) -> dict[str, Any]:
+    reply = await application.http.post(RUNS, **(form() | more))
     assert reply.status_code == 201, reply.text
     assert reply.headers["location"] == f"{RUNS}/{reply.json()['id']}"
     return dict(reply.json())
 
 
-async def finish(home: RunsHome, run: str, n: int, text: str = "yes") -> None:
+async def finish(application: RunsApplication, run: str, n: int, text: str = "yes") -> None:
     answer = AnswerState(1, "done", 1, "stop", None, Timing(decode_s=2.0, total_s=4.0, tokens=20), "h", False, text)
     for stage in (0, 1):
         call = BatchCall(run, n, stage, 0, 0, GenerationRequest("a:1b", ()))
-        await home.records.store_answer(call, answer, "d")
-        await home.records.apply(run, Changes([CallChange(CallKey(n, stage, 0), "done")]))
-    await home.records.apply(run, Changes((), [JobChange(n, "done")], timedelta(seconds=5)))
+        await application.records.store_answer(call, answer, "d")
+        await application.records.apply(run, Changes([CallChange(CallKey(n, stage, 0), "done")]))
+    await application.records.apply(run, Changes((), [JobChange(n, "done")], timedelta(seconds=5)))
 
 
-async def test_a_form_becomes_a_run_and_the_same_form_the_same_run(home: RunsHome) -> None:
-    first, second = await submitted(home), await submitted(home)
+async def test_a_form_becomes_a_run_and_the_same_form_the_same_run(application: RunsApplication) -> None:
+    first, second = await submitted(application), await submitted(application)
     assert first["id"] == second["id"]
     assert (first["status"], first["name"], first["owner"]) == ("queued", "debate", None)
     assert first["jobs"] == {"total": 3, "done": 0, "failed": 0}
     assert [stage["calls"] for stage in first["stages"]] == [3, 3]
-    listed = (await home.http.get(RUNS)).json()["runs"]
+    listed = (await application.http.get(RUNS)).json()["runs"]
     assert [run["id"] for run in listed] == [first["id"]]
-    assert (await home.http.get(first["results"])).content == b""
+    assert (await application.http.get(first["results"])).content == b""
 
 
-async def test_a_small_run_is_one_json_object_and_the_same_run_as_its_form(home: RunsHome) -> None:
+async def test_a_small_run_is_one_json_object_and_the_same_run_as_its_form(application: RunsApplication) -> None:
     body = {"run": RUN, "jobs": [orjson.loads(line) for line in jobs(3).splitlines()], "between": "22:00-07:00"}
-    sent = await home.http.post(RUNS, json=body)
+    sent = await application.http.post(RUNS, json=body)
     assert sent.status_code == 201
     assert sent.json()["between"] == "22:00-07:00"
-    assert sent.json()["id"] == (await submitted(home))["id"]
+    assert sent.json()["id"] == (await submitted(application))["id"]
     table = {"stages": [{"name": "draft", "model": "a:1b", "prompt": "Argue for {{ topic }}."}]}
-    assert (await home.http.post(RUNS, json={**body, "run": table})).json()["stages"][0]["name"] == "draft"
+    assert (await application.http.post(RUNS, json={**body, "run": table})).json()["stages"][0]["name"] == "draft"
 
 
-async def test_lines_of_openais_batch_api_are_a_run_by_themselves(home: RunsHome) -> None:
-    run = await submitted(home, **form(None, orjson.dumps(OPENAI_LINE)))
+async def test_lines_of_openais_batch_api_are_a_run_by_themselves(application: RunsApplication) -> None:
+    run = await submitted(application, **form(None, orjson.dumps(OPENAI_LINE)))
     assert (run["name"], run["jobs"]["total"], run["stages"][0]["name"]) == ("jobs", 1, "chat")
-    plan = await home.http.post(f"{RUNS}/check", **form(None, orjson.dumps(OPENAI_LINE)))
+    plan = await application.http.post(f"{RUNS}/check", **form(None, orjson.dumps(OPENAI_LINE)))
     assert (plan.json()["run_id"], plan.json()["calls"], plan.json()["time"]) == (run["id"], 1, None)
 
 
-async def test_a_check_stores_nothing_and_names_the_model_that_no_host_has(home: RunsHome) -> None:
-    refused = await home.http.post(f"{RUNS}/check", **form())
+async def test_a_check_stores_nothing_and_names_the_model_that_no_host_has(application: RunsApplication) -> None:
+    refused = await application.http.post(f"{RUNS}/check", **form())
     assert refused.status_code == 400
     assert "no host has a:1b" in refused.json()["error"]
-    assert (await home.http.get(RUNS)).json() == {"runs": []}
+    assert (await application.http.get(RUNS)).json() == {"runs": []}
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,16 @@ async def test_a_check_stores_nothing_and_names_the_model_that_no_host_has(home:
         ({"content": b"x", "headers": {"Content-Type": "multipart/form-data"}}, "boundary"),
     ],
 )
-async def test_what_is_wrong_is_named_and_nothing_is_stored(home: RunsHome, sent: dict[str, Any], said: str) -> None:
-    refused = await home.http.post(RUNS, **sent)
+async def test_what_is_wrong_is_named_and_nothing_is_stored(
+    application: RunsApplication, sent: dict[str, Any], said: str
+) -> None:
+    refused = await application.http.post(RUNS, **sent)
     assert refused.status_code == 400
     assert said in refused.json()["error"]
-    assert await home.records.runs() == []
+    assert await application.records.runs() == []
 
 
-async def test_a_run_is_its_owners_and_those_who_run_the_arena_see_all(keyed: RunsHome) -> None:
+async def test_a_run_is_its_owners_and_those_who_run_the_arena_see_all(keyed: RunsApplication) -> None:
     mine = await submitted(keyed, headers=bearer(ANNA))
     theirs = await submitted(keyed, headers=bearer(ADMIN))
     assert (mine["owner"], theirs["owner"]) == ("anna", None)
@@ -156,34 +158,34 @@ async def test_a_run_is_its_owners_and_those_who_run_the_arena_see_all(keyed: Ru
         assert (await keyed.http.post(RUNS, **form(), headers=headers)).status_code == 403
 
 
-async def test_without_keys_only_the_machine_itself_may(home: RunsHome) -> None:
-    run = await submitted(home)
+async def test_without_keys_only_the_machine_itself_may(application: RunsApplication) -> None:
+    run = await submitted(application)
     forwarded = {"X-Forwarded-For": "10.0.0.1"}
-    assert (await home.http.get(RUNS, headers=forwarded)).status_code == 403
-    assert (await home.http.get(f"{RUNS}/{run['id']}", headers=forwarded)).status_code == 404
-    assert (await home.http.post(RUNS, **form(), headers=forwarded)).status_code == 403
+    assert (await application.http.get(RUNS, headers=forwarded)).status_code == 403
+    assert (await application.http.get(f"{RUNS}/{run['id']}", headers=forwarded)).status_code == 404
+    assert (await application.http.post(RUNS, **form(), headers=forwarded)).status_code == 403
 
 
 async def test_a_key_named_admin_runs_nothing(template: Path, tmp_path: Path) -> None:
-    async with runs_home(template, tmp_path, keys=True) as home:
+    async with runs_application(template, tmp_path, keys=True) as application:
         from app.settings.api_keys import parse_keys
 
-        home.app.state.services.api_keys = parse_keys([f"admin:{ANNA}", f"local:{BERT}"])
-        run = await submitted(home, headers=bearer(ADMIN))
+        application.app.state.services.api_keys = parse_keys([f"admin:{ANNA}", f"local:{BERT}"])
+        run = await submitted(application, headers=bearer(ADMIN))
         for key in (ANNA, BERT):
-            assert (await home.http.get(f"{RUNS}/{run['id']}", headers=bearer(key))).status_code == 404
+            assert (await application.http.get(f"{RUNS}/{run['id']}", headers=bearer(key))).status_code == 404
 
 
 async def test_limits_of_an_upload(template: Path, tmp_path: Path) -> None:
-    async with runs_home(template, tmp_path, limits=IntakeLimits(2_000, 10, 10_000)) as home:
-        refused = await home.http.post(RUNS, **form(lines=jobs(3000)))
+    async with runs_application(template, tmp_path, limits=IntakeLimits(2_000, 10, 10_000)) as application:
+        refused = await application.http.post(RUNS, **form(lines=jobs(3000)))
         assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
-        again = await home.http.post(RUNS, **_unannounced(jobs(300)))
+        again = await application.http.post(RUNS, **_unannounced(jobs(300)))
         assert (again.status_code, again.json()["code"]) == (413, "too_large")
-        json = await home.http.post(RUNS, json={"run": "x" * 1_000_001, "jobs": [{}]})
+        json = await application.http.post(RUNS, json={"run": "x" * 1_000_001, "jobs": [{}]})
         assert json.status_code == 413
-        assert await home.records.runs() == []
-        assert list(home.folder.iterdir()) == []
+        assert await application.records.runs() == []
+        assert list(application.folder.iterdir()) == []
 
 
 def _unannounced(lines: bytes) -> dict[str, Any]:
@@ -197,22 +199,22 @@ def _unannounced(lines: bytes) -> dict[str, Any]:
 
 
 async def test_a_key_has_a_quota_that_deleting_frees(template: Path, tmp_path: Path) -> None:
-    async with runs_home(template, tmp_path, keys=True, limits=IntakeLimits(100_000, 10, 6_000)) as home:
-        run = await submitted(home, **form(lines=jobs(100)), headers=bearer(ANNA))
-        refused = await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))
+    async with runs_application(template, tmp_path, keys=True, limits=IntakeLimits(100_000, 10, 6_000)) as application:
+        run = await submitted(application, **form(lines=jobs(100)), headers=bearer(ANNA))
+        refused = await application.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))
         assert (refused.status_code, refused.json()["code"]) == (507, "quota_exceeded")
         assert "4,010 of 6,000 bytes left" in refused.json()["error"]
-        assert (await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(BERT))).status_code == 201
-        assert (await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ADMIN))).status_code == 201
-        going_on = await home.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))
+        assert (await application.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(BERT))).status_code == 201
+        assert (await application.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ADMIN))).status_code == 201
+        going_on = await application.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))
         assert (going_on.status_code, going_on.json()["code"]) == (409, "still_running")
-        await home.http.post(f"{RUNS}/{run['id']}/cancel", headers=bearer(ANNA))
-        assert (await home.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 204
-        assert (await home.http.get(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 404
-        assert (await home.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))).status_code == 201
+        await application.http.post(f"{RUNS}/{run['id']}/cancel", headers=bearer(ANNA))
+        assert (await application.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 204
+        assert (await application.http.get(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 404
+        assert (await application.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))).status_code == 201
 
 
-async def test_a_client_that_breaks_off_leaves_nothing_behind(home: RunsHome) -> None:
+async def test_a_client_that_breaks_off_leaves_nothing_behind(application: RunsApplication) -> None:
     head = b'--x\r\nContent-Disposition: form-data; name="jobs"\r\n\r\n'
     came = iter([{"type": "http.request", "body": head + jobs(1000), "more_body": True}, {"type": "http.disconnect"}])
 
@@ -224,12 +226,12 @@ async def test_a_client_that_breaks_off_leaves_nothing_behind(home: RunsHome) ->
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await home.app(_scope(), receive, send)
+    await application.app(_scope(), receive, send)
     assert sent[0]["status"] == 400
-    assert await home.records.runs() == []
-    assert list(home.folder.iterdir()) == []
+    assert await application.records.runs() == []
+    assert list(application.folder.iterdir()) == []
     for _ in range(5):  # the places of uploads were given back
-        await submitted(home)
+        await submitted(application)
 
 
 def _scope() -> dict[str, Any]:
@@ -249,11 +251,11 @@ def _scope() -> dict[str, Any]:
     }
 
 
-async def test_pause_resume_cancel_and_what_a_state_does_not_allow(home: RunsHome) -> None:
-    run = await submitted(home)
+async def test_pause_resume_cancel_and_what_a_state_does_not_allow(application: RunsApplication) -> None:
+    run = await submitted(application)
 
     async def post(verb: str) -> tuple[int, str]:
-        reply = await home.http.post(f"{RUNS}/{run['id']}/{verb}")
+        reply = await application.http.post(f"{RUNS}/{run['id']}/{verb}")
         return reply.status_code, reply.json().get("status") or reply.json()["error"]
 
     assert await post("pause") == (200, "paused")
@@ -263,60 +265,60 @@ async def test_pause_resume_cancel_and_what_a_state_does_not_allow(home: RunsHom
     assert await post("pause") == (409, "the run is cancelled: it can't be paused")
     assert await post("resume") == (200, "queued")
     for n in range(3):
-        await finish(home, run["id"], n)
-    await home.records.move(run["id"], ("queued",), "completed")
+        await finish(application, run["id"], n)
+    await application.records.move(run["id"], ("queued",), "completed")
     assert await post("resume") == (409, "the run is completed: it can't be resumed")
     assert await post("cancel") == (409, "the run is completed: it can't be cancelled")
 
 
 async def test_a_run_that_was_cancelled_while_it_was_handed_in_is_handed_in_again_and_never_goes_on_without_its_jobs(
-    home: RunsHome,
+    application: RunsApplication,
 ) -> None:
     checked = CheckedRun(read_run(RUN), 3, b"", 0)
-    begun = await home.records.begin(NewRun(checked.run_id(), checked.spec))
+    begun = await application.records.begin(NewRun(checked.run_id(), checked.spec))
     assert begun.status == "loading"
-    assert (await home.http.delete(f"{RUNS}/{begun.id}")).status_code == 409
-    assert (await home.http.post(f"{RUNS}/{begun.id}/cancel")).json()["status"] == "cancelled"
-    refused = await home.http.post(f"{RUNS}/{begun.id}/resume")
+    assert (await application.http.delete(f"{RUNS}/{begun.id}")).status_code == 409
+    assert (await application.http.post(f"{RUNS}/{begun.id}/cancel")).json()["status"] == "cancelled"
+    refused = await application.http.post(f"{RUNS}/{begun.id}/resume")
     assert (refused.status_code, "hand it in again" in refused.json()["error"]) == (409, True)
-    run = (await submitted(home))["id"]
+    run = (await submitted(application))["id"]
     change = batch_runs.update().where(batch_runs.c.id == run).values(status="cancelled", jobs=0)
-    await home.database.transaction(lambda connection: connection.execute(change))
-    again = await submitted(home)
+    await application.database.transaction(lambda connection: connection.execute(change))
+    again = await submitted(application)
     assert (again["id"], again["status"], again["jobs"]["total"]) == (run, "queued", 3)
 
 
-async def test_failed_jobs_are_retried_alone(home: RunsHome) -> None:
-    run = (await submitted(home))["id"]
-    await finish(home, run, 0)
+async def test_failed_jobs_are_retried_alone(application: RunsApplication) -> None:
+    run = (await submitted(application))["id"]
+    await finish(application, run, 0)
     change = CallChange(CallKey(1, 0, 0), "failed", 3, 3, "timeout", "no answer", judged=False)
-    await home.records.apply(run, Changes([change], [JobChange(1, "failed", 0, "timeout", "no answer")]))
-    reply = (await home.http.post(f"{RUNS}/{run}/retry")).json()
+    await application.records.apply(run, Changes([change], [JobChange(1, "failed", 0, "timeout", "no answer")]))
+    reply = (await application.http.post(f"{RUNS}/{run}/retry")).json()
     assert (reply["retried"], reply["jobs"]) == (1, {"total": 3, "done": 1, "failed": 0})
 
 
-async def test_results_of_a_run_that_goes_on_come_in_order(home: RunsHome) -> None:
-    run = (await submitted(home))["id"]
+async def test_results_of_a_run_that_goes_on_come_in_order(application: RunsApplication) -> None:
+    run = (await submitted(application))["id"]
     for n in (2, 0):
-        await finish(home, run, n, "=yes")
-    reply = await home.http.get(f"{RUNS}/{run}/results")
+        await finish(application, run, n, "=yes")
+    reply = await application.http.get(f"{RUNS}/{run}/results")
     assert reply.headers["content-type"] == "application/x-ndjson"
     lines = [orjson.loads(line) for line in reply.content.splitlines()]
     assert [line["custom_id"] for line in lines] == ["j0", "j2"]
-    table = await home.http.get(f"{RUNS}/{run}/results", params={"format": "csv"})
+    table = await application.http.get(f"{RUNS}/{run}/results", params={"format": "csv"})
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(table.text)))
     assert [row[0] for row in rows] == ["custom_id", "j0", "j2"]
     assert rows[1][-1] == "'=yes"
-    assert (await home.http.get(f"{RUNS}/{run}/results", params={"format": "xml"})).status_code == 400
+    assert (await application.http.get(f"{RUNS}/{run}/results", params={"format": "xml"})).status_code == 400
 
 
-async def test_a_report_is_there_while_the_run_goes_on(home: RunsHome) -> None:
-    run = (await submitted(home))["id"]
-    await finish(home, run, 0)
-    report = (await home.http.get(f"{RUNS}/{run}/report")).json()
+async def test_a_report_is_there_while_the_run_goes_on(application: RunsApplication) -> None:
+    run = (await submitted(application))["id"]
+    await finish(application, run, 0)
+    report = (await application.http.get(f"{RUNS}/{run}/report")).json()
     assert (report["status"], report["jobs"]["done"]) == ("queued", 1)
-    words = await home.http.get(f"{RUNS}/{run}/report", params={"format": "markdown"})
+    words = await application.http.get(f"{RUNS}/{run}/report", params={"format": "markdown"})
     assert words.text.startswith("# debate\n")
 
 
@@ -325,30 +327,30 @@ def parsed(frame: bytes) -> tuple[str, str, dict[str, Any]]:
     return lines["id"], lines["event"], orjson.loads(lines["data"])
 
 
-async def test_progress_is_told_when_something_changes_and_resumed_at_an_event(home: RunsHome) -> None:
-    run = (await submitted(home))["id"]
-    stream = progress(home.records, run, "", every_s=0)
+async def test_progress_is_told_when_something_changes_and_resumed_at_an_event(application: RunsApplication) -> None:
+    run = (await submitted(application))["id"]
+    stream = progress(application.records, run, "", every_s=0)
     first, event, data = parsed(await anext(stream))
     assert (event, data["status"], data["jobs"]["done"]) == ("progress", "queued", 0)
-    await finish(home, run, 0)
+    await finish(application, run, 0)
     _, event, data = parsed(await anext(stream))
     assert (event, data["jobs"]["done"]) == ("progress", 1)
-    await home.records.move(run, ("queued",), "completed")
+    await application.records.move(run, ("queued",), "completed")
     last, event, data = parsed(await anext(stream))
     assert (event, data["status"]) == ("end", "completed")
     assert [frame async for frame in stream] == []
-    resumed = await home.http.get(f"{RUNS}/{run}/events", headers={"Last-Event-ID": first})
+    resumed = await application.http.get(f"{RUNS}/{run}/events", headers={"Last-Event-ID": first})
     assert parsed(resumed.content)[:2] == (last, "end")
-    over = await home.http.get(f"{RUNS}/{run}/events", headers={"Last-Event-ID": last})
+    over = await application.http.get(f"{RUNS}/{run}/events", headers={"Last-Event-ID": last})
     assert over.status_code == 204
 
 
-async def test_a_run_that_is_deleted_ends_its_streams(home: RunsHome) -> None:
-    run = (await submitted(home))["id"]
-    stream = progress(home.records, run, "", every_s=0)
+async def test_a_run_that_is_deleted_ends_its_streams(application: RunsApplication) -> None:
+    run = (await submitted(application))["id"]
+    stream = progress(application.records, run, "", every_s=0)
     await anext(stream)
-    await home.http.post(f"{RUNS}/{run}/cancel")
-    await home.http.delete(f"{RUNS}/{run}")
+    await application.http.post(f"{RUNS}/{run}/cancel")
+    await application.http.delete(f"{RUNS}/{run}")
     assert [frame async for frame in stream] == []
 
 

@@ -17,7 +17,7 @@ SHARED = "whole-deployment"
 
 
 @dataclass(frozen=True)
-class Home:
+class SharedDeployment:
     """The shared deployment and two workers of it, each under an address of its own."""
 
     deployment: Deployment
@@ -26,30 +26,30 @@ class Home:
 
 
 @pytest.fixture(scope="package")
-def _shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    with running_deployment(tmp_path_factory.mktemp("home")) as deployment:
+def _shared_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedDeployment]:
+    with running_deployment(tmp_path_factory.mktemp("shared")) as deployment:
         one = deployment.driver()
         # The second worker loses patience early, so that waiting in vain can be tested without waiting.
         two = deployment.start(ARENA_WAIT="0.4")
-        yield Home(deployment, one, two)
+        yield SharedDeployment(deployment, one, two)
 
 
 @pytest.fixture
-def home(_shared_home: Home) -> Iterator[Home]:
+def deployed(_shared_deployment: SharedDeployment) -> Iterator[SharedDeployment]:
     """The shared deployment, with model servers that behave, and are known to."""
-    servers = (_shared_home.deployment.granite, _shared_home.deployment.basalt)
+    servers = (_shared_deployment.deployment.granite, _shared_deployment.deployment.basalt)
     if any(server.troubled for server in servers):
         sleep(0.4)  # what a driver has just seen is told within 0.25 s
-        wait_for(lambda: _nothing_is_down(_shared_home))
+        wait_for(lambda: _nothing_is_down(_shared_deployment))
     for server in servers:
         server.troubled = False
-    yield _shared_home
+    yield _shared_deployment
     for server in servers:
         server.clear()
 
 
-def _nothing_is_down(home: Home) -> bool:
-    for worker in (home.one, home.two):
+def _nothing_is_down(deployed: SharedDeployment) -> bool:
+    for worker in (deployed.one, deployed.two):
         hosts, models = (
             httpx.get(f"{worker.url}/api/arena/{what}", trust_env=False, verify=False).json()[what]
             for what in ("hosts", "models")
@@ -60,16 +60,16 @@ def _nothing_is_down(home: Home) -> bool:
 
 
 @pytest.fixture(scope="package")
-def _ended(_shared_home: Home) -> str:
+def _ended(_shared_deployment: SharedDeployment) -> str:
     async def played() -> str:
-        battle = (await open_battle(_shared_home.one.url))["battle_id"]
-        await play(_shared_home.one.url, battle, ["a", "b"])
+        battle = (await open_battle(_shared_deployment.one.url))["battle_id"]
+        await play(_shared_deployment.one.url, battle, ["a", "b"])
         return str(battle)
 
     return asyncio.run(played())
 
 
 @pytest.fixture
-def ended(home: Home, _ended: str) -> str:
+def ended(deployed: SharedDeployment, _ended: str) -> str:
     """A battle that was played to its end."""
     return _ended

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.whole.client import BATTLES, call, check_refusal, client, open_battle, post, snapshot, until_ready, vote
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 from tests.whole.harness import OKAPI, ZIRCON
 
 JSON = {"Content-Type": "application/json"}
@@ -30,26 +30,31 @@ LONG = "x" * 1_000_000
 
 
 @pytest.fixture(scope="module")
-def _running(_shared_home: Home) -> str:
+def _running(_shared_deployment: SharedDeployment) -> str:
     async def opened() -> str:
-        battle = (await open_battle(_shared_home.one.url))["battle_id"]
-        await until_ready(_shared_home.one.url, battle)
+        battle = (await open_battle(_shared_deployment.one.url))["battle_id"]
+        await until_ready(_shared_deployment.one.url, battle)
         return str(battle)
 
     return asyncio.run(opened())
 
 
 @pytest.fixture
-def running(home: Home, _running: str) -> str:
+def running(deployed: SharedDeployment, _running: str) -> str:
     """A battle whose first round waits for its verdict; nothing that is refused changes it."""
     return _running
 
 
 async def send(
-    home: Home, path: str, content: bytes | AsyncIterator[Any], status: int, running: str = "", **more: Any
+    deployed: SharedDeployment,
+    path: str,
+    content: bytes | AsyncIterator[Any],
+    status: int,
+    running: str = "",
+    **more: Any,
 ) -> dict[str, str]:
     path = path.replace("{running}", running)
-    reply = await call("POST", home.one.url + path, content=content, headers=more.pop("headers", JSON), **more)
+    reply = await call("POST", deployed.one.url + path, content=content, headers=more.pop("headers", JSON), **more)
     return check_refusal(reply, status)
 
 
@@ -72,9 +77,9 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("path", NEEDED)
 async def test_a_body_that_is_no_object_with_the_fields_is_refused(
-    home: Home, running: str, path: str, body: str
+    deployed: SharedDeployment, running: str, path: str, body: str
 ) -> None:
-    await send(home, path, BODIES[body], 400, running)
+    await send(deployed, path, BODIES[body], 400, running)
 
 
 WRONG = {
@@ -103,30 +108,32 @@ def with_field(path: str, field: str, value: object, running: str) -> bytes:
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize(("path", "field"), TEXTS)
 async def test_a_text_that_is_none_is_refused_and_named(
-    home: Home, running: str, path: str, field: str, wrong: str
+    deployed: SharedDeployment, running: str, path: str, field: str, wrong: str
 ) -> None:
-    refused = await send(home, path, with_field(path, field, WRONG[wrong], running), 400, running)
+    refused = await send(deployed, path, with_field(path, field, WRONG[wrong], running), 400, running)
     assert refused["field"] == field
 
 
 @pytest.mark.parametrize("field", ["session_id", "system"])
 @pytest.mark.parametrize("value", [7, True, ["a"], {"a": 1}, "a\x00b", "a\ud800b"])
 async def test_an_optional_text_of_a_wrong_kind_is_refused_and_named(
-    home: Home, field: str, value: int | str | list[str] | dict[str, int]
+    deployed: SharedDeployment, field: str, value: int | str | list[str] | dict[str, int]
 ) -> None:
-    refused = await send(home, OPEN, with_field(OPEN, field, value, ""), 400)
+    refused = await send(deployed, OPEN, with_field(OPEN, field, value, ""), 400)
     assert refused["field"] == field
 
 
 @pytest.mark.parametrize("count", [0, 1, -3, 1000, 4, "3", True, 2.5, [3], {}, 10**30])
-async def test_a_number_of_models_that_cannot_be_is_refused(home: Home, count: object) -> None:
-    refused = await send(home, OPEN, json.dumps({"message": "Hi", "num_models": count}).encode(), 400)
+async def test_a_number_of_models_that_cannot_be_is_refused(deployed: SharedDeployment, count: object) -> None:
+    refused = await send(deployed, OPEN, json.dumps({"message": "Hi", "num_models": count}).encode(), 400)
     assert refused["field"] == "num_models"
 
 
 @pytest.mark.parametrize("count", [0, 1, -3, "3", True, 2.5, [3], {}])
-async def test_the_older_call_refuses_fewer_than_two_models_and_other_kinds(home: Home, count: object) -> None:
-    refused = await send(home, START, json.dumps({"message": "Hi", "num_models": count}).encode(), 400)
+async def test_the_older_call_refuses_fewer_than_two_models_and_other_kinds(
+    deployed: SharedDeployment, count: object
+) -> None:
+    refused = await send(deployed, START, json.dumps({"message": "Hi", "num_models": count}).encode(), 400)
     assert refused["field"] == "num_models"
 
 
@@ -145,51 +152,59 @@ CHOSEN = {
 
 
 @pytest.mark.parametrize("models", CHOSEN)
-async def test_a_choice_of_models_that_cannot_be_is_refused(home: Home, models: str) -> None:
-    refused = await send(home, OPEN, json.dumps({"message": "Hi", "models": CHOSEN[models]}).encode(), 400)
+async def test_a_choice_of_models_that_cannot_be_is_refused(deployed: SharedDeployment, models: str) -> None:
+    refused = await send(deployed, OPEN, json.dumps({"message": "Hi", "models": CHOSEN[models]}).encode(), 400)
     assert refused["field"].split(".")[0] == "models"
 
 
-async def test_more_models_than_were_chosen_are_refused(home: Home) -> None:
+async def test_more_models_than_were_chosen_are_refused(deployed: SharedDeployment) -> None:
     body = {"message": "Hi", "models": [ZIRCON, OKAPI], "num_models": 3}
-    refused = await send(home, OPEN, json.dumps(body).encode(), 400)
+    refused = await send(deployed, OPEN, json.dumps(body).encode(), 400)
     assert refused["field"] == "num_models"
 
 
 @pytest.mark.parametrize("path", [START, OPEN])
-async def test_a_prompt_over_its_limit_is_too_large_whether_the_body_is_or_not(home: Home, path: str) -> None:
-    refused = await send(home, path, json.dumps({"message": "x" * 32_001}).encode(), 413)
+async def test_a_prompt_over_its_limit_is_too_large_whether_the_body_is_or_not(
+    deployed: SharedDeployment, path: str
+) -> None:
+    refused = await send(deployed, path, json.dumps({"message": "x" * 32_001}).encode(), 413)
     assert refused["field"] == "message"
-    await send(home, path, json.dumps({"message": LONG[:-100]}).encode(), 413)
-    await send(home, path, json.dumps({"message": LONG}).encode(), 413)
+    await send(deployed, path, json.dumps({"message": LONG[:-100]}).encode(), 413)
+    await send(deployed, path, json.dumps({"message": LONG}).encode(), 413)
 
 
 @pytest.mark.parametrize("path", [START, OPEN])
-async def test_a_prompt_that_no_context_can_hold_is_refused_before_its_battle(home: Home, path: str) -> None:
+async def test_a_prompt_that_no_context_can_hold_is_refused_before_its_battle(
+    deployed: SharedDeployment, path: str
+) -> None:
     message = ("The sky is blue because light scatters. " * 800)[:30_800]
-    refused = await send(home, path, json.dumps({"message": message}).encode(), 413)
+    refused = await send(deployed, path, json.dumps({"message": message}).encode(), 413)
     assert (refused["code"], refused["field"]) == ("prompt_too_long", "message")
     assert "4,096 tokens" in refused["error"]
 
 
 @pytest.mark.parametrize("path", NEEDED)
-async def test_a_body_over_a_megabyte_is_too_large_also_without_a_length(home: Home, running: str, path: str) -> None:
+async def test_a_body_over_a_megabyte_is_too_large_also_without_a_length(
+    deployed: SharedDeployment, running: str, path: str
+) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(40):
             yield b"x" * 50_000
 
-    await send(home, path, b"x" * 1_000_001, 413, running)
+    await send(deployed, path, b"x" * 1_000_001, 413, running)
     try:
-        await send(home, path, pieces(), 413, running)
+        await send(deployed, path, pieces(), 413, running)
     except httpx.WriteError as closed:
         pytest.fail(f"the refusal was not readable: {closed!r}")
 
 
 @pytest.mark.parametrize("path", NEEDED)
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
-async def test_a_body_of_another_content_type_is_unsupported(home: Home, running: str, path: str, kind: str) -> None:
+async def test_a_body_of_another_content_type_is_unsupported(
+    deployed: SharedDeployment, running: str, path: str, kind: str
+) -> None:
     body = with_field(path, "", None, running)
-    await send(home, path, body, 415, running, headers={"Content-Type": kind} if kind else {})
+    await send(deployed, path, body, 415, running, headers={"Content-Type": kind} if kind else {})
 
 
 BODIES_THAT_NO_CALL_TAKES = [
@@ -211,15 +226,15 @@ BODIES_THAT_NO_CALL_TAKES = [
     ],
 )
 async def test_a_path_or_method_that_is_not_there_says_so_whatever_the_body_is(
-    home: Home, method: str, path: str, status: int, code: str, body: dict[str, Any]
+    deployed: SharedDeployment, method: str, path: str, status: int, code: str, body: dict[str, Any]
 ) -> None:
-    reply = await call(method, home.one.url + path, **body)
+    reply = await call(method, deployed.one.url + path, **body)
     assert (reply.status_code, reply.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json"])
-async def test_json_by_another_name_is_json(home: Home, kind: str) -> None:
-    reply = await call("POST", home.one.url + START, content=b'{"message": ""}', headers={"Content-Type": kind})
+async def test_json_by_another_name_is_json(deployed: SharedDeployment, kind: str) -> None:
+    reply = await call("POST", deployed.one.url + START, content=b'{"message": ""}', headers={"Content-Type": kind})
     assert check_refusal(reply, 400)["field"] == "message"
 
 
@@ -240,7 +255,7 @@ IDS += ["test-123", "{}", "%7Bx%7D", "a%0d%0aX:y"]
 
 
 @pytest.mark.parametrize("battle", IDS)
-async def test_a_battle_that_is_none_is_not_found_under_every_route(home: Home, battle: str) -> None:
+async def test_a_battle_that_is_none_is_not_found_under_every_route(deployed: SharedDeployment, battle: str) -> None:
     for method, rest, body in (
         ("GET", "", None),
         ("GET", "/events", None),
@@ -251,20 +266,20 @@ async def test_a_battle_that_is_none_is_not_found_under_every_route(home: Home, 
         ("DELETE", "", None),
     ):
         async with client() as http:
-            request = http.build_request(method, home.one.url + "/x", json=body)
+            request = http.build_request(method, deployed.one.url + "/x", json=body)
             request.extensions["target"] = f"{BATTLES}/{battle}{rest}".encode()
             check_refusal(await http.send(request), 404)
 
 
 @pytest.mark.parametrize("battle", [UNKNOWN, "test-of-nobody", "../..", "x" * 200, "%00", "é"])
-async def test_the_older_calls_know_no_such_battle(home: Home, battle: str) -> None:
-    await send(home, GET, json.dumps({"battle_id": battle}).encode(), 404)
-    await send(home, SUBMIT, json.dumps({"battle_id": battle, "choice": "left"}).encode(), 404)
+async def test_the_older_calls_know_no_such_battle(deployed: SharedDeployment, battle: str) -> None:
+    await send(deployed, GET, json.dumps({"battle_id": battle}).encode(), 404)
+    await send(deployed, SUBMIT, json.dumps({"battle_id": battle, "choice": "left"}).encode(), 404)
 
 
-async def test_the_native_calls_take_no_session_id(home: Home) -> None:
-    await post(home.one.url + START, {"message": "Hi", "session_id": "a-session-of-mine"})
-    reply = await call("GET", f"{home.one.url}{BATTLES}/a-session-of-mine")
+async def test_the_native_calls_take_no_session_id(deployed: SharedDeployment) -> None:
+    await post(deployed.one.url + START, {"message": "Hi", "session_id": "a-session-of-mine"})
+    reply = await call("GET", f"{deployed.one.url}{BATTLES}/a-session-of-mine")
     check_refusal(reply, 404)
 
 
@@ -293,9 +308,9 @@ async def test_the_native_calls_take_no_session_id(home: Home) -> None:
     ],
 )
 async def test_a_wrong_method_or_an_unknown_path_has_the_same_shape(
-    home: Home, running: str, method: str, path: str, status: int
+    deployed: SharedDeployment, running: str, method: str, path: str, status: int
 ) -> None:
-    reply = await call(method, home.one.url + path.replace("{running}", running))
+    reply = await call(method, deployed.one.url + path.replace("{running}", running))
     check_refusal(reply, status)
     if status == 405:
         assert reply.headers["allow"]
@@ -313,17 +328,17 @@ UNKNOWN_FIELDS = [
 
 @pytest.mark.parametrize(("path", "field", "remedy"), UNKNOWN_FIELDS)
 async def test_an_unknown_field_is_refused_with_the_one_that_was_meant(
-    home: Home, running: str, path: str, field: str, remedy: str
+    deployed: SharedDeployment, running: str, path: str, field: str, remedy: str
 ) -> None:
     body = json.dumps(NEEDED.get(path, {}) | {field: 3}).encode()
-    refused = await send(home, path, body, 400, running)
+    refused = await send(deployed, path, body, 400, running)
     assert (refused["code"], refused["field"]) == ("unknown_field", field)
     assert remedy in refused["error"]
 
 
-async def test_older_calls_ignore_unknown_fields_as_ever(home: Home) -> None:
+async def test_older_calls_ignore_unknown_fields_as_ever(deployed: SharedDeployment) -> None:
     body = {"message": "Hi", "num_modles": 2, "view_index": [], "session_id": "with-more-fields"}
-    assert (await post(home.one.url + START, body)).status_code == 200
+    assert (await post(deployed.one.url + START, body)).status_code == 200
 
 
 TOLD = [
@@ -342,24 +357,26 @@ TOLD = [
 
 @pytest.mark.parametrize(("path", "body", "sentence"), TOLD)
 async def test_what_is_wrong_is_told_in_words_of_ours_under_one_code(
-    home: Home, running: str, path: str, body: dict[str, object], sentence: str
+    deployed: SharedDeployment, running: str, path: str, body: dict[str, object], sentence: str
 ) -> None:
-    refused = await send(home, path, json.dumps(body).encode(), 400, running)
+    refused = await send(deployed, path, json.dumps(body).encode(), 400, running)
     assert sentence in refused["error"]
     assert refused["code"] == "invalid_field"
 
 
 @pytest.mark.parametrize("number", ["x", "0", "1001", "1.5", "9" * 5000])
-async def test_a_round_to_take_back_that_is_none_is_told_as_such(home: Home, running: str, number: str) -> None:
-    reply = await call("DELETE", f"{home.one.url}{BATTLES}/{running}/votes/{number}")
+async def test_a_round_to_take_back_that_is_none_is_told_as_such(
+    deployed: SharedDeployment, running: str, number: str
+) -> None:
+    reply = await call("DELETE", f"{deployed.one.url}{BATTLES}/{running}/votes/{number}")
     assert check_refusal(reply, 400)["field"] == "round_number"
 
 
 @pytest.mark.parametrize(("where", "field"), [("headers", "Last-Event-ID"), ("params", "after")])
 async def test_a_cursor_that_is_none_is_told_by_where_it_stood(
-    home: Home, running: str, where: str, field: str
+    deployed: SharedDeployment, running: str, where: str, field: str
 ) -> None:
-    url = f"{home.one.url}{BATTLES}/{running}/events"
+    url = f"{deployed.one.url}{BATTLES}/{running}/events"
     refused = check_refusal(await call("GET", url, **{where: {field: "not a cursor"}}), 400)
     assert refused["field"] == field
     assert field in refused["error"]
@@ -382,29 +399,31 @@ VOTES = {
 
 
 @pytest.mark.parametrize("body", VOTES)
-async def test_a_vote_that_is_none_is_refused(home: Home, running: str, body: str) -> None:
-    refused = await send(home, VOTE, json.dumps(VOTES[body]).encode(), 400, running)
+async def test_a_vote_that_is_none_is_refused(deployed: SharedDeployment, running: str, body: str) -> None:
+    refused = await send(deployed, VOTE, json.dumps(VOTES[body]).encode(), 400, running)
     assert refused["field"] in ("round", "verdict")
 
 
 @pytest.mark.parametrize("number", [2, 99, 10**18])
-async def test_a_vote_out_of_turn_is_a_conflict(home: Home, running: str, number: int) -> None:
-    await send(home, VOTE, json.dumps({"round": number, "verdict": "a"}).encode(), 409, running)
+async def test_a_vote_out_of_turn_is_a_conflict(deployed: SharedDeployment, running: str, number: int) -> None:
+    await send(deployed, VOTE, json.dumps({"round": number, "verdict": "a"}).encode(), 409, running)
 
 
-async def test_a_round_beyond_all_numbers_is_refused(home: Home, running: str) -> None:
-    await send(home, VOTE, b'{"round": 1' + b"0" * 5000 + b', "verdict": "a"}', 400, running)
+async def test_a_round_beyond_all_numbers_is_refused(deployed: SharedDeployment, running: str) -> None:
+    await send(deployed, VOTE, b'{"round": 1' + b"0" * 5000 + b', "verdict": "a"}', 400, running)
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201])
-async def test_an_idempotency_key_that_is_empty_or_too_long_is_refused(home: Home, running: str, key: str) -> None:
+async def test_an_idempotency_key_that_is_empty_or_too_long_is_refused(
+    deployed: SharedDeployment, running: str, key: str
+) -> None:
     headers = {"Idempotency-Key": key}
-    check_refusal(await post(home.one.url + OPEN, {"message": "Hi"}, headers=headers), 400)
-    check_refusal(await vote(home.one.url, running, 1, "a", headers=headers), 400)
+    check_refusal(await post(deployed.one.url + OPEN, {"message": "Hi"}, headers=headers), 400)
+    check_refusal(await vote(deployed.one.url, running, 1, "a", headers=headers), 400)
 
 
-async def test_nothing_of_all_this_has_changed_the_battle(home: Home, running: str) -> None:
-    now = await snapshot(home.one.url, running)
+async def test_nothing_of_all_this_has_changed_the_battle(deployed: SharedDeployment, running: str) -> None:
+    now = await snapshot(deployed.one.url, running)
     assert (now["round"], now["votes"], now["can_vote"]) == (1, [], True)
-    for instance in (home.one, home.two):
+    for instance in (deployed.one, deployed.two):
         assert not instance.logged("unexpected_error"), instance.logged("unexpected_error")

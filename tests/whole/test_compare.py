@@ -24,7 +24,7 @@ from app.web.shared.ownership import battle_token
 from tests.batch.builders import done, stage
 from tests.batch.process import stored_run
 from tests.whole.client import call, snapshot, vote
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 from tests.whole.harness import OKAPI, ZIRCON
 
 SPEC = RunSpec("two", (stage("a", ZIRCON, OKAPI, prompt="Argue for {{ topic }}."),))
@@ -57,11 +57,13 @@ def comparing(database: Database, run: Run, secret: bytes, seed: int = 1) -> Com
     return Comparing(database, run, 0, secret, "mask", lambda _: options, datetime.now(UTC), rng)
 
 
-async def test_a_pair_is_judged_blind_on_the_page_and_counts_only_where_it_is_asked_for(home: Home) -> None:
-    folder = Path(home.deployment.settings["ARENA_DATA_DIR"])
+async def test_a_pair_is_judged_blind_on_the_page_and_counts_only_where_it_is_asked_for(
+    deployed: SharedDeployment,
+) -> None:
+    folder = Path(deployed.deployment.settings["ARENA_DATA_DIR"])
     secret = await asyncio.to_thread((folder / "secret").read_bytes)
     database = Database(f"sqlite:///{folder}/arena.db")
-    busy = home.deployment.granite.busy, home.deployment.basalt.busy
+    busy = deployed.deployment.granite.busy, deployed.deployment.basalt.busy
     try:
         run = await stored_run(
             database, SPEC, 3, lambda n, model: f"{n}: I am {model.partition(chr(58))[0].title()}. I say yes"
@@ -71,18 +73,18 @@ async def test_a_pair_is_judged_blind_on_the_page_and_counts_only_where_it_is_as
         assert (len(opened), len(rest)) == (2, 1)
         assert len({*opened, *rest}) == 3
         assert await comparing(database, run, secret).open(9) == []
-        seen = await snapshot(home.two.url, opened[0])
+        seen = await snapshot(deployed.two.url, opened[0])
         assert (seen["status"], seen["can_vote"], seen["round"]) == ("running", True, 1)
         assert seen["message"].startswith("Argue for thing ")
         texts = [seen["sides"][side]["text"] for side in ("a", "b")]
         assert all(" I say yes" in text for text in texts)
         assert not any(name in str(seen).lower() for name in ("zircon", "okapi", run.id))
         token = battle_token(secret, opened[0])
-        link = f"{home.one.url}/battle/{opened[0]}/claim?token="
+        link = f"{deployed.one.url}/battle/{opened[0]}/claim?token="
         assert (await call("GET", f"{link}{token[::-1]}", follow_redirects=False)).status_code == 403
         assert (await call("GET", f"{link}{token}", follow_redirects=False)).status_code == 303
         seen_as = dict(zip(sorted((ZIRCON, OKAPI)), ("one", "other"), strict=True))
-        reply = await vote(home.one.url, opened[0], 1, "a", headers={"X-Battle-Token": token})
+        reply = await vote(deployed.one.url, opened[0], 1, "a", headers={"X-Battle-Token": token})
         assert reply.status_code == 200, reply.text
         voted = reply.json()
         assert voted["status"] == "finished"
@@ -94,7 +96,7 @@ async def test_a_pair_is_judged_blind_on_the_page_and_counts_only_where_it_is_as
         assert {ZIRCON, OKAPI} == {voted["reveal"]["ranking"][0]["model"], voted["reveal"]["ranking"][1]["model"]}
     finally:
         await database.aclose()
-    assert (home.deployment.granite.busy, home.deployment.basalt.busy) == busy == (0, 0)
+    assert (deployed.deployment.granite.busy, deployed.deployment.basalt.busy) == busy == (0, 0)
 
 
 async def judged_in(database: Database, battle: str) -> dict[str, Any]:

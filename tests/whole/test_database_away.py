@@ -29,11 +29,11 @@ from tests.whole.harness import Deployment, running_deployment
 PAIR = "/api/arena/get_progressive_responses"
 ROUND = "/api/arena/get_responses_streaming"
 
-Home = tuple[PostgresServer, Deployment, str]
+SharedDeployment = tuple[PostgresServer, Deployment, str]
 
 
 @pytest.fixture(scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedDeployment]:
     postgres = PostgresServer()
     try:
         with running_deployment(tmp_path_factory.mktemp("database-away")) as deployment:
@@ -46,9 +46,9 @@ def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 
 @pytest.fixture
-async def away(_home: Home) -> AsyncIterator[None]:
+async def away(_deployed: SharedDeployment) -> AsyncIterator[None]:
     """Let the test end with a database that answers."""
-    postgres, _, url = _home
+    postgres, _, url = _deployed
     yield
     if postgres.is_down:
         await asyncio.to_thread(postgres.start)
@@ -59,8 +59,8 @@ async def _ready(url: str) -> bool:
     return (await call("GET", f"{url}/readyz")).status_code == 200
 
 
-async def test_who_comes_back_meanwhile_is_served_from_redis(_home: Home, away: None) -> None:
-    postgres, _, url = _home
+async def test_who_comes_back_meanwhile_is_served_from_redis(_deployed: SharedDeployment, away: None) -> None:
+    postgres, _, url = _deployed
     opened = await open_battle(url)
     battle = opened["battle_id"]
     await until_ready(url, battle)
@@ -94,9 +94,9 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_home: Home, away: 
 
 
 async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_both_is_back(
-    _home: Home, away: None
+    _deployed: SharedDeployment, away: None
 ) -> None:
-    postgres, deployment, url = _home
+    postgres, deployment, url = _deployed
     opened = await open_battle(url)
     battle = opened["battle_id"]
     ready = await until_ready(url, battle)
@@ -112,8 +112,8 @@ async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_b
     assert watched.events[-1].event == "end"
 
 
-async def test_a_battle_that_never_was_is_told_when_that_is_known(_home: Home, away: None) -> None:
-    postgres, _, url = _home
+async def test_a_battle_that_never_was_is_told_when_that_is_known(_deployed: SharedDeployment, away: None) -> None:
+    postgres, _, url = _deployed
     postgres.kill()
     async with watching(url, "0" * 32) as (watched, whole):
         await wait_until(lambda: watched.retries)
@@ -123,8 +123,8 @@ async def test_a_battle_that_never_was_is_told_when_that_is_known(_home: Home, a
     check_refusal(await call("GET", f"{url}{BATTLES}/{'0' * 32}/events"), 404)
 
 
-async def test_the_outage_left_no_stack_traces(_home: Home) -> None:
-    _, deployment, _ = _home
+async def test_the_outage_left_no_stack_traces(_deployed: SharedDeployment) -> None:
+    _, deployment, _ = _deployed
     for instance in deployment.instances:
         traces = [line for line in instance.logged() if line.get("exception")]
         assert not [line for line in traces if line["logger"].startswith("uvicorn")]

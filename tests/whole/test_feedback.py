@@ -9,7 +9,7 @@ import httpx
 from app.battle.feedback import Reason
 from tests.documented import check_answer
 from tests.whole.client import BATTLES, TOKENS, bare_client, check_refusal, open_battle, snapshot, until_ready
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 
 SAID: dict[str, Any] = {"reasons": {"a": ["useful", "clear"], "b": ["superficial"]}, "comment": "An example helps."}
 NOTHING: dict[str, Any] = {"reasons": {"a": [], "b": []}, "comment": None}
@@ -27,27 +27,27 @@ async def ask(method: str, url: str, body: object = None, token: str = "") -> ht
 class Owner:
     """Somebody's battle whose first round is judged."""
 
-    def __init__(self, home: Home, battle: str) -> None:
-        self.home, self.battle, self.token = home, battle, TOKENS[battle]
+    def __init__(self, deployed: SharedDeployment, battle: str) -> None:
+        self.deployed, self.battle, self.token = deployed, battle, TOKENS[battle]
 
     async def ask(self, method: str, rest: str = "/votes/1/feedback", body: object = None) -> httpx.Response:
-        return await ask(method, f"{self.home.one.url}{BATTLES}/{self.battle}{rest}", body, self.token)
+        return await ask(method, f"{self.deployed.one.url}{BATTLES}/{self.battle}{rest}", body, self.token)
 
     async def judge(self, verdict: str = "a") -> None:
-        await until_ready(self.home.one.url, self.battle)
+        await until_ready(self.deployed.one.url, self.battle)
         assert (await self.ask("POST", "/votes", {"round": 1, "verdict": verdict})).status_code == 200
 
 
-async def owner(home: Home) -> Owner:
+async def owner(deployed: SharedDeployment) -> Owner:
     """A battle that is judged."""
-    one = Owner(home, str((await open_battle(home.one.url))["battle_id"]))
+    one = Owner(deployed, str((await open_battle(deployed.one.url))["battle_id"]))
     await one.judge()
     return one
 
 
-async def test_reasons_and_a_comment_are_kept_replaced_and_read_on_any_worker(home: Home) -> None:
-    mine = await owner(home)
-    url = f"{home.two.url}{BATTLES}/{mine.battle}/votes/1/feedback"
+async def test_reasons_and_a_comment_are_kept_replaced_and_read_on_any_worker(deployed: SharedDeployment) -> None:
+    mine = await owner(deployed)
+    url = f"{deployed.two.url}{BATTLES}/{mine.battle}/votes/1/feedback"
     assert (await ask("GET", url, token=mine.token)).json() == {"round": 1, "verdict": "a"} | NOTHING
 
     shuffled = SAID | {
@@ -63,26 +63,26 @@ async def test_reasons_and_a_comment_are_kept_replaced_and_read_on_any_worker(ho
     assert (await mine.ask("PUT", body={})).json() == {"round": 1, "verdict": "a"} | NOTHING
 
 
-async def test_it_is_blind_and_shown_to_nobody_who_watches(home: Home) -> None:
-    mine = await owner(home)
+async def test_it_is_blind_and_shown_to_nobody_who_watches(deployed: SharedDeployment) -> None:
+    mine = await owner(deployed)
     reply = await mine.ask("PUT", body=SAID)
     assert set(reply.json()) == {"round", "verdict", "reasons", "comment"}
-    assert "An example helps." not in str(await snapshot(home.one.url, mine.battle))
+    assert "An example helps." not in str(await snapshot(deployed.one.url, mine.battle))
 
 
-async def test_only_the_owner_says_and_reads_it(home: Home) -> None:
-    mine, other = await owner(home), await owner(home)
-    url = f"{home.two.url}{BATTLES}/{mine.battle}/votes/1/feedback"
+async def test_only_the_owner_says_and_reads_it(deployed: SharedDeployment) -> None:
+    mine, other = await owner(deployed), await owner(deployed)
+    url = f"{deployed.two.url}{BATTLES}/{mine.battle}/votes/1/feedback"
     for token in ("", "0" * 32, other.token):
         for method, body in (("PUT", SAID), ("GET", None)):
             assert check_refusal(await ask(method, url, body, token), 403)["code"] == "not_yours"
     assert (await mine.ask("GET")).json()["comment"] is None
-    nowhere = f"{home.one.url}{BATTLES}/{'f' * 32}/votes/1/feedback"
+    nowhere = f"{deployed.one.url}{BATTLES}/{'f' * 32}/votes/1/feedback"
     assert check_refusal(await ask("PUT", nowhere, SAID, mine.token), 404)["code"] == "not_found"
 
 
-async def test_a_reason_that_nobody_knows_is_refused_with_those_that_are_known(home: Home) -> None:
-    mine = await owner(home)
+async def test_a_reason_that_nobody_knows_is_refused_with_those_that_are_known(deployed: SharedDeployment) -> None:
+    mine = await owner(deployed)
     await mine.ask("PUT", body=SAID)
     refused = check_refusal(await mine.ask("PUT", body={"reasons": {"a": ["useful", "nice"]}}), 400)
     assert refused["field"] == "reasons.a.1"
@@ -101,8 +101,8 @@ async def test_a_reason_that_nobody_knows_is_refused_with_those_that_are_known(h
     assert len((await mine.ask("PUT", body={"comment": "ü" * 2000})).json()["comment"]) == 2000
 
 
-async def test_it_needs_a_verdict_that_stands_and_goes_with_it(home: Home) -> None:
-    mine = Owner(home, str((await open_battle(home.one.url))["battle_id"]))
+async def test_it_needs_a_verdict_that_stands_and_goes_with_it(deployed: SharedDeployment) -> None:
+    mine = Owner(deployed, str((await open_battle(deployed.one.url))["battle_id"]))
     assert check_refusal(await mine.ask("PUT", body=SAID), 409)["code"] == "not_judged"
     await mine.judge()
     assert (await mine.ask("PUT", body=SAID)).status_code == 200
@@ -116,8 +116,8 @@ async def test_it_needs_a_verdict_that_stands_and_goes_with_it(home: Home) -> No
     assert (await mine.ask("GET")).json() == {"round": 1, "verdict": "b"} | NOTHING
 
 
-async def test_erasing_the_battle_erases_the_words_and_keeps_the_reasons(home: Home) -> None:
-    mine = await owner(home)
+async def test_erasing_the_battle_erases_the_words_and_keeps_the_reasons(deployed: SharedDeployment) -> None:
+    mine = await owner(deployed)
     await mine.ask("PUT", body=SAID)
     assert (await mine.ask("POST", "/stop")).status_code == 200
 

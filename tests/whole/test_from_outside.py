@@ -9,35 +9,37 @@ from app.doctor.outside.judge import problems
 from app.doctor.outside.observe import observe_deployment
 from tests.helpers import wait_until
 from tests.whole.client import ADMIN_KEY, bare_client
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 
 TRIAL = "/api/arena/trial"
 KEY = {"X-Admin-Key": ADMIN_KEY}
 
 
-async def test_an_arena_with_nothing_in_front_is_only_missing_the_callers_address(home: Home) -> None:
-    seen = await observe_deployment(home.one.url, ADMIN_KEY, 1, 0.0)
+async def test_an_arena_with_nothing_in_front_is_only_missing_the_callers_address(deployed: SharedDeployment) -> None:
+    seen = await observe_deployment(deployed.one.url, ADMIN_KEY, 1, 0.0)
     assert [problem.code for problem in problems(seen)] == ["address_not_forwarded"]
     assert len(seen.stream.arrived_s) == 20
     assert [(one.seconds, one.status, one.arrivals) for one in seen.silences] == [(1, 200, 1)]
-    [refused] = problems(await observe_deployment(home.one.url, "another-key", 1, 0.0))
+    [refused] = problems(await observe_deployment(deployed.one.url, "another-key", 1, 0.0))
     assert "refuses this ARENA_ADMIN_KEY" in refused.cause
 
 
-async def test_slow_answers_are_for_operators_two_at_once_and_counted_by_all_processes(home: Home) -> None:
+async def test_slow_answers_are_for_operators_two_at_once_and_counted_by_all_processes(
+    deployed: SharedDeployment,
+) -> None:
     nonce = token_hex(16)
-    async with bare_client(base_url=home.one.url) as client:
+    async with bare_client(base_url=deployed.one.url) as client:
         assert (await client.get(f"{TRIAL}/wait")).status_code == 403, "not even from this machine without the key"
         asked: dict[str, str | int] = {"seconds": 1, "nonce": nonce}
         replies = await asyncio.gather(*(client.get(f"{TRIAL}/wait", params=asked, headers=KEY) for _ in range(3)))
         assert sorted(reply.status_code for reply in replies) == [200, 200, 429]
-    async with bare_client(base_url=home.two.url) as client:
+    async with bare_client(base_url=deployed.two.url) as client:
         counted = await client.get(f"{TRIAL}/arrivals", params={"nonce": nonce}, headers=KEY)
     assert counted.json() == {"arrivals": 3}
 
 
-async def test_a_caller_who_gave_up_holds_no_slow_answer_for_the_next(home: Home) -> None:
-    async with bare_client(base_url=home.one.url, headers=KEY) as client:
+async def test_a_caller_who_gave_up_holds_no_slow_answer_for_the_next(deployed: SharedDeployment) -> None:
+    async with bare_client(base_url=deployed.one.url, headers=KEY) as client:
         waiting = [asyncio.create_task(client.get(f"{TRIAL}/wait", params={"seconds": 250})) for _ in range(2)]
 
         async def status() -> int:
@@ -55,5 +57,5 @@ async def test_a_caller_who_gave_up_holds_no_slow_answer_for_the_next(home: Home
             return await status() == 200
 
         await wait_until(is_free, 60)
-        [silence] = (await observe_deployment(home.one.url, ADMIN_KEY, 1, 0.0)).silences
+        [silence] = (await observe_deployment(deployed.one.url, ADMIN_KEY, 1, 0.0)).silences
     assert silence.status == 200

@@ -12,7 +12,7 @@ from openai.types import Batch
 
 from tests.helpers import wait_until
 from tests.whole.client import bare_client
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 from tests.whole.harness import OKAPI, ZIRCON
 
 OVER = ("completed", "failed", "expired", "cancelled")
@@ -38,8 +38,8 @@ async def ended(client: AsyncOpenAI, id_: str) -> Batch:
     return cast(Batch, await wait_until(over, interval=0.2))
 
 
-async def test_a_batch_from_its_upload_to_its_answers(home: Home) -> None:
-    async with caller(home.one.url) as one, caller(home.two.url) as two:
+async def test_a_batch_from_its_upload_to_its_answers(deployed: SharedDeployment) -> None:
+    async with caller(deployed.one.url) as one, caller(deployed.two.url) as two:
         lines = b"".join(line(n, (OKAPI, ZIRCON)[n % 2]) for n in range(4))
         file = await one.files.create(file=("in.jsonl", lines), purpose="batch")
         assert (file.bytes, file.purpose, file.filename) == (len(lines), "batch", "in.jsonl")
@@ -69,8 +69,8 @@ async def test_a_batch_from_its_upload_to_its_answers(home: Home) -> None:
                 await two.files.retrieve(id_)
 
 
-async def test_a_batch_that_is_cancelled_and_one_that_is_wrong(home: Home) -> None:
-    async with caller(home.one.url) as one, caller(home.two.url) as two:
+async def test_a_batch_that_is_cancelled_and_one_that_is_wrong(deployed: SharedDeployment) -> None:
+    async with caller(deployed.one.url) as one, caller(deployed.two.url) as two:
         lines = b"".join(line(n, OKAPI, max_tokens=600) for n in range(40))
         file = await one.files.create(file=("many.jsonl", lines), purpose="batch")
         made = await one.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")

@@ -16,7 +16,7 @@ from openai import AsyncOpenAI
 
 from tests.helpers import wait_until
 from tests.whole.client import ADMIN_KEY, bare_client, call, client, snapshot
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 from tests.whole.harness import BASALT, GRANITE, MODELS, OKAPI, ZIRCON, wait_for
 
 ASK: list[Any] = [{"role": "user", "content": "Why do rivers bend?"}]
@@ -44,14 +44,14 @@ def caller(url: str, key: str = "none", **more: Any) -> AsyncOpenAI:
 
 
 @pytest.fixture
-async def one(home: Home) -> AsyncIterator[AsyncOpenAI]:
-    async with caller(home.one.url) as made:
+async def one(deployed: SharedDeployment) -> AsyncIterator[AsyncOpenAI]:
+    async with caller(deployed.one.url) as made:
         yield made
 
 
 @pytest.fixture
-async def two(home: Home) -> AsyncIterator[AsyncOpenAI]:
-    async with caller(home.two.url) as made:
+async def two(deployed: SharedDeployment) -> AsyncIterator[AsyncOpenAI]:
+    async with caller(deployed.two.url) as made:
         yield made
 
 
@@ -144,7 +144,7 @@ async def test_what_can_not_be_done_is_an_error_of_openais_shape(
     assert refused.value.response.headers["x-should-retry"] == "false"
 
 
-async def test_other_calls_are_told_that_they_are_not_there(home: Home, one: AsyncOpenAI) -> None:
+async def test_other_calls_are_told_that_they_are_not_there(deployed: SharedDeployment, one: AsyncOpenAI) -> None:
     for attempt in (
         lambda: one.embeddings.create(model=OKAPI, input="x"),
         lambda: one.responses.create(model=OKAPI, input="x"),
@@ -154,27 +154,31 @@ async def test_other_calls_are_told_that_they_are_not_there(home: Home, one: Asy
             await attempt()
         assert refused.value.code == "unknown_url"
     async with client() as http:
-        reply = await http.post(f"{home.one.url}/v1/chat/completions", content=b"{", headers={"content-type": "text/x"})
+        reply = await http.post(
+            f"{deployed.one.url}/v1/chat/completions", content=b"{", headers={"content-type": "text/x"}
+        )
         assert (reply.status_code, reply.json()["error"]["code"]) == (415, "unsupported_media_type")
-        reply = await http.post(f"{home.one.url}/v1/chat/completions", json={"model": OKAPI})
+        reply = await http.post(f"{deployed.one.url}/v1/chat/completions", json={"model": OKAPI})
         assert (reply.status_code, reply.json()["error"]["param"]) == (400, "messages")
 
 
-async def test_who_closes_a_stream_or_leaves_a_call_frees_the_models_slot(home: Home, one: AsyncOpenAI) -> None:
-    home.deployment.basalt.set(stall_after=2, stall_s=15.0)
+async def test_who_closes_a_stream_or_leaves_a_call_frees_the_models_slot(
+    deployed: SharedDeployment, one: AsyncOpenAI
+) -> None:
+    deployed.deployment.basalt.set(stall_after=2, stall_s=15.0)
     stream = await one.chat.completions.create(model=OKAPI, messages=ASK, stream=True)
     async for chunk in stream:
         if chunk.choices and chunk.choices[0].delta.content:
             break
     await stream.close()
-    await wait_until(lambda: home.deployment.basalt.busy == 0)
+    await wait_until(lambda: deployed.deployment.basalt.busy == 0)
     waiting = asyncio.create_task(one.chat.completions.create(model=OKAPI, messages=ASK))
-    await wait_until(lambda: home.deployment.basalt.busy == 1)
+    await wait_until(lambda: deployed.deployment.basalt.busy == 1)
     waiting.cancel()
-    await wait_until(lambda: home.deployment.basalt.busy == 0)
+    await wait_until(lambda: deployed.deployment.basalt.busy == 0)
 
 
-async def test_a_repeated_request_is_the_same_answer(home: Home) -> None:
+async def test_a_repeated_request_is_the_same_answer(deployed: SharedDeployment) -> None:
     body = {"model": OKAPI, "messages": [{"role": "user", "content": "Once?"}], "stream": True}
     again = {"x-stainless-retry-count": "1"}
 
@@ -184,12 +188,12 @@ async def test_a_repeated_request_is_the_same_answer(home: Home) -> None:
         assert reply.text.endswith("data: [DONE]\n\n")
         return reply.text.split('"id":"')[1].split('"')[0]
 
-    first = await id_of(home.one.url, {})
-    assert await id_of(home.two.url, again) == first
-    assert await id_of(home.two.url, {}) != first
+    first = await id_of(deployed.one.url, {})
+    assert await id_of(deployed.two.url, again) == first
+    assert await id_of(deployed.two.url, {}) != first
 
 
-async def test_a_battle_in_one_chat(home: Home, one: AsyncOpenAI, two: AsyncOpenAI) -> None:
+async def test_a_battle_in_one_chat(deployed: SharedDeployment, one: AsyncOpenAI, two: AsyncOpenAI) -> None:
     chat: list[Any] = [*ASK]
     both = await said(one, "arena", chat)
     assert both.startswith("**Model A**\n\n")
@@ -198,7 +202,7 @@ async def test_a_battle_in_one_chat(home: Home, one: AsyncOpenAI, two: AsyncOpen
     battle = both.split("/battle/")[1].split("/")[0]
     chat += [{"role": "assistant", "content": both}, {"role": "user", "content": "B"}]
     revealed = await said(two, "arena", chat)
-    after = await snapshot(home.one.url, battle)
+    after = await snapshot(deployed.one.url, battle)
     assert [vote["verdict"] for vote in after["votes"]] == ["b"]
     names = {line["alias"]: line["model"] for line in after["reveal"]["ranking"]}
     assert all(f"{alias}: `{model}`" in revealed for alias, model in names.items())
@@ -207,12 +211,14 @@ async def test_a_battle_in_one_chat(home: Home, one: AsyncOpenAI, two: AsyncOpen
     second = following.split("/battle/")[1].split("/")[0]
     assert second != battle
     export = await call(
-        "GET", f"{home.one.url}/api/arena/battles/{second}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
+        "GET", f"{deployed.one.url}/api/arena/battles/{second}", headers={"Authorization": f"Bearer {ADMIN_KEY}"}
     )
     assert export.json()["message"] == "And lakes?"
 
 
-async def test_a_battle_of_named_models_is_one_of_these_and_marked(home: Home, one: AsyncOpenAI) -> None:
+async def test_a_battle_of_named_models_is_one_of_these_and_marked(
+    deployed: SharedDeployment, one: AsyncOpenAI
+) -> None:
     both = await said(one, f"arena:{ZIRCON},{OKAPI}", [{"role": "user", "content": "You two?"}])
     assert not any(name in both for name in (ZIRCON, OKAPI))
     battle = both.split("/battle/")[1].split("/")[0]
@@ -220,7 +226,7 @@ async def test_a_battle_of_named_models_is_one_of_these_and_marked(home: Home, o
     revealed = await said(one, f"arena:{ZIRCON},{OKAPI}", [*voting, {"role": "user", "content": "a"}])
     assert f"`{ZIRCON}`" in revealed
     assert f"`{OKAPI}`" in revealed
-    with closing(sqlite3.connect(home.deployment.folder / "data" / "arena.db")) as database:
+    with closing(sqlite3.connect(deployed.deployment.folder / "data" / "arena.db")) as database:
         ((options,),) = database.execute("select options from battles where id = ?", (battle,)).fetchall()
     assert json.loads(options)["named"] is True
     for model in (f"arena:{ZIRCON},{ZIRCON}", f"arena:{ZIRCON},nosuch:1b", f"arena:{ZIRCON},{OKAPI},{MODELS[1]}"):
@@ -229,7 +235,7 @@ async def test_a_battle_of_named_models_is_one_of_these_and_marked(home: Home, o
 
 
 async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
-    home: Home, one: AsyncOpenAI, two: AsyncOpenAI
+    deployed: SharedDeployment, one: AsyncOpenAI, two: AsyncOpenAI
 ) -> None:
     chat = {"X-OpenWebUI-Chat-Id": "chat-1"}
     asked: list[Any] = [{"role": "user", "content": "Two columns?"}]
@@ -238,7 +244,7 @@ async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
     )
     battle = left.split("/battle/")[1].split("/")[0]
     assert right.split("/battle/")[1].split("/")[0] == battle
-    sides = (await snapshot(home.one.url, battle))["sides"]
+    sides = (await snapshot(deployed.one.url, battle))["sides"]
     assert left.startswith(sides["a"]["text"])
     assert right.startswith(sides["b"]["text"])
 
@@ -251,10 +257,10 @@ async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
         said(one, "arena-a", voting(left), extra_headers=chat), said(two, "arena-b", voting(right), extra_headers=chat)
     )
     assert told[0] == told[1]
-    assert len((await snapshot(home.one.url, battle))["votes"]) == 1
+    assert len((await snapshot(deployed.one.url, battle))["votes"]) == 1
 
 
-async def test_the_admin_loads_and_unloads_through_whichever_worker_is_asked(home: Home) -> None:
+async def test_the_admin_loads_and_unloads_through_whichever_worker_is_asked(deployed: SharedDeployment) -> None:
     admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
 
     async def ordered(url: str, action: str) -> tuple[int, str, list[str]]:
@@ -262,10 +268,10 @@ async def test_the_admin_loads_and_unloads_through_whichever_worker_is_asked(hom
             reply = await client.post(f"{url}/v1/models/{action}", json={"model": OKAPI}, headers=admin, timeout=70)
         return reply.status_code, reply.json()["status"]["value"], reply.json()["hosts"]
 
-    assert (await ordered(home.one.url, "load"))[:2] == (200, "loaded")
-    assert await ordered(home.two.url, "unload") == (200, "unloaded", [BASALT])
-    assert await ordered(home.two.url, "unload") == (200, "unloaded", [])
-    assert await ordered(home.two.url, "load") == (200, "loaded", [BASALT])
+    assert (await ordered(deployed.one.url, "load"))[:2] == (200, "loaded")
+    assert await ordered(deployed.two.url, "unload") == (200, "unloaded", [BASALT])
+    assert await ordered(deployed.two.url, "unload") == (200, "unloaded", [])
+    assert await ordered(deployed.two.url, "load") == (200, "loaded", [BASALT])
 
 
 TITLE = (
@@ -282,9 +288,9 @@ ITS_OWN_FIELDS = {"arena", "info", "pipe", "pipeline", "preset", "actions", "fil
 """What Open WebUI keeps in a model's object: it spreads whatever a list of models has into it."""
 
 
-async def test_open_webuis_calls_are_answered_as_it_reads_them(home: Home) -> None:
+async def test_open_webuis_calls_are_answered_as_it_reads_them(deployed: SharedDeployment) -> None:
     async with client() as http:
-        listed = (await http.get(f"{home.one.url}/v1/models")).json()["data"]
+        listed = (await http.get(f"{deployed.one.url}/v1/models")).json()["data"]
         assert all("id" in row and not ITS_OWN_FIELDS & set(row) for row in listed)
         chat = {
             "stream": True,
@@ -302,7 +308,10 @@ async def test_open_webuis_calls_are_answered_as_it_reads_them(home: Home) -> No
         }
         # It asks for the title beside the first question: that must not wait for it, nor it for that.
         answered, titled = await asyncio.gather(
-            *(http.post(f"{home.one.url}/v1/chat/completions", json=body, headers=OPEN_WEBUI) for body in (chat, title))
+            *(
+                http.post(f"{deployed.one.url}/v1/chat/completions", json=body, headers=OPEN_WEBUI)
+                for body in (chat, title)
+            )
         )
     assert titled.json()["choices"][0]["message"]["content"] == '{"title":""}'
     frames = [
@@ -314,10 +323,10 @@ async def test_open_webuis_calls_are_answered_as_it_reads_them(home: Home) -> No
     assert answered.text.endswith("data: [DONE]\n\n")
 
 
-async def test_nothing_of_a_battles_frames_tells_who_writes(home: Home) -> None:
+async def test_nothing_of_a_battles_frames_tells_who_writes(deployed: SharedDeployment) -> None:
     async with client() as http:
         reply = await http.post(
-            f"{home.one.url}/v1/chat/completions",
+            f"{deployed.one.url}/v1/chat/completions",
             json={"model": "arena", "messages": ASK, "stream": True, "stream_options": {"include_usage": True}},
         )
     assert reply.status_code == 200
@@ -325,7 +334,7 @@ async def test_nothing_of_a_battles_frames_tells_who_writes(home: Home) -> None:
         assert word not in reply.text
 
 
-async def test_the_link_in_a_chat_gives_the_browser_the_battle(home: Home, one: AsyncOpenAI) -> None:
+async def test_the_link_in_a_chat_gives_the_browser_the_battle(deployed: SharedDeployment, one: AsyncOpenAI) -> None:
     both = await said(one, "arena", [{"role": "user", "content": "A link?"}])
     link = both.split("](")[1].split(")")[0]
     battle = link.split("/battle/")[1].split("/")[0]
@@ -333,7 +342,7 @@ async def test_the_link_in_a_chat_gives_the_browser_the_battle(home: Home, one: 
         answered = await http.get(link)
         assert (answered.status_code, answered.headers["location"]) == (303, f"/battle/{battle}")
         cookie = answered.headers["set-cookie"].split(";")[0]
-        address = f"{home.one.url}/api/arena/battles/{battle}/votes"
+        address = f"{deployed.one.url}/api/arena/battles/{battle}/votes"
         http.cookies.clear()
         refused = await http.post(address, json={"round": 1, "verdict": "a"})
         assert refused.status_code == 403
@@ -343,12 +352,12 @@ async def test_the_link_in_a_chat_gives_the_browser_the_battle(home: Home, one: 
         assert wrong.status_code == 403
 
 
-async def test_background_calls_of_chat_uis_open_nothing(home: Home, one: AsyncOpenAI) -> None:
-    written = home.deployment.basalt.busy + home.deployment.granite.busy
+async def test_background_calls_of_chat_uis_open_nothing(deployed: SharedDeployment, one: AsyncOpenAI) -> None:
+    written = deployed.deployment.basalt.busy + deployed.deployment.granite.busy
     title = [{"role": "user", "content": '### Task:\nGenerate a title.\nJSON format: { "title": "…" }'}]
     assert await said(one, "arena", title) == '{"title":""}'
     assert await said(one, OKAPI, title) == '{"title":""}'
-    assert home.deployment.basalt.busy + home.deployment.granite.busy == written == 0
+    assert deployed.deployment.basalt.busy + deployed.deployment.granite.busy == written == 0
 
 
 async def test_auto_is_a_model_that_is_in_memory(one: AsyncOpenAI) -> None:
@@ -356,8 +365,8 @@ async def test_auto_is_a_model_that_is_in_memory(one: AsyncOpenAI) -> None:
     assert reply.model in MODELS
 
 
-async def test_keys_their_limits_and_callers_without_one(home: Home) -> None:
-    guarded = home.deployment.start(
+async def test_keys_their_limits_and_callers_without_one(deployed: SharedDeployment) -> None:
+    guarded = deployed.deployment.start(
         ARENA_API_KEYS=f"ann:{KEY}", ARENA_API_CALLS="1", ARENA_API_PER_MINUTE="4", ARENA_SCHEDULER="false"
     )
     wait_for(lambda: len(httpx.get(f"{guarded.url}/api/arena/models", trust_env=False).json()["models"]) == len(MODELS))
@@ -366,7 +375,7 @@ async def test_keys_their_limits_and_callers_without_one(home: Home) -> None:
             await nobody.models.list()
         assert refused.value.code == "invalid_api_key"
         assert (await ann.models.list()).data
-        home.deployment.basalt.set(stall_after=2, stall_s=15.0)
+        deployed.deployment.basalt.set(stall_after=2, stall_s=15.0)
         stream = await ann.chat.completions.create(model=OKAPI, messages=ASK, stream=True)
         await anext(aiter(stream))
         with pytest.raises(openai.RateLimitError) as limited:
@@ -378,22 +387,22 @@ async def test_keys_their_limits_and_callers_without_one(home: Home) -> None:
     assert KEY not in logged
 
 
-async def test_without_keys_a_caller_behind_a_proxy_gets_nothing(home: Home) -> None:
+async def test_without_keys_a_caller_behind_a_proxy_gets_nothing(deployed: SharedDeployment) -> None:
     async with client() as http:
-        reply = await http.get(f"{home.one.url}/v1/models", headers={"X-Forwarded-For": "203.0.113.9"})
+        reply = await http.get(f"{deployed.one.url}/v1/models", headers={"X-Forwarded-For": "203.0.113.9"})
     assert reply.status_code == 401
     error = cast("dict[str, Any]", reply.json()["error"])
     assert (error["code"], error["type"]) == ("invalid_api_key", "authentication_error")
     assert "ARENA_API_KEYS" in error["message"]
 
 
-def kept_in(home: Home) -> int:
-    with closing(sqlite3.connect(home.deployment.folder / "data" / "arena.db")) as books:
+def kept_in(deployed: SharedDeployment) -> int:
+    with closing(sqlite3.connect(deployed.deployment.folder / "data" / "arena.db")) as books:
         return int(books.execute("SELECT count(*) FROM batch_cache").fetchone()[0])
 
 
 async def test_who_asks_for_the_cache_gets_the_answer_that_he_was_given(
-    home: Home, one: AsyncOpenAI, two: AsyncOpenAI
+    deployed: SharedDeployment, one: AsyncOpenAI, two: AsyncOpenAI
 ) -> None:
     asked: Any = {"model": OKAPI, "messages": [{"role": "user", "content": "Why do caches age?"}], "seed": 11}
     wanted = {"Arena-Cache-Enabled": "true"}
@@ -404,7 +413,7 @@ async def test_who_asks_for_the_cache_gets_the_answer_that_he_was_given(
 
     outcome, first = await reply(one, wanted)
     assert (outcome, "cached" in first.to_dict()) == ("MISS", False)
-    await wait_until(lambda: kept_in(home) > 0)  # it is kept a moment after it was given
+    await wait_until(lambda: kept_in(deployed) > 0)  # it is kept a moment after it was given
     outcome, again = await reply(two, wanted)
     assert outcome == "HIT"
     assert again.to_dict()["cached"] is True

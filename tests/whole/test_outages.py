@@ -28,23 +28,23 @@ from tests.whole.older import START, get
 
 
 @pytest.fixture(scope="module")
-def _home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Instance, Instance]]:
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Instance, Instance]]:
     with running_deployment(tmp_path_factory.mktemp("outages"), persistent=True) as deployment:
         one = deployment.driver()
         yield deployment, one, deployment.start()
 
 
 @pytest.fixture
-def deployment(_home: tuple[Deployment, Instance, Instance]) -> Iterator[Deployment]:
-    deployment, _, _ = _home
+def deployment(_running: tuple[Deployment, Instance, Instance]) -> Iterator[Deployment]:
+    deployment, _, _ = _running
     yield deployment
     deployment.granite.clear()
     deployment.basalt.clear()
 
 
 @pytest.fixture
-def workers(_home: tuple[Deployment, Instance, Instance]) -> tuple[Instance, Instance]:
-    return _home[1:]
+def workers(_running: tuple[Deployment, Instance, Instance]) -> tuple[Instance, Instance]:
+    return _running[1:]
 
 
 async def readyz(worker: Instance) -> int:

@@ -17,7 +17,7 @@ import pytest
 
 from tests.helpers import MachineTime
 from tests.whole.client import BATTLES, LIMIT_S, Watched, call, client, open_battle, snapshot, until_snapshot, watch
-from tests.whole.conftest import Home
+from tests.whole.conftest import SharedDeployment
 from tests.whole.harness import QUOKKA, ZIRCON
 from tests.whole.older import CHOICE, PAIR, arena, check_types, submit
 
@@ -64,13 +64,13 @@ async def timed(url: str, body: dict[str, str]) -> Timed:
     return seen
 
 
-async def battle_whose_challenger_is_on_basalt(home: Home) -> str:
+async def battle_whose_challenger_is_on_basalt(deployed: SharedDeployment) -> str:
     """Only okapi lives there; whoever draws it into the first pair is stopped."""
     for _ in range(40):
-        battle = (await open_battle(home.one.url))["battle_id"]
-        if (await until_snapshot(home.one.url, battle, _is_decided))["can_vote"]:
+        battle = (await open_battle(deployed.one.url))["battle_id"]
+        if (await until_snapshot(deployed.one.url, battle, _is_decided))["can_vote"]:
             return str(battle)
-        await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
+        await call("POST", f"{deployed.one.url}{BATTLES}/{battle}/stop")
     raise AssertionError("the draw is not random")
 
 
@@ -80,28 +80,28 @@ def _is_decided(now: dict[str, Any]) -> bool:
     return now["can_vote"] or someone_is_silent
 
 
-async def spend(home: Home) -> Evening:
-    home.deployment.basalt.set(slow_headers_s=30.0)
-    fast = await battle_whose_challenger_is_on_basalt(home)
-    home.deployment.granite.set(slow_headers_s=SILENT_S)
-    slow = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
+async def spend(deployed: SharedDeployment) -> Evening:
+    deployed.deployment.basalt.set(slow_headers_s=30.0)
+    fast = await battle_whose_challenger_is_on_basalt(deployed)
+    deployed.deployment.granite.set(slow_headers_s=SILENT_S)
+    slow = (await open_battle(deployed.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
     viewer, patient, early_vote, fast_vote = await asyncio.gather(
-        watch(home.two.url, slow, until=lambda event: event.event == "ready"),
-        timed(arena(home.one, "get_progressive_responses"), {"battle_id": slow}),
-        timed(arena(home.one, "submit_progressive_choice"), {"battle_id": slow, "choice": "left"}),
-        timed(arena(home.one, "submit_progressive_choice"), {"battle_id": fast, "choice": "left"}),
+        watch(deployed.two.url, slow, until=lambda event: event.event == "ready"),
+        timed(arena(deployed.one, "get_progressive_responses"), {"battle_id": slow}),
+        timed(arena(deployed.one, "submit_progressive_choice"), {"battle_id": slow, "choice": "left"}),
+        timed(arena(deployed.one, "submit_progressive_choice"), {"battle_id": fast, "choice": "left"}),
     )
-    pair = await snapshot(home.one.url, slow)
+    pair = await snapshot(deployed.one.url, slow)
     for battle in (fast, slow):
-        await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
+        await call("POST", f"{deployed.one.url}{BATTLES}/{battle}/stop")
     return Evening(viewer, patient, early_vote, fast_vote, pair)
 
 
 @pytest.fixture(scope="module")
-def _evening(_shared_home: Home) -> Iterator[Evening]:
-    yield asyncio.run(asyncio.wait_for(spend(_shared_home), 2 * LIMIT_S))
-    _shared_home.deployment.granite.clear()
-    _shared_home.deployment.basalt.clear()
+def _evening(_shared_deployment: SharedDeployment) -> Iterator[Evening]:
+    yield asyncio.run(asyncio.wait_for(spend(_shared_deployment), 2 * LIMIT_S))
+    _shared_deployment.deployment.granite.clear()
+    _shared_deployment.deployment.basalt.clear()
 
 
 @pytest.fixture
@@ -150,13 +150,13 @@ async def test_a_next_text_that_is_not_ready_is_told_within_the_clients_patience
     assert (body["eliminated_model"], body["eliminated_side"]) == ("Model B", "right")
 
 
-async def test_a_vote_over_the_native_calls_never_waits(home: Home, evening: Evening) -> None:
-    home.deployment.granite.set(slow_headers_s=5.0)
-    battle = (await open_battle(home.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
+async def test_a_vote_over_the_native_calls_never_waits(deployed: SharedDeployment, evening: Evening) -> None:
+    deployed.deployment.granite.set(slow_headers_s=5.0)
+    battle = (await open_battle(deployed.one.url, models=[ZIRCON, QUOKKA]))["battle_id"]
     with MachineTime() as took:
-        reply = await call("POST", f"{home.one.url}{BATTLES}/{battle}/votes", json={"round": 1, "verdict": "a"})
+        reply = await call("POST", f"{deployed.one.url}{BATTLES}/{battle}/votes", json={"round": 1, "verdict": "a"})
     assert took.seconds < 2
     assert (reply.status_code, reply.json()["code"]) == (409, "not_ready")
-    older = await submit(home.one, "nobody", "left")
+    older = await submit(deployed.one, "nobody", "left")
     assert older.status_code == 404
-    await call("POST", f"{home.one.url}{BATTLES}/{battle}/stop")
+    await call("POST", f"{deployed.one.url}{BATTLES}/{battle}/stop")

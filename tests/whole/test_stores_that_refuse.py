@@ -25,7 +25,7 @@ __all__ = ["postgres"]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Instance]]:
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, Instance]]:
     with running_deployment(tmp_path_factory.mktemp("refusing")) as deployment:
         yield deployment, deployment.driver()
 
@@ -79,8 +79,8 @@ def check_the_log(worker: Instance, mark: str, kind: str, why: str) -> None:
     assert "Traceback" not in worker.log.read_text()
 
 
-async def test_a_full_disk(home: tuple[Deployment, Instance]) -> None:
-    deployment, worker = home
+async def test_a_full_disk(deployed: tuple[Deployment, Instance]) -> None:
+    deployment, worker = deployed
     file = deployment.folder / "data" / "arena.db"
     limits = resource.prlimit(worker.process.pid, resource.RLIMIT_FSIZE)
     with closing(grown_log(file)):  # the log of the process itself stays below the limit
@@ -125,8 +125,8 @@ REFUSALS_OF_REDIS = {
 
 
 @pytest.mark.parametrize("kind", REFUSALS_OF_REDIS)
-async def test_a_redis_that_takes_no_writes(home: tuple[Deployment, Instance], kind: str) -> None:
-    deployment, worker = home
+async def test_a_redis_that_takes_no_writes(deployed: tuple[Deployment, Instance], kind: str) -> None:
+    deployment, worker = deployed
     trouble, why, spoil, fix = REFUSALS_OF_REDIS[kind]
     with sync_redis.Redis.from_url(deployment.redis.url) as admin:
 
@@ -138,8 +138,8 @@ async def test_a_redis_that_takes_no_writes(home: tuple[Deployment, Instance], k
     check_the_log(worker, kind, trouble, why)
 
 
-async def test_a_redis_that_can_not_save(home: tuple[Deployment, Instance]) -> None:
-    deployment, worker = home
+async def test_a_redis_that_can_not_save(deployed: tuple[Deployment, Instance]) -> None:
+    deployment, worker = deployed
     target = deployment.redis.folder / "dump.rdb"
     with sync_redis.Redis.from_url(deployment.redis.url) as admin:
 
@@ -159,12 +159,12 @@ async def test_a_redis_that_can_not_save(home: tuple[Deployment, Instance]) -> N
 
 @pytest.fixture
 async def on_postgres(
-    home: tuple[Deployment, Instance], postgres: PostgresServer
+    deployed: tuple[Deployment, Instance], postgres: PostgresServer
 ) -> AsyncIterator[tuple[Instance, str, Callable[[str], Awaitable[None]]]]:
     """An instance on a PostgreSQL of its own, its database's name, and what runs a statement there."""
     name = postgres.create()
     await migrate(postgres.url(name))
-    instance = home[0].start(DATABASE_URL=postgres.url(name))
+    instance = deployed[0].start(DATABASE_URL=postgres.url(name))
 
     async def run(statement: str) -> None:
         connection = await asyncpg.connect(postgres.url())

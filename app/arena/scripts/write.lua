@@ -50,12 +50,12 @@ end
 -- Tell viewers what they wait for: the same on both sides, or it would tell which model has to be loaded. What they know
 -- is told again only `anew`: of an answer that was begun anew they know nothing.
 local function tell_queue(of, anew)
-  local seats = redis_call('HMGET', battle_key(of.id), 'a', 'b', 'queue')
-  if not seats[1] and not seats[2] then return true end -- a version without a pace opened it
+  local entries = redis_call('HMGET', battle_key(of.id), 'a', 'b', 'queue')
+  if not entries[1] and not entries[2] then return true end -- a version without a pace opened it
   local extras, stages = {}, {}
   for place = 1, 2 do
-    if seats[place] then
-      local key = answer_key(of.id, seats[place])
+    if entries[place] then
+      local key = answer_key(of.id, entries[place])
       local state, extra, told, stage, finish =
         unpack(redis_call('HMGET', key, 'state', 'extra', 'told', 'stage', 'finish'))
       if finish == '' and waits(state) then extras[#extras + 1] = extra end
@@ -65,7 +65,7 @@ local function tell_queue(of, anew)
     end
   end
   local extra = larger(extras, 'place') .. larger(extras, 'eta_s')
-  if seats[3] == extra and not anew then return true end
+  if entries[3] == extra and not anew then return true end
   redis_call('HSET', battle_key(of.id), 'queue', extra)
   local logged = true
   for _, side in ipairs(stages) do
@@ -125,34 +125,34 @@ end
 -- Show what may be shown now of a battle with an even pace. When both sides are complete, that is everything, and only
 -- then viewers are told of an end; a side that failed is told of at once, since another takes its place.
 local function release(of)
-  local seats = redis_call('HMGET', battle_key(of.id), 'a', 'b')
-  if not seats[1] or not seats[2] then return end
+  local entries = redis_call('HMGET', battle_key(of.id), 'a', 'b')
+  if not entries[1] or not entries[2] then return end
   local function log(event, data) return log_event(of, event, data) end
   local sides = {}
-  for place = 1, 2 do sides[place] = shown_of(of.id, seats[place]) end
+  for place = 1, 2 do sides[place] = shown_of(of.id, entries[place]) end
   local complete, failed = true, false
   for place, side in ipairs(sides) do
     if side.finish == '' then complete = false end
     if side.finish == 'error' or side.finish == 'cancelled' then
       failed = true
-      tell_end(of.id, seats[place], log)
+      tell_end(of.id, entries[place], log)
     end
   end
   if complete then
-    for place, side in ipairs(sides) do if side.told ~= 'failed' then show_text(of.id, seats[place], side, nil, log) end end
-    for place = 1, 2 do tell_end(of.id, seats[place], log) end
+    for place, side in ipairs(sides) do if side.told ~= 'failed' then show_text(of.id, entries[place], side, nil, log) end end
+    for place = 1, 2 do tell_end(of.id, entries[place], log) end
     return
   end
   for place, side in ipairs(sides) do
     if side.whole and side.finish ~= 'error' and side.finish ~= 'cancelled' then
-      show_text(of.id, seats[place], side, nil, log)
-      if side.finish ~= '' then tell_end(of.id, seats[place], log) end
+      show_text(of.id, entries[place], side, nil, log)
+      if side.finish ~= '' then tell_end(of.id, entries[place], log) end
     end
   end
   if failed then return end
   local upto = allowed(of, sides)
   for place, side in ipairs(sides) do
-    if not side.whole and upto > side.shown_chars then show_text(of.id, seats[place], side, upto, log) end
+    if not side.whole and upto > side.shown_chars then show_text(of.id, entries[place], side, upto, log) end
   end
 end
 

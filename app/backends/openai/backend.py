@@ -103,9 +103,9 @@ class ChatBackend:
     async def installed(self) -> tuple[InstalledModel, ...]:
         """The models that the server lists."""
         models = tuple(row.model for row in await self._calls.models())
-        if self._profile.tells_capabilities:
-            told = capabilities_in(await self._calls.find("/props"))
-            models = tuple(replace(model, capabilities=model.capabilities or told) for model in models)
+        if self._profile.reports_capabilities:
+            reported = capabilities_in(await self._calls.find("/props"))
+            models = tuple(replace(model, capabilities=model.capabilities or reported) for model in models)
         known = [model for model in models if model.context_length]
         self._contexts = {name: model.context_length for model in known for name in (model.name, *model.aliases)}
         return models

@@ -70,7 +70,7 @@ class Profile:
     max_loaded: int | None = None
     slots: int = 4
     reports_slots: bool = False
-    tells_capabilities: bool = False
+    reports_capabilities: bool = False
     sleeps: bool = False
     loads_on_request: bool = False
     drops_nameless_reasoning: bool = False
@@ -111,9 +111,9 @@ LLAMA_SERVER = Profile(
     thinking="template",
     slots=1,
     reports_slots=True,
-    tells_capabilities=True,
+    reports_capabilities=True,
 )
-LLAMA_ROUTER = replace(LLAMA_SERVER, name="llama-router", memory="router", max_loaded=4, tells_capabilities=False)
+LLAMA_ROUTER = replace(LLAMA_SERVER, name="llama-router", memory="router", max_loaded=4, reports_capabilities=False)
 LLAMA_SWAP = Profile(
     "llama-swap",
     8080,

@@ -31,36 +31,38 @@ def on_draw(seen: Observation) -> Iterator[Finding]:
         drawn = draw.drawn.get(contender.model, 0)
         if drawn >= HARDLY * average or (rotates and contender.model in draw.members):
             continue
-        told = texts.Exposure(contender.model, drawn, average)
-        finding = _not_there(seen, draw, contender, told)
+        exposure = texts.Exposure(contender.model, drawn, average)
+        finding = _not_there(seen, draw, contender, exposure)
         if finding is None and rotates:
-            finding = _not_in_the_rotation(seen, draw, contender, told)
+            finding = _not_in_the_rotation(seen, draw, contender, exposure)
         if finding is not None:
             yield finding
 
 
-def _not_there(seen: Observation, draw: ObservedDraw, contender: Contender, told: texts.Exposure) -> Finding | None:
+def _not_there(seen: Observation, draw: ObservedDraw, contender: Contender, exposure: texts.Exposure) -> Finding | None:
     """It can't be drawn now, whatever the draw."""
     hosts = {host.host.name: host.host for host in seen.hosts if host.host.name in contender.hosts}
     url = next(host.url for host in hosts.values())
     driven = {name for name in hosts if name in seen.reports and seen.reports[name].health != "down"}
     if not driven:
-        return texts.model_hardly_drawn_without_host(told, tuple(hosts), url)
+        return texts.model_hardly_drawn_without_host(exposure, tuple(hosts), url)
     if all((name, contender.model) in draw.gone for name in hosts):
-        return texts.model_hardly_drawn_refused(told, tuple(hosts), url)
+        return texts.model_hardly_drawn_refused(exposure, tuple(hosts), url)
     return None
 
 
-def _not_in_the_rotation(seen: Observation, draw: ObservedDraw, contender: Contender, told: texts.Exposure) -> Finding:
+def _not_in_the_rotation(
+    seen: Observation, draw: ObservedDraw, contender: Contender, exposure: texts.Exposure
+) -> Finding:
     places = host_fields(seen.catalog.contenders, [host.host for host in seen.hosts], seen.reports)
     holding = [place for place in places if contender.model in place.models]
     if not holding:
-        return texts.model_hardly_drawn_fallback(told, contender.hosts)
+        return texts.model_hardly_drawn_fallback(exposure, contender.hosts)
     if not any(_has_partner(place, contender.model) for place in holding):
-        return texts.model_hardly_drawn_alone(told, [place.host for place in holding])
+        return texts.model_hardly_drawn_alone(exposure, [place.host for place in holding])
     longest = seen.settings.arena_draw_longest
     return texts.model_hardly_drawn(
-        told, draw.members, battles=draw.battles, for_s=max(seen.now - draw.since, 0.0), longest=longest
+        exposure, draw.members, battles=draw.battles, for_s=max(seen.now - draw.since, 0.0), longest=longest
     )
 
 

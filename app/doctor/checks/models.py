@@ -26,7 +26,9 @@ def on_models(seen: Observation) -> Iterator[Finding]:
             yield from _missing_on(host, seen)
             yield from _shared_weights(host, seen)
             yield from (texts.host_odd_rows(host, path, rows) for path, rows in host.odd.items())
-    yield from (texts.models_share_weights_one_drawn(first, twin) for twin, first in seen.catalog.twins.items())
+    yield from (
+        texts.models_share_weights_one_drawn(first, duplicate) for duplicate, first in seen.catalog.duplicates.items()
+    )
     yield from _contexts(seen)
     yield from _differing(seen)
     yield from _unused_tables(seen)
@@ -134,7 +136,7 @@ def _unused_tables(seen: Observation) -> Iterator[Finding]:
     models = seen.catalog.models
     if not models or seen.catalog.unreachable:
         return
-    known = (*models, *seen.catalog.twins, *(one.name for one in seen.catalog.missing))
+    known = (*models, *seen.catalog.duplicates, *(one.name for one in seen.catalog.missing))
     for row in seen.settings.models:
         if not any(same_model(row.name, name) for name in known):
             yield texts.model_table_unused(row.name, did_you_mean(row.name, models))

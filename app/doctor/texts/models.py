@@ -131,15 +131,15 @@ def models_share_weights(one: str, other: str, host: ObservedHost) -> Finding:
     )
 
 
-def models_share_weights_one_drawn(first: str, twin: str) -> Finding:
+def models_share_weights_one_drawn(first: str, duplicate: str) -> Finding:
     """``models_share_weights`` where nothing at all differs but the name."""
     return Finding(
         "models_share_weights",
         "warning",
-        f"{first}, {twin}",
-        cause=f"{twin} is {first} under another name (the same digest, asked with the same options): only {first} is "
-        "drawn and rated, or the model would battle itself",
-        remedy=f"remove {twin} from ARENA_MODELS, or from the server if it is not needed",
+        f"{first}, {duplicate}",
+        cause=f"{duplicate} is {first} under another name (the same digest, asked with the same options): only "
+        f"{first} is drawn and rated, or the model would battle itself",
+        remedy=f"remove {duplicate} from ARENA_MODELS, or from the server if it is not needed",
         command="grep -n ARENA_MODELS .env",
     )
 

@@ -174,12 +174,12 @@ def missing_view(missing: Missing, silent: Sequence[str]) -> Json:
     return {"model": missing.name, "suggestion": missing.suggestion, "remedy": _remedy(missing, silent)}
 
 
-def twin_view(twin: str, first: str) -> Json:
+def duplicate_view(duplicate: str, first: str) -> Json:
     """A model that is not drawn because ``first`` is the same one."""
     return {
-        "model": twin,
+        "model": duplicate,
         "suggestion": first,
-        "remedy": f"It is {first} under another name, and only that is drawn: take {twin} out of ARENA_MODELS.",
+        "remedy": f"It is {first} under another name, and only that is drawn: take {duplicate} out of ARENA_MODELS.",
     }
 
 

@@ -11,13 +11,13 @@ from app.errors import InvalidInput
 from app.hosts.names import same_model
 from app.web.api.host_examples import HOSTS, MODELS, WARMING, WITHOUT_REDIS
 from app.web.api.host_views import (
+    duplicate_view,
     finding_view,
     full_host_view,
     host_view,
     missing_view,
     model_view,
     rotation_view,
-    twin_view,
 )
 from app.web.schemas.errors import INVALID, NOT_JSON
 from app.web.shared.access import is_operator
@@ -93,7 +93,7 @@ async def models(request: Request, services: Wired, fleet: WiredFleet) -> dict[s
         "models": [model_view(contender, fleet.roster, reports) for contender in catalog.contenders],
         "missing": [
             *(missing_view(missing, silent) for missing in catalog.missing),
-            *(twin_view(twin, first) for twin, first in catalog.twins.items()),
+            *(duplicate_view(duplicate, first) for duplicate, first in catalog.duplicates.items()),
         ],
     }
 

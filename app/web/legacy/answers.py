@@ -57,12 +57,12 @@ TextOf = Callable[[SideView], str]
 
 def pair(history: BattleHistory, text_of: TextOf = shown_text) -> dict[str, Any]:
     """Who is on stage, and what they wrote."""
-    seated = {side.value: history.seated(side).entry for side in Side}
+    entries = {side.value: history.contestant_on(side).entry for side in Side}
     texts = {side.value: text_of(history.snapshot.sides[side]) for side in Side}
     return {
-        **{f"model_{side}": history.name(entry) for side, entry in seated.items()},
+        **{f"model_{side}": history.name(entry) for side, entry in entries.items()},
         **{f"response_{side}": text for side, text in texts.items()},
-        **{f"latency_{side}": latency_ms(history, entry) for side, entry in seated.items()},
+        **{f"latency_{side}": latency_ms(history, entry) for side, entry in entries.items()},
     }
 
 

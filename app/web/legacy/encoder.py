@@ -66,7 +66,7 @@ class RoundEncoder:
         self._sent = {side: self._at_once(snapshot, side) for side in Side}
         self._aliases = {side: snapshot.sides[side].alias for side in Side}
         history = self._history_at(snapshot)
-        names = {f"model_{side.value}": history.name(history.seated(side).entry) for side in Side}
+        names = {f"model_{side.value}": history.name(history.contestant_on(side).entry) for side in Side}
         texts = {f"response_{side.value}": self._sent[side] for side in Side}
         return self._head(snapshot) | names | texts | {"round": snapshot.round, "done": False}
 

@@ -43,8 +43,8 @@ class BattleHistory:
         """Whether verdicts are still taken."""
         return self.snapshot.status == Status.RUNNING
 
-    def seated(self, side: Side) -> Contestant:
-        """Who sits on ``side``."""
+    def contestant_on(self, side: Side) -> Contestant:
+        """The contestant on ``side``."""
         alias = self.snapshot.sides[side].alias
         return next(contestant for contestant in self.contestants if contestant.alias == alias)
 
@@ -62,7 +62,7 @@ class BattleHistory:
     @property
     def on_stage(self) -> tuple[int, ...]:
         """The entries on side a and on side b."""
-        return tuple(self.seated(side).entry for side in Side)
+        return tuple(self.contestant_on(side).entry for side in Side)
 
     @property
     def judged(self) -> Pair:

@@ -73,7 +73,7 @@ class Judged:
             self.services, self.battle_id, await seen_when(self.services, self.battle_id, left, can_be_judged)
         )
         if self.meant.reply != "sent":
-            await self.services.manager.replies.send(self.battle_id, self.meant.round, self.meant.request)
+            await self.services.manager.replies.mark_sent(self.battle_id, self.meant.round, self.meant.request)
         return after
 
 
@@ -96,7 +96,7 @@ async def judge(services: Services, body: ChoiceBody, sender: Voter) -> Judged:
     meant = await _meant(services, before, body)
     if meant.reply is None:
         await _await_pair(services, before, meant.round, patience.pair)
-        await services.manager.replies.owe(battle_id, meant.round, meant.request)
+        await services.manager.replies.mark_pending(battle_id, meant.round, meant.request)
     await _cast(services, before, meant, verdict, voter, is_last=body.knows_one_round and before.is_two_step)
     return Judged(services, battle_id, meant, deadline, counted=meant.reply != "sent")
 

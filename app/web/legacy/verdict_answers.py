@@ -73,7 +73,7 @@ def voted(history: BattleHistory, ratings: Ratings = NO_RATINGS, *, counted: boo
         "round": history.snapshot.round,
         "current_round": history.snapshot.round,
         **pair(history, text_or_reason),
-        **{f"response_label_{side.value}": history.seated(side).alias for side in Side},
+        **{f"response_label_{side.value}": history.contestant_on(side).alias for side in Side},
         **standings(history),
         **last_verdict(history),
         **(ranking(history) if not going_on else _no_ranking(history)),

@@ -41,7 +41,7 @@ def verdict_of(word: str, history: BattleHistory, field: str = "choice") -> Verd
     if plain in SPELLINGS:
         return SPELLINGS[plain]
     for side in Side:
-        seated = history.seated(side)
-        if plain in (seated.alias.lower(), history.name(seated.entry).lower()):
+        contestant = history.contestant_on(side)
+        if plain in (contestant.alias.lower(), history.name(contestant.entry).lower()):
             return Verdict(side.value)
     raise InvalidInput(f"{field} must be left, right, tie, both_bad or one of the two aliases on stage", field=field)

@@ -159,12 +159,12 @@ async def _battle_of(
         return battle
     column: Column = "a" if sides[0] is Side.A else "b"
     asked = [message.content for message in messages if message.role == "user"]
-    seat = await call.services.columns.seat(body_hash([call.owner, asked]), column)
-    if seat.opens:
-        await _open(call, question, seat.battle)
+    joined = await call.services.columns.battle_of(body_hash([call.owner, asked]), column)
+    if joined.opens:
+        await _open(call, question, joined.battle)
     else:
-        await _opened_by_the_other(call.services, seat.battle)
-    return seat.battle
+        await _opened_by_the_other(call.services, joined.battle)
+    return joined.battle
 
 
 async def _opened_by_the_other(services: Services, battle: str) -> None:
