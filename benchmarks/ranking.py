@@ -206,15 +206,7 @@ def speed(models: int, pairs: int, votes: int) -> None:
         "ranks and P(best)",
         best_of(
             3,
-            lambda: stand(
-                cells,
-                fitted,
-                covariance,
-                evidence_across(ballots, battle, fitted),
-                minimum_votes=10,
-                level=0.95,
-                draws=10_000,
-            ),
+            lambda: stand(cells, fitted, covariance, evidence_across(ballots, battle, fitted), Rules()),
         ),
         bare,
     )

@@ -95,16 +95,19 @@ def pair_cells(
     """Add up rows of counts into one cell per pair, the lower index on the left."""
     low, high, turned = np.minimum(left, right), np.maximum(left, right), left > right
     code = low * models + high
-    if models * models <= 4 * len(code) + 65536:
-        sums = [_added(code, w, models * models) for w in _turned(turned, left_wins, right_wins)]
-        tied = _added(code, np.asarray(ties, dtype=np.float64), models * models)
-        used = np.flatnonzero(sums[0] + sums[1] + tied)
-        sums, tied = [s[used] for s in sums], tied[used]
-    else:
+    counts = (*_turned(turned, left_wins, right_wins), np.asarray(ties, dtype=np.float64))
+    used, (left_sums, right_sums, tied) = _added_by_code(code, counts, models * models)
+    return Cells(models, used // models, used % models, left_sums, right_sums, tied, np.zeros((len(used), 0)))
+
+
+def _added_by_code(code: Ints, counts: tuple[Floats, ...], codes: int) -> tuple[Ints, tuple[Floats, ...]]:
+    """The codes that occur, of so many ``codes``, and the sums of each of ``counts`` over them."""
+    if codes > 4 * len(code) + 65536:
         used, where = np.unique(code, return_inverse=True)
-        sums = [_added(where, w, len(used)) for w in _turned(turned, left_wins, right_wins)]
-        tied = _added(where, np.asarray(ties, dtype=np.float64), len(used))
-    return Cells(models, used // models, used % models, sums[0], sums[1], tied, np.zeros((len(used), 0)))
+        return used, tuple(_added(where, count, len(used)) for count in counts)
+    sums = [_added(code, count, codes) for count in counts]
+    used = np.flatnonzero(sum(sums))
+    return used, tuple(one[used] for one in sums)
 
 
 def _added(where: Ints, what: Floats, size: int) -> Floats:

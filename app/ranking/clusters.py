@@ -93,20 +93,32 @@ def _summed(votes: Cells, fit: Fit, cluster: Ints, alone: Bools) -> Floats:
     by_eta, extra = (slopes.eta * share)[order], votes.style[order]
     kappa = (slopes.kappa * share)[order, None] if fit.ties.fitted else np.zeros((len(order), 0))
     extra = np.concatenate([extra * by_eta[:, None], kappa], axis=1)
-    n = votes.models
-    meat = np.zeros((n + extra.shape[1], n + extra.shape[1]))
-    rows = max(_BLOCK // n, 1)
+    width, rows = votes.models + extra.shape[1], max(_BLOCK // votes.models, 1)
+    meat = np.zeros((width, width))
     for start in range(0, int(cluster[-1]) + 1, rows):
-        first, last = np.searchsorted(cluster, [start, start + rows])
-        block = slice(int(first), int(last))
-        where = (cluster[block] - start) * n
-        sums = np.bincount(where + left[block], by_eta[block], rows * n) - np.bincount(
-            where + right[block], by_eta[block], rows * n
-        )
-        columns = [np.bincount(cluster[block] - start, column, rows) for column in extra[block].T]
-        scores = np.column_stack([sums.reshape(rows, n), *columns])
+        block = slice(*np.searchsorted(cluster, [start, start + rows]).tolist())
+        score = _Scores(cluster[block] - start, left[block], right[block], by_eta[block], extra[block])
+        scores = score.summed(rows, votes.models)
         meat += scores.T @ scores
     return meat
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """The score of each vote: ``by_eta`` for its two models, ``extra`` for what else is fitted."""
+
+    cluster: Ints
+    left: Ints
+    right: Ints
+    by_eta: Floats
+    extra: Floats
+
+    def summed(self, clusters: int, models: int) -> Floats:
+        """A row for each cluster with the sum of its votes' scores."""
+        where, size = self.cluster * models, clusters * models
+        sums = np.bincount(where + self.left, self.by_eta, size) - np.bincount(where + self.right, self.by_eta, size)
+        columns = [np.bincount(self.cluster, column, clusters) for column in self.extra.T]
+        return np.column_stack([sums.reshape(clusters, models), *columns])
 
 
 def _larger(one: Floats, other: Floats) -> Floats:

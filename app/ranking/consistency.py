@@ -76,14 +76,12 @@ def describe_circle(circle: Sequence[int], names: Sequence[str]) -> str:
 
 
 def warn_of_misfit(meetings: Meetings, models: Sequence[str], names: Sequence[str]) -> OrderWarning | None:
-    """Pearson's test over the pairs with votes enough; the quantile is that of Wilson and Hilferty (1931)."""
+    """Pearson's test over the pairs with votes enough."""
     used = np.flatnonzero(meetings.variance >= _LEAST_VARIANCE)
     surprise = meetings.surprise[used]
     freedom = len(used) - _ratings(meetings, used.tolist(), len(models))
-    if freedom < 1:
-        return None
-    chi2, spread = float(surprise @ surprise), 2.0 / (9.0 * freedom)
-    if ((chi2 / freedom) ** (1 / 3) - 1 + spread) / spread**0.5 <= NormalDist().inv_cdf(MISFIT_LEVEL):
+    chi2 = float(surprise @ surprise)
+    if freedom < 1 or not _is_improbable(chi2, freedom):
         return None
     worst = int(used[np.abs(surprise).argmax()])
     low, high = int(meetings.low[worst]), int(meetings.high[worst])
@@ -96,6 +94,12 @@ def warn_of_misfit(meetings: Meetings, models: Sequence[str], names: Sequence[st
         f"and {expected:.1f} are expected.",
         (models[low], models[high]),
     )
+
+
+def _is_improbable(chi2: float, freedom: int) -> bool:
+    """Whether ``chi2`` is over its quantile, by the approximation of Wilson and Hilferty (1931)."""
+    spread = 2.0 / (9.0 * freedom)
+    return bool(((chi2 / freedom) ** (1 / 3) - 1 + spread) / spread**0.5 > NormalDist().inv_cdf(MISFIT_LEVEL))
 
 
 def _ratings(meetings: Meetings, used: Sequence[int], models: int) -> int:

@@ -36,11 +36,6 @@ def tally_votes(table: VoteTable) -> ModelCounts:
         counted = slice(None) if verdict is None else table.verdict == verdict
         return weighed(sides[counted], table.weight[counted], n)
 
-    sides, entries = np.concatenate([table.left, table.right]), np.concatenate([table.entry_a, table.entry_b])
-    size = int(entries.max(initial=-1)) + 1
-    known = entries >= 0
-    weight = np.concatenate([table.weight, table.weight])
-    by_entry = weighed(sides[known] * size + entries[known], weight[known], n * size).reshape(n, size)
     return ModelCounts(
         battles=battles_of_each(table.battle, table.left, table.right, n, table.weight),
         votes=count(table.left) + count(table.right),
@@ -48,8 +43,18 @@ def tally_votes(table: VoteTable) -> ModelCounts:
         losses=count(table.left, B) + count(table.right, A),
         ties=count(table.left, TIE) + count(table.right, TIE),
         both_bad=count(table.left, BOTH_BAD) + count(table.right, BOTH_BAD),
-        entries=by_entry,
+        entries=_by_entry(table),
     )
+
+
+def _by_entry(table: VoteTable) -> Ints:
+    """A row for each model with its votes by the place at which it entered its battle."""
+    models = len(table.models)
+    sides, entries = np.concatenate([table.left, table.right]), np.concatenate([table.entry_a, table.entry_b])
+    size = int(entries.max(initial=-1)) + 1
+    known = entries >= 0
+    weight = np.concatenate([table.weight, table.weight])
+    return weighed(sides[known] * size + entries[known], weight[known], models * size).reshape(models, size)
 
 
 def figure(value: float, digits: int = 2) -> float:

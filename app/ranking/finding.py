@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from app.ranking.board import Conclusion, ModelCard, Provisional
+from app.ranking.board import Conclusion, Provisional
 from app.ranking.consistency import describe_circle
 from app.ranking.counts import figure
-from app.ranking.fragility import Flips
-from app.ranking.standing import Standing
+from app.ranking.rated import Rated
 
 NO_DATA = Conclusion("not_enough_data", "Not enough data: fewer than two models have votes that rank them.")
 
 
-@dataclass(frozen=True, slots=True)
-class Firmness:
-    """How firm the first place is: votes that would separate the first two, and flips that would change the first."""
-
-    to_separate: int | None
-    flips: Flips | None
-
-
-def find_first(
-    models: Sequence[str],
-    known: Mapping[str, ModelCard],
-    standing: Standing,
-    firmness: Firmness,
-    missing: Sequence[int],
-    circles: Sequence[Sequence[int]],
-) -> Conclusion:
-    """Say who is first, and how sure that is; ``missing`` are the votes that each model lacks of the least number."""
-
-    def name(n: int) -> str:
-        card = known.get(models[n])
-        return models[n] if card is None else card.display_name
-
-    first, second = standing.first, standing.second
+def find_first(rated: Rated, models: Sequence[str], names: Sequence[str]) -> Conclusion:
+    """Say who is first, and how sure that is; ``names`` are what the board shows of ``models``."""
+    standing, flips = rated.standing, rated.firmness.flips
+    first, second, contender = standing.first, standing.second, standing.contender
     if first is None or second is None:
         return NO_DATA
-    if standing.contender is not None and not standing.is_clear:
-        return Conclusion("not_enough_data", _doubt(name(standing.contender), name(first), missing[standing.contender]))
-    to_separate, flips = firmness.to_separate, firmness.flips
-    sentence = _sentence(name(first), name(second), to_separate)
-    circle = next((circle for circle in circles if first in circle), None)
-    if circle is not None and not standing.is_clear:
-        to_separate = None
-        sentence = f"{describe_circle(circle, [name(n) for n in range(len(models))])}."
-    elif Provisional.FEW_VOTES in standing.reasons[first]:
-        to_separate = missing[first]
-        sentence = f"{name(first)} leads, but lacks {_votes(to_separate)} for that to be called clear."
+    if contender is not None and not standing.is_clear:
+        return Conclusion("not_enough_data", _doubt(names[contender], names[first], rated.missing[contender]))
+    sentence, to_separate = _lead(rated, first, second, names)
     return Conclusion(
         state="clear" if standing.is_clear else "open",
         sentence=sentence,
@@ -60,6 +31,18 @@ def find_first(
         flips=flips.votes if flips else None,
         flips_to=models[flips.rival] if flips else None,
     )
+
+
+def _lead(rated: Rated, first: int, second: int, names: Sequence[str]) -> tuple[str, int | None]:
+    """How sure the lead of the first is, in a sentence, and how many votes may make it clear."""
+    circle = next((circle for circle in rated.circles if first in circle), None)
+    if circle is not None and not rated.standing.is_clear:
+        return f"{describe_circle(circle, names)}.", None
+    if Provisional.FEW_VOTES in rated.standing.reasons[first]:
+        missing = rated.missing[first]
+        return f"{names[first]} leads, but lacks {_votes(missing)} for that to be called clear.", missing
+    needed = rated.firmness.to_separate
+    return _sentence(names[first], names[second], needed), needed
 
 
 def _doubt(contender: str, first: str, missing: int) -> str:

@@ -41,6 +41,14 @@ class Flips:
     rival: int
 
 
+@dataclass(frozen=True, slots=True)
+class Firmness:
+    """How firm the first place is: votes that would separate the first two, and flips that would change the first."""
+
+    to_separate: int | None
+    flips: Flips | None
+
+
 def votes_to_separate(fitted: Fit, sure: Uncertainty, standing: Standing) -> int | None:
     """Direct votes still needed between the first two: 0 when they are clear, None past MOST_VOTES or without two."""
     if standing.first is None or standing.second is None:

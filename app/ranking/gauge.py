@@ -44,15 +44,8 @@ def put_on_scale(
     """Rate all models; an ``anchor`` has ``at`` exactly, else the centre of each island has."""
     weights = _weights(cells, fit, standing, anchor)
     rating, error = _shifted(fit, covariance, weights)
-    half = NormalDist().inv_cdf(0.5 + level / 2) * error
-    lower, upper = rating - half, rating + half
     middle = _reference(standing, anchor)
-    walked = _walked(fit, middle)
-    if walked.any():
-        centred = standing.drawn[:, walked] - (standing.drawn @ weights[0])[:, None]
-        low, high = np.quantile(centred, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-        # The prior decides how far a few wins reach; the normal interval keeps its word for closer models, too.
-        lower[walked], upper[walked] = np.minimum(lower[walked], low), np.maximum(upper[walked], high)
+    lower, upper = _interval(rating, error, standing, weights[0], _walked(fit, middle), level)
     bounds = _bounds(cells, fit, middle, anchor)
     return Scale(
         rating=at + ELO * rating,
@@ -62,6 +55,20 @@ def put_on_scale(
         anchor=anchor,
         centre=weights[0],
     )
+
+
+def _interval(
+    rating: Floats, error: Floats, standing: Standing, centre: Floats, walked: Bools, level: float
+) -> tuple[Floats, Floats]:
+    """The ends of each rating's interval; those that were ``walked`` have it at least as wide as their draws."""
+    half = NormalDist().inv_cdf(0.5 + level / 2) * error
+    lower, upper = rating - half, rating + half
+    if walked.any():
+        centred = standing.drawn[:, walked] - (standing.drawn @ centre)[:, None]
+        low, high = np.quantile(centred, [0.5 - level / 2, 0.5 + level / 2], axis=0)
+        # The prior decides how far a few wins reach; the normal interval keeps its word for closer models, too.
+        lower[walked], upper[walked] = np.minimum(lower[walked], low), np.maximum(upper[walked], high)
+    return lower, upper
 
 
 def _held(values: Floats, bounds: tuple[Bounds, ...], ends: tuple[Bounds, ...]) -> Floats:

@@ -10,7 +10,7 @@ import numpy as np
 from app.ranking.board import PairRecord
 from app.ranking.bradley_terry import Cells, Fit
 from app.ranking.counts import figure
-from app.ranking.graph import Ints
+from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats, shares
 from app.ranking.table import BOTH_BAD, TIE, A, B, VoteTable
 
@@ -44,14 +44,11 @@ class Meetings:
 def meet(cells: Cells, fit: Fit, dispersion: float) -> Meetings:
     """Add the cells up by pair; ``dispersion`` is the variance of a vote over what the likelihood expects."""
     turned = cells.left > cells.right
-    low, high = np.minimum(cells.left, cells.right), np.maximum(cells.left, cells.right)
     won = np.where(turned, cells.right_wins, cells.left_wins)
     lost = np.where(turned, cells.left_wins, cells.right_wins)
     votes = won + lost + cells.ties
-    eta = fit.theta[cells.left] - fit.theta[cells.right] + cells.style @ fit.beta
-    left, right, tie = shares(fit.ties, eta, fit.kappa)
-    score = np.where(turned, right, left) + tie / 2
-    variance = (np.where(turned, right, left) + tie / 4 - score * score) * (1.0 if fit.ties.fitted else dispersion)
+    score, variance = _expected(cells, fit, turned, dispersion)
+    low, high = np.minimum(cells.left, cells.right), np.maximum(cells.left, cells.right)
     pairs, which = np.unique(low * cells.models + high, return_inverse=True)
 
     def summed(parts: Floats) -> Floats:
@@ -67,6 +64,15 @@ def meet(cells: Cells, fit: Fit, dispersion: float) -> Meetings:
         expected=summed(votes * score),
         variance=summed(votes * variance),
     )
+
+
+def _expected(cells: Cells, fit: Fit, turned: Bools, dispersion: float) -> tuple[Floats, Floats]:
+    """The points that a vote of each cell gives the lower number, on the right if ``turned``: mean and variance."""
+    eta = fit.theta[cells.left] - fit.theta[cells.right] + cells.style @ fit.beta
+    left, right, tie = shares(fit.ties, eta, fit.kappa)
+    wins = np.where(turned, right, left)
+    score = wins + tie / 2
+    return score, (wins + tie / 4 - score * score) * (1.0 if fit.ties.fitted else dispersion)
 
 
 def list_records(table: VoteTable, order: Sequence[str], meetings: Meetings | None) -> tuple[PairRecord, ...]:

@@ -120,32 +120,36 @@ def _shared(cells: Cells, fit: Fit) -> Slopes:
 
 
 def _clustered(votes: Cells, battle: Ints, fit: Fit, by_eta: Floats, by_kappa: Floats) -> Floats:
-    """The sum over battles of the outer product of a battle's summed score with itself.
-
-    Scores touch two models each, so the products are added up vote by vote with those that follow at the same
-    distance in the same battle: as many passes as the longest battle has votes, and no matrix of battles by models.
-    """
+    """The sum over battles of the outer product of a battle's summed score with itself."""
     n, width = votes.models, votes.style.shape[1] + int(fit.ties.fitted)
     order = np.argsort(battle, kind="stable")
     left, right, battle, score = votes.left[order], votes.right[order], battle[order], by_eta[order]
-    cross = np.zeros((n, n))
-    for distance in range(int(np.bincount(battle).max(initial=0))):
-        first = np.flatnonzero(battle[distance:] == battle[: len(battle) - distance])
-        cross += (1.0 if distance else 0.5) * _products(n, left, right, score, first, first + distance)
     whole = np.zeros((n + width, n + width))
-    whole[:n, :n] = cross + cross.T
+    whole[:n, :n] = _among_models(n, left, right, battle, score)
     if width:
         dense = votes.style * by_eta[:, None]
         if fit.ties.fitted:
             dense = np.column_stack([dense, by_kappa])
         sums = _by_battle(dense[order], battle)
-        for column in range(width):
-            weight = score * sums[:, column]
+        for column, weight in enumerate((score[:, None] * sums).T, start=n):
             line = np.bincount(left, weight, minlength=n) - np.bincount(right, weight, minlength=n)
-            whole[:n, n + column] = whole[n + column, :n] = line
+            whole[:n, column] = whole[column, :n] = line
         starts = np.flatnonzero(np.diff(battle, prepend=-1))
         whole[n:, n:] = sums[starts].T @ sums[starts]
     return whole
+
+
+def _among_models(n: int, left: Ints, right: Ints, battle: Ints, score: Floats) -> Floats:
+    """The part of it that the models have; ``battle`` is sorted.
+
+    Scores touch two models each, so the products are added up vote by vote with those that follow at the same
+    distance in the same battle: as many passes as the longest battle has votes, and no matrix of battles by models.
+    """
+    cross = np.zeros((n, n))
+    for distance in range(int(np.bincount(battle).max(initial=0))):
+        first = np.flatnonzero(battle[distance:] == battle[: len(battle) - distance])
+        cross += (1.0 if distance else 0.5) * _products(n, left, right, score, first, first + distance)
+    return cross + cross.T
 
 
 def _products(n: int, left: Ints, right: Ints, score: Floats, one: Ints, other: Ints) -> Floats:

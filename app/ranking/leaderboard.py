@@ -57,7 +57,7 @@ def board_of(table: VoteTable, rules: Rules, cards: Iterable[ModelCard] = ()) ->
 def _warnings(table: VoteTable, rated: Rated | None, known: dict[str, ModelCard]) -> tuple[OrderWarning, ...]:
     if rated is None:
         return ()
-    names = [_card(known, model).display_name for model in table.models]
+    names = _names(table, known)
     misfit = warn_of_misfit(rated.meetings, table.models, names)
     return (*warn_of_circles(rated.circles, table.models, names), *([misfit] if misfit else []))
 
@@ -156,4 +156,8 @@ def _card(known: dict[str, ModelCard], model: str) -> ModelCard:
 def _finding(table: VoteTable, rated: Rated | None, known: dict[str, ModelCard]) -> Conclusion:
     if rated is None:
         return NO_DATA
-    return find_first(table.models, known, rated.standing, rated.firmness, rated.missing, rated.circles)
+    return find_first(rated, table.models, _names(table, known))
+
+
+def _names(table: VoteTable, known: dict[str, ModelCard]) -> list[str]:
+    return [_card(known, model).display_name for model in table.models]

@@ -67,13 +67,9 @@ def _informed(fit: Fit) -> Bools:
 
 def counts_of(table: VoteTable, rated: Rated | None) -> Counts:
     """The votes of the table; ``rated`` is None without any that compare."""
-    islands, compare = 0, table.verdict != BOTH_BAD
+    compare, repeat = table.verdict != BOTH_BAD, rated is not None and "prompt" in rated.clustered_by
     weight = table.weight[compare].astype(np.float64)
-    repeat = rated is not None and "prompt" in rated.clustered_by
     of_verdict = np.bincount(table.verdict, weights=table.weight, minlength=BOTH_BAD + 1).astype(int).tolist()
-    if rated is not None:
-        compared = [Provisional.NO_VOTES not in why for why in rated.standing.reasons]
-        islands = len(np.unique(rated.fit.ground.island[compared]))
     return Counts(
         votes=sum(of_verdict),
         rated=sum(of_verdict) - of_verdict[BOTH_BAD],
@@ -82,13 +78,19 @@ def counts_of(table: VoteTable, rated: Rated | None) -> Counts:
         ties=of_verdict[TIE],
         both_bad=of_verdict[BOTH_BAD],
         battles=int(np.count_nonzero(np.diff(table.battle, prepend=-1)) + (table.weight - 1).sum()),
-        islands=islands,
+        islands=0 if rated is None else _islands(rated),
         left_out=dict(table.left_out),
         voters=_distinct(table.voter[compare]),
         largest_voter_share=_largest_share(table.voter[compare], weight),
         prompts=_distinct(table.prompt[compare]) if repeat else None,
         largest_prompt_share=_largest_share(table.prompt[compare], weight) if repeat else None,
     )
+
+
+def _islands(rated: Rated) -> int:
+    """How many islands the models with votes that compare are on."""
+    compared = [Provisional.NO_VOTES not in why for why in rated.standing.reasons]
+    return len(np.unique(rated.fit.ground.island[compared]))
 
 
 def _distinct(keys: Ints) -> int:

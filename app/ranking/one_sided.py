@@ -61,16 +61,20 @@ def evidence_across(votes: Cells, cluster: Ints, fit: Fit) -> Evidence:
     winner, loser = np.where(won, left, right), np.where(won, right, left)
     effect = np.where(won, 1.0, -1.0) * (votes.style[across] @ fit.beta)
     pair, which = np.unique(winner * votes.models + loser, return_inverse=True)
-    clusters = np.unique(np.stack([which, cluster[across]]), axis=1)[0]
     count = np.bincount(which, minlength=len(pair))
     further = (votes.left_wins + votes.right_wins)[across] - 1.0
-    wins = np.bincount(clusters, minlength=len(pair)) + np.bincount(which, weights=further, minlength=len(pair))
     return Evidence(
         winner=np.asarray(pair // max(votes.models, 1)),
         loser=np.asarray(pair % max(votes.models, 1)),
-        wins=np.asarray(wins, dtype=np.float64),
+        wins=_clusters_won(which, cluster[across], len(pair)) + np.bincount(which, further, len(pair)),
         offset=np.bincount(which, weights=effect, minlength=len(pair)) / np.maximum(count, 1),
     )
+
+
+def _clusters_won(pair: Ints, cluster: Ints, pairs: int) -> Floats:
+    """In how many clusters each of the ``pairs`` has votes."""
+    distinct = np.unique(np.stack([pair, cluster]), axis=1)[0]
+    return np.bincount(distinct, minlength=pairs).astype(np.float64)
 
 
 def draw_ratings(fit: Fit, covariance: Floats, evidence: Evidence, members: Bools, draws: int) -> Floats:
@@ -125,11 +129,8 @@ class _Walk:
     @classmethod
     def begun(cls, groups: Ints, numbers: Ints, drawn: Floats, fit: Fit, evidence: Evidence) -> _Walk:
         """Start every walk from the fitted ratings."""
-        group = np.unique(groups[numbers], return_inverse=True)[1]
-        size = np.bincount(group)
-        own = drawn[:, numbers] @ (np.eye(len(size))[group] / size)
-        within = drawn.copy()
-        within[:, numbers] -= own[:, group]
+        _, group, size = np.unique(groups[numbers], return_inverse=True, return_counts=True)
+        within = _within(drawn, numbers, group, size)
         place = np.zeros(len(groups), dtype=np.intp)
         place[numbers] = group
         winner, loser = place[evidence.winner], place[evidence.loser]
@@ -174,6 +175,14 @@ class _Walk:
         found = self.within.copy()
         found[:, self.numbers] += self.means[:, self.group]
         return found
+
+
+def _within(drawn: Floats, numbers: Ints, group: Ints, size: Ints) -> Floats:
+    """The drawn ratings, those of ``numbers`` less the mean of their group."""
+    own = drawn[:, numbers] @ (np.eye(len(size))[group] / size)
+    within = drawn.copy()
+    within[:, numbers] -= own[:, group]
+    return within
 
 
 def _steps(start: Floats, size: Ints, winner: Ints, loser: Ints, wins: Floats) -> Floats:

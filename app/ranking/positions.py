@@ -11,6 +11,7 @@ import numpy as np
 
 from app.ranking.board import EntryPosition
 from app.ranking.graph import Ints, battles_of_each, weighed
+from app.ranking.likelihoods import Floats
 from app.ranking.table import BOTH_BAD, TIE, A, B, VoteTable
 
 
@@ -25,11 +26,7 @@ def entry_positions(table: VoteTable) -> tuple[EntryPosition, ...]:
     size = int(max(entry_a.max(), entry_b.max())) + 1
     fought, won = _battles(size, entry_a, entry_b, verdict, battle, weight)
     votes = weighed(entry_a, weight, size) + weighed(entry_b, weight, size)
-    decided = verdict != BOTH_BAD
-    points = np.where(verdict == A, 1.0, np.where(verdict == TIE, 0.5, 0.0))[decided]
-    entry_a, entry_b, weight = entry_a[decided], entry_b[decided], weight[decided]
-    scored = np.bincount(entry_a, weight * points, size) + np.bincount(entry_b, weight * (1.0 - points), size)
-    rated = weighed(entry_a, weight, size) + weighed(entry_b, weight, size)
+    scored, rated = _points(size, entry_a, entry_b, verdict, weight)
     return tuple(
         EntryPosition(
             entry=entry,
@@ -40,6 +37,15 @@ def entry_positions(table: VoteTable) -> tuple[EntryPosition, ...]:
         )
         for entry in range(size)
     )
+
+
+def _points(size: int, entry_a: Ints, entry_b: Ints, verdict: Ints, weight: Ints) -> tuple[Floats, Ints]:
+    """By entry position: wins and half the ties, and the votes that they are of."""
+    decided = verdict != BOTH_BAD
+    points = np.where(verdict == A, 1.0, np.where(verdict == TIE, 0.5, 0.0))[decided]
+    entry_a, entry_b, weight = entry_a[decided], entry_b[decided], weight[decided]
+    scored = np.bincount(entry_a, weight * points, size) + np.bincount(entry_b, weight * (1.0 - points), size)
+    return scored.astype(np.float64), weighed(entry_a, weight, size) + weighed(entry_b, weight, size)
 
 
 def _battles(size: int, entry_a: Ints, entry_b: Ints, verdict: Ints, battle: Ints, weight: Ints) -> tuple[Ints, Ints]:

@@ -8,8 +8,7 @@ from app.ranking.board import Rules
 from app.ranking.bradley_terry import Fit, fit
 from app.ranking.clusters import widened
 from app.ranking.consistency import find_circles
-from app.ranking.finding import Firmness
-from app.ranking.fragility import flips_to_change_first, votes_to_separate
+from app.ranking.fragility import Firmness, flips_to_change_first, votes_to_separate
 from app.ranking.gauge import Scale, put_on_scale
 from app.ranking.head_to_head import Meetings, meet
 from app.ranking.intervals import Uncertainty, uncertainty, vote_weights
@@ -45,29 +44,19 @@ def rate(table: VoteTable, rules: Rules) -> Rated:
     for name, cluster in kept.items():
         sure = widened(votes, fitted, sure, cluster, getattr(clusters, name) < 0, rules.level)
     evidence = evidence_across(votes, next(iter(kept.values()), battle), fitted)
-    standing = stand(
-        cells,
-        fitted,
-        sure.covariance,
-        evidence,
-        minimum_votes=rules.minimum_votes,
-        level=rules.level,
-        draws=rules.draws,
-    )
-    anchor = _anchor(table, fitted, rules)
+    standing = stand(cells, fitted, sure.covariance, evidence, rules)
+    anchor, at, level = _anchor(table, fitted, rules), rules.gauge.at, rules.level
     meetings = meet(cells, fitted, sure.dispersion)
     return Rated(
         fit=fitted,
         sure=sure,
         standing=standing,
-        scale=put_on_scale(
-            cells, fitted, sure.covariance, standing, at=rules.gauge.at, anchor=anchor, level=rules.level
-        ),
+        scale=put_on_scale(cells, fitted, sure.covariance, standing, at=at, anchor=anchor, level=level),
         firmness=Firmness(votes_to_separate(fitted, sure, standing), flips_to_change_first(cells, fitted, standing)),
         missing=tuple(max(rules.minimum_votes - int(votes), 0) for votes in votes_of_each(cells)),
         clustered_by=("battle", *kept),
         meetings=meetings,
-        circles=find_circles(meetings, cells.models, rules.level),
+        circles=find_circles(meetings, cells.models, level),
         rules=rules,
     )
 

@@ -20,7 +20,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from app.ranking.board import Provisional
+from app.ranking.board import Provisional, Rules
 from app.ranking.bradley_terry import Cells, Fit
 from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats
@@ -72,33 +72,25 @@ class Standing:
         return float(self.best[self.first]) >= self.clear
 
 
-def stand(
-    cells: Cells,
-    fit: Fit,
-    covariance: Floats,
-    evidence: Evidence,
-    *,
-    minimum_votes: int,
-    level: float,
-    draws: int,
-) -> Standing:
-    """Rank the models of ``fit``; ``draws`` are of the ratings' distribution, from a fixed seed."""
+def stand(cells: Cells, fit: Fit, covariance: Floats, evidence: Evidence, rules: Rules) -> Standing:
+    """Rank the models of ``fit``; ``rules.draws`` are of the ratings' distribution, from a fixed seed."""
     votes = votes_of_each(cells)
     core = _core(fit, votes)
-    reasons = tuple(_reasons(fit, model, float(votes[model]), core, minimum_votes) for model in range(cells.models))
+    reasons = tuple(
+        _reasons(fit, model, float(votes[model]), core, rules.minimum_votes) for model in range(cells.models)
+    )
     members = (fit.ground.island == 0) & (votes > 0)
-    drawn = draw_ratings(fit, covariance, evidence, members, draws)
-    newcomers = members & _newcomers(votes, members, minimum_votes)
+    drawn = draw_ratings(fit, covariance, evidence, members, rules.draws)
+    newcomers = members & _newcomers(votes, members, rules.minimum_votes)
     enough = ~newcomers & np.array([not _UNRANKED & set(why) for why in reasons], dtype=bool)
     chances = _chances_of_newcomers(newcomers, drawn, enough)
     settled = enough | (chances >= ENOUGH)
     best = _chances(drawn, settled)
-    clear = 0.5 + level / 2
-    above = _clearly_above(fit, covariance, drawn, settled, level)
+    clear = 0.5 + rules.level / 2
+    above = _clearly_above(fit, covariance, drawn, settled, rules.level)
     low, order = _order(drawn, best, above, settled)
     if len(order) > 1 and best[order[0]] >= clear:
-        above[:, order[0]] = False
-        above[order[0], settled] = np.arange(cells.models)[settled] != order[0]
+        above = _alone(int(order[0]), above, settled)
         low, order = _order(drawn, best, above, settled)
     first = int(order[0]) if len(order) else None
     return Standing(
@@ -147,6 +139,14 @@ def _order(drawn: Floats, best: Floats, above: Bools, settled: Bools) -> tuple[I
     likeliest = np.where(low[numbers] == 1, best[numbers], 0.0)
     leads = likeliest == likeliest.max(initial=0.0)
     return low, numbers[np.lexsort([-mean, low[numbers], ~leads])]
+
+
+def _alone(first: int, above: Bools, settled: Bools) -> Bools:
+    """``above``, with the ``first`` above all others that are settled and nobody above it."""
+    alone = above.copy()
+    alone[:, first] = False
+    alone[first, settled] = np.arange(len(settled))[settled] != first
+    return alone
 
 
 def _rival(drawn: Floats, order: Ints) -> int | None:

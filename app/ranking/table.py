@@ -17,7 +17,7 @@ from app.ranking.bradley_terry import Cells, pair_cells
 from app.ranking.choices import ALL_FEATURES, Effect, StyleFeature
 from app.ranking.clusters import Clusters
 from app.ranking.effects import effect_columns
-from app.ranking.graph import Ints
+from app.ranking.graph import Bools, Ints
 from app.ranking.likelihoods import Floats
 from app.ranking.style import contrasts
 from app.ranking.votes import JudgedPair, Selection
@@ -154,9 +154,6 @@ def vote_cells(
     """
     rated = table.verdict != BOTH_BAD
     verdict, weight = table.verdict[rated], table.weight[rated].astype(np.float64)
-    columns = [ALL_FEATURES.index(feature) for feature in features]
-    a, b = table.style_a[rated][:, columns], table.style_b[rated][:, columns]
-    effect_values = effect_columns(effects, table.round[rated], table.entry_a[rated], table.entry_b[rated])
     cells = Cells(
         models=len(table.models),
         left=table.left[rated],
@@ -164,9 +161,19 @@ def vote_cells(
         left_wins=np.where(verdict == A, weight, 0.0),
         right_wins=np.where(verdict == B, weight, 0.0),
         ties=np.where(verdict == TIE, weight, 0.0),
-        style=np.concatenate([contrasts(a, b), effect_values], axis=1),
+        style=_covariates(table, rated, features, effects),
     )
     return cells, table.battle[rated]
+
+
+def _covariates(
+    table: VoteTable, rated: Bools, features: tuple[StyleFeature, ...], effects: tuple[Effect, ...]
+) -> Floats:
+    """A row for each ``rated`` row of the table."""
+    columns = [ALL_FEATURES.index(feature) for feature in features]
+    a, b = table.style_a[rated][:, columns], table.style_b[rated][:, columns]
+    effect_values = effect_columns(effects, table.round[rated], table.entry_a[rated], table.entry_b[rated])
+    return np.concatenate([contrasts(a, b), effect_values], axis=1)
 
 
 def vote_clusters(table: VoteTable) -> Clusters:
