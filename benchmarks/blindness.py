@@ -80,10 +80,10 @@ def started(*arguments: str, **env: str) -> Iterator[str]:
     )
     try:
         assert process.stdout is not None
-        told = process.stdout.readline()
-        found = re.search(r"http://[\w.]+:\d+", told)
+        printed = process.stdout.readline()
+        found = re.search(r"http://[\w.]+:\d+", printed)
         if found is None:
-            raise RuntimeError(f"no address in {told!r}")
+            raise RuntimeError(f"no address in {printed!r}")
         yield found[0]
     finally:
         process.terminate()

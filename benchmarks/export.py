@@ -108,13 +108,13 @@ def _measure(votes: int, forms: list[Format], folder: Path) -> None:
     url, lines = write_books(folder, votes), folder / "votes.jsonl"
     for form in forms:
         found = measured(lambda form=form: asyncio.run(export(url, form, lines)))  # type: ignore[misc]
-        _tell(votes, f"export {form}", f"{found[0] / 1e6:.1f} MB", found)
+        _print_row(votes, f"export {form}", f"{found[0] / 1e6:.1f} MB", found)
         if form is Format.ARENA and votes <= MOST_TAKEN_BACK:
             found = measured(lambda: asyncio.run(take_back(f"sqlite:///{folder}/copy.db", lines)))
-            _tell(votes, "import arena", f"{found[0]} votes", found)
+            _print_row(votes, "import arena", f"{found[0]} votes", found)
 
 
-def _tell(votes: int, what: str, result: str, found: tuple[int, float, float]) -> None:
+def _print_row(votes: int, what: str, result: str, found: tuple[int, float, float]) -> None:
     _, seconds, peak = found
     print(f"{votes:>9}  {what:<14} {result:>13} {seconds:>7.1f} {votes / seconds:>9.0f} {peak:>8.1f}", flush=True)
 

@@ -73,9 +73,9 @@ async def cpu(port: int) -> float:
     """Seconds of CPU that the server has used."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(GET.replace(b"/a", b"/cpu"))
-    told = float(await answer(reader))
+    used_s = float(await answer(reader))
     writer.close()
-    return told
+    return used_s
 
 
 async def spent(port: int, count: int, work: Callable[[], Awaitable[object]]) -> float:

@@ -50,13 +50,13 @@ def arena(folder: Path, *words: str) -> bytes:
         _, status, used = os.wait4(process.pid, 0)
         wall = perf_counter() - began
         said.seek(0)
-        told = said.read()
+        printed = said.read()
     if status:
         raise SystemExit(f"arena {words[0]} failed")
     cpu, peak = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     shown = " ".join(Path(word).name for word in words)
     print(f"{shown:<50} {wall:>7.1f} s  CPU {cpu:>6.1f} s  {peak:>6.1f} MB", flush=True)
-    return told
+    return printed
 
 
 def main(votes: int) -> None:

@@ -77,10 +77,10 @@ def play(scene: Scene, random: np.random.Generator, theta: Floats) -> VoteTable:
             if len(rows) == scene.votes:
                 break
             verdict = _judge(scene, random, float(quality[order[champion]] - quality[order[challenger]]))
-            seats, seen = ((champion, challenger), verdict)
+            sides, seen = ((champion, challenger), verdict)
             if random.random() < 0.5:
-                seats, seen = (challenger, champion), {A: B, B: A, TIE: TIE}[verdict]
-            rows.append((battle, challenger, order[seats[0]], order[seats[1]], seen, *seats))
+                sides, seen = (challenger, champion), {A: B, B: A, TIE: TIE}[verdict]
+            rows.append((battle, challenger, order[sides[0]], order[sides[1]], seen, *sides))
             champion = challenger if verdict == B else champion
         battle += 1
     return _table(scene.models, np.array(rows, dtype=np.intp))

@@ -104,10 +104,10 @@ def main() -> None:
     arenas = parser.parse_args().arenas
     for poll in POLLS:
         by_battle, by_voter = held(poll, arenas)
-        told = "  ".join(
+        shares = "  ".join(
             f"{name} {one.share:.3f} (±{one.half:.0f})" for name, one in (("battle", by_battle), ("voter", by_voter))
         )
-        print(f"{poll}\n    {told}", flush=True)
+        print(f"{poll}\n    {shares}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from tests.whole.harness import OKAPI, ZIRCON, running_deployment
 
-HERE = Path(__file__).parents[1] / "clients" / "openai"
-ENVIRONMENT = HERE / ".venv"
+FOLDER = Path(__file__).parents[1] / "clients" / "openai"
+ENVIRONMENT = FOLDER / ".venv"
 LIMIT_S = 600.0
 
 
@@ -65,7 +65,7 @@ def run(*command: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     installs = any(word in ("ci", "pip") for word in command)
     done = subprocess.run(
-        command, cwd=HERE, env=dict(os.environ) if installs else environment, timeout=LIMIT_S, check=False
+        command, cwd=FOLDER, env=dict(os.environ) if installs else environment, timeout=LIMIT_S, check=False
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command[:4])} … failed")

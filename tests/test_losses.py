@@ -52,8 +52,8 @@ def test_a_loss_is_told_once_for_each_reason_and_again_after_half_a_minute() -> 
         losses.heard(ValueError("a bug"), wrote=True)
         losses.heard(None, wrote=True)
         losses.heard(None, wrote=True)
-    told = [(line["event"], line.get("reason"), line.get("left_out")) for line in logs]
-    assert told == [
+    logged = [(line["event"], line.get("reason"), line.get("left_out")) for line in logs]
+    assert logged == [
         ("database_lost", FULL.reason, 0),
         ("database_lost", UNAVAILABLE.reason, 0),
         ("database_lost", FULL.reason, 2),

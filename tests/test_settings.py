@@ -207,8 +207,8 @@ def test_what_a_container_platform_sets_for_a_service_is_no_port_and_is_told(
     settings = load_settings(redis_host="r")
     assert settings.model_copy(update={"redis_host": "", "ignored": ()}) == default
     assert settings.redis_address == "redis://r:6379/0"
-    (told,) = settings.ignored
-    assert (told.setting, told.mistake) == (name, False)
+    (found,) = settings.ignored
+    assert (found.setting, found.mistake) == (name, False)
 
 
 @pytest.mark.parametrize("value", ["http://10.0.0.1:6379", "tcp:6379", "tcp://10.0.0.1 6379"])
@@ -237,11 +237,11 @@ def test_the_other_names_that_a_platform_sets_are_no_misspelled_settings(monkeyp
 def test_a_misspelled_name_is_told_with_what_was_probably_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder, ".env").write_text("ARENA_MODLES=a,b\nexport ARENA_XQZZW=1\nOTHER_MODLES=1\n")
     monkeypatch.setenv("arena_reveel", "end")
-    told = {one.setting: one.remedy for one in load_settings().ignored}
-    assert told["ARENA_MODLES"] == "did you mean ARENA_MODELS?"
-    assert told["ARENA_REVEEL"] == "did you mean ARENA_REVEAL?"
-    assert ".env.example" in told["ARENA_XQZZW"]
-    assert len(told) == 3
+    found = {one.setting: one.remedy for one in load_settings().ignored}
+    assert found["ARENA_MODLES"] == "did you mean ARENA_MODELS?"
+    assert found["ARENA_REVEEL"] == "did you mean ARENA_REVEAL?"
+    assert ".env.example" in found["ARENA_XQZZW"]
+    assert len(found) == 3
     assert all(one.mistake for one in load_settings().ignored)
 
 

@@ -142,8 +142,8 @@ def test_what_redis_says_has_a_kind(error: Exception, kind: str) -> None:
 
 
 def test_a_reply_to_a_script_is_told_without_the_name_of_the_script() -> None:
-    told = script_trouble("SET", "@user_script: 13: -OOM command not allowed when used memory > 'maxmemory'.")
-    assert told == Trouble("full", "SET: OOM command not allowed when used memory > 'maxmemory'.")
+    trouble = script_trouble("SET", "@user_script: 13: -OOM command not allowed when used memory > 'maxmemory'.")
+    assert trouble == Trouble("full", "SET: OOM command not allowed when used memory > 'maxmemory'.")
     newer = script_trouble("PUBLISH", "ACL failure in script: No permissions to access a channel")
     assert newer.kind == "forbidden"
 

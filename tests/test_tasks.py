@@ -138,8 +138,8 @@ async def a_stream_is_told_until_the_process_ends(started: asyncio.Event) -> Non
             await asyncio.sleep(0)
 
     ending = anyio.Event()
-    async with aclosing(_until(snapshots(), ending)) as told:  # type: ignore[arg-type]
-        async for _ in told:
+    async with aclosing(_until(snapshots(), ending)) as snapshots_until:  # type: ignore[arg-type]
+        async for _ in snapshots_until:
             ending.set()
 
 

@@ -49,14 +49,14 @@ class Votes:
 
 @dataclass(slots=True)
 class Rotating:
-    """Draws battles from a rotation over ``places``; ``told`` gets its sets. ``now`` is in seconds."""
+    """Draws battles from a rotation over ``places``; ``on_change`` gets its sets. ``now`` is in seconds."""
 
     places: Callable[[], tuple[HostField, ...]]
     votes: Votes
     now: Callable[[], float]
     chance: random.Random
     stay: Stay = field(default_factory=Stay)
-    told: Callable[[Mapping[str, tuple[str, ...]]], None] = lambda _sets: None
+    on_change: Callable[[Mapping[str, tuple[str, ...]]], None] = lambda _sets: None
     waiting: Callable[[], int] = lambda: 0
     rotation: Rotation | None = None
     drawn: int = 0
@@ -90,7 +90,7 @@ class Rotating:
         after = turned(before, self.field(), self.stay, now=self.now(), drawn=self.drawn, chance=self.chance)
         if before is None or after.number != before.number:
             self.drawn, self.sets, self.shares = 0, self.sets + 1, {}
-            self.told(after.sets)
+            self.on_change(after.sets)
         self.rotation = after
         return after
 

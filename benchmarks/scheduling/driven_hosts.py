@@ -94,7 +94,7 @@ class Setup:
 
 
 class BattleSink(MemorySink):
-    """The answers of ``battles`` as they stand; ``told`` has an event for each that is set when an answer has ended.
+    """The answers of ``battles`` as they stand; ``changed`` has an event for each that is set when an answer has ended.
 
     ``begun`` has every job with the time (as its ``enqueued_at``) at which an attempt at it was begun.
     """
@@ -103,7 +103,7 @@ class BattleSink(MemorySink):
         super().__init__(self._request)
         self.begun: list[tuple[Job, float]] = []
         self._wall = wall
-        self.told: dict[str, asyncio.Event] = {}
+        self.changed: dict[str, asyncio.Event] = {}
         self.battles: dict[str, Battle] = {}
         self._options = options
 
@@ -136,8 +136,8 @@ class BattleSink(MemorySink):
     async def ended(self, job: Job) -> None:
         """Tell the battle."""
         await super().ended(job)
-        if job.battle in self.told:
-            self.told[job.battle].set()
+        if job.battle in self.changed:
+            self.changed[job.battle].set()
 
 
 class DrivenHosts:
@@ -226,7 +226,7 @@ class DrivenHosts:
         Raises:
             Stuck: it was refused for ``GIVE_UP_S``.
         """
-        self.sink.told[battle.id] = asyncio.Event()
+        self.sink.changed[battle.id] = asyncio.Event()
         self.sink.battles[battle.id] = battle
         began = self.clock.now()
         while self.clock.now() - began < GIVE_UP_S:
@@ -262,13 +262,13 @@ class DrivenHosts:
 
     async def news(self, battle: Battle, limit_s: float) -> None:
         """Wait for the sink."""
-        told = self.sink.told[battle.id]
+        changed = self.sink.changed[battle.id]
         try:
             async with asyncio.timeout(limit_s):
-                await told.wait()
+                await changed.wait()
         except TimeoutError:
             return
-        told.clear()
+        changed.clear()
 
     def finish(self, battle: Battle, entry: int) -> Finish | None:
         """How the answer ended."""
@@ -278,4 +278,4 @@ class DrivenHosts:
         """Drop its answers."""
         for entry in range(len(battle.contestants)):
             self.sink.answers.pop(f"{battle.id}:{entry}", None)
-        del self.sink.told[battle.id], self.sink.battles[battle.id]
+        del self.sink.changed[battle.id], self.sink.battles[battle.id]

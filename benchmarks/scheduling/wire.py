@@ -118,8 +118,8 @@ async def first_tokens_by_arena(
     began, times = time.perf_counter(), dict[str, float]()
     async with session.post(f"{base}/api/arena/battles", json={"message": text, "models": list(pair)}) as response:
         opened = await response.json()
-    async with aclosing(events(session, base + opened["events"], opened["cursor"])) as told:
-        async for kind, data in told:
+    async with aclosing(events(session, base + opened["events"], opened["cursor"])) as stream:
+        async for kind, data in stream:
             if kind == "delta":
                 times.setdefault(data["side"], time.perf_counter() - began)
             elif kind == "ready":
@@ -163,8 +163,8 @@ async def _play_one(session: aiohttp.ClientSession, base: str, visit: Visit, now
         response.raise_for_status()
         opened = await response.json()
     token = {"X-Battle-Token": opened["token"]}
-    async with aclosing(events(session, base + opened["events"], opened["cursor"])) as told:
-        async for kind, data in told:
+    async with aclosing(events(session, base + opened["events"], opened["cursor"])) as stream:
+        async for kind, data in stream:
             if kind == "ready":
                 played.waits_s.append(time.perf_counter() - began)
                 place = int(data["round"]) - 1

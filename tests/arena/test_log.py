@@ -139,8 +139,8 @@ async def test_the_status_of_a_waiting_answer_has_its_place_and_wait_only(redis:
     b = (await arena.open()).battle_id
     item = AnswerUpdate(b, "", 0, 0, 0, state="queued", extra=',"place":3,"eta_s":12')
     assert await arena.store.write([item, item]) == ["ok", "ok"]
-    told = [orjson.loads(entry.data) for entry in await arena.store.entries(b, 3)]
-    assert told == [{"round": 1, "side": side, "state": "queued", "place": 3, "eta_s": 12} for side in "ab"]
+    sent = [orjson.loads(entry.data) for entry in await arena.store.entries(b, 3)]
+    assert sent == [{"round": 1, "side": side, "state": "queued", "place": 3, "eta_s": 12} for side in "ab"]
     await arena.begin(b, 0)
     await arena.write(b, 0, "now")
     assert await arena.store.write([item]) == ["stale"]

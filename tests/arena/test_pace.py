@@ -35,7 +35,7 @@ async def opened(redis: Redis, count: int = 2) -> tuple[ArenaOnRedis, str]:
     return arena, battle
 
 
-async def told(arena: ArenaOnRedis, battle: str, after: int = 3) -> list[str]:
+async def sent(arena: ArenaOnRedis, battle: str, after: int = 3) -> list[str]:
     """What viewers were sent since, as ``event side``."""
     entries = await arena.store.entries(battle, after)
     return [f"{entry.event.decode()} {orjson.loads(entry.data).get('side', '')}".strip() for entry in entries]
@@ -49,10 +49,10 @@ async def texts(arena: ArenaOnRedis, battle: str) -> tuple[str, str]:
 async def test_the_first_words_of_both_sides_come_together(redis: Redis) -> None:
     arena, b = await opened(redis)
     await arena.write(b, 0, LONG)
-    assert await told(arena, b) == []
+    assert await sent(arena, b) == []
     assert await texts(arena, b) == ("", "")
     await arena.write(b, 1, "Blue light")
-    assert await told(arena, b) == ["status a", "delta a", "status b", "delta b"]
+    assert await sent(arena, b) == ["status a", "delta a", "status b", "delta b"]
     assert await texts(arena, b) == (LONG[:STEP], "Blue light"[:STEP])
 
 
@@ -63,10 +63,10 @@ async def test_an_end_is_told_when_both_have_ended_and_then_all_is_shown_at_once
     await arena.write(b, 0, "", "stop")
     side = (await arena.manager.snapshot(b)).to_dict()["sides"]["a"]
     assert (side["state"], side["finish_reason"], side["text"]) == ("writing", None, "It i")
-    assert "answer a" not in await told(arena, b)
+    assert "answer a" not in await sent(arena, b)
     await arena.write(b, 1, " light", "stop")
     assert await texts(arena, b) == (LONG, "Blue light")
-    assert (await told(arena, b))[-4:] == ["delta a", "delta b", "answer a", "answer b"]
+    assert (await sent(arena, b))[-4:] == ["delta a", "delta b", "answer a", "answer b"]
     await arena.reconciler.reconcile(b)
     assert (await arena.manager.snapshot(b)).can_vote
 
@@ -98,7 +98,7 @@ async def test_a_side_that_failed_is_replaced_and_the_other_keeps_what_was_shown
     await arena.write(b, 0, LONG)
     await arena.write(b, 1, "Blue light")
     await arena.write(b, 1, "", "error", "cut_off")
-    assert (await told(arena, b))[-1] == "answer b"
+    assert (await sent(arena, b))[-1] == "answer b"
     await arena.reconciler.reconcile(b)
     snapshot = (await arena.manager.snapshot(b)).to_dict()
     assert snapshot["sides"]["b"]["alias"] == "Model C"
@@ -114,7 +114,7 @@ async def test_an_answer_that_is_written_again_starts_the_pace_anew(redis: Redis
     await arena.write(b, 0, LONG)
     await arena.write(b, 1, LONG)
     await arena.begin(b, 1)
-    assert (await told(arena, b))[-1] == "reset b"
+    assert (await sent(arena, b))[-1] == "reset b"
     await arena.write(b, 1, "Again, from the start")
     assert (await texts(arena, b))[1] in ("", "Again, f")
     await arena.write(b, 1, "", "stop")
@@ -129,7 +129,7 @@ async def test_a_stop_shows_what_was_written(redis: Redis) -> None:
     sides = (await arena.manager.stop(b)).to_dict()["sides"]
     assert (sides["a"]["text"], sides["a"]["finish_reason"]) == (LONG, "stop")
     assert (sides["b"]["text"], sides["b"]["finish_reason"]) == ("Blue", "cancelled")
-    assert (await told(arena, b))[-1] == "end"
+    assert (await sent(arena, b))[-1] == "end"
 
 
 async def test_a_prefetched_answer_comes_whole_and_a_champion_too(redis: Redis) -> None:
@@ -145,13 +145,13 @@ async def test_a_prefetched_answer_comes_whole_and_a_champion_too(redis: Redis) 
 async def test_one_side_is_shown_whole_to_who_asks_for_it_and_the_other_goes_on_as_before(redis: Redis) -> None:
     arena, b = await opened(redis)
     await arena.write(b, 0, LONG, "stop")
-    assert await told(arena, b) == []
+    assert await sent(arena, b) == []
     shown = (await arena.manager.show_whole(b, 1, Side.A)).to_dict()["sides"]
     assert (shown["a"]["text"], shown["a"]["state"], shown["b"]["text"]) == (LONG, "done", "")
-    assert await told(arena, b) == ["status a", "delta a", "answer a"]
+    assert await sent(arena, b) == ["status a", "delta a", "answer a"]
     await arena.manager.show_whole(b, 1, Side.A)
     await arena.write(b, 1, LONG)
-    assert (await told(arena, b))[3:] == ["status b", "delta b"]
+    assert (await sent(arena, b))[3:] == ["status b", "delta b"]
     assert await texts(arena, b) == (LONG, LONG[:STEP])
 
 
@@ -165,7 +165,7 @@ async def test_a_side_that_is_not_complete_is_shown_as_it_comes_from_then_on(red
     side = (await arena.manager.snapshot(b)).to_dict()["sides"]["b"]
     assert side["state"] == "writing", "of the other side no end is told before both have one"
     await arena.write(b, 0, " air", "stop")
-    assert (await told(arena, b))[-4:] == ["delta a", "delta b", "answer a", "answer b"]
+    assert (await sent(arena, b))[-4:] == ["delta a", "delta b", "answer a", "answer b"]
 
 
 async def test_a_side_that_was_asked_for_may_fail_and_who_comes_in_is_not_shown_ahead(redis: Redis) -> None:
@@ -173,7 +173,7 @@ async def test_a_side_that_was_asked_for_may_fail_and_who_comes_in_is_not_shown_
     await arena.manager.show_whole(b, 1, Side.B)
     await arena.write(b, 1, "Blue")
     await arena.write(b, 1, "", "error", "cut_off")
-    assert (await told(arena, b))[-2:] == ["delta b", "answer b"]
+    assert (await sent(arena, b))[-2:] == ["delta b", "answer b"]
     await arena.reconciler.reconcile(b)
     await arena.begin(b, 2)
     await arena.write(b, 2, LONG)
@@ -241,7 +241,7 @@ async def told_complete_s(redis: Redis, pace: Pace, steps: Sequence[Written]) ->
             await redis.hset(f"arena:{{{b}}}", "paced", paced - int(1000 * (at - passed)))
         passed = at
         await arena.write(b, answer, text, finish)
-        if {"answer a", "answer b"} <= set(await told(arena, b)):
+        if {"answer a", "answer b"} <= set(await sent(arena, b)):
             return at
     raise AssertionError("an end was not told")
 

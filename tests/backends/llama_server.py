@@ -34,10 +34,10 @@ def running(folder: Path, *flags: str) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    here = binary()
-    environment = os.environ | {"LD_LIBRARY_PATH": str(here), "HOME": str(folder)}
+    directory = binary()
+    environment = os.environ | {"LD_LIBRARY_PATH": str(directory), "HOME": str(folder)}
     command = [
-        str(here / "llama-server"),
+        str(directory / "llama-server"),
         "--port",
         str(port),
         "-ngl",

@@ -28,7 +28,7 @@ async def text_of(url: str) -> str:
         return "".join([chunk.text async for chunk in chunks])
 
 
-async def told(script: Script) -> str:
+async def text_of_script(script: Script) -> str:
     async with playing(script) as wire:
         return await text_of(wire.url)
 
@@ -38,7 +38,7 @@ async def test_an_interim_response_is_only_an_announcement() -> None:
         await connection.raw(b"HTTP/1.1 100 Continue\r\n\r\n")
         await connection.plain("200 OK", line("Hi") + DONE)
 
-    assert await told(script) == "Hi"
+    assert await text_of_script(script) == "Hi"
 
 
 async def test_a_response_may_come_in_single_bytes() -> None:
@@ -47,7 +47,7 @@ async def test_a_response_may_come_in_single_bytes() -> None:
         for byte in b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body):
             await connection.raw(bytes([byte]))
 
-    assert await told(script) == "Hi"
+    assert await text_of_script(script) == "Hi"
 
 
 async def test_chunk_extensions_and_trailers_are_no_text() -> None:
@@ -56,7 +56,7 @@ async def test_chunk_extensions_and_trailers_are_no_text() -> None:
         body = line("Hi") + DONE
         await connection.raw(b"%x;a=b\r\n%s\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(body), body))
 
-    assert await told(script) == "Hi"
+    assert await text_of_script(script) == "Hi"
 
 
 async def test_more_text_than_one_read_takes_is_not_lost() -> None:
@@ -68,7 +68,7 @@ async def test_more_text_than_one_read_takes_is_not_lost() -> None:
             await connection.token("b" * 100_000)
         await connection.done()
 
-    assert await told(script) == "a" + "b" * 5_000_000
+    assert await text_of_script(script) == "a" + "b" * 5_000_000
 
 
 async def test_headers_without_end_are_given_up() -> None:
@@ -78,7 +78,7 @@ async def test_headers_without_end_are_given_up() -> None:
             await connection.raw(b"X-More: " + b"x" * 4096 + b"\r\n")
 
     with pytest.raises(UpstreamFailed, match="no end"):
-        await told(script)
+        await text_of_script(script)
 
 
 def tls_server() -> ssl.SSLContext:

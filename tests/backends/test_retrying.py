@@ -40,7 +40,7 @@ class Slept:
         self.waits.append(seconds)
 
 
-async def told(backend: RetryingBackend) -> str:
+async def text_from(backend: RetryingBackend) -> str:
     async with aclosing(backend.stream(REQUEST)) as chunks:
         return "".join([chunk.text async for chunk in chunks])
 
@@ -48,7 +48,7 @@ async def told(backend: RetryingBackend) -> str:
 @pytest.mark.parametrize("failure", [BackendUnavailable("x"), BackendOverloaded("x"), RunnerStopped("x")])
 async def test_what_can_heal_is_tried_again_before_the_first_chunk(failure: BackendError) -> None:
     inner = ScriptedBackend({"m": [Script.of(failure), Script.of(failure), HELLO]})
-    assert await told(RetryingBackend(inner, sleep=Slept())) == "Hello you"
+    assert await text_from(RetryingBackend(inner, sleep=Slept())) == "Hello you"
     assert inner.called("stream") == ["m"] * 3
     assert inner.called("closed") == ["m"] * 3
 
@@ -59,7 +59,7 @@ async def test_what_can_heal_is_tried_again_before_the_first_chunk(failure: Back
 async def test_what_can_not_heal_is_not_tried_again(failure: BackendError) -> None:
     inner = ScriptedBackend({"m": [Script.of(failure), HELLO]})
     with pytest.raises(type(failure)):
-        await told(RetryingBackend(inner, sleep=Slept()))
+        await text_from(RetryingBackend(inner, sleep=Slept()))
     assert inner.called("stream") == ["m"]
 
 
@@ -68,14 +68,14 @@ async def test_what_can_not_heal_is_not_tried_again(failure: BackendError) -> No
 async def test_nothing_is_tried_again_after_the_first_chunk(failure: BackendError, first: str | Thinking) -> None:
     inner = ScriptedBackend({"m": [Script.of(first, failure), HELLO]})
     with pytest.raises(type(failure)):
-        await told(RetryingBackend(inner, sleep=Slept()))
+        await text_from(RetryingBackend(inner, sleep=Slept()))
     assert inner.called("stream") == ["m"]
 
 
 async def test_the_attempts_are_bounded_and_the_last_failure_is_told() -> None:
     inner = ScriptedBackend({"m": [Script.of(BackendUnavailable("no"))]})
     with pytest.raises(BackendUnavailable, match="no"):
-        await told(RetryingBackend(inner, attempts=4, sleep=Slept()))
+        await text_from(RetryingBackend(inner, attempts=4, sleep=Slept()))
     assert len(inner.called("stream")) == 4
 
 
@@ -91,14 +91,14 @@ async def test_the_waits_grow_with_a_jitter_and_a_bound() -> None:
         jitter=lambda: 0.5,
     )
     with pytest.raises(BackendUnavailable):
-        await told(backend)
+        await text_from(backend)
     assert slept.waits == [0.5, 1.0, 1.5, 1.5]
 
 
 async def test_no_attempt_begins_after_the_patience_ended() -> None:
     inner = ScriptedBackend({"m": [Script.of(BackendUnavailable("no"))]})
     with pytest.raises(BackendUnavailable):
-        await told(RetryingBackend(inner, attempts=9, patience=timedelta(0), sleep=Slept()))
+        await text_from(RetryingBackend(inner, attempts=9, patience=timedelta(0), sleep=Slept()))
     assert len(inner.called("stream")) == 1
 
 

@@ -30,10 +30,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_each_setting_tells_where_its_value_came_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / ".env").write_text("arena_models=a,b\nARENA_UNDO=10\n")
     monkeypatch.setenv("ARENA_UNDO", "20")
-    told = orjson.loads(CliRunner().invoke(app, ["config", "--json"]).stdout)
-    assert told["ARENA_MODELS"] == {"value": "a,b", "from": ".env"}
-    assert told["ARENA_UNDO"] == {"value": "20", "from": "environment"}
-    assert told["ARENA_PROBE"] == {"value": "30", "from": "default"}
+    settings = orjson.loads(CliRunner().invoke(app, ["config", "--json"]).stdout)
+    assert settings["ARENA_MODELS"] == {"value": "a,b", "from": ".env"}
+    assert settings["ARENA_UNDO"] == {"value": "20", "from": "environment"}
+    assert settings["ARENA_PROBE"] == {"value": "30", "from": "default"}
 
 
 def test_the_files_that_were_read_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

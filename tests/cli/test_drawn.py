@@ -23,7 +23,7 @@ SETS = DrawnSets(
 
 
 @pytest.fixture
-async def here(redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DrawStore:
+async def draw_store(redis: Redis, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DrawStore:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("ARENA_DATA_DIR", str(tmp_path))
@@ -43,9 +43,9 @@ async def played(store: DrawStore, redis: Redis) -> None:
 
 
 async def test_it_tells_the_set_when_it_changes_and_how_often_models_and_pairs_were_drawn(
-    here: DrawStore, redis: Redis, capsys: pytest.CaptureFixture[str]
+    draw_store: DrawStore, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await played(here, redis)
+    await played(draw_store, redis)
     await asyncio.to_thread(board, drawn=True)
     text = capsys.readouterr().out
     assert "Battles are drawn from a, b on gpu since 00:00 UTC; 75 % of all battles waited for no load." in text
@@ -59,18 +59,18 @@ async def test_it_tells_the_set_when_it_changes_and_how_often_models_and_pairs_w
 
 
 async def test_as_json_it_is_the_rotation_of_the_hosts_call(
-    here: DrawStore, redis: Redis, capsys: pytest.CaptureFixture[str]
+    draw_store: DrawStore, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await played(here, redis)
+    await played(draw_store, redis)
     await asyncio.to_thread(board, drawn=True, as_json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert (told["set_id"], told["drawn"], told["without_load"]) == ("9f3a-3", {"a": 3, "b": 2, "c": 1}, 0.75)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["set_id"], printed["drawn"], printed["without_load"]) == ("9f3a-3", {"a": 3, "b": 2, "c": 1}, 0.75)
 
 
 async def test_the_board_says_in_a_line_what_battles_are_drawn_from(
-    here: DrawStore, redis: Redis, capsys: pytest.CaptureFixture[str]
+    draw_store: DrawStore, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await played(here, redis)
+    await played(draw_store, redis)
     await asyncio.to_thread(board)
     assert "Battles are drawn from a, b on gpu" in capsys.readouterr().out
 
@@ -85,7 +85,7 @@ async def test_the_board_says_in_a_line_what_battles_are_drawn_from(
     ],
 )
 async def test_where_there_is_no_rotation_it_says_why(
-    here: DrawStore,
+    draw_store: DrawStore,
     environment: dict[str, str],
     sentence: str,
     capsys: pytest.CaptureFixture[str],

@@ -33,10 +33,10 @@ class Demo:
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                here = os.readlink(entry / "cwd")
+                directory = os.readlink(entry / "cwd")
             except OSError:
                 continue  # it ended meanwhile
-            if str(self.temporary) in line or here.startswith(str(self.temporary)):
+            if str(self.temporary) in line or directory.startswith(str(self.temporary)):
                 lines.append(line)
         return lines
 

@@ -23,7 +23,7 @@ HOUR = "proxy_read_timeout 3600s;"
 USUAL = "proxy_read_timeout 60s;"
 
 
-def told(name: str, seen: OutsideView) -> list[str]:
+def reported(name: str, seen: OutsideView) -> list[str]:
     """Print what became of each silence, and return the codes of what is wrong."""
     for one in seen.silences:
         end = f"answered {one.status}" if one.status == 200 else f"cut ({one.status or 'closed'})"
@@ -58,7 +58,7 @@ def main() -> int:
             )
         ]
         good, usual = asyncio.run(both(fronts[0], fronts[1]))
-    codes = told("docker/nginx.conf.template", good), told("nginx's own 60 s", usual)
+    codes = reported("docker/nginx.conf.template", good), reported("nginx's own 60 s", usual)
     statuses = [[one.status for one in seen.silences] for seen in (good, usual)]
     expected = statuses[0] == [200] * 4 and statuses[1][0] == 200 and all(status != 200 for status in statuses[1][2:])
     return int(not expected or codes[0] != [] or "silence_cut" not in codes[1])

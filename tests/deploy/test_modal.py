@@ -47,7 +47,7 @@ def endpoint() -> Any:
     return importlib.import_module("endpoint")
 
 
-class Told:
+class Decorators:
     """What the decorators of an endpoint were given."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,22 +72,26 @@ class Told:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_modal_is_told_a_card_that_it_has_times_a_volume_and_auth(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told(monkeypatch)
+    decorators = Decorators(monkeypatch)
     made = loaded(name)
     assert made.CHOSEN.gpu in made.options.__globals__["GPUS"]
-    assert told.cls["gpu"] == "A10G"
-    assert (told.cls["scaledown_window"], told.cls["startup_timeout"], told.cls["timeout"]) == (300, 1200, 600)
-    assert list(told.cls["volumes"]) == ["/models"]
-    assert told.server == {"startup_timeout": 1200, "requires_proxy_auth": True}
-    assert told.port == made.PORT
-    assert told.cls["max_containers"] == 1
+    assert decorators.cls["gpu"] == "A10G"
+    assert (decorators.cls["scaledown_window"], decorators.cls["startup_timeout"], decorators.cls["timeout"]) == (
+        300,
+        1200,
+        600,
+    )
+    assert list(decorators.cls["volumes"]) == ["/models"]
+    assert decorators.server == {"startup_timeout": 1200, "requires_proxy_auth": True}
+    assert decorators.port == made.PORT
+    assert decorators.cls["max_containers"] == 1
 
 
 def test_auth_is_off_only_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARENA_MODAL_OPEN", "1")
-    told = Told(monkeypatch)
+    decorators = Decorators(monkeypatch)
     loaded("ollama")
-    assert told.server["requires_proxy_auth"] is False
+    assert decorators.server["requires_proxy_auth"] is False
 
 
 @pytest.mark.parametrize(
@@ -185,6 +189,8 @@ def test_a_server_that_ends_or_never_answers_fails_the_start(endpoint: Any) -> N
 
 def test_what_is_launched_does_not_see_the_deployed_files(endpoint: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(FOLDER))
-    look = "import os, sys; sys.exit(int('PYTHONPATH' in os.environ or os.getcwd() != '/' or os.environ['X'] != 'y'))"
-    process: subprocess.Popen[bytes] = endpoint.launched([sys.executable, "-c", look], {"X": "y"})
+    program = (
+        "import os, sys; sys.exit(int('PYTHONPATH' in os.environ or os.getcwd() != '/' or os.environ['X'] != 'y'))"
+    )
+    process: subprocess.Popen[bytes] = endpoint.launched([sys.executable, "-c", program], {"X": "y"})
     assert process.wait(HUNG_S) == 0

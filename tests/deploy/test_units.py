@@ -30,6 +30,6 @@ def test_a_unit_starts_a_command_and_gives_it_time_to_end(unit: str) -> None:
 
 
 def test_what_ollama_is_told_is_what_the_doctor_asks_for() -> None:
-    told = dict(line.split("=", 1) for line in lines("ollama.service.d-arena.conf", "Environment"))
-    assert told["OLLAMA_KEEP_ALIVE"] == "72h"
-    assert int(told["OLLAMA_NUM_PARALLEL"]) >= 1
+    variables = dict(line.split("=", 1) for line in lines("ollama.service.d-arena.conf", "Environment"))
+    assert variables["OLLAMA_KEEP_ALIVE"] == "72h"
+    assert int(variables["OLLAMA_NUM_PARALLEL"]) >= 1

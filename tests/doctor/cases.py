@@ -790,10 +790,10 @@ async def _set(deployment: Deployment, name: str, value: str, back: str) -> None
 async def _saved(deployment: Deployment, status: str) -> None:
     from tests.helpers import wait_until
 
-    async def told() -> bool:
+    async def has_status() -> bool:
         return bool((await deployment.redis.info("persistence"))["rdb_last_bgsave_status"] == status)
 
-    await wait_until(told)
+    await wait_until(has_status)
 
 
 # Database

@@ -120,11 +120,11 @@ class Deployment:
     ) -> None:
         """Drive ``host``: hold its lease and write a report; events are (kind, model), ``apart_s`` from each other."""
         now = time.time()
-        told = tuple(
+        reported = tuple(
             HostEvent(now - 300 + number * apart_s, kind, model, "told so")
             for number, (kind, model) in enumerate(events)
         )
-        report = replace(HostReport(host, now, max_models=3, planned=TRIO, events=told), **changes)
+        report = replace(HostReport(host, now, max_models=3, planned=TRIO, events=reported), **changes)
         await self.redis.set(f"arena:host:{{{host}}}:lease", b"somebody", ex=60)
         await HostReports(self.redis, [host]).put(report)
 

@@ -68,10 +68,10 @@ def test_a_diagnosis_names_one_context() -> None:
 def test_a_change_of_models_costs_what_it_cost_on_this_host() -> None:
     wide = replace(healthy(loaded=()), host=replace(healthy().host, memory_bytes=12 * GIB))
     report = HostReport("gpu", NOW, load_s={TRIO[0]: 2.4, TRIO[1]: 8.6})
-    (told,) = [one for one in findings_of(seen(wide, reports={"gpu": report})) if one.code == "set_does_not_fit"]
-    assert "which took 2 to 9 s each time lately" in told.cause
-    (untold,) = [one for one in findings_of(seen(wide)) if one.code == "set_does_not_fit"]
-    assert "s each time" not in untold.cause
+    (timed,) = [one for one in findings_of(seen(wide, reports={"gpu": report})) if one.code == "set_does_not_fit"]
+    assert "which took 2 to 9 s each time lately" in timed.cause
+    (untimed,) = [one for one in findings_of(seen(wide)) if one.code == "set_does_not_fit"]
+    assert "s each time" not in untimed.cause
     short = settings_with(arena_models=TRIO, arena_keep_alive="1m")
     (kept,) = [one for one in findings_of(seen(settings=short, reports={"gpu": report})) if "72h" in one.command]
     assert "waits 2 to 9 s for each" in kept.cause

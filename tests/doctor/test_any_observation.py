@@ -68,7 +68,7 @@ hosts = st.builds(
     fallback=st.booleans(),
     scale_to_zero=st.booleans(),
 )
-looks = st.builds(
+observed_hosts = st.builds(
     ObservedHost,
     hosts,
     st.sampled_from(get_args(Reach)),
@@ -135,7 +135,7 @@ observations = st.builds(
     Observation,
     configured,
     st.just(NOW),
-    st.lists(looks, min_size=1, max_size=3, unique_by=lambda look: look.host.name).map(tuple),
+    st.lists(observed_hosts, min_size=1, max_size=3, unique_by=lambda observed: observed.host.name).map(tuple),
     redises,
     databases,
     st.one_of(st.just({}), reports.map(lambda report: {"gpu": report})),

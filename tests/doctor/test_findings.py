@@ -195,8 +195,8 @@ def test_when_a_load_hangs_goes_by_the_models_size_and_its_loads_before(
     installed = tuple(InstalledModel(name, size_bytes, digest=name) for name in TRIO)
     cards = replace(healthy().host, memory_bytes=None)
     host = healthy(host=cards, installed=installed, loaded=(), shapes={})
-    told = HostReport("gpu", NOW, loading=TRIO[0], **report)
-    assert (("loads_hang", "warning") in codes(seen(host, reports={"gpu": told}))) is hangs
+    reported = HostReport("gpu", NOW, loading=TRIO[0], **report)
+    assert (("loads_hang", "warning") in codes(seen(host, reports={"gpu": reported}))) is hangs
 
 
 def test_all_models_of_a_server_are_kept_only_when_none_is_named() -> None:

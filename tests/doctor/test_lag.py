@@ -68,8 +68,8 @@ def test_an_error_that_is_known_counts_before_what_cannot_be_told() -> None:
     ("lost_s", "watched_s", "busy"), [(0.3, 1.1, True), (0.2, 1.1, False), (0.3, 2.5, False), (0.1, 0.2, False)]
 )
 def test_a_machine_that_loses_much_of_a_short_time_is_busy_too(lost_s: float, watched_s: float, busy: bool) -> None:
-    told = diagnosed(seen(unheard("silent"), lost_s=lost_s, watched_s=watched_s))
-    assert told.unsure is busy
+    diagnosis = diagnosed(seen(unheard("silent"), lost_s=lost_s, watched_s=watched_s))
+    assert diagnosis.unsure is busy
 
 
 @pytest.mark.parametrize(("load", "busy"), [(1.0, False), (3.9, False), (4.0, True)])
@@ -82,10 +82,10 @@ def test_a_machine_that_is_busy_and_heard_everybody_is_no_finding() -> None:
 
 
 async def test_what_others_took_is_lost_and_ones_own_work_is_not() -> None:
-    now, used, looks = [0.0], [0.0], [0]
+    now, used, reads = [0.0], [0.0], [0]
 
     def cpu() -> float:
-        looks[0] += 1
+        reads[0] += 1
         return used[0]
 
     lag = Lag(lambda: now[0], cpu)
@@ -95,8 +95,8 @@ async def test_what_others_took_is_lost_and_ones_own_work_is_not() -> None:
         await wait_until(lambda: lag.lost_s > 0.9)
         lost_s = lag.lost_s
         now[0], used[0] = 2.0, 1.0  # a second of work
-        since = looks[0]
-        await wait_until(lambda: looks[0] > since + 2)
+        since = reads[0]
+        await wait_until(lambda: reads[0] > since + 2)
         assert lag.lost_s == lost_s
 
 

@@ -218,10 +218,10 @@ async def test_a_server_that_loads_and_unloads_is_driven_as_one(written: str, dr
             HostTable(name="many", url=router.url, kind=written),
             HostTable(name="one", url=single.url, kind=written),
         )
-        told: list[tuple[str, str]] = []
+        reported: list[tuple[str, str]] = []
         hosts = await hosts_with_kinds(
-            settings_with(**{"[[hosts]]": rows}), found=lambda host, kind: told.append((host, kind))
+            settings_with(**{"[[hosts]]": rows}), found=lambda host, kind: reported.append((host, kind))
         )
     assert [(host.kind, host.kind_was_found) for host in hosts] == [(driven_as, False), (written, False)]
-    assert told == [("many", driven_as)]
+    assert reported == [("many", driven_as)]
     assert KINDS[driven_as].server == written, "the same program, so the same contestants"

@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 #: Imports all that it needs before it gives up what root may do, for the folders of Python may be root's alone.
-LOOK = """
+PROBE = """
 import asyncio, os, sys
 from datetime import timedelta
 from app.doctor.probing import stores
@@ -44,7 +44,7 @@ def folder() -> Iterator[Path]:
     rmtree(made)
 
 
-def look(file: Path, *, most_bytes: int | None = None) -> str:
+def probe(file: Path, *, most_bytes: int | None = None) -> str:
     """What the doctor sees, as a user who is not root or when no file may grow beyond ``most_bytes`` (a full disk)."""
 
     def limit() -> None:
@@ -53,7 +53,7 @@ def look(file: Path, *, most_bytes: int | None = None) -> str:
 
     user = "nobody" if most_bytes is None else "as it is"
     run = subprocess.run(
-        [sys.executable, "-c", LOOK, f"sqlite:///{file}", user],
+        [sys.executable, "-c", PROBE, f"sqlite:///{file}", user],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -72,16 +72,16 @@ def test_a_file_that_may_not_be_written_is_read_only(folder: Path, _migrated_fil
         writer.commit()
         for one in folder.iterdir():
             one.chmod(0o444)
-        told = look(file)
-    assert told.startswith("ready||Trouble(kind='read_only', reason='attempt to write a readonly database')")
-    assert "database_read_only" in told
-    assert f'chown "$USER" {file}*' in told
+        output = probe(file)
+    assert output.startswith("ready||Trouble(kind='read_only', reason='attempt to write a readonly database')")
+    assert "database_read_only" in output
+    assert f'chown "$USER" {file}*' in output
 
 
 def test_a_folder_that_may_not_be_written_is_named(folder: Path, _migrated_file: Path) -> None:
     copy(_migrated_file, folder / "arena.db")
     folder.chmod(0o555)
-    assert look(folder / "arena.db").startswith(f"folder|{folder}|")
+    assert probe(folder / "arena.db").startswith(f"folder|{folder}|")
 
 
 def test_a_full_disk_is_named_and_nothing_when_there_is_room(tmp_path: Path, _migrated_file: Path) -> None:
@@ -90,8 +90,8 @@ def test_a_full_disk_is_named_and_nothing_when_there_is_room(tmp_path: Path, _mi
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         while not (wal := tmp_path / "arena.db-wal").exists() or wal.stat().st_size < 100_000:
             writer.execute("UPDATE alembic_version SET version_num = version_num")
-        assert look(file, most_bytes=10_000_000) == "ready||None\n"
-        told = look(file, most_bytes=wal.stat().st_size)
-    assert told.startswith("ready||Trouble(kind='failed', reason='disk I/O error')")
-    assert "Finding(code='database_not_writing', severity='error', subject='database'" in told
-    assert f"command='df -h {tmp_path}'" in told
+        assert probe(file, most_bytes=10_000_000) == "ready||None\n"
+        output = probe(file, most_bytes=wal.stat().st_size)
+    assert output.startswith("ready||Trouble(kind='failed', reason='disk I/O error')")
+    assert "Finding(code='database_not_writing', severity='error', subject='database'" in output
+    assert f"command='df -h {tmp_path}'" in output

@@ -44,16 +44,16 @@ def test_where_nothing_is_known_all_pairs_are_alike() -> None:
 def test_the_probabilities_of_all_contestants_add_up_to_one(count: int, values: list[float], seed: int) -> None:
     weights = weights_of(MODELS, values)
     total = sum(weights.values())
-    told = {}
+    stated = {}
     for _ in range(60):
         one = draw(MODELS, (), count, weights, Random(seed := seed + 1))
-        told[frozenset(one.contestants)] = one.probability
+        stated[frozenset(one.contestants)] = one.probability
     expected = {
         frozenset(chosen): sum(weights[pair] for pair in pairs_of(chosen)) / total / _ways(count)
         for chosen in combinations(MODELS, count)
     }
     assert sum(expected.values()) == pytest.approx(1)
-    for chosen, probability in told.items():
+    for chosen, probability in stated.items():
         assert probability == pytest.approx(expected[chosen] if count < 5 else 1.0)
 
 
@@ -64,13 +64,13 @@ def _ways(count: int) -> int:
 
 def test_contestants_are_drawn_as_often_as_is_said() -> None:
     weights = weights_of(MODELS, [1.0 + number for number in range(10)])
-    chance, seen, told = Random(3), Counter[Pair](), {}
+    chance, seen, stated = Random(3), Counter[Pair](), {}
     for _ in range(20_000):
         one = draw(MODELS, (), 3, weights, chance)
         seen[frozenset(one.contestants)] += 1
-        told[frozenset(one.contestants)] = one.probability
-    assert len(told) == 10
-    assert all(seen[chosen] / 20_000 == pytest.approx(share, abs=0.015) for chosen, share in told.items())
+        stated[frozenset(one.contestants)] = one.probability
+    assert len(stated) == 10
+    assert all(seen[chosen] / 20_000 == pytest.approx(share, abs=0.015) for chosen, share in stated.items())
 
 
 def test_entry_order_says_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -45,9 +45,8 @@ class Fleet:
     servers: dict[str, Asked]
     roster: Roster
     clock: Clock
-    told: list[str] = field(default_factory=list)
 
-    async def look(self) -> None:
+    async def read_hosts(self) -> None:
         self.clock.now += ASK_AGAIN.total_seconds()
         await self.roster.refresh()
 
@@ -60,16 +59,16 @@ def fleet(having: dict[Host, tuple[str, ...]], configured: tuple[str, ...] = ())
 
 async def test_what_the_hosts_have_can_be_drawn() -> None:
     hosts = fleet({ONE: ("a", "b"), TWO: ("b", "c")})
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.catalog.models == ("a", "b", "c")
     assert hosts.roster.models_by_host == {"one": ("a", "b"), "two": ("b", "c")}
 
 
 async def test_a_host_that_dies_takes_only_what_nobody_else_has() -> None:
     hosts = fleet({ONE: ("a", "b"), TWO: ("b", "c")})
-    await hosts.look()
+    await hosts.read_hosts()
     hosts.servers["two"].down = REFUSED
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.catalog.models == ("a", "b")
     assert not hosts.roster.reaches("two")
     assert hosts.roster.models_by_host["two"] == ("b", "c"), "its running battles still know where they belong"
@@ -79,7 +78,7 @@ async def test_a_host_that_was_never_asked_is_taken_to_answer() -> None:
     hosts = fleet({ONE: ("a",)})
     assert hosts.roster.reaches("one")
     hosts.servers["one"].down = REFUSED
-    await hosts.look()
+    await hosts.read_hosts()
     assert not hosts.roster.reaches("one")
 
 
@@ -107,7 +106,7 @@ async def test_a_host_that_scales_to_zero_and_whose_models_are_configured_is_nev
     hosts = fleet({ONE: ("a",), sleeper: ("c", "d")}, ("a", "c", "d"))
     hosts.servers["two"].down = REFUSED
     for _ in range(3):
-        await hosts.look()
+        await hosts.read_hosts()
     assert hosts.servers["two"].probes == 0
     assert hosts.roster.catalog.models == ("a", "c", "d")
     assert hosts.roster.reaches("two")
@@ -116,7 +115,7 @@ async def test_a_host_that_scales_to_zero_and_whose_models_are_configured_is_nev
 async def test_hosts_with_the_same_models_hold_different_ones_first() -> None:
     models = ("a", "b", "c", "d", "e", "f")
     hosts = fleet(dict.fromkeys((ONE, TWO, THREE), models))
-    await hosts.look()
+    await hosts.read_hosts()
     kept = {host: hosts.roster.kept_on(host) for host in ("one", "two", "three")}
     assert {host: set(names) for host, names in kept.items()} == {host: set(models) for host in kept}
     first = [set(names[:2]) for names in kept.values()]
@@ -125,53 +124,53 @@ async def test_hosts_with_the_same_models_hold_different_ones_first() -> None:
 
 async def test_a_model_that_only_one_host_has_is_held_there_first() -> None:
     hosts = fleet({ONE: ("a", "b", "c"), TWO: ("c",)}, ("a", "b", "c"))
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.kept_on("two") == ("c",)
     assert hosts.roster.kept_on("one")[:2] == ("a", "b")
 
 
 async def test_models_that_are_held_come_in_the_configured_order() -> None:
     hosts = fleet({ONE: ("a", "b", "c")}, ("c", "a"))
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.kept_on("one") == ("c", "a")
 
 
 async def test_a_fallback_is_no_home_of_a_model() -> None:
     hosts = fleet({CLOUD: ("a", "b"), ONE: ("a", "b")})
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.kept_on("one") == ("a", "b")
     assert hosts.roster.kept_on("cloud") == ()
 
 
 async def test_what_only_a_fallback_has_is_no_contestant() -> None:
     hosts = fleet({ONE: ("a", "b"), CLOUD: ("b", "x")})
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.catalog.models == ("a", "b")
 
 
 async def test_what_only_a_fallback_has_is_a_contestant_if_it_is_configured() -> None:
     hosts = fleet({ONE: ("a", "b"), CLOUD: ("b", "x")}, ("a", "x"))
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.catalog.models == ("a", "x")
 
 
 async def test_a_fallback_stands_in_for_a_dead_host_with_what_that_one_had() -> None:
     hosts = fleet({ONE: ("a", "b"), CLOUD: ("a", "b", "x")})
-    await hosts.look()
+    await hosts.read_hosts()
     hosts.servers["one"].down = REFUSED
-    await hosts.look()
+    await hosts.read_hosts()
     assert hosts.roster.catalog.models == ("a", "b")
     assert {contender.hosts for contender in hosts.roster.catalog.contenders} == {("cloud",)}
     hosts.servers["one"].down = None
-    await hosts.look()
+    await hosts.read_hosts()
     assert {contender.hosts for contender in hosts.roster.catalog.contenders} == {("one", "cloud")}
 
 
 async def test_what_a_host_had_is_remembered_with_its_size() -> None:
     hosts = fleet({ONE: ("a", "b")})
-    await hosts.look()
+    await hosts.read_hosts()
     hosts.servers["one"].down = REFUSED
-    await hosts.look()
+    await hosts.read_hosts()
     known = hosts.roster.installed("one", "A:latest")
     assert known is not None
     assert known.size_bytes == hosts.servers["one"].size_bytes
@@ -187,13 +186,13 @@ async def test_a_host_that_can_not_be_asked_has_the_models_that_are_configured()
 
 
 async def test_a_model_that_its_host_refused_is_not_drawn_until_the_host_lists_it_again() -> None:
-    here = fleet({ONE: ("a", "b", "c"), TWO: ("c",)})
-    await here.look()
+    watched = fleet({ONE: ("a", "b", "c"), TWO: ("c",)})
+    await watched.read_hosts()
     for model in ("b", "c"):
-        here.roster.forget("one", model)
-    assert here.roster.catalog.models == ("a", "c")
-    assert here.roster.installed("one", "b") is None
-    assert here.roster.models_by_host["one"] == ("a",)
-    here.roster.forget("unknown", "a")
-    await here.look()
-    assert list(here.roster.catalog.models) == ["a", "b", "c"]
+        watched.roster.forget("one", model)
+    assert watched.roster.catalog.models == ("a", "c")
+    assert watched.roster.installed("one", "b") is None
+    assert watched.roster.models_by_host["one"] == ("a",)
+    watched.roster.forget("unknown", "a")
+    await watched.read_hosts()
+    assert list(watched.roster.catalog.models) == ["a", "b", "c"]

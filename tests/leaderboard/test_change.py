@@ -63,13 +63,18 @@ async def test_a_battle_counts_with_the_next_fit_and_both_fits_are_told(arena: A
     await player.battle(B)
     await arena.refit()
     after = ratings(await arena.worker.board())
-    told = await arena.change(mine)
-    assert (told["state"], told["votes"], told["other_votes"], told["left_out"]) == ("counted", 1, 1, {})
-    shown = {one["model"]: (one["before"]["elo_rating"], one["after"]["elo_rating"]) for one in told["models"]}
+    explained = await arena.change(mine)
+    assert (explained["state"], explained["votes"], explained["other_votes"], explained["left_out"]) == (
+        "counted",
+        1,
+        1,
+        {},
+    )
+    shown = {one["model"]: (one["before"]["elo_rating"], one["after"]["elo_rating"]) for one in explained["models"]}
     assert shown == {model: (before[model], after[model]) for model in ("x", "y")}
     await player.battle(A)
     await arena.refit()
-    assert await arena.change(mine) == told, "later fits are of other battles"
+    assert await arena.change(mine) == explained, "later fits are of other battles"
 
 
 async def test_a_battle_counts_when_it_ends_and_a_new_model_has_no_before(arena: Arena, player: Player) -> None:
@@ -83,10 +88,10 @@ async def test_a_battle_counts_when_it_ends_and_a_new_model_has_no_before(arena:
     await arena.refit()
     change = await arena.change(mine)
     assert (change["votes"], change["other_votes"]) == (1, 0)
-    told = {one["model"]: one for one in change["models"]}
-    assert told["z"]["before"] is None
-    assert told["z"]["after"]["bounds"] == "at_most"  # it lost its only vote
-    assert told["x"]["before"] is not None
+    explained = {one["model"]: one for one in change["models"]}
+    assert explained["z"]["before"] is None
+    assert explained["z"]["after"]["bounds"] == "at_most"  # it lost its only vote
+    assert explained["x"]["before"] is not None
 
 
 async def test_a_vote_that_does_not_count_says_why(arena: Arena, player: Player) -> None:
@@ -94,9 +99,9 @@ async def test_a_vote_that_does_not_count_says_why(arena: Arena, player: Player)
     await arena.refit()
     mine = await player.battle(A, leaked=True)
     await arena.refit()
-    told = await arena.change(mine)
-    assert (told["votes"], told["left_out"]) == (0, {"leaked": 1})
-    assert all(one["before"] == one["after"] for one in told["models"])
+    explained = await arena.change(mine)
+    assert (explained["votes"], explained["left_out"]) == (0, {"leaked": 1})
+    assert all(one["before"] == one["after"] for one in explained["models"])
 
 
 async def test_without_the_fit_before_nothing_is_made_up(arena: Arena, player: Player, redis: Redis) -> None:
@@ -128,7 +133,7 @@ def test_only_battles_that_are_surely_new_are_told() -> None:
     before = fit(old, most=3)
     assert before.counted == CountedVote(3.0, frozenset({"old-4", "old-5"}))
     late, new = vote("late", 2.5), vote("new", 6.0, marks=frozenset({Mark.FALLBACK}))
-    told = changes(before, fit([*old, late, new]), [*old, late, new], Selection())
-    assert set(told) == {"new"}
-    assert orjson.loads(told["new"])["left_out"] == {"fallback": 1}
+    explained = changes(before, fit([*old, late, new]), [*old, late, new], Selection())
+    assert set(explained) == {"new"}
+    assert orjson.loads(explained["new"])["left_out"] == {"fallback": 1}
     assert CountedVote.from_bytes(before.counted.to_bytes()) == before.counted

@@ -83,12 +83,12 @@ async def play(database: Database, battles: int, *, unjudged: bool) -> None:
     ledger, rng = Ledger(database), Random(20)
     for number in range(battles):
         models = tuple(rng.sample(("w", "x", "y", "z"), 3))
-        told: dict[str, Any] = {
+        labels: dict[str, Any] = {
             "language": rng.choice(("en", "fr", None)),
             "categories": rng.choice((("code", "math"), ("prose",), None)),
         }
         battle = f"battle-{number}"
-        await ledger.open_battle(NewBattle(battle, "Why?", models, session_id="s", **told))
+        await ledger.open_battle(NewBattle(battle, "Why?", models, session_id="s", **labels))
         await ledger.save_answers(battle, [answer(rng, entry, model) for entry, model in enumerate(models)])
         if unjudged and number % 5 == 0:
             await ledger.end_battle(battle, Status.STOPPED)
@@ -136,11 +136,11 @@ async def test_answers_that_nobody_judged_are_missed_by_the_speed_board_only(
 
     await import_lines(database, await lines(first))
 
-    here, there = await boards(database), await boards(first)
-    assert here.keys() == there.keys()
-    assert here[SPEED] != there[SPEED]
+    imported, original = await boards(database), await boards(first)
+    assert imported.keys() == original.keys()
+    assert imported[SPEED] != original[SPEED]
     for query in QUERIES:
-        ours, theirs = orjson.loads(here[query.key]), orjson.loads(there[query.key])
+        ours, theirs = orjson.loads(imported[query.key]), orjson.loads(original[query.key])
         assert ours | {"speed": []} == theirs | {"speed": []}
 
 
@@ -191,14 +191,14 @@ async def test_a_board_of_imported_votes_is_that_of_the_votes_one_by_one(databas
 
 
 async def test_public_votes_have_a_styled_board_where_their_set_tells_the_looks(database: Database) -> None:
-    def looks(a: int, b: int) -> dict[str, object]:
+    def styles(a: int, b: int) -> dict[str, object]:
         counts: dict[str, object] = {f"{kind}_count_{side}": {} for kind in ("header", "list", "bold") for side in "ab"}
         counts = {name: {"any": 0} for name in counts}
         return {"conv_metadata": {"sum_assistant_a_tokens": a, "sum_assistant_b_tokens": b, **counts}}
 
-    longer_wins = [{"model_a": "x", "model_b": "y", "winner": "model_a"} | looks(9, 3)] * 6
-    shorter_wins = [{"model_a": "x", "model_b": "y", "winner": "model_b"} | looks(9, 3)] * 2
-    shorter_wins += [{"model_a": "y", "model_b": "x", "winner": "model_b"} | looks(9, 3)] * 2
+    longer_wins = [{"model_a": "x", "model_b": "y", "winner": "model_a"} | styles(9, 3)] * 6
+    shorter_wins = [{"model_a": "x", "model_b": "y", "winner": "model_b"} | styles(9, 3)] * 2
+    shorter_wins += [{"model_a": "y", "model_b": "x", "winner": "model_b"} | styles(9, 3)] * 2
     unmeasured = [{"model_a": "x", "model_b": "y", "winner": "model_b"}] * 5
     lines = [orjson.dumps(vote) for vote in longer_wins + shorter_wins + unmeasured]
     await import_lines(database, lines)
@@ -231,14 +231,14 @@ async def test_imported_votes_since_a_day_are_those_since_then(database: Databas
     assert [count["left_out"].get("since", 0) for count in counts] == [0, 4, 15, 20]
 
 
-@pytest.mark.parametrize(("voters", "asked", "told"), [(3, "", True), (101, "", False), (101, "voter", True)])
+@pytest.mark.parametrize(("voters", "asked", "kept_apart"), [(3, "", True), (101, "", False), (101, "voter", True)])
 async def test_imported_voters_are_told_apart_where_they_are_few_or_asked_for(
-    database: Database, voters: int, asked: str, told: bool
+    database: Database, voters: int, asked: str, kept_apart: bool
 ) -> None:
     votes = [{"model_a": "x", "model_b": "y", "winner": WINNERS[n % 3], "judge": f"j{n % voters}"} for n in range(202)]
     await import_lines(database, [orjson.dumps(vote) for vote in votes])
 
     gathered = await gather_for(database, tuple, [LeaderboardQuery.of(cluster=asked)])
 
-    assert {row.voter for row in gathered.rows} == ({f"j{n}" for n in range(voters)} if told else {None})
+    assert {row.voter for row in gathered.rows} == ({f"j{n}" for n in range(voters)} if kept_apart else {None})
     assert sum(row.count for row in gathered.rows) == 202

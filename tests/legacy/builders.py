@@ -40,8 +40,8 @@ def history(
     snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int = 3, reveal: Reveal = "end"
 ) -> BattleHistory:
     """The battle at ``snapshot``, in which the verdicts ``cast`` were given: (verdict, entry on a, entry on b)."""
-    told = tuple({"round": number, "verdict": verdict.value} for number, (verdict, _, _) in enumerate(cast, 1))
-    return history_of(replace(snapshot, votes=told), record_of(snapshot, *cast, models=models), reveal)
+    verdicts = tuple({"round": number, "verdict": verdict.value} for number, (verdict, _, _) in enumerate(cast, 1))
+    return history_of(replace(snapshot, votes=verdicts), record_of(snapshot, *cast, models=models), reveal)
 
 
 def record_of(snapshot: Snapshot, *cast: tuple[Verdict, int, int], models: int = 3) -> BattleRecord:

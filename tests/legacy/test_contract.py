@@ -196,7 +196,7 @@ def _one_battle() -> dict[Any, Any]:
     return {}
 
 
-@pytest.mark.parametrize(("call", "body", "status", "told"), REFUSED)
+@pytest.mark.parametrize(("call", "body", "status", "expected"), REFUSED)
 async def test_a_call_is_refused_in_the_contracts_form(
     deployed: LegacyDeployment,
     battle_of: Callable[..., Any],
@@ -204,12 +204,12 @@ async def test_a_call_is_refused_in_the_contracts_form(
     call: str,
     body: dict[str, Any],
     status: int,
-    told: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
     if "id" not in _one_battle:
         _one_battle["id"] = await battle_of()
     refused = await deployed.caller().refused(path_of(call), status, **filled(body, _one_battle["id"]))
-    check_shape(refused, told)
+    check_shape(refused, expected)
     assert set(refused) <= {"error", "code", "field", "success"}
 
 

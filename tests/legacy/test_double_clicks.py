@@ -57,8 +57,8 @@ async def test_of_clicks_at_once_one_counts_on_either_worker(deployed: LegacyDep
     caller = deployed.caller()
     battle = await ready(caller)
     answers = await asyncio.gather(*(caller.post(path, battle_id=battle, vote="tie") for _ in range(5)))
-    told = [answer | {"preference_recorded": True, "message": ""} for answer in answers]
-    assert all(answer == told[0] for answer in told)
+    without_notice = [answer | {"preference_recorded": True, "message": ""} for answer in answers]
+    assert all(answer == without_notice[0] for answer in without_notice)
     assert await votes_of(caller, battle) == ["tie"]
 
 
@@ -96,7 +96,7 @@ async def test_a_script_is_heard_as_soon_as_it_has_its_reply(
     assert await votes_of(caller, battle) == ["a", "a"]
 
 
-class Told:
+class SilentlyCounted:
     """Rooms in which a verdict is in SQL and nobody was told of it yet."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ class Told:
 
 
 async def test_a_double_click_is_answered_with_what_the_first_one_brought_about_though_nobody_was_told_yet() -> None:
-    rooms = Told()
+    rooms = SilentlyCounted()
     app = app_with(services_with(manager=rooms, viewing=rooms))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://arena") as http:
         reply = await http.post(f"{ARENA}/vote", json={"battle_id": "b1", "vote": "a"})

@@ -94,7 +94,7 @@ async def test_05_a_verdict_after_the_end_changes_nothing(deployed: LegacyDeploy
 
 
 async def test_06_no_name_is_told_before_the_end(deployed: LegacyDeployment) -> None:
-    caller, told = deployed.caller(), b""
+    caller, received = deployed.caller(), b""
     for call, body in (
         ("/api/arena/start_battle", {"message": QUESTION, "session_id": "blind"}),
         ("/api/arena/get_responses", {"battle_id": "blind"}),
@@ -106,10 +106,10 @@ async def test_06_no_name_is_told_before_the_end(deployed: LegacyDeployment) -> 
         ("/send_message_streaming", {"message": QUESTION}),
         ("/api/arena/vote", {"battle_id": "blind", "winner": MODELS[0]}),
     ):
-        told += (await caller.reply(call, **body)).content
-    told += (await caller.send("GET", f"{ARENA}/loading_status/blind")).content
-    assert b"Model C" in told
-    assert not any(model.split(":")[0].encode() in told.lower() for model in MODELS)
+        received += (await caller.reply(call, **body)).content
+    received += (await caller.send("GET", f"{ARENA}/loading_status/blind")).content
+    assert b"Model C" in received
+    assert not any(model.split(":")[0].encode() in received.lower() for model in MODELS)
     end = await vote(caller, "blind", "a")
     assert set(end["final_ranking"]) < set(MODELS)
 
@@ -239,14 +239,14 @@ async def test_15_every_spelling_under_every_key_is_counted(deployed: LegacyDepl
 async def test_16_the_comparisons_that_remain_are_counted_and_always_told(deployed: LegacyDeployment) -> None:
     caller = deployed.caller()
     battle, _ = await ready(caller, 4)
-    told = []
+    received = []
     for word in ("left", "right", "tie"):
         for _ in range(2):
             pair = await caller.post(f"{ARENA}/get_progressive_responses", battle_id=battle)
-            told.append(pair["remaining_comparisons"])
+            received.append(pair["remaining_comparisons"])
         chosen = await caller.post(f"{ARENA}/submit_progressive_choice", battle_id=battle, choice=word)
-        told.append(chosen["remaining_comparisons"])
-    assert told == [3, 3, 2, 2, 2, 1, 1, 1, 0]
+        received.append(chosen["remaining_comparisons"])
+    assert received == [3, 3, 2, 2, 2, 1, 1, 1, 0]
 
 
 async def test_17_a_model_is_asked_the_same_way_whoever_asks(deployed: LegacyDeployment) -> None:

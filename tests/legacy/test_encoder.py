@@ -24,7 +24,7 @@ def writing(alias: str, text: str) -> SideView:
     return SideView(alias, "writing", text)
 
 
-def told(reader: Reader, *snapshots: Snapshot) -> list[dict[str, Any]]:
+def encoded(reader: Reader, *snapshots: Snapshot) -> list[dict[str, Any]]:
     """All events of a round that went through ``snapshots``."""
     encoder = RoundEncoder(lambda now: history(now, models=4), reader)
     events = [encoder.init(snapshots[0])]
@@ -52,14 +52,14 @@ WRITTEN = (
 def test_every_page_shows_each_text_once(
     reader: Reader, page: type[ChatPage] | type[RoundPage], snapshots: tuple[Snapshot, ...]
 ) -> None:
-    seen = shown(page(), told(reader, *snapshots))
+    seen = shown(page(), encoded(reader, *snapshots))
     assert seen.texts == {"a": "one", "b": "two"}
     assert seen.done
-    assert shown(OldChatPage(), told(reader, *snapshots)).texts == {"a": "one", "b": "two"}
+    assert shown(OldChatPage(), encoded(reader, *snapshots)).texts == {"a": "one", "b": "two"}
 
 
 def test_only_init_and_the_final_event_bear_names() -> None:
-    init, *deltas, final = told(Reader.PAGE, *WRITTEN)
+    init, *deltas, final = encoded(Reader.PAGE, *WRITTEN)
     assert [event["done"] for event in (init, *deltas, final)] == [False] * (1 + len(deltas)) + [True]
     assert (init["model_a"], init["model_b"], init["response_a"], init["response_b"]) == ("Model A", "Model B", "", "")
     assert [event["side"] + event["delta"] for event in deltas] == ["ao", "an", "bt", "ae", "bwo"]
@@ -79,7 +79,7 @@ REPLACED = stage(READY, b=done("Model C", "three"))
 def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_told(
     between: tuple[Snapshot, ...],
 ) -> None:
-    events = told(Reader.PAGE, EMPTY, LEFT, *between, REPLACED)
+    events = encoded(Reader.PAGE, EMPTY, LEFT, *between, REPLACED)
     page = shown(RoundPage(), events)
     (again,) = [event for event in events[1:-1] if "model_a" in event]
     assert again["response_a"] == ("on" if between else "one"), "who stays keeps the text that is there"
@@ -91,7 +91,7 @@ def test_a_contestant_that_steps_in_begins_with_an_empty_text_where_that_can_be_
 
 @pytest.mark.parametrize("between", [(STEPS_IN,), (SHOWN_AGAIN,), (SHOWN_AGAIN, STEPS_IN), ()])
 def test_a_page_that_can_only_append_is_told_that_another_one_answers(between: tuple[Snapshot, ...]) -> None:
-    events = told(Reader.CHAT, EMPTY, LEFT, *between, REPLACED)
+    events = encoded(Reader.CHAT, EMPTY, LEFT, *between, REPLACED)
     assert shown(ChatPage(), events).texts == {"a": "one", "b": f"half{STEPPED_IN}three"}
     assert shown(OldChatPage(), events).texts == {"a": "one", "b": "three"}
 
@@ -107,29 +107,29 @@ THIRD_READY = later(stage(READY, b=done("Model C", "three")))
 
 
 def test_in_a_later_round_init_has_the_champions_whole_text_and_deltas_only_what_is_missing() -> None:
-    init, *deltas, final = told(Reader.PAGE, *SECOND, THIRD_READY)
+    init, *deltas, final = encoded(Reader.PAGE, *SECOND, THIRD_READY)
     assert (init["response_a"], init["response_b"]) == ("one", "")
     assert [event["side"] + event["delta"] for event in deltas] == ["bth", "bree"]
     assert (final["response_a"], final["response_b"]) == ("one", "three")
 
 
 def test_who_comes_in_the_middle_of_a_later_round_gets_what_is_written_at_once() -> None:
-    init, delta, _ = told(Reader.PAGE, SECOND[1], THIRD_READY)
+    init, delta, _ = encoded(Reader.PAGE, SECOND[1], THIRD_READY)
     assert (init["response_a"], init["response_b"]) == ("one", "th")
     assert (delta["side"], delta["delta"]) == ("b", "ree")
-    whole, final = told(Reader.PAGE, THIRD_READY, THIRD_READY)
+    whole, final = encoded(Reader.PAGE, THIRD_READY, THIRD_READY)
     assert (whole["response_a"], whole["response_b"], final["done"]) == ("one", "three", True)
 
 
 def test_the_chats_init_is_empty_in_every_round() -> None:
-    init = told(Reader.CHAT, *SECOND, THIRD_READY)[0]
+    init = encoded(Reader.CHAT, *SECOND, THIRD_READY)[0]
     assert (init["response_a"], init["response_b"]) == ("", "")
 
 
 def test_the_losers_text_never_stands_beside_the_challengers_name() -> None:
     page, texts = RoundPage(), []
     page.texts = {"a": "one", "b": "two"}
-    for event in told(Reader.PAGE, *SECOND, THIRD_READY):
+    for event in encoded(Reader.PAGE, *SECOND, THIRD_READY):
         page.read(frame(event))
         texts.append(dict(page.texts))
     assert texts == [{"a": "one", "b": text} for text in ("", "th", "three", "three")]
@@ -137,13 +137,13 @@ def test_the_losers_text_never_stands_beside_the_challengers_name() -> None:
 
 def test_a_champion_that_is_shown_again_while_its_challenger_is_replaced_is_not_blanked() -> None:
     gone = later(stage(EMPTY, a=SideView("Model A"), b=SideView("Model D")))
-    inits = [event for event in told(Reader.PAGE, *SECOND, gone, later(REPLACED_BY_D)) if "model_a" in event]
+    inits = [event for event in encoded(Reader.PAGE, *SECOND, gone, later(REPLACED_BY_D)) if "model_a" in event]
     assert [(event["model_b"], event["response_a"]) for event in inits[:2]] == [("Model C", "one"), ("Model D", "one")]
 
 
 def test_who_steps_in_for_a_model_without_a_word_needs_no_mark() -> None:
     silent = stage(LEFT, b=SideView("Model B", "loading"))
-    events = told(Reader.CHAT, EMPTY, silent, STEPS_IN, REPLACED)
+    events = encoded(Reader.CHAT, EMPTY, silent, STEPS_IN, REPLACED)
     assert shown(ChatPage(), events).texts == {"a": "one", "b": "three"}
 
 
@@ -151,14 +151,14 @@ def test_an_answer_that_begins_again_with_the_same_words_goes_on() -> None:
     again = [stage(LEFT, b=writing("Model B", text)) for text in ("", "ha", "half", "half a")]
     last = stage(READY, b=done("Model B", "half a loaf"))
     for reader, page in ((Reader.CHAT, ChatPage), (Reader.PAGE, RoundPage)):
-        assert shown(page(), told(reader, EMPTY, LEFT, *again, last)).texts["b"] == "half a loaf"
+        assert shown(page(), encoded(reader, EMPTY, LEFT, *again, last)).texts["b"] == "half a loaf"
 
 
 def test_an_answer_that_begins_again_with_other_words_is_told_as_that() -> None:
     again = [stage(LEFT, b=writing("Model B", text)) for text in ("", "no")]
     last = stage(READY, b=done("Model B", "none"))
-    assert shown(ChatPage(), told(Reader.CHAT, EMPTY, LEFT, *again, last)).texts["b"] == f"half{BEGINS_AGAIN}none"
-    assert shown(RoundPage(), told(Reader.PAGE, EMPTY, LEFT, *again, last)).texts["b"] == "none"
+    assert shown(ChatPage(), encoded(Reader.CHAT, EMPTY, LEFT, *again, last)).texts["b"] == f"half{BEGINS_AGAIN}none"
+    assert shown(RoundPage(), encoded(Reader.PAGE, EMPTY, LEFT, *again, last)).texts["b"] == "none"
 
 
 @pytest.mark.parametrize("page", [ChatPage, RoundPage, OldChatPage])
@@ -169,11 +169,11 @@ def test_the_reason_of_a_failed_side_is_shown_by_every_page(
     last = replace(stage(LEFT, b=failed("Model B", words)), status="failed")
     reader = Reader.PAGE if page is RoundPage else Reader.CHAT
     before = stage(EMPTY, b=writing("Model B", words))
-    assert shown(page(), told(reader, before, last)).texts["b"].endswith("the model leaves the battle.")
+    assert shown(page(), encoded(reader, before, last)).texts["b"].endswith("the model leaves the battle.")
 
 
 def test_a_side_without_a_word_when_the_stream_must_end_says_that_it_is_still_written() -> None:
-    events = told(Reader.CHAT, EMPTY, EMPTY)
+    events = encoded(Reader.CHAT, EMPTY, EMPTY)
     assert shown(ChatPage(), events).texts == {"a": STILL_WRITTEN, "b": STILL_WRITTEN}
     assert events[-1]["responses_ready"] is False
 
@@ -210,7 +210,7 @@ def test_heartbeats_are_comments_that_no_page_reads() -> None:
     beat = response.ping_message_factory().encode()
     assert beat == b": ping\n\n"
     page = ChatPage()
-    for piece in (frame(told(Reader.CHAT, READY, READY)[0]), beat):
+    for piece in (frame(encoded(Reader.CHAT, READY, READY)[0]), beat):
         page.read(piece)
     assert len(page.events) == 1
 
@@ -225,28 +225,28 @@ def test_whatever_happens_in_a_round_every_page_ends_with_the_right_texts(
     moves: list[tuple[str, str, str]], end: str, number: int
 ) -> None:
     """Answers grow, begin again, are shown again after a round event, and models leave, in any order."""
-    now, seats, next_entry, snapshots = EMPTY, {"a": "Model A", "b": "Model B"}, 2, [EMPTY]
+    now, aliases, next_entry, snapshots = EMPTY, {"a": "Model A", "b": "Model B"}, 2, [EMPTY]
     for move, side, text in moves:
         views = {name: now.sides[Side(name)] for name in "ab"}
         if move == "write":
-            views[side] = writing(seats[side], views[side].text + text)
+            views[side] = writing(aliases[side], views[side].text + text)
         elif move == "again":
-            views[side] = SideView(seats[side])
+            views[side] = SideView(aliases[side])
         elif move == "leave" and next_entry < 4:
-            seats[side], next_entry = f"Model {'ABCD'[next_entry]}", next_entry + 1
-            views[side] = SideView(seats[side])
+            aliases[side], next_entry = f"Model {'ABCD'[next_entry]}", next_entry + 1
+            views[side] = SideView(aliases[side])
         elif move == "show":
-            snapshots.append(stage(now, a=SideView(seats["a"]), b=SideView(seats["b"])))
+            snapshots.append(stage(now, a=SideView(aliases["a"]), b=SideView(aliases["b"])))
         now = stage(now, **views)
         snapshots.append(now)
-    last = {side: done(seats[side], now.sides[Side(side)].text + end) for side in "ab"}
+    last = {side: done(aliases[side], now.sides[Side(side)].text + end) for side in "ab"}
     snapshots.append(replace(stage(now, **last), can_vote=True))
     snapshots = [later(snapshot, number) for snapshot in snapshots]
     right = {side: view.text or STILL_WRITTEN for side, view in last.items()}
-    assert shown(RoundPage(), told(Reader.PAGE, *snapshots)).texts == right
+    assert shown(RoundPage(), encoded(Reader.PAGE, *snapshots)).texts == right
     if all(right.values()):
-        assert shown(OldChatPage(), told(Reader.CHAT, *snapshots)).texts == right
-    chat = shown(ChatPage(), told(Reader.CHAT, *snapshots)).texts
+        assert shown(OldChatPage(), encoded(Reader.CHAT, *snapshots)).texts == right
+    chat = shown(ChatPage(), encoded(Reader.CHAT, *snapshots)).texts
     assert all(chat[side].endswith(right[side]) for side in "ab")
     marks = (BEGINS_AGAIN, STEPPED_IN)
     assert all(chat[side] == right[side] or any(mark in chat[side] for mark in marks) for side in "ab")

@@ -107,8 +107,8 @@ async def test_the_examples_are_what_is_answered(
     await alike(f"{ARENA}/submit_progressive_choice", battle_id=battles[1], choice="left")
     await alike("/api/vote_arena", battle_id=battles[2], vote="a")
     await alike(f"{ARENA}/get_next_responses", battle_id=battles[0])
-    looks = ("status", "ollama-status", "statistics", "export_training_data")
-    for path in (*(f"{ARENA}/{call}" for call in looks), "/ping", "/session_info"):
+    calls = ("status", "ollama-status", "statistics", "export_training_data")
+    for path in (*(f"{ARENA}/{call}" for call in calls), "/ping", "/session_info"):
         check_alike(example(operations, path), await caller.get(path))
     loading = example(operations, f"{ARENA}/loading_status/{{battle_id}}")
     check_alike(loading, await caller.get(f"{ARENA}/loading_status/{battles[0]}"))

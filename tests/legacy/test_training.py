@@ -99,10 +99,10 @@ async def test_pairs_are_told_with_their_number(operator: Operator, votes: None)
         "examples_generated": 5,
     }
     lines = [json.loads(line) for line in text.splitlines()]
-    told = [(line["chosen"], line["rejected"], line["preference_strength"]) for line in lines]
+    made = [(line["chosen"], line["rejected"], line["preference_strength"]) for line in lines]
     first, second = TEXTS
     tie = [(first, second, 0.5), (second, first, 0.5)]
-    assert told == [(first, second, 1.0), (second, first, 1.0), *tie, (second, first, 1.0)]
+    assert made == [(first, second, 1.0), (second, first, 1.0), *tie, (second, first, 1.0)]
     assert {"battle_id", "timestamp", "chosen_model", "rejected_model"} <= lines[0]["metadata"].keys()
 
 
@@ -315,9 +315,9 @@ async def test_the_lines_are_made_in_threads_while_the_loop_goes_on(
 async def test_a_script_on_the_machine_gets_its_file_from_either_worker(deployed: LegacyDeployment) -> None:
     for caller in (deployed.caller(), deployed.caller()):
         for form in ("jsonl", "csv"):
-            told = await caller.get(f"{PATH}?type=dpo&format={form}")
-            assert told["success"] is True
-            assert (deployed.deployment.folder / "data" / told["file_path"]).exists()
+            made = await caller.get(f"{PATH}?type=dpo&format={form}")
+            assert made["success"] is True
+            assert (deployed.deployment.folder / "data" / made["file_path"]).exists()
     proxied = await deployed.caller(headers={"X-Forwarded-For": "9.9.9.9"}).send("GET", PATH)
     assert proxied.status_code == 403
     assert isinstance(proxied.json()["error"], str)

@@ -90,16 +90,16 @@ WITHOUT = [
 
 
 @pytest.mark.parametrize("state", REASONS)
-@pytest.mark.parametrize("told", WITHOUT)
-def test_a_text_that_is_not_there_says_why_and_the_champions_is_whole(told: Callable[..., Any], state: Any) -> None:
-    body = told(history(stage(SECOND, b=SideView("Model C", state)), (Verdict.A, 0, 1)))
+@pytest.mark.parametrize("encode", WITHOUT)
+def test_a_text_that_is_not_there_says_why_and_the_champions_is_whole(encode: Callable[..., Any], state: Any) -> None:
+    body = encode(history(stage(SECOND, b=SideView("Model C", state)), (Verdict.A, 0, 1)))
     assert body["response_a"] == "one"
     assert body["response_b"] == f"{REASONS[state]} {answers.DO_NOT_JUDGE}]"
 
 
-@pytest.mark.parametrize("told", WITHOUT)
-def test_what_is_written_so_far_stands_before_the_reason(told: Callable[..., Any]) -> None:
-    body = told(history(SECOND, (Verdict.A, 0, 1)))
+@pytest.mark.parametrize("encode", WITHOUT)
+def test_what_is_written_so_far_stands_before_the_reason(encode: Callable[..., Any]) -> None:
+    body = encode(history(SECOND, (Verdict.A, 0, 1)))
     assert body["response_b"].split("\n\n") == ["x", f"{REASONS['writing']} {answers.DO_NOT_JUDGE}]"]
 
 
@@ -107,21 +107,21 @@ def test_every_state_of_a_side_that_is_not_complete_has_its_reason() -> None:
     assert {*answers.UNFINISHED, "done", "failed"} == set(get_args(SideState))
 
 
-@pytest.mark.parametrize("told", [verdict_answers.voted, verdict_answers.arena_voted])
+@pytest.mark.parametrize("encode", [verdict_answers.voted, verdict_answers.arena_voted])
 @pytest.mark.parametrize("can_vote", [True, False])
 def test_responses_are_needed_while_the_battle_runs_and_the_texts_come_all_the_same(
-    told: Callable[..., Any], can_vote: bool
+    encode: Callable[..., Any], can_vote: bool
 ) -> None:
     after = replace(stage(READY, b=done("Model C", "three")), round=2) if can_vote else SECOND
-    body = told(history(after, (Verdict.A, 0, 1)))
+    body = encode(history(after, (Verdict.A, 0, 1)))
     assert (body["needs_responses"], body["continue_battle"], body["success"]) == (True, True, True)
     assert body["previous_winner"] == "Model A"
     assert all((body["response_a"], body["response_b"]))
 
 
-@pytest.mark.parametrize("told", [verdict_answers.voted, verdict_answers.arena_voted])
-def test_a_click_too_many_is_told_that_it_did_not_count(told: Callable[..., Any]) -> None:
-    one, again = (told(history(SECOND, (Verdict.A, 0, 1)), counted=counted) for counted in (True, False))
+@pytest.mark.parametrize("encode", [verdict_answers.voted, verdict_answers.arena_voted])
+def test_a_click_too_many_is_told_that_it_did_not_count(encode: Callable[..., Any]) -> None:
+    one, again = (encode(history(SECOND, (Verdict.A, 0, 1)), counted=counted) for counted in (True, False))
     assert one["preference_recorded"] is True
     assert again == one | {"preference_recorded": False, "message": verdict_answers.CLICKED_AGAIN}
 

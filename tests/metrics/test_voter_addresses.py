@@ -15,7 +15,7 @@ from tests.helpers import wait_until
 BALANCER, SOMEBODY = "10.0.0.7", "203.0.113.9"
 
 
-def told(addresses: VoterAddresses, *calls: tuple[str, str, str]) -> list[tuple[str, str]]:
+def warned(addresses: VoterAddresses, *calls: tuple[str, str, str]) -> list[tuple[str, str]]:
     with capture_logs() as lines:
         for call in calls:
             addresses.voted(*call)
@@ -24,25 +24,25 @@ def told(addresses: VoterAddresses, *calls: tuple[str, str, str]) -> list[tuple[
 
 def test_a_proxy_that_is_not_believed_is_told_once() -> None:
     call = ("b1", BALANCER, SOMEBODY)
-    assert told(VoterAddresses(), call, call) == [("ignored", BALANCER)]
+    assert warned(VoterAddresses(), call, call) == [("ignored", BALANCER)]
 
 
 @pytest.mark.parametrize("header", [SOMEBODY, f"{SOMEBODY}, {BALANCER}", f"{SOMEBODY}:4711", f"9.9.9.9,{SOMEBODY}"])
 def test_a_proxy_that_is_believed_is_not_told(header: str) -> None:
-    assert told(VoterAddresses(), ("b1", SOMEBODY, header)) == []
-    assert told(VoterAddresses(), ("b1", "2001:db8::1", "[2001:db8::1]:80")) == []
+    assert warned(VoterAddresses(), ("b1", SOMEBODY, header)) == []
+    assert warned(VoterAddresses(), ("b1", "2001:db8::1", "[2001:db8::1]:80")) == []
 
 
 def test_many_battles_that_were_all_judged_from_one_address_are_told() -> None:
     addresses = VoterAddresses()
     few = [(f"b{number}", BALANCER, "") for number in range(MANY - 1)]
-    assert told(addresses, *few, *few) == [], "votes of one battle count once"
-    assert told(addresses, ("last", BALANCER, "")) == [("alone", BALANCER)]
+    assert warned(addresses, *few, *few) == [], "votes of one battle count once"
+    assert warned(addresses, ("last", BALANCER, "")) == [("alone", BALANCER)]
 
 
 def test_people_with_addresses_of_their_own_are_not_told() -> None:
     calls = [(f"b{number}", f"203.0.113.{number // 2}", "") for number in range(3 * MANY)]
-    assert told(VoterAddresses(), *calls) == []
+    assert warned(VoterAddresses(), *calls) == []
 
 
 @pytest.mark.usefixtures("no_key_without_ttl")

@@ -72,9 +72,9 @@ BOARD: dict[str, Any] = {
 def show_board(page: Page, body: dict[str, Any] = BOARD) -> None:
     """Open the leaderboard with ``body`` as the service's answer."""
 
-    def told(route: Route) -> None:
+    def fulfil(route: Route) -> None:
         route.fulfill(json=body)
 
-    page.route("**/api/arena/leaderboard?*", told)
+    page.route("**/api/arena/leaderboard?*", fulfil)
     page.goto("/leaderboard")
     page.wait_for_selector(".pairs")

@@ -68,11 +68,11 @@ def watched(context: BrowserContext) -> tuple[Page, list[str]]:
     page.set_default_timeout(TIMEOUT_MS)
     page.add_init_script(WATCH_POLICY)
 
-    def told(message: Any) -> None:
+    def on_console(message: Any) -> None:
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             complaints.append(message.text)
 
-    page.on("console", told)
+    page.on("console", on_console)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page, complaints
 

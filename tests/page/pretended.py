@@ -73,10 +73,10 @@ def snapshot(a: str = "", b: str = "", state: str = "done", **changes: Any) -> d
 def pretend(page: Page, body: dict[str, Any]) -> None:
     """Open a battle whose snapshot is ``body`` and whose stream the test writes, as the one who began it."""
 
-    def told(route: Route) -> None:
+    def fulfil(route: Route) -> None:
         route.fulfill(status=200, content_type="application/json", body=json.dumps(body))
 
-    page.route(f"**/api/arena/battles/{BATTLE}", told)
+    page.route(f"**/api/arena/battles/{BATTLE}", fulfil)
     page.add_init_script(SOURCE)
     mine = json.dumps([{"id": BATTLE, "prompt": "A question", "at": 0, "status": "running"}])
     page.add_init_script(f"localStorage.setItem('arena.battles', {json.dumps(mine)})")
@@ -84,6 +84,6 @@ def pretend(page: Page, body: dict[str, Any]) -> None:
     page.wait_for_selector(".pane h2")
 
 
-def tell(page: Page, name: str, **data: Any) -> None:
+def send_event(page: Page, name: str, **data: Any) -> None:
     """Send an event down the stream."""
     page.evaluate("([name, data]) => pretend.tell(name, data)", [name, data])

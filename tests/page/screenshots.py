@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.page.chromium import HELP, chromium
 from tests.page.conftest import ARGUMENTS
-from tests.page.pretended import pretend, snapshot, tell
+from tests.page.pretended import pretend, send_event, snapshot
 from tests.page.served_arena import MODELS, ServedArena
 
 #: Those that docs/frontend.md shows; the other colours and sizes of a view are left out, for the repository's sake.
@@ -154,11 +154,11 @@ def battles(browser: Browser, arena: ServedArena, kind: str, **options: Any) -> 
     with tab(browser, arena, **options) as page:
         pretend(page, snapshot(state="queued", message=QUESTION))
         for side in ("a", "b"):  # both are told the same
-            tell(page, "status", round=1, side=side, state="queued", place=2, eta_s=20)
+            send_event(page, "status", round=1, side=side, state="queued", place=2, eta_s=20)
         save(page, f"waiting-{kind}")
         for side, text in (("a", LEFT), ("b", RIGHT)):
-            tell(page, "status", round=1, side=side, state="writing")
-            tell(page, "delta", round=1, side=side, text=text[: len(text) * 2 // 3])
+            send_event(page, "status", round=1, side=side, state="writing")
+            send_event(page, "delta", round=1, side=side, text=text[: len(text) * 2 // 3])
         save(page, f"writing-{kind}")
     with tab(browser, arena, **options) as page:
         pretend(page, snapshot(LEFT, RIGHT, message=QUESTION))

@@ -15,8 +15,8 @@ SHARE_S = 45
 
 def lines(stats: Mapping[str, Iterable[Any]]) -> list[str]:
     """The lines for a run's reports; none when no test of the page ran."""
-    told = [one for kind in stats.values() for one in kind if isinstance(one, pytest.TestReport)]
-    reports = [one for one in told if one.nodeid.startswith("tests/page/")]
+    all_reports = [one for kind in stats.values() for one in kind if isinstance(one, pytest.TestReport)]
+    reports = [one for one in all_reports if one.nodeid.startswith("tests/page/")]
     if not reports:
         return []
     properties = [

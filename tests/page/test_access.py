@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.page.conftest import AXE, Tabs
-from tests.page.pretended import pretend, snapshot, tell
+from tests.page.pretended import pretend, send_event, snapshot
 from tests.page.served_arena import ServedArena
 from tests.page.steps import ask, until_ready
 
@@ -110,13 +110,13 @@ def test_a_screen_reader_hears_who_speaks_and_what_to_do_and_no_tokens(tab: Page
     pretend(tab, snapshot(state="queued"))
     tab.evaluate(LISTEN)
     for side in ("a", "b"):
-        tell(tab, "status", round=1, side=side, state="writing")
+        send_event(tab, "status", round=1, side=side, state="writing")
         tab.wait_for_timeout(1100)
     tab.evaluate("pretend.flow({ a: 'word '.repeat(500), b: 'word '.repeat(500) }, 1500)")
     for side in ("a", "b"):
-        tell(tab, "answer", round=1, side=side, finish_reason="stop")
+        send_event(tab, "answer", round=1, side=side, finish_reason="stop")
         tab.wait_for_timeout(1100)
-    tell(tab, "ready", round=1)
+    send_event(tab, "ready", round=1)
     tab.wait_for_timeout(1100)
     heard = tab.evaluate("heard")
     assert heard == [
@@ -173,7 +173,7 @@ def test_motion_and_colours_follow_the_system_and_the_preferences(tabs: Tabs, ar
         pretend(page, snapshot("half", "half", state="writing"))
         assert page.locator("#pane-a .answer").inner_text() == "", "with reduced motion, answers show when complete"
         expect(page.locator("#pane-a .state")).to_contain_text("1 word")
-        tell(page, "answer", round=1, side="a", finish_reason="stop")
+        send_event(page, "answer", round=1, side="a", finish_reason="stop")
         expect(page.locator("#pane-a .answer")).to_have_text("half")
 
 

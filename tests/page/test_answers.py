@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.page.pretended import pretend, snapshot, tell
+from tests.page.pretended import pretend, send_event, snapshot
 from tests.page.steps import pane
 
 HOSTILE = """
@@ -102,9 +102,9 @@ def test_while_it_is_written_nothing_flickers(tab: Page) -> None:
     pretend(tab, snapshot(state="writing"))
     tab.evaluate(WATCH)
     for n in range(0, len(GROWING), 3):
-        tell(tab, "delta", round=1, side="a", text=GROWING[n : n + 3])
+        send_event(tab, "delta", round=1, side="a", text=GROWING[n : n + 3])
         tab.wait_for_timeout(25)
-    tell(tab, "answer", round=1, side="a", finish_reason="stop")
+    send_event(tab, "answer", round=1, side="a", finish_reason="stop")
     expect(pane(tab, "a")).to_contain_text("The end.")
     frames = tab.evaluate("frames_")
     shown = [frames[0], *(new for old, new in pairwise(frames) if new != old)]
@@ -171,27 +171,27 @@ def test_a_side_can_be_seen_ahead_of_the_other_by_who_began_the_battle(tab: Page
     expect(tab.get_by_role("heading", name="Model A")).to_be_focused()
     assert asked == [{"round": 1, "side": "a"}]
     tab.evaluate("pretend.n = 300")  # what comes next comes after that
-    tell(tab, "answer", round=1, side="b", finish_reason="stop")
+    send_event(tab, "answer", round=1, side="b", finish_reason="stop")
     expect(tab.get_by_role("button", name="Show now: Model B")).to_be_hidden()
 
 
 def test_what_a_side_waits_for_is_said_in_words(tab: Page) -> None:
     pretend(tab, snapshot(state="queued"))
     state = pane(tab, "a").locator(".state")
-    tell(tab, "status", round=1, side="a", state="queued", place=3, eta_s=38)
+    send_event(tab, "status", round=1, side="a", state="queued", place=3, eta_s=38)
     expect(state).to_have_text("3rd in line, about 40 s")
-    tell(tab, "status", round=1, side="a", state="loading", eta_s=12)
+    send_event(tab, "status", round=1, side="a", state="loading", eta_s=12)
     expect(state).to_have_text("The model is being brought into memory, about 15 s")
-    tell(tab, "status", round=1, side="a", state="writing")
+    send_event(tab, "status", round=1, side="a", state="writing")
     expect(state).to_have_text("Writing")
-    tell(tab, "answer", round=1, side="a", finish_reason="length")
+    send_event(tab, "answer", round=1, side="a", finish_reason="length")
     expect(state).to_have_text("Cut at the length limit")
     expect(tab.locator(".reason")).to_have_text("You can vote once Model B is complete.")
-    tell(tab, "reset", round=1, side="b")
+    send_event(tab, "reset", round=1, side="b")
     expect(pane(tab, "b").locator(".note")).to_have_text("Started again on another server.")
     error = {"code": "cut_off", "message": "x"}
-    tell(tab, "answer", round=1, side="b", finish_reason="error", error=error)
+    send_event(tab, "answer", round=1, side="b", finish_reason="error", error=error)
     expect(pane(tab, "b").locator(".note")).to_contain_text("cut off before its end")
-    seats = {"a": {"alias": "Model A"}, "b": {"alias": "Model C"}}
-    tell(tab, "round", round=1, rounds_total=1, sides=seats)
+    aliases = {"a": {"alias": "Model A"}, "b": {"alias": "Model C"}}
+    send_event(tab, "round", round=1, rounds_total=1, sides=aliases)
     expect(pane(tab, "b").locator(".note")).to_contain_text("Model B could not answer and left")

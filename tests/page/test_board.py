@@ -83,12 +83,12 @@ def test_the_pairs_of_one_model_are_told_as_it_saw_them(tab: Page) -> None:
 def test_a_board_that_is_being_made_says_so_and_appears(tab: Page) -> None:
     tries: list[str] = []
 
-    def told(route: Route) -> None:
+    def fulfil(route: Route) -> None:
         tries.append(route.request.url)
         being_made: dict[str, Any] = {"state": "being_made", "retry_after_s": 0.2, "leaderboard": [], "last_updated": 0}
         route.fulfill(status=202 if len(tries) == 1 else 200, json=being_made if len(tries) == 1 else BOARD)
 
-    tab.route("**/api/arena/leaderboard?*", told)
+    tab.route("**/api/arena/leaderboard?*", fulfil)
     tab.goto("/leaderboard")
     expect(tab.locator(".boards")).to_contain_text("is being computed")
     expect(tab.locator(".quality tbody tr")).to_have_count(6)

@@ -45,8 +45,8 @@ def test_a_whole_battle_with_the_mouse(tab: Page, arena: ServedArena) -> None:
     expect(lines).to_have_count(3)
     assert votes(arena.call, battle) == ["a", "tie"]
     shown = [line.locator("strong").inner_text() for line in lines.all()]
-    told = arena.call("GET", f"battles/{battle}")["reveal"]["ranking"]
-    assert shown == [line["model"] for line in told]
+    ranking = arena.call("GET", f"battles/{battle}")["reveal"]["ranking"]
+    assert shown == [line["model"] for line in ranking]
     assert sorted(shown) == sorted(MODELS)
     expect(lines.first).to_contain_text("tokens/s")
     expect(lines.first).to_contain_text(re.compile("was in memory|had to be loaded"))
@@ -112,8 +112,8 @@ def feedback(page: Page, round_number: int) -> dict[str, object]:
     battle = page.url.rsplit("/", 1)[1]
     reply = page.request.get(f"/api/arena/battles/{battle}/votes/{round_number}/feedback")
     assert reply.ok, reply.text()
-    told: dict[str, object] = reply.json()
-    return told
+    feedback: dict[str, object] = reply.json()
+    return feedback
 
 
 def test_a_whole_battle_with_keys_only(tab: Page, arena: ServedArena) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
-from tests.page.pretended import BATTLE, SOURCE, side, snapshot, tell
+from tests.page.pretended import BATTLE, SOURCE, send_event, side, snapshot
 from tests.page.served_arena import MODELS, ServedArena
 
 ROOT = Path(__file__).parents[2]
@@ -124,27 +124,27 @@ def test_the_lines_follow_what_can_happen_to_a_battle_and_show_nothing_twice(tab
         tab.get_by_placeholder("Ask anything").fill("?")
         tab.get_by_role("button", name="Ask").click()
     tab.wait_for_function("() => pretend.sources.length === 1")
-    tell(tab, "delta", round=1, side="a", text="half an ans")
-    tell(tab, "delta", round=1, side="b", text="right")
-    tell(tab, "reset", round=1, side="a")
-    tell(tab, "delta", round=1, side="a", text="left")
+    send_event(tab, "delta", round=1, side="a", text="half an ans")
+    send_event(tab, "delta", round=1, side="b", text="right")
+    send_event(tab, "reset", round=1, side="a")
+    send_event(tab, "delta", round=1, side="a", text="left")
     shows(tab, "left", "right")
     tab.evaluate("pretend.break()")
     tab.wait_for_function("() => pretend.opened.length === 2")
     assert tab.evaluate("pretend.opened.map(url => url.split('after=')[1])") == ["k-100", "k-104"]
-    tell(tab, "delta", round=1, side="a", text=" on")
+    send_event(tab, "delta", round=1, side="a", text=" on")
     shows(tab, "left on", "right")
     for name in ("a", "b"):
-        tell(tab, "answer", round=1, side=name, finish_reason="stop")
-    tell(tab, "ready", round=1)
-    tell(tab, "vote", round=1, verdict="b", aliases={"a": "Model A", "b": "Model B"})
-    tell(tab, "round", round=2, rounds_total=2, sides={"a": {"alias": "Model C"}, "b": {"alias": "Model B"}})
+        send_event(tab, "answer", round=1, side=name, finish_reason="stop")
+    send_event(tab, "ready", round=1)
+    send_event(tab, "vote", round=1, verdict="b", aliases={"a": "Model A", "b": "Model B"})
+    send_event(tab, "round", round=2, rounds_total=2, sides={"a": {"alias": "Model C"}, "b": {"alias": "Model B"}})
     shows(tab, "", "")
-    tell(tab, "delta", round=2, side="b", text="right")
+    send_event(tab, "delta", round=2, side="b", text="right")
     shows(tab, "", "right")
     again: dict[str, Any] = {"a": side("Model C", "writing", "new"), "b": side("Model B", "done", "right")}
-    tell(tab, "snapshot", **(snapshot() | {"round": 2, "sides": again, "can_vote": False, "battle_id": BATTLE}))
-    tell(tab, "delta", round=2, side="a", text="er")
+    send_event(tab, "snapshot", **(snapshot() | {"round": 2, "sides": again, "can_vote": False, "battle_id": BATTLE}))
+    send_event(tab, "delta", round=2, side="a", text="er")
     shows(tab, "newer", "right")
 
 

@@ -112,9 +112,9 @@ async def test_what_the_service_says_of_itself_stands_in_the_html_and_can_not_en
     html = (await get("/", arena_notice=notice, arena_retention="48h")).text
     found = re.search(r'<script type="application/json" id="about">(.*?)</script>', html)
     assert found is not None
-    told = json.loads(found[1])
-    assert (told["notice"], told["retention_days"]) == (notice, 2)
-    assert told == (await get("/api/arena/about", arena_notice=notice, arena_retention="48h")).json()
+    about = json.loads(found[1])
+    assert (about["notice"], about["retention_days"]) == (notice, 2)
+    assert about == (await get("/api/arena/about", arena_notice=notice, arena_retention="48h")).json()
 
 
 async def test_without_a_built_page_it_is_said_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:

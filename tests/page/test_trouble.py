@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.page.conftest import Tabs
-from tests.page.pretended import pretend, snapshot, tell
+from tests.page.pretended import pretend, send_event, snapshot
 from tests.page.served_arena import ServedArena
 from tests.page.steps import answer, ask, pane, until_ready, until_written, votes
 
@@ -69,8 +69,8 @@ def test_a_side_that_fails_is_replaced_and_the_page_says_so(tabs: Tabs, own_aren
         page.wait_for_function(
             "() => document.querySelector('.ranking') || document.querySelector('.verdicts[data-ready]')"
         )
-        told = own_arena.call("GET", f"battles/{battle}")
-        if told["status"] == "failed":
+        now = own_arena.call("GET", f"battles/{battle}")
+        if now["status"] == "failed":
             expect(page.get_by_role("heading", name="could not be finished")).to_be_visible()
             page.get_by_role("button", name="Try again").click()
             page.wait_for_url(lambda url: battle not in url)
@@ -185,10 +185,10 @@ def test_the_winner_is_held_on_stage_until_its_answer_comes_again(tab: Page) -> 
     """A new round begins with empty sides; the answer of who stays must not vanish for that moment."""
     pretend(tab, snapshot("The winner's words.", "Other words."))
     aliases = {"a": "Model A", "b": "Model B"}
-    tell(tab, "vote", round=1, verdict="a", aliases=aliases)
-    tell(tab, "round", round=2, rounds_total=2, sides={"a": {"alias": "Model A"}, "b": {"alias": "Model C"}})
+    send_event(tab, "vote", round=1, verdict="a", aliases=aliases)
+    send_event(tab, "round", round=2, rounds_total=2, sides={"a": {"alias": "Model A"}, "b": {"alias": "Model C"}})
     expect(pane(tab, "b").locator("h2")).to_have_text("Model C")
     expect(pane(tab, "a").locator(".answer")).to_have_text("The winner's words.")
-    tell(tab, "delta", round=2, side="a", text="The winner's words.")
-    tell(tab, "answer", round=2, side="a", finish_reason="stop")
+    send_event(tab, "delta", round=2, side="a", text="The winner's words.")
+    send_event(tab, "answer", round=2, side="a", finish_reason="stop")
     expect(pane(tab, "a").locator(".answer")).to_have_text("The winner's words.")

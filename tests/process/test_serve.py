@@ -134,8 +134,8 @@ async def test_a_missing_model_is_one_warning_with_what_was_meant(misconfigured:
 
 
 async def test_what_a_container_platform_sets_is_ignored_and_said_once(misconfigured: Instance) -> None:
-    told = [line for line in misconfigured.logged("setting_ignored") if line["level"] == "info"]
-    assert sorted(line["setting"] for line in told) == ["OLLAMA_PORT", "REDIS_PORT"]
+    ignored = [line for line in misconfigured.logged("setting_ignored") if line["level"] == "info"]
+    assert sorted(line["setting"] for line in ignored) == ["OLLAMA_PORT", "REDIS_PORT"]
     assert (await call("GET", f"{misconfigured.url}/readyz")).status_code == 200
 
 

@@ -17,7 +17,7 @@ class Try:
     """The verdicts that were sent for a round, those that were told to stand, and whether they were taken back."""
 
     sent: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
+    acknowledged: set[str] = field(default_factory=set)
     taken_back: bool = False
 
 
@@ -41,7 +41,9 @@ class Claims:
 
     def standing(self) -> dict[int, str]:
         """The verdicts that must be in every answer from now on, by round."""
-        return {number: min(tries[-1].told) for number, tries in list(self.tries.items()) if tries[-1].told}
+        return {
+            number: min(tries[-1].acknowledged) for number, tries in list(self.tries.items()) if tries[-1].acknowledged
+        }
 
     def check(self, asked: str, must: Mapping[int, str], shown: Iterable[Mapping[str, object]]) -> None:
         """Compare a snapshot with what was known when it was asked for, and with what was ever sent."""
@@ -100,9 +102,9 @@ def audit(claims: Iterable[Claims], battles: Iterable[BattleRow], votes: Iterabl
     known = {battle.id: battle for battle in battles}
     for claim in claims:
         findings.wrong += claim.wrong
-        there = rows.pop(claim.battle, defaultdict(list))
-        for number in sorted({*there, *claim.tries}):
-            _audit_round(findings, claim, number, there[number])
+        stored = rows.pop(claim.battle, defaultdict(list))
+        for number in sorted({*stored, *claim.tries}):
+            _audit_round(findings, claim, number, stored[number])
         _audit_end(findings, claim, known.get(claim.battle))
     findings.unsent += [f"{battle}: nobody knows the battle" for battle in rows]
     return findings
@@ -115,13 +117,15 @@ def _audit_round(findings: Findings, claim: Claims, number: int, rows: list[Vote
         findings.double.append(f"{where}: {rows}")
     if invented := [row for row in rows if not any(row.verdict in one.sent for one in tries)]:
         findings.unsent.append(f"{where}: {invented}")
-    findings.wrong += [f"{where}: two verdicts were told to stand: {one.told}" for one in tries if len(one.told) > 1]
-    told = Counter((verdict, one.taken_back) for one in tries for verdict in one.told)
-    there = Counter((row.verdict, row.taken_back) for row in rows)
-    if told - there:
-        findings.lost.append(f"{where}: told {dict(told)}, there is {rows}")
-    if there - told:
-        findings.double.append(f"{where}: told {dict(told)}, but there is {rows}")
+    findings.wrong += [
+        f"{where}: two verdicts were told to stand: {one.acknowledged}" for one in tries if len(one.acknowledged) > 1
+    ]
+    acknowledged = Counter((verdict, one.taken_back) for one in tries for verdict in one.acknowledged)
+    stored = Counter((row.verdict, row.taken_back) for row in rows)
+    if acknowledged - stored:
+        findings.lost.append(f"{where}: told {dict(acknowledged)}, there is {rows}")
+    if stored - acknowledged:
+        findings.double.append(f"{where}: told {dict(acknowledged)}, but there is {rows}")
 
 
 def _audit_end(findings: Findings, claim: Claims, battle: BattleRow | None) -> None:

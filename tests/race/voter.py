@@ -142,7 +142,7 @@ class Voter:
     async def _ready(self, claims: Claims) -> dict[str, Any]:
         """The snapshot in which the round can be judged or the battle has ended: often a vote's answer is one."""
         shown, self._shown = self._shown, {}
-        if shown.get("can_vote") and not claims.now(int(shown["round"])).told:
+        if shown.get("can_vote") and not claims.now(int(shown["round"])).acknowledged:
             return shown
         pause = 0.01
         while True:
@@ -188,7 +188,7 @@ class Voter:
         """Send ballots until it is told what stands."""
         ballots = self._ballots()
         claims.now(round_number).sent.update(ballot.verdict for ballot in ballots)
-        while not claims.now(round_number).told:
+        while not claims.now(round_number).acknowledged:
             await asyncio.gather(*(self._cast(claims, round_number, ballot) for ballot in ballots))
             await asyncio.sleep(0)
         self._line.counts["rounds told"] += 1
@@ -202,12 +202,12 @@ class Voter:
         )
         if reply.status == 200:
             self._line.counts["votes told"] += 1
-            claims.now(round_number).told.add(ballot.verdict)
+            claims.now(round_number).acknowledged.add(ballot.verdict)
             claims.check("a vote's answer", must | {round_number: ballot.verdict}, reply.body["votes"])
             self._shown = reply.body
         elif reply.code == "already_judged" and reply.body["vote"]["round"] == round_number:
             self._line.counts["votes told what stands"] += 1
-            claims.now(round_number).told.add(str(reply.body["vote"]["verdict"]))
+            claims.now(round_number).acknowledged.add(str(reply.body["vote"]["verdict"]))
         elif reply.code in ("not_ready", "not_this_round"):  # Redis was emptied, the round comes back
             self._line.counts["votes told to wait"] += 1
             await asyncio.sleep(0.05)
@@ -219,7 +219,7 @@ class Voter:
         """Take the verdict back, twice; then its key must be worth nothing."""
         if any(ballot.key is None for ballot in self._last):
             return  # what has no key may come late and count as a new vote, and rightly so
-        if round_number not in claims.tries or not claims.now(round_number).told:
+        if round_number not in claims.tries or not claims.now(round_number).acknowledged:
             return
         path, self._shown = f"{BATTLES}/{claims.battle}/votes/{round_number}", {}
         reply = await self._line.insist("DELETE", path, token=self._token)
@@ -241,9 +241,9 @@ class Voter:
             body = {"round": round_number, "verdict": ballot.verdict}
             path = f"{BATTLES}/{claims.battle}/votes"
             reply = await self._line.insist("POST", path, body, key=ballot.key, token=self._token)
-            if reply.status == 200 and ballot.verdict in claims.tries[round_number][-2].told:
+            if reply.status == 200 and ballot.verdict in claims.tries[round_number][-2].acknowledged:
                 claims.wrong.append(f"{claims.battle} round {round_number}: {ballot} was taken back and told 200")
             if reply.status == 200 or reply.code == "already_judged":  # the other tab's key was never used up
                 claims.now(round_number).sent.add(ballot.verdict)
-                told = ballot.verdict if reply.status == 200 else str(reply.body["vote"]["verdict"])
-                claims.now(round_number).told.add(told)
+                acknowledged = ballot.verdict if reply.status == 200 else str(reply.body["vote"]["verdict"])
+                claims.now(round_number).acknowledged.add(acknowledged)

@@ -100,13 +100,17 @@ def test_the_slopes_are_those_of_the_likelihood(
     def slope(of: Callable[[float], float], step: float = 1e-5) -> float:
         return (of(step) - of(-step)) / (2 * step)
 
-    here = at(eta, kappa)
-    assert here.eta[0] == pytest.approx(slope(lambda s: at(eta + s, kappa).value), rel=1e-5, abs=1e-5)
-    assert here.eta_eta[0] == pytest.approx(-slope(lambda s: at(eta + s, kappa).eta[0]), rel=1e-5, abs=1e-5)
+    derivatives = at(eta, kappa)
+    assert derivatives.eta[0] == pytest.approx(slope(lambda s: at(eta + s, kappa).value), rel=1e-5, abs=1e-5)
+    assert derivatives.eta_eta[0] == pytest.approx(-slope(lambda s: at(eta + s, kappa).eta[0]), rel=1e-5, abs=1e-5)
     if ties.fitted:
-        assert here.kappa[0] == pytest.approx(slope(lambda s: at(eta, kappa + s).value), rel=1e-5, abs=1e-5)
-        assert here.eta_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).eta[0]), rel=1e-5, abs=1e-5)
-        assert here.kappa_kappa[0] == pytest.approx(-slope(lambda s: at(eta, kappa + s).kappa[0]), rel=1e-5, abs=1e-5)
+        assert derivatives.kappa[0] == pytest.approx(slope(lambda s: at(eta, kappa + s).value), rel=1e-5, abs=1e-5)
+        assert derivatives.eta_kappa[0] == pytest.approx(
+            -slope(lambda s: at(eta, kappa + s).eta[0]), rel=1e-5, abs=1e-5
+        )
+        assert derivatives.kappa_kappa[0] == pytest.approx(
+            -slope(lambda s: at(eta, kappa + s).kappa[0]), rel=1e-5, abs=1e-5
+        )
 
 
 @pytest.mark.parametrize("ties", [Ties.DAVIDSON, Ties.RAO_KUPPER])

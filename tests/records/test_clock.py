@@ -145,16 +145,16 @@ async def test_machines_whose_clocks_differ_agree_on_what_is_too_late(
     right, wrong = off_by(database, 0.0), off_by(database, ahead_s)
     await right.sync()
     await wrong.sync()
-    here, there = Ledger(database, right.now), Ledger(database, wrong.now)
+    on_time, ahead = Ledger(database, right.now), Ledger(database, wrong.now)
 
-    record = await there.open_battle(new_battle())
-    assert is_opening(record, here.clock()) == is_opening(record, there.clock())
-    await vote(there, Verdict.A)
-    assert await here.retract_vote("b1", 1, UNDO), "it was cast a moment ago"
-    await vote(here, Verdict.B)
-    assert await there.retract_vote("b1", 1, UNDO)
-    assert not await here.unended(timedelta(minutes=5), 10), "it is not old"
-    assert (await forget_older(database, here.clock() - timedelta(minutes=5))).battles == 0
+    record = await ahead.open_battle(new_battle())
+    assert is_opening(record, on_time.clock()) == is_opening(record, ahead.clock())
+    await vote(ahead, Verdict.A)
+    assert await on_time.retract_vote("b1", 1, UNDO), "it was cast a moment ago"
+    await vote(on_time, Verdict.B)
+    assert await ahead.retract_vote("b1", 1, UNDO)
+    assert not await on_time.unended(timedelta(minutes=5), 10), "it is not old"
+    assert (await forget_older(database, on_time.clock() - timedelta(minutes=5))).battles == 0
 
 
 OWN_CLOCK = re.compile(r"\btime\.time\(\)|\bdatetime\.(now|utcnow)\(|(?<![\w.])time\(\)")

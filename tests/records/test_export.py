@@ -57,12 +57,17 @@ async def test_a_preference_is_a_pair_of_what_was_chosen_and_what_was_not(ledger
         "y says so.",
     )
     assert (first["preference_strength"], first["system"]) == (1.0, "Be brief.")
-    told = first["metadata"]
-    assert (told["battle_id"], told["round"], told["voter"], told["preference"]) == ("b1", 1, "4f1e", "a")
-    assert (told["chosen_model"], told["rejected_model"]) == ("x", "y")
-    assert told["chosen"]["options"] == {"num_ctx": 4096, "seed": 7}
-    assert told["chosen"]["contestant"] == ASKED["x"].identity.id
-    assert told["rejected"]["quantization"] == "Q8_0"
+    metadata = first["metadata"]
+    assert (metadata["battle_id"], metadata["round"], metadata["voter"], metadata["preference"]) == (
+        "b1",
+        1,
+        "4f1e",
+        "a",
+    )
+    assert (metadata["chosen_model"], metadata["rejected_model"]) == ("x", "y")
+    assert metadata["chosen"]["options"] == {"num_ctx": 4096, "seed": 7}
+    assert metadata["chosen"]["contestant"] == ASKED["x"].identity.id
+    assert metadata["rejected"]["quantization"] == "Q8_0"
     assert (second["chosen"], second["rejected"], second["system"]) == ("z says so.", "x says so.", None)
 
 
@@ -263,8 +268,8 @@ async def test_what_was_said_of_a_verdict_is_in_the_arenas_own_format(ledger: Le
     first, second = await rows(database, Format.ARENA)
     hidden, _ = await rows(database, Format.ARENA, redact=redactor(b"key"))
 
-    told = [(row["reasons_a"], row["reasons_b"], row["comment"]) for row in (first, second)]
-    assert told == [(["useful", "clear"], ["incorrect"], SECRET), ([], [], None)]
+    metadata = [(row["reasons_a"], row["reasons_b"], row["comment"]) for row in (first, second)]
+    assert metadata == [(["useful", "clear"], ["incorrect"], SECRET), ([], [], None)]
     assert (hidden["reasons_a"], hidden["comment"]) == (["useful", "clear"], redactor(b"key")(SECRET))
     for form in (Format.DPO, Format.RLHF, Format.CSV):
         assert "sister" not in await whole(database, form)
@@ -305,8 +310,8 @@ async def test_how_contestants_were_drawn_is_exported(ledger: Ledger, database: 
     known, unknown = await rows(database, Format.ARENA)
     assert known["battle"]["draw"] == {"set_id": "9f3a-7", "set_probability": 0.4, "probability": 0.25}
     assert unknown["battle"]["draw"] is None
-    told, nothing = ([row[name] for name in CSV_COLUMNS[-3:]] for row in await table(database))
-    assert (told, nothing) == (["9f3a-7", "0.4", "0.25"], ["", "", ""])
+    metadata, nothing = ([row[name] for name in CSV_COLUMNS[-3:]] for row in await table(database))
+    assert (metadata, nothing) == (["9f3a-7", "0.4", "0.25"], ["", "", ""])
     record = await ledger.battle("b1")
     assert record is not None
     assert record.drawn == DrawRecord(0.25, "9f3a-7", 0.4)

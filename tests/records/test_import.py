@@ -94,10 +94,10 @@ async def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it(other: D
 async def test_an_imported_battle_has_the_votes_and_marks_that_it_had(other: Database, database: Database) -> None:
     await import_lines(database, await lines_of(other))
 
-    here, there = [[vote async for vote in judged_votes(which)] for which in (database, other)]
+    imported, original = [[vote async for vote in judged_votes(which)] for which in (database, other)]
 
-    assert here == there
-    assert [(vote.verdict, vote.leaked, vote.fallback, vote.language) for vote in here] == [
+    assert imported == original
+    assert [(vote.verdict, vote.leaked, vote.fallback, vote.language) for vote in imported] == [
         (Verdict.A, False, False, "fr"),
         (Verdict.TIE, True, True, "fr"),
         (Verdict.BOTH_BAD, False, False, None),
@@ -143,11 +143,11 @@ async def test_votes_of_published_data_sets_are_battles_of_their_own(database: D
 
 
 async def test_they_leave_and_come_back_as_the_same_votes(database: Database, other: Database) -> None:
-    looks = {"sum_assistant_a_tokens": 9, "header_count_a": {"h1": 1, "h2": 2}, "list_count_a": {"ordered": 3}}
-    looks |= {"bold_count_a": {"**": 1, "__": 1}, "sum_assistant_b_tokens": 4, "bold_count_b": {"**": 0}}
-    looks |= {"header_count_b": {"h1": 0}, "list_count_b": {"ordered": 0, "unordered": 2}}
-    told = {"language": "English", "categories": ["code", "math"], "conv_metadata": looks}
-    await import_lines(database, jsonl(FOREIGN[0] | told, FOREIGN[1]))
+    style = {"sum_assistant_a_tokens": 9, "header_count_a": {"h1": 1, "h2": 2}, "list_count_a": {"ordered": 3}}
+    style |= {"bold_count_a": {"**": 1, "__": 1}, "sum_assistant_b_tokens": 4, "bold_count_b": {"**": 0}}
+    style |= {"header_count_b": {"h1": 0}, "list_count_b": {"ordered": 0, "unordered": 2}}
+    tags = {"language": "English", "categories": ["code", "math"], "conv_metadata": style}
+    await import_lines(database, jsonl(FOREIGN[0] | tags, FOREIGN[1]))
     lines = await lines_of(database)
     [first, _] = [json.loads(line) for line in lines]
 
@@ -266,7 +266,7 @@ async def test_a_battle_that_still_ran_is_taken_as_stopped(ledger: Ledger, datab
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "fault"),
     [
         (b"{", "line 3: the line: Invalid JSON"),
         (b"[1]", "line 3: the line: a vote is a JSON object"),
@@ -285,13 +285,13 @@ async def test_a_battle_that_still_ran_is_taken_as_stopped(ledger: Ledger, datab
         (b'{"model_a": "x", "model_b": "y", "winner": "tie", "voted_at": "today"}', "line 3: voted_at: "),
     ],
 )
-async def test_a_line_that_is_no_vote_is_named(database: Database, line: bytes, told: str) -> None:
+async def test_a_line_that_is_no_vote_is_named(database: Database, line: bytes, fault: str) -> None:
     good = jsonl(FOREIGN[0])
 
     done = await import_lines(database, [*good, b"\n", line, *jsonl(FOREIGN[1])], chunk=1)
 
     assert (done.added, done.refused) == (2, 1)
-    assert re.match(told, done.faults[0])
+    assert re.match(fault, done.faults[0])
     assert len(await lines_of(database)) == 2
 
 

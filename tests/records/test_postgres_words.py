@@ -176,9 +176,9 @@ async def test_a_word_that_can_not_be_meant_is_named(postgres: PostgresServer, w
 
 
 def test_words_without_effect_are_told_by_name() -> None:
-    told = ignored_words("postgresql://db/arena?keepalives=1&channel_binding=prefer&sslmode=require&pool_timeout=3")
-    assert [one.why.split()[0] for one in told] == ["keepalives", "channel_binding", "pool_timeout"]
-    assert {one.setting for one in told} == {"DATABASE_URL"}
+    ignored = ignored_words("postgresql://db/arena?keepalives=1&channel_binding=prefer&sslmode=require&pool_timeout=3")
+    assert [one.why.split()[0] for one in ignored] == ["keepalives", "channel_binding", "pool_timeout"]
+    assert {one.setting for one in ignored} == {"DATABASE_URL"}
     assert ignored_words("sqlite:////data/arena.db") == ignored_words("nonsense") == ()
 
 

@@ -57,13 +57,13 @@ async def test_of_three_processes_voting_on_the_same_rounds_one_counts_each(
 
     printed = await asyncio.to_thread(run_together, commands)
 
-    told = [json.loads(lines) for lines in printed]
-    counted = Counter(name for process in told for name in process[0])
+    results = [json.loads(lines) for lines in printed]
+    counted = Counter(name for process in results for name in process[0])
     assert counted == Counter({f"b{number}": 1 for number in range(battles)})
-    assert sum(len(group) for process in told for group in process) == 3 * battles
+    assert sum(len(group) for process in results for group in process) == 3 * battles
     # Two processes say "a": where one of them counted, the other one is told that its verdict stands.
-    assert len(told[0][1]) == len(told[2][0])
-    assert len(told[2][1]) == len(told[0][0])
+    assert len(results[0][1]) == len(results[2][0])
+    assert len(results[2][1]) == len(results[0][0])
     assert await count_votes(database) == battles
 
 

@@ -71,9 +71,9 @@ def test_without_rules_nothing_is_said_of_categories() -> None:
 
 
 async def test_what_the_opener_said_stays_and_the_rest_is_found(ledger: Ledger, database: Database) -> None:
-    told = {"language": "la", "categories": ("poetry",)}
+    tags = {"language": "la", "categories": ("poetry",)}
     await ledger.open_battle(new_battle("b1", message="Prove that the sky is blue."))
-    await ledger.open_battle(new_battle("b2", message="Prove that the sky is blue.", **told))
+    await ledger.open_battle(new_battle("b2", message="Prove that the sky is blue.", **tags))
     await ledger.open_battle(new_battle("b3", message="Why is the sky blue?", categories=("poetry",)))
 
     assert await Tagger(database, RULES).tag() == 3

@@ -49,7 +49,7 @@ async def played(database: Database, *stories: tuple[Step, ...]) -> Ledger:
     return ledger
 
 
-async def told(database: Database) -> list[str]:
+async def lines_of_story(database: Database) -> list[str]:
     ledger = Ledger(database)
     answers = await ledger.answers("b1")
     beside = await neighbours(database, answers)
@@ -59,7 +59,7 @@ async def told(database: Database) -> list[str]:
 
 async def test_who_waited_for_what_where_and_what_was_tried_again_is_told_in_order(database: Database) -> None:
     await played(database, MOVED)
-    lines = await told(database)
+    lines = await lines_of_story(database)
     assert [line.strip() for line in lines] == [
         "battle b1, running, opened 2026-03-01 12:00:00 UTC",
         "0.0 s  round 1: A (llama3.1:8b) against B (qwen3:8b)",
@@ -82,7 +82,7 @@ async def test_who_waited_for_what_where_and_what_was_tried_again_is_told_in_ord
 async def test_an_attempt_that_was_lost_with_its_process_is_named(database: Database) -> None:
     lost = (Step(T + 1, "begun", "gpu-1", attempt=1), Step(T + 5, "begun", "gpu-1", attempt=2), MOVED[-1])
     await played(database, lost)
-    [line] = [line for line in await told(database) if "attempt 2" in line]
+    [line] = [line for line in await lines_of_story(database) if "attempt 2" in line]
     assert line.endswith("attempt 2: the process that wrote it on gpu-1 was lost")
 
 
@@ -99,7 +99,7 @@ async def test_whom_the_host_wrote_meanwhile_is_named(database: Database) -> Non
 
 async def test_a_record_that_is_older_than_stories_is_told_by_its_figures(database: Database) -> None:
     await played(database, ())
-    lines = await told(database)
+    lines = await lines_of_story(database)
     assert any(
         "A (m0) begins on gpu-2, after 20.0 s in the queue, 0.0 s for its model's load" in line for line in lines
     )
@@ -140,7 +140,7 @@ async def test_the_verdict_is_a_part_of_the_story(tmp_path: Path) -> None:
     database = Database(url)
     ledger = await played(database, MOVED)
     await ledger.cast_vote("b1", 1, Verdict.TIE, Pair(0, 1), outcome=Status.FINISHED, key="k", voter="v")
-    lines = await told(database)
+    lines = await lines_of_story(database)
     assert any("round 1 is judged: tie" in line for line in lines)
     assert any("the battle is finished" in line for line in lines)
     await database.aclose()

@@ -25,10 +25,10 @@ async def main(url: str, verdict: Verdict, count: int) -> None:
     ledger = Ledger(database)
     names = [f"b{number}" for number in range(count)]
     cast = await asyncio.gather(*(vote(ledger, verdict, battle=name, outcome=Status.FINISHED) for name in names))
-    told = list(zip(names, cast, strict=True))
-    counted = [name for name, one in told if one.counted]
-    repeated = [name for name, one in told if one.repeated]
-    other = [name for name, one in told if not one.counted and not one.repeated]
+    results = list(zip(names, cast, strict=True))
+    counted = [name for name, one in results if one.counted]
+    repeated = [name for name, one in results if one.repeated]
+    other = [name for name, one in results if not one.counted and not one.repeated]
     sys.stdout.write(json.dumps([counted, repeated, other]) + "\n")
     await database.aclose()
 

@@ -232,9 +232,9 @@ async def test_data_that_were_kept_are_removed_by_a_run_that_keeps_none(tmp_path
 
 async def test_processes_that_start_together_run_one_server(arena: Callable[..., ArenaProcess]) -> None:
     racers = [arena() for _ in range(4)]
-    told = [await asyncio.to_thread(racer.status) for racer in racers]
-    assert sorted(bool(one["owner"]) for one in told) == [False, False, False, True]
-    urls = {str(one["url"]) for one in told}
+    statuses = [await asyncio.to_thread(racer.status) for racer in racers]
+    assert sorted(bool(one["owner"]) for one in statuses) == [False, False, False, True]
+    urls = {str(one["url"]) for one in statuses}
     assert len(urls) == 1
     assert servers_at(urls.pop()) == 1
 

@@ -36,14 +36,14 @@ REFUSED = BackendUnavailable("refused")
 
 
 @pytest.fixture
-def told() -> list[tuple[Health, str]]:
+def changes() -> list[tuple[Health, str]]:
     return []
 
 
 @pytest.fixture
-def breaker(clock: Clock, told: list[tuple[Health, str]]) -> Breaker:
+def breaker(clock: Clock, changes: list[tuple[Health, str]]) -> Breaker:
     made = Breaker(first_pause=timedelta(seconds=2), clock=clock)
-    made.changed = lambda health, why: told.append((health, why))
+    made.changed = lambda health, why: changes.append((health, why))
     return made
 
 
@@ -90,10 +90,10 @@ def test_refused_requests_between_failures_neither_count_nor_excuse_them(breaker
     assert breaker.health == "down"
 
 
-def test_a_failed_probe_opens_it_at_once(breaker: Breaker, told: list[tuple[Health, str]]) -> None:
+def test_a_failed_probe_opens_it_at_once(breaker: Breaker, changes: list[tuple[Health, str]]) -> None:
     breaker.unreachable("unavailable")
     assert breaker.health == "down"
-    assert told == [("down", "unavailable")]
+    assert changes == [("down", "unavailable")]
 
 
 def test_a_probe_is_due_only_while_it_is_down_and_after_a_pause(breaker: Breaker, clock: Clock) -> None:
@@ -129,14 +129,14 @@ def test_the_pause_is_short_again_after_the_host_worked(breaker: Breaker, clock:
 
 
 def test_a_living_host_is_tried_and_the_first_success_closes_it(
-    breaker: Breaker, told: list[tuple[Health, str]]
+    breaker: Breaker, changes: list[tuple[Health, str]]
 ) -> None:
     breaker.unreachable("unavailable")
     breaker.alive()
     assert (breaker.health, breaker.why) == ("trying", "unavailable"), "the cause is still worth telling"
     breaker.succeeded()
     assert (breaker.health, breaker.why) == ("up", "")
-    assert [health for health, _ in told] == ["down", "trying", "up"]
+    assert [health for health, _ in changes] == ["down", "trying", "up"]
 
 
 def test_one_failure_while_it_is_tried_opens_it_again(breaker: Breaker) -> None:
@@ -159,12 +159,12 @@ def test_a_refused_request_while_it_is_tried_shows_nothing(breaker: Breaker) -> 
 
 
 def test_a_probe_that_succeeds_on_a_working_host_changes_nothing(
-    breaker: Breaker, told: list[tuple[Health, str]]
+    breaker: Breaker, changes: list[tuple[Health, str]]
 ) -> None:
     breaker.failed(REFUSED)
     breaker.failed(REFUSED)
     breaker.alive()
-    assert told == []
+    assert changes == []
     breaker.failed(REFUSED)
     assert breaker.health == "down", "that the port answers does not excuse failed answers"
 
@@ -184,14 +184,14 @@ def test_the_trouble_lasts_from_its_first_moment_until_an_answer_succeeds(breake
     assert breaker.since == 110.0
 
 
-def test_each_change_is_told_once(breaker: Breaker, told: list[tuple[Health, str]]) -> None:
+def test_each_change_is_told_once(breaker: Breaker, changes: list[tuple[Health, str]]) -> None:
     for _ in range(3):
         breaker.unreachable("unavailable")
     for _ in range(3):
         breaker.alive()
     for _ in range(3):
         breaker.succeeded()
-    assert told == [("down", "unavailable"), ("trying", "unavailable"), ("up", "")]
+    assert changes == [("down", "unavailable"), ("trying", "unavailable"), ("up", "")]
 
 
 def test_where_nobody_comes_to_try_probes_that_go_on_succeeding_close_it(breaker: Breaker, clock: Clock) -> None:

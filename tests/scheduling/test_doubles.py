@@ -110,9 +110,9 @@ async def test_every_change_is_a_nudge(queue: Queue) -> None:
     ]
     async with aclosing(queue.nudges()) as nudges:
         assert await anext(nudges) is None, "at first, read all"
-        for enqueued, told in steps:
+        for enqueued, notified in steps:
             await queue.enqueue(enqueued, 10)
-            assert await asyncio.wait_for(anext(nudges), PATIENCE_S) == told
+            assert await asyncio.wait_for(anext(nudges), PATIENCE_S) == notified
         await queue.remove([prefetch.id])
         assert await asyncio.wait_for(anext(nudges), PATIENCE_S) == Removed((prefetch.id,))
         await queue.request_prewarm(["a"], AT)

@@ -673,8 +673,8 @@ async def test_a_driver_that_gave_its_idle_host_up_lets_others_work(shared: Shar
 @pytest.mark.parametrize(("read", "cut"), [(100, True), (500, False)])
 async def test_an_answer_is_marked_when_the_server_cut_its_prompt(shared: SharedHost, read: int, cut: bool) -> None:
     asked = replace(job(1), battle="Why is the sky blue? " * 100)  # the sink asks what the battle is called
-    told = Script(("It is not.",), timing=ServerTiming(prompt_tokens=read, tokens=3))
-    shared.open(ScriptedBackend({"a": [told]}, resident=["a"]))
+    cut_answer = Script(("It is not.",), timing=ServerTiming(prompt_tokens=read, tokens=3))
+    shared.open(ScriptedBackend({"a": [cut_answer]}, resident=["a"]))
     await shared.put(asked)
     await wait_until(shared.ended(asked))
     finish = shared.sink.answer(asked).finish

@@ -379,9 +379,9 @@ async def test_a_report_tells_who_waits_what_runs_and_what_is_there(hosts: Sever
 async def test_a_report_that_nothing_changes_is_a_sign_of_life_all_the_same(hosts: SeveralHosts) -> None:
     hosts.open("gpu", ScriptedBackend(models=("a",)))
     await wait_until(lambda: hosts.report("gpu"))
-    told = await hosts.report("gpu")
-    assert told is not None
-    await wait_until(lambda: _told_after(hosts, told.at + 1.0), timeout=6)
+    first = await hosts.report("gpu")
+    assert first is not None
+    await wait_until(lambda: _reported_after(hosts, first.at + 1.0), timeout=6)
 
 
 async def test_reports_that_can_not_be_put_or_read_hold_up_nothing(hosts: SeveralHosts) -> None:
@@ -429,6 +429,6 @@ async def _waiting_are(hosts: SeveralHosts, number: int) -> bool:
     return report is not None and report.waiting == number
 
 
-async def _told_after(hosts: SeveralHosts, at: float) -> bool:
+async def _reported_after(hosts: SeveralHosts, at: float) -> bool:
     report = await hosts.report("gpu")
     return report is not None and report.at > at

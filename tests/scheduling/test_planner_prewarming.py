@@ -122,15 +122,15 @@ jobs = rows.map(lambda drawn: tuple(job(n, model, float(at), who) for n, (model,
 @st.composite
 def views(draw: st.DrawFn, *, idle: bool = False) -> View:
     """Any state that a host can be in."""
-    here = tuple(draw(residents))
-    names = [resident.model for resident in here]
+    resident_models = tuple(draw(residents))
+    names = [resident.model for resident in resident_models]
     some = st.frozensets(st.sampled_from(names), max_size=2) if names else st.just(frozenset[str]())
     absent = [model for model in MODELS if model not in names]
     busy = {} if not names else draw(st.dictionaries(st.sampled_from(names), st.integers(0, 2), max_size=2))
     leaving = draw(some) if draw(st.integers(0, 3)) == 0 else frozenset[str]()
     return View(
         now=float(draw(st.integers(100, 200))),
-        residents=here,
+        residents=resident_models,
         waiting=() if idle else draw(jobs),
         in_flight={model: count for model, count in busy.items() if model not in leaving},
         loading=draw(st.sampled_from(absent)) if absent and draw(st.integers(0, 3)) == 0 else None,

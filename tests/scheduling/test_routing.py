@@ -51,7 +51,7 @@ class Fleet:
             **more,  # type: ignore[arg-type]
         )
 
-    async def tell(self, *reports: HostReport) -> None:
+    async def report_all(self, *reports: HostReport) -> None:
         for one in reports:
             await self.reports.put(one)
         self.clock.now += 1  # nobody takes for granted any more what was seen before
@@ -67,7 +67,7 @@ def fleet(clock: Clock) -> Fleet:
 
 
 async def test_an_answer_goes_where_its_model_is_in_memory(fleet: Fleet) -> None:
-    await fleet.tell(report("one"), report("two", "a"), report("three", "b"))
+    await fleet.report_all(report("one"), report("two", "a"), report("three", "b"))
     router = fleet.router()
     await router.enqueue([job(1, "a"), job(2, "b")])
     assert await fleet.where(job(1)) == ["two"]
@@ -75,13 +75,13 @@ async def test_an_answer_goes_where_its_model_is_in_memory(fleet: Fleet) -> None
 
 
 async def test_answers_of_one_call_are_counted_as_they_are_dispatched(fleet: Fleet) -> None:
-    await fleet.tell(*(report(host, "a") for host in HOSTS))
+    await fleet.report_all(*(report(host, "a") for host in HOSTS))
     await fleet.router().enqueue([job(n, "a") for n in range(9)])
     assert [await queue.length() for queue in fleet.queues.values()] == [3, 3, 3]
 
 
 async def test_answers_of_one_moment_are_counted_as_they_are_dispatched(fleet: Fleet) -> None:
-    await fleet.tell(*(report(host, "a") for host in HOSTS))
+    await fleet.report_all(*(report(host, "a") for host in HOSTS))
     router = fleet.router()
     for n in range(9):
         await router.enqueue([job(n, "a")])
@@ -89,13 +89,15 @@ async def test_answers_of_one_moment_are_counted_as_they_are_dispatched(fleet: F
 
 
 async def test_a_host_that_fails_fast_attracts_nothing(fleet: Fleet) -> None:
-    await fleet.tell(report("one", "a", health="down"), report("two", answer_s=60.0), report("three", answer_s=60.0))
+    await fleet.report_all(
+        report("one", "a", health="down"), report("two", answer_s=60.0), report("three", answer_s=60.0)
+    )
     await fleet.router().enqueue([job(n, "a") for n in range(8)])
     assert await fleet.queues["one"].length() == 0
 
 
 async def test_a_host_that_is_tried_gets_one_answer_and_no_more(fleet: Fleet) -> None:
-    await fleet.tell(report("one", "a", health="trying"), report("two"), report("three"))
+    await fleet.report_all(report("one", "a", health="trying"), report("two"), report("three"))
     router = fleet.router()
     await router.enqueue([job(n, "a") for n in range(4)])
     for n in range(4, 8):
@@ -104,7 +106,7 @@ async def test_a_host_that_is_tried_gets_one_answer_and_no_more(fleet: Fleet) ->
 
 
 async def test_a_battle_that_was_let_in_for_the_room_of_two_hosts_gets_it(fleet: Fleet) -> None:
-    await fleet.tell(report("one", "a", answer_s=0.1), report("two"))
+    await fleet.report_all(report("one", "a", answer_s=0.1), report("two"))
     router = fleet.router(a_host("one"), a_host("two"), bound=1)
     await router.room(["a", "a"])
     await router.enqueue([job(1, "a"), job(2, "a")])
@@ -120,7 +122,7 @@ async def test_a_battle_is_refused_as_full_only_when_every_host_is(fleet: Fleet)
 
 
 async def test_a_battle_is_refused_when_no_host_of_a_model_works(fleet: Fleet) -> None:
-    await fleet.tell(*(report(host, health="down") for host in HOSTS))
+    await fleet.report_all(*(report(host, health="down") for host in HOSTS))
     with pytest.raises(Unavailable, match="No host of one of the models works now") as refused:
         await fleet.router().room(["a"])
     assert refused.value.retry_after_s
@@ -136,24 +138,24 @@ async def test_hosts_that_nobody_drives_are_judged_by_whether_this_process_reach
 
 
 async def test_an_answer_of_a_running_battle_waits_at_a_dead_host_rather_than_nowhere(fleet: Fleet) -> None:
-    await fleet.tell(*(report(host, health="down") for host in HOSTS))
+    await fleet.report_all(*(report(host, health="down") for host in HOSTS))
     await fleet.router().enqueue([job(1, "a")])
     assert await fleet.where(job(1)) == ["one"]
 
 
 async def test_a_fallback_gets_an_answer_only_when_no_other_host_can(fleet: Fleet) -> None:
     hosts = (a_host("one", fallback=True), a_host("two"))
-    await fleet.tell(report("one", "a"), report("two"))
+    await fleet.report_all(report("one", "a"), report("two"))
     router = fleet.router(*hosts)
     await router.enqueue([job(n, "a") for n in range(5)])
     assert await fleet.queues["one"].length() == 0
-    await fleet.tell(report("two", health="down"))
+    await fleet.report_all(report("two", health="down"))
     await router.enqueue([job(9, "a")])
     assert await fleet.where(job(9)) == ["one"]
 
 
 async def test_a_host_gets_only_what_it_may_write(fleet: Fleet) -> None:
-    await fleet.tell(report("one", "a"), report("two"))
+    await fleet.report_all(report("one", "a"), report("two"))
     router = fleet.router(a_host("one", models=("b:latest",)), a_host("two"))
     await router.enqueue([job(1, "a")])
     assert await fleet.where(job(1)) == ["two"]
@@ -161,9 +163,9 @@ async def test_a_host_gets_only_what_it_may_write(fleet: Fleet) -> None:
 
 async def test_an_answer_that_two_processes_enqueue_is_in_one_queue(fleet: Fleet) -> None:
     first, second = fleet.router(), fleet.router()
-    await fleet.tell(report("one", "a"))
+    await fleet.report_all(report("one", "a"))
     await first.enqueue([job(1, "a", at=5.0)])
-    await fleet.tell(report("one"), report("two", "a"))
+    await fleet.report_all(report("one"), report("two", "a"))
     await second.enqueue([job(1, "a", at=9.0)])
     assert await fleet.where(job(1)) == ["one"]
     assert [one.enqueued_at for one in await fleet.queues["one"].read()] == [5.0]
@@ -171,11 +173,11 @@ async def test_an_answer_that_two_processes_enqueue_is_in_one_queue(fleet: Fleet
 
 async def test_an_answer_that_is_over_may_be_sent_anywhere_again(fleet: Fleet) -> None:
     router = fleet.router()
-    await fleet.tell(report("one", "a"))
+    await fleet.report_all(report("one", "a"))
     await router.enqueue([job(1, "a")])
     await router.forget(job(1))
     await router.cancel([job(1)])
-    await fleet.tell(report("one"), report("two", "a"))
+    await fleet.report_all(report("one"), report("two", "a"))
     await router.enqueue([job(1, "a")])
     assert await fleet.where(job(1)) == ["two"]
 
@@ -190,9 +192,9 @@ async def test_a_cancelled_answer_is_forgotten_wherever_it_is(fleet: Fleet) -> N
 
 async def test_a_moved_answer_is_in_the_other_queue_only_and_knows_where_it_was(fleet: Fleet) -> None:
     router = fleet.router()
-    await fleet.tell(report("one", "a"))
+    await fleet.report_all(report("one", "a"))
     await router.enqueue([job(1, "a", at=5.0)])
-    await fleet.tell(report("one", health="down"), report("two", "a"))
+    await fleet.report_all(report("one", health="down"), report("two", "a"))
     assert await router.move(job(1, "a", at=5.0), "one") == "two"
     assert await fleet.where(job(1)) == ["two"]
     assert await fleet.queues["two"].read() == (replace(job(1, "a", at=5.0), tried=("one",)),)
@@ -202,13 +204,13 @@ async def test_a_moved_answer_is_in_the_other_queue_only_and_knows_where_it_was(
 async def test_an_answer_never_goes_back_to_a_host_that_could_not_write_it(fleet: Fleet) -> None:
     router = fleet.router()
     one = job(1, "a")
-    await fleet.tell(*(report(host, "a") for host in HOSTS))
+    await fleet.report_all(*(report(host, "a") for host in HOSTS))
     await router.enqueue([one])
     seen = await fleet.where(one)
     for _ in range(2):
-        (here,) = await fleet.where(one)
-        (kept,) = await fleet.queues[here].read()
-        assert await router.move(kept, here) is not None
+        (holder,) = await fleet.where(one)
+        (kept,) = await fleet.queues[holder].read()
+        assert await router.move(kept, holder) is not None
         seen += await fleet.where(one)
     assert sorted(seen) == sorted(HOSTS)
     (kept,) = await fleet.queues[seen[-1]].read()
@@ -218,10 +220,10 @@ async def test_an_answer_never_goes_back_to_a_host_that_could_not_write_it(fleet
 
 async def test_an_answer_stays_where_every_other_host_is_full(fleet: Fleet) -> None:
     router = fleet.router(a_host("one"), a_host("two"), bound=1)
-    await fleet.tell(report("one", "a"), report("two"))
+    await fleet.report_all(report("one", "a"), report("two"))
     await router.enqueue([job(1, "a")])
     await fleet.queues["two"].enqueue([job(2, "a")], 1)
-    await fleet.tell()
+    await fleet.report_all()
     assert await router.move(job(1, "a"), "one") is None
     assert await fleet.where(job(1)) == ["one"]
     assert await fleet.assignments.of(job(1).id) == "one"
@@ -229,7 +231,7 @@ async def test_an_answer_stays_where_every_other_host_is_full(fleet: Fleet) -> N
 
 async def test_an_answer_that_finds_the_other_queue_full_on_arrival_stays(fleet: Fleet) -> None:
     router = fleet.router(a_host("one"), a_host("two"), bound=1)
-    await fleet.tell(report("one", "a"), report("two"))
+    await fleet.report_all(report("one", "a"), report("two"))
     await router.enqueue([job(1, "a")])
     await fleet.queues["two"].enqueue([job(2, "a")], 1)  # unseen, a moment later
     assert await router.move(job(1, "a"), "one") is None
@@ -239,7 +241,7 @@ async def test_an_answer_that_finds_the_other_queue_full_on_arrival_stays(fleet:
 
 async def test_many_answers_of_a_dead_host_spread_over_the_others(fleet: Fleet) -> None:
     router = fleet.router()
-    await fleet.tell(report("one", health="down"), report("two", "a"), report("three", "a"))
+    await fleet.report_all(report("one", health="down"), report("two", "a"), report("three", "a"))
     jobs = [job(n, "a") for n in range(8)]
     await fleet.queues["one"].enqueue(jobs, 10)
     for one in jobs:
@@ -249,7 +251,7 @@ async def test_many_answers_of_a_dead_host_spread_over_the_others(fleet: Fleet) 
 
 async def test_no_more_than_one_answer_moves_to_a_host_that_is_tried_while_another_is_up(fleet: Fleet) -> None:
     router = fleet.router()
-    await fleet.tell(report("one", health="down"), report("two", "a", health="trying"), report("three"))
+    await fleet.report_all(report("one", health="down"), report("two", "a", health="trying"), report("three"))
     jobs = [job(n, "a") for n in range(3)]
     await fleet.queues["one"].enqueue(jobs, 10)
     assert [await router.move(one, "one") for one in jobs] == ["two", "three", "three"]
@@ -257,7 +259,7 @@ async def test_no_more_than_one_answer_moves_to_a_host_that_is_tried_while_anoth
 
 async def test_a_battle_is_let_in_when_the_only_host_is_being_tried(fleet: Fleet) -> None:
     router = fleet.router(a_host("one"))
-    await fleet.tell(report("one", "a", health="trying"))
+    await fleet.report_all(report("one", "a", health="trying"))
     await router.room(["a", "b", "a"])
     await router.enqueue([job(1, "a"), job(2, "b"), job(3, "a")])
     assert await fleet.queues["one"].length() == 3
@@ -314,7 +316,7 @@ async def test_an_answer_of_a_host_that_was_taken_off_the_list_is_asked_of_anoth
 async def test_what_another_process_moved_meanwhile_is_where_that_one_moved_it(fleet: Fleet) -> None:
     router = fleet.router()
     one = job(1, "a")
-    await fleet.tell(report("two", "a"), report("three"))
+    await fleet.report_all(report("two", "a"), report("three"))
     await fleet.queues["one"].enqueue([one], 10)
     await fleet.assignments.move(one.id, "one", "three")
     assert await router.move(one, "one") == "three"
@@ -330,7 +332,7 @@ async def test_a_single_host_keeps_what_it_has(fleet: Fleet) -> None:
 
 
 async def test_a_visit_is_announced_to_the_hosts_that_would_write_its_models(fleet: Fleet) -> None:
-    await fleet.tell(report("one", "a"), report("two", health="down"), report("three"))
+    await fleet.report_all(report("one", "a"), report("two", health="down"), report("three"))
     fleet.clock.now = 100.0
     await fleet.router().warm(["a", "b", "unknown"])
     until = 100.0 + WANTED_FOR.total_seconds()
@@ -341,6 +343,6 @@ async def test_a_visit_is_announced_to_the_hosts_that_would_write_its_models(fle
 
 
 async def test_nothing_is_announced_where_no_host_works(fleet: Fleet) -> None:
-    await fleet.tell(*(report(host, health="down") for host in HOSTS))
+    await fleet.report_all(*(report(host, health="down") for host in HOSTS))
     await fleet.router().warm(["a"])
     assert [await queue.prewarm_requests() for queue in fleet.queues.values()] == [{}, {}, {}]

@@ -51,9 +51,9 @@ def test_the_base_leaves_together_with_all_and_first_so_that_the_server_waits_fo
 
 def test_a_model_that_would_not_be_believed_to_fit_is_not_loaded_beside_others_that_work() -> None:
     low = tuple(replace(one, reading_bytes=GIB) for one in FULL[1:])
-    here = job(2, "second")
-    busy = view(job(1, "fourth", at=99.0), here, residents=low, in_flight={"third": 1})
-    assert plan(busy) == [Start(here)]
+    startable = job(2, "second")
+    busy = view(job(1, "fourth", at=99.0), startable, residents=low, in_flight={"third": 1})
+    assert plan(busy) == [Start(startable)]
 
 
 def test_where_the_server_measures_the_least_recently_used_leaves() -> None:

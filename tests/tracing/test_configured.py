@@ -19,7 +19,7 @@ from app.tracing.configured import tracer_of, wanted
 from app.tracing.sdk import SdkTracer, resource
 from app.tracing.spans import NO_SPAN, NO_TRACER, Span
 
-HERE = "http://127.0.0.1:9"
+COLLECTOR = "http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +39,11 @@ def _own_variables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
         ({"OTEL_SERVICE_NAME": "arena"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE}, True),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{HERE}/v1/traces"}, True),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_SDK_DISABLED": "true"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_TRACES_EXPORTER": "none"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE, "OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{COLLECTOR}/v1/traces"}, True),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR, "OTEL_SDK_DISABLED": "true"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR, "OTEL_TRACES_EXPORTER": "none"}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR, "OTEL_TRACES_EXPORTER": "otlp"}, True),
     ],
 )
 def test_traces_are_off_until_there_is_somewhere_to_send_them(variables: dict[str, str], on: bool) -> None:
@@ -53,7 +53,7 @@ def test_traces_are_off_until_there_is_somewhere_to_send_them(variables: dict[st
 async def test_without_the_extra_or_with_another_protocol_one_line_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with tracer_of({"OTEL_EXPORTER_OTLP_ENDPOINT": HERE}) as tracer:
+    async with tracer_of({"OTEL_EXPORTER_OTLP_ENDPOINT": COLLECTOR}) as tracer:
         assert tracer.on
     with capture_logs() as lines:
         os.environ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "grpc"

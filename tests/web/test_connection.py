@@ -140,9 +140,9 @@ def check_refusal(said: bytes, status: bytes, code: str) -> None:
     assert headers[b"cache-control"] == [b"no-store"]
     assert headers[b"content-type"] == [b"application/json"]
     assert headers[b"content-length"] == [str(len(body)).encode()], "nothing follows it"
-    told = orjson.loads(body)
-    assert told["code"] == code
-    assert told["error"]
+    reply = orjson.loads(body)
+    assert reply["code"] == code
+    assert reply["error"]
 
 
 HEADS = {

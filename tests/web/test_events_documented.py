@@ -37,9 +37,9 @@ def test_the_examples_of_an_event_are_what_its_schema_says(name: EventName) -> N
 
 @pytest.mark.parametrize("name", [name for name in EventName if name is not EventName.SNAPSHOT])
 def test_the_fields_of_an_event_are_told(name: EventName) -> None:
-    told = re.search(r"`\{(.*?)\}`", SECTIONS[name])
-    assert told is not None
-    outer = re.sub(r": \{.*\}", "", told[1]).split(", ")
+    listed = re.search(r"`\{(.*?)\}`", SECTIONS[name])
+    assert listed is not None
+    outer = re.sub(r": \{.*\}", "", listed[1]).split(", ")
     fields = EVENT_SCHEMAS[name].model_fields
     assert outer == [field if one.is_required() else f"{field}?" for field, one in fields.items()]
 

@@ -58,32 +58,32 @@ def up(*hosts: str) -> list[HostReport]:
 
 
 async def test_all_hosts_are_told_without_who_logs_in(redis: Redis) -> None:
-    told = await status(await fleet_of(redis, *up("gpu-1", "gpu-2", "gpu-3")))
-    assert told["base_url"] == "http://10.0.0.5:11434, http://10.0.0.6:11434"
-    assert told["recommendation"] == "All models are there; nothing to do."
+    reply = await status(await fleet_of(redis, *up("gpu-1", "gpu-2", "gpu-3")))
+    assert reply["base_url"] == "http://10.0.0.5:11434, http://10.0.0.6:11434"
+    assert reply["recommendation"] == "All models are there; nothing to do."
     assert (await status(fleet_without_hosts(), hosts=HOSTS[1:]))["base_url"] == "http://10.0.0.6:11434"
 
 
 async def test_only_operators_are_told_the_addresses_of_hosts(redis: Redis) -> None:
     for models in ((ZIRCON, QUOKKA), (ZIRCON,)):
-        told = await status(await fleet_of(redis), models=models, address="192.0.2.7")
-        assert told["base_url"] == ""
-        assert "10.0.0" not in str(told)
+        reply = await status(await fleet_of(redis), models=models, address="192.0.2.7")
+        assert reply["base_url"] == ""
+        assert "10.0.0" not in str(reply)
 
 
 async def test_a_dead_host_among_others_is_named_with_what_to_do(redis: Redis) -> None:
-    told = await status(await fleet_of(redis, *up("gpu-1", "gpu-3"), HostReport("gpu-2", NOW, health="down")))
-    assert told["status"] == "healthy"
-    assert told["recommendation"] == "Host gpu-2 does not answer: start Ollama there (ollama serve)."
+    reply = await status(await fleet_of(redis, *up("gpu-1", "gpu-3"), HostReport("gpu-2", NOW, health="down")))
+    assert reply["status"] == "healthy"
+    assert reply["recommendation"] == "Host gpu-2 does not answer: start Ollama there (ollama serve)."
 
 
 async def test_what_nobody_drives_is_believed_to_be_as_we_saw_it(redis: Redis) -> None:
-    told = await status(await fleet_of(redis), wanted=(ZIRCON, "numbat:3b"))
-    assert told["recommendation"] == (
+    reply = await status(await fleet_of(redis), wanted=(ZIRCON, "numbat:3b"))
+    assert reply["recommendation"] == (
         "Host gpu-3 does not answer: start Ollama there (ollama serve). "
         "Run ollama pull numbat:3b on a host, or fix ARENA_MODELS."
     )
-    assert told["arena_models_status"] == {ZIRCON: True, "numbat:3b": False}
+    assert reply["arena_models_status"] == {ZIRCON: True, "numbat:3b": False}
 
 
 async def test_redis_need_not_be_there_to_ask(redis_server: RedisServer) -> None:
@@ -109,6 +109,6 @@ async def test_what_can_be_drawn_is_what_we_saw_while_redis_is_away() -> None:
 
 
 async def test_too_few_models_are_unhealthy_and_no_error_status(redis: Redis) -> None:
-    told = await status(await fleet_of(redis), models=(ZIRCON,))
-    assert told["status"] == "unhealthy"
-    assert told["error"] == told["recommendation"]
+    reply = await status(await fleet_of(redis), models=(ZIRCON,))
+    assert reply["status"] == "unhealthy"
+    assert reply["error"] == reply["recommendation"]

@@ -89,8 +89,8 @@ def test_what_stands_in_the_document_is_text_and_never_markup() -> None:
         "responses": {"200": {"description": hostile, "content": {hostile: shown}}},
     }
     schemas = {"S": {"description": hostile, "properties": {hostile: {"const": hostile, "description": hostile}}}}
-    told = {"info": {"title": hostile, "version": "1"}, "paths": {"/<p>": {"get": operation}}}
-    page = Page(reference({**told, "components": {"schemas": schemas}}))
+    specification = {"info": {"title": hostile, "version": "1"}, "paths": {"/<p>": {"get": operation}}}
+    page = Page(reference({**specification, "components": {"schemas": schemas}}))
     assert not page.elements & {"script", "img", "b>"}
     assert "onclick" not in [name for name, _ in page.attributes]
     assert "<img src=x onerror=alert(1)>" in page.text

@@ -43,8 +43,8 @@ async def test_a_refused_call_has_a_line_with_the_reason_which_is_not_sent(app: 
     assert [reply.status_code for reply in (full, redis, none)] == [503, 503, 404]
     assert "disk" not in full.text
     assert "OOM" not in redis.text
-    told = [(line["log_level"], line["path"], line["code"], line.get("reason")) for line in logs]
-    assert told == [
+    logged = [(line["log_level"], line["path"], line["code"], line.get("reason")) for line in logs]
+    assert logged == [
         ("warning", "/full", "database_away", "database or disk is full"),
         ("warning", "/redis", "redis_away", "OOM command not allowed"),
         ("info", "/none", "not_found", None),
@@ -62,7 +62,7 @@ async def test_what_nobody_expected_is_a_500_with_an_id_and_one_traceback(app: F
         first, second = await asked(app, "/bug", "/bug")
     assert (first.status_code, first.json()["code"]) == (500, "internal")
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
-    told = [(line["event"], line["exc_info"] is not None) for line in logs if line["event"] == "unexpected_error"]
-    assert told == [("unexpected_error", True), ("unexpected_error", False)]
+    logged = [(line["event"], line["exc_info"] is not None) for line in logs if line["event"] == "unexpected_error"]
+    assert logged == [("unexpected_error", True), ("unexpected_error", False)]
     assert {line["event"] for line in logs} == {"unexpected_error"}
     assert "what was asked" not in str([{**line, "exc_info": None} for line in logs])

@@ -197,8 +197,8 @@ async def until_ready(
     """The snapshot in which the round can be judged, or in which the battle has ended."""
 
     def ready(now: dict[str, Any]) -> bool:
-        here = round_number in (None, now["round"])
-        return now["status"] != "running" or (now["can_vote"] and here)
+        in_round = round_number in (None, now["round"])
+        return now["status"] != "running" or (now["can_vote"] and in_round)
 
     return await until_snapshot(url, battle, ready, limit_s)
 

@@ -120,19 +120,21 @@ async def kill_owner(workers: Workers, truth: Truth, number: int, report: Report
 
 
 async def judge(
-    viewers: list[Viewer], ends: list[dict[str, Any]], elsewhere: str, truth: Truth, lost: set[str], report: Report
+    viewers: list[Viewer], ends: list[dict[str, Any]], another: str, truth: Truth, lost: set[str], report: Report
 ) -> None:
     """Compare what the viewers saw with what must hold, and with what another worker tells of the same battles."""
     cut = 0
     for viewer, end in zip(viewers, ends, strict=True):
         report.troubles += complaints(viewer.opened, viewer.events, end, truth)
-        late = Viewer(viewer.opened, lambda: elsewhere)
+        late = Viewer(viewer.opened, lambda: another)
         with suppress(TimeoutError):
             await asyncio.wait_for(late.run(), 10)
         report.troubles += [f"an event stream was answered with {one}" for one in set(viewer.refused + late.refused)]
-        if late.events != viewer.events or await snapshot(elsewhere, viewer.opened["battle_id"]) != end:
-            told = f"{late.events[-1:]} after {len(late.events)} of {len(viewer.events)} events, {late.cuts} cuts"
-            report.troubles.append(f"battle {viewer.opened['battle_id']}: another worker tells it differently: {told}")
+        if late.events != viewer.events or await snapshot(another, viewer.opened["battle_id"]) != end:
+            difference = f"{late.events[-1:]} after {len(late.events)} of {len(viewer.events)} events, {late.cuts} cuts"
+            report.troubles.append(
+                f"battle {viewer.opened['battle_id']}: another worker tells it differently: {difference}"
+            )
         report.pauses_s.append(viewer.longest_gap_s())
         again = resets(viewer, end)
         cut += sum(again.values())

@@ -341,7 +341,7 @@ async def test_older_calls_ignore_unknown_fields_as_ever(deployed: SharedDeploym
     assert (await post(deployed.one.url + START, body)).status_code == 200
 
 
-TOLD = [
+REFUSED = [
     (OPEN, {"message": "Hi", "session_id": "s" * 201}, "session_id must have at most 200 characters"),
     (START, {"message": "Hi", "session_id": "s" * 201}, "session_id must have at most 200 characters"),
     (OPEN, {"message": "Hi", "models": ["m"] * 101}, "models must have at most 100 items"),
@@ -355,7 +355,7 @@ TOLD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "body", "sentence"), TOLD)
+@pytest.mark.parametrize(("path", "body", "sentence"), REFUSED)
 async def test_what_is_wrong_is_told_in_words_of_ours_under_one_code(
     deployed: SharedDeployment, running: str, path: str, body: dict[str, object], sentence: str
 ) -> None:

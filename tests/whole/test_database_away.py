@@ -80,9 +80,9 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_deployed: SharedDe
         assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     pair = await post(url + PAIR, {"battle_id": battle})
     assert (pair.status_code, pair.json()["status"]) == (200, "ready")
-    told = await post(url + ROUND, {"battle_id": battle})
-    assert told.status_code == 200
-    assert pair.json()["response_a"][:20] in told.text
+    reply = await post(url + ROUND, {"battle_id": battle})
+    assert reply.status_code == 200
+    assert pair.json()["response_a"][:20] in reply.text
 
     async with watching(url, battle, after=opened["cursor"]) as (watched, whole):
         await asyncio.to_thread(postgres.start)

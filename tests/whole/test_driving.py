@@ -86,8 +86,8 @@ async def test_on_one_machine_both_share_the_private_redis_until_ctrl_c(deployme
     battle = (await open_battle(web.url))["battle_id"]
     assert (await play(web.url, battle, ["a", "b"]))["status"] == "finished"
     assert len(drivers.logged("lease_taken")) == 2
-    (told,) = drivers.logged("redis_is_private")
-    assert "REDIS_URL" in told["remedy"]
+    (warning,) = drivers.logged("redis_is_private")
+    assert "REDIS_URL" in warning["remedy"]
     drivers.process.send_signal(signal.SIGINT)
     assert await asyncio.to_thread(drivers.process.wait, HUNG_S) == 0
 

@@ -253,10 +253,10 @@ async def test_two_columns_on_two_workers_are_one_battle_and_one_vote(
 
     with pytest.raises(openai.PermissionDeniedError):
         await said(two, "arena-b", voting(right), extra_headers={"X-OpenWebUI-Chat-Id": "chat-2"})
-    told = await asyncio.gather(
+    replies = await asyncio.gather(
         said(one, "arena-a", voting(left), extra_headers=chat), said(two, "arena-b", voting(right), extra_headers=chat)
     )
-    assert told[0] == told[1]
+    assert replies[0] == replies[1]
     assert len((await snapshot(deployed.one.url, battle))["votes"]) == 1
 
 

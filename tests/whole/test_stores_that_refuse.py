@@ -53,11 +53,11 @@ async def refusing(
     begin()
     try:
 
-        async def told() -> bool:
+        async def is_named() -> bool:
             reply = await readyz(worker)
             return reply.status_code == 503 and why in reply.json()["error"]
 
-        await wait_until(told)
+        await wait_until(is_named)
         for number in range(3):
             reply = await opening(worker, f"{mark}-{number}")
             assert (reply.status_code, reply.json()["code"]) == (503, code)
@@ -186,11 +186,11 @@ async def test_a_postgres_that_is_read_only(
     worker, name, run = on_postgres
     await run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
 
-    async def told() -> bool:
+    async def is_named() -> bool:
         reply = await readyz(worker)
         return "cannot execute INSERT in a read-only transaction" in reply.text and reply.status_code == 503
 
-    await wait_until(told)
+    await wait_until(is_named)
     reply = await opening(worker, "read-only")
     assert (reply.status_code, reply.json()["code"]) == (503, "database_away")
     (line,) = [line for line in worker.logged("refused") if line["request_id"] == "read-only"]

@@ -18,7 +18,7 @@ async def test_a_version_that_a_contracting_migration_has_left_behind_does_not_s
     migration = folder / "app" / "database" / "migrations" / "versions" / f"r{NEXT}_next.py"
     migration.write_text(EXPANDING.replace(f'oldest = "{head()}"\n', ""))
     settings = {"ARENA_DATA_DIR": str(tmp_path / "data"), "OLLAMA_HOST": "http://127.0.0.1:9"}
-    told = await asyncio.to_thread(run, tmp_path, settings | {"PYTHONPATH": str(folder)}, "migrate")
-    assert f"is at schema {NEXT}" in told
+    output = await asyncio.to_thread(run, tmp_path, settings | {"PYTHONPATH": str(folder)}, "migrate")
+    assert f"is at schema {NEXT}" in output
     refused = await asyncio.to_thread(run, tmp_path, settings, "serve", "--port", "0")
     assert f"schema ({NEXT}) is newer than this version" in refused

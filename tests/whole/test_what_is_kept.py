@@ -68,8 +68,8 @@ async def test_a_voter_is_kept_as_a_hash_with_the_time_of_his_clock(deployed: Sh
 
     async with bare_client(base_url=deployed.two.url) as client:
         path = f"/api/arena/battles/{battle}/votes"
-        told = {"X-Session-ID": "session-4711", "X-Battle-Token": TOKENS[battle]}
-        reply = await client.post(path, json=verdict, headers=told)
+        session = {"X-Session-ID": "session-4711", "X-Battle-Token": TOKENS[battle]}
+        reply = await client.post(path, json=verdict, headers=session)
 
     assert reply.status_code == 200, reply.text
     [vote] = rows(deployed, "SELECT * FROM votes WHERE battle_id = ?", battle)

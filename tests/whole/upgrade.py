@@ -65,13 +65,13 @@ async def rehearse(folder: Path, database: str = "") -> None:
     with running_deployment(folder / "deployment") as deployment:
         deployment.settings["DATABASE_URL"] = database
         if database:  # SQLite's file is made by whoever comes first
-            told = await asyncio.to_thread(run, deployment.folder, deployment.settings, "migrate")
-            assert f"is at schema {head()}" in told
+            output = await asyncio.to_thread(run, deployment.folder, deployment.settings, "migrate")
+            assert f"is at schema {head()}" in output
         old = deployment.driver()
         begun = (await open_battle(old.url, num_models=3))["battle_id"]
         await play(old.url, begun, ["a"])
-        told = await asyncio.to_thread(run, deployment.folder, deployment.settings | newer, "migrate")
-        assert f"is at schema {NEXT}" in told, "the migration runs while the old version serves"
+        output = await asyncio.to_thread(run, deployment.folder, deployment.settings | newer, "migrate")
+        assert f"is at schema {NEXT}" in output, "the migration runs while the old version serves"
         await replace(deployment, old, newer, begun)
 
 

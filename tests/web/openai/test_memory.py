@@ -68,12 +68,12 @@ KEYS = (ApiKey("admin", digest_of(CALLER)),)
 async def test_who_has_no_key_or_one_for_calls_is_refused(path: str) -> None:
     memory = Memory(LOADED)
     body = {"model": MODELS[0]}
-    async with client(memory, keys=KEYS) as here, client(memory, host="arena.example") as away:
+    async with client(memory, keys=KEYS) as http, client(memory, host="arena.example") as away:
         refused = [
             await away.post(path, json=body),
-            await here.post(path, json=body),
-            await here.post(path, json=body, headers=bearer("nonsense")),
-            await here.post(path, json=body, headers=bearer(CALLER)),
+            await http.post(path, json=body),
+            await http.post(path, json=body, headers=bearer("nonsense")),
+            await http.post(path, json=body, headers=bearer(CALLER)),
         ]
     assert [reply.status_code for reply in refused] == [401, 401, 401, 403]
     assert refused[-1].json()["error"] | {"message": ""} == {
@@ -87,10 +87,10 @@ async def test_who_has_no_key_or_one_for_calls_is_refused(path: str) -> None:
 
 async def test_the_admin_loads_from_anywhere_and_without_keys_so_does_the_machine_itself() -> None:
     memory = Memory(LOADED)
-    async with client(memory, keys=KEYS, host="arena.example") as away, client(memory) as here:
+    async with client(memory, keys=KEYS, host="arena.example") as away, client(memory) as http:
         replies = [
             await away.post("/v1/models/load", json={"model": "zircon:7b"}, headers=bearer(ADMIN)),
-            await here.post("/models/load", json={"model": "quokka", "context_length": 4096}),
+            await http.post("/models/load", json={"model": "quokka", "context_length": 4096}),
         ]
     assert [reply.status_code for reply in replies] == [200, 200]
     first = replies[0].json()
@@ -114,8 +114,8 @@ async def test_the_admin_loads_from_anywhere_and_without_keys_so_does_the_machin
 )
 async def test_what_came_of_it_is_said(outcome: MemoryOutcome, status: int, value: str) -> None:
     memory = Memory(outcome)
-    async with client(memory) as here:
-        reply = await here.post("/v1/models/unload", json={"instance_id": "zircon:7b"})
+    async with client(memory) as http:
+        reply = await http.post("/v1/models/unload", json={"instance_id": "zircon:7b"})
     assert (reply.status_code, reply.json()["status"]) == (status, {"value": value})
     assert memory.asked == [("unload", "zircon:7b")]
 
@@ -133,8 +133,8 @@ async def test_what_came_of_it_is_said(outcome: MemoryOutcome, status: int, valu
 async def test_what_can_not_be_meant_is_refused_as_openai_does(
     path: str, body: object, status: int, code: str, param: str
 ) -> None:
-    async with client(Memory(LOADED)) as here:
-        reply = await here.post(path, json=body)
+    async with client(Memory(LOADED)) as http:
+        reply = await http.post(path, json=body)
     error = reply.json()["error"]
     assert (reply.status_code, error["code"], error["param"]) == (status, code, param)
     assert error["type"] == "invalid_request_error"
@@ -149,8 +149,8 @@ async def test_what_can_not_be_meant_is_refused_as_openai_does(
     ],
 )
 async def test_what_can_not_be_done_is_said_in_openais_shape(error: ArenaError, status: int) -> None:
-    async with client(Memory(error)) as here:
-        reply = await here.post("/models/unload", json={"model": MODELS[0]})
+    async with client(Memory(error)) as http:
+        reply = await http.post("/models/unload", json={"model": MODELS[0]})
     assert reply.status_code == status
     assert reply.json()["error"]["message"] == error.sentence
     assert reply.json()["error"]["code"] == error.code
@@ -159,9 +159,9 @@ async def test_what_can_not_be_done_is_said_in_openais_shape(error: ArenaError, 
 async def test_models_are_listed_with_whether_they_are_in_memory() -> None:
     reports = MemoryReports()
     await reports.put(HostReport("gpu-1", 0.0, residents=(ResidentReport("quokka"),), loading="zircon:7b"))
-    async with client(Memory(LOADED), reports=reports) as here:
-        rows = (await here.get("/v1/models")).json()["data"]
-        one = (await here.get("/v1/models/quokka")).json()
+    async with client(Memory(LOADED), reports=reports) as http:
+        rows = (await http.get("/v1/models")).json()["data"]
+        one = (await http.get("/v1/models/quokka")).json()
     states = {row["id"]: row.get("status") for row in rows}
     assert states == dict.fromkeys(("arena", "arena-a", "arena-b", "auto")) | {
         "zircon:7b": {"value": "unloaded"},
