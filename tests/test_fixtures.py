@@ -21,6 +21,7 @@ async def test_a_key_with_a_ttl_passes_the_check(redis: Redis, no_key_without_tt
     await redis.set("arena:{b}", "document", ex=60)
     await redis.set("arena:attempts", 1)
     await redis.set("other", 1)
+    assert sorted(await redis.keys()) == [b"arena:attempts", b"arena:{b}", b"other"]
 
 
 async def test_a_killed_server_comes_back_empty_or_with_its_data(redis_server: RedisServer) -> None:

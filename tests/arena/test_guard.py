@@ -197,6 +197,8 @@ async def test_a_mark_survives_the_loss_of_redis(redis: Redis, database: Databas
             return await arena.marked(battle, "flag: name Qwen")
 
         await wait_until(is_back, interval=0.1)
+        left, right = known(await arena.store.state(battle, "all")).answers[:2]
+        assert (left.leak, right.leak) == ("flag: name Qwen", "")
 
 
 async def test_what_a_fenced_off_or_failing_attempt_says_is_harmless(redis: Redis, database: Database) -> None:

@@ -118,6 +118,7 @@ async def test_an_unloaded_model_is_gone_a_moment_later_and_another_time_is_no_e
     for _ in range(2):
         await server.backend.unload(FIRST)
         await wait_until(only_the_second)
+        assert await server.loaded() == [SECOND]
 
 
 async def test_a_model_in_memory_is_listed_with_its_size(server: Server) -> None:

@@ -64,8 +64,9 @@ async def test_closing_the_answer_frees_the_servers_slot_at_once() -> None:
 
     async with playing(script) as wire:
         async with aclosing(backend(wire.url).stream(REQUEST)) as chunks:
-            await anext(chunks)
+            assert (await anext(chunks)).text == "Half"
         await asyncio.wait_for(wire.seen[0].left.wait(), PATIENCE_S)
+        assert len(wire.seen) == 1
 
 
 @pytest.mark.parametrize("first", ["", "Half"])

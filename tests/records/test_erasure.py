@@ -130,6 +130,10 @@ async def test_retention_erases_by_itself_and_again(database: Database) -> None:
         await wait_until(erased)
         await play(ledger, "2", "session-2")
         await wait_until(erased)
+        kept = await everything(database)
+        assert not [word for word in WORDS if word in kept]
+        votes = [(vote.battle_id, vote.verdict) async for vote in judged_votes(database)]
+        assert sorted(votes) == [(battle, verdict) for battle in ("1", "2") for verdict in (Verdict.A, Verdict.B)]
     finally:
         task.cancel()
 

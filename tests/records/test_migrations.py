@@ -302,3 +302,5 @@ async def test_the_status_of_a_battle_has_the_words_of_the_code(database: Databa
     for status in Status:
         row = BATTLE | {"id": status.value, "status": status.value, "created_at": NOW}
         await database.autocommit(partial(_insert, row))
+    kept = await database.read(lambda connection: set(connection.execute(sa.select(battles.c.status)).scalars()))
+    assert kept == {status.value for status in Status}

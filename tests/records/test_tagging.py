@@ -145,6 +145,7 @@ async def test_it_goes_on_until_nothing_is_left_and_then_looks_again(ledger: Led
 
     await wait_until(last_found)
     await cancel_and_wait(task)
+    assert await languages(ledger) == ["en"] * 3, "what was found before stays"
 
 
 def test_the_detector_is_loaded_when_it_is_first_needed() -> None:

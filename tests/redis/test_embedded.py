@@ -153,6 +153,7 @@ async def test_the_server_ends_when_its_owner_is_killed(arena: Callable[..., Are
     url = str(owner.status()["url"])
     owner.kill()
     await wait_until(lambda: ended(url))
+    assert owner.process.returncode == -signal.SIGKILL, "it had no time to end its server itself"
 
 
 async def test_a_forked_child_does_not_keep_the_server_alive(arena: Callable[..., ArenaProcess]) -> None:
@@ -403,3 +404,5 @@ async def test_the_clients_of_a_restarted_server_recover_by_themselves(tmp_path:
             return False
 
         await wait_until(answers)
+        assert await client.set("key", "another")
+        assert await client.get("key") == b"another"

@@ -197,3 +197,5 @@ async def test_who_cuts_an_answer_that_waits_for_its_early_first_token_closes_th
     await wait_until(lambda: bool(shared.sink.answer(one).attempts))
     await shared.queue.remove([one.id])
     await wait_until(lambda: kinds(backend) == ["stream", "closed"])
+    assert shared.text(one) == ""
+    assert len(shared.sink.answer(one).attempts) == 1

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from app.redis.client import commands_client
 from app.scheduling.fair_share import AllHosts, FairShare, Share
@@ -244,14 +245,25 @@ async def test_it_runs_until_it_is_to_leave(redis: Redis, running: tuple[FairSha
     assert not await announced()
 
 
-async def test_an_outage_ends_nothing(redis_server: RedisServer, redis: Redis) -> None:
+async def test_an_outage_ends_nothing(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     client = commands_client(redis_server.url)
     fair_share = FairShare(client, HOSTS)
     task = asyncio.create_task(fair_share.run(), name="fair_share")
     await wait_until(lambda: fair_share.drivers == 1)
+    refresh, failures = fair_share.refresh, list[str]()
+
+    async def counted() -> None:
+        try:
+            await refresh()
+        except (RedisError, OSError) as error:
+            failures.append(str(error))
+            raise
+
+    monkeypatch.setattr(fair_share, "refresh", counted)
     redis_server.kill()
-    await asyncio.sleep(0.6)
+    await wait_until(lambda: len(failures) == 2)
     assert not task.done()
+    assert fair_share.drivers == 1, "what was seen last holds"
     await asyncio.to_thread(redis_server.start)
     fair_share._drivers = frozenset()
     await wait_until(lambda: fair_share.drivers == 1)

@@ -388,4 +388,4 @@ async def test_a_server_that_ends_does_not_wait_for_half_a_request(server: Serve
         await wait_until(lambda: server.connections == 1)
         server.uvicorn.should_exit = True
         async with asyncio.timeout(PATIENCE_S):
-            await reader.read()
+            assert await reader.read() == b""

@@ -108,3 +108,4 @@ async def test_a_host_that_dies_is_named_by_every_worker_until_it_lives_again(
         return "down" not in [(await hosts(worker))["hosts"][1]["health"] for worker in (one, two)]
 
     await wait_until(alive, interval=0.5)
+    assert [(await hosts(worker))["hosts"][0]["health"] for worker in (one, two)] == ["up", "up"], "the other one stays"

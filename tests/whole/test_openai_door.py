@@ -176,6 +176,7 @@ async def test_who_closes_a_stream_or_leaves_a_call_frees_the_models_slot(
     await wait_until(lambda: deployed.deployment.basalt.busy == 1)
     waiting.cancel()
     await wait_until(lambda: deployed.deployment.basalt.busy == 0)
+    assert waiting.cancelled()
 
 
 async def test_a_repeated_request_is_the_same_answer(deployed: SharedDeployment) -> None:
