@@ -190,81 +190,128 @@ def works(case: Case) -> list[list[float]]:
     return [[rng.gammavariate(4, case.call_s / 4) for _ in case.chain] for _ in range(case.jobs)]
 
 
-def scheduled(case: Case) -> Outcome:
-    """The run as the arena schedules it."""
-    rng = random.Random(case.seed + 1)
-    spec = spec_of(case)
-    work = works(case)
-    hosts = [SimHost(f"h{number}", case, rng) for number in range(case.hosts)]
-    models = frozenset(case.chain)
-    open_: dict[int, dict[Part, CallRecord]] = {}
-    flying: set[tuple[int, Part]] = set()
-    ends: list[float] = []
-    admitted, now = 0, 0.0
-    while len(ends) < case.jobs:
-        while len(open_) < window(len(ends), case.window) and admitted < case.jobs:
-            open_[admitted], admitted = {}, admitted + 1
-        ready = [(n, part) for n, calls in open_.items() for part in missing(spec, calls) if (n, part) not in flying]
+class _Run:
+    """A run as the arena schedules it: what is open of each job, which calls are in flight, and when jobs ended."""
+
+    def __init__(self, case: Case) -> None:
+        rng = random.Random(case.seed + 1)
+        self.hosts = [SimHost(f"h{number}", case, rng) for number in range(case.hosts)]
+        self.ends: list[float] = []
+        self._case = case
+        self._spec = spec_of(case)
+        self._work = works(case)
+        self._open: dict[int, dict[Part, CallRecord]] = {}
+        self._flying: set[tuple[int, Part]] = set()
+        self._admitted = 0
+
+    def admit(self) -> None:
+        """Open as many jobs as the window holds."""
+        while len(self._open) < window(len(self.ends), self._case.window) and self._admitted < self._case.jobs:
+            self._open[self._admitted], self._admitted = {}, self._admitted + 1
+
+    def give(self, now: float) -> None:
+        """Give the hosts what the run feeds them, the calls of late stages first."""
+        by_model = self._ready()
+        models = frozenset(self._case.chain)
+        counts = {model: len(calls) for model, calls in by_model.items()}
+        for portion in feed([host.state(models) for host in self.hosts], counts, self._spec.shares):
+            host = next(host for host in self.hosts if host.name == portion.host)
+            for _ in range(portion.count):
+                n, part = call = by_model[portion.model].pop(0)
+                self._flying.add(call)
+                job = Job(f"{n:06}-{part[0]}", 0, portion.model, Priority.BATCH, now)
+                host.queue[job.id] = (job, call, self._work[n][part[0]])
+
+    def _ready(self) -> dict[str, list[tuple[int, Part]]]:
+        """The calls that can be made, by model, in the order in which they are given."""
+        calls = ((n, part) for n, done in self._open.items() for part in missing(self._spec, done))
+        ready = [call for call in calls if call not in self._flying]
         ready.sort(key=lambda call: (-call[1][0], call[0]))
         by_model: dict[str, list[tuple[int, Part]]] = {}
         for call in ready:
-            by_model.setdefault(case.chain[call[1][0]], []).append(call)
-        counts = {model: len(calls) for model, calls in by_model.items()}
-        given = feed([host.state(models) for host in hosts], counts, spec.shares)
-        for portion in given:
-            host = next(host for host in hosts if host.name == portion.host)
-            for _ in range(portion.count):
-                n, part = call = by_model[portion.model].pop(0)
-                flying.add(call)
-                job = Job(f"{n:06}-{part[0]}", 0, portion.model, Priority.BATCH, now)
-                host.queue[job.id] = (job, call, work[n][part[0]])
-        for host in hosts:
+            by_model.setdefault(self._case.chain[call[1][0]], []).append(call)
+        return by_model
+
+    def ended(self, call: tuple[int, Part], now: float) -> None:
+        """Note the end of a call, and of its job if it was the last one."""
+        n, part = call
+        self._flying.discard(call)
+        self._open[n][part] = DONE
+        if len(self._open[n]) == len(self._case.chain):
+            del self._open[n]
+            self.ends.append(now)
+
+
+def scheduled(case: Case) -> Outcome:
+    """The run as the arena schedules it."""
+    run, now = _Run(case), 0.0
+    while len(run.ends) < case.jobs:
+        run.admit()
+        run.give(now)
+        for host in run.hosts:
             host.act(now)
-        moment = min(host.until(now) for host in hosts)
+        moment = min(host.until(now) for host in run.hosts)
         passed, now = moment - now, moment
-        for host in hosts:
-            for n, part in host.advance(now, passed):
-                flying.discard((n, part))
-                open_[n][part] = DONE
-                if len(open_[n]) == len(case.chain):
-                    del open_[n]
-                    ends.append(now)
-    return _outcome(ends, sum(host.loads for host in hosts))
+        for host in run.hosts:
+            for call in host.advance(now, passed):
+                run.ended(call, now)
+    return _outcome(run.ends, sum(host.loads for host in run.hosts))
+
+
+class _ChainOrder:
+    """Workers with one job at a time each, and a server that serves the oldest request first."""
+
+    def __init__(self, case: Case, workers: int) -> None:
+        self.now = 0.0
+        self.loads = 0
+        self.ends: list[float] = []
+        self._case = case
+        self._rng = random.Random(case.seed + 1)
+        self._work = works(case)
+        self._todo = list(range(case.jobs))[::-1]
+        self.queue = [(self._todo.pop(), 0) for _ in range(min(workers, len(self._todo)))]
+        self.writing: list[tuple[tuple[int, int], list[float]]] = []
+        self._resident = ""
+
+    def begin(self) -> None:
+        """Begin calls while there are slots; another model is loaded once nothing is written any more."""
+        while self.queue and len(self.writing) < self._case.slots:
+            n, stage = self.queue[0]
+            if self._case.chain[stage] != self._resident:
+                if self.writing:
+                    return
+                self._resident, self.loads = self._case.chain[stage], self.loads + 1
+                self.now += load_s(self._case, self._rng)
+            self.writing.append((self.queue.pop(0), [self._work[n][stage]]))
+
+    def write(self) -> None:
+        """Write until the next call ends."""
+        rate = self._case.curve(len(self.writing))
+        passed = min(left[0] for _, left in self.writing) / rate
+        self.now += passed
+        for _, left in self.writing:
+            left[0] -= passed * rate
+        for call, _ in [entry for entry in self.writing if entry[1][0] <= 1e-9]:
+            self._ended(*call)
+        self.writing = [entry for entry in self.writing if entry[1][0] > 1e-9]
+
+    def _ended(self, n: int, stage: int) -> None:
+        """The worker asks for the job's next stage, or takes another job."""
+        if stage + 1 < len(self._case.chain):
+            self.queue.append((n, stage + 1))
+            return
+        self.ends.append(self.now)
+        if self._todo:
+            self.queue.append((self._todo.pop(), 0))
 
 
 def in_chain_order(case: Case, workers: int) -> Outcome:
     """Today: so many workers, each with one job at a time; the server serves the oldest request first."""
-    rng = random.Random(case.seed + 1)
-    work = works(case)
-    todo = list(range(case.jobs))[::-1]
-    queue = [(todo.pop(), 0) for _ in range(min(workers, len(todo)))]
-    writing: list[tuple[tuple[int, int], list[float]]] = []
-    resident, loads, now = "", 0, 0.0
-    ends: list[float] = []
-    while queue or writing:
-        while queue and len(writing) < case.slots:
-            n, stage = queue[0]
-            if case.chain[stage] != resident:
-                if writing:
-                    break
-                resident, loads = case.chain[stage], loads + 1
-                now += load_s(case, rng)
-            writing.append((queue.pop(0), [work[n][stage]]))
-        rate = case.curve(len(writing))
-        passed = min(left[0] for _, left in writing) / rate
-        now += passed
-        for _, left in writing:
-            left[0] -= passed * rate
-        for call, _ in [entry for entry in writing if entry[1][0] <= 1e-9]:
-            n, stage = call
-            if stage + 1 < len(case.chain):
-                queue.append((n, stage + 1))
-            else:
-                ends.append(now)
-                if todo:
-                    queue.append((todo.pop(), 0))
-        writing = [entry for entry in writing if entry[1][0] > 1e-9]
-    return _outcome(ends, loads)
+    run = _ChainOrder(case, workers)
+    while run.queue or run.writing:
+        run.begin()
+        run.write()
+    return _outcome(run.ends, run.loads)
 
 
 def spec_of(case: Case) -> RunSpec:
