@@ -22,13 +22,7 @@ def write_report(figures: RunFigures, folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: a file can't be written.
     """
-    pieces = {
-        "report.md": report_markdown(figures).encode("utf-8", "replace"),
-        "report.json": orjson.dumps(report_json(figures), option=orjson.OPT_INDENT_2),
-    }
-    picture = plot(figures)
-    if picture is not None:
-        pieces["progress.png"] = picture
+    pieces = _pieces(figures)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, body in pieces.items():
@@ -37,6 +31,16 @@ def write_report(figures: RunFigures, folder: Path) -> list[Path]:
     except OSError as error:
         raise ConfigurationError(f"{folder}: the report can't be written: {error.strerror}") from None
     return [folder / name for name in pieces]
+
+
+def _pieces(figures: RunFigures) -> dict[str, bytes]:
+    """The report's files by name; the picture only where it can be drawn."""
+    picture = plot(figures)
+    return {
+        "report.md": report_markdown(figures).encode("utf-8", "replace"),
+        "report.json": orjson.dumps(report_json(figures), option=orjson.OPT_INDENT_2),
+        **({} if picture is None else {"progress.png": picture}),
+    }
 
 
 def plot(figures: RunFigures) -> bytes | None:

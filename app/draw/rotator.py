@@ -136,6 +136,16 @@ class Rotator:
         if known is None:
             return
         drawn = 0 if before is None else await self._store.battles_of(before.set_id)
+        sets = self._turned(before, known, drawn)
+        if sets == before:
+            return
+        if await self._store.replace(self._known.raw, sets):
+            if before is None or sets.rotation.number != before.rotation.number:
+                _log_change(sets, drawn)
+            self._known = await self._store.read()
+
+    def _turned(self, before: DrawnSets | None, known: Field, drawn: int) -> DrawnSets:
+        """The sets that follow those of ``before``, of which ``drawn`` battles were drawn."""
         rotation = turned(
             None if before is None else before.rotation,
             known,
@@ -144,13 +154,7 @@ class Rotator:
             drawn=drawn,
             chance=self._chance,
         )
-        sets = DrawnSets(secrets.token_hex(4) if before is None else before.epoch, rotation, _shares(known, rotation))
-        if sets == before:
-            return
-        if await self._store.replace(self._known.raw, sets):
-            if before is None or rotation.number != before.rotation.number:
-                _log_change(sets, drawn)
-            self._known = await self._store.read()
+        return DrawnSets(secrets.token_hex(4) if before is None else before.epoch, rotation, _shares(known, rotation))
 
     async def _field(self) -> Field | None:
         """The field as of now; None while fewer than two models can be held by hosts of which anything is known."""

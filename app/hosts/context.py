@@ -73,11 +73,14 @@ def fitting(
     fit = that_fit(settings, models, message, system, own)
     if len(fit) < (len(models) if all_of_them else min(2, len(models))):
         contexts = sorted(_context_of(settings, model, own) for model in models)
-        shortest = contexts[0] if all_of_them else contexts[-2:][0]
-        raise MessageTooLarge(
-            f"the message is too long for the models' context of {shortest:,} tokens (about "
-            f"{longest_that_fits(shortest):,} characters of English, the system prompt included); shorten it",
-            code="prompt_too_long",
-            field="message",
-        )
+        raise _too_long(contexts[0] if all_of_them else contexts[-2:][0])
     return fit
+
+
+def _too_long(context: int) -> MessageTooLarge:
+    return MessageTooLarge(
+        f"the message is too long for the models' context of {context:,} tokens (about "
+        f"{longest_that_fits(context):,} characters of English, the system prompt included); shorten it",
+        code="prompt_too_long",
+        field="message",
+    )

@@ -83,12 +83,7 @@ def chat_request(settings: Settings, body: Mapping[str, Any]) -> GenerationReque
     Raises:
         InvalidInput: it can't be understood, or can't be done.
     """
-    try:
-        read = ChatRequest.model_validate(body)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in ("body", *first["loc"]))
-        raise InvalidInput(f"{field}: {first['msg'].lower()}", field=field) from None
+    read = _understood(body)
     if read.stream:
         raise InvalidInput("body.stream: a batch is not streamed; leave it out", field="body.stream")
     try:
@@ -98,6 +93,15 @@ def chat_request(settings: Settings, body: Mapping[str, Any]) -> GenerationReque
         raise
     except ArenaError as error:
         raise InvalidInput(error.sentence, field="body.messages") from None
+
+
+def _understood(body: Mapping[str, Any]) -> ChatRequest:
+    try:
+        return ChatRequest.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in ("body", *first["loc"]))
+        raise InvalidInput(f"{field}: {first['msg'].lower()}", field=field) from None
 
 
 def chat_of_settings(settings: Settings) -> ChatOf:

@@ -115,7 +115,11 @@ def _prompt_was_cut(server: ServerTiming, least_tokens: int) -> bool:
 
 
 class Stopwatch:
-    """Measures one attempt at an answer. Call ``dispatched``, then ``chunk`` for each, then ``stop``."""
+    """Measures one attempt at an answer. Call ``dispatched``, then ``chunk`` for each, then ``stop``.
+
+    It begins just before the dispatch: ``waited_s`` since it was enqueued, of which ``load_s`` for its model's load.
+    The wait crosses processes, so it is measured by the wall clock; a clock that runs behind gives 0, not less.
+    """
 
     def __init__(
         self,
@@ -124,10 +128,6 @@ class Stopwatch:
         clock: Callable[[], float] = perf_counter,
         price_per_hour: float | None = None,
     ) -> None:
-        """Begin just before the dispatch: ``waited_s`` since it was enqueued, of which ``load_s`` for its model's load.
-
-        The wait crosses processes, so it is measured by the wall clock; a clock that runs behind gives 0, not less.
-        """
         self._clock = clock
         self._price = price_per_hour
         self._waited = max(waited_s, 0.0)

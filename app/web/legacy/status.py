@@ -41,9 +41,7 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     except Unavailable as away:
         missing, models = (away.sentence,), []
     if missing:
-        message = "; ".join(missing)
-        body = {"available": False, "message": message, "error": message, "code": "unavailable"}
-        return JsonBytes(body, 503, {"Retry-After": "5"})
+        return _unavailable("; ".join(missing))
     counts = await services.manager.counts()
     return {
         "available": True,
@@ -54,6 +52,11 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
         "leaderboard": await services.boards.leaders(LEADERS),
         "storage_status": STORAGE,
     }
+
+
+def _unavailable(message: str) -> JsonBytes:
+    body = {"available": False, "message": message, "error": message, "code": "unavailable"}
+    return JsonBytes(body, 503, {"Retry-After": "5"})
 
 
 @router.get("/ollama-status", responses=documented.answers(status_schemas.LegacyOllamaStatus, examples.OLLAMA_STATUS))
