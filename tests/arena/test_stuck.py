@@ -20,6 +20,7 @@ from app.arena.reconcile import Reconciler
 from app.arena.sweeper import LOCK_KEY, LOCK_TERM, OPEN_KEY, Sweeper
 from app.arena.viewing import Viewing
 from app.battle.battle import Pair, Status, Verdict
+from app.battle.events import Snapshot
 from app.database.database import Database, migrate
 from app.errors import Conflict
 from app.records.ledger import Ledger
@@ -305,10 +306,17 @@ async def test_who_asks_for_a_battle_while_it_is_being_opened_does_not_end_it(ar
 async def test_waiting_in_vain_gives_the_text_of_the_end_of_the_wait(redis: Redis, arena: ArenaWithSql) -> None:
     battle = (await arena.open()).battle_id
     await arena.begin(battle, 0)
-    viewing = Viewing(Hub(arena.store, redis), arena.manager.snapshot)
+    has_looked = asyncio.Event()
+
+    async def snapshot(battle_id: str) -> Snapshot:
+        seen = await arena.manager.snapshot(battle_id)
+        has_looked.set()
+        return seen
+
+    viewing = Viewing(Hub(arena.store, redis), snapshot)
 
     waiting = asyncio.create_task(viewing.wait(battle, timedelta(seconds=0.5), lambda now: now.can_vote))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(has_looked.wait(), PATIENCE_S)
     await arena.write(battle, 0, "so far")
     now = await waiting
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from app.web.legacy.battles import _ratings
+from tests.helpers import wait_until
 from tests.legacy.caller import Caller
 from tests.legacy.conftest import MODELS, LegacyDeployment
 
@@ -325,11 +325,11 @@ async def test_names_are_given_with_the_ratings_of_the_board(deployed: LegacyDep
         rows = (await caller.get(f"{ARENA}/leaderboard"))["leaderboard"]
         return {row["model"]: row["elo_rating"] for row in rows}
 
-    for _ in range(75):
-        if (await revealed()).items() <= (await rated()).items():
-            return
-        await asyncio.sleep(0.2)
-    raise AssertionError("they are never the same")
+    async def check() -> bool:
+        assert (await revealed()).items() <= (await rated()).items()
+        return True
+
+    assert await wait_until(check, interval=0.2)
 
 
 class Board:
