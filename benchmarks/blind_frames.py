@@ -34,16 +34,12 @@ def measured(frames: Sequence[Frame], side: str) -> dict[str, float]:
 
 def _of_a_side(own: Sequence[Frame], frames: Sequence[Frame], side: str) -> dict[str, float]:
     deltas = [frame for frame in own if frame.event == "delta"]
-    statuses = [frame for frame in own if frame.event == "status"]
     sizes = [len(frame.data["text"]) for frame in deltas]
     gaps = _gaps(deltas[:-1])
     end_s = next((frame.at_s for frame in own if frame.event == "answer"), 0.0)
     return {
         "first word": _log(deltas[0].at_s),
-        "status writing": _log(next((f.at_s for f in statuses if f.data["state"] == "writing"), 0.0)),
-        "statuses": len(statuses),
-        "announced wait": max((frame.data.get("eta_s") or 0 for frame in statuses), default=0),
-        "announced place": max((frame.data.get("place") or 0 for frame in statuses), default=0),
+        **_of_statuses([frame for frame in own if frame.event == "status"]),
         "deltas": _log(len(deltas)),
         "first delta's size": _log(sizes[0]),
         "deltas' size": _log(fmean(sizes[1:-1] or sizes)),
@@ -60,6 +56,15 @@ def _of_a_side(own: Sequence[Frame], frames: Sequence[Frame], side: str) -> dict
         "end comes first": float(next((frame.side for frame in frames if frame.event == "answer"), "") == side),
         "end before the other": _difference(frames, side, "answer"),
         "words before the other": _difference(frames, side, "delta"),
+    }
+
+
+def _of_statuses(statuses: Sequence[Frame]) -> dict[str, float]:
+    return {
+        "status writing": _log(next((f.at_s for f in statuses if f.data["state"] == "writing"), 0.0)),
+        "statuses": len(statuses),
+        "announced wait": max((frame.data.get("eta_s") or 0 for frame in statuses), default=0),
+        "announced place": max((frame.data.get("place") or 0 for frame in statuses), default=0),
     }
 
 

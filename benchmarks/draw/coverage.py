@@ -72,6 +72,11 @@ def covered(kind: str, votes: int, seed: int, *, rotates: bool) -> list[bool]:
         else:
             judging.of_battle(chance.sample(MODELS, 2))
         clock[0] += chance.expovariate(PER_HOUR / 3600)
+    return _held(judging)
+
+
+def _held(judging: Judging) -> list[bool]:
+    """Of each model of the board of the votes, whether its interval holds its true rating."""
     middle = fmean(judging.strengths.values())
     rows = build_leaderboard(judging.rows).leaderboard
     true = {model: 1000 + strength - middle for model, strength in judging.strengths.items()}
