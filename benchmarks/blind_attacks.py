@@ -81,8 +81,8 @@ class Attack:
         if self.recent:
             cost -= sum(model in b.models for b in known)
         if self.polls:
-            told = asked.polled_by_operator if self.operator else asked.polled
-            cost -= told[model]
+            by_model = asked.polled_by_operator if self.operator else asked.polled
+            cost -= by_model[model]
         return cost
 
     def measured(self, seen: Seen) -> tuple[float, ...]:

@@ -40,7 +40,7 @@ from app.hosts.names import same_model
 from app.redis.lock import WorkerLock
 
 TERM = timedelta(seconds=10)
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 CLEAR_EVERY_S = 60.0
 _LINE = re.compile(r"line (\d+)")
 
@@ -80,7 +80,7 @@ class BatchKeeper:
                     finally:
                         with suppress(RedisError, OSError):
                             await lock.release()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
     async def _keep(self) -> None:
         while True:
@@ -90,7 +90,7 @@ class BatchKeeper:
             except Unavailable as error:
                 log.warning("batch_keeper_waits", why=error.sentence)
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_EVERY_S):
+                async with asyncio.timeout(CHECK_EVERY_S):
                     await self.news.wait()
 
     async def step(self) -> None:

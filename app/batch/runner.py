@@ -30,7 +30,7 @@ from app.batch.requests import asked_again
 from app.batch.runs import ACTIVE, CallChange, Changes, Run
 from app.errors import QueueFull
 
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 """How often SQL is asked for answers that other processes stored."""
 PUT_AGAIN_S = 10.0
 """How often calls under way are queued again: nothing changes unless Redis has lost them."""
@@ -72,7 +72,7 @@ class BatchRunner:
         """Work until the run ends, is paused or cancelled."""
         try:
             while await self._patient_step():
-                await self._wait(LOOK_EVERY_S)
+                await self._wait(CHECK_EVERY_S)
         finally:
             await self._renderer.aclose()
 

@@ -28,7 +28,7 @@ from app.batch.runs import ACTIVE, Run
 from app.redis.lock import WorkerLock
 
 TERM = timedelta(seconds=10)
-LOOK_EVERY_S = 1.0
+CHECK_EVERY_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +65,13 @@ class BatchWorker:
                     finally:
                         with suppress(RedisError, OSError):
                             await turn.release()
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
 
     async def _work_on_all(self) -> None:
         """Work on the oldest run that may work now, one after the other, for as long as there is one."""
         while (run := await self._next()) is not None:
             if not await self.work_on(run, waits=False):
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(CHECK_EVERY_S)
 
     async def _next(self) -> Run | None:
         now = self._parts.time.now()
@@ -105,4 +105,4 @@ class BatchWorker:
                 await self.work_on(run, waits=True)
             except STORES_UNAVAILABLE as error:
                 log.warning("batch_waits", run=run_id, why=str(error) or type(error).__name__)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)

@@ -40,7 +40,7 @@ from benchmarks.scheduling.visits import Crowd, Visit
 from benchmarks.stream_path import started
 
 LATER_MS = 10.0
-LOOK_S = 0.25
+CHECK_S = 0.25
 WARM_LIMIT_S = 60.0
 NUM_CTX = 4096
 PARALLEL = 4
@@ -78,7 +78,7 @@ async def count_loads(session: aiohttp.ClientSession, ollama: str, loads: Counte
             now = {entry["name"] for entry in (await response.json())["models"]}
         loads.update(now - present)
         present = now
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(CHECK_S)
 
 
 async def events(session: aiohttp.ClientSession, url: str, cursor: str) -> AsyncGenerator[tuple[str, dict[str, str]]]:
@@ -133,7 +133,7 @@ async def compare_first_tokens(ollama: str, base: str, rounds: int) -> tuple[lis
     async with aiohttp.ClientSession() as session, beside(count_loads(session, ollama, loads)):
         async with asyncio.timeout(WARM_LIMIT_S):
             while len(loads) < len(DEFAULT_MODELS):  # noqa: ASYNC110 - a server can only be asked
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(CHECK_S)
         for number in range(rounds):
             pair = [model for place, model in enumerate(DEFAULT_MODELS) if place != number % len(DEFAULT_MODELS)]
             direct += await first_tokens_directly(session, ollama, pair, f"Direct question {number}")
