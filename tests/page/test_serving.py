@@ -23,7 +23,13 @@ from app.web.shared.services import Services
 @asynccontextmanager
 async def client_of(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The application with nothing behind it but settings: the page needs no more."""
-    services = cast(Services, SimpleNamespace(settings=Settings(**{"_env_file": None, **settings})))
+    refused: list[tuple[str, int, str]] = []
+    services = cast(
+        Services,
+        SimpleNamespace(
+            settings=Settings(**{"_env_file": None, **settings}), refused=lambda *refusal: refused.append(refusal)
+        ),
+    )
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Services]:

@@ -175,19 +175,28 @@ async def test_a_postgresql_that_restarts_between_two_calls_is_not_noticed(postg
 
 
 async def test_who_waits_for_a_connection_is_not_overtaken(postgres: PostgresServer) -> None:
-    database = Database(postgres.url(), pool_size=1)
-    turns = [0] * 20
+    database = Database(postgres.url(), busy=timedelta(seconds=PATIENCE_S), pool_size=1)
+    held, release, turns = asyncio.Event(), asyncio.Event(), [0] * 20
+
+    def hold(connection: sa.Connection) -> None:
+        connection.execute(sa.text("SELECT 1"))
+        sa.util.await_only(_until(held, release))
 
     async def come_again(number: int) -> None:
-        while sum(turns) < 400:
-            await database.transaction(lambda connection: connection.execute(sa.text("SELECT pg_sleep(0.002)")))
+        while sum(turns) < 200:
+            await database.transaction(lambda connection: connection.execute(sa.text("SELECT 1")))
             turns[number] += 1
 
+    # Of its two connections one is held, so that all wait for the other: none can be ahead by opening one faster.
+    holding = asyncio.create_task(database.transaction(hold))
+    await asyncio.wait_for(held.wait(), PATIENCE_S)
     async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(*(come_again(number) for number in range(len(turns))))
+    release.set()
+    await holding
     await database.aclose()
 
-    assert max(turns) - min(turns) <= 3, turns
+    assert max(turns) - min(turns) <= 1, turns
 
 
 async def test_a_row_that_stays_locked_is_given_up_after_the_limit(postgres: PostgresServer) -> None:

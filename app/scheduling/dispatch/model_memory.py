@@ -25,6 +25,9 @@ LOAD_WITHIN = timedelta(minutes=5)
 UNLOAD_WITHIN = timedelta(seconds=15)
 """Memory comes back within seconds of an unload; a model that is asked meanwhile stays."""
 
+FREE_WITHIN = timedelta(seconds=3)
+"""Reports are up to two seconds old, so a model whose last answer just ended may still seem to be in use."""
+
 REPLY_WITHIN = timedelta(seconds=60)
 """Who asked for a load hears by then that it has not ended yet: proxies cut silent calls a little later."""
 
@@ -104,10 +107,7 @@ class ModelMemory:
             redis.exceptions.RedisError: Redis is unavailable.
         """
         hosts = self._hosts(model)
-        reports = await self._reports.read()
-        there = _holding(reports, hosts, model)
-        if any(_in_use(reports[host], model) for host in hosts if host in reports):
-            raise _used(model)
+        there = _holding(await self._reports_without_use(hosts, model), hosts, model)
         for host in there:
             await self._request(host, model, "unload", UNLOAD_WITHIN)
         if not there:
@@ -116,6 +116,17 @@ class ModelMemory:
             async for latest in readings:
                 if not _holding(latest, there, model):
                     return MemoryOutcome(there, loaded=False)
+        raise _used(model)
+
+    async def _reports_without_use(self, hosts: Sequence[str], model: str) -> Mapping[str, HostReport]:
+        """The reports in which nobody uses ``model``; a ``Conflict`` if somebody goes on using it."""
+        reports = await self._reports.read()
+        if not _used_on(reports, hosts, model):
+            return reports
+        async with aclosing(self._read_until(FREE_WITHIN)) as readings:
+            async for latest in readings:
+                if not _used_on(latest, hosts, model):
+                    return latest
         raise _used(model)
 
     def _hosts(self, model: str) -> list[str]:
@@ -144,6 +155,10 @@ def _holding(reports: Mapping[str, HostReport], hosts: Sequence[str], model: str
         for host in hosts
         if host in reports and any(same_model(one.model, model) for one in reports[host].residents)
     )
+
+
+def _used_on(reports: Mapping[str, HostReport], hosts: Sequence[str], model: str) -> bool:
+    return any(_in_use(reports[host], model) for host in hosts if host in reports)
 
 
 def _in_use(report: HostReport, model: str) -> bool:
