@@ -17,8 +17,8 @@ from xdist.scheduler import LoadFileScheduling
 ROOT = Path(__file__).parents[1]
 
 ASKS_FOR_A_HOME: Final = {
-    "tests/whole": re.compile(r"\bhome: Home\b"),
-    "tests/legacy": re.compile(r"\bhome: Home\b"),
+    "tests/whole": re.compile(r"\bdeployed: SharedDeployment\b"),
+    "tests/legacy": re.compile(r"\bdeployed: LegacyDeployment\b"),
     "tests/page": re.compile(r"(?<!own_)\barena: ServedArena\b"),
 }
 """By folder with a home, how a test asks for it."""

@@ -123,7 +123,7 @@ class SilentlyCounted:
     async def state(self, battle_id: str, round_number: int, request: str) -> str | None:
         return "owed" if request == "of the first one" else None
 
-    async def send(self, *reply: str | int) -> None:
+    async def mark_sent(self, *reply: str | int) -> None:
         self.replied.append(reply)
 
     async def vote(self, battle_id: str, round_number: int, verdict: Verdict, **_: Any) -> None:
