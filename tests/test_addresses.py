@@ -83,6 +83,8 @@ def test_a_password_that_is_not_escaped_is_refused_with_a_hint(address: str) -> 
 )
 def test_an_escaped_password_is_taken(address: str) -> None:
     refuse_unescaped(address, "SETTING")
+    with pytest.raises(ConfigurationError):
+        refuse_unescaped(address.replace("@", "/@", 1), "SETTING")
 
 
 def test_every_reader_takes_an_escaped_password_as_it_is_meant() -> None:

@@ -28,6 +28,7 @@ from app.backends.openai.residency import RouterBackend
 from app.backends.server import ModelServer
 from app.scheduling.job import Job
 from app.scheduling.testing.in_memory import MemorySink
+from benchmarks.record_openai import OFFERED
 from tests.backends import llama_server
 from tests.helpers import wait_until
 from tests.scheduling.conftest import SharedHost
@@ -91,20 +92,6 @@ async def test_leaving_an_answer_frees_its_slot(single: str) -> None:
             return not any(slot["is_processing"] for slot in (await client.get("/slots")).json())
 
         await wait_until(idle)
-
-
-OFFERED: dict[str, object] = {
-    "type": "function",
-    "function": {
-        "name": "depth_of",
-        "parameters": {
-            "type": "object",
-            "properties": {"sea": {"enum": ["North", "Baltic"]}},
-            "required": ["sea"],
-            "additionalProperties": False,
-        },
-    },
-}
 
 
 @pytest.fixture(scope="module")

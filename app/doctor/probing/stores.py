@@ -166,7 +166,8 @@ async def probe_database(url: str, wall: Callable[[], float] = time.time, limit:
     if file is not None and (not file.exists() or not file.stat().st_size):
         blocked = unwritable(file.parent)
         return ObservedDatabase(name, "new") if blocked is None else ObservedDatabase(name, "folder", str(blocked))
-    database = Database(url, busy=limit * 0.8, pool_size=1)
+    # The write waits for a lock last, so half of the time is left for what is read before, also on a busy machine.
+    database = Database(url, busy=limit * 0.5, pool_size=1)
     try:
         async with asyncio.timeout(limit.total_seconds()):
             seen = await _database_up(database, name, is_file=file is not None, wall=wall)
