@@ -60,7 +60,7 @@ class RunIntake:
 
     @asynccontextmanager
     async def upload(self, owner: str | None, announced: int = 0, lines: int = MOST_JOBS) -> AsyncIterator[Spool]:
-        """Room for an upload of ``announced`` bytes, or of as many as may come; it is gone when the block ends.
+        """Room for an upload of ``announced`` bytes, and for more as they come; it is gone when the block ends.
 
         Raises:
             MessageTooLarge: it is over the limit of all.
@@ -75,12 +75,17 @@ class RunIntake:
             raise Unavailable(why, code="too_many_uploads", retry_after_s=5)
         self._uploads += 1
         reserved = 0
+
+        async def reserve(size: int) -> None:
+            nonlocal reserved
+            if owner is not None and size > reserved:
+                self._room[owner] += size - reserved
+                reserved = size
+                await self._refuse_over_quota(owner, size)
+
         try:
-            if owner is not None:
-                reserved = min(announced or most, most)
-                self._room[owner] += reserved
-                await self._refuse_over_quota(owner, reserved)
-            async with await Spool.open(self._folder, most, lines) as spool:
+            await reserve(min(announced, most))
+            async with await Spool.open(self._folder, most, lines, reserve) as spool:
                 yield spool
         finally:
             self._uploads -= 1
@@ -88,12 +93,13 @@ class RunIntake:
                 self._room[owner] -= reserved
 
     async def _refuse_over_quota(self, owner: str, size: int) -> None:
+        """Refuse an upload of ``size`` bytes, which are in the owner's room already."""
         used = await self.used(owner) + self._room[owner] - size
         if used + size > self.limits.quota_bytes:
             left = max(self.limits.quota_bytes - used, 0)
             raise StorageFull(
                 f"this key has {left:,} of {self.limits.quota_bytes:,} bytes left; delete runs and files that are no "
-                "longer needed, or send the file's length with it",
+                "longer needed",
                 code="quota_exceeded",
             )
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from app.errors import InvalidInput
+from app.records.column_types import storable
 
 LONGEST_LINE = 1_000_000
 """Bytes of one line."""
@@ -102,7 +103,7 @@ class JobLines:
         return value
 
     def _once(self, custom_id: str) -> None:
-        key = blake2b(custom_id.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+        key = blake2b(storable(custom_id).encode(), digest_size=12).digest()  # as the database will know it
         first = self._seen.setdefault(key, self._line)
         if first != self._line:
             raise self._wrong(f"custom_id {custom_id!r} was on line {first} already; ids are unique", "custom_id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -13,6 +13,8 @@ from app.batch.jobs_file import LONGEST_LINE
 from app.errors import MessageTooLarge, StorageFull
 
 BUFFER = 1_000_000
+Room = Callable[[int], Awaitable[None]]
+"""Makes room for so many bytes in all, before they are written, or raises what says why there is none."""
 _BOM = b"\xef\xbb\xbf"
 _FULL = "the arena's disk can't take this file; its operator has to make room"
 
@@ -20,23 +22,24 @@ _FULL = "the arena's disk can't take this file; its operator has to make room"
 class Spool:
     """Bytes on disk, written and read in pieces: at most ``most_bytes`` of them, in at most ``most_lines`` lines."""
 
-    def __init__(self, file: IO[bytes], most_bytes: int, most_lines: int) -> None:
+    def __init__(self, file: IO[bytes], most_bytes: int, most_lines: int, room: Room | None = None) -> None:
         self._file = file
         self._most_bytes = most_bytes
         self._most_lines = most_lines
+        self._room = room
         self._buffer = bytearray()
         self._ends = 0
         self._last = b"\n"
         self.size = 0
 
     @classmethod
-    async def open(cls, folder: Path, most_bytes: int, most_lines: int) -> Spool:
+    async def open(cls, folder: Path, most_bytes: int, most_lines: int, room: Room | None = None) -> Spool:
         """A new one in ``folder``, or where temporary files are if nothing can be written there.
 
         Raises:
             StorageFull: it can be written nowhere.
         """
-        return cls(await asyncio.to_thread(_nameless, folder), most_bytes, most_lines)
+        return cls(await asyncio.to_thread(_nameless, folder), most_bytes, most_lines, room)
 
     async def __aenter__(self) -> Spool:
         return self
@@ -70,9 +73,15 @@ class Spool:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is still in memory."""
+        """Write what is still in memory.
+
+        Raises:
+            StorageFull: the disk is full, or there is no room for so much.
+        """
         data, self._buffer = bytes(self._buffer), bytearray()
         if data:
+            if self._room is not None:
+                await self._room(self.size)
             try:
                 await asyncio.to_thread(self._file.write, data)
             except OSError:

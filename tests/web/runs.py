@@ -1,4 +1,4 @@
-"""An application with batch runs on a SQLite file, and what tests send to it."""
+"""An application with batch runs on a database, and what tests send to it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,25 @@ from httpx import ASGITransport, AsyncClient
 from openai.types import Batch, FileDeleted, FileObject
 from pydantic import BaseModel
 
+from app.arena.states import AnswerState
+from app.backends.base import GenerationRequest
+from app.batch.call import BatchCall, CallKey
 from app.batch.files import FileStore
 from app.batch.intake import IntakeLimits, RunIntake
 from app.batch.keeper import BatchKeeper, KeeperParts
 from app.batch.openai_batches import OpenAiBatches
-from app.batch.runs import RunRecords
+from app.batch.runs import CallChange, Changes, JobChange, RunRecords
 from app.database.database import Database, migrate
 from app.process.batch import chat_of_settings
 from app.records.ledger import utc_now
 from app.settings.api_keys import parse_keys
+from app.timing.stopwatch import Timing
 from app.web.shared.services import BatchServices
 from tests.documented import check_answer
 from tests.helpers import HUNG_S
 from tests.services import app_with, services_with, settings_with
 
+RUNS = "/api/arena/runs"
 ADMIN, ANNA, BERT = "the-admin-key", "annas-key-of-enough-characters", "berts-key-of-enough-characters"
 RUN = """
 name = "debate"
@@ -119,15 +124,42 @@ _TYPES: dict[str, type[BaseModel]] = {"file": FileObject, "batch": Batch}
 async def runs_application(
     template: Path, folder: Path, *, keys: bool = False, limits: IntakeLimits | None = None
 ) -> AsyncIterator[RunsApplication]:
-    """The application on a database of its own."""
+    """The application on a SQLite file of its own."""
     file = folder / "arena.db"
     shutil.copy(template, file)
-    spool = folder / "spool"
-    spool.mkdir()
     database = Database(f"sqlite:///{file}")
-    application = RunsApplication(database, spool, keys, limits or IntakeLimits(200_000_000, 50_000, 2_000_000_000))
     try:
-        async with application.http:
+        async with runs_application_on(database, folder, keys=keys, limits=limits) as application:
             yield application
     finally:
         await database.aclose()
+
+
+@asynccontextmanager
+async def runs_application_on(
+    database: Database, folder: Path, *, keys: bool = False, limits: IntakeLimits | None = None
+) -> AsyncIterator[RunsApplication]:
+    """The application on a database; ``folder`` gets its uploads."""
+    spool = folder / "spool"
+    spool.mkdir()
+    application = RunsApplication(database, spool, keys, limits or IntakeLimits(200_000_000, 50_000, 2_000_000_000))
+    async with application.http:
+        yield application
+
+
+async def submitted(application: RunsApplication, **more: Any) -> dict[str, Any]:
+    """Hand a run in."""
+    reply = await application.http.post(RUNS, **(form() | more))
+    assert reply.status_code == 201, reply.text
+    assert reply.headers["location"] == f"{RUNS}/{reply.json()['id']}"
+    return dict(reply.json())
+
+
+async def finish(application: RunsApplication, run: str, n: int, text: str = "yes") -> None:
+    """Do a job in the place of the run's worker."""
+    answer = AnswerState(1, "done", 1, "stop", None, Timing(decode_s=2.0, total_s=4.0, tokens=20), "h", False, text)
+    for stage in (0, 1):
+        call = BatchCall(run, n, stage, 0, 0, GenerationRequest("a:1b", ()))
+        await application.records.store_answer(call, answer, "d")
+        await application.records.apply(run, Changes([CallChange(CallKey(n, stage, 0), "done")]))
+    await application.records.apply(run, Changes((), [JobChange(n, "done")], timedelta(seconds=5)))

@@ -6,16 +6,13 @@ import csv
 import io
 import tracemalloc
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from app.arena.states import AnswerState
-from app.backends.base import GenerationRequest
-from app.batch.call import BatchCall, CallKey
+from app.batch.call import CallKey
 from app.batch.intake import IntakeLimits
 from app.batch.jobs_file import LONGEST_LINE
 from app.batch.run_file import read_run
@@ -24,12 +21,24 @@ from app.batch.spool import Spool
 from app.batch.submission import CheckedRun
 from app.errors import StorageFull
 from app.records.batch_tables import batch_runs
-from app.timing.stopwatch import Timing
 from app.web.api.run_events import progress
 from app.web.connection_limits import ConnectionLimits
-from tests.web.runs import ADMIN, ANNA, BERT, RUN, RunsApplication, bearer, form, jobs, migrated, runs_application
+from tests.web.runs import (
+    ADMIN,
+    ANNA,
+    BERT,
+    RUN,
+    RUNS,
+    RunsApplication,
+    bearer,
+    finish,
+    form,
+    jobs,
+    migrated,
+    runs_application,
+    submitted,
+)
 
-RUNS = "/api/arena/runs"
 OPENAI_LINE = {
     "custom_id": "one",
     "method": "POST",
@@ -53,22 +62,6 @@ async def application(template: Path, tmp_path: Path) -> AsyncIterator[RunsAppli
 async def keyed(template: Path, tmp_path: Path) -> AsyncIterator[RunsApplication]:
     async with runs_application(template, tmp_path, keys=True) as application:
         yield application
-
-
-async def submitted(application: RunsApplication, **more: Any) -> dict[str, Any]:
-    reply = await application.http.post(RUNS, **(form() | more))
-    assert reply.status_code == 201, reply.text
-    assert reply.headers["location"] == f"{RUNS}/{reply.json()['id']}"
-    return dict(reply.json())
-
-
-async def finish(application: RunsApplication, run: str, n: int, text: str = "yes") -> None:
-    answer = AnswerState(1, "done", 1, "stop", None, Timing(decode_s=2.0, total_s=4.0, tokens=20), "h", False, text)
-    for stage in (0, 1):
-        call = BatchCall(run, n, stage, 0, 0, GenerationRequest("a:1b", ()))
-        await application.records.store_answer(call, answer, "d")
-        await application.records.apply(run, Changes([CallChange(CallKey(n, stage, 0), "done")]))
-    await application.records.apply(run, Changes((), [JobChange(n, "done")], timedelta(seconds=5)))
 
 
 async def test_a_form_becomes_a_run_and_the_same_form_the_same_run(application: RunsApplication) -> None:
@@ -188,14 +181,16 @@ async def test_limits_of_an_upload(template: Path, tmp_path: Path) -> None:
         assert list(application.folder.iterdir()) == []
 
 
-def _unannounced(lines: bytes) -> dict[str, Any]:
+def _unannounced(lines: bytes, run: str = "", key: str = "") -> dict[str, Any]:
     async def pieces() -> AsyncIterator[bytes]:
+        if run:
+            yield b'--x\r\nContent-Disposition: form-data; name="run"\r\n\r\n' + run.encode() + b"\r\n"
         yield b'--x\r\nContent-Disposition: form-data; name="jobs"; filename="jobs.jsonl"\r\n\r\n'
         for place in range(0, len(lines), 1000):
             yield lines[place : place + 1000]
         yield b"\r\n--x--\r\n"
 
-    return {"content": pieces(), "headers": {"Content-Type": "multipart/form-data; boundary=x"}}
+    return {"content": pieces(), "headers": {"Content-Type": "multipart/form-data; boundary=x", **bearer(key)}}
 
 
 async def test_a_key_has_a_quota_that_deleting_frees(template: Path, tmp_path: Path) -> None:
@@ -212,6 +207,34 @@ async def test_a_key_has_a_quota_that_deleting_frees(template: Path, tmp_path: P
         assert (await application.http.delete(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 204
         assert (await application.http.get(f"{RUNS}/{run['id']}", headers=bearer(ANNA))).status_code == 404
         assert (await application.http.post(RUNS, **form(lines=jobs(110)), headers=bearer(ANNA))).status_code == 201
+
+
+async def test_an_upload_of_unknown_length_takes_of_the_quota_what_has_come(template: Path, tmp_path: Path) -> None:
+    async with runs_application(
+        template, tmp_path, keys=True, limits=IntakeLimits(200_000_000, 10, 6_000)
+    ) as application:
+        sent = await application.http.post(RUNS, **_unannounced(jobs(100), RUN, ANNA))
+        assert (sent.status_code, sent.json()["owner"]) == (201, "anna")
+        for _ in range(2):
+            refused = await application.http.post(RUNS, **_unannounced(jobs(120), RUN, ANNA))
+            assert (refused.status_code, refused.json()["code"]) == (507, "quota_exceeded")
+            assert refused.json()["error"].startswith("this key has 4,010 of 6,000 bytes left; delete runs and files")
+        assert (await application.http.post(RUNS, **_unannounced(jobs(90), RUN, ANNA))).status_code == 201
+        assert list(application.folder.iterdir()) == []
+
+
+async def test_uploads_of_one_key_share_what_it_has_left(template: Path, tmp_path: Path) -> None:
+    async with runs_application(template, tmp_path, keys=True, limits=IntakeLimits(100_000, 10, 6_000)) as application:
+        async with application.intake.upload("anna") as one:
+            await one.write(b"x" * 4_000)
+            await one.flush()
+            async with application.intake.upload("anna", 1_000) as two:
+                await two.write(b"x" * 2_001)
+                with pytest.raises(StorageFull, match="2,000 of 6,000 bytes left"):
+                    await two.flush()
+        async with application.intake.upload("anna", 6_000) as three:
+            await three.write(b"x" * 6_000)
+            await three.flush()
 
 
 async def test_a_client_that_breaks_off_leaves_nothing_behind(application: RunsApplication) -> None:
