@@ -58,6 +58,7 @@ page-logs: dev ## write the event logs anew that both folds are tested with
 
 stress-test: dev page ## all tests, three times, beside busy processes on all cores
 	$(BIN)/python -m tests.page.chromium
+	$(BIN)/python page/build.py tools
 	$(BIN)/python -m tests.stress --times 3
 
 explore: dev ## property tests with fifty times as many examples, each time other ones; what fails prints how to repeat it
