@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,11 +19,21 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from app.battle.events import EventName
-from app.web.openapi import document
 from app.web.schemas.events import EVENT_SCHEMAS
 
 Json = dict[str, Any]
 DOCUMENT = "urn:openapi"
+FILE = Path(__file__).parents[1] / "docs" / "openapi.json"
+
+
+@cache
+def document() -> Json:
+    """The OpenAPI document from its file, which tests/web/test_openapi_file.py holds to what is served.
+
+    To make it anew takes a second, and each process of xdist would, only to know its tests.
+    """
+    made: Json = orjson.loads(FILE.read_bytes())
+    return made
 
 
 @cache

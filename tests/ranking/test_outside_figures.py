@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import evalica
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -22,7 +22,6 @@ from tests.examples import examples
 from tests.ranking.golden import cells, centred_logs, golden, width_of
 
 SETS = ("simple", "food", "llmfao")
-_WINNERS = {Verdict.A: evalica.Winner.X, Verdict.B: evalica.Winner.Y, Verdict.TIE: evalica.Winner.Draw}
 
 
 def theta_of(rows: list[JudgedPair], ties: Ties = Ties.HALF_WIN) -> tuple[tuple[str, ...], Fit]:
@@ -64,6 +63,13 @@ def test_the_textbook_case_of_four_teams() -> None:
     assert np.exp(found.theta) == pytest.approx([0.640, 1.043, 0.660, 2.270], abs=5e-4)
 
 
+def judged_by_evalica(left: Sequence[str], right: Sequence[str], verdicts: Sequence[Verdict]) -> Any:
+    import evalica  # and SciPy with it: a second that not each process of xdist has to spend
+
+    winners = {Verdict.A: evalica.Winner.X, Verdict.B: evalica.Winner.Y, Verdict.TIE: evalica.Winner.Draw}
+    return evalica.bradley_terry(left, right, [winners[one] for one in verdicts], tolerance=1e-13, limit=100_000)
+
+
 names = st.integers(0, 5).map(lambda number: f"m{number}")
 verdicts = st.sampled_from([Verdict.A, Verdict.B, Verdict.TIE])
 some_votes = st.lists(
@@ -79,7 +85,7 @@ def test_bradley_terry_agrees_with_evalica_on_any_votes_that_have_a_maximum(
     models, found = theta_of([JudgedPair(*vote) for vote in drawn])
     assume(found.ground.islands == 1 and not found.ground.separable)
     left, right, verdict = zip(*drawn, strict=True)
-    oracle = evalica.bradley_terry(left, right, [_WINNERS[v] for v in verdict], tolerance=1e-13, limit=100_000)
+    oracle = judged_by_evalica(left, right, verdict)
     assert found.theta == pytest.approx(centred_logs(oracle.scores[model] for model in models), abs=1e-6)
 
 

@@ -24,8 +24,8 @@ from app.redis.client import commands_client
 from app.scheduling.report import HostReport
 from app.web.api import host_examples
 from app.web.api.host_views import model_view, rfc3339
-from app.web.openapi import document
 from app.web.shared.fleet import Fleet, troubles
+from tests.documented import document
 from tests.redis.server import RedisServer
 from tests.web.fleets import GONE, KEY, NOW, OKAPI, ONE, QUOKKA, REPORT, TWO, ZIRCON, client, fleet_of, roster_of
 

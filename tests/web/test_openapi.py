@@ -9,10 +9,9 @@ import httpx
 import pytest
 
 from app.battle.events import EventName
-from app.web.openapi import document
 from app.web.schemas.battles import ENDED, OPENED, READY, VOTE
 from app.web.schemas.events import EVENT_SCHEMAS
-from tests.documented import Json, check, check_answer, check_event
+from tests.documented import Json, check, check_answer, check_event, document
 
 DOCUMENT = document()
 OPERATIONS = {

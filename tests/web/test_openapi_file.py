@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from app.web.openapi import document, rendered
-
-FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
+from tests.documented import FILE
 
 
 def test_the_file_is_what_the_service_tells() -> None:

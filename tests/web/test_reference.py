@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from app.web import application
-from app.web.openapi import document
 from app.web.reference.page import reference
+from tests.documented import document
 
 DOCUMENT = document()
 VOID = {"meta", "link"}
