@@ -12,7 +12,7 @@ stays with that. So models stay where they are if the work is even, and a host t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 #: What a switch must save, in loads.
@@ -61,61 +61,67 @@ def feed(
     hosts: Sequence[HostState], ready: Mapping[str, int], shares: Mapping[str, float] | None = None
 ) -> list[Portion]:
     """What to give to whom now, of the calls that are ready by model; ``shares`` are those of each in all the work."""
-    given: Counter[tuple[str, str]] = Counter()
+    feeding = _Round(hosts, ready, shares or {})
     for model in sorted(ready, key=lambda name: (-ready[name], name)):
-        servers = _servers(hosts, model, ready, given, shares or {})
-        for _ in range(ready[model]):
-            open_ = [host for host in servers if _has(host, model, given) < host.room]
+        feeding.give(model)
+    return feeding.portions()
+
+
+class _Round:
+    """One round: each model's calls are given in turn, and what a host was given before counts for the next model."""
+
+    def __init__(self, hosts: Sequence[HostState], ready: Mapping[str, int], shares: Mapping[str, float]) -> None:
+        self._hosts = hosts
+        self._ready = ready
+        self._shares = shares
+        self._given: Counter[tuple[str, str]] = Counter()  # by model and host
+
+    def portions(self) -> list[Portion]:
+        return [Portion(model, host, count) for (model, host), count in self._given.items()]
+
+    def give(self, model: str) -> None:
+        """Give the model's calls to its hosts while one has room, each time to the one with the fewest a slot."""
+        servers = self._servers(model)
+        for _ in range(self._ready[model]):
+            open_ = [host for host in servers if self._has(host, model) < host.room]
             if not open_:
-                break
-            best = min(open_, key=lambda host: (_has(host, model, given) / (host.slots * host.weight), host.name))
-            given[model, best.name] += 1
-    return [Portion(model, host, count) for (model, host), count in given.items()]
+                return
+            self._given[model, _least(open_, lambda host: self._has(host, model)).name] += 1
+
+    def _servers(self, model: str) -> list[HostState]:
+        """The hosts that have the model in memory or are to load it: one at least, if any can, and who is worth it."""
+        able = [host for host in self._hosts if model in host.models]
+        servers = [host for host in able if model in host.present or host.in_flight.get(model)]
+        if able and not servers:
+            servers.append(_least(able, self._load))
+        for host in able:
+            if host not in servers and self._is_idle(host) and self._is_worth_a_load(host, model, servers):
+                servers.append(host)
+        return servers
+
+    def _has(self, host: HostState, model: str) -> int:
+        return host.in_flight.get(model, 0) + self._given[model, host.name]
+
+    def _load(self, host: HostState) -> int:
+        return host.busy + sum(count for (_, name), count in self._given.items() if name == host.name)
+
+    def _is_idle(self, host: HostState) -> bool:
+        """Whether it has nothing to do, and its own models will not keep it busy."""
+        nothing_ready = not any(self._ready.get(model) for model in host.present)
+        return self._load(host) == 0 and nothing_ready and all(map(self._has_hosts_to_spare, host.present))
+
+    def _has_hosts_to_spare(self, model: str) -> bool:
+        """Whether more hosts have it in memory than its share of the work needs."""
+        serving = sum(model in host.present for host in self._hosts)
+        return self._shares.get(model, 0.0) * len(self._hosts) <= serving - SPARE
+
+    def _is_worth_a_load(self, host: HostState, model: str, servers: Sequence[HostState]) -> bool:
+        """Whether what is left of the model would take those who have it longer than ``WORTH`` loads."""
+        left = self._ready[model] + sum(one.in_flight.get(model, 0) for one in servers)
+        slots = sum(one.slots * one.weight for one in servers)
+        return left * host.answer_s / slots > WORTH * host.load_s
 
 
-def _has(host: HostState, model: str, given: Counter[tuple[str, str]]) -> int:
-    return host.in_flight.get(model, 0) + given[model, host.name]
-
-
-def _servers(
-    hosts: Sequence[HostState],
-    model: str,
-    ready: Mapping[str, int],
-    given: Counter[tuple[str, str]],
-    shares: Mapping[str, float],
-) -> list[HostState]:
-    able = [host for host in hosts if model in host.models]
-    servers = [host for host in able if model in host.present or host.in_flight.get(model)]
-    others = [host for host in able if host not in servers]
-    if not servers and others:
-        first = min(others, key=lambda host: (_load(host, given) / (host.slots * host.weight), host.name))
-        servers, others = [first], [host for host in others if host is not first]
-    for host in others:
-        free = _is_free(host, ready, given) and _has_time(host, hosts, shares)
-        if free and _is_worth_it(host, model, ready[model], servers):
-            servers.append(host)
-    return servers
-
-
-def _load(host: HostState, given: Counter[tuple[str, str]]) -> int:
-    return host.busy + sum(count for (_, name), count in given.items() if name == host.name)
-
-
-def _is_free(host: HostState, ready: Mapping[str, int], given: Counter[tuple[str, str]]) -> bool:
-    """Whether it has nothing to do, and nothing is ready for what it has in memory."""
-    return _load(host, given) == 0 and not any(ready.get(model) for model in host.present)
-
-
-def _has_time(host: HostState, hosts: Sequence[HostState], shares: Mapping[str, float]) -> bool:
-    """Whether the models that it has in memory have more hosts than their share of the work needs."""
-    for model in host.present:
-        serving = sum(model in other.present for other in hosts)
-        if shares.get(model, 0.0) * len(hosts) > serving - SPARE:
-            return False
-    return True
-
-
-def _is_worth_it(host: HostState, model: str, ready: int, servers: Sequence[HostState]) -> bool:
-    left = ready + sum(one.in_flight.get(model, 0) for one in servers)
-    slots = sum(one.slots * one.weight for one in servers)
-    return left * host.answer_s / slots > WORTH * host.load_s
+def _least(hosts: Sequence[HostState], calls: Callable[[HostState], int]) -> HostState:
+    """The host with the fewest calls for what it writes at once; of equal ones, the first by name."""
+    return min(hosts, key=lambda host: (calls(host) / (host.slots * host.weight), host.name))
