@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_after_delay
+from typing import Any, TypeVar
 
 from app.backends.base import (
     Activity,
@@ -29,12 +28,10 @@ from app.backends.base import (
     ResidencyControl,
 )
 
+T = TypeVar("T")
+
 repeated: ContextVar[Callable[[BackendError], None] | None] = ContextVar("repeated", default=None)
 """Called in the context of whoever asks, with the error for which an attempt is begun anew."""
-
-
-def _can_heal(error: BaseException) -> bool:
-    return isinstance(error, BackendError) and error.retryable
 
 
 class RetryingBackend:
@@ -58,7 +55,7 @@ class RetryingBackend:
     ) -> None:
         self._inner = inner
         self._attempts = attempts
-        self._patience = patience
+        self._patience_s = patience.total_seconds()
         self._first_s = first_wait.total_seconds()
         self._longest_s = longest_wait.total_seconds()
         self._sleep = sleep
@@ -70,8 +67,7 @@ class RetryingBackend:
         Raises:
             BackendError: that of the last attempt.
         """
-        begun: tuple[AsyncGenerator[Chunk], Chunk] = await self._retrying()(self._begin, request)
-        chunks, first = begun
+        chunks, first = await self._retried(lambda: self._begin(request))
         async with aclosing(chunks):
             yield first
             async for chunk in chunks:
@@ -92,26 +88,22 @@ class RetryingBackend:
             raise BackendUnavailable("the answer ended before it began")
         return chunks, first
 
-    def _retrying(self) -> AsyncRetrying:
-        return AsyncRetrying(
-            retry=retry_if_exception(_can_heal),
-            stop=stop_after_attempt(self._attempts) | stop_after_delay(self._patience),
-            wait=self._wait_s,
-            before_sleep=_report,
-            sleep=self._sleep,
-            reraise=True,
-        )
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        attempt, began = 1, time.monotonic()
+        while True:
+            try:
+                return await call()
+            except BackendError as error:
+                tired = attempt >= self._attempts or time.monotonic() - began >= self._patience_s
+                if tired or not error.retryable:
+                    raise
+                if (note := repeated.get()) is not None:
+                    note(error)
+            await self._sleep(self._wait_s(attempt))
+            attempt += 1
 
-    def _wait_s(self, state: RetryCallState) -> float:
-        return min(self._longest_s, self._first_s * 2.0 ** (state.attempt_number - 1)) * self._jitter()
-
-
-def _report(state: RetryCallState) -> None:
-    """Say that what has failed is begun anew."""
-    note, outcome = repeated.get(), state.outcome
-    error = None if outcome is None else outcome.exception()
-    if note is not None and isinstance(error, BackendError):
-        note(error)
+    def _wait_s(self, attempt: int) -> float:
+        return min(self._longest_s, self._first_s * 2.0 ** (attempt - 1)) * self._jitter()
 
 
 class RetryingListedBackend(RetryingBackend):
@@ -143,11 +135,11 @@ class RetryingManagedBackend(RetryingListedBackend):
 
     async def load(self, model: str, options: GenerationOptions) -> float:
         """Load; return the seconds of the attempt that succeeded."""
-        return await self._retrying()(self._memory.load, model, options)
+        return await self._retried(lambda: self._memory.load(model, options))
 
     async def unload(self, model: str) -> None:
         """Unload."""
-        await self._retrying()(self._memory.unload, model)
+        await self._retried(lambda: self._memory.unload(model))
 
     async def loaded(self) -> tuple[LoadedModel, ...]:
         """What is in memory now."""

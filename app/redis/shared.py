@@ -61,13 +61,13 @@ class SharedConnection(asyncio.Protocol):
 
     def ask(self, *command: Any) -> asyncio.Future[Any]:
         """Send a command with all that are sent in this turn of the event loop."""
-        packed = self._connection.pack_command(*command)
+        packed = self._packed(command)
         reply: asyncio.Future[Any] = self._loop.create_future()
         now = self._loop.time()
         self._waiting.append((reply, now))
         if not self._unsent:
             self._loop.call_soon(self._send)
-        self._unsent += packed
+        self._unsent.append(packed)
         if self._timer is None:
             self._timer = self._loop.call_at(now + self._limit_s, self._check)
         return reply
@@ -99,6 +99,15 @@ class SharedConnection(asyncio.Protocol):
         self.close(ConnectionError(f"the connection to Redis was lost ({exc or 'closed by the server'})"))
 
     # Inside.
+
+    def _packed(self, command: tuple[Any, ...]) -> bytes:
+        name = command[0]
+        words = tuple(name.split()) if " " in name else (name,)  # redis-py writes "SCRIPT LOAD" as one
+        try:
+            packed: bytes = hiredis.pack_command((*words, *command[1:]))
+        except TypeError:  # redis-py takes a few more types, and says of all others which command had one
+            return b"".join(self._connection.pack_command(*command))
+        return packed
 
     def _reply(self, found: Any) -> None:
         reply, _ = self._waiting.popleft()

@@ -26,17 +26,17 @@ def request(headers: dict[str, str] | None = None, client: tuple[str, int] | Non
     return Request({"type": "http", "method": "POST", "path": "/", "headers": raw, "client": client})
 
 
-def test_the_session_counts_before_the_cookie_and_the_cookie_before_the_address() -> None:
+async def test_the_session_counts_before_the_cookie_and_the_cookie_before_the_address() -> None:
     all_three = request({"X-Session-ID": "s-1", "Cookie": "session=c-1"})
     no_session = request({"X-Session-ID": "  ", "Cookie": "session=c-1"})
 
-    assert voter_of(all_three, CLAIM).key == voter_key(b"secret", "session", "s-1")
-    assert voter_of(no_session, CLAIM).key == voter_key(b"secret", "cookie", "c-1")
-    assert voter_of(request(), CLAIM).key == voter_key(b"secret", "address", "203.0.113.9")
+    assert (await voter_of(all_three, CLAIM)).key == voter_key(b"secret", "session", "s-1")
+    assert (await voter_of(no_session, CLAIM)).key == voter_key(b"secret", "cookie", "c-1")
+    assert (await voter_of(request(), CLAIM)).key == voter_key(b"secret", "address", "203.0.113.9")
 
 
-def test_of_a_sender_without_an_address_nothing_is_known() -> None:
-    assert voter_of(request(client=None), CLAIM).key is None
+async def test_of_a_sender_without_an_address_nothing_is_known() -> None:
+    assert (await voter_of(request(client=None), CLAIM)).key is None
 
 
 def test_a_key_shows_nothing_of_what_it_is_made_of() -> None:

@@ -81,7 +81,7 @@ _MOVED: Responses = {200: _NOW, **_NO_RUN, **_STATE, **UNAVAILABLE}
 _BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM_SCHEMA}}}}
 
 
-def batch_of(services: Wired) -> BatchServices:
+async def batch_of(services: Wired) -> BatchServices:
     """What this process has of batch runs."""
     return services.batch
 

@@ -37,7 +37,7 @@ class Caller:
     cache: bool = False
 
 
-def caller_of(request: Request, services: Wired) -> Caller:
+async def caller_of(request: Request, services: Wired) -> Caller:
     """Who calls.
 
     Raises:

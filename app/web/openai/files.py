@@ -33,7 +33,7 @@ KINDS: dict[str, Literal["output_bytes", "error_bytes"]] = {"output": "output_by
 _MADE = {"output_bytes": output_lines, "error_bytes": error_lines}
 
 
-def v1_owner(request: Request, services: Wired, _: Known) -> Owner:
+async def v1_owner(request: Request, services: Wired, _: Known) -> Owner:
     """Whose files and batches are meant; who may not call /v1 was refused before."""
     owner = owner_of(request, services)
     assert owner is not None

@@ -50,7 +50,7 @@ def owner_of(request: Request, services: Services) -> Owner | None:
     return Owner() if is_operator(request, services.settings) else None
 
 
-def known_owner(request: Request, services: Wired) -> Owner:
+async def known_owner(request: Request, services: Wired) -> Owner:
     """Who calls.
 
     Raises:

@@ -84,7 +84,7 @@ def _is_token(services: Services, battle_id: str, token: str) -> bool:
     return hmac.compare_digest(token.encode(), battle_token(services.secret, battle_id).encode())
 
 
-def claim_of(request: Request, services: Wired, token: TokenHeader = None) -> Claim:
+async def claim_of(request: Request, services: Wired, token: TokenHeader = None) -> Claim:
     """What the caller shows."""
     shown = tuple(one for one in (token, request.cookies.get(COOKIE)) if one)
     return Claim(services, shown, request)

@@ -155,8 +155,8 @@ class Services:
         AppStatus.should_exit = True
 
 
-def services_of(request: Request) -> Services:
-    """The services of the application that got this request."""
+async def services_of(request: Request) -> Services:
+    """The services of the application that got this request; a plain function would be run in a thread."""
     services: Services = request.app.state.services
     return services
 

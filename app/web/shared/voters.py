@@ -34,7 +34,7 @@ class Voter:
         return Voter(self.claim, "session", session)
 
 
-def voter_of(request: Request, claim: Claimed) -> Voter:
+async def voter_of(request: Request, claim: Claimed) -> Voter:
     """The sender: his session (``X-Session-ID``), else his cookie, else the address that he comes from."""
     session = request.headers.get("X-Session-ID", "").strip()
     if 0 < len(session) <= MAX_SESSION and session.isprintable():
