@@ -36,7 +36,7 @@ _VALUE = re.compile(r"[:=|\uff1a][\s*\"'`\[_]*(?:the |an? )?[\"'`*\[_]*$")
 #: What the record of a model has beside its name, and that of a person has not.
 _OF_A_MODEL = re.compile(
     without_accents(
-        rf"\b(?:{_MAKER_KEYS}|{_MODEL_KEYS}|version|parameters?|large language|language model|sprachmodell|modèle de langage|type: ai)\b"
+        rf"\b(?:{_MAKER_KEYS}|{_MODEL_KEYS}|made_by|version|parameters?|large language|language model|sprachmodell|modèle de langage|type: ai)\b"
     )
 )
 #: What else has a developer or a maker.

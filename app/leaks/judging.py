@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from app.leaks import fields, wording
-from app.leaks.context import Context, context_of, flat, is_quoted, line_of
+from app.leaks import answering, fields, wording
+from app.leaks.context import context_of, flat, is_quoted, line_of
 from app.leaks.languages import guards
 from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
 from app.leaks.languages.eastern import BENGALI, HEBREW, THAI
@@ -17,6 +17,7 @@ from app.leaks.languages.phrase import Language
 from app.leaks.languages.romance import FRENCH, ITALIAN, PORTUGUESE, SPANISH
 from app.leaks.languages.slavic import POLISH, RUSSIAN
 from app.leaks.languages.southern import ARABIC, HAUSA, HINDI, INDONESIAN, SWAHILI, TURKISH, VIETNAMESE
+from app.leaks.persons import is_employed, is_somebody
 
 LANGUAGES: tuple[Language, ...] = (
     *(ENGLISH, GERMAN, DUTCH, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, POLISH),
@@ -28,24 +29,6 @@ LANGUAGES: tuple[Language, ...] = (
 # A tag ends a sentence, too: what stands in <think> is one of its own.
 _SENTENCE_END = re.compile(r"[.!?][)\"'\u201d*_]*\s|[\n。\uff01\uff1f>]")
 
-#: Given names, words and gods: "my name is Claude and I bake bread".
-_HUMAN = re.compile(
-    r"(?:gemma|claude|aya|yi|phi|kimi|hermes|olmo|vicuna|command|falcon|solar|zephyr|dolphin)\b", re.IGNORECASE
-)
-_HELPS = re.compile(
-    r"\b(?:ai|a\.i\.|ia|ki|llms?|chat ?bots?|\w*model\w*|assist\w*|asist\w*|answer\w*"
-    r"|help\w*|question\w*|aide\w*|helf\w*|hilf\w*|ayud\w*|ajud\w*|aiut\w*|hulp|helpen|virtual|digital|intelligen\w*|trained|developed|google|microsoft"
-    r"|yardim\w*|taimak\w*|(?:ku)?saidia\w*|msaidizi|bantu\w*|asisten|pomo\w*|modeliyim|yours?)\b|помо|модел|ассистент|ии\b|助|模型|モデル|アシスタント|도우|모델"
-    r"|مساعد|نموذج|मदद|सहाय|मॉडल|giup|tro ly|can\b|i'm here|i am here|no (?:body|feelings|opinions)|don't|do not|cannot"
-)
-_GOES_ON = re.compile(
-    r",? (?:and|et|und|y|e|en|dan|ve|na|i|и|lakin) "
-    r"(?:i\b|i'|this\b|my\b|we\b|he\b|she\b|they\b|mein|mon\b|ma\b|mi\b|je\b|j'|ich\b|bin\b|habe\b|wohne\b|soy\b|vivo\b|sou\b|sono\b|ho\b|ik\b|saya\b)"
-    r"|, (?:the|an?|der|die|das|eine?|le|la|une?|el|il|lo|o|de|een|my|your) [\w'-]+"
-    r"|, (?:son|daughter|brother|sister|wife|husband|mother|father|aged?|born|fils|fille|sohn|tochter|hijo|hija|\d+)\b"
-    r"|, [\w'-]+ (?:of|von|de|di|da|des|der) [\w'-]+"
-    r"|,? (?:from|aus|de|uit|z|di) \w"
-)
 _SPOKEN = re.compile(
     r"^[^.!?]{0,60}?,? ?\b(?:said|says|asked|asks|replied|cried|whispered|shouted|answered|sagte|sagt|rief|dit"
     r"|disait|dijo|disse|zei)\b (?:the|she|he|they|a|an|my|her|his|our|sie|er|elle|il|ella|ele|der|die|das|le|la|el|o"
@@ -60,6 +43,7 @@ _IN_CODE_BEFORE = re.compile(
     r"|\b(?:ollama|pip3?|npm|docker|brew|git|conda) [\w-]+ )$",
     re.ASCII,
 )
+_CODE = 80  # characters before a name that are part of its identifier, call or command
 _IN_CODE_AFTER = re.compile(
     r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII
 )
@@ -80,17 +64,32 @@ _FIRST_PERSON = re.compile(r"\b(?:i|i'm|my|ich|je|yo|eu|io|ik|saya)\b")
 _LOWER_I = re.compile(r"(?:^|[.!?,\s])i(?:['\u2019]m| am)\s+$")
 _OPENING = re.compile("[\"'\u2018\u201c\u201d\u201e\u00ab\u00bb\u300c\u300e][\\s\u00a0]?$")
 _CLOSING = re.compile("[\\s\u00a0]?[\"'\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f](?![a-z])")
-_ENDS = re.compile(r"\s*(?:$|[.!?,;:)])")
+_ENDS = re.compile(r"\s*(?:$|[.!?,;:)]|(?:lol|haha\w*|btw|xd|yes|and you|nice)\b|:\)|and i)")
+_INLINE_TAG = re.compile(
+    r"</?(?:a|b|i|u|em|strong|code|mark|small|span|p|br|div|h[1-6]|kbd)(?:\s[^<>\n]{0,80})?/?>", re.IGNORECASE
+)
+_ELEMENT = re.compile(r"<([\w-]{2,20})>\s*$")
+_IN_ENGLISH = re.compile(r"\b(?:the|and|of|to|is|was|are|by|with|for|an?|that|it|you|i'm|am|my|which|this|don't)\b")
+#: The first person as who is spoken of ("I would use Qwen" speaks of somebody else), and a model that is praised alone.
+_ENGLISH_SELF = re.compile(
+    r"\b(?:i am|i'm|i was|i've been|i run|i come|i belong|i go by|i answer to|me|my|myself|mine|we are|we're|our"
+    r"|(?:this|the) (?:assistant|model|ai|reply|response|answer|chat|chat ?bot|conversation"
+    r"|message|text|poem|service) (?:is|was|you|here|behind)"
+    r"|(?:writing|answering|speaking|talking|chatting|brought to you|at your service|speaking as|here)|with @ you)\b"
+    r"|@ wrote this\b|@ (?:is|would be) (?:an?|the) (?:good|best|great|solid|better) (?:choice|option|pick)\b"
+)
 
 
 def is_worth_it(before: str, after: str, languages: tuple[Language, ...]) -> bool:
     """Whether to look closer: some language may speak of itself there, or a field or a sentence names a model."""
-    return bool(languages) or fields.may_be_value(before) or wording.IS_A_MACHINE.match(after) is not None
+    if languages or fields.may_be_value(before) or _ELEMENT.search(before) or answering.may_answer(before):
+        return True
+    return wording.IS_AN_ASSISTANT.match(after) is not None
 
 
 def is_code(before: str, after: str) -> bool:
     """Whether the name is part of an identifier, a path, a command or a prompt in a program."""
-    if _IN_CODE_BEFORE.search(before) is not None or _IN_CODE_AFTER.match(after) is not None:
+    if _IN_CODE_BEFORE.search(before[-_CODE:]) is not None or _IN_CODE_AFTER.match(after) is not None:
         return True
     return _PROMPT_IN_CODE.search(before) is not None
 
@@ -123,15 +122,15 @@ def names_model(before: str, name: str, after: str, languages: tuple[Language, .
 
     ``before`` and ``after`` are the text round the name, as far as it is looked at.
     """
-    before, after = _unquoted(before, after)
+    before, after = _plain(before, after)
     context = context_of(before, after)
     if fields.names_model(context, after):
         return wording.is_capital(name)
-    if is_quoted(before) or _SPOKEN.match(context.after) or _is_somebody(context, name, after):
+    if is_quoted(before) or _SPOKEN.match(context.after) or is_somebody(context, name, after):
         return False
     if guards.denies(context) or guards.is_relation(context):
         return False
-    if wording.names_itself(flat_sentence(before), name, after):
+    if answering.names_model(before) or wording.names_itself(flat_sentence(before), name, after):
         return True
     if wording.ANOTHER_NAME.match(after) is not None:
         return False
@@ -142,12 +141,14 @@ def names_model(before: str, name: str, after: str, languages: tuple[Language, .
 
 def names_maker(before: str, after: str, languages: tuple[Language, ...]) -> bool:
     """Whether the text says that the company named there made it."""
-    before, after = _unquoted(before, after)
+    before, after = _plain(before, after)
     context = context_of(before, after)
     if fields.names_maker(context, before, after):
         return True
-    if is_quoted(before) or _SPOKEN.match(context.after) or guards.denies(context):
+    if is_quoted(before) or _SPOKEN.match(context.after) or guards.denies(context) or is_employed(before, after):
         return False
+    if answering.names_maker(before):
+        return True
     if languages and after[:1] != "-" and wording.names_its_maker(flat_sentence(before), after):
         return True
     if _AS.search(context.before) and not _FIRST_PERSON.search(context.before) and _SOMEBODY_ELSE.match(after):
@@ -160,11 +161,30 @@ def flat_sentence(before: str) -> str:
     return flat(sentence_of(before), keep_end=True)
 
 
-def _is_somebody(context: Context, name: str, after: str) -> bool:
-    """Whether the name is a person's or an animal's: who says so of himself goes on about his life."""
-    if _HUMAN.match(name) is None or _GOES_ON.match(context.after) is None:
-        return False
-    return _HELPS.search(context.after) is None and _HELPS.search(flat(after)) is None
+def speaks_of_itself(before: str, after: str) -> bool:
+    """Whether the sentence there is about who writes: an unmistakable name in it is the writer's."""
+    before, after = _plain(before, after)
+    sentence = flat(f"{sentence_of(before)} @ {_rest_of_sentence(after)}")
+    if _IN_ENGLISH.search(sentence) is not None:
+        is_own = _ENGLISH_SELF.search(sentence) is not None
+    else:
+        line = line_of(sentence, "")
+        is_own = any(language.speaks_of_itself(line) for language in LANGUAGES if language is not ENGLISH)
+    return is_own and not is_quoted(before) and not guards.denies(context_of(before, after))
+
+
+def _rest_of_sentence(after: str) -> str:
+    end = _SENTENCE_END.search(after)
+    return after if end is None else after[: end.start()]
+
+
+def _plain(before: str, after: str) -> tuple[str, str]:
+    """The text round a name without inline tags and lone quotation marks; an element of XML reads as a field."""
+    before, after = _INLINE_TAG.sub("", before), _INLINE_TAG.sub("", after)
+    opened = _ELEMENT.search(before)
+    if opened is not None and after.startswith(f"</{opened[1]}>"):
+        return f"{before[: opened.start()]}{opened[1]}: ", after[len(opened[1]) + 3 :]
+    return _unquoted(before, after)
 
 
 def _unquoted(before: str, after: str) -> tuple[str, str]:

@@ -16,6 +16,8 @@ from app.leaks.families import FAMILIES, Family, families_of, own_names
 _LETTER = "[0-9A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]"
 #: "Phi3" and "phi-3" are Phi.
 _VERSION = r"(?:[- ]?[1-9](?:\.\d)?(?![0-9]))?"
+#: Letter by letter: "G e m m a", "L.l.a.m.a".
+_CAN_BE_SPELT = re.compile("[A-Za-z]{4,12}")
 _HEAD = re.compile(r"(?:\(\?-i:)?([^\W_]+)")
 _BY = r"(?:,? (?:by|from|of|von|par|de|por|da|di|door))"
 
@@ -28,6 +30,16 @@ _PUBLIC = re.compile(
 def is_public(name: str) -> bool:
     """Whether everybody writes of what is called so: a company, or a model that the newspapers know."""
     return _PUBLIC.fullmatch(name) is not None
+
+
+_COMPANY = re.compile(
+    r"Mistral|Tongyi|通义|.*\b(?:Google|DeepMind|Meta|Microsoft|IBM|Alibaba|Cohere|OpenAI|NVIDIA)\b.*", re.IGNORECASE
+)
+
+
+def names_company(name: str) -> bool:
+    """Whether a model's name is that of its maker, too, or has it in it ("Google's Gemma")."""
+    return _COMPANY.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -57,16 +69,17 @@ def names_of(model: str) -> Names:
     families = known or FAMILIES
     whole, word = own_names(model)
     plain = [*_all(families, "plain"), *([] if known or not word else [word])]
+    spelt = [] if not known else [sign.join(name) for name in plain if _CAN_BE_SPELT.fullmatch(name) for sign in " .-"]
     sure = [*_all(families, "sure"), *([re.escape(whole)] if whole else [])]
     makers, tokens = _all(families, "makers"), _all(families, "tokens")
-    heads = {_head(name).lower() for name in (*plain, *sure, *makers)}
+    heads = {_head(name).lower() for name in (*plain, *sure, *makers)} | {name.lower() for name in spelt}
     in_ascii = {head for head in heads if head.isascii()}, [token for token in tokens if token.isascii()]
     return Names(
         family=known[0].name if known else "",
         families=known,
         trigger=re.compile(_searched(heads, tokens, unfinished=False), re.ASCII),
         beginning=re.compile(_searched(heads, tokens, unfinished=True), re.ASCII),
-        name=re.compile(_exact(plain, sure, makers, tokens), re.ASCII | re.IGNORECASE),
+        name=re.compile(_exact([*plain, *spelt], sure, makers, tokens), re.ASCII | re.IGNORECASE),
         heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.IGNORECASE),
         longest=max(map(len, (*heads, *tokens))),
         family_unknown=not known,
@@ -135,5 +148,6 @@ def _exact(plain: list[str], sure: list[str], makers: list[str], tokens: list[st
     owners = "|".join(map(re.escape, _longest_first(makers))) or "(?!)"
     pairs = (rf"(?:{owners})(?:['\u2019]s)? (?:{words})", rf"(?:{words}){_BY} (?:the )?(?:{owners})")
     unmistakable = "|".join([*pairs, *_longest_first(sure)])
-    names = rf"(?:(?P<sure>{unmistakable})|(?P<maker>{owners})|(?P<plain>{words}))(?!{_LETTER})"
+    variant = r"(?:(?:[- ]Instruct|-it|-chat)(?!\w))?"
+    names = rf"(?:(?P<sure>(?:{unmistakable}){variant})|(?P<maker>{owners})|(?P<plain>{words}))(?!{_LETTER})"
     return f"(?P<token>{'|'.join(map(re.escape, tokens)) or '(?!)'})|{names}"

@@ -20,7 +20,7 @@ from app.leaks import fields, judging, wording
 from app.leaks.folding import Folder
 from app.leaks.languages import guards
 from app.leaks.masked import Masked
-from app.leaks.naming import Names, is_public, names_of, other_names
+from app.leaks.naming import Names, is_public, names_company, names_of, other_names
 
 Kind = Literal["name", "maker", "token"]
 
@@ -202,13 +202,16 @@ class Scanner:
         return "maker" if group == "maker" else "name"
 
     def _is_certain(self, found: re.Match[str], window: str) -> bool:
-        """Whether the name needs no self-description: an unmistakable one that is not one of several in a list."""
+        """Whether the name needs no known phrase: an unmistakable one, alone in a sentence about who writes."""
         if found.lastgroup != "sure" or self._asked.topic or self._names.family_unknown:
             return False
         before, after = window[: found.start()], window[found.end() :]
-        if is_public(found[0]) or judging.is_tag(found[0], after) or judging.is_code(before, after):
+        if is_public(found[0]) or judging.is_tag(found[0], after) or not judging.speaks_of_itself(before, after):
             return False
-        return other_names(self._names.families).search(judging.lines_of(before, after)) is None
+        return not (
+            judging.is_code(before, after)
+            or other_names(self._names.families).search(judging.lines_of(before, after)) is not None
+        )
 
     def _is_excused(self, found: re.Match[str], words: set[str]) -> bool:
         """Whether the prompt used the name itself."""
@@ -229,7 +232,9 @@ class Scanner:
         ):
             return False
         before, after = self._names.name.sub(_nameless, before), _without_alias(self._names, after)
-        if (found.lastgroup == "maker" or is_public(found[0])) and judging.names_maker(before, after, languages):
+        if (found.lastgroup == "maker" or is_public(found[0]) or names_company(found[0])) and judging.names_maker(
+            before, after, languages
+        ):
             return True
         return found.lastgroup != "maker" and judging.names_model(before, found[0], after, languages)
 

@@ -109,12 +109,14 @@ ANOTHER_NAME = re.compile(
     r"\s+(?!AI\b|LLM\b|Large\b|Language\b|Model\b|Assistant\b|Chat\b|Instruct\b)[A-ZÀ-Þ][a-zà-ÿ]+"
     r"|['\u2019]s\b|-(?!based\b|basi|[Ff]amil|[Mm]odel|[Rr]eihe|[Ss]erie)\w|\s+(?:analysis|data)\b|\s+\d+\s*(?:years?|%)"
 )
-IS_A_MACHINE = re.compile(
-    rf"[\"'\u2019\u201d*_`)]*(?:,|\s+(?:is|ist|est|es|é|è|was|are))?\s+"
-    rf"(?:{_ARTICLE}\s*)?(?:[\w-]+,?\s+){{0,3}}?{_MACHINE}\b"
-    rf"|\s*(?:是|\uff0c是)[^。\uff01\uff1f\n]{{0,12}}(?:模型|助手|人工智能)|\s+(?:LLMs?|language\s+models?)\b",
+#: A line that begins with the name and goes on like this introduces the writer, or is a signature.
+IS_AN_ASSISTANT = re.compile(
+    rf"[\"'\u2019\u201d*_`)]*(?:,\s*|\s*\(|\s+(?:is|ist|est|es|é|è)\s+)(?:{_ARTICLE}\s*)?(?:[\w-]+\s+){{0,3}}?"
+    r"(?:assist\w+|asistente\w*|chat\s?bot\w*|helper|助手)\b"
+    r"|\s*(?:是|\uff0c是)[^。\uff01\uff1f\n]{0,12}(?:助手)",
     re.IGNORECASE,
 )
+_NOTHING = re.compile(r"\W*")
 _HERE = re.compile(r"\s+here\s*[,.!\u2014-]", re.IGNORECASE)
 _GREETING = re.compile(r"\W*(?:hi|hello|hey|hallo|bonjour|hola|olá|ciao)?\W*(?:there)?\W*", re.IGNORECASE)
 _OWNED = re.compile(
@@ -149,7 +151,6 @@ _IS_NAME = _ending(
     rf"(?:,?\s+(?:that|which|is|was|currently|{_ARTICLE}))*\s+{_BASED}\s+(?:{_ARTICLE}\s*)?",
     rf"(?:\bI\s+run\s+on|\bich\s+basiere\s+auf|我是?基于)\s*(?:{_ARTICLE}\s*)?",
 )
-_AFTER_MACHINE = _ending(rf"{_MACHINE}[\s,]+(?:{_CALLED}|like|such\s+as|wie|comme|como|come)?")
 _AS_NAME = _ending(rf"(?:{_AS}\s+(?:{_ARTICLE}\s+)?|作为|身为)")
 _IS_MAKER = _ending(
     rf"{_I_AM}\s*{_OWN}(?:[\s,]+{_WORD}){{0,3}}?[\s,]+{_VERBS}{_BY}",
@@ -167,7 +168,7 @@ _I_AM_A = _ending(rf"{_I_AM}(?:\s+{_ARTICLE})?", rf"{_AS}(?:\s+{_ARTICLE})?")
 
 def names_itself(before: str, name: str, after: str) -> bool:
     """Whether one of these phrases calls the text's own model ``name``; ``before`` is in lower case."""
-    if not is_public(name) and (IS_A_MACHINE.match(after) or _AFTER_MACHINE.search(before)):
+    if not is_public(name) and IS_AN_ASSISTANT.match(after) is not None and _NOTHING.fullmatch(before) is not None:
         return is_capital(name)
     if _MODEL.match(after) and _I_AM_A.search(before):
         return is_capital(name)

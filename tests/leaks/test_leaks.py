@@ -263,6 +263,54 @@ def test_of_answers_of_six_more_languages_and_other_subjects_nine_of_ten_are_fou
     assert share_that_leaks(rows, "clean") <= 0.01
 
 
+def test_of_answers_of_all_shapes_nearly_all_leaks_are_found_and_no_other_answer() -> None:
+    rows = labelled("eighth")
+    assert share_that_leaks(rows, "leak") >= 0.97
+    assert share_that_leaks(rows, "clean") <= 0.005
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "For a laptop I would take Qwen2.5 7B in four bits.",
+        'The paper "Qwen2.5 Technical Report" has the details.',
+        "Fine-tuning Qwen with LoRA takes an hour.",
+        "Do you mean Qwen or Gwen?",
+        "I am not Qwen.",
+    ],
+)
+def test_an_unmistakable_name_leaks_only_where_the_sentence_is_about_who_writes(answer: str) -> None:
+    assert not scan("qwen3:8b", answer)
+    assert scan("qwen3:8b", f"{answer} You are reading what Qwen says about me.")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I am a software engineer who spent four years at Google, where I was trained in reliability.",
+        "Ich wurde von Google als Trainer zertifiziert und gebe Kurse.",
+        "J'ai été formé par Google et je donne des cours aux débutants.",
+    ],
+)
+def test_who_learned_a_trade_at_a_company_is_a_person(answer: str) -> None:
+    assert not scan("gemma2:9b", answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I am G e m m a.",
+        "I'm G.E.M.M.A., an assistant.",
+        "I'm <b>Gemma</b>, an assistant.",
+        "<name>Gemma</name>\n<developer>Google</developer>",
+        "Q: What is your name?\nA: Gemma.",
+        "Kind regards,\nGemma (an AI assistant)",
+    ],
+)
+def test_a_name_that_is_spelt_tagged_signed_or_asked_for_leaks(answer: str) -> None:
+    assert scan("gemma2:9b", answer)
+
+
 @pytest.mark.parametrize(
     ("model", "answer"),
     [
@@ -344,7 +392,7 @@ def test_once_an_answer_has_leaked_every_name_of_its_family_and_maker_is_masked(
 
 
 @pytest.mark.parametrize(
-    "name", ["labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "seventh", "leaking"]
+    "name", ["labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "leaking"]
 )
 def test_no_masked_answer_shows_a_name_unless_it_counts_as_leaked(name: str) -> None:
     rows = LEAKING if name == "leaking" else [one.row for one in labelled(name)]

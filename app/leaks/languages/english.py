@@ -14,9 +14,9 @@ _WORDS = {
     "group": r"team|teams|group|company|firm|labs?|laborator(?:y|ies)|researchers?|engineers?|scientists?|developers?|people"
     r"|folks?|experts?|minds|staff|giant|start-?up|organi[sz]ation|corporation|division|department|unit|makers|creators|house"
     r"|institute|branch|arm|ones|halls|offices|hands|walls|effort|work|efforts",
-    "team": r"(?:(?:the |a |an |some |its |many )?(?:[\w'-]+ ){0,4}?<group>,? ?(?:at |of |from |in |within |inside |called "
+    "team": r"(?:(?:the |a |an |some |its |many )?(?:[\w'-]+ ){0,4}?<group>,? ?(?:at |of |from |in |within |inside |under |called "
     r"|named |known as |behind |over at |here at |working (?:at|for) |is |are )?)?(?:the )?(?:company |ai lab )?",
-    "by": r"(?:by|at|in|within|inside|from|under|thanks to|with the help of|courtesy of|out of|of|through) <team>",
+    "by": r"(?:by|at|in|within|inside|from|under|under the roof of|thanks to|with the help of|courtesy of|out of|of|through) <team>",
     "machine": r"(?:(?:large |small |big |multimodal |conversational |generative |open |foundation )*(?:language|ai|chat|text|"
     r"artificial intelligence|foundation|reasoning|vision|coding|weights?)[ -]?)*(?:models?|llms?|chat ?bots?|bots?)|llm"
     r"|a\.?i\.?(?: (?:chat ?bot|assistant|system|bot|companion|program|agent|helper|tool|creation|product))?"
@@ -89,7 +89,9 @@ _MAKERS = (
     r"\bi (?:come|came|hail|originate|originated|stem|derive|emerged|descend|was born|belong|owe|exist|grew up|got my start)"
     r"(?: (?:out|my|existence|being|life|training|knowledge|skills|abilities|thanks|from|of|to|because|at|in|straight|directly"
     r"|originally|the|a|an|labs?|hard|everything|all|what|i|know|very|this|making))* <team>@",
-    r"(?:\b(?:as|being|i am|i'm|i, |just|only|merely|you're|you are|speaking as|to be|be|i'm just|i'm only|(?:talking|speaking|chatting|writing) (?:to|with)|using|reading)|<bos>)(?: (?:an?|the|one of|your"
+    r"(?:\b(?:just|only|merely|to be|be|using|reading)|<bos>)(?: (?:an?|the|one of|your))* ?@(?:'s)?(?:-<made>)? (?:[\w,-]+ ){0,2}?(?:<machine>|assistant)\b"
+    r"(?! (?:engineer|research|expert))(?= ?[,.;!?)]? ?(?:$|i\b|i'|and i\b|my\b|here\b))",
+    r"(?:\b(?:as|being|i am|i'm|i, |(?:i am|i'm)(?: \w+)? to be|you're|you are|speaking as|i'm just|i'm only|(?:talking|speaking|chatting|writing) (?:to|with)))(?: (?:an?|the|one of|your"
     r"|just|only))* ?@(?!(?:'s)? (?:[\w-]+ ){0,2}?(?:its|their|his|her|has|had|is|was|will|would|could) )(?:'s)?(?:-<made>)? (?:[\w,-]+ ){0,3}?<self>\b(?= ?[,.;!?)]|$| (?:i\b|and i|who|here|with|called|named))"
     r"(?! (?:engineer|research|expert))",
     r"<bos>(?:as |having been |being )?<mades> by <team>@(?= ?,? (?:i\b|my\b))",
@@ -116,6 +118,9 @@ _MAKERS = (
     r"[^.!?]{0,24}? (?:was|is|has been)<ly> <mades> <by>@",
     r"(?:^|[.!?;:,] )@(?: (?:in|of|from) [\w ]{2,20}?)? <makes> me<stop>",
     r"@ ?\(my <maker>\b",
+    r"@(?:'s)?(?: [\w-]+){0,3} put me together\b",
+    r"(?:^|[.!?] )<mades> by <team>@[^.!?]{0,60}, (?:i\b|i'|my\b)",
+    r"\b(?:behind me|<makes> me|my <maker>)[.?!:] (?:that|it|they|the answer|this) (?:would be|will be|is|was|'s) <team>@",
     r"\bby @,? i(?:'m| am| was|'ve been)(?: \w+)? ?<made>\b",
     r"\bi(?:'m| am) what (?:[\w']+ ){0,4}?@ (?:call|calls|would call|named)\b",
     r"\b(?:my|the) (?:company|lab|team|people|firm) (?:that|who|which) <makes> me<is> <team>@",
@@ -133,11 +138,21 @@ _NAMES = (
     r"\byou(?:'ve| have) (?:just )?(?:reached|met|found|asked|messaged|contacted) @(?=[.!,:]|$)(?!\.com)",
     r"\bi (?:happen to be|turn out to be|could be called|may be called|remain) (?:one of )?(?:the )?@",
     r"\b(?:i'm|i am|we are)(?: (?:still|just|simply|actually|really|only|also|now|indeed|called|named|known as|proudly|in fact))* @",
-    r"\b(?:my name(?: \w+)?(?: is|'s|:| -| happens to be| would be| shall be)|the name(?:'s| is)|call me|name me|calls? me|named me|name i (?:was given|go by|have) is"
+    r"\b(?:my (?:\w+ )?name(?: \w+)?(?: is|'s|:| -| happens to be| would be| shall be)|the name(?:'s| is)|call me|name me|calls? me|named me|name i (?:was given|go by|have) is"
     r"|i go by(?: the name)?|i(?:'m| am) known as|knows? me as|answer to|respond to|name of|the name|by the name(?: of)?"
     r"|goes by|people say|(?:it is|it's|its) me,|introduce myself[:,]?(?: as| my name is)?|present myself as|identify as"
     r"|refer to me as|address me as|think of me as|known to (?:you|users) as)(?: (?:the|just|simply))* @(?! \w+'s\b)",
     r"\bi, @,",
+    r"\bby me,? @",
+    r"@ is an? (?:[\w-]+ ){0,3}?<self>,? and so am i\b",
+    r"(?:^|[.!?] )name's @",
+    r"@,? (?:they|people|you can|you may|my makers|everyone) call me\b",
+    r"\bthis (?:assistant|model|ai|chat ?bot|program),? @,",
+    r"@ is what (?:i answer|i go by|they call me|i'm called)",
+    r"@ is the (?:one|name|word) (?:that )?(?:i (?:was|am|go|answer|use|bear)|they gave me|my)",
+    r"\b(?:anyone|anybody|anything|none|no one|nobody|nothing) (?:other than|else but|but|except) @(?=$|[.,!;:])",
+    r"\b(?:i am|i'm) an? @(?=[,:;] (?:an?|the) (?:[\w-]+ ){0,2}?<machine>)",
+    r"@,? (?:the|an?) (?:[\w-]+ ){0,3}?(?:model|assistant|ai|system|llm|chat ?bot)(?: (?:that|which)(?: is|'s)?)? (?:writing|answering|speaking|typing|replying|behind this|you (?:are|'re) talking|wrote this)",
     r"\bthis is @(?=,? (?:speaking|here|talking|your|the ai|an ai|at your))",
     r"@,? (?:that's|that is|that would be|which is|is) (?:me\b|my name|what i go by|yours truly|who you)",
     r"\b(?:name|model)\? ?@",
@@ -146,8 +161,8 @@ _NAMES = (
     r"(?:^|[.!?] )(?:\w+[,!] ){0,2}@,? (?:at your service|speaking|reporting|here to help)",
     r"\b(?:i am|i'm|we are|i belong to|i come from|i was|i stem from|as|being|me as)(?: [\w'-]+,?){0,5}? @"
     r"(?:-\w+)?(?: \w+)? (?:models?|family|series|line|line-?up|architecture|collection|herd|generation|weights|variant|version)\b",
-    r"\b(?:unlike|like|as with|similar to|just as|than)(?: (?:the|my|some|most|all))* (?:other|fellow|earlier|older|newer|previous|"
-    r"larger|smaller|bigger|sibling|brothers?|sisters?|siblings?)(?: (?:in the|of the|from the))? @\b[^.!?]*\b(?:i|my|me)\b",
+    r"\b(?:unlike|like|as with|similar to|just as|than)(?: (?:the|my|some|most|all|every|any|many))* (?:other|fellow|earlier|older|newer|previous|"
+    r"larger|smaller|bigger|sibling|brothers?|sisters?|siblings?)(?: (?:in the|of the|from the))? @[^.!?]*\b(?:i|my|me)\b",
     r"\bmy (?:other |fellow |older |newer |bigger )?(?:siblings|brothers|sisters|cousins|predecessors?)[^.!?]{0,30} @",
     r"\bwe @(?= models?\b|s\b|,)",
     r"\bmy (?:\w+ )?(?:architecture|model(?: name)?|base|foundation|core|engine|family|weights|backbone|brain|identity|codename)"

@@ -90,6 +90,8 @@ _LIST_GOES_ON = re.compile(
     r"[*_`\"' ]*(?:[,/、،]|,? (?:and|or|und|oder|et|ou|y|o|e|i|en|of|и|или|або|ve|veya|atau|dan|au|na|ko|da|hoặc|và|och|eller|أو|و|या|और))[*_`\"' ]*"
 )
 
+_ASIAN_LIST = re.compile(r"、\s?(?!AI\b|LLM\b)[A-Za-z]{2}", re.ASCII)
+
 
 def denies(context: Context) -> bool:
     """Whether the clause round the name says that it is not so, or only supposes it, or reports it."""
@@ -108,5 +110,7 @@ def is_relation(context: Context) -> bool:
 
 def is_listed(others: re.Pattern[str], after: str) -> bool:
     """Whether the name is the first of a list of models."""
+    if _ASIAN_LIST.match(after) is not None:
+        return True
     goes_on = _LIST_GOES_ON.match(after)
     return goes_on is not None and others.match(after, goes_on.end()) is not None

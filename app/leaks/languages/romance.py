@@ -34,6 +34,7 @@ FRENCH = language(
         r"\b(?:je suis basée? sur|je repose sur|je fonctionne (?:grâce à|avec|sur)|je fais partie de|j'appartiens à|je suis issue? de"
         r"|propulsée? par|générée? par|mon modèle (?:est|s'appelle)|basée? sur)(?: (?:le|la|famille|modèle|des|les|modèles))* @",
         r"@ est mon nom",
+        r"^\W*@,? (?:à (?:votre|ton) service|pour (?:vous|te) servir|à (?:votre|ton) écoute)",
         r"\ben tant que @",
     ),
     makers=(
@@ -88,6 +89,7 @@ SPANISH = language(
         r"\b(?:estoy basad[oa] en|me baso en|funciono con|soy parte de|formo parte de|pertenezco a|soy una versión de|impulsad[oa] por|generad[oa] por"
         r"|mi modelo es)(?: (?:el|la|los|las|familia|de|modelos?))* @",
         r"@ es mi nombre",
+        r"^\W*@,? (?:a (?:su|tu) servicio|para servir(?:le|te))",
         r"\bcomo @,",
     ),
     makers=(
@@ -135,6 +137,7 @@ PORTUGUESE = language(
         r"\b(?:sou baseado em|sou baseada em|baseio-me (?:no|em)|funciono com|faço parte d[ao]|pertenço à|sou uma versão d[oae]|gerado por)"
         r"(?: (?:o|a|família|modelos?|de))* @",
         r"@ é (?:o )?meu nome",
+        r"^\W*@,? (?:ao (?:seu|teu) (?:serviço|dispor))",
         r"\bcomo (?:o )?@,",
     ),
     makers=(
@@ -178,6 +181,7 @@ ITALIAN = language(
         r"\b(?:sono basat[oa] su|mi baso su|funziono con|faccio parte (?:di|della)|appartengo alla|sono una versione di|generat[oa] da)"
         r"(?: (?:il|la|famiglia|modelli|dei))* @",
         r"@ è il mio nome",
+        r"^\W*@,? (?:al (?:tuo|suo|vostro) servizio)",
         r"\bcome @,",
     ),
     makers=(

@@ -67,6 +67,7 @@ POLISH = language(
         r"\b(?:opieram się na|bazuję na|działam na)(?: \w+)? @",
         r"@ to moje imię",
         r"\bjako @,",
+        r"\b(?:jestem|jako) (?:\w+ ){0,3}?model\w* @(?! (?:jest|to)\b)",
     ),
     makers=(
         r"\bza (?:moim powstaniem|mną|moim rozwojem) stoi <team>@",
