@@ -26,7 +26,7 @@ _RUN = re.compile(r"(.)\1{7,}", re.DOTALL)
 def least_tokens(text: str) -> int:
     """How many tokens ``text`` has at least, by any common tokenizer."""
     shorter = _RUN.sub(r"\1", text)
-    others = sum(1 for char in shorter if ord(char) > 127)
+    others = 0 if shorter.isascii() else sum(1 for char in shorter if ord(char) > 127)
     estimate = (len(shorter) - others) / ASCII_PER_TOKEN + others / OTHERS_PER_TOKEN
     return int(estimate * MARGIN)
 

@@ -37,6 +37,7 @@ def canonical(name: str) -> str:
     return f"{'/'.join(short)}:{tag}".lower()
 
 
+@lru_cache(maxsize=1024)
 def model_key(name: str) -> str:
     """What two names of the same model have in common; empty for a name that no server can mean.
 

@@ -33,12 +33,14 @@ class RunningAnswers:
 
     def by_model(self) -> Counter[str]:
         """How many slots of each model are occupied."""
+        if not self._runners:
+            return Counter()
         return Counter(runner.model for runner in self._runners.values() if runner.occupies)
 
     def of_class(self, priority: Priority) -> Counter[str]:
         """How many of those slots are occupied by jobs of one class."""
-        found = (runner for runner in self._runners.values() if runner.job.priority is priority)
-        return Counter(runner.model for runner in found if runner.occupies)
+        found = [one.model for one in self._runners.values() if one.job.priority is priority and one.occupies]
+        return Counter(found) if found else Counter()
 
     def add(self, runner: AttemptRunner, now: float) -> None:
         """Note an attempt that begins ``now`` (Unix time), and whether it has the host to itself."""

@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -148,7 +149,7 @@ class AttemptRunner:
         self.finish = self._trace.finish = finish
         self._free()
         steps = self._story.closed("failed" if self.cause else "ended", cause=self.cause or None)
-        if not await until_the_store_is_back()(attempt.finish, replace(finish, steps=steps)):
+        if not await until_the_store_is_back(partial(attempt.finish, replace(finish, steps=steps))):
             return self._left(token)
         self._trace.stored()
         self._finished(finish, token)
@@ -159,7 +160,7 @@ class AttemptRunner:
         self._free()
         try:
             async with asyncio.timeout(STORE_LIMIT_S):
-                await until_the_store_is_back()(self._ports.sink.leave, self.job, token)
+                await until_the_store_is_back(partial(self._ports.sink.leave, self.job, token))
         except STORE_UNAVAILABLE as error:
             self._log.warning("answer_not_left", attempt=token, why=type(error).__name__)
 

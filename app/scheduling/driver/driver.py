@@ -182,34 +182,40 @@ class Driver:
             if self._prober.ready or self._state.breaker.health == "down":
                 if self._prober.ready:
                     self._executor.tend()
-                self._act(view)
-                view = self._executor.view()  # at once: when a load ends later, its answers start in the next step
+                if self._act(view):
+                    view = self._executor.view()  # at once: when a load ends later, its answers start in the next step
             if self._is_known():
                 updates = self._updates(view)
-                await asyncio.sleep(0)  # what was started goes first
+                if updates:
+                    await asyncio.sleep(0)  # what was started goes first
                 self._queue_updates.publish(view.waiting, updates)
         await self._wait(self._intervals.read_every)
         if self._clock() - self._read_at >= self._intervals.read_every.total_seconds():
             self._stale.set()
 
-    def _act(self, view: View) -> None:
-        """Do what the plan says; while the host is down nothing, and one thing at a time while it is tried."""
+    def _act(self, view: View) -> bool:
+        """Do what the plan says; while the host is down nothing, and one thing at a time while it is tried.
+
+        Returns:
+            Whether ``view`` no longer holds.
+        """
         health = self._state.breaker.health
         if health == "down":
             self._executor.reroute_waiting()
-            return
+            return False
         try:
             actions: Sequence[Action] = plan(view)
         except Exception as failure:
             if not self._executor.fail_unplannable(failure):
                 raise
-            return
+            return True
         # Resident models get no new answers so that this one can come: from now on that costs time.
         self._state.costs.closing(closing(view)[1])
         if health == "trying":
             actions = () if view.in_flight or view.loading is not None else actions[:1]
         for action in actions:
             self._executor.perform(action)
+        return bool(actions)
 
     async def _read(self) -> bool:
         """Read all jobs; False when Redis is unavailable, which is logged once."""

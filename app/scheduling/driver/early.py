@@ -119,6 +119,8 @@ class EarlyAnswers:
 
     def by_model(self, known: JobTable) -> Counter[str]:
         """How many slots of each model are occupied by answers whose jobs are not known yet."""
+        if not self._answers:
+            return Counter()
         return Counter(answer.model for job_id, (answer, _) in self._answers.items() if job_id not in known)
 
     def drop(self, job_id: str) -> None:

@@ -8,7 +8,6 @@ to fit is believed all the same: many small models may fit where two large ones 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from time import time
 
@@ -46,11 +45,13 @@ class MemoryBudget:
     @property
     def budget(self) -> Budget:
         """What fits, as far as is known now."""
-        return replace(
-            self._configured,
+        configured = self._configured
+        return Budget(
+            configured.memory_bytes,
+            configured.max_models,
             overfull_bytes=self._overfull_bytes(),
-            learned_models=self._learned_models(),
             proven_bytes=self._proven,
+            learned_models=self._learned_models(),
         )
 
     @property

@@ -83,7 +83,8 @@ class Residency:
         """What is in memory, the leaving ones included; their readings only where the server goes by them."""
         if self.memory.misread:
             return tuple(self._residents.values())
-        return tuple(replace(resident, reading_bytes=None) for resident in self._residents.values())
+        residents = self._residents.values()
+        return tuple(one if one.reading_bytes is None else replace(one, reading_bytes=None) for one in residents)
 
     @property
     def listed(self) -> dict[str, Listed]:

@@ -119,6 +119,8 @@ def plan(view: View) -> list[Action]:
 
 def in_order(view: View) -> tuple[Job, ...]:
     """Who waits, the next one first: by class (raised by age), then by time."""
+    if len(view.waiting) < 2:
+        return view.waiting
     late_s = view.late_s
     return tuple(sorted(view.waiting, key=lambda job: (_class(view, job, late_s), job.enqueued_at, job.id)))
 
@@ -140,7 +142,7 @@ def _may_begin(view: View, job: Job, begun: int = 0) -> bool:
         return _may_begin_direct(view, job)
     if job.priority is not Priority.BATCH:
         return True
-    if view.viewers():
+    if view.viewers:
         return False
     batch = sum(view.batch.values())
     if sum(view.in_flight.values()) == batch:
@@ -150,7 +152,7 @@ def _may_begin(view: View, job: Job, begun: int = 0) -> bool:
 
 def _may_begin_direct(view: View, job: Job) -> bool:
     """Whether an answer without a battle begins now: in a gap between those of battles, or once it has waited."""
-    return not (view.battles or view.viewers()) or view.now - job.enqueued_at >= DIRECT_WAITS_S
+    return not (view.battles or view.viewers) or view.now - job.enqueued_at >= DIRECT_WAITS_S
 
 
 def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> list[Start]:
@@ -172,10 +174,10 @@ def _starts(view: View, waiting: tuple[Job, ...], closed: frozenset[str]) -> lis
 
 def closing(view: View) -> tuple[frozenset[str], str | None]:
     """The models that get no new answers, and the one for which they have to go; rule 5."""
-    if view.is_changing:
+    if view.is_changing or not view.absent(view.waiting):
         return frozenset(), None
     viewers = [job for job in in_order(view) if job.priority is Priority.INTERACTIVE]
-    queued = view.viewers()
+    queued = view.viewers
     for model in dict.fromkeys(job.model for job in view.absent(tuple(viewers))):
         came = [job.enqueued_at for job in viewers if job.model == model]
         may = [
@@ -203,7 +205,7 @@ def _change_of_models(view: View, waiting: tuple[Job, ...], busy: set[str]) -> l
     """At most one load, or the models that leave for it."""
     if view.is_changing:
         return []
-    viewers = set(view.viewers())
+    viewers = set(view.viewers)
     held_up: Job | None = None
     for job in view.absent(waiting):
         if (held_up is not None and job.priority > held_up.priority) or not _may_begin(view, job):

@@ -23,7 +23,7 @@ def order_of_leaving(view: View, candidates: Collection[Resident]) -> list[Resid
     Before all others go those that battles are no longer drawn from. One of them is no base to be kept: the models of
     the rotation would change places beside it for as long as it stays.
     """
-    base, queued = _base(view.residents), view.viewers()
+    base, queued = _base(view.residents), view.viewers
     out = {one.model for one in view.rotated_out(view.residents)}
 
     def key(one: Resident) -> tuple[bool, bool, bool, int, int, float, str]:

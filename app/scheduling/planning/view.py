@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from app.scheduling.job import Job, Priority
 from app.scheduling.planning.budget import Budget
@@ -28,7 +29,7 @@ class Resident:
     reading_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is computed from it is kept in it
 class View:
     """All that a plan depends on. Models are compared as they are written; ``sizes`` predicts those not in memory.
 
@@ -69,12 +70,12 @@ class View:
         """Those of ``residents`` that battles are no longer drawn from: they go before the others."""
         return [one for one in residents if self.rotation and one.model not in self.rotation | self.pins]
 
-    @property
+    @cached_property
     def present(self) -> frozenset[str]:
         """The models in memory."""
         return frozenset(resident.model for resident in self.residents)
 
-    @property
+    @cached_property
     def returning(self) -> frozenset[str]:
         """Models that were given answers and are not there: the server pushed them out, and will load them itself."""
         present = self.present
@@ -89,7 +90,7 @@ class View:
         """What it costs to bring ``model``, in seconds."""
         return self.change_s.get(model, self.usual_change_s)
 
-    @property
+    @cached_property
     def late_s(self) -> float:
         """How long a job may be passed by others: long enough for every absent model to be brought before its own."""
         absent = {job.model for job in self.waiting} - self.present
@@ -100,11 +101,12 @@ class View:
         present = self.present
         return [job for job in waiting if job.model not in present]
 
-    @property
+    @cached_property
     def battles(self) -> int:
         """How many answers of battles are being written."""
         return sum(self.in_flight.values()) - sum(self.batch.values()) - sum(self.direct.values())
 
+    @cached_property
     def viewers(self) -> Counter[str]:
         """For how many answers of each model a viewer waits."""
         return Counter(job.model for job in self.waiting if job.priority is Priority.INTERACTIVE)
