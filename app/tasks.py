@@ -14,6 +14,17 @@ RESTART_PAUSE_S = 1.0
 log = structlog.get_logger(__name__)
 
 
+def until_beat(every_s: float) -> float:
+    """Seconds until the next whole multiple of ``every_s`` by the event loop's clock, at most a hundredth more than it.
+
+    Periodic tasks that wait for it wake in one turn of the loop, and what they ask Redis for is written and read
+    together: a process that has nothing to do wakes once a second, and not once for each task.
+    """
+    left = every_s - asyncio.get_running_loop().time() % every_s
+    # A beat that is just over, or so near that a rounded timer may come before it, is not waited for again.
+    return left if left > every_s / 100 else left + every_s
+
+
 async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel ``tasks`` and return when all of them have ended; for a ``finally``, so it raises no error of theirs.
 

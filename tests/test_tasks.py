@@ -15,10 +15,11 @@ from app.backends.base import GenerationOptions, GenerationRequest, Message
 from app.redis.client import commands_client
 from app.redis.lock import WorkerLock
 from app.simulator.backend import SimulatedBackend
+from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from app.simulator.server.server import running_simulator
-from app.tasks import Supervisor, cancel_and_wait
+from app.tasks import Supervisor, cancel_and_wait, until_beat
 from app.web.legacy.streams import _until
 from app.web.shared.streams import patient_json
 from benchmarks.scheduling.beside import beside
@@ -212,3 +213,28 @@ async def test_a_cancellation_is_never_swallowed(work: Work, times: int) -> None
         await wait_until(lambda: asyncio.all_tasks() == before)
     await task
     assert turns > 2
+
+
+def test_tasks_that_wait_for_a_beat_wake_in_one_turn() -> None:
+    woken: list[float] = []
+
+    async def periodic(begun_after: float) -> None:
+        await asyncio.sleep(begun_after)
+        for _ in range(3):
+            await asyncio.sleep(until_beat(1.0))
+            woken.append(asyncio.get_running_loop().time())
+
+    async def both() -> None:
+        await asyncio.gather(periodic(0.3), periodic(0.75))
+
+    run_virtual(both())
+    assert woken == pytest.approx([1.0, 1.0, 2.0, 2.0, 3.0, 3.0])
+
+
+@pytest.mark.parametrize("begun_after", [0.0, 0.3, 0.7, 2.0999999])
+def test_a_beat_that_is_just_over_is_not_waited_for_again(begun_after: float) -> None:
+    async def waited() -> float:
+        await asyncio.sleep(begun_after)
+        return until_beat(0.1)
+
+    assert 0.001 < run_virtual(waited()) <= 0.101

@@ -130,6 +130,7 @@ class Hub:
         self._subscriber = subscriber
         self._clock = clock
         self._feeds: dict[bytes, Feed] = {}
+        self._watched = asyncio.Event()
         self._lost = False
 
     @contextmanager
@@ -138,12 +139,15 @@ class Hub:
         key = battle.encode()
         feed = self._feeds.setdefault(key, Feed(battle, self._clock))
         feed.viewers += 1
+        self._watched.set()
         try:
             yield feed
         finally:
             feed.viewers -= 1
             if feed.viewers == 0 and self._feeds.get(key) is feed:
                 del self._feeds[key]
+                if not self._feeds:
+                    self._watched.clear()
 
     async def catch_up(self, feed: Feed) -> None:
         """Read the log from the feed's last number on, until nothing is missing.
@@ -224,8 +228,9 @@ class Hub:
                 feed.take(name, ((n, event, data),))
 
     async def refresh_stale(self) -> None:
-        """Read the logs of feeds that are behind or have been silent for long, until cancelled."""
+        """Read the logs of feeds that are behind or have been silent for long, until cancelled; without feeds wait."""
         while True:
+            await self._watched.wait()
             await asyncio.sleep(REFRESH_EVERY_S)
             for feed in list(self._feeds.values()):
                 silent = self._clock() - feed.last_entry_at > SILENCE_S

@@ -38,6 +38,7 @@ from app.database.database import Database
 from app.errors import ArenaError, InvalidInput, NotFound, Unavailable
 from app.hosts.names import same_model
 from app.redis.lock import WorkerLock
+from app.tasks import until_beat
 
 TERM = timedelta(seconds=10)
 CHECK_EVERY_S = 1.0
@@ -80,7 +81,7 @@ class BatchKeeper:
                     finally:
                         with suppress(RedisError, OSError):
                             await lock.release()
-            await asyncio.sleep(CHECK_EVERY_S)
+            await asyncio.sleep(until_beat(CHECK_EVERY_S))
 
     async def _keep(self) -> None:
         while True:
@@ -90,11 +91,18 @@ class BatchKeeper:
             except Unavailable as error:
                 log.warning("batch_keeper_waits", why=error.sentence)
             with suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_EVERY_S):
+                async with asyncio.timeout(until_beat(CHECK_EVERY_S)):
                     await self.news.wait()
 
     async def step(self) -> None:
         """Check what is new, end what is late, measure what has ended, clear away what is old."""
+        if await self._parts.batches.any_due():
+            await self._bring_on()
+        if monotonic() - self._cleared_at >= CLEAR_EVERY_S:
+            self._cleared_at = monotonic()
+            await self.clear()
+
+    async def _bring_on(self) -> None:
         batches = self._parts.batches
         for batch in await batches.validating():
             await self._validate(batch)
@@ -103,9 +111,6 @@ class BatchKeeper:
             await self._cancel(batch, "its completion window is over")
         for batch in await batches.unfinished():
             await self._finalize(batch)
-        if monotonic() - self._cleared_at >= CLEAR_EVERY_S:
-            self._cleared_at = monotonic()
-            await self.clear()
 
     async def _validate(self, batch: OpenAiBatch) -> None:
         """Make a run of a batch, or say why it is none."""

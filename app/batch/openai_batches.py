@@ -89,6 +89,17 @@ _COLUMNS = [name for name in OpenAiBatch.__dataclass_fields__ if name not in ("r
 
 _ONLY_STAGE = sa.and_(_S.run_id == _Q.id, _S.stage == 0)
 _WITH_RUNS = openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id).outerjoin(batch_stages, _ONLY_STAGE)
+_NOT_MEASURED = sa.or_(_B.finalized_at.is_(None), _B.finalized_at < _Q.ended_at)
+_VALIDATING = _B.status == "validating"
+_LATE = sa.and_(
+    _B.status == "started", _B.expires_at < sa.bindparam("now", type_=_B.expires_at.type), _Q.status.in_(LIVE)
+)
+_UNFINISHED = sa.and_(_B.status == "started", _Q.status.in_(ENDED), _NOT_MEASURED)
+_ANY_DUE = sa.select(
+    sa.exists()
+    .select_from(openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id))
+    .where(sa.or_(_VALIDATING, _LATE, _UNFINISHED))
+)
 
 
 class OpenAiBatches:
@@ -146,18 +157,22 @@ class OpenAiBatches:
         """Whether a batch that is still being checked reads a file."""
         return bool(await self._found(sa.and_(_B.file_id == file_id, _B.status == "validating")))
 
+    async def any_due(self) -> bool:
+        """Whether any is validating, late or unfinished: one cheap question instead of three, every second."""
+        now = {"now": self._now()}
+        return bool(await self._database.read(lambda connection: connection.execute(_ANY_DUE, now).scalar_one()))
+
     async def validating(self) -> list[OpenAiBatch]:
         """Those whose lines are to be checked, the oldest first."""
-        return (await self._found(_B.status == "validating"))[::-1]
+        return (await self._found(_VALIDATING))[::-1]
 
     async def late(self) -> list[OpenAiBatch]:
         """Those whose window is over, and whose runs go on."""
-        return await self._found(sa.and_(_B.status == "started", _B.expires_at < self._now(), _Q.status.in_(LIVE)))
+        return await self._found(_LATE, now=self._now())
 
     async def unfinished(self) -> list[OpenAiBatch]:
         """Those whose runs have ended, and whose files are not measured yet."""
-        newer = sa.or_(_B.finalized_at.is_(None), _B.finalized_at < _Q.ended_at)
-        return await self._found(sa.and_(_B.status == "started", _Q.status.in_(ENDED), newer))
+        return await self._found(_UNFINISHED)
 
     async def outdated(self) -> list[OpenAiBatch]:
         """Those whose files have been kept for as long as they were to be."""
@@ -174,7 +189,7 @@ class OpenAiBatches:
         known = _B[column]
         await self._write(openai_batches.update().where(_B.id == id_, known.is_(None)).values({column: self._now()}))
 
-    async def _found(self, where: sa.ColumnElement[bool]) -> list[OpenAiBatch]:
+    async def _found(self, where: sa.ColumnElement[bool], **values: object) -> list[OpenAiBatch]:
         query = (
             sa.select(openai_batches, batch_runs, _S.prompt_tokens, _S.tokens)
             .set_label_style(sa.LABEL_STYLE_TABLENAME_PLUS_COL)
@@ -182,7 +197,7 @@ class OpenAiBatches:
             .where(where)
             .order_by(_B.created_at.desc(), _B.id.desc())
         )
-        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
+        rows = await self._database.read(lambda connection: connection.execute(query, values).mappings().all())
         return [_batch_of(row) for row in rows]
 
     async def _write(self, statement: sa.Insert | sa.Update) -> None:

@@ -52,6 +52,12 @@ __all__ = [
 ]
 
 _Q, _J, _C, _S = batch_runs.c, batch_jobs.c, batch_calls.c, batch_stages.c
+_ACTIVE_RUNS = (
+    sa.select(batch_runs)
+    .where(_Q.status.in_(ACTIVE), _Q.foreground.is_(False))
+    .order_by(_Q.created_at, _Q.id)
+    .limit(100)
+)
 
 
 class RunRecords(CallTransactions):
@@ -125,13 +131,7 @@ class RunRecords(CallTransactions):
 
     async def active(self) -> list[Run]:
         """The runs that work or may begin to, the oldest first; those of a command's own are left out."""
-        query = (
-            sa.select(batch_runs)
-            .where(_Q.status.in_(ACTIVE), _Q.foreground.is_(False))
-            .order_by(_Q.created_at, _Q.id)
-            .limit(100)
-        )
-        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        rows = await self._database.read(lambda connection: connection.execute(_ACTIVE_RUNS).all())
         return [run_of(row) for row in rows]
 
     async def sums(self, run: str) -> list[StageSums]:

@@ -26,6 +26,7 @@ from app.batch.parts import RunnerParts
 from app.batch.runner import BatchRunner
 from app.batch.runs import ACTIVE, Run
 from app.redis.lock import WorkerLock
+from app.tasks import until_beat
 
 TERM = timedelta(seconds=10)
 CHECK_EVERY_S = 1.0
@@ -58,14 +59,18 @@ class BatchWorker:
         """Work off what is handed in, until cancelled."""
         while True:
             with suppress(*STORES_UNAVAILABLE):
-                turn = WorkerLock(self._redis, "arena:batch:turn", TERM)
-                if await turn.acquire():
-                    try:
-                        await turn.run(self._work_on_all())
-                    finally:
-                        with suppress(RedisError, OSError):
-                            await turn.release()
-            await asyncio.sleep(CHECK_EVERY_S)
+                if await self._next() is not None:
+                    await self._in_turn()
+            await asyncio.sleep(until_beat(CHECK_EVERY_S))
+
+    async def _in_turn(self) -> None:
+        turn = WorkerLock(self._redis, "arena:batch:turn", TERM)
+        if await turn.acquire():
+            try:
+                await turn.run(self._work_on_all())
+            finally:
+                with suppress(RedisError, OSError):
+                    await turn.release()
 
     async def _work_on_all(self) -> None:
         """Work on the oldest run that may work now, one after the other, for as long as there is one."""

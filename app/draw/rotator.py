@@ -27,6 +27,7 @@ from app.draw.planning.rotation import Rotation, Stay, turned
 from app.draw.store import DrawnSets, DrawStore, Known
 from app.hosts.catalog import Contender
 from app.redis.lock import WorkerLock
+from app.tasks import until_beat
 
 EVERY = timedelta(seconds=1)
 LEARN_EVERY = timedelta(seconds=10)
@@ -87,6 +88,7 @@ class Rotator:
         self._moments = moments or Moments()
         self._chance = chance or SystemRandom()
         self._turn = WorkerLock(redis, TURN, TURN_TERM)
+        self._renewed_at = float("-inf")
         self._known = Known()
         self._refused: set[tuple[str, str]] = set()
         self._lately = _Lately()
@@ -106,7 +108,7 @@ class Rotator:
             while True:
                 with suppress(RedisError, OSError, TimeoutError):
                     await self.refresh()
-                await asyncio.sleep(EVERY.total_seconds())
+                await asyncio.sleep(until_beat(EVERY.total_seconds()))
         finally:
             with suppress(RedisError, OSError, TimeoutError):
                 await self._turn.release()
@@ -128,14 +130,18 @@ class Rotator:
             await self._change_if_due()
 
     async def _has_turn(self) -> bool:
+        now = self._moments.monotonic()
+        if self._turn.held and now - self._renewed_at < TURN_TERM.total_seconds() / 3:
+            return True
+        self._renewed_at = now
         return await self._turn.renew() if self._turn.held else await self._turn.acquire()
 
     async def _change_if_due(self) -> None:
         before = self._known.sets
-        known = await self._field()
+        # Asked together: one round trip, and not three.
+        known, drawn = await asyncio.gather(self._field(), self._drawn(before))
         if known is None:
             return
-        drawn = 0 if before is None else await self._store.battles_of(before.set_id)
         sets = self._turned(before, known, drawn)
         if sets == before:
             return
@@ -143,6 +149,9 @@ class Rotator:
             if before is None or sets.rotation.number != before.rotation.number:
                 _log_change(sets, drawn)
             self._known = await self._store.read()
+
+    async def _drawn(self, sets: DrawnSets | None) -> int:
+        return 0 if sets is None else await self._store.battles_of(sets.set_id)
 
     def _turned(self, before: DrawnSets | None, known: Field, drawn: int) -> DrawnSets:
         """The sets that follow those of ``before``, of which ``drawn`` battles were drawn."""
@@ -158,12 +167,12 @@ class Rotator:
 
     async def _field(self) -> Field | None:
         """The field as of now; None while fewer than two models can be held by hosts of which anything is known."""
-        contenders, fields = await self._observe()
+        (contenders, fields), exposures = await asyncio.gather(self._observe(), self._store.exposures())
         gone = self._known.gone
         contenders = [one for one in contenders if not all((host, one.model) in gone for host in one.hosts)]
         models = tuple(one.model for one in contenders)
         await self._learn(models)
-        known = field_of(contenders, fields, self._lately.learned, await self._store.exposures())
+        known = field_of(contenders, fields, self._lately.learned, exposures)
         return known if len(known.models) >= 2 else None
 
     async def _learn(self, models: tuple[str, ...]) -> None:

@@ -27,6 +27,7 @@ from app.leaderboard.store import BoardStore, Head
 from app.ranking.votes import Mark
 from app.records.ended import any_votes, ended_mark
 from app.redis.lock import WorkerLock
+from app.tasks import until_beat
 
 EVERY = timedelta(seconds=2)
 """How often new votes are checked for, and the shortest pause between two fits, whoever makes them."""
@@ -96,7 +97,7 @@ class LeaderboardCache:
     async def _asked_in_time(self) -> bool:
         """Wait for the next check; whether it comes early, because a request waits."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._every.total_seconds()):
+            async with asyncio.timeout(until_beat(self._every.total_seconds())):
                 await self._asked.wait()
                 self._asked.clear()
                 return True

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from app.metrics import families
 from app.metrics.families import SUM, Counted, Measured, Series
+from app.tasks import until_beat
 from app.timing.stopwatch import Timing
 
 FLUSH_EVERY = timedelta(seconds=1)
@@ -174,7 +175,7 @@ class Counters:
             return
         try:
             while True:
-                await asyncio.sleep(self._every.total_seconds())
+                await asyncio.sleep(until_beat(self._every.total_seconds()))
                 await self.flush()
         finally:
             try:

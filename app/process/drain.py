@@ -16,9 +16,6 @@ import structlog
 from app.scheduling.driver.driver import Driver
 from app.tasks import Supervisor
 
-#: How often a worker checks whether its parent lives.
-PARENT_CHECK_S = 1.0
-
 log = structlog.get_logger(__name__)
 
 
@@ -138,7 +135,11 @@ async def end_with_parent() -> None:
     parent = parent_process()
     if parent is None:
         return
-    while parent.is_alive():  # noqa: ASYNC110 - a process can only be asked
-        await asyncio.sleep(PARENT_CHECK_S)
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(parent.sentinel, gone.set)  # a pipe, whose other end is closed when the parent ends
+    try:
+        await gone.wait()
+    finally:
+        loop.remove_reader(parent.sentinel)
     log.warning("parent_is_gone")
     os.kill(os.getpid(), signal.SIGTERM)

@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from types import FrameType
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import multiprocess
 
 from app.errors import ConfigurationError
 from app.logs import configuration
@@ -24,6 +25,7 @@ from app.process.hosting import probe_hosts
 from app.process.notify import Notifier
 from app.redis.embedded.server import embedded_redis
 from app.settings.settings import Settings
+from app.tasks import until_beat
 from app.web.connection import Connection
 
 #: Longer than a load balancer's idle time-out, or it reuses a connection that is being closed (502).
@@ -115,7 +117,7 @@ def run_uvicorn(listening: socket.socket, host: str, workers: int, proxies: Sequ
     """Run the workers on a bound socket until a signal ends them; ``proxies`` may tell who called."""
     config = _uvicorn_config(listening, host, workers, proxies)
     if workers == 1:
-        uvicorn.Server(config).run(sockets=[listening])
+        Serving(config).run(sockets=[listening])
     else:
         Workers(config, sockets=[listening]).run()
 
@@ -139,13 +141,45 @@ def _uvicorn_config(listening: socket.socket, host: str, workers: int, proxies: 
     )
 
 
-class Workers(Multiprocess):
+class Serving(uvicorn.Server):
+    """uvicorn's server, which looks ten times a second whether it is to end; here the signal wakes it."""
+
+    _signalled: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        """Serve until a signal comes; what is due every second, as the header ``Date``, is done every second."""
+        self._loop, self._signalled = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(until_beat(1.0)):
+                    await self._signalled.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note the signal, and wake the loop that may be waiting."""
+        super().handle_exit(sig, frame)
+        if self._signalled is not None:
+            self._loop.call_soon_threadsafe(self._signalled.set)
+
+
+class _Worker(multiprocess.Process):
+    """One of several workers."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The one server of this process."""
+        if self._server is None:
+            self._server = Serving(self.config)
+        return self._server
+
+
+class Workers(multiprocess.Multiprocess):
     """uvicorn's parent of several workers, which takes SIGHUP for a reload and would outlive its closed terminal.
 
     Here SIGHUP ends it as SIGTERM does, unless it was ignored from the start, as under nohup.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        vars(multiprocess)["Process"] = _Worker  # there is no other way to say which server its workers run
         ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         super().__init__(config, sockets)
         if ignored:

@@ -19,7 +19,11 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.tasks import until_beat
+
 REFRESH_EVERY = timedelta(milliseconds=250)
+ALONE_EVERY = timedelta(seconds=1)
+"""A process that has all hosts and is alone can only wait for another to come, and to be seen within ``ALIVE``."""
 ALIVE = timedelta(seconds=2)
 """A process that announced itself no later than this is alive: shorter than a lease, so that those who are to take a
 dead one's hosts know it before its leases end."""
@@ -197,15 +201,20 @@ class FairShare:
         self._free = {host: self._free.get(host, now) for host in free}
 
     async def run(self) -> None:
-        """Refresh every ``REFRESH_EVERY`` until ``leave``; without Redis what was seen last holds for ``BLIND``."""
+        """Refresh until ``leave``; without Redis what was seen last holds for ``BLIND``."""
         while not self._leaving:
             await self._try_refresh()
             try:
-                async with asyncio.timeout(REFRESH_EVERY.total_seconds()):
+                async with asyncio.timeout(until_beat(self._every().total_seconds())):
                     await self._left.wait()
             except TimeoutError:
                 continue
         await self._try_refresh()
+
+    def _every(self) -> timedelta:
+        """``REFRESH_EVERY`` while another process lives or a host may be free to take."""
+        alone = self._drivers == {self._member} and self._held == set(self._hosts)
+        return ALONE_EVERY if alone and not self._blind(self._clock()) else REFRESH_EVERY
 
     async def _try_refresh(self) -> None:
         try:

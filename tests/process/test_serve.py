@@ -13,8 +13,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+import uvicorn
+from uvicorn.supervisors import multiprocess
 
 from app.cli.main import main
+from app.process.serve import Serving, Workers
+from app.simulator.engine.clock import run_virtual
 from tests.helpers import HUNG_S, wait_until
 from tests.whole.client import call, open_battle, play, watch
 from tests.whole.harness import OURS, Instance, ModelServer, serve
@@ -248,3 +252,38 @@ def test_an_address_in_use_is_said_in_one_line(arena: Callable[..., Instance]) -
         assert serving.process.wait(HUNG_S) == 2
         assert serving.log.read_text().count("\n") == 1
         assert "--port" in serving.log.read_text()
+
+
+class Ticking(Serving):
+    """Notes when it looks whether it is to end."""
+
+    def __init__(self) -> None:
+        super().__init__(uvicorn.Config("app.process.app:create"))
+        self.ticks: list[float] = []
+
+    async def on_tick(self, counter: int) -> bool:
+        assert counter == 0, "the header Date is made anew at each"
+        self.ticks.append(asyncio.get_running_loop().time())
+        return self.should_exit
+
+
+def test_the_server_looks_once_a_second_and_ends_at_the_signal() -> None:
+    server = Ticking()
+
+    async def served() -> float:
+        serving = asyncio.create_task(server.main_loop())
+        await asyncio.sleep(10.4)
+        server.handle_exit(signal.SIGTERM, None)
+        await serving
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(served()) == pytest.approx(10.4)
+    assert server.ticks == pytest.approx([*range(11), 10.4])
+
+
+def test_each_of_several_workers_runs_that_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multiprocess, "Process", multiprocess.Process)  # what the parent sets ends with the test
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    Workers(uvicorn.Config("app.process.app:create", workers=2), [])
+    one = multiprocess.Process(uvicorn.Config("app.process.app:create"), [])
+    assert isinstance(one.server, Serving)

@@ -39,6 +39,7 @@ VIRTUAL = frozenset(
         "test_driver",
         "test_early",
         "test_generating_only",
+        "test_idle",
         "test_keeping_warm",
         "test_load_limit",
         "test_memory_budget",

@@ -8,6 +8,7 @@ forks must not keep the lifeline open, so it is closed there (``hold``); program
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import socket
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from app.errors import ConfigurationError
@@ -35,6 +37,9 @@ exit $status
 
 # A server that is not our child: its number may belong to another process once the server has ended, hence "done".
 _WATCH = 'read -r word; [ "$word" = done ] || { kill -TERM "$1"; sleep 1; kill -KILL "$1"; } 2>/dev/null'
+
+#: The end of a server of our own is told by the kernel (Linux): it is looked at this seldom nevertheless.
+_UNASKED = timedelta(seconds=10)
 
 _held: set[int] = set()
 
@@ -147,6 +152,15 @@ class RedisProcess:
             return True
         return self._adopted is not None and not _listens(self._adopted)
 
+    def exit_descriptor(self) -> int | None:
+        """A descriptor that becomes readable when the server ends, for its caller to close; None: ask ``ended``."""
+        if self._adopted is not None or not hasattr(os, "pidfd_open"):
+            return None
+        try:
+            return os.pidfd_open(self._shell.pid)
+        except OSError:  # an old kernel, or it has ended and was waited for
+            return None
+
     def forget(self) -> None:
         """Let go of an adopted server that has ended by itself, so that its number is not killed later."""
         if self._adopted and self._lifeline in _held:
@@ -159,6 +173,23 @@ class RedisProcess:
         let_go(self._lifeline)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._shell.wait(limit_s)
+
+
+async def pause_or_end(process: RedisProcess | None, pause: timedelta) -> None:
+    """Return when ``process`` has ended, if the system says so, and otherwise after ``pause``."""
+    descriptor = None if process is None else process.exit_descriptor()
+    if descriptor is None:
+        await asyncio.sleep(pause.total_seconds())
+        return
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_UNASKED.total_seconds()):
+                await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 def _listens(path: Path) -> bool:

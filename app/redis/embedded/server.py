@@ -27,7 +27,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from app.errors import ConfigurationError
 from app.redis.embedded.folder import RedisFolder
-from app.redis.embedded.process import RedisProcess, find_redis_server, let_go
+from app.redis.embedded.process import RedisProcess, find_redis_server, let_go, pause_or_end
 from app.tasks import cancel_and_wait
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class EmbeddedTimings:
     former: timedelta = timedelta(seconds=5)
     """Until a server of a former run that does not answer has ended."""
     alive: timedelta = timedelta(seconds=0.25)
-    """Between two checks of the owner on its server."""
+    """Between two checks of the owner on its server, where the system does not say by itself that one has ended."""
     lock: timedelta = timedelta(seconds=1)
     """Between two attempts of an attached process to become the owner."""
     fix: timedelta = timedelta(seconds=5)
@@ -123,7 +123,7 @@ class EmbeddedRedis:
         """Keep the server running for ever: restart it as its owner, or become the owner when there is none."""
         pause = self._pause()
         while True:
-            await asyncio.sleep(pause.total_seconds())
+            await pause_or_end(self._process, pause)
             pause = self._pause()
             try:
                 await (self._revive() if self.owner else self._take_over())

@@ -39,7 +39,7 @@ from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports
-from app.tasks import cancel_and_wait
+from app.tasks import cancel_and_wait, until_beat
 from app.timing.time import Time
 
 READ_LIMIT_S = 2.0
@@ -189,8 +189,9 @@ class Driver:
                 if updates:
                     await asyncio.sleep(0)  # what was started goes first
                 self._queue_updates.publish(view.waiting, updates)
-        await self._wait(self._intervals.read_every)
-        if self._clock() - self._read_at >= self._intervals.read_every.total_seconds():
+        self._reporter.news.set()
+        every_s = self._intervals.read_every.total_seconds()
+        if not await self._wait(timedelta(seconds=until_beat(every_s))) or self._clock() - self._read_at >= every_s:
             self._stale.set()
 
     def _act(self, view: View) -> bool:
@@ -223,9 +224,12 @@ class Driver:
         self._read_at = self._clock()
         try:
             async with asyncio.timeout(READ_LIMIT_S), self._executor.reading() as take:
-                take(await self._ports.queue.read())
-                self._announce(await self._ports.queue.prewarm_requests())
-                self._take_requests(await self._ports.queue.memory_requests())
+                kept = self._ports.queue
+                jobs, visits, asked = await asyncio.gather(kept.read(), kept.prewarm_requests(), kept.memory_requests())
+                take(jobs)
+                for model, until in visits.items():
+                    self._state.prewarmer.announce([self._state.residency.spelling(model)], until)
+                self._take_requests(asked)
         except STORE_UNAVAILABLE as error:
             if not self._unread:
                 self._log.warning("jobs_unread", why=type(error).__name__)
@@ -235,10 +239,6 @@ class Driver:
         self._unread = False
         return True
 
-    def _announce(self, requested: dict[str, float]) -> None:
-        for model, until in requested.items():
-            self._state.prewarmer.announce([self._state.residency.spelling(model)], until)
-
     def _take_requests(self, asked: dict[str, MemoryRequest]) -> None:
         residency = self._state.residency
         spelled = {residency.spelling(model): request for model, request in asked.items()}
@@ -247,7 +247,7 @@ class Driver:
     async def _keep_lease(self) -> None:
         """Renew the lease; if it expired meanwhile and nobody took it, take it again and go on."""
         while True:
-            await asyncio.sleep(self._intervals.renew_every.total_seconds())
+            await asyncio.sleep(until_beat(self._intervals.renew_every.total_seconds()))
             held = self._ports.lease.held
             if not await self._ports.lease.renew():
                 if not await self._ports.lease.acquire():
@@ -287,11 +287,12 @@ class Driver:
         finally:
             await cancel_and_wait(task)
 
-    async def _wait(self, limit: timedelta) -> None:
-        """Wait for a change, at most ``limit``."""
+    async def _wait(self, limit: timedelta) -> bool:
+        """Wait for a change, at most ``limit``; whether there was one."""
         with suppress(TimeoutError):
             async with asyncio.timeout(limit.total_seconds()):
-                await self._woken.wait()
+                return await self._woken.wait()
+        return False
 
     async def _close(self) -> None:
         """Cut what is left and let another driver take over at once."""

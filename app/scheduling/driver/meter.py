@@ -9,6 +9,7 @@ import structlog
 
 from app.hosts.host import Host
 from app.scheduling.spending import WRITE_EVERY, Spending, Spent
+from app.tasks import until_beat
 
 
 class Meter:
@@ -74,7 +75,7 @@ class Meter:
         self._read_at = self._clock()
         written_at = self._clock()
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(until_beat(1.0))
             self.read()
             if self._clock() - written_at >= WRITE_EVERY.total_seconds():
                 written_at = self._clock()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -53,6 +54,7 @@ class Prober:
         self._needed = asyncio.Event()
         self._needed_at = clock()
         self._by_visit = False
+        self._turned = asyncio.Event()
         state.breaker.changed = self._health_changed
 
     async def run(self) -> None:
@@ -139,7 +141,7 @@ class Prober:
         intervals, breaker = self._intervals, self._state.breaker
         due = self._clock() + intervals.probe_every.total_seconds()
         while self.ready:
-            await asyncio.sleep(min(intervals.ask_every, intervals.probe_every).total_seconds())
+            await self._wait_until(due)
             if self._rests and (self._meter.over_budget or self._is_unused()):
                 self.ready = not self._meter.over_budget and self.ready
                 continue
@@ -148,6 +150,16 @@ class Prober:
                     self._fill()
                 due = self._clock() + intervals.probe_every.total_seconds()
                 self._changed()
+
+    async def _wait_until(self, due: float) -> None:
+        """Wait for ``due``, or a change of health; a host that is down, or may go to sleep, is looked at more often."""
+        if self._rests or self._state.breaker.health == "down":
+            await asyncio.sleep(min(self._intervals.ask_every, self._intervals.probe_every).total_seconds())
+            return
+        self._turned.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(due - self._clock(), 0.001)):
+                await self._turned.wait()
 
     def _boot_limit_s(self) -> float:
         fixed = self._intervals.wakes_within
@@ -173,4 +185,5 @@ class Prober:
             self._state.events.record("host_down", detail=why)
         elif health == "up":
             self._state.events.record("host_up")
+        self._turned.set()
         self._changed()

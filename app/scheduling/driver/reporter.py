@@ -47,6 +47,8 @@ class Reporter:
         self._time = time
         self._view = view
         self._known = known
+        self.news = asyncio.Event()
+        """Set it when the report may have changed; while there is work, that is looked for without being told."""
         self._reported: HostReport | None = None
         self._reported_at = float("-inf")
         self._log = structlog.get_logger("app.scheduling.driver.reporter").bind(host=host.name)
@@ -66,9 +68,17 @@ class Reporter:
     async def run(self) -> None:
         """Report until cancelled."""
         while True:
+            self.news.clear()
             if self._known():
                 await self._put_if_due()
-            await asyncio.sleep(AT_MOST_EVERY.total_seconds())
+            began = self._time.monotonic()
+            if self._is_idle():
+                await self.news.wait()
+            await asyncio.sleep(max(AT_MOST_EVERY.total_seconds() - (self._time.monotonic() - began), 0.0))
+
+    def _is_idle(self) -> bool:
+        last = self._reported
+        return last is None or not (last.running or last.waiting or last.loading)
 
     async def _put_if_due(self) -> None:
         report, now = self.report(), self._time.monotonic()
