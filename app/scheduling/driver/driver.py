@@ -35,7 +35,6 @@ from app.scheduling.driver.reporter import Reporter
 from app.scheduling.driver.state import DriverState
 from app.scheduling.driver.store_retries import STORE_UNAVAILABLE
 from app.scheduling.job import Job, Removed
-from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.planning.eta import QueueUpdate, boot_updates, queue_updates
 from app.scheduling.planning.planner import Action, View, closing, plan
 from app.scheduling.ports import Ports
@@ -227,9 +226,7 @@ class Driver:
                 kept = self._ports.queue
                 jobs, visits, asked = await asyncio.gather(kept.read(), kept.prewarm_requests(), kept.memory_requests())
                 take(jobs)
-                for model, until in visits.items():
-                    self._state.prewarmer.announce([self._state.residency.spelling(model)], until)
-                self._take_requests(asked)
+                self._state.take(visits, asked, self._now())
         except STORE_UNAVAILABLE as error:
             if not self._unread:
                 self._log.warning("jobs_unread", why=type(error).__name__)
@@ -238,11 +235,6 @@ class Driver:
             return False
         self._unread = False
         return True
-
-    def _take_requests(self, asked: dict[str, MemoryRequest]) -> None:
-        residency = self._state.residency
-        spelled = {residency.spelling(model): request for model, request in asked.items()}
-        self._state.requests.take(spelled, residency.present, self._now())
 
     async def _keep_lease(self) -> None:
         """Renew the lease; if it expired meanwhile and nobody took it, take it again and go on."""

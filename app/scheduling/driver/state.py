@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.backends.base import inventory, residency_control
@@ -16,6 +16,7 @@ from app.scheduling.driver.memory_requests import MemoryRequests
 from app.scheduling.driver.policy import Policy
 from app.scheduling.driver.prewarmer import Prewarmer
 from app.scheduling.driver.residency import Residency
+from app.scheduling.memory_request import MemoryRequest
 from app.scheduling.planning.budget import budget_of
 from app.scheduling.ports import Ports
 from app.scheduling.report import HostReport
@@ -67,6 +68,13 @@ class DriverState:
     def slots(self, host: Host) -> int:
         """How many answers of one model may run at once: what the server says, where it is asked and does."""
         return (self.health.activity.slots if host.asks_slots else None) or host.num_parallel
+
+    def take(self, visits: Mapping[str, float], asked: Mapping[str, MemoryRequest], now: float) -> None:
+        """Note which models visitors are about to use, and until when, and what operators ask for; ``now`` is Unix."""
+        for model, until in visits.items():
+            self.prewarmer.announce([self.residency.spelling(model)], until)
+        spelled = {self.residency.spelling(model): request for model, request in asked.items()}
+        self.requests.take(spelled, self.residency.present, now)
 
     def inherit(self, before: HostReport) -> None:
         """Take over what an earlier driver of the host had seen and measured."""
