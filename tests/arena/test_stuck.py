@@ -306,18 +306,21 @@ async def test_who_asks_for_a_battle_while_it_is_being_opened_does_not_end_it(ar
 async def test_waiting_in_vain_gives_the_text_of_the_end_of_the_wait(redis: Redis, arena: ArenaWithSql) -> None:
     battle = (await arena.open()).battle_id
     await arena.begin(battle, 0)
-    has_looked = asyncio.Event()
+    has_looked, written = asyncio.Event(), asyncio.Event()
 
     async def snapshot(battle_id: str) -> Snapshot:
+        if has_looked.is_set():  # the wait is over
+            await asyncio.wait_for(written.wait(), PATIENCE_S)
         seen = await arena.manager.snapshot(battle_id)
         has_looked.set()
         return seen
 
     viewing = Viewing(Hub(arena.store, redis), snapshot)
 
-    waiting = asyncio.create_task(viewing.wait(battle, timedelta(seconds=0.5), lambda now: now.can_vote))
+    waiting = asyncio.create_task(viewing.wait(battle, timedelta(seconds=0.05), lambda now: now.can_vote))
     await asyncio.wait_for(has_looked.wait(), PATIENCE_S)
     await arena.write(battle, 0, "so far")
+    written.set()
     now = await waiting
 
     assert [side.text for side in now.sides.values()] == ["so far", ""]

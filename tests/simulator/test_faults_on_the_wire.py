@@ -14,8 +14,8 @@ import pytest
 from app.backends.base import GenerationRequest, Message
 from app.backends.ollama.backend import OllamaBackend
 from app.simulator.server.server import RunningSimulator
-from tests.helpers import wait_until
-from tests.simulator.raw import call, request_bytes
+from tests.helpers import PATIENCE_S, wait_until
+from tests.simulator.raw import call, read_chunks, read_head, request_bytes
 from tests.simulator.serving import CHAT, LOAD, MODEL, error, loaded, post, simulated
 
 
@@ -91,11 +91,15 @@ async def test_mid_stream_error_is_one_more_line_and_the_model_is_loaded_again(w
 async def test_mid_stream_error_breaks_every_answer_of_the_process() -> None:
     async with simulated(num_parallel=2, answer_tokens=4000, speed=20) as sim:
         await post(sim, LOAD)
-        long = asyncio.create_task(post(sim, CHAT | {"options": {}}))
-        await asyncio.sleep(0.1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+        writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT | {"options": {}}).encode()))
+        long = await read_head(reader)  # comes with the first piece
         sim.faults.set({"mid_stream_error": 5})
         await post(sim, CHAT)
-        assert "error" in (await long).lines[-1]
+        await asyncio.wait_for(read_chunks(reader, long), PATIENCE_S)
+        writer.close()
+        assert "error" in long.lines[-1]
+        assert len(long.lines) > 1
 
 
 async def test_mid_stream_error_of_a_whole_answer_is_a_500(warm: RunningSimulator) -> None:
@@ -175,8 +179,14 @@ async def test_wedge_slot_keeps_the_slot_of_a_slow_reader_that_left_until_the_mo
         reader = await slow_reader(sim)
         reader.close()
         next_one = asyncio.create_task(post(sim, CHAT))
-        done, _ = await asyncio.wait({next_one}, timeout=0.5 if wedge else 10)
-        assert bool(done) is not wedge
+        (runner,) = sim.machine.scheduler.loaded.values()
+        await wait_until(lambda: not sim.machine.slow_readers)
+        if wedge:
+            await wait_until(lambda: runner.refs == 1)  # the next one has come, and who left has gone
+            await sim.machine.clock.sleep(20)
+            assert not next_one.done()
+        else:
+            assert (await asyncio.wait_for(next_one, PATIENCE_S)).lines[-1]["done"] is True
         next_one.cancel()
         await asyncio.wait({next_one})
         await post(sim, LOAD | {"keep_alive": 0})
@@ -195,8 +205,11 @@ async def test_evict_deadlock_lets_a_keep_alive_take_back_the_eviction_that_is_w
         await wait_until(lambda: runner.victim)
         await post(sim, CHAT | {"keep_alive": "30m"})
         await busy
-        done, _ = await asyncio.wait({waiting}, timeout=1.0 if deadlock else 10)
-        assert bool(done) is not deadlock
+        if deadlock:
+            await sim.machine.clock.sleep(20)
+            assert not waiting.done()
+        else:
+            assert (await asyncio.wait_for(waiting, PATIENCE_S)).status == 200
         assert [entry["name"] for entry in await loaded(sim)] == [MODEL if deadlock else "llama3.1:8b"]
         waiting.cancel()
 

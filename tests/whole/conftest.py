@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from time import sleep
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.whole.client import open_battle, play
+from tests.whole.client import ADMIN_KEY, open_battle, play
 from tests.whole.harness import MODELS, Deployment, Instance, running_deployment, wait_for
 
 SHARED = "whole-deployment"
@@ -39,8 +40,8 @@ def deployed(_shared_deployment: SharedDeployment) -> Iterator[SharedDeployment]
     """The shared deployment, with model servers that behave, and are known to."""
     servers = (_shared_deployment.deployment.granite, _shared_deployment.deployment.basalt)
     if any(server.troubled for server in servers):
-        sleep(0.4)  # what a driver has just seen is told within 0.25 s
-        wait_for(lambda: _nothing_is_down(_shared_deployment))
+        now = datetime.now(UTC)
+        wait_for(lambda: _nothing_is_down(_shared_deployment, since=now))
     for server in servers:
         server.troubled = False
     yield _shared_deployment
@@ -48,15 +49,22 @@ def deployed(_shared_deployment: SharedDeployment) -> Iterator[SharedDeployment]
         server.clear()
 
 
-def _nothing_is_down(deployed: SharedDeployment) -> bool:
+def _nothing_is_down(deployed: SharedDeployment, since: datetime) -> bool:
+    """Whether both workers know all models and hosts, by what the driver reported after ``since``."""
     for worker in (deployed.one, deployed.two):
-        hosts, models = (
-            httpx.get(f"{worker.url}/api/arena/{what}", trust_env=False, verify=False).json()[what]
-            for what in ("hosts", "models")
-        )
-        if len(models) < len(MODELS) or not all(host["health"] in ("up", "trying") for host in hosts):
+        hosts, models = (_asked(worker, what)[what] for what in ("hosts", "models"))
+        if len(models) < len(MODELS) or not all(_is_well(host, since) for host in hosts):
             return False
     return True
+
+
+def _is_well(host: dict[str, Any], since: datetime) -> bool:
+    return host["health"] in ("up", "trying") and datetime.fromisoformat(host["told_at"]) > since
+
+
+def _asked(worker: Instance, what: str) -> dict[str, Any]:
+    address, key = f"{worker.url}/api/arena/{what}", {"X-Admin-Key": ADMIN_KEY}
+    return dict(httpx.get(address, headers=key, trust_env=False, verify=False).json())
 
 
 @pytest.fixture(scope="package")

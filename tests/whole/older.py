@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
 
-from tests.whole.client import post
+from tests.helpers import PATIENCE_S
+from tests.whole.client import post, snapshot
 from tests.whole.harness import Instance
 
 START = "/api/arena/start_progressive"
@@ -39,10 +41,28 @@ async def start(instance: Instance, **body: Any) -> dict[str, Any]:
     return dict(reply.json())
 
 
-async def get(instance: Instance, battle: str) -> dict[str, Any]:
-    reply = await post(arena(instance, "get_progressive_responses"), {"battle_id": battle})
+async def get(instance: Instance, battle: str, **more: Any) -> dict[str, Any]:
+    reply = await post(arena(instance, "get_progressive_responses"), {"battle_id": battle}, **more)
     assert reply.status_code == 200, reply.text
     return dict(reply.json())
+
+
+async def patient(instance: Instance, battle: str) -> asyncio.Task[dict[str, Any]]:
+    """A call that waits for the pair by now.
+
+    It has read the battle: calls that were sent after it, and read the battle one after the other, were answered.
+    """
+    sent = asyncio.Event()
+
+    async def trace(step: str, _info: object) -> None:
+        if step.endswith("send_request_body.complete"):
+            sent.set()
+
+    task = asyncio.create_task(get(instance, battle, extensions={"trace": trace}), name="patient")
+    await asyncio.wait_for(sent.wait(), PATIENCE_S)
+    for _ in range(3):
+        await snapshot(instance.url, battle)
+    return task
 
 
 async def submit(instance: Instance, battle: str, word: str, key: str = "choice", **more: Any) -> httpx.Response:

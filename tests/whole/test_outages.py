@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.helpers import PATIENCE_S, MachineTime, wait_until
 from tests.whole.client import (
     BATTLES,
+    Watched,
     call,
     folded,
     open_battle,
@@ -24,7 +26,7 @@ from tests.whole.client import (
     watching,
 )
 from tests.whole.harness import Deployment, Instance, running_deployment
-from tests.whole.older import START, get
+from tests.whole.older import START, patient
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +65,11 @@ async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_
         await wait_until(lambda: watched.named("ready"))
         deployment.redis.kill()
         await check_everything_is_503(two, battle, another)
-        late = asyncio.create_task(watch(one.url, battle))
-        await asyncio.sleep(1.0)
+        late = Watched()
+        rest = asyncio.create_task(watch(one.url, battle, into=late))
+        await wait_until(lambda: watched.retries and late.retries)  # each is told that Redis is away
         assert not whole.done()
-        assert not late.done(), "a stream that is opened meanwhile stays open, too"
+        assert not rest.done(), "a stream that is opened meanwhile stays open, too"
         await asyncio.to_thread(deployment.redis.start)
         await wait_until(lambda: recovered(two))
         assert (await vote(two.url, battle, 1, "b")).status_code == 200
@@ -76,13 +79,17 @@ async def test_while_redis_is_away_calls_get_503_and_open_streams_stay_open_and_
     assert [line["verdict"] for line in end["votes"]] == ["b", "a"]
     assert folded(opened, watched.events) == end
     assert watched.retries == [b"3000"]
-    assert (await asyncio.wait_for(late, PATIENCE_S)).ids == watched.ids
+    assert (await asyncio.wait_for(rest, PATIENCE_S)).ids == watched.ids
     stopped = await post(f"{one.url}{BATTLES}/{another}/stop")
     assert (stopped.status_code, stopped.json()["status"]) == (200, "stopped"), "what was refused can be asked again"
 
 
 async def recovered(worker: Instance) -> bool:
     return await readyz(worker) == 200
+
+
+async def has_no_redis(worker: Instance) -> bool:
+    return await readyz(worker) == 503
 
 
 async def check_everything_is_503(worker: Instance, battle: str, another: str) -> None:
@@ -113,13 +120,13 @@ async def test_a_battle_that_was_being_written_goes_on_where_it_was(
     battle = opened["battle_id"]
     async with watching(workers[1].url, battle) as (watched, whole):
         await wait_until(lambda: len({event.data["side"] for event in watched.named("delta")}) == 2)
-        patient = asyncio.create_task(get(workers[0], battle))
-        await asyncio.sleep(0.2)
+        waits = await patient(workers[0], battle)
         deployment.redis.kill()
-        await asyncio.sleep(0.5)
+        for worker in workers:
+            await wait_until(partial(has_no_redis, worker))
         await asyncio.to_thread(deployment.redis.start)
         await wait_until(lambda: watched.named("ready"))
-        assert (await patient)["status"] == "ready", "who waited for the pair gets it, too"
+        assert (await waits)["status"] == "ready", "who waited for the pair gets it, too"
         deployment.granite.clear()
         deployment.basalt.clear()
         end = await play(workers[1].url, battle, ["a", "a"])

@@ -15,7 +15,7 @@ import pytest
 from tests.helpers import HUNG_S, PATIENCE_S, known, wait_until
 from tests.whole.client import BATTLES, Watched, call, folded, open_battle, play, text_of, vote, watch, watching
 from tests.whole.harness import MODELS, OKAPI, Deployment, Instance, running_deployment
-from tests.whole.older import get
+from tests.whole.older import patient
 
 #: Slow enough to be interrupted in the middle: two seconds or more for an answer.
 SLOW: dict[str, Any] = {"tokens_per_s": 30.0}
@@ -48,8 +48,7 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(deployment: D
     battle = opened["battle_id"]
     async with watching(other.url, battle) as (watched, whole), watching(driver.url, battle) as (cut, reader):
         await wait_until(lambda: both_are_writing(watched))
-        patient = asyncio.create_task(get(driver, battle))
-        await asyncio.sleep(0.2)
+        waits = await patient(driver, battle)
         not_ready = asyncio.create_task(first_refusal(driver))  # asks all the while: draining takes a second only
         driver.terminate()
         assert (await not_ready).json()["code"] == "not_ready"
@@ -62,7 +61,7 @@ async def test_a_worker_asked_to_end_hands_over_and_ends_by_itself(deployment: D
         assert status in (0, -signal.SIGTERM)
         assert not [line for line in driver.logged() if line["level"] == "error"], "an ordinary end is no error"
         assert not cut.named("end")
-        assert (await patient)["status"] == "waiting", "who waits is answered, to ask again elsewhere"
+        assert (await waits)["status"] == "waiting", "who waits is answered, to ask again elsewhere"
         resumed = await watch(other.url, battle, last_event_id=cut.ids[-1], until=lambda event: event.event == "ready")
         end = await play(other.url, battle, ["b", "b"])
         await asyncio.wait_for(whole, PATIENCE_S)
