@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -36,6 +36,10 @@ class Job:
     def id(self) -> str:
         """``<battle>:<answer>``: the job's field in the host's hash."""
         return f"{self.battle}:{self.answer}"
+
+    def by(self, model: str) -> Job:
+        """The same job with its model under another spelling."""
+        return self if model == self.model else replace(self, model=model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,8 +184,7 @@ class Driver:
                 if self._act(view):
                     view = self._executor.view()  # at once: when a load ends later, its answers start in the next step
             if self._is_known():
-                updates = self._updates(view)
-                if updates:
+                if updates := self._updates(view):
                     await asyncio.sleep(0)  # what was started goes first
                 self._queue_updates.publish(view.waiting, updates)
         self._reporter.news.set()
@@ -194,11 +193,7 @@ class Driver:
             self._stale.set()
 
     def _act(self, view: View) -> bool:
-        """Do what the plan says; while the host is down nothing, and one thing at a time while it is tried.
-
-        Returns:
-            Whether ``view`` no longer holds.
-        """
+        """Do what the plan says (host down: nothing; while it is tried: one thing); whether ``view`` is outdated."""
         health = self._state.breaker.health
         if health == "down":
             self._executor.reroute_waiting()

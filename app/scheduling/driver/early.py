@@ -117,11 +117,11 @@ class EarlyAnswers:
         timer.cancel()
         return answer
 
-    def by_model(self, known: JobTable) -> Counter[str]:
-        """How many slots of each model are occupied by answers whose jobs are not known yet."""
+    def beside(self, writing: Counter[str], known: JobTable) -> Counter[str]:
+        """The slots of each model that are occupied: ``writing``, and by answers whose jobs are not known yet."""
         if not self._answers:
-            return Counter()
-        return Counter(answer.model for job_id, (answer, _) in self._answers.items() if job_id not in known)
+            return writing
+        return writing + Counter(answer.model for job_id, (answer, _) in self._answers.items() if job_id not in known)
 
     def drop(self, job_id: str) -> None:
         """Close one that nobody takes."""

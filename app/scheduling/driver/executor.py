@@ -6,7 +6,6 @@ too often (``retries``) fails; what only needs Redis or the database to come bac
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -114,12 +113,12 @@ class Executor:
         residency, prewarmer = self._state.residency, self._state.prewarmer
         rested = (job for job in self._jobs.rested() if self._rerouter.waits(job.id))
         # Before the residents are read: a server that manages its own memory has whatever is asked for.
-        waiting = tuple(self._spelled(job) for job in rested)
+        waiting = tuple(job.by(residency.spelling(job.model)) for job in rested)
         return View(
             now=self._time.now(),
             residents=residency.residents,
             waiting=waiting,
-            in_flight=self._in_flight(),
+            in_flight=self.early.beside(self._running.by_model(), self._jobs),
             batch=self._running.of_class(Priority.BATCH),
             direct=self._running.of_class(Priority.DIRECT),
             people_at=self._running.people_at,
@@ -139,14 +138,6 @@ class Executor:
             to_load=self._state.requests.wanting("load"),
             to_unload=self._state.requests.wanting("unload"),
         )
-
-    def _spelled(self, job: Job) -> Job:
-        model = self._state.residency.spelling(job.model)
-        return job if model == job.model else replace(job, model=model)
-
-    def _in_flight(self) -> Counter[str]:
-        writing, early = self._running.by_model(), self.early.by_model(self._jobs)
-        return writing + early if early else writing
 
     def perform(self, action: Action) -> None:
         """Begin what the planner decided."""
@@ -171,7 +162,7 @@ class Executor:
 
     def begin_early(self, job: Job, request: GenerationRequest) -> None:
         """Send the request of a job that is about to come, if the plan with it would start it now."""
-        job, view = self._spelled(job), self.view()
+        job, view = job.by(self._state.residency.spelling(job.model)), self.view()
         if job.id in self._jobs or job.id in self.early or not would_start(view, job):
             return
         self._state.residency.used(job.model)
