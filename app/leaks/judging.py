@@ -6,6 +6,7 @@ import re
 
 from app.leaks import answering, fields, wording
 from app.leaks.context import context_of, flat, is_quoted, line_of
+from app.leaks.first_person import is_subject
 from app.leaks.languages import guards
 from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
 from app.leaks.languages.eastern import BENGALI, HEBREW, THAI
@@ -38,14 +39,14 @@ _SPOKEN = re.compile(
 )
 #: A name inside an identifier or a path, or that is imported, run or downloaded.
 _IN_CODE_BEFORE = re.compile(
-    r"(?:\w\([^()\n]*\w ?= ?[\"']|\w_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*"
+    r"(?:\w\([^()\n]*\w ?= ?[\"']|[A-Za-z0-9]_|[\w/]/|\w\.|::|->|(?<!-)--|\bimport (?:\w+, )*"
     r"|(?:^|\n)[ >$]*(?:from|FROM|using|require|include|class|def|\w+ =) "
     r"|\b(?:ollama|pip3?|npm|docker|brew|git|conda) [\w-]+ )$",
     re.ASCII,
 )
 _CODE = 80  # characters before a name that are part of its identifier, call or command
 _IN_CODE_AFTER = re.compile(
-    r"_\w|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII
+    r"_[A-Za-z0-9]|\(|\.(?:cpp|py|js|c|h|gguf|from_|load|create|com|ai|org|dev)\b|/\w|::|-?cpp\b", re.ASCII
 )
 _TAG = re.compile(r":(?:\d|latest\b|mini\b|[\w.]+-(?:cloud|instruct|text|q\d))", re.IGNORECASE)
 #: A row of a table or a point of a list.
@@ -61,7 +62,7 @@ _SOMEBODY_ELSE = re.compile(
 )
 _AS = re.compile(r"(?:^|[.!?:;(] ?)(?:as|als|comme|como|come|kama|sebagai|jako|как)\b[^.!?]*$")
 _FIRST_PERSON = re.compile(r"\b(?:i|i'm|my|ich|je|yo|eu|io|ik|saya)\b")
-_LOWER_I = re.compile(r"(?:^|[.!?,\s])i(?:['\u2019]m| am)\s+$")
+_LOWER_I = re.compile(r"(?:^|[.!?,\s])(?:i(?:['\u2019]?m| am)|it['\u2019]?s me,)\s+$")
 _OPENING = re.compile("[\"'\u2018\u201c\u201d\u201e\u00ab\u00bb\u300c\u300e][\\s\u00a0]?$")
 _CLOSING = re.compile("[\\s\u00a0]?[\"'\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f](?![a-z])")
 _ENDS = re.compile(r"\s*(?:$|[.!?,;:)]|(?:lol|haha\w*|btw|xd|yes|and you|nice)\b|:\)|and i)")
@@ -69,14 +70,9 @@ _INLINE_TAG = re.compile(
     r"</?(?:a|b|i|u|em|strong|code|mark|small|span|p|br|div|h[1-6]|kbd)(?:\s[^<>\n]{0,80})?/?>", re.IGNORECASE
 )
 _ELEMENT = re.compile(r"<([\w-]{2,20})>\s*$")
-_IN_ENGLISH = re.compile(r"\b(?:the|and|of|to|is|was|are|by|with|for|an?|that|it|you|i'm|am|my|which|this|don't)\b")
-#: The first person as who is spoken of ("I would use Qwen" speaks of somebody else), and a model that is praised alone.
-_ENGLISH_SELF = re.compile(
-    r"\b(?:i am|i'm|i was|i've been|i run|i come|i belong|i go by|i answer to|me|my|myself|mine|we are|we're|our"
-    r"|(?:this|the) (?:assistant|model|ai|reply|response|answer|chat|chat ?bot|conversation"
-    r"|message|text|poem|service) (?:is|was|you|here|behind)"
-    r"|(?:writing|answering|speaking|talking|chatting|brought to you|at your service|speaking as|here)|with @ you)\b"
-    r"|@ wrote this\b|@ (?:is|would be) (?:an?|the) (?:good|best|great|solid|better) (?:choice|option|pick)\b"
+#: A text in a test of a program.
+_TESTED = re.compile(
+    r"(?:[!=]==?|\bassert\w*\b[^\n]*|\bexpect\([^\n]*|\.to\w+\()\s*[fru]?[\"'`][^\"'`\n]*$", re.IGNORECASE
 )
 
 
@@ -91,7 +87,7 @@ def is_code(before: str, after: str) -> bool:
     """Whether the name is part of an identifier, a path, a command or a prompt in a program."""
     if _IN_CODE_BEFORE.search(before[-_CODE:]) is not None or _IN_CODE_AFTER.match(after) is not None:
         return True
-    return _PROMPT_IN_CODE.search(before) is not None
+    return _PROMPT_IN_CODE.search(before) is not None or _TESTED.search(before[-_CODE:]) is not None
 
 
 def is_tag(name: str, after: str) -> bool:
@@ -165,12 +161,7 @@ def speaks_of_itself(before: str, after: str) -> bool:
     """Whether the sentence there is about who writes: an unmistakable name in it is the writer's."""
     before, after = _plain(before, after)
     sentence = flat(f"{sentence_of(before)} @ {_rest_of_sentence(after)}")
-    if _IN_ENGLISH.search(sentence) is not None:
-        is_own = _ENGLISH_SELF.search(sentence) is not None
-    else:
-        line = line_of(sentence, "")
-        is_own = any(language.speaks_of_itself(line) for language in LANGUAGES if language is not ENGLISH)
-    return is_own and not is_quoted(before) and not guards.denies(context_of(before, after))
+    return is_subject(sentence) and not is_quoted(before) and not guards.denies(context_of(before, after))
 
 
 def _rest_of_sentence(after: str) -> str:

@@ -14,6 +14,7 @@ from app.leaks.families import FAMILIES, Family, families_of, own_names
 
 #: Letters and digits of alphabets that put spaces between words; Chinese does not, so it has no borders.
 _LETTER = "[0-9A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff]"
+_ENDS = f"(?:(?<!{_LETTER})|(?!{_LETTER}))"
 #: "Phi3" and "phi-3" are Phi.
 _VERSION = r"(?:[- ]?[1-9](?:\.\d)?(?![0-9]))?"
 #: Letter by letter: "G e m m a", "L.l.a.m.a".
@@ -149,5 +150,5 @@ def _exact(plain: list[str], sure: list[str], makers: list[str], tokens: list[st
     pairs = (rf"(?:{owners})(?:['\u2019]s)? (?:{words})", rf"(?:{words}){_BY} (?:the )?(?:{owners})")
     unmistakable = "|".join([*pairs, *_longest_first(sure)])
     variant = r"(?:(?:[- ]Instruct|-it|-chat)(?!\w))?"
-    names = rf"(?:(?P<sure>(?:{unmistakable}){variant})|(?P<maker>{owners})|(?P<plain>{words}))(?!{_LETTER})"
+    names = rf"(?:(?P<sure>(?:{unmistakable}){variant})|(?P<maker>{owners})|(?P<plain>{words})){_ENDS}"
     return f"(?P<token>{'|'.join(map(re.escape, tokens)) or '(?!)'})|{names}"

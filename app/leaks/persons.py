@@ -44,7 +44,7 @@ _TRADE = (
 _LIFE = re.compile(
     without_accents(
         r"\b(?:courses?|careers?|résumé|cv|internships?|employers?|employees?|colleagues?|salary|hired|certified|certificat\w*|diploma"
-        r"|bootcamp|workshops?|my (?:boss|team lead|degree|wife|husband|parents|students|clients|customers|job|shift)|years (?:at|of|in|as|with)|year at|for \w+ years"
+        r"|bootcamp|workshops?|my (?:boss|team lead|degree|wife|husband|students|clients|customers|job|shift)|years (?:at|of|in|as|with)|year at|for \w+ years"
         r"|interview\w*|candidate|applicant|dear (?:ms|mr|mrs|sir|hiring)"
         r"|(?:des|de|les|mes) cours|cours d'|entretien|carrière|stage|kurs\w*|cursus\w*|lebenslauf\w*|bewerb\w*|ausbildung|jahre (?:bei|lang)|cursos?|carrera|currículum"
         r"|entrevista|corsi|corso|colloquio|carriera|opleiding|sollicit\w*|szkole\w+ dla|rozmow\w+ kwalifikacyj\w*|курс\w*|резюме|собеседован\w*"

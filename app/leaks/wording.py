@@ -117,7 +117,7 @@ IS_AN_ASSISTANT = re.compile(
     re.IGNORECASE,
 )
 _NOTHING = re.compile(r"\W*")
-_HERE = re.compile(r"\s+here\s*[,.!\u2014-]", re.IGNORECASE)
+_HERE = re.compile(r"\s+here\s*(?:[,.!\u2014-]|[^\w\s]|$)", re.IGNORECASE)
 _GREETING = re.compile(r"\W*(?:hi|hello|hey|hallo|bonjour|hola|olá|ciao)?\W*(?:there)?\W*", re.IGNORECASE)
 _OWNED = re.compile(
     rf"(?:['\u2019]s)?\s+(?:[\w-]+\s+){{0,3}}?(?:{_MACHINE}|assistant)\b(?!\s+(?:engineer|research|expert))", re.I

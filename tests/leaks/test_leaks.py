@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -13,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.leaks.families import FAMILIES, families_of
+from app.leaks.folding import Folder
 from app.leaks.naming import names_of
 from app.leaks.policy import is_leaked, mark_of
-from app.leaks.scanner import AHEAD, MOST_WEIGHED, Leak, Scanner, scan
+from app.leaks.scanner import AHEAD, MOST_WEIGHED, Leak, Scanner, prompt_words, scan
+from benchmarks.leak_corpora import LABELLED
 
 DATA = Path(__file__).parent.parent / "data" / "leaks"
 
@@ -264,7 +265,7 @@ def test_of_answers_of_six_more_languages_and_other_subjects_nine_of_ten_are_fou
 
 
 def test_of_answers_of_all_shapes_nearly_all_leaks_are_found_and_no_other_answer() -> None:
-    rows = labelled("eighth")
+    rows = labelled("eighth") + labelled("ninth")
     assert share_that_leaks(rows, "leak") >= 0.97
     assert share_that_leaks(rows, "clean") <= 0.005
 
@@ -391,18 +392,26 @@ def test_once_an_answer_has_leaked_every_name_of_its_family_and_maker_is_masked(
     assert shown == "I am [model], a language model by [maker]. [model] is small, says [maker]."
 
 
-@pytest.mark.parametrize(
-    "name", ["labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "leaking"]
-)
+def names_left(row: Row, shown: str) -> list[str]:
+    """The names of the model's family and maker that a text shows, but those that its prompt has used."""
+    names = names_of(row.model)
+    asked = prompt_words(names, [row.prompt]).words
+    folded = Folder().fold(shown, 0, "", ended=True)
+    found = [names.name.match(folded, start.start()) for start in names.trigger.finditer(folded)]
+    left = [name[0] for name in found if name is not None]
+    return [name for name in left if not (name.islower() and name.isascii()) and name.lower() not in asked]
+
+
+@pytest.mark.parametrize("name", [*LABELLED, "leaking"])
 def test_no_masked_answer_shows_a_name_unless_it_counts_as_leaked(name: str) -> None:
     rows = LEAKING if name == "leaking" else [one.row for one in labelled(name)]
     for row in rows:
-        scanner = Scanner(row.model, [row.prompt], masking=True)
-        shown = scanner.feed(row.answer) + scanner.finish()
-        if scanner.leaks and not scanner.exposed and not row.prompt:
-            own = [name for family in families_of(row.model) for name in (*family.plain, *family.makers)]
-            left = [name for name in own if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", shown)]
-            assert left == [], shown
+        for size in (1, 7, len(row.answer)):
+            scanner = Scanner(row.model, [row.prompt], masking=True)
+            pieces = [row.answer[at : at + size] for at in range(0, len(row.answer), size)]
+            shown = "".join(scanner.feed(piece) for piece in pieces) + scanner.finish()
+            if scanner.leaks and not scanner.exposed:
+                assert names_left(row, shown) == [], (row, shown)
 
 
 def test_an_answer_that_showed_a_name_before_its_leak_is_exposed() -> None:

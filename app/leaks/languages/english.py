@@ -8,7 +8,7 @@ _WORDS = {
     "ly": r"(?: (?:\w+ly|also|first|just|not|then|once|both|all|been|being|being|indeed|in fact|proudly))*",
     "made": r"(?:pre-?)?trained|developed|created|made|built|designed|fine-?tuned|released|engineered|produced|provided"
     r"|crafted|programmed|constructed|invented|conceived|coded|published|launched|introduced|owned|maintained|operated"
-    r"|brought to life|brought into (?:being|existence|the world)|put together|brought up|assembled|shaped|taught|born"
+    r"|brought to life|fine tuned|brought into (?:being|existence|the world)|put together|brought up|assembled|shaped|taught|born"
     r"|distributed|licensed|open-sourced|offered|powered|hosted|authored|written",
     "mades": r"<made>(?:(?:,|,? and|,? then|,? and then| &)<ly> <made>)*",
     "group": r"team|teams|group|company|firm|labs?|laborator(?:y|ies)|researchers?|engineers?|scientists?|developers?|people"
@@ -58,8 +58,20 @@ _MAKERS = (
     r"\bi(?:'m| am) (?:just |only )?(?:the |a |an )?(?:work|product|creation|result|brainchild|fruit|child|project) of <team>@",
     r"@, [^,.!?]{3,40}, (?:has |have |had )?(?:created|developed|built|designed|programmed|trained|made|released) me\b",
     r"\b(?:i|we) (?:was|were|am|have been|had been|got)<ly> <mades> <by>@",
+    r"\b(?:myself|about me|who i am)\b[^\n.!?]{0,24}[,:] <mades> by <team>@",
+    r"@ (?:has |have )?(?:stopped|started|began|finished|kept) (?:training|feeding|teaching|building|updating) me\b",
+    r"@(?:'s)? (?:[\w-]+ ){0,2}?(?:has |have )?taught me to (?:talk|speak|write|read|chat|reason|code|reply|think|count)\b",
+    r"\b(?:company|firm|lab|team|group) (?:called|named) @ (?:has |have )?<makes> me\b",
+    r"\bmy (?:parents|folks|family|godparents|masters|bosses) (?:over )?at @",
+    r"\bas far as @ (?:has |have )?(?:told|let|taught) me\b",
+    r"(?:^|[.!?,:;] )(?:the )?@ (?:has |have )?made me (?:fully |very |so |quite |too |rather |extra )?(?:multilingual|cautious|open|small|large|tiny|helpful|polite|safe|harmless|honest"
+    r"|fluent|fast|free|available|able|capable|smart|careful|open-\w+|neutral|good at|what i am|who i am|this way|to be|to help|from|out of)",
+    r"@(?:,[^,.!?]{2,40},)? (?:is|was) where i (?:was|come|came|got|learned|learnt|originate)",
+    r"\b(?:and|while|but|whereas) (?:me|i),? by <team>@",
+    r"@ (?:has |have )?(?:released|published|opened|shared|distributes) mine\b",
+    r"@[^.!?]{0,40}, (?:they're|they are|it's|it is|it was) (?:the ones? )?(?:who |that )?<makes> me\b",
     r"\bi'(?:m|ve been)<ly> <mades> <by>@",
-    r"\b(?:i|we) (?:was|were|am|have been)<ly> <mades>(?: (?!that\b|which\b|who\b|where\b|using\b|for\b)[\w'-]+){1,12}? "
+    r"\b(?:i|we) (?:was|were|am|have been)<ly> <mades>(?! (?:redundant|aware|ill|manager|partner|head|responsible|welcome))(?: (?!that\b|which\b|who\b|where\b|using\b|for\b)[\w'-]+){1,12}? "
     r"(?:by|at) <team>@",
     r"\b(?:i am|i'm|i was) not <made> by [\w .-]{2,40}?,? but(?: rather| instead)? (?:by )?<team>@",
     r"<am> ?<np>,?(?: (?:that|which|who)<ly>(?: was| is| has been| were| the)?)?(?:<ly> <mades>)? <by>@",
@@ -91,14 +103,14 @@ _MAKERS = (
     r"|originally|the|a|an|labs?|hard|everything|all|what|i|know|very|this|making))* <team>@",
     r"(?:\b(?:just|only|merely|to be|be|using|reading)|<bos>)(?: (?:an?|the|one of|your))* ?@(?:'s)?(?:-<made>)? (?:[\w,-]+ ){0,2}?(?:<machine>|assistant)\b"
     r"(?! (?:engineer|research|expert))(?= ?[,.;!?)]? ?(?:$|i\b|i'|and i\b|my\b|here\b))",
-    r"(?:\b(?:as|being|i am|i'm|i, |(?:i am|i'm)(?: \w+)? to be|you're|you are|speaking as|i'm just|i'm only|(?:talking|speaking|chatting|writing) (?:to|with)))(?: (?:an?|the|one of|your"
+    r"(?:\b(?:as|being|i am|i'm|i,|(?:i am|i'm)(?: \w+)? to be|you're|you are|speaking as|i'm just|i'm only|(?:talking|speaking|chatting|writing) (?:to|with)))(?: (?:an?|the|one of|your"
     r"|just|only))* ?@(?!(?:'s)? (?:[\w-]+ ){0,2}?(?:its|their|his|her|has|had|is|was|will|would|could) )(?:'s)?(?:-<made>)? (?:[\w,-]+ ){0,3}?<self>\b(?= ?[,.;!?)]|$| (?:i\b|and i|who|here|with|called|named))"
     r"(?! (?:engineer|research|expert))",
     r"<bos>(?:as |having been |being )?<mades> by <team>@(?= ?,? (?:i\b|my\b))",
     r"<bos>as <mades> by <team>@",
     r"\b(?:who|which company|what company) (?:<makes>) (?:me|you)\? ?(?:<team>)?@",
     r"@[.!,;-]+ (?:they|it|the company|its \w+) (?:has |have )?<makes> me\b",
-    r"\b(?:this|(?:this|the) (?=reply|response|answer|chat)|the (?=\w+ you))(?: ?)(?:reply|response|answer|text|message|chat|conversation|assistant|model|service|bot)(?: you are \w+(?: \w+)?)?"
+    r"\b(?:this|the (?=\w+ you))(?: ?)(?:reply|response|answer|text|message|chat|conversation|assistant|model|service|bot)(?: you are \w+(?: \w+)?)?"
     r"(?: was| is| has been| comes| you see)*<ly> (?:<mades>|generated|answered|from|given)(?: (?:by|from)) <team>@",
     r"\bbehind (?:this|these|the|my) [\w ]{2,20}? (?:is|are|stands?|sits?) (?:<np>(?: <made>)? (?:by|of|from|at) )?<team>@",
     r"\bthis (?:assistant|chat ?bot|model|ai) (?:is|was|comes) (?:<np> )?(?:<made> )?<by>@",
@@ -118,7 +130,7 @@ _MAKERS = (
     r"[^.!?]{0,24}? (?:was|is|has been)<ly> <mades> <by>@",
     r"(?:^|[.!?;:,] )@(?: (?:in|of|from) [\w ]{2,20}?)? <makes> me<stop>",
     r"@ ?\(my <maker>\b",
-    r"@(?:'s)?(?: [\w-]+){0,3} put me together\b",
+    r"@(?:'s)?(?: [\w-]+){0,3} (?:put me together|brought me (?:into|to life))\b",
     r"(?:^|[.!?] )<mades> by <team>@[^.!?]{0,60}, (?:i\b|i'|my\b)",
     r"\b(?:behind me|<makes> me|my <maker>)[.?!:] (?:that|it|they|the answer|this) (?:would be|will be|is|was|'s) <team>@",
     r"\bby @,? i(?:'m| am| was|'ve been)(?: \w+)? ?<made>\b",
@@ -144,6 +156,18 @@ _NAMES = (
     r"|refer to me as|address me as|think of me as|known to (?:you|users) as)(?: (?:the|just|simply))* @(?! \w+'s\b)",
     r"\bi, @,",
     r"\bby me,? @",
+    r"\bi use (?:the )?@(?= models?\b| to (?:answer|write|generate|reply))",
+    r"^(?:hey|hi|hello|greetings|good \w+)\b[^.!?\n]{0,15}[^\w'] ?@ (?:here|speaking)\b",
+    r"^(?:hello|hi|hey|greetings|good \w+)\b[^.!?]{0,12}this is @(?=[.,!]|$)",
+    r"<am> ?<np>,? (?:named|called|by the name of|that goes by|known as|who goes by) @",
+    r"\b(?:this|the following) (?:essay|text|article|letter|summary|e-?mail|translation|report|code|list|plan|recipe|post|page|note|review|analysis|overview|guide|draft|sonnet|song|script)"
+    r" (?:was |is |has been )(?:\w+ )?(?:written|generated|drafted|prepared|compiled|produced|created|composed) by @(?! \w+'?s?\b)",
+    r"(?:^|[.!?:] ?|[\d\u00b2\u00b3\u00b9] )(?:written|generated|answered|drafted|composed) by (?:an? )?(?:ai|language model|assistant)\b[ (,:]*@",
+    r"\b(?:me|i),? (?:merely |just |only )?(?:an?|the) (?:[\w.-]+ ){0,2}?@(?= ?[,.])",
+    r"(?:^|[.!?] )being @,? i\b",
+    r"\b(?:i am|i'm) (?:but|none other than|nobody but|merely|no other than|simply called) @",
+    r"\bmy name\b[^\n.!?]{0,40}[.:] @(?=[.!]|$)",
+    r"\byour (?:\w+ )?(?:assistant|ai|chat ?bot)(?: (?:today|for today|here|tonight|now))?: @",
     r"@ is an? (?:[\w-]+ ){0,3}?<self>,? and so am i\b",
     r"(?:^|[.!?] )name's @",
     r"@,? (?:they|people|you can|you may|my makers|everyone) call me\b",
@@ -174,7 +198,7 @@ _NAMES = (
     r"| here| talking| that answers)[\w' ]{0,30} (?:is|named|called)(?: the)? @",
     r"\byou(?:'re| are)(?: \w+)? (?:talking|speaking|chatting|interacting|conversing|dealing|working|in touch) (?:to|with)"
     r"(?: (?:the|an?|ai|model|assistant|chatbot|named|called|language))* @",
-    r"\b(?:i run on|i'm running(?: on)?|i am running(?: on)?|i use|i'm based on|i am based on|under the hood,? ?(?:i'm|i am|it's|is)?"
+    r"\b(?:i run on|i'm running(?: on)?|i am running(?: on)?|i'm based on|i am based on|under the hood,? ?(?:i'm|i am|it's|is)?"
     r"|i'm powered by|i am powered by|i'm built (?:on|with|from)|i was built (?:on|from)|i'm an instance of|fine-?tuned|"
     r"i am a version of|i'm a version of|i derive from|my base is|powered by|deep down i'm)(?: (?:the|an?))? @"
     r"(?! (?:power|energy|panels?|maps|search|translate|plates))",

@@ -28,7 +28,7 @@ FINNISH = language(
 
 _HUNGARIAN_WORDS = {
     "the": r"(?:(?:a|az) )?",
-    "made": r"(?:fejleszt|hoz|képez|tanít|alkot|készít|tervez|épít)\w*",
+    "made": r"(?:be)?(?:fejleszt|hoz|képez|tanít|alkot|készít|tervez|épít)\w*",
     "self": r"(?:(?:nagy |nyílt |kis )*(?:nyelvi modell|modell|asszisztens|mesterséges intelligencia|chatbot)\w*)",
 }
 HUNGARIAN = language(

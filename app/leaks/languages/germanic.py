@@ -36,6 +36,7 @@ GERMAN = language(
         r"\b(?:ich|mir|mich|wir)\b[^.!?]{0,40} @(?:-\w+| familie| modelle?| reihe| serie)",
         r"\bals @(?:,? (?:bin|kann|habe|weiß|möchte|darf|muss|werde|stehe|helfe) ich)",
         r"\b(?:ich bin|bin)<filler> <self>,?(?: (?:namens|genannt|mit dem namen|mit namen))? @",
+        r"\b(?:dieser|diese|dieses) (?:\w*text|antwort|\w*brief|aufsatz|gedicht|artikel) (?:wurde|ist) von @ (?:geschrieben|verfasst|erstellt|generiert)",
         r"(?:antwort|text|nachricht)\b[^.!?]{0,30}\bvon @(?:$|[.,!])",
     ),
     makers=(
@@ -52,6 +53,7 @@ GERMAN = language(
         r"\b(?:ich bin|als|ich,)<filler> <self>,? (?:das|der|die|welches) <team>@(?: [\w-]+){0,3}? <made>",
         r"\b(?:bei|in|von|durch) <team>@,? (?:wurde|bin) ich(?: [\w-]+){0,4}? <made>",
         r"@ (?:steckt|steht) hinter mir",
+        r"\b(?:da|weil|dass|obwohl|nachdem|seit) ich (?:\w+ )?(?:von|durch|bei) <team>@(?: [\w-]+){0,2}? <made> (?:worden|wurde|bin)",
         r"@,? (?:mein|meinem|meiner|meine) (?:entwickler|schöpfer|hersteller|ersteller|erfinder)",
         r"\b<made> von <team>@,? (?:bin|kann|habe|helfe|weiß) ich",
         r"@(?: \w+)? (?:hat|haben|hatte|war es,? (?:das|der|die)) mich (?:[\w-]+ ){0,5}?<made>",

@@ -22,7 +22,7 @@ _DENIED = re.compile(
         r"\b(?:not|never|neither|nor|nicht|weder|ani|ні|niemals|nie|pas|jamais|nunca|tampoco|não|non|niet|nooit|не|никогда|ніколи|nie|nigdy"
         r"|inte|aldrig|ikke|لم|لست|ليس|ليست|tidak|bukan|belum|không|chưa|chẳng)\b"
         r"(?! (?:only|just|merely|simply|nur|bloß|seulement|sólo|solo|só|apenas|soltanto|alleen|только|лише|tylko|hanya|chỉ)\b)"
-        r"|n't\b|\bno (?:me|fui|soy|he|estoy|es|ha|fue)\b|\b(?:kein|geen|keine|keiner)\b|(?:^|\s)(?:ba|bani)\b"
+        r"|n't\b|\bno (?:company|lab|firm|team|one|such)\b|\bno (?:me|fui|soy|he|estoy|es|ha|fue)\b|\b(?:kein|geen|keine|keiner)\b|(?:^|\s)(?:ba|bani)\b"
         r"|\b(?:siku|sija|hawaku|haiku)\w+|(?:不是|没有|沒有|并非|並非|不由|不叫)|\bδεν\b|안 $|\bmimi si\b"
         r"|\b(?:en|ei|minua ei|minut ei|emme) (?:ole|ollut|ole \w+|ollut \w+)\b|\bnem\b|\bnu (?:sunt|am fost|m-a|ma numesc|fac|provin)\b"
         r"|(?:^|\s)(?:לא|אינני|איני|אין)\s|ไม่(?:ได้|ใช่)[^ ]{0,30}(?: ?(?:โดย|จาก|ของ) ?)?$"
@@ -44,6 +44,7 @@ _SUPPOSED = re.compile(
     without_accents(
         r"\b(?:if|as if|as though|suppose|supposing|imagine|pretend|pretending|unless) (?:that )?(?:i|my|it|one|we|somebody|someone)\b[^.!?;:,]*$"
         r"|\b(?:if|suppose|imagine) (?:that )?(?:you|a|an|the) (?!ask|want|wonder|need|like|must|care|prefer|wish|have)[^.!?;:,]*$"
+        r"|\b(?:never|didn't|did not|don't|do not) (?:\w+ )?(?:said|say|claimed?|wrote|write|state|stated)\b[^.!?;:,]*$"
         r"|\b(?:were i|had i|would i)\b[^.!?;:,]*$|\bwhether\b[^.!?;:]*$"
         r"|\b(?:ob|falls)\b[^.!?;:]*$|\bwenn (?:ich|mich|mein)\b[^.!?;:,]*$|\bsi (?:j'|je|mon|c'|yo|me|fuera|fuese|mi)\b[^.!?;:,]*$"
         r"|\bse (?:eu|fosse|io|fossi|mi|meu)\b[^.!?;:,]*$|\bof (?:ik|mij)\b[^.!?;:,]*$|\b(?:если бы|якби)\b[^.!?;:]*$|\bgdyby\w*[^.!?;:]*$"

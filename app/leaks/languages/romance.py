@@ -20,7 +20,7 @@ _FRENCH_WORDS = {
     r"| une? équipe)*",
 }
 FRENCH = language(
-    cues="je j moi me mon ma mes m nous tant comme vous tu cette ici",
+    cues="je j ce moi me mon ma mes m nous tant comme vous tu cette ici",
     names=(
         r"\bje (?:fais partie|suis membre) de la famille(?: de modèles)? @",
         r"\bmon nom ?\? ?@",
@@ -34,6 +34,7 @@ FRENCH = language(
         r"\b(?:je suis basée? sur|je repose sur|je fonctionne (?:grâce à|avec|sur)|je fais partie de|j'appartiens à|je suis issue? de"
         r"|propulsée? par|générée? par|mon modèle (?:est|s'appelle)|basée? sur)(?: (?:le|la|famille|modèle|des|les|modèles))* @",
         r"@ est mon nom",
+        r"\b(?:ce|cette) (?:texte|réponse|message|poème|article|lettre) (?:a été |est )(?:rédigée?|écrite?|générée?|composée?) par @",
         r"^\W*@,? (?:à (?:votre|ton) service|pour (?:vous|te) servir|à (?:votre|ton) écoute)",
         r"\ben tant que @",
     ),
@@ -49,6 +50,7 @@ FRENCH = language(
         r"\bm'(?:a|ont|avaient) <made>(?: \w+)? (?:est|sont|c'est|s'appelle|travaillent|chez|à)(?: chez)?(?: la société)? @",
         r"\b(?:mon|ma|mes) (?:[\w-]+ )?<maker><is> ?<team>@",
         r"@ est (?:mon|ma) <maker>",
+        r"(?:^|[.!?:;,] )@ (?:ne m'a|ne m'ont) (?:pas|jamais|rien)? ?(?:donné|appris|accordé|muni|équipé|doté)",
         r"@ est (?:la société|l'entreprise|le laboratoire|l'équipe) qui m'a",
         r"\bje (?:suis issue?|viens|proviens|suis née?|sors|dépends)(?: \w+)? (?:de|des|d'|du|chez) ?<team>@",
         r"\bj'appartiens à <team>@",
@@ -89,6 +91,7 @@ SPANISH = language(
         r"\b(?:estoy basad[oa] en|me baso en|funciono con|soy parte de|formo parte de|pertenezco a|soy una versión de|impulsad[oa] por|generad[oa] por"
         r"|mi modelo es)(?: (?:el|la|los|las|familia|de|modelos?))* @",
         r"@ es mi nombre",
+        r"\b(?:este|esta) (?:texto|respuesta|mensaje|poema|artículo|carta) (?:fue |ha sido |está )(?:escrit|redactad|generad)[oa] por @",
         r"^\W*@,? (?:a (?:su|tu) servicio|para servir(?:le|te))",
         r"\bcomo @,",
     ),
@@ -169,7 +172,7 @@ _ITALIAN_WORDS = {
     "maker": r"creator[ei]|sviluppator[ei]|produttore|progettist[ai]|casa madre|inventor[ei]|autor[ei]|origine|addestramento|azienda madre|sviluppo",
 }
 ITALIAN = language(
-    cues="sono io mi mio quanto mia miei come chiamarmi crearmi stai sta qui parli faccio svilupparmi addestrarmi vengo me ti chiamami",
+    cues="sono io mi mio essendo quanto mia miei come chiamarmi crearmi stai sta qui parli faccio svilupparmi addestrarmi vengo me ti chiamami",
     names=(
         r"\b(?:faccio parte|sono) della famiglia(?: di modelli)? @",
         r"\b(?:il mio nome) ?\? ?@",

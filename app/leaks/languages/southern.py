@@ -13,7 +13,7 @@ _TURKISH_WORDS = {
     "i": r"(?:im|ım|um|üm|yim|yım|yum|yüm)",
 }
 TURKISH = language(
-    cues="ben benim beni bana adım adim ismim olarak konuşuyorsunuz diyebilirsiniz diyebilirsin şu -im -ım -um -üm",
+    cues="ben benim beni bana adım adim ismim olarak konuşuyorsunuz ediyorsun ediyorsunuz diyebilirsiniz diyebilirsin şu -im -ım -um -üm",
     names=(
         r"\b(?:ben,?|benim adım|adım|ismim|benim ismim|bana|kendime|merhaba,? ben|ben bir|ismim ise|adım:|beni)(?: (?:kısaca|sadece|da|ise"
         r"|yapay zeka|asistanınız|asistanı|asistan|dil modeli|modeli))* @(?! (?:\w+ )?(?:kız kardeş|kardeş|arkadaş))(?!'(?:in|ın|un|ün|nin)\b)",
@@ -165,7 +165,7 @@ _SWAHILI_WORDS = {
     "co": r"(?:(?:kampuni|timu|watafiti|wahandisi|wataalamu|wanasayansi|maabara|watu|shirika|kikundi) (?:ya |wa |za |kutoka |katika |ya teknolojia |iitwayo |inayoitwa )*)?",
 }
 SWAHILI = language(
-    cues="mimi jina langu yangu wangu naitwa ninaitwa kama kuniita niite sisi unazungumza hapa sina",
+    cues="mimi jina langu yangu wangu naitwa ninaitwa kama kuniita niite sisi unazungumza unaongea unawasiliana hapa sina",
     cue=r"ni(?:li|me|ka|na)?(?:tengenez|fund|funz|und|end|bun|jeng|zalish|umb)",
     names=(
         r"\b(?:mimi ni|mimi,|mimi|jina langu ni|jina langu|naitwa|ninaitwa|niite|kuniita|waniita|huitwa|wananiita|hujulikana kama|ninajulikana kama|najulikana kama"
