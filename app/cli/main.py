@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from io import TextIOWrapper
 from typing import Annotated
@@ -117,8 +118,9 @@ def _replace_what_cannot_be_written() -> None:
             stream.reconfigure(errors="replace")
 
 
+@cache
 def add_commands() -> None:
-    """Add the commands that are in modules of their own."""
+    """Add the commands that are in modules of their own, once: Typer would take each of them again."""
     from app.cli.batch import batch
     from app.cli.battles import battles
     from app.cli.cache import cache
