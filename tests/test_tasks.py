@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 
-import anyio
 import pytest
 from structlog.testing import capture_logs
 
@@ -138,7 +137,7 @@ async def a_stream_is_told_until_the_process_ends(started: asyncio.Event) -> Non
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
-    ending = anyio.Event()
+    ending = asyncio.Event()
     async with aclosing(_until(snapshots(), ending)) as snapshots_until:  # type: ignore[arg-type]
         async for _ in snapshots_until:
             ending.set()

@@ -16,7 +16,7 @@ from app.logs.levels import Format, Level
 from app.store_errors import StoreLost, redis_trouble
 
 #: Libraries whose every line would drown ours.
-_QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio", "sse_starlette")
+_QUIET = ("httpx", "httpcore", "uvicorn.access", "alembic", "asyncio")
 
 
 def configure(least: Level = "info", form: Format = "auto") -> None:

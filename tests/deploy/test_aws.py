@@ -10,7 +10,8 @@ import yaml
 
 from app.process import serve
 from app.settings.settings import Settings
-from app.web.shared.streams import HEARTBEAT_S, WHITESPACE_AFTER_S
+from app.web.shared.event_stream import HEARTBEAT_S
+from app.web.shared.streams import WHITESPACE_AFTER_S
 
 
 class Loader(yaml.SafeLoader):

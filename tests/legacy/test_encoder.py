@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sse_starlette import EventSourceResponse
 
 from app.battle.battle import Side
 from app.battle.events import SideView, Snapshot
 from app.web.legacy.encoder import BEGINS_AGAIN, STEPPED_IN, STILL_WRITTEN, Reader, RoundEncoder, frame, is_over
 from app.web.legacy.streams import events_of, single_event
+from app.web.shared.event_stream import HEARTBEAT, EventStream
 from tests.legacy.builders import READY, done, failed, history, stage
 from tests.legacy.parsers import ChatPage, OldChatPage, RoundPage
 
@@ -204,10 +204,9 @@ def test_every_event_is_one_line() -> None:
 
 def test_heartbeats_are_comments_that_no_page_reads() -> None:
     response = single_event({"done": True})
-    assert isinstance(response, EventSourceResponse)
-    assert response.ping_message_factory is not None
-    assert response.ping_interval == 10
-    beat = response.ping_message_factory().encode()
+    assert isinstance(response, EventStream)
+    assert response.heartbeat_s == 10
+    beat = HEARTBEAT
     assert beat == b": ping\n\n"
     page = ChatPage()
     for piece in (frame(encoded(Reader.CHAT, READY, READY)[0]), beat):

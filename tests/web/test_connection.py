@@ -20,7 +20,7 @@ from app.web.connection_limits import ConnectionLimits
 from app.web.shared import errors
 from app.web.shared.bodies import BodyGate
 from app.web.shared.caching import NoStore
-from app.web.shared.streams import EventStream
+from app.web.shared.event_stream import EventStream
 from tests.helpers import PATIENCE_S, wait_until
 
 SHORT = ConnectionLimits(head_bytes=2000, head_s=0.3, body_s=0.3, body_rate=1e6, body_bytes=5000, linger_s=0.3)

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from app.process.serve import UNSENT_LIMIT_S, bind
-from app.web.shared.streams import EventStream
+from app.web.shared.event_stream import EventStream
 from tests.helpers import PATIENCE_S, wait_until
 
 UNSENT_MS = 300
@@ -25,7 +25,7 @@ class Endless:
         self.open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await EventStream(self._events(), send_timeout=0.3)(scope, receive, send)
+        await EventStream(self._events(), send_timeout_s=0.3, heartbeat_s=0.1)(scope, receive, send)
 
     async def _events(self) -> AsyncGenerator[bytes]:
         self.open += 1

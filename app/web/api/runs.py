@@ -24,16 +24,10 @@ from app.web.schemas.base import Responses, answered
 from app.web.schemas.errors import INVALID, TOO_LARGE, UNAVAILABLE, refused
 from app.web.schemas.runs import LISTED, PLAN, REPORT, RETRIED, RUNNING, RunList, RunPlan, RunReport, RunState
 from app.web.shared.answering import DocumentedRoute, JsonBytes
+from app.web.shared.event_stream import STREAM_HEADERS, EventStream
 from app.web.shared.keys import Owned, owner_of
 from app.web.shared.services import BatchServices, Wired
-from app.web.shared.streams import (
-    HEARTBEAT_S,
-    SEND_TIMEOUT_S,
-    STREAM_HEADERS,
-    EventStream,
-    heartbeat,
-    unless_left,
-)
+from app.web.shared.streams import unless_left
 
 router = APIRouter(prefix="/api/arena", tags=["runs"], route_class=DocumentedRoute)
 
@@ -197,14 +191,7 @@ async def watch_run(
     seen = request.headers.get("last-event-id") or after
     if run.status in ENDED and seen == event_id(run_view(*await state_of(batch.records, run.id))):
         return Response(status_code=204, headers=STREAM_HEADERS)
-    return EventStream(
-        progress(batch.records, run.id, seen),
-        headers=STREAM_HEADERS,
-        ping=HEARTBEAT_S,
-        ping_message_factory=heartbeat,
-        send_timeout=SEND_TIMEOUT_S,
-        sep="\n",
-    )
+    return EventStream(progress(batch.records, run.id, seen))
 
 
 @router.get(

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 
-import anyio
 import orjson
 from fastapi import Response
 
@@ -20,24 +19,15 @@ from app.errors import ArenaError
 from app.tasks import cancel_and_wait
 from app.web.legacy.encoder import Reader, RoundEncoder, frame, is_over
 from app.web.legacy.history import BattleHistory, history_of
+from app.web.shared.event_stream import EventStream
 from app.web.shared.services import Services
-from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat
 
 #: How long a stream may take for its final event once the process is about to end.
 CLOSING_S = 2.0
 
 
-def _stream(content: AsyncGenerator[bytes], ending: anyio.Event | None = None) -> Response:
-    return EventStream(
-        content,
-        headers=STREAM_HEADERS,
-        ping=HEARTBEAT_S,
-        ping_message_factory=heartbeat,
-        send_timeout=SEND_TIMEOUT_S,
-        shutdown_event=ending,
-        shutdown_grace_period=CLOSING_S,
-        sep="\n",
-    )
+def _stream(content: AsyncGenerator[bytes], ending: asyncio.Event | None = None) -> Response:
+    return EventStream(content, ending=ending, grace_s=CLOSING_S)
 
 
 async def round_stream(services: Services, snapshot: Snapshot, reader: Reader) -> Response:
@@ -51,7 +41,7 @@ async def round_stream(services: Services, snapshot: Snapshot, reader: Reader) -
     def history_at(now: Snapshot) -> BattleHistory:
         return history_of(now, record, services.settings.arena_reveal)
 
-    ending = anyio.Event()
+    ending = asyncio.Event()
     return _stream(_round_events(services, snapshot, RoundEncoder(history_at, reader), ending), ending)
 
 
@@ -65,7 +55,7 @@ def single_event(event: dict[str, object]) -> Response:
 
 
 async def _round_events(
-    services: Services, first: Snapshot, encoder: RoundEncoder, ending: anyio.Event
+    services: Services, first: Snapshot, encoder: RoundEncoder, ending: asyncio.Event
 ) -> AsyncGenerator[bytes]:
     now = first
     yield frame(encoder.init(first))
@@ -83,7 +73,7 @@ async def _round_events(
     yield b"".join(map(frame, encoder.final(now)))
 
 
-async def _until(snapshots: AsyncGenerator[Snapshot], ending: anyio.Event) -> AsyncGenerator[Snapshot]:
+async def _until(snapshots: AsyncGenerator[Snapshot], ending: asyncio.Event) -> AsyncGenerator[Snapshot]:
     """``snapshots`` until the process is about to end."""
     end = asyncio.ensure_future(ending.wait())
     async with aclosing(snapshots):

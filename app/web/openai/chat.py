@@ -19,10 +19,11 @@ from app.web.openai.frames import ChatReply, joined
 from app.web.openai.models import AUTO, listed_name, named_models
 from app.web.openai.tasks import empty_answer, is_task
 from app.web.shared.answering import DocumentedRoute, JsonBytes
+from app.web.shared.event_stream import EventStream
 from app.web.shared.fields import BattleId
 from app.web.shared.ownership import NOT_YOURS, Claim, hand_over
 from app.web.shared.services import Services, Wired
-from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat, unless_left
+from app.web.shared.streams import unless_left
 
 SIDES = {"arena": tuple(Side), "arena-a": (Side.A,), "arena-b": (Side.B,)}
 """The sides of a battle that each of the arena's names shows."""
@@ -75,14 +76,7 @@ def _cache_header(asked: single.Asked) -> dict[str, str]:
 
 
 def _stream(frames: AsyncGenerator[bytes], more: Mapping[str, str] = MappingProxyType({})) -> Response:
-    return EventStream(
-        frames,
-        headers={**STREAM_HEADERS, **more},
-        ping=HEARTBEAT_S,
-        ping_message_factory=heartbeat,
-        send_timeout=SEND_TIMEOUT_S,
-        sep="\n",
-    )
+    return EventStream(frames, more)
 
 
 @claims.get("/battle/{battle_id}/claim")

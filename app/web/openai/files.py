@@ -17,10 +17,10 @@ from app.batch.outputs import error_lines, forget_outputs, output_lines
 from app.errors import Conflict, InvalidInput, NotFound
 from app.web.openai.callers import Known
 from app.web.shared.answering import DocumentedRoute
+from app.web.shared.event_stream import STREAM_HEADERS
 from app.web.shared.forms import MEDIA, FieldTexts, FormPart, announced_length, form_pieces, media_of
 from app.web.shared.keys import Owner, owner_of
 from app.web.shared.services import BatchServices, Wired
-from app.web.shared.streams import STREAM_HEADERS
 
 PIECE_BYTES = 64 * 1024
 SHORTEST_S, LONGEST_S = 3600, 2_592_000

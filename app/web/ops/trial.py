@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
-from sse_starlette import ServerSentEvent
 
 from app.errors import Forbidden
 from app.tasks import cancel_and_wait
 from app.web.shared.access import has_admin_key
+from app.web.shared.event_stream import EventStream
 from app.web.shared.services import Wired
-from app.web.shared.streams import HEARTBEAT_S, SEND_TIMEOUT_S, STREAM_HEADERS, EventStream, heartbeat
 
 MOST_AT_ONCE = 2
 MOST_WAIT_S = 300
@@ -99,21 +98,14 @@ async def stream(events: Events = 20, silent: Seconds = 0.0) -> Response:
     """So many events, one each ``EVENT_EVERY_S``, then silence but for heartbeats, then an end."""
     if slots.taken >= MOST_AT_ONCE:
         return _full()
-    return EventStream(
-        _events(events, silent),
-        headers=STREAM_HEADERS,
-        ping=HEARTBEAT_S,
-        ping_message_factory=heartbeat,
-        send_timeout=SEND_TIMEOUT_S,
-        sep="\n",
-    )
+    return EventStream(_events(events, silent))
 
 
-async def _events(count: int, silent: float) -> AsyncGenerator[ServerSentEvent]:
+async def _events(count: int, silent: float) -> AsyncGenerator[bytes]:
     async with slots.one():
         for number in range(count):
-            data = orjson.dumps({"n": number, "text": "word " * 8}).decode()
-            yield ServerSentEvent(data=data, event="trial", id=str(number), sep="\n")
+            data = orjson.dumps({"n": number, "text": "word " * 8})
+            yield b"id: %d\nevent: trial\ndata: %b\n\n" % (number, data)
             await asyncio.sleep(EVENT_EVERY_S)
         await asyncio.sleep(silent)
-        yield ServerSentEvent(data="{}", event="end", sep="\n")
+        yield b"event: end\ndata: {}\n\n"

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
-from sse_starlette.sse import AppStatus
 
 from app.arena.manager import ArenaManager
 from app.arena.viewing import Viewing
@@ -29,6 +28,7 @@ from app.records.comparisons import Comparison
 from app.settings.api_keys import ApiKey
 from app.settings.settings import Settings
 from app.tracing.spans import NO_TRACER, Tracer
+from app.web.shared.event_stream import OpenStreams
 from app.web.shared.fleet import Fleet
 
 
@@ -139,6 +139,7 @@ class Services:
     tracer: Tracer = NO_TRACER
     now: Callable[[], float] = time.time
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    streams: OpenStreams = field(default_factory=OpenStreams)
 
     @property
     def draining(self) -> bool:
@@ -151,8 +152,7 @@ class Services:
 
     def end_streams(self) -> None:
         """Let event streams end; they go on elsewhere."""
-        # By itself the library looks for uvicorn's own signal handler, which ours has replaced.
-        AppStatus.should_exit = True
+        self.streams.end()
 
 
 async def services_of(request: Request) -> Services:

@@ -12,69 +12,22 @@ import structlog
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from redis.exceptions import RedisError
-from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import SendTimeoutError
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
 
 from app.arena.viewing import Cursor, parse_cursor
 from app.errors import ArenaError, InvalidInput, Unavailable
 from app.tasks import cancel_and_wait
 from app.web.shared.errors import error_response, redis_unavailable
+from app.web.shared.event_stream import STREAM_HEADERS, EventStream
 from app.web.shared.refusals import UNEXPECTED, details
 from app.web.shared.services import Services
 
-HEARTBEAT_S = 10
-SEND_TIMEOUT_S = 20
-#: After that time the system cuts the connection of who took nothing: see ``app.process.serve.UNSENT_LIMIT_S``.
-CUT_LIMIT_S = 60.0
-#: How long the end of a stream may take to be sent when the process ends.
-END_LIMIT_S = 1.0
 #: Silence that a CDN is left in before the first byte of whitespace, and between two of them.
 WHITESPACE_AFTER_S = 9.0
-
-#: ``no-transform`` keeps proxies from compressing (and so buffering) the stream, ``X-Accel-Buffering`` is nginx's.
-STREAM_HEADERS = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class EventStream(EventSourceResponse):
-    """Server-sent events for as long as the viewer takes them.
-
-    From a viewer who took nothing for ``send_timeout`` seconds all is taken away but the connection, which the
-    system cuts: the server has no way to, since closing it would wait until the viewer has read what was sent.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events, and an end also when it is this process that ends: the viewer then resumes elsewhere."""
-        begun, complete = False, False
-
-        async def noted(message: Message) -> None:
-            nonlocal begun, complete
-            await send(message)
-            begun = True
-            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
-
-        try:
-            await super().__call__(scope, receive, noted)
-            if begun and not complete:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(END_LIMIT_S):
-                        await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except SendTimeoutError:
-            log.info("viewer_takes_nothing", path=scope["path"])
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CUT_LIMIT_S):
-                    while (await receive())["type"] != "http.disconnect":
-                        pass
-
-
-def heartbeat() -> ServerSentEvent:
-    """A comment, for proxies and for clients that check whether the stream is alive."""
-    return ServerSentEvent(comment="ping", sep="\n")
 
 
 def events_path(battle_id: str) -> str:
@@ -105,14 +58,7 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
             raise InvalidInput(f"{field} must be the id of an event, such as k7q2ab-57", field=field) from None
         if at_end:
             return Response(status_code=204, headers=STREAM_HEADERS)
-    return EventStream(
-        services.viewing.events(battle_id, cursor),
-        headers=STREAM_HEADERS,
-        ping=HEARTBEAT_S,
-        ping_message_factory=heartbeat,
-        send_timeout=SEND_TIMEOUT_S,
-        sep="\n",
-    )
+    return EventStream(services.viewing.events(battle_id, cursor))
 
 
 async def unless_left(request: Request, answer: Coroutine[Any, Any, T]) -> T:
