@@ -26,11 +26,12 @@ TOKENS = 10
 
 @dataclass(frozen=True)
 class Phase:
-    """Milliseconds per call: CPU of the worker, CPU of Redis, and until the answer (median)."""
+    """Milliseconds per call: CPU of the workers, CPU of Redis, and until the answer (median); and calls per second."""
 
     worker_ms: float
     redis_ms: float
     wall_ms: float
+    per_s: float = 0.0
 
     def __str__(self) -> str:
         return (
@@ -68,12 +69,14 @@ class Bench:
                 walls.append(time.perf_counter() - start)
 
         await asyncio.gather(*(user() for _ in range(at_once)))
+        per_s = calls / (time.perf_counter() - began)
         await asyncio.sleep(0.2)  # what is done after the answer counts, too
         passed = time.perf_counter() - began
         return Phase(
             1000 * (cpu_s(self._worker) - worker - passed * self._idle[0]) / calls,
             1000 * (cpu_s(self._redis) - redis - passed * self._idle[1]) / calls,
             1000 * sorted(walls)[calls // 2],
+            per_s,
         )
 
     async def get(self, path: str) -> None:

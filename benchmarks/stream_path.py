@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,13 +102,13 @@ def model_server(ttft_s: float, tokens: int = TOKENS, rate: float = RATE) -> Ite
 
 @contextmanager
 def arena(
-    ollama: str, parallel: int, pace: str = "live", program: str = "app.cli", **more: str
+    ollama: str, parallel: int, pace: str = "live", program: str = "app.cli", flags: Sequence[str] = (), **more: str
 ) -> Iterator[tuple[int, str]]:
-    """The arena as it is shipped: one worker, embedded Redis, SQLite; ``more`` is added to its settings."""
+    """The arena as it is shipped: one worker, embedded Redis, SQLite; ``flags`` and settings (``more``) are added."""
     with tempfile.TemporaryDirectory() as folder:
         env = {"OLLAMA_HOST": ollama, "ARENA_DATA_DIR": folder, "ARENA_NUM_PARALLEL": str(parallel), "REDIS_URL": "",
                "ARENA_MODELS": ",".join(MODELS), "ARENA_NUM_MODELS": "2", "ARENA_PACE": pace, **more}  # fmt: skip
-        with started(program, "serve", "--port", "0", **env) as serving:
+        with started(program, "serve", "--port", "0", *flags, **env) as serving:
             yield serving
 
 

@@ -71,18 +71,19 @@ async def battle(session: aiohttp.ClientSession, to: Contestant, viewers: int, h
 
 
 async def streams(
-    to: Contestant, count: int, *, viewers: int = 1, apart_s: float = 0.0, heard: Heard | None = None
+    to: Contestant, count: int, *, viewers: int = 1, spread_s: float = 0.0, heard: Heard | None = None
 ) -> Heard:
-    """``count`` streams at once (the arena: half as many battles), each begun ``apart_s`` after the one before it."""
+    """``count`` streams at once (the arena: half as many battles), whose beginnings are spread over ``spread_s``."""
     heard = heard or Heard()
+    asked = max(count // 2, 1) if to.is_arena else count
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def one(number: int) -> None:
-            await asyncio.sleep(number * apart_s)
+            await asyncio.sleep(number * spread_s / asked)
             if to.is_arena:
                 await battle(session, to, viewers, heard)
             else:
                 await chat(session, to, number, heard)
 
-        await asyncio.gather(*(one(number) for number in range(max(count // 2, 1) if to.is_arena else count)))
+        await asyncio.gather(*(one(number) for number in range(asked)))
     return heard

@@ -107,6 +107,16 @@ ALL: dict[str, Callable[[str], AbstractContextManager[Contestant]]] = {
 }  # fmt: skip
 
 
+def versions() -> str:
+    """What is installed, for the report."""
+    python = FOLDER / "litellm/bin/python"
+    if not python.exists():
+        return "LiteLLM is not installed"
+    ask = "from importlib.metadata import version; print(version('litellm'))"
+    done = subprocess.run([str(python), "-c", ask], capture_output=True, text=True, check=False)
+    return f"LiteLLM {done.stdout.strip()}"
+
+
 def _litellm() -> Path:
     program = FOLDER / "litellm/bin/litellm"
     if not program.exists():

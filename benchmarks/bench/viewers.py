@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from benchmarks.bench.figures import Figure, percentile
+from app.tasks import cancel_and_wait
+from benchmarks.bench.figures import Figure, Rounds, percentile
 from benchmarks.stream_path import arena, cpu_s, family, model_server, started
 
 TICK_S = 0.05
@@ -78,6 +79,20 @@ async def read(url: str, viewers: int, seconds: float) -> None:
         task.cancel()
 
 
+async def _warmed(url: str) -> None:
+    """Be ten readers for a second: what the first of them makes a server load is not a viewer's memory."""
+    async with aiohttp.ClientSession() as session:
+
+        async def one() -> None:
+            async with session.get(url) as response:
+                async for _ in response.content:
+                    pass
+
+        tasks = [asyncio.create_task(one()) for _ in range(10)]
+        await asyncio.sleep(1)
+        await cancel_and_wait(*tasks)
+
+
 def _memory(pids: list[int]) -> int:
     """Proportional memory of processes, in bytes."""
     total = 0
@@ -87,7 +102,8 @@ def _memory(pids: list[int]) -> int:
     return total * 1024
 
 
-def _watched(name: str, url: str, pids: list[int], viewers: int, seconds: float) -> list[Figure]:
+def _watched(found: Rounds, name: str, url: str, pids: list[int], viewers: int, seconds: float) -> None:
+    asyncio.run(_warmed(url))
     memory, setting = _memory(pids), f"{viewers} viewers"
     command = [sys.executable, "-m", "benchmarks.bench.viewers", url, str(viewers), str(seconds)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as readers:
@@ -98,28 +114,27 @@ def _watched(name: str, url: str, pids: list[int], viewers: int, seconds: float)
         each = (_memory(pids) - memory) / viewers / 1024
         rate, gap = map(float, readers.stdout.readline().split())
         used = cpu_s(pids) - used
-    return [
-        Figure("viewers", "deliveries", name, setting, "/s", (rate,), more=True),
-        Figure("viewers", "CPU per delivery", name, setting, "us", (1e6 * used / max(rate * seconds, 1),)),
-        Figure("viewers", "p99 of the gap", name, setting, "ms", (gap,)),
-        Figure("viewers", "memory per viewer", name, setting, "KB", (each,)),
-    ]
+    found.add("deliveries", name, setting, "/s", rate, more=True)
+    found.add("CPU per delivery", name, setting, "us", 1e6 * used / max(rate * seconds, 1))
+    found.add("p99 of the gap", name, setting, "ms", gap)
+    found.add("memory per viewer", name, setting, "KB", each)
 
 
-def viewers(counts: Sequence[int], seconds: float) -> list[Figure]:
-    """Both servers at each number of viewers, in turns."""
-    found: list[Figure] = []
-    tokens = int(50 * sum(seconds + 20 + count / 100 for count in counts))
-    with (
-        model_server(0.1, tokens=tokens) as ollama,
-        arena(ollama, 4, ARENA_ANSWER_LIMIT="3600") as (pid, base),
-        started("benchmarks.bench.viewers") as (bare_pid, bare_url),
-    ):
-        path = asyncio.run(_opened(base))
+def viewers(counts: Sequence[int], seconds: float, rounds: int) -> list[Figure]:
+    """Both servers at each number of viewers, in turns; both new each time, for memory that was used stays theirs."""
+    found = Rounds("viewers")
+    for _ in range(rounds):
         for count in counts:
-            found += _watched("bare Starlette", f"{bare_url}/events", family(bare_pid), count, seconds)
-            found += _watched("arena", base + path, family(pid)[:1], count, seconds)
-    return found
+            with started("benchmarks.bench.viewers") as (pid, url):
+                _watched(found, "bare Starlette", f"{url}/events", family(pid), count, seconds)
+            tokens = int(50 * (seconds + 20 + count / 100))
+            with (
+                model_server(0.1, tokens=tokens) as ollama,
+                arena(ollama, 4, ARENA_ANSWER_LIMIT="3600") as (pid, base),
+            ):
+                path = asyncio.run(_opened(base))
+                _watched(found, "arena", base + path, family(pid)[:1], count, seconds)
+    return found.figures()
 
 
 async def _opened(base: str) -> str:
