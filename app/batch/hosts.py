@@ -104,7 +104,7 @@ def _state(
         one.host,
         max(one.slots, 1),
         frozenset(model for model in wanted if one.host in having[model]),
-        frozenset(model for model in wanted if any(same_model(model, there) for there in present)),
+        frozenset(model for model in wanted if any(same_model(model, resident) for resident in present)),
         in_flight,
         _mean({} if report is None else report.load_s, FIRST_LOAD_S),
         _mean({} if report is None else report.answer_s, FIRST_ANSWER_S),

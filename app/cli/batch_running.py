@@ -145,10 +145,10 @@ async def loaded_on(hosts: CallHosts, run: Run) -> str:
 
 def loaded_words(present: Mapping[str, Sequence[str]]) -> str:
     """What each host has in memory; with one host without its name."""
-    there = {host: ", ".join(models) for host, models in sorted(present.items()) if models}
+    shown = {host: ", ".join(models) for host, models in sorted(present.items()) if models}
     if len(present) == 1:
-        return "".join(there.values())
-    return "; ".join(f"{host}: {models}" for host, models in there.items())
+        return "".join(shown.values())
+    return "; ".join(f"{host}: {models}" for host, models in shown.items())
 
 
 async def follow(records: RunRecords, run_id: str, loaded: Loaded = unknown) -> int:

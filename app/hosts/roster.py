@@ -157,7 +157,7 @@ class Roster:
         return self.catalog.models
 
     def _too_few(self) -> str:
-        there = len(self.catalog.models)
+        available = len(self.catalog.models)
         dead = ", ".join(host.host for host in self.catalog.unreachable)
         absent = ", ".join(missing.name for missing in self.catalog.missing)
         reasons = [f"host {dead} does not answer"] if dead else []
@@ -166,6 +166,5 @@ class Roster:
             f"{duplicate} is {first} under another name" for duplicate, first in self.catalog.duplicates.items()
         ]
         why = f" ({'; '.join(reasons)})" if reasons else ""
-        return (
-            f"a battle needs two models and {there} can be reached{why}; start the host or pull the models, then retry"
-        )
+        found = f"a battle needs two models and {available} can be reached{why}"
+        return f"{found}; start the host or pull the models, then retry"

@@ -143,12 +143,12 @@ class LeaderboardCache:
             Unavailable: the board can't be made.
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        there = await self._bodies(DEFAULT.key if query == DEFAULT else FACTS)
-        if there is None:
+        bodies = await self._bodies(DEFAULT.key if query == DEFAULT else FACTS)
+        if bodies is None:
             return BeingMade(FIRST_BOARD_S)
         if query == DEFAULT:
-            return accepted(there[0])
-        Facts.from_bytes(there[0]).check(query, self._categories)
+            return accepted(bodies[0])
+        Facts.from_bytes(bodies[0]).check(query, self._categories)
         return await self._filtered(query)
 
     async def _filtered(self, query: LeaderboardQuery) -> bytes | BeingMade:
@@ -171,8 +171,8 @@ class LeaderboardCache:
 
     async def speed(self) -> bytes | BeingMade:
         """The body of the speed board; when to ask again while the first is made. Raises ``RedisError`` as all do."""
-        there = await self._bodies(SPEED)
-        return BeingMade(FIRST_BOARD_S) if there is None else there[0]
+        bodies = await self._bodies(SPEED)
+        return BeingMade(FIRST_BOARD_S) if bodies is None else bodies[0]
 
     async def pairs(self, is_current: Callable[[str, str | None], bool]) -> list[PairVotes]:
         """The votes on each pair of the default board as it stands (``pair_votes``), none while it is made."""
@@ -200,17 +200,17 @@ class LeaderboardCache:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        there = await self._bodies(FACTS, DEFAULT.key)
-        return BeingMade(FIRST_BOARD_S) if there is None else (Facts.from_bytes(there[0]), there[1])
+        bodies = await self._bodies(FACTS, DEFAULT.key)
+        return BeingMade(FIRST_BOARD_S) if bodies is None else (Facts.from_bytes(bodies[0]), bodies[1])
 
     async def _bodies(self, *keys: str) -> tuple[bytes, ...] | None:
         """The bodies under ``keys``, of one snapshot; None if it has not all of them in time."""
         deadline = monotonic() + self._patience_s
         while True:
             found = await self._snapshots.bodies(*keys)
-            there = tuple(body for body in found if body is not None)
-            if len(there) == len(keys):
-                return there
+            bodies = tuple(body for body in found if body is not None)
+            if len(bodies) == len(keys):
+                return bodies
             if monotonic() > deadline:
                 return None
             self._asked.set()

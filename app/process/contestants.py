@@ -27,17 +27,19 @@ class AvailableModels:
         """
         listed = await self.roster.at_hand()
         try:
-            there = await self.router.written(listed)
+            served = await self.router.written(listed)
         except RedisError:  # to open a battle, ``room_for`` needs Redis and fails; others only read the list
             return listed
-        if len(there) < 2:
+        if len(served) < 2:
             spent = await self.router.over_budget()
             if spent:
                 why = f"today's budget of host {', '.join(spent)} is spent: nothing wakes it before tomorrow (UTC)"
                 raise Unavailable(why, code="too_few_models", retry_after_s=600)
-            why = f"a battle needs two models and {len(there)} can be written now ({len(listed) - len(there)} on hosts"
+            why = (
+                f"a battle needs two models and {len(served)} can be written now ({len(listed) - len(served)} on hosts"
+            )
             raise Unavailable(f"{why} that are down); try again in a moment", code="too_few_models", retry_after_s=5)
-        return there
+        return served
 
     async def listed(self) -> tuple[str, ...]:
         """Names of the models that can be asked now, however few; while Redis is unavailable, as this process saw."""

@@ -181,11 +181,11 @@ class _Newton:
         """Take the step, or the half of it, and so on, until it climbs; near the top rounding decides, so take it."""
         best, share = self.objective(at, slopes), 1.0
         while True:
-            there = at + share * move
-            found = self.slopes(there, self.shared)
+            moved = at + share * move
+            found = self.slopes(moved, self.shared)
             slack = 1e-9 * (1.0 + abs(best))
-            if self.objective(there, found) >= best + 1e-4 * share * rise - slack or share < 1e-8:
-                return there, found
+            if self.objective(moved, found) >= best + 1e-4 * share * rise - slack or share < 1e-8:
+                return moved, found
             share /= 2
 
     def objective(self, at: Floats, slopes: Slopes) -> float:

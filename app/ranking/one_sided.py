@@ -167,8 +167,8 @@ class _Walk:
     def _prior_gain(self, mover: int, step: Floats) -> Floats:
         """What the step adds to the logarithm of the prior: each model's distance from the mean of all, squared."""
         size, total = self.size[mover], self.size.sum()
-        away = self.means[:, mover] - self.means @ self.size / total
-        return np.asarray(-size * step * (away + 0.5 * step * (1.0 - size / total)) / _PRIOR_VARIANCE)
+        distance = self.means[:, mover] - self.means @ self.size / total
+        return np.asarray(-size * step * (distance + 0.5 * step * (1.0 - size / total)) / _PRIOR_VARIANCE)
 
     def ratings(self) -> Floats:
         """Where the walks have come to."""

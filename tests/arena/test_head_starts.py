@@ -123,10 +123,10 @@ async def test_a_commit_that_fails_closes_them_and_nothing_was_told(arena: Arena
 
 
 async def test_a_redis_that_is_away_after_the_commit_closes_them(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def away(*_: object) -> str:
-        raise ConnectionError("away")
+    async def unavailable(*_: object) -> str:
+        raise ConnectionError("refused")
 
-    monkeypatch.setattr(arena.store, "advance", away)
+    monkeypatch.setattr(arena.store, "advance", unavailable)
     with pytest.raises(ConnectionError):
         await arena.manager.open(OPEN)
     assert arena.starts.dropped == ["b1:0", "b1:1"]

@@ -32,11 +32,11 @@ class Server(Database):
         self.machine = machine
         self.shown: float | None = 10_000.0
         self.took_s = 0.0
-        self.away = False
+        self.unavailable = False
 
     async def time(self) -> float | None:
-        if self.away:
-            raise Unavailable("it is away", code="database_away")
+        if self.unavailable:
+            raise Unavailable("it does not answer", code="database_away")
         self.machine.passed(self.took_s)
         return self.shown
 
@@ -101,7 +101,7 @@ async def test_an_answer_that_took_long_replaces_only_ignorance(machine: Machine
 async def test_while_the_database_is_away_the_clock_goes_on(machine: Machine, server: Server) -> None:
     clock = machine.clock(server)
     await clock.sync()
-    server.away = True
+    server.unavailable = True
     with pytest.raises(Unavailable):
         await clock.sync()
     machine.passed(60.0)

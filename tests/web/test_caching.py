@@ -74,8 +74,8 @@ async def test_the_board_is_kept_for_seconds_but_not_its_errors() -> None:
     async with client(Board(ConnectionError())) as http:
         broken = await http.get("/api/arena/leaderboard")
     async with client(Board(Unavailable("the database is away"))) as http:
-        away = await http.get("/api/arena/leaderboard")
-    assert (away.status_code, away.headers["cache-control"]) == (503, "no-store")
+        unavailable = await http.get("/api/arena/leaderboard")
+    assert (unavailable.status_code, unavailable.headers["cache-control"]) == (503, "no-store")
     assert (refused.status_code, refused.headers["cache-control"]) == (400, "no-store")
     assert (broken.status_code, broken.headers["cache-control"]) == (500, "no-store")
 

@@ -46,7 +46,7 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedDeploy
 
 
 @pytest.fixture
-async def away(_deployed: SharedDeployment) -> AsyncIterator[None]:
+async def restored_at_the_end(_deployed: SharedDeployment) -> AsyncIterator[None]:
     """Let the test end with a database that answers."""
     postgres, _, url = _deployed
     yield
@@ -59,7 +59,9 @@ async def _ready(url: str) -> bool:
     return (await call("GET", f"{url}/readyz")).status_code == 200
 
 
-async def test_who_comes_back_meanwhile_is_served_from_redis(_deployed: SharedDeployment, away: None) -> None:
+async def test_who_comes_back_meanwhile_is_served_from_redis(
+    _deployed: SharedDeployment, restored_at_the_end: None
+) -> None:
     postgres, _, url = _deployed
     opened = await open_battle(url)
     battle = opened["battle_id"]
@@ -94,7 +96,7 @@ async def test_who_comes_back_meanwhile_is_served_from_redis(_deployed: SharedDe
 
 
 async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_both_is_back(
-    _deployed: SharedDeployment, away: None
+    _deployed: SharedDeployment, restored_at_the_end: None
 ) -> None:
     postgres, deployment, url = _deployed
     opened = await open_battle(url)
@@ -112,7 +114,9 @@ async def test_a_battle_that_redis_has_lost_too_keeps_its_readers_until_one_of_b
     assert watched.events[-1].event == "end"
 
 
-async def test_a_battle_that_never_was_is_told_when_that_is_known(_deployed: SharedDeployment, away: None) -> None:
+async def test_a_battle_that_never_was_is_told_when_that_is_known(
+    _deployed: SharedDeployment, restored_at_the_end: None
+) -> None:
     postgres, _, url = _deployed
     postgres.kill()
     async with watching(url, "0" * 32) as (watched, whole):

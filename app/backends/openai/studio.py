@@ -45,9 +45,9 @@ class StudioBackend(ChatBackend):
 
     async def loaded(self) -> tuple[LoadedModel, ...]:
         """The models with an instance."""
-        there = [row for row in await self._rows() if any(_instances(row))]
+        loaded = [row for row in await self._rows() if any(_instances(row))]
         # Where it lies is not reported; nothing of it is taken to be on the CPU, or it would be loaded again and again.
-        return tuple(LoadedModel(_key(row), _size(row), _size(row)) for row in there)
+        return tuple(LoadedModel(_key(row), _size(row), _size(row)) for row in loaded)
 
     async def _row(self, model: str) -> Row:
         found = next((row for row in await self._rows() if _key(row) == model), None)

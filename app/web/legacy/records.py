@@ -35,13 +35,13 @@ async def statistics(services: Wired) -> Response:
     not counted, unless `ARENA_NAMED_VOTES=count`. While verdicts are counted for the first time
     there are none: then 202, and ``Retry-After`` says when to ask again.
     """
-    there = await services.boards.statistics()
-    if not isinstance(there, BeingMade):
-        facts, board = there
+    statistics = await services.boards.statistics()
+    if not isinstance(statistics, BeingMade):
+        facts, board = statistics
         return JSONResponse(await _counted(services, facts, orjson.loads(board)["leaderboard"]))
-    promise = {"state": "being_made", "retry_after_s": there.retry_after_s}
+    promise = {"state": "being_made", "retry_after_s": statistics.retry_after_s}
     so_far = await _counted(services, Facts.none(), []) | promise
-    return JSONResponse(so_far, 202, headers={"Retry-After": str(there.retry_after_s)})
+    return JSONResponse(so_far, 202, headers={"Retry-After": str(statistics.retry_after_s)})
 
 
 async def _counted(services: Services, facts: Facts, leaderboard: list[dict[str, Any]]) -> dict[str, Any]:

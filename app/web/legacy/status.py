@@ -38,8 +38,8 @@ async def status(services: Wired) -> dict[str, Any] | JsonBytes:
     missing = (await services.readiness()).missing
     try:
         models = [] if missing else list(await services.contestants.at_hand())
-    except Unavailable as away:
-        missing, models = (away.sentence,), []
+    except Unavailable as error:
+        missing, models = (error.sentence,), []
     if missing:
         return _unavailable("; ".join(missing))
     counts = await services.manager.counts()
@@ -69,8 +69,8 @@ async def ollama_status(request: Request, services: Wired) -> dict[str, Any]:
     base_url = ", ".join(urls) if is_operator(request, services.settings) else ""
     try:
         models = list(await services.contestants.at_hand())
-    except Unavailable as away:
-        return {"status": "unhealthy", "error": away.sentence, "base_url": base_url, "recommendation": away.sentence}
+    except Unavailable as error:
+        return {"status": "unhealthy", "error": error.sentence, "base_url": base_url, "recommendation": error.sentence}
     wanted = services.settings.arena_models or tuple(models)
     ready = {name: any(same_model(name, model) for model in models) for name in wanted}
     return {

@@ -68,9 +68,9 @@ KEYS = (ApiKey("admin", digest_of(CALLER)),)
 async def test_who_has_no_key_or_one_for_calls_is_refused(path: str) -> None:
     memory = Memory(LOADED)
     body = {"model": MODELS[0]}
-    async with client(memory, keys=KEYS) as http, client(memory, host="arena.example") as away:
+    async with client(memory, keys=KEYS) as http, client(memory, host="arena.example") as remote:
         refused = [
-            await away.post(path, json=body),
+            await remote.post(path, json=body),
             await http.post(path, json=body),
             await http.post(path, json=body, headers=bearer("nonsense")),
             await http.post(path, json=body, headers=bearer(CALLER)),
@@ -87,9 +87,9 @@ async def test_who_has_no_key_or_one_for_calls_is_refused(path: str) -> None:
 
 async def test_the_admin_loads_from_anywhere_and_without_keys_so_does_the_machine_itself() -> None:
     memory = Memory(LOADED)
-    async with client(memory, keys=KEYS, host="arena.example") as away, client(memory) as http:
+    async with client(memory, keys=KEYS, host="arena.example") as remote, client(memory) as http:
         replies = [
-            await away.post("/v1/models/load", json={"model": "zircon:7b"}, headers=bearer(ADMIN)),
+            await remote.post("/v1/models/load", json={"model": "zircon:7b"}, headers=bearer(ADMIN)),
             await http.post("/models/load", json={"model": "quokka", "context_length": 4096}),
         ]
     assert [reply.status_code for reply in replies] == [200, 200]
