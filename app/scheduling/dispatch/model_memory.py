@@ -32,6 +32,7 @@ REPLY_WITHIN = timedelta(seconds=60)
 """Who asked for a load hears by then that it has not ended yet: proxies cut silent calls a little later."""
 
 POLL_S = 0.1
+"""Between two looks at the reports while somebody waits for one of them to change."""
 
 
 @dataclass(frozen=True, slots=True)

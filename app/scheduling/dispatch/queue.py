@@ -35,7 +35,7 @@ MEMORY_TTL = timedelta(minutes=10)
 MOST_PREWARM_REQUESTS = 64
 """No more models than this are announced at once."""
 
-_SILENCE_S, _RECONNECT_S = 30.0, 0.5
+_SILENCE_S, _RECONNECT_S = 30.0, 0.5  # of one read of a channel, and before a lost one is opened again
 
 # KEYS: jobs. ARGV: channel, TTL in ms, bound, then per job: id, JSON. Returns 1, or 0 when the bound is in the way.
 # A job that is there keeps its time; only a more urgent priority is taken over. Sent twice, it changes nothing.

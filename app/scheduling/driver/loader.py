@@ -31,7 +31,7 @@ from app.tasks import cancel_and_wait
 from app.timing.history import History
 
 UNLOAD_LIMIT = timedelta(seconds=7)
-"""Killing the process, waiting for the card's memory to come back: 0.5-1.5 s typically, 5 s at most."""
+"""Until a model is gone: 5 s at most while the server waits for the last one's memory (recorded), and a kill."""
 
 POLL_EVERY = timedelta(milliseconds=250)
 

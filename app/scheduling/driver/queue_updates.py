@@ -19,7 +19,10 @@ from app.scheduling.ports import AnswerSink
 from app.tasks import cancel_and_wait
 
 EVERY_S = 1.0
+"""Between two estimates that are shown: people read no faster, and each is an entry in the battle's log."""
+
 SHOW_LIMIT_S = 5.0
+"""How long Redis may take for one: by then it is outdated."""
 
 TOLERANCE_S = 2.0
 TOLERANCE_SHARE = 0.25

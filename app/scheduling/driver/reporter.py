@@ -23,6 +23,7 @@ AT_MOST_EVERY = timedelta(milliseconds=250)
 """Changes that come sooner after one another go out together."""
 
 PUT_LIMIT_S = 2.0
+"""How long Redis may take for a report: the next one is due by then (``REPORT_EVERY``)."""
 
 
 class Reporter:

@@ -10,6 +10,7 @@ MOST_CRASHES = 3
 
 PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+"""The pause before the first retry and, doubling, before any: what heals heals in seconds, and someone waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ STORE_LIMIT_S: Final = 60.0
 """How long what is known of an attempt (its end, or that it was left) waits for Redis to come back."""
 
 FIRST_PAUSE_S: Final = 0.1
+"""Before the first retry; it doubles, up to a second. A Redis that only lost a connection is back at once."""
 
 
 async def until_the_store_is_back(call: Callable[[], Awaitable[T]]) -> T:
