@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from redis.exceptions import RedisError
 
 from app.arena.store import Store
 from app.battle.battle import Vote
@@ -57,6 +60,18 @@ class Lookup:
         if record is None:
             raise UnknownBattle(battle_id)
         return record
+
+    async def check_known(self, battle_id: str) -> None:
+        """Make sure that there is such a battle: one that is in Redis was committed before.
+
+        Raises:
+            NotFound: there is no such battle.
+            Unavailable: the database is unavailable, and Redis does not know it.
+        """
+        with suppress(RedisError, OSError):
+            if await self._store.name_of(battle_id) is not None:
+                return
+        await self.record(battle_id)
 
     async def entered(self, battle_id: str) -> Entered:
         """The contestants and the votes that stand; while the database is unavailable, as Redis holds them.

@@ -17,7 +17,7 @@ from app.arena.requests import NATIVE, OPENED_BY
 from app.errors import Forbidden, InvalidInput
 from app.web.shared.access import has_admin_key
 from app.web.shared.fields import BattleId
-from app.web.shared.services import Services, Wired
+from app.web.shared.services import Services, services_in
 
 COOKIE = "arena_battle_token"
 COOKIE_MAX_AGE_S = 400 * 24 * 3600
@@ -84,16 +84,16 @@ def _is_token(services: Services, battle_id: str, token: str) -> bool:
     return hmac.compare_digest(token.encode(), battle_token(services.secret, battle_id).encode())
 
 
-async def claim_of(request: Request, services: Wired, token: TokenHeader = None) -> Claim:
+async def claim_of(request: Request, token: TokenHeader = None) -> Claim:
     """What the caller shows."""
     shown = tuple(one for one in (token, request.cookies.get(COOKIE)) if one)
-    return Claim(services, shown, request)
+    return Claim(services_in(request), shown, request)
 
 
 Claimed = Annotated[Claim, Depends(claim_of)]
 
 
-async def owner_of(battle_id: BattleId, claim: Claimed, services: Wired) -> None:
+async def owner_of(battle_id: BattleId, claim: Claimed) -> None:
     """Let only the battle's owner pass.
 
     Raises:
@@ -101,7 +101,7 @@ async def owner_of(battle_id: BattleId, claim: Claimed, services: Wired) -> None
         Forbidden: it is somebody else's.
     """
     if not claim.owns(battle_id):
-        await services.manager.record(battle_id)  # who asks for no battle at all is told so
+        await claim.services.manager.record(battle_id)  # who asks for no battle at all is told so
         raise Forbidden(NOT_YOURS, code="not_yours")
 
 

@@ -155,10 +155,15 @@ class Services:
         self.streams.end()
 
 
-async def services_of(request: Request) -> Services:
-    """The services of the application that got this request; a plain function would be run in a thread."""
+def services_in(request: Request) -> Services:
+    """The services of the application that got this request."""
     services: Services = request.app.state.services
     return services
+
+
+async def services_of(request: Request) -> Services:
+    """The same as a dependency; a plain function would be run in a thread."""
+    return services_in(request)
 
 
 Wired = Annotated[Services, Depends(services_of)]

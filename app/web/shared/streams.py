@@ -49,7 +49,7 @@ async def event_stream(services: Services, battle_id: str, request: Request, aft
     header = request.headers.get("last-event-id")
     field, text = ("Last-Event-ID", header) if header else ("after", after)
     with suppress(Unavailable):
-        await services.manager.record(battle_id)
+        await services.manager.check_known(battle_id)
     cursor: Cursor | None = None
     if text:
         try:
