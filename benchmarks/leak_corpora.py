@@ -14,7 +14,19 @@ from app.leaks.scanner import scan
 from benchmarks.blind_attacks import wilson
 
 DATA = Path(__file__).parent.parent / "tests" / "data" / "leaks"
-LABELLED = ("labelled", "paraphrases", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+LABELLED = (
+    "labelled",
+    "paraphrases",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+)
 
 
 @dataclass(frozen=True, slots=True)
