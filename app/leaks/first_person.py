@@ -17,7 +17,7 @@ _ENGLISH = re.compile(
     r"|\b(?:this|the) (?:assistant|model|ai|reply|response|answer|chat|chat ?bot|conversation|message|text|poem|service|story|essay)"
     r" (?:is|was|you|here|behind|from|by)\b|\b(?:this assistant|this ai|this chat ?bot)\b"
     r"|\byou(?:'re| are)? (?:\w+ )?(?:talking|speaking|chatting|reading)\b|\b(?:brought to you|at your service|speaking as|writing this)\b"
-    r"|@,? (?:here|speaking|wrote this)\b|\bwith @ you\b|@ (?:is|would be) (?:an?|the) (?:good|best|great|solid|better) (?:choice|option|pick)\b"
+    r"|\b(?:generated|written|drafted) by @|@,? (?:here|speaking|wrote this)\b|\bwith @ you\b|@ (?:is|would be) (?:an?|the) (?:good|best|great|solid|better) (?:choice|option|pick)\b"
 )
 _OTHERS = re.compile(
     r"\b(?:ich (?:bin|heisse|heiße|wurde|basiere|laufe)|bin ich|wurde ich|mich|mein\w{0,2}"

@@ -35,6 +35,7 @@ _SPOKEN = re.compile(
     r"|disait|dijo|disse|zei)\b (?:the|she|he|they|a|an|my|her|his|our|sie|er|elle|il|ella|ele|der|die|das|le|la|el|o"
     r"|hij|[a-z]+$|[a-z]+[.,])"
     r"|^[^.!?]{0,60}?, (?:he|she|they|the \w+) (?:wrote|said|says|writes|thought|told|began|sang)\b"
+    r"|^[^?]{0,70}\b(?:what|who) am i ?\?"
     r"|^\W{0,3}(?:said|says|asked|replied|cried)\b"
 )
 #: A name inside an identifier or a path, or that is imported, run or downloaded.

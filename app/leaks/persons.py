@@ -24,7 +24,7 @@ _HELPS = re.compile(
 _GOES_ON = re.compile(
     r",? (?:and|et|und|y|e|en|dan|ve|na|i|и|lakin) "
     r"(?:i\b|i'|this\b|my\b|we\b|he\b|she\b|they\b|mein|mon\b|ma\b|mi\b|je\b|j'|ich\b|bin\b|habe\b|wohne\b|soy\b|vivo\b|sou\b|sono\b|ho\b|ik\b|saya\b)"
-    r"|, (?:the|an?|der|die|das|eine?|le|la|une?|el|il|lo|o|de|een|my|your) [\w'-]+"
+    r"|, (?:the|an?|der|die|das|eine?|le|la|une?|el|il|lo|o|de|een|my|your|votre|ton|ihr|dein|euer|tu|su|vuestro|seu|vostro|tuo) [\w'-]+"
     r"|, (?:son|daughter|brother|sister|wife|husband|mother|father|aged?|born|fils|fille|sohn|tochter|hijo|hija|\d+)\b"
     r"|, [\w'-]+ (?:of|von|de|di|da|des|der) [\w'-]+"
     r"|,? (?:from|aus|de|uit|z|di) \w"

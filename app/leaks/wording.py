@@ -111,7 +111,7 @@ ANOTHER_NAME = re.compile(
 )
 #: A line that begins with the name and goes on like this introduces the writer, or is a signature.
 IS_AN_ASSISTANT = re.compile(
-    rf"[\"'\u2019\u201d*_`)]*(?:,\s*|\s*\(|\s+(?:is|ist|est|es|é|è)\s+)(?:{_ARTICLE}\s*)?(?:[\w-]+\s+){{0,3}}?"
+    rf"[\"'\u2019\u201d*_`)]*(?:,\s*|\s*\(|\n|\s+(?:is|ist|est|es|é|è)\s+)(?:{_ARTICLE}\s*)?(?:[\w-]+\s+){{0,3}}?"
     r"(?:assist\w+|asistente\w*|chat\s?bot\w*|helper|助手)\b"
     r"|\s*(?:是|\uff0c是)[^。\uff01\uff1f\n]{0,12}(?:助手)",
     re.IGNORECASE,

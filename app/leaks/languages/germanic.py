@@ -53,6 +53,7 @@ GERMAN = language(
         r"\b(?:ich bin|als|ich,)<filler> <self>,? (?:das|der|die|welches) <team>@(?: [\w-]+){0,3}? <made>",
         r"\b(?:bei|in|von|durch) <team>@,? (?:wurde|bin) ich(?: [\w-]+){0,4}? <made>",
         r"@ (?:steckt|steht) hinter mir",
+        r"\b(?:ich wurde|wurde ich)(?: \w+)? (?:von|durch|bei) <team>@, [^,.!?]{3,40}, <made>",
         r"\b(?:da|weil|dass|obwohl|nachdem|seit) ich (?:\w+ )?(?:von|durch|bei) <team>@(?: [\w-]+){0,2}? <made> (?:worden|wurde|bin)",
         r"@,? (?:mein|meinem|meiner|meine) (?:entwickler|schöpfer|hersteller|ersteller|erfinder)",
         r"\b<made> von <team>@,? (?:bin|kann|habe|helfe|weiß) ich",

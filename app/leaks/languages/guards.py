@@ -45,6 +45,8 @@ _SUPPOSED = re.compile(
         r"\b(?:if|as if|as though|suppose|supposing|imagine|pretend|pretending|unless) (?:that )?(?:i|my|it|one|we|somebody|someone)\b[^.!?;:,]*$"
         r"|\b(?:if|suppose|imagine) (?:that )?(?:you|a|an|the) (?!ask|want|wonder|need|like|must|care|prefer|wish|have)[^.!?;:,]*$"
         r"|\b(?:never|didn't|did not|don't|do not) (?:\w+ )?(?:said|say|claimed?|wrote|write|state|stated)\b[^.!?;:,]*$"
+        r"|\b(?:let's|let us) (?:say|pretend|imagine|suppose|assume)\b[^.!?;:]*$"
+        r"|\b(?:if|unless|suppose|imagine|wenn|falls|jeśli|gdyby|если|якщо|hvis) (?:the |die |la |das )?$"
         r"|\b(?:were i|had i|would i)\b[^.!?;:,]*$|\bwhether\b[^.!?;:]*$"
         r"|\b(?:ob|falls)\b[^.!?;:]*$|\bwenn (?:ich|mich|mein)\b[^.!?;:,]*$|\bsi (?:j'|je|mon|c'|yo|me|fuera|fuese|mi)\b[^.!?;:,]*$"
         r"|\bse (?:eu|fosse|io|fossi|mi|meu)\b[^.!?;:,]*$|\bof (?:ik|mij)\b[^.!?;:,]*$|\b(?:если бы|якби)\b[^.!?;:]*$|\bgdyby\w*[^.!?;:]*$"
@@ -65,7 +67,7 @@ _SUPPOSED = re.compile(
         r"|\bnon (?:posso|so|saprei) (?:\w+ )?(?:confermar|dir|affermar)\w*[^.!?;,]{0,12}\b(?:che|chi|se)\b[^.!?;,]*$"
         r"|\b(?:kan|kunde|kunne|vet|ved|vil) (?:jag |jeg |ik )?(?:inte|ikke|niet) (?:säga|si|sige|bekräfta|bekrefte|bekræfte|zeggen|bevestigen)?[^.!?;,]{0,8}\b(?:om|att|at|dat|of)\b[^.!?;,]*$"
         r"|\b(?:tidak|tak) (?:bisa|dapat) (?:memastikan|mengatakan|mengonfirmasi)[^.!?;,]*$|\bkhông thể (?:nói|xác nhận|khẳng định)[^.!?;,]*$"
-        r"|\b(?:you|anyone|anybody|people|they|some|users?|everyone) (?:\w+ )?(?:think|believe|assume|guess|suspect|say|claim)s? (?:that )?i(?:'m| am| was)\b[^.!?;:,]*$"
+        r"|\b(?:you|anyone|anybody|people|they|some|users?|everyone) (?:\w+ )?(?:think|believe|assume|guess|suspect|say|claim)s? (?:that )?i(?:'m| am| was| come| belong| work| run)\b[^.!?;:,]*$"
         r"|\b(?:czy|jestli|zda|чи|дали)\b[^.!?;:]*$|\bonko\b[^.!?;:]*$|\bnem tudom\b[^.!?;:]*$|\bdacă\b[^.!?;:]*$|(?:^|\s)(?:האם|אם)\s[^.!?;:]*$|ไม่(?:ทราบ|แน่ใจ|รู้)[^\n]*$|জানি না[^।!?]*$"
     )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.leaks.languages.phrase import language
 
 _SCANDINAVIAN_WORDS = {
-    "made": r"(?:tränad|utvecklad|skapad|byggd|gjord|framtagen|utvecklats|trent|utviklet|skapt|laget|trænet|udviklet|skabt|bygget|lavet|programmerad|programmert)",
+    "made": r"(?:tränad|utvecklad|skapad|byggd|gjord|framtagen|utvecklats|tränats|skapats|byggts|trent|utviklet|skapt|laget|trænet|udviklet|skabt|bygget|lavet|programmerad|programmert)",
     "co": r"(?:(?:företaget|bolaget|firmaet|selskapet|virksomheden|forskare|forskere|ett team|et team|teamet|ingenjörer|ingeniører) (?:hos|på|vid|fra|från|i)? ?)?",
     "self": r"(?:(?:stor |liten |lille |stort )?(?:språkmodell|sprogmodel|ai-modell|ai-model|modell?|assistent|ai-assistent|ai|chatbot|chattbot))",
 }
@@ -21,7 +21,7 @@ SCANDINAVIAN = language(
         r"\b(?:företaget|firmaet|virksomheden|selskapet|bolaget) (?:bakom|bag|bak) (?:mig|meg) (?:är|er|heter|hedder) @",
         r"\b(?:bakom|bag|bak) (?:mig|meg) (?:står|finns|er) <co>@",
         r"\b(?:jag|jeg)(?: (?:är|er|har blivit|blev|ble|har))? <made>(?: (?:och|og) <made>)* (?:av|af|hos|på|i) <co>@",
-        r"\b(?:jag är|jeg er|som)(?: (?:en|et))?(?: [\w-]+)? ?<self>,?(?: (?:som är|der er))?(?: <made>)? (?:från|av|fra|af|hos) <co>@",
+        r"\b(?:jag är|jeg er|som)(?: (?:en|et))?(?: [\w-]+)? ?<self>(?:,?(?: (?:som är|som har|som|der er|som er))?)(?: <made>)? (?:från|av|fra|af|hos) <co>@",
         r"@ (?:har |hade )?(?:utvecklat|tränat|skapat|byggt|utviklet|udviklet|trent|trænet|skapt|skabt|skapade|tränade|utvecklade|byggde|lavede|laget) (?:mig|meg)",
         r"\b(?:min|mina|mine|mit) (?:skapare|utvecklare|utvikler|udvikler|skaber|tillverkare|skapere|udviklere)(?: (?:är|er|heter|hedder|jobbar på|arbetar på))* <co>@",
     ),
@@ -43,6 +43,7 @@ GREEK = language(
         r"με <made>(?: <the>| εταιρεία)* @",
         r"@ με <made>",
         r"(?:είμαι|ως)(?: ένα| ένας)?(?: \w+)? <self>(?: που <made>)?(?: <the>| εταιρεία)* @",
+        r"(?:είμαι|ως)(?: ένα| ένας)?(?: \w+)? <self>,? (?:που|το οποίο) (?:εκπαιδεύτηκε|αναπτύχθηκε|δημιουργήθηκε|φτιάχτηκε|σχεδιάστηκε)(?: <the>| εταιρεία)* @",
         r"(?:εκπαιδεύτηκα|αναπτύχθηκα|δημιουργήθηκα|φτιάχτηκα|σχεδιάστηκα)(?: <the>| εταιρεία)* @",
         r"(?:ο |οι )?(?:δημιουργός|δημιουργοί|προγραμματιστές) μου (?:είναι|εργάζονται)(?: <the>)* @",
     ),

@@ -233,6 +233,7 @@ VIETNAMESE = language(
     ),
     makers=(
         r"\b(?:tôi|mình|em)(?: \w+)? (?:được|do|bởi) <co>@(?: \w+)? <made>",
+        r"\b(?:tôi|mình|em) là (?:một )?(?:\w+ ){0,5}?<self>(?: \w+){0,2}?,? (?:được|do) <co>@(?: \w+)? <made>",
         r"\b(?:tôi|mình|em)(?: \w+)? được <made>(?: và <made>)*(?: \w+){0,3}? (?:bởi|tại|ở|từ) <co>@",
         r"\b(?:tôi là|là|với tư cách là|mình là)(?: (?:một|một trong những))? ?(?:\w+ ){0,3}?<self>(?: \w+){0,2}? (?:do|của|bởi|từ|được) ?(?:<made> (?:bởi|tại) )?<co>@(?=[^.]*\b(?:tôi|mình|<made>)\b|[^.]*[.!]?$)(?<!android)",
         r"@(?: \w+)? (?:đã )?<made>(?: ra)? (?:tôi|mình)\b",
