@@ -23,10 +23,11 @@ def learned_from(models: Sequence[str], votes: Sequence[PairVotes]) -> Learned:
     if not votes:
         return Learned({}, dict.fromkeys(models, 0.0))
     # Here and not at the top: it loads numpy (20 MB), which only the worker that has the turn needs, once people voted.
-    from app.draw.planning.knowledge import gains, learned
+    from app.draw.planning.first import weights
+    from app.draw.planning.knowledge import learned
 
     known = learned(models, votes)
-    found, at = gains(known), {model: number for number, model in enumerate(models)}
+    found, at = weights(known), {model: number for number, model in enumerate(models)}
     by_pair = {pair: float(found[tuple(at[model] for model in pair)]) for pair in pairs_of(models)}
     return Learned(by_pair, {model: float(count) for model, count in zip(models, known.votes, strict=True)})
 

@@ -117,8 +117,8 @@ class Settings(BaseSettings):
     arena_queue: int = Field(default=256, ge=1)
     arena_prefetch: int = Field(default=1, ge=0)
     arena_draw: Literal["rotation", "uniform"] = "rotation"
-    arena_draw_shortest: Duration = Field(default=timedelta(minutes=5), gt=timedelta(0))
-    arena_draw_longest: Duration = Field(default=timedelta(minutes=80), gt=timedelta(0))
+    arena_draw_shortest: Duration = Field(default=timedelta(minutes=1), gt=timedelta(0))
+    arena_draw_longest: Duration = Field(default=timedelta(minutes=100), gt=timedelta(0))
     arena_reveal: Literal["end", "vote", "always"] = "end"
     arena_leak: Literal["flag", "mask", "void"] = "flag"
     arena_named_votes: Literal["leave_out", "count"] = "leave_out"

@@ -11,7 +11,8 @@ from itertools import combinations
 import numpy as np
 
 from app.draw.planning.field import Field, HostField
-from app.draw.planning.knowledge import gains, learned
+from app.draw.planning.first import weights
+from app.draw.planning.knowledge import learned
 from app.draw.planning.pairs import Pair, PairVotes, draw, pairs_of, shares
 from app.draw.planning.rotation import Rotation, Stay, turned
 
@@ -106,7 +107,7 @@ class Rotating:
 def known_of(models: tuple[str, ...], votes: Votes) -> tuple[dict[Pair, float], dict[str, float]]:
     """Gains by pair and votes by model."""
     known = learned(models, votes.pairs())
-    found = gains(known)
+    found = weights(known)
     at = {model: number for number, model in enumerate(models)}
     by_pair = {pair: float(found[tuple(at[model] for model in pair)]) for pair in pairs_of(models)}
     return by_pair, dict(zip(models, np.asarray(known.votes).tolist(), strict=True))

@@ -5,7 +5,7 @@ drawn from a rotation of sets of two or three, against the uniform draw with the
 the chance that it is the best, by draws from the posterior, is 97.5 %, as on the board. Pairs are counted over the
 first day. No model server is simulated: what a draw teaches hangs on who meets, not on how long it takes.
 
-    python -m benchmarks.draw.separation --seeds 10
+    python -m benchmarks.draw.separation --seeds 48 --days 6 --gap 50 100
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def main() -> None:
     """All arenas and gaps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--days", type=int, default=10, help="seeds of which a day of pairs is counted")
     parser.add_argument("--gap", type=float, nargs="+", default=[20.0, 50.0, 100.0])
     parser.add_argument("--shortest", type=float, default=Stay().shortest_s)
     parser.add_argument("--longest", type=float, default=Stay().longest_s)
@@ -116,7 +117,7 @@ def main() -> None:
             seeds = range(1, given.seeds + 1)
             uniform = [votes_needed(arena, gap, seed, rotates=False, stay=stay) for seed in seeds]
             ours = [votes_needed(arena, gap, seed, rotates=True, stay=stay) for seed in seeds]
-            least = [least_share(arena, gap, seed, stay) for seed in seeds]
+            least = [least_share(arena, gap, seed, stay) for seed in range(1, given.days + 1)]
             share = fmean(ours) / fmean(uniform)
             means = (round(fmean(uniform)), round(fmean(ours)), f"{share:.2f}")
             spread = (f"{median(ours) / median(uniform):.2f}", f"{min(least):.2f}", f"{fmean(least):.2f}")

@@ -21,19 +21,21 @@ from benchmarks.scheduling.visits import Crowd
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load of 25 users: the pause after a battle (seconds), slots of a model, contestants of a battle."""
+    """A load of 25 users: the pause after a battle (seconds), slots of a model, contestants of a battle, the card."""
 
     pause_s: float
     parallel: int
     contestants: int
+    card: str = "a10g"
 
     def __str__(self) -> str:
         """As in the tables."""
-        return f"pause {self.pause_s:g} s, {self.parallel} slots, {self.contestants} contestants"
+        card = "" if self.card == "a10g" else f", {self.card}"
+        return f"pause {self.pause_s:g} s, {self.parallel} slots, {self.contestants} contestants{card}"
 
     def setup(self, seed: int) -> Setup:
-        """One A10G with five models."""
-        config = SimulatorConfig(card="a10g", models=FIVE, seed=seed, num_parallel=self.parallel)
+        """One card with five models."""
+        config = SimulatorConfig(card=self.card, models=FIVE, seed=seed, num_parallel=self.parallel)
         return Setup(config, GenerationOptions(num_ctx=4096, seed=seed))
 
     def crowd(self, hours: float, seed: int, users: int = 25) -> Crowd:

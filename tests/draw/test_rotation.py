@@ -31,6 +31,8 @@ from app.scheduling.planning.budget import Budget
 GB = 1_000_000_000
 MODELS = ("a", "b", "c", "d", "e")
 STAY = Stay(600.0, 1800.0)
+ENOUGH = 30
+"""As many as the votes of ``field`` ask for."""
 
 
 def card(fits: int = 2, host: str = "one", models: tuple[str, ...] = MODELS, waiting: int = 0) -> HostField:
@@ -46,7 +48,7 @@ def began(known: Field, seed: int = 1) -> Rotation:
     return turned(None, known, STAY, now=0.0, drawn=0, chance=Random(seed))
 
 
-def changed(before: Rotation, known: Field, now: float, drawn: int = BATTLES, seed: int = 1) -> Rotation:
+def changed(before: Rotation, known: Field, now: float, drawn: int = ENOUGH, seed: int = 1) -> Rotation:
     return turned(before, known, STAY, now=now, drawn=drawn, chance=Random(seed))
 
 
@@ -94,14 +96,14 @@ def test_a_little_more_is_not_worth_an_exchange() -> None:
 def test_few_battles_do_not_pay_for_a_load() -> None:
     known = field(gains={frozenset("ab"): 0.01, frozenset("ac"): 1.0})
     first = began(known)
-    assert changed(first, known, first.latest - 1, drawn=BATTLES - 1) is first
-    assert changed(first, known, first.latest - 1, drawn=BATTLES) is not first
+    assert changed(first, known, first.latest - 1, drawn=ENOUGH - 1) is first
+    assert changed(first, known, first.latest - 1, drawn=ENOUGH) is not first
 
 
 def test_a_set_has_more_battles_the_more_votes_there_are() -> None:
     known = field(gains={frozenset("ab"): 0.01, frozenset("ac"): 1.0})
     first = began(known)
-    for votes, enough in ((400, BATTLES), (1500, 150), (90_000, MANY_BATTLES)):  # each vote is one of two models
+    for votes, enough in ((120, BATTLES), (1500, 180), (90_000, MANY_BATTLES)):  # each vote is one of two models
         later = replace(known, votes=dict.fromkeys(MODELS, 2 * votes / len(MODELS)))
         assert changed(first, later, first.latest - 1, drawn=enough - 1) is first
         assert changed(first, later, first.latest - 1, drawn=enough) is not first
@@ -167,7 +169,7 @@ def test_two_models_that_never_fit_together_meet_all_the_same() -> None:
     known, seen, chance = field(huge, models=("a", "b", "c")), set(), Random(2)
     now, rotation = 0.0, None
     for _ in range(60):
-        rotation = turned(rotation, known, STAY, now=now, drawn=BATTLES, chance=chance)
+        rotation = turned(rotation, known, STAY, now=now, drawn=MANY_BATTLES, chance=chance)
         seen |= {frozenset(pair) for pair in combinations(rotation.members, 2)}
         now = rotation.latest
     assert seen == {frozenset("ab"), frozenset("ac"), frozenset("bc")}
@@ -203,7 +205,7 @@ def test_whatever_is_known_sets_fit_and_change_one_model_at_a_time(
     rotation, now = began(known, seed), 0.0
     for _ in range(8):
         now += 400.0
-        after = turned(rotation, known, STAY, now=now, drawn=BATTLES, chance=chance)
+        after = turned(rotation, known, STAY, now=now, drawn=MANY_BATTLES, chance=chance)
         members = set(after.members)
         assert len(members) >= 2
         assert sorted((*after.members, *after.reserve)) == list(MODELS)
@@ -240,14 +242,32 @@ def test_every_pair_of_the_field_is_reached(gains: list[float], seed: int) -> No
     assert len(seen) == 10
 
 
+def test_what_pairs_lack_counts_little_before_there_are_votes_and_most_once_there_are() -> None:
+    """Both other sets teach as much; only one has a pair that nobody has seen today."""
+    found_in = {}
+    for votes in (0.0, 100.0, 4000.0):
+        known = replace(
+            field(gains=dict.fromkeys(map(frozenset, combinations(MODELS, 2)), 1.0)),
+            votes=dict.fromkeys(MODELS, 2 * votes / len(MODELS)),
+            shown={frozenset(pair): 10 for pair in combinations(MODELS, 2) if "e" not in pair},
+        )
+        first = Rotation(1, {"one": ("a", "b")})
+        each = zip(exchanges(first, known), probabilities(exchanges(first, known), known, STAY), strict=True)
+        found_in[votes] = sum(share for exchange, share in each if exchange.came == "e")
+    assert 1 / 3 < found_in[0.0] < found_in[100.0] < found_in[4000.0]
+    assert found_in[4000.0] > 0.9
+
+
 def test_over_a_day_of_stays_every_pair_gets_a_fifth_of_its_uniform_share() -> None:
     gains = {frozenset(pair): 0.01 for pair in combinations(MODELS, 2)} | {frozenset("ab"): 1.0}
     for seed in range(5):
-        chance, now, rotation, counts = Random(seed), 0.0, None, Counter[Pair]()
+        chance, now, rotation, counts, drawn = Random(seed), 0.0, None, Counter[Pair](), Counter[int]()
         while now < 86_400:
             known = replace(field(gains=gains), shown=dict(counts))
-            rotation = turned(rotation, known, Stay(), now=now, drawn=BATTLES, chance=chance)
+            played = 0 if rotation is None else drawn[rotation.number]
+            rotation = turned(rotation, known, Stay(), now=now, drawn=played, chance=chance)
             counts[frozenset(rotation.members)] += 10
+            drawn[rotation.number] += 10
             now += 60
         even = sum(counts.values()) / 10
         assert min(counts[frozenset(pair)] for pair in combinations(MODELS, 2)) >= even / 5

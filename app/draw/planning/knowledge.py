@@ -122,10 +122,10 @@ def _variance(covariance: Floats, one: npt.NDArray[np.intp], other: npt.NDArray[
 
 def _wrong(mean: Floats, sd: Floats) -> Floats:
     """The chance that a difference has the other sign than its mean."""
-    return _normal_below(-np.abs(mean) / sd)
+    return below(-np.abs(mean) / sd)
 
 
-def _normal_below(x: Floats) -> Floats:
+def below(x: Floats) -> Floats:
     """The normal distribution function for x <= 0, to 8e-8: formula 26.2.17 of Abramowitz and Stegun."""
     t = 1.0 / (1.0 - 0.2316419 * x)
     series = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))

@@ -5,7 +5,7 @@ and battles are drawn from all of them. One model is exchanged at a time:
 
 - never before ``earliest``, and only for a set that teaches more for each second of the card by ``MARGIN``, its load
   included (and the time that those who wait now would wait for it), once ``BATTLES`` were drawn from the present one,
-  or a tenth of all votes, at most ``MANY_BATTLES`` (``FEW_BATTLES`` while a model outside has hardly any votes: nothing
+  or 0.12 of all votes, at most ``MANY_BATTLES`` (``FEW_BATTLES`` while a model outside has hardly any votes: nothing
   can be said of the first place without it);
 - always after ``latest``, if anything was drawn since: a rotation that nobody plays stays as it is;
 - at once where a model or a host has gone, and where there is room for one more.
@@ -28,11 +28,16 @@ from app.draw.planning.field import USUAL_LOAD_S, Field, HostField
 from app.draw.planning.pairs import FEW_VOTES
 
 MARGIN = 0.25
-FEW_BATTLES, BATTLES, MANY_BATTLES = 15, 100, 200
-PER_VOTE = 0.1
+FEW_BATTLES, BATTLES, MANY_BATTLES = 15, 20, 300
+PER_VOTE = 0.12
 FLOOR = 0.1
-TEMPERATURE = 0.25
-LACKS = 2.0
+TEMPERATURE = 0.1
+LACKS, HALF_OF_LACKS = 4.0, 1000.0
+"""What pairs lack of their due counts by so much more than what a set teaches, and half of that at so many votes (or
+draws within a day, if those are more: not everybody votes).
+
+While there are few, a set of the likely first two is worth more than one that nobody has seen yet today.
+"""
 JITTER = 0.25
 
 
@@ -40,8 +45,8 @@ JITTER = 0.25
 class Stay:
     """The shortest and the longest time (seconds) between two exchanges, before jitter."""
 
-    shortest_s: float = 300.0
-    longest_s: float = 4800.0
+    shortest_s: float = 60.0
+    longest_s: float = 6000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +104,20 @@ def turned(rotation: Rotation | None, known: Field, stay: Stay, *, now: float, d
     reserve = _reserve(rotation.reserve, known, rotation.members)
     if reserve != rotation.reserve:
         rotation = replace(rotation, reserve=reserve)
-    found = exchanges(rotation, known)
-    why = _due(rotation, known, found, stay, now, drawn)
-    return rotation if not why else _exchanged(rotation, known, found, why, stay, now, chance)
+    why = _due(rotation, known, stay, now, drawn)
+    return rotation if not why else _exchanged(rotation, known, why, stay, now, chance)
 
 
-def _due(rotation: Rotation, known: Field, found: Sequence[ModelExchange], stay: Stay, now: float, drawn: int) -> str:
-    if not found or drawn == 0 or now < rotation.earliest:
+def _due(rotation: Rotation, known: Field, stay: Stay, now: float, drawn: int) -> str:
+    """Why there is to be another set now; empty: there is not."""
+    late = now >= rotation.latest
+    if drawn == 0 or now < rotation.earliest or not (late or drawn >= enough_battles(rotation, known)):
         return ""
-    if now >= rotation.latest:
+    best = max((worth(exchange, known, stay) for exchange in exchanges(rotation, known)), default=None)
+    if best is None:
+        return ""
+    if late:
         return "longest stay"
-    if drawn < enough_battles(rotation, known):
-        return ""
-    best = max(worth(exchange, known, stay) for exchange in found)
     return "teaches more" if best > (1 + MARGIN) * known.rate(rotation.members) else ""
 
 
@@ -163,8 +169,10 @@ def probabilities(found: Sequence[ModelExchange], known: Field, stay: Stay) -> l
     """The probability of each exchange to be drawn."""
     worths = [worth(exchange, known, stay) for exchange in found]
     best = max(worths, default=0.0) or 1.0
+    seen = max(sum(known.votes.values()) / 2, sum(known.shown.values()))  # each vote is one of two models
+    lacks = LACKS * seen / (seen + HALF_OF_LACKS)
     scores = [
-        value / best + LACKS * known.lack(exchange.came, exchange.members - {exchange.came})
+        value / best + lacks * known.lack(exchange.came, exchange.members - {exchange.came})
         for value, exchange in zip(worths, found, strict=True)
     ]
     top = max(scores, default=0.0)
@@ -173,9 +181,8 @@ def probabilities(found: Sequence[ModelExchange], known: Field, stay: Stay) -> l
     return [(1 - FLOOR) * weight / total + FLOOR / len(found) for weight in weights]
 
 
-def _exchanged(
-    rotation: Rotation, known: Field, found: Sequence[ModelExchange], why: str, stay: Stay, now: float, chance: Random
-) -> Rotation:
+def _exchanged(rotation: Rotation, known: Field, why: str, stay: Stay, now: float, chance: Random) -> Rotation:
+    found = exchanges(rotation, known)
     each = probabilities(found, known, stay)
     (number,) = chance.choices(range(len(found)), each)
     one = found[number]
