@@ -68,7 +68,7 @@ def _late_challengers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Late
         deployment = Deployment(folder, first, second, redis, settings)
         stack.callback(deployment.close)
         workers = [instance.wait_for_address() for instance in (deployment.launch(), deployment.launch())]
-        wait_for(lambda: len(_driven(workers)) == len(models), 20)
+        wait_for(lambda: len(_driven(workers)) == len(models))
         yield LateChallengers(deployment, servers, *workers)
 
 

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from app.process.notify import Notifier
-from tests.helpers import HUNG_S
+from tests.helpers import HUNG_S, PATIENCE_S
 from tests.whole.harness import arena, serve
 
 
@@ -21,7 +21,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
     """The service manager's end."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
-        listening.settimeout(100)
+        listening.settimeout(PATIENCE_S)
         yield listening
 
 
@@ -59,7 +59,7 @@ def test_an_abstract_name_and_a_watchdog_of_another_process() -> None:
     name = f"\0arena-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(name)
-        listening.settimeout(10)
+        listening.settimeout(PATIENCE_S)
         notifier = Notifier.of(
             {"NOTIFY_SOCKET": "@" + name[1:], "WATCHDOG_USEC": "1000000", "WATCHDOG_PID": str(os.getpid() + 1)}
         )

@@ -31,6 +31,11 @@ class Truth:
     def of(self, model: str, message: str) -> str:
         return self._said[model, message]
 
+    def writer(self, message: str, text: str) -> str | None:
+        """The model whose answer to the message begins with the text; None while that could be several."""
+        first, *more = (one for one in MODELS if self.of(one, message).startswith(text))
+        return None if more else first
+
 
 class Viewer:
     """Reads the battle ``opened`` to its end; after a cut it goes on at another address, after ``pause_s``.

@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from tests.helpers import wait_until
+from tests.helpers import HUNG_S, PATIENCE_S, wait_until
 from tests.whole.client import BATTLES, client
 from tests.whole.crowd import MESSAGES, Truth, Viewer, complaints, viewing
 from tests.whole.harness import Deployment, Instance, running_deployment
@@ -36,7 +36,6 @@ CHECK_EVERY_S, TRIES = 0.2, 20
 ROOMY: dict[str, Any] = {"tokens_per_s": 25.0, "num_parallel": 8, "batch_penalty": 0.0}
 #: Answers take nearly two seconds: some are finished in this time, some are cut and written again elsewhere.
 DRAIN = "1"
-ROUND_LIMIT_S = 60.0
 
 
 @dataclass
@@ -125,10 +124,10 @@ class User:
         end = opened
         async with viewing(viewer) as (task,):
             for number in range(1, opened["rounds_total"] + 1):
-                await wait_until(partial(viewer.can_vote, number), ROUND_LIMIT_S, interval=0.05)
+                await wait_until(partial(viewer.can_vote, number), interval=0.05)
                 ballot = {"round": number, "verdict": "ab"[number % 2]}
                 end = await self._front.post(f"{BATTLES}/{opened['battle_id']}/votes", ballot)
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE_S)
         self._note(viewer, end)
 
     def _note(self, viewer: Viewer, end: dict[str, Any]) -> None:
@@ -148,7 +147,7 @@ async def restarted_one_by_one(
     began = monotonic()
     for place, old in enumerate(list(front.instances)):
         end(old)
-        await asyncio.to_thread(old.process.wait, 40)
+        await asyncio.to_thread(old.process.wait, HUNG_S)
         new = deployment.launch(ARENA_DRAIN=DRAIN)
         await asyncio.to_thread(new.wait_for_address)
         front.instances[place] = new

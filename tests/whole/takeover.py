@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from time import time
 from typing import Any
 
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_S, wait_until
 from tests.whole.client import open_battle, play, snapshot
 from tests.whole.crowd import MESSAGES, Truth, Viewer, complaints, viewing
 from tests.whole.harness import BASALT, GRANITE, OKAPI, QUOKKA, ZIRCON, Deployment, Instance, running_deployment
@@ -98,7 +98,7 @@ def _at(line: dict[str, str]) -> float:
 
 async def kill_owner(workers: Workers, truth: Truth, number: int, report: Report) -> None:
     """Open two battles, kill the owner of a host that writes, and look at everything when they have ended."""
-    await wait_until(lambda: all(workers.owner(host) for host in HOSTS), 15, interval=0.1)
+    await wait_until(lambda: all(workers.owner(host) for host in HOSTS), interval=0.1)
     victim = workers.owner(HOSTS[number % 2])
     assert victim is not None
     other = workers.other_than(victim)
@@ -107,14 +107,14 @@ async def kill_owner(workers: Workers, truth: Truth, number: int, report: Report
     second = await open_battle(other.url, MESSAGES[(number + 1) % 3], models=[QUOKKA, OKAPI])
     viewers = [Viewer(opened, lambda: other.url) for opened in (first, second)]
     async with viewing(*viewers) as tasks:
-        await wait_until(lambda: len(viewers[0].sides_with_text()) == 2, 20, interval=0.05)
+        await wait_until(lambda: len(viewers[0].sides_with_text()) == 2, interval=0.05)
         lost = {host for host in HOSTS if workers.owner(host) is victim}
         killed = await workers.kill(victim)
         successor = asyncio.create_task(workers.start(), name="a new worker")
-        await wait_until(lambda: all(workers.taken(host)[0] > killed for host in lost), 15, interval=0.1)
+        await wait_until(lambda: all(workers.taken(host)[0] > killed for host in lost), interval=0.1)
         report.takeovers_s += [workers.taken(host)[0] - killed for host in lost]
-        ends = [await play(other.url, opened["battle_id"], ["a"], 60) for opened in (first, second)]
-        await asyncio.wait_for(asyncio.gather(*tasks), 10)
+        ends = [await play(other.url, opened["battle_id"], ["a"]) for opened in (first, second)]
+        await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE_S)
         new = await successor
     await judge(viewers, ends, new.url, truth, lost, report)
 
@@ -128,7 +128,7 @@ async def judge(
         report.troubles += complaints(viewer.opened, viewer.events, end, truth)
         late = Viewer(viewer.opened, lambda: another)
         with suppress(TimeoutError):
-            await asyncio.wait_for(late.run(), 10)
+            await asyncio.wait_for(late.run(), PATIENCE_S)
         report.troubles += [f"an event stream was answered with {one}" for one in set(viewer.refused + late.refused)]
         if late.events != viewer.events or await snapshot(another, viewer.opened["battle_id"]) != end:
             difference = f"{late.events[-1:]} after {len(late.events)} of {len(viewer.events)} events, {late.cuts} cuts"

@@ -56,6 +56,6 @@ async def test_a_caller_who_gave_up_holds_no_slow_answer_for_the_next(deployed: 
         async def is_free() -> bool:
             return await status() == 200
 
-        await wait_until(is_free, 60)
+        await wait_until(is_free)
         [silence] = (await observe_deployment(deployed.one.url, ADMIN_KEY, 1, 0.0)).silences
     assert silence.status == 200
