@@ -1,7 +1,8 @@
 """What the leak guard costs for each token, at chunks as a 50 ms tick makes them.
 
 ``python -m benchmarks.leaks`` prints microseconds of CPU per token for text without names (the common case), for text
-full of names, and for the same loop without a guard; the best of several passes, since others use the machine too.
+full of names, for an article on the model (which names it twice in each sentence), and for the same loop without a
+guard; the best of several passes, since others use the machine too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ PLAIN = (
     "curve grows into a meander, until the river cuts through its neck and an oxbow lake remains.\n\n"
 )
 NAMES = "The llama is an animal; Meta and Google are companies. Phi is a letter, granite a stone. "
+OWN = "For this task people use Qwen2.5, which is small, and the paper on Qwen2.5 says how it was trained by its team. "
 MODELS = ("llama3.1:8b", "mistral:7b", "qwen3:8b", "gemma2:9b", "phi3:mini", "house-model:7b")
 TOKENS_A_CHUNK = (1, 4, 8)
 CHARACTERS_A_TOKEN = 4
@@ -69,6 +71,7 @@ def main() -> None:
         lines.append((f"{model}, mask", PLAIN, guarded(model, masking=True)))
     lines.append(("gemma2:9b, flag, many names", NAMES, guarded("gemma2:9b", masking=False)))
     lines.append(("llama3.1:8b, mask, many names", NAMES, guarded("llama3.1:8b", masking=True)))
+    lines.append(("qwen3:8b, flag, an article on Qwen", OWN, guarded("qwen3:8b", masking=False)))
     for label, text, work in lines:
         figures = (per_token_us(work, pieces(text, tokens), tokens) for tokens in TOKENS_A_CHUNK)
         print(f"{label:<40}" + "".join(f"{figure:>8.2f}" for figure in figures))
