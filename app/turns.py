@@ -48,6 +48,10 @@ class Turns:
             if not turn.waiting:
                 del self._turns[key]
 
+    def waiting(self, key: str) -> int:
+        """How many callers wait for ``key`` or are in its work: all whom a run that begins now counts for."""
+        return self._turns[key].waiting if key in self._turns else 0
+
     async def _run(self, turn: _Turn, work: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(0)  # whoever asks in this turn of the event loop, too, is covered
         turn.begun += 1

@@ -51,10 +51,10 @@ class HeadStarts:
     @contextmanager
     def of_next(self, judged: RoundToJudge, after: Battle) -> Iterator[AskedEarly]:
         """Ask who comes on stage by a verdict and has not been asked yet; what is not kept by the end is closed."""
-        if judged.document is None or not after.running:
+        if judged.state is None or not after.running:
             yield AskedEarly([])
             return
-        with self.of(replace(judged.document, battle=after), judged.asked) as asked:
+        with self.of(replace(judged.state.document, battle=after), judged.asked) as asked:
             yield asked
 
     def _ask(self, document: Document, known: Collection[int], asked: AskedEarly) -> None:

@@ -177,7 +177,8 @@ class ArenaManager(Lookup):
         judged = await self._round_to_judge(battle_id, round_number)
         request = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
         standing = await self._standing(judged, request)
-        await self._reconciler.reconcile(battle_id)  # whoever took an earlier one may have died before it was logged
+        # Whoever took an earlier one may have died before it was logged.
+        await self._reconciler.reconcile(battle_id, judged.state if judged.vote is None else None)
         if standing.verdict is not verdict:
             raise judged.already_judged(standing, named=self._named)
         return await self.snapshot(battle_id)
@@ -204,10 +205,10 @@ class ArenaManager(Lookup):
             NotFound: there is no such battle.
             Conflict: the round was not judged, and the battle is over or not in Redis yet.
         """
-        state = await self._store.state(battle_id)
+        state = await self._store.state(battle_id, "all")
         if state is None:
             await self._reconciler.reconcile(battle_id)
-            state = await self._store.state(battle_id)
+            state = await self._store.state(battle_id, "all")
         if state is None:
             # Read last: it may have been judged meanwhile.
             return round_of_record(await self.record(battle_id), round_number)

@@ -83,14 +83,24 @@ class Reconciler:
         self._counters = counters or Counters()
         self._turns = Turns()
 
-    async def reconcile(self, battle_id: str) -> None:
-        """Bring one battle to where SQL and its answers say it should be."""
-        await self._turns.take(battle_id, lambda: self._reconcile(battle_id))
+    async def reconcile(self, battle_id: str, seen: BattleState | None = None) -> None:
+        """Bring one battle to where SQL and its answers say it should be.
 
-    async def _reconcile(self, battle_id: str) -> None:
+        ``seen`` is the battle as the caller has read it a moment ago, whole: it need not be read again. What has been
+        logged since refuses the transition; an answer that has ended since is seen by the call that its end makes.
+        """
+        await self._turns.take(battle_id, lambda: self._reconcile(battle_id, seen))
+
+    async def _reconcile(self, battle_id: str, seen: BattleState | None) -> None:
         known: tuple[BattleState, BattleRecord] | None = None
+        if self._turns.waiting(battle_id) > 1:
+            seen = None  # this run counts for others, too, and what they ask it for may be newer
         for _ in range(MAX_TRANSITIONS):
-            state, record = known or (await self._store.state(battle_id, "all"), await self._ledger.battle(battle_id))
+            state, record = known or (
+                seen or await self._store.state(battle_id, "all"),
+                await self._ledger.battle(battle_id),
+            )
+            seen = None
             if record is None:
                 return
             if state is None:

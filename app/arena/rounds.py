@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.arena.document import Document
 from app.arena.states import BattleState
 from app.battle import rules
 from app.battle.battle import Battle, Contestant, IllegalMove, Status, Verdict, Vote
@@ -17,14 +16,14 @@ from app.records.values import BattleRecord, NewBattle
 class RoundToJudge:
     """A round that is to be judged: the vote that stands for it, and the entries whose answers have failed.
 
-    ``document`` is the battle's as Redis has it, ``asked`` the entries whose answers have been begun.
+    ``state`` is the battle's as Redis has it, ``asked`` the entries whose answers have been begun.
     """
 
     battle: Battle
     number: int
     vote: Vote | None
     failed: frozenset[int] = frozenset()
-    document: Document | None = None
+    state: BattleState | None = None
     asked: frozenset[int] = frozenset()
 
     def after(self, verdict: Verdict, *, is_last: bool) -> Battle:
@@ -59,7 +58,7 @@ def round_of_state(state: BattleState, number: int) -> RoundToJudge:
     battle = state.document.battle
     failed = frozenset(entry for entry, answer in enumerate(state.answers) if answer.failed)
     asked = frozenset(entry for entry, answer in enumerate(state.answers) if answer.attempts or answer.finish)
-    return RoundToJudge(battle, number, _vote(battle.votes, number), failed, state.document, asked)
+    return RoundToJudge(battle, number, _vote(battle.votes, number), failed, state, asked)
 
 
 def round_of_record(record: BattleRecord, number: int) -> RoundToJudge:

@@ -26,7 +26,7 @@ def configure(least: Level = "info", form: Format = "auto") -> None:
     processors, renderer = _processors(), _renderer(form)
     structlog.configure(
         processors=[*processors, renderer],
-        logger_factory=Lines,
+        logger_factory=LogLines,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
@@ -42,7 +42,7 @@ def configure(least: Level = "info", form: Format = "auto") -> None:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
-class Lines:
+class LogLines:
     """Writes our own lines as they are rendered, past the library's handlers: each costs a third of what it would.
 
     A log that can't be written (a full disk, a closed pipe) stops nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from importlib import resources
 
@@ -14,8 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from app.arena.states import BattleState
 from app.arena.store import AnswerUpdate, Pace
-from app.battle.battle import Side, Verdict
+from app.battle.battle import Side, Status, Verdict
 from app.battle.events import Event, Snapshot, fold
 from app.errors import Conflict
 from app.redis.client import commands_client
@@ -92,6 +94,47 @@ async def test_a_side_that_failed_is_replaced_and_costs_one_round(redis: Redis) 
     assert snapshot.sides["a"].alias == "Model C"  # type: ignore[index]
     assert (snapshot.round, snapshot.rounds_total, snapshot.status) == (1, 1, "running")
     assert arena.ledger.saved[b][0].error_code == "cut_off"
+
+
+async def answered_unseen(arena: ArenaOnRedis) -> tuple[str, BattleState]:
+    """A battle whose answers have both ended since it was read, and as it was read."""
+    b = (await arena.open()).battle_id
+    seen = await arena.store.state(b, "all")
+    assert seen is not None
+    for answer in (0, 1):
+        await arena.begin(b, answer)
+        await arena.write(b, answer, "because", "stop")
+    return b, seen
+
+
+async def is_ready(arena: ArenaOnRedis, b: str) -> bool:
+    state = await arena.store.state(b)
+    return state is not None and state.document.battle.ready
+
+
+async def test_what_one_caller_has_seen_does_not_count_for_another_who_saw_more(redis: Redis) -> None:
+    arena = ArenaOnRedis(redis)
+    b, seen = await answered_unseen(arena)
+    await asyncio.gather(arena.reconciler.reconcile(b, seen), arena.reconciler.reconcile(b))
+    assert await is_ready(arena, b)
+
+
+async def test_what_was_seen_counts_once_and_the_next_call_reads_the_battle_again(redis: Redis) -> None:
+    arena = ArenaOnRedis(redis)
+    b, seen = await answered_unseen(arena)
+    await arena.reconciler.reconcile(b, seen)
+    assert not await is_ready(arena, b)
+    await arena.reconciler.reconcile(b)
+    assert await is_ready(arena, b)
+
+
+async def test_a_battle_that_was_changed_since_it_was_seen_is_read_again(redis: Redis) -> None:
+    arena = ArenaOnRedis(redis)
+    b, seen = await answered_unseen(arena)
+    await arena.reconciler.reconcile(b)
+    arena.ledger.battles[b] = replace(arena.ledger.battles[b], status=Status.STOPPED)
+    await arena.reconciler.reconcile(b, seen)
+    assert (await arena.manager.snapshot(b)).status == "stopped"
 
 
 async def test_a_second_attempt_resets_what_was_shown_and_fences_the_first_off(redis: Redis) -> None:

@@ -119,6 +119,6 @@ async def test_a_battle_asks_redis_and_the_database_so_often(
             "open": {"redis": 1, "INSERT": 1},
             "two answers": {"redis": 3},
             "ready": {"redis": 2, "BEGIN": 1, "INSERT": 2, "SELECT": 2},
-            "vote, next round": {"redis": 4, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
-            "vote, end": {"redis": 4, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
+            "vote, next round": {"redis": 3, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
+            "vote, end": {"redis": 3, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
         }
