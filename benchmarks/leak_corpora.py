@@ -26,6 +26,7 @@ LABELLED = (
     "eighth",
     "ninth",
     "tenth",
+    "eleventh",
 )
 
 
