@@ -8,11 +8,11 @@ from app.leaks.context import Context, flat, without_accents
 
 _MODEL_KEYS = (
     r"(?:(?:ai|base|language|underlying|current|llm|assistant|chat ?bot|bot)[ _-]?)?(?:model|llm|assistant|chat ?bot|identity)(?:[ _-]?(?:name|id))?"
-    r"|ai[ _-]?name|ai|bot[ _-]?name|modell\w*|sprachmodell|modèle|modelo|modello|модель|モデル(?:名)?|模型(?:名称)?|모델(?:명)?|النموذج|मॉडल|modeli|samfuri|mô hình"
+    r"|who[ _]am[ _]i|ai[ _-]?name|ai|bot[ _-]?name|modell\w*|sprachmodell|modèle|modelo|modello|модель|モデル(?:名)?|模型(?:名称)?|모델(?:명)?|النموذج|मॉडल|modeli|samfuri|mô hình"
 )
 _NAME_KEYS = r"(?:my |your |full )?name|nom|nombre|nome|naam|имя|название|imię|nazwa|名前|名称|名字|姓名|이름|adı?|isim|الاسم|اسم|नाम|suna|jina|nama|tên"
 _MAKER_KEYS = (
-    r"(?:developed|created|made|trained|built|designed|provided|published|powered|released|owned|engineered|manufactured) by|developers?|creators?"
+    r"(?:developed|created|made|trained|built|designed|provided|published|powered|released|owned|engineered|manufactured)[ _]by|developers?|creators?"
     r"|makers?|vendor|trainers?|provider|organi[sz]ation|company|publisher|author|manufacturer|parent(?: company)?|owner|origin|builder"
     r"|développeur|créateur|éditeur|fabricant|concepteur|entwickler|hersteller|ersteller|anbieter|schöpfer|unternehmen|entwickelt von"
     r"|desarrollador\w*|creador\w*|fabricante|empresa|compañía|desarrollado por|creado por|desenvolvedor\w*|criador\w*|desenvolvido por|criado por"

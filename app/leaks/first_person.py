@@ -27,10 +27,12 @@ _OTHERS = re.compile(
     r"|我(?:就?是|的?名|的|叫|由|来自|背后)|本(?:模型|助手|文)|[私僕俺]|と申|저는|저를|제 |나는|내 |мен[яі]\b|\bя\b|\bмо[йяиеї]\w{0,2}\b|\bмн(?:е|ой)\b"
     r"|(?:^|\s)(?:أنا|انا|اسمي|من)\s|مैं|मुझे|मेर[ाीे]|আমি|আমার|আমাকে|אני|שמי|ฉัน|ผม|είμαι|με λένε|εγώ|με "
 )
+#: What people did to who writes says nothing of the name.
+_TO_ME = re.compile(r"\b(?:she|he|they|you|we) (?:\w+ )?\w+ me\b")
 
 
 def is_subject(sentence: str) -> bool:
     """Whether the writer is who the sentence speaks of."""
     if _IN_ENGLISH.search(sentence) is not None:
-        return _ENGLISH.search(sentence) is not None
+        return _ENGLISH.search(_TO_ME.sub("", sentence)) is not None
     return _OTHERS.search(sentence) is not None

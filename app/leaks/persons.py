@@ -43,7 +43,7 @@ _TRADE = (
 #: What somebody who was trained by a company has, and a model has not.
 _LIFE = re.compile(
     without_accents(
-        r"\b(?:courses?|careers?|résumé|cv|internships?|employers?|employees?|colleagues?|salary|hired|certified|certificat\w*|diploma"
+        r"\b(?:courses?|careers?|résumé|cv|internships?|employers?|employees?|arbeitgeber\w*|employeurs?|empleador\w*|datore di lavoro|werkgever\w*|pracodawc\w*|colleagues?|salary|hired|certified|certificat\w*|diploma"
         r"|bootcamp|workshops?|my (?:boss|team lead|degree|wife|husband|students|clients|customers|job|shift)|years (?:at|of|in|as|with)|year at|for \w+ years"
         r"|interview\w*|candidate|applicant|dear (?:ms|mr|mrs|sir|hiring)"
         r"|(?:des|de|les|mes) cours|cours d'|entretien|carrière|stage|kurs\w*|cursus\w*|lebenslauf\w*|bewerb\w*|ausbildung|jahre (?:bei|lang)|cursos?|carrera|currículum"

@@ -156,6 +156,8 @@ _NAMES = (
     r"|refer to me as|address me as|think of me as|known to (?:you|users) as)(?: (?:the|just|simply))* @(?! \w+'s\b)",
     r"\bi, @,",
     r"\bby me,? @",
+    r"\b(?:i am|i'm) not [\w .-]{2,30},? but(?: rather| just)? @",
+    r"(?:^|[.?!] )i did[:,] @",
     r"\babout the author: ?@",
     r"@ is the name\b(?!d)",
     r"\bno (?:human|person|people)(?: here| there)?,? (?:just|only|but) (?:me,? )?@",

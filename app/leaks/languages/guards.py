@@ -51,7 +51,7 @@ _SUPPOSED = re.compile(
         r"|\b(?:ob|falls)\b[^.!?;:]*$|\bwenn (?:ich|mich|mein)\b[^.!?;:,]*$|\bsi (?:j'|je|mon|c'|yo|me|fuera|fuese|mi)\b[^.!?;:,]*$"
         r"|\bse (?:eu|fosse|io|fossi|mi|meu)\b[^.!?;:,]*$|\bof (?:ik|mij)\b[^.!?;:,]*$|\b(?:если бы|якби)\b[^.!?;:]*$|\bgdyby\w*[^.!?;:]*$"
         r"|(?:^|\s)(?:لو|اذا|إذا)\s[^.!?؟؛،]*$|(?:अगर|यदि)\s[^।!?,]*$|\b(?:jika|apakah|kalau|seandainya|nếu|liệu|ikiwa|iwapo)\b[^.!?;:,]*$"
-        r"|\b(?:don't|do not|doesn't|can't|cannot|won't|will not|couldn't|wouldn't|not going to) (?:\w+ )?(?:know|say|tell|claim|pretend|confirm|remember)"
+        r"|\b(?:don't|do not|doesn't|can't|cannot|won't|will not|couldn't|wouldn't|not going to) (?:\w+ )?(?:know|say|tell|claim|pretend|confirm|remember|think|believe|suppose|guess)"
         r"(?: (?:if|who|that))?\b[^.!?;:,]*$|\b(?:sijui|sina uhakika)\b[^.!?;:]*$|(?:لا أعرف|لا أدري|لست متأكدا)[^.!?؟؛،]*$"
         r"|(?:नहीं पता|पता नहीं|जानकारी नहीं|मालूम नहीं|नहीं मालूम|यकीन नहीं|नहीं जानता|नहीं जानती)[^।!?]*$|(?:不知道|不确定)[^。！？，]*$"
         r"|(?:如果|假如|是否|要是|倘若)[^。！？，]*$|\bom jag\b[^.!?;:,]*$"

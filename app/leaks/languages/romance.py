@@ -76,7 +76,7 @@ _SPANISH_WORDS = {
     "makes": r"(?:entrenó|desarrolló|creó|diseñó|construyó|hizo|programó|concibió|lanzó|entrenaron|desarrollaron|crearon|diseñaron|hicieron"
     r"|ha (?:entrenado|desarrollado|creado|diseñado|hecho)|han (?:entrenado|creado|desarrollado)|dio vida|fabricó|puso|ha dado)",
     "maker": r"creador\w*|desarrollador\w*|diseñador\w*|fabricante|empresa matriz|inventor\w*|autor\w*|origen|entrenamiento|compañía matriz"
-    r"|proveedor|desarrollo|existencia",
+    r"|desarrollo|existencia",
 }
 SPANISH = language(
     cues="soy yo me mi mis mí fui he como estás está te llamarme nuestro somos conmigo aquí pertenezco vengo provengo fue nací"
@@ -125,7 +125,7 @@ _PORTUGUESE_WORDS = {
     "self": r"modelos?(?: (?:de|do|da)? ?\w+){0,3}?|ia|inteligência artificial|assistente(?: \w+){0,3}?|chatbot|bot|programa|produto|sistema|llm"
     r"|criação|ferramenta",
     "makes": r"(?:treinou|desenvolveu|criou|projetou|construiu|fez|programou|concebeu|lançou|treinaram|desenvolveram|criaram|fizeram)",
-    "maker": r"criador\w*|desenvolvedor\w*|fabricante|empresa[- ]mãe|inventor\w*|autor\w*|origem|treinamento|treino|fornecedor\w*|desenvolvimento",
+    "maker": r"criador\w*|desenvolvedor\w*|fabricante|empresa[- ]mãe|inventor\w*|autor\w*|origem|treinamento|treino|desenvolvimento",
 }
 PORTUGUESE = language(
     cues="sou faço eu me meu minha meus minhas fui como chamo chamar você aqui venho mim nasci foi pertenço estou",
