@@ -1,4 +1,4 @@
-"""A viewer who takes nothing: nobody waits for him, and nothing of his stays."""
+"""A viewer who takes nothing: nobody waits for him, he costs nobody anything, and nothing of his stays."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
+from app.arena.hub import Feed, follow
 from app.process.serve import UNSENT_LIMIT_S, bind
+from app.tasks import cancel_and_wait
 from app.web.shared.event_stream import EventStream
 from tests.helpers import PATIENCE_S, wait_until
 
@@ -73,3 +75,55 @@ def test_the_system_cuts_connections_on_which_nothing_is_taken() -> None:
     with bind("127.0.0.1", 0) as listening:
         limit_ms = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
     assert limit_ms == UNSENT_LIMIT_S * 1000
+
+
+class Watching:
+    """A viewer of a feed; ``takes`` is cleared while he takes nothing, ``got`` are the pieces that were sent."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.got: list[bytes] = []
+        self.takes = asyncio.Event()
+        self._feed = feed
+
+    async def watch(self) -> None:
+        scope: Scope = {"type": "http", "method": "GET", "path": "/events"}
+        await EventStream(self._frames())(scope, self._receive, self._send)
+
+    async def _frames(self) -> AsyncGenerator[bytes]:
+        async for piece, _ in follow(self._feed, self._feed.name, 0):
+            yield piece
+
+    async def _receive(self) -> Message:
+        return await asyncio.get_running_loop().create_future()  # he never leaves
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await self.takes.wait()
+            self.got.append(message["body"])
+
+
+async def turns_of_the_loop() -> None:
+    for _ in range(8):
+        await asyncio.sleep(0)
+
+
+async def test_a_viewer_who_takes_nothing_costs_the_others_and_the_feed_nothing() -> None:
+    feed = Feed("battle", lambda: 0.0)
+    feed.rename("k7q2ab")
+    slow, quick = Watching(feed), Watching(feed)
+    quick.takes.set()
+    watching = [asyncio.create_task(one.watch()) for one in (slow, quick)]
+    for n in range(1, 501):
+        await turns_of_the_loop()
+        # From the first event on nobody but the quick one is woken: the other one is not even looked at.
+        assert feed.waiting == (2 if n == 1 else 1)
+        feed.take(b"k7q2ab", [(n, b"delta", b'{"side":"a"}')])
+        await turns_of_the_loop()
+        assert len(quick.got) == n
+    assert slow.got == []
+    slow.takes.set()
+    await turns_of_the_loop()
+    # What he missed was kept once, for all, and comes in one piece after the event that he was being sent.
+    assert len(slow.got) == 2
+    assert b"".join(slow.got) == b"".join(quick.got) == b"".join(feed.frames)
+    await cancel_and_wait(*watching)
