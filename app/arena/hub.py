@@ -63,6 +63,7 @@ class Feed:
         self._clock = clock
         self._waiting: set[asyncio.Future[None]] = set()
         self._woken = False
+        self._joined = (0, 0, b"")
 
     @property
     def name(self) -> str:
@@ -78,6 +79,12 @@ class Feed:
     def last(self) -> int:
         """The number of the newest event."""
         return len(self.frames)
+
+    def since(self, after: int) -> bytes:
+        """All frames after number ``after`` in one piece, which is the same object for all who are at this place."""
+        if self._joined[:2] != (after, self.last):
+            self._joined = after, self.last, b"".join(self.frames[after:])
+        return self._joined[2]
 
     async def change(self) -> None:
         """Wait until something was added, or the battle was rebuilt or lost."""
@@ -109,7 +116,7 @@ class Feed:
     def rename(self, name: str | None) -> None:
         """Start with an empty ring under another name; None: Redis has lost the battle."""
         self._name, self.lost = (name or "").encode(), name is None
-        self.frames, self.ended = [], False
+        self.frames, self.ended, self._joined = [], False, (0, 0, b"")
         self.wake()
 
     def _add(self, n: int, event: bytes, data: bytes) -> None:
@@ -252,9 +259,8 @@ async def follow(feed: Feed, name: str, after: int) -> AsyncGenerator[tuple[byte
     """
     while feed.name == name and not feed.lost and (feed.last > after or not feed.ended):
         if feed.last > after:
-            ready = feed.frames[after:]
-            after += len(ready)
-            yield (ready[0] if len(ready) == 1 else b"".join(ready)), after
+            ready, after = feed.since(after), feed.last
+            yield ready, after
         elif feed.disconnected:
             raise ConnectionError("the subscription was lost")
         else:

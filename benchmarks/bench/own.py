@@ -142,11 +142,12 @@ def idle(seconds: float, rounds: int) -> list[Figure]:
     """Start to ready, memory, share of a core and wake-ups while nobody plays; worker and Redis apart."""
     found = Rounds("idle")
     for _ in range(rounds):
-        began = time.perf_counter()
-        with model_server(0.1) as ollama, arena(ollama, 4) as (pid, _):
-            ready_s = time.perf_counter() - began
-            time.sleep(3)
-            measured = {("start to ready", "s"): ready_s, **_idling(pid, seconds)}
+        with model_server(0.1) as ollama:
+            began = time.perf_counter()
+            with arena(ollama, 4) as (pid, _):
+                ready_s = time.perf_counter() - began
+                time.sleep(3)
+                measured = {("start to ready", "s"): ready_s, **_idling(pid, seconds)}
         for (name, unit), value in measured.items():
             found.add(name, "arena", "one worker, one host", unit, value)
     return found.figures()

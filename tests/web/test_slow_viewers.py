@@ -94,7 +94,8 @@ class Watching:
             yield piece
 
     async def _receive(self) -> Message:
-        return await asyncio.get_running_loop().create_future()  # he never leaves
+        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "http.response.body":
@@ -125,5 +126,6 @@ async def test_a_viewer_who_takes_nothing_costs_the_others_and_the_feed_nothing(
     await turns_of_the_loop()
     # What he missed was kept once, for all, and comes in one piece after the event that he was being sent.
     assert len(slow.got) == 2
+    assert slow.got[1] is feed.since(1)
     assert b"".join(slow.got) == b"".join(quick.got) == b"".join(feed.frames)
     await cancel_and_wait(*watching)
