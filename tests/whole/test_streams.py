@@ -63,6 +63,13 @@ async def test_two_tabs_on_two_workers_see_the_same_bytes(deployed: SharedDeploy
 
 
 async def test_folding_the_events_gives_the_snapshot_at_every_cut(deployed: SharedDeployment) -> None:
+    cuts = 0
+    while cuts <= 5:  # a busy machine asks so slowly that a battle has few
+        cuts += await folded_at_every_cut(deployed)
+
+
+async def folded_at_every_cut(deployed: SharedDeployment) -> int:
+    """Play a battle and fold its events up to each snapshot that was seen on the way; how many there were."""
     opened = await open_battle(deployed.one.url)
     del opened["token"]  # which no snapshot has
     battle, cuts = opened["battle_id"], []
@@ -75,12 +82,12 @@ async def test_folding_the_events_gives_the_snapshot_at_every_cut(deployed: Shar
             assert (await vote(deployed.one.url, battle, now["round"], verdict)).status_code == 200
         await whole
     cuts.append(await snapshot(deployed.one.url, battle))
-    assert len({cut["cursor"] for cut in cuts}) > 5
     for cut in (opened, *cuts):
         events = watched.events[: watched.ids.index(cut["cursor"]) + 1]
         assert folded(opened, events) == cut
     from_the_body = await watch(deployed.one.url, battle, after=opened["cursor"])
     assert folded(opened, from_the_body.events) == cuts[-1]
+    return len({cut["cursor"] for cut in cuts})
 
 
 async def test_the_header_of_a_reconnecting_browser_wins_over_its_old_url(deployed: SharedDeployment) -> None:
