@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.leaks import answering, fields, wording
-from app.leaks.context import context_of, flat, is_quoted, line_of
+from app.leaks.context import Context, context_of, flat, is_quoted, line_of
 from app.leaks.first_person import is_subject
 from app.leaks.languages import guards
 from app.leaks.languages.asian import CHINESE, JAPANESE, KOREAN
@@ -123,10 +123,13 @@ def names_model(before: str, name: str, after: str, languages: tuple[Language, .
     context = context_of(before, after)
     if fields.names_model(context, after):
         return wording.is_capital(name)
-    if is_quoted(before) or _SPOKEN.match(context.after) or is_somebody(context, name, after):
+    if not _claims_name(before, name, after, context, languages) or _is_anothers(before, context):
         return False
-    if guards.denies(context) or guards.is_relation(context):
-        return False
+    return not is_somebody(context, name, after) and not guards.is_relation(context)
+
+
+def _claims_name(before: str, name: str, after: str, context: Context, languages: tuple[Language, ...]) -> bool:
+    """Whether a phrase there calls the text's own model ``name``; most names stand in none."""
     if answering.names_model(before) or wording.names_itself(flat_sentence(before), name, after):
         return True
     if wording.ANOTHER_NAME.match(after) is not None:
@@ -142,8 +145,13 @@ def names_maker(before: str, after: str, languages: tuple[Language, ...]) -> boo
     context = context_of(before, after)
     if fields.names_maker(context, before, after):
         return True
-    if is_quoted(before) or _SPOKEN.match(context.after) or guards.denies(context) or is_employed(before, after):
+    if not _claims_maker(before, after, context, languages) or _is_anothers(before, context):
         return False
+    return not is_employed(before, after)
+
+
+def _claims_maker(before: str, after: str, context: Context, languages: tuple[Language, ...]) -> bool:
+    """Whether a phrase there says that the company made the writer."""
     if answering.names_maker(before):
         return True
     if languages and after[:1] != "-" and wording.names_its_maker(flat_sentence(before), after):
@@ -151,6 +159,11 @@ def names_maker(before: str, after: str, languages: tuple[Language, ...]) -> boo
     if _AS.search(context.before) and not _FIRST_PERSON.search(context.before) and _SOMEBODY_ELSE.match(after):
         return False
     return any(language.names_maker(context) for language in languages)
+
+
+def _is_anothers(before: str, context: Context) -> bool:
+    """Whether somebody else says it, or it is denied or only supposed."""
+    return is_quoted(before) or _SPOKEN.match(context.after) is not None or guards.denies(context)
 
 
 def flat_sentence(before: str) -> str:

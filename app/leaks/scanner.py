@@ -231,7 +231,9 @@ class Scanner:
             and guards.is_listed(other_names(self._names.families), after)
         ):
             return False
-        before, after = self._names.name.sub(_nameless, before), _without_alias(self._names, after)
+        after = _without_alias(self._names, after)
+        if self._names.trigger.search(before) is not None:
+            before = self._names.name.sub(_nameless, before)
         if (found.lastgroup == "maker" or is_public(found[0]) or names_company(found[0])) and judging.names_maker(
             before, after, languages
         ):
