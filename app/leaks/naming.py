@@ -63,24 +63,51 @@ class Names:
     ascii_beginning: re.Pattern[str]
 
 
-@lru_cache(maxsize=512)
-def names_of(model: str) -> Names:
-    """The names of ``model``, compiled once."""
-    known = families_of(model)
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a model may be called by, in each of the ways in which a family's table lists it.
+
+    ``spelt`` are plain names letter by letter ("G.P.T").
+    """
+
+    plain: list[str]
+    spelt: list[str]
+    sure: list[str]
+    makers: list[str]
+    tokens: list[str]
+
+    @property
+    def heads(self) -> set[str]:
+        """The literal words that they begin with, in small letters."""
+        named = {_head(name).lower() for name in (*self.plain, *self.sure, *self.makers)}
+        return named | {name.lower() for name in self.spelt}
+
+
+def _words_of(model: str, known: tuple[Family, ...]) -> _Words:
+    """Those of its families; of all families, and its own, where its family is not known."""
     families = known or FAMILIES
     whole, word = own_names(model)
     plain = [*_all(families, "plain"), *([] if known or not word else [word])]
     spelt = [] if not known else [sign.join(name) for name in plain if _CAN_BE_SPELT.fullmatch(name) for sign in " .-"]
     sure = [*_all(families, "sure"), *([re.escape(whole)] if whole else [])]
-    makers, tokens = _all(families, "makers"), _all(families, "tokens")
-    heads = {_head(name).lower() for name in (*plain, *sure, *makers)} | {name.lower() for name in spelt}
+    return _Words(plain, spelt, sure, _all(families, "makers"), _all(families, "tokens"))
+
+
+@lru_cache(maxsize=512)
+def names_of(model: str) -> Names:
+    """The names of ``model``, compiled once."""
+    known = families_of(model)
+    words = _words_of(model, known)
+    heads, tokens = words.heads, words.tokens
     in_ascii = {head for head in heads if head.isascii()}, [token for token in tokens if token.isascii()]
     return Names(
         family=known[0].name if known else "",
         families=known,
         trigger=re.compile(_searched(heads, tokens, unfinished=False), re.ASCII),
         beginning=re.compile(_searched(heads, tokens, unfinished=True), re.ASCII),
-        name=re.compile(_exact([*plain, *spelt], sure, makers, tokens), re.ASCII | re.IGNORECASE),
+        name=re.compile(
+            _exact([*words.plain, *words.spelt], words.sure, words.makers, tokens), re.ASCII | re.IGNORECASE
+        ),
         heads=re.compile("|".join(map(re.escape, _longest_first(heads))), re.IGNORECASE),
         longest=max(map(len, (*heads, *tokens))),
         family_unknown=not known,
