@@ -66,7 +66,7 @@ def _measured(given: argparse.Namespace, left_out: list[str]) -> list[Figure]:
         found += steps[name]()
         print(f"  {time.perf_counter() - began:.0f} s", flush=True)
         if given.json is not None:  # what is there is kept, whatever becomes of the parts that follow
-            write(found, _summary(left_out), given.json)
+            write(found, _summary(left_out, quick=given.quick), given.json)
     return found
 
 
@@ -86,11 +86,12 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _summary(left_out: list[str]) -> str:
+def _summary(left_out: list[str], *, quick: bool) -> str:
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     missing = "; ".join(dict.fromkeys(left_out)) or "nobody"
+    how = "one round, small (`--quick`)" if quick else "in full"
     when = f"On {time.strftime('%Y-%m-%d')}, load average {load} at the end, {os.cpu_count()} cores"
-    return f"{when}; {versions()}; left out: {missing}."
+    return f"{when}, {how}; {versions()}; left out: {missing.rstrip('.')}."
 
 
 def _main() -> None:
@@ -99,7 +100,7 @@ def _main() -> None:
         summary, found = read(given.shown)
     else:
         found = _measured(given, left_out)
-        summary = _summary(left_out)
+        summary = _summary(left_out, quick=given.quick)
     text = f"{summary}\n{tables(found)}\n{knees.table(knees.knees(found))}"
     print(text)
     if given.into is not None:

@@ -139,7 +139,7 @@ def _olla() -> Path:
 def _do(command: list[str], name: str, **env: str) -> None:
     done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
     if done.returncode:
-        raise LeftOut(f"{name}: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise LeftOut(f"{name}: {' '.join((done.stderr or done.stdout).split())[-300:]}")
 
 
 def _free_port() -> int:

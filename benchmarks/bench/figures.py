@@ -97,7 +97,8 @@ def _table(title: str, figures: Sequence[Figure], against: str) -> str:
     cells = {(figure.name, figure.unit, figure.contestant, figure.setting): figure for figure in figures}
     rows = dict.fromkeys((name, unit, contestant) for name, unit, contestant, _ in cells)
     lines = [f"\n**{title}**\n", f"| | | {' | '.join(settings)} |", "|---|---|" + "---|" * len(settings)]
-    for name, unit, contestant in rows:
+    names = list(dict.fromkeys(name for name, _, _ in rows))
+    for name, unit, contestant in sorted(rows, key=lambda row: names.index(row[0])):
         shown = [
             _cell(cells.get((name, unit, contestant, at)), cells.get((name, unit, against, at))) for at in settings
         ]
