@@ -92,8 +92,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arenas", type=int, default=200)
     parser.add_argument("--votes", type=int, default=600)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     given, rows = parser.parse_args(), []
-    for kind in KINDS:
+    for kind in given.kinds:
         found = {}
         for name, rotates in (("rotation", True), ("uniform", False)):
             hits = [hit for seed in range(given.arenas) for hit in covered(kind, given.votes, seed, rotates=rotates)]

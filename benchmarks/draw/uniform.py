@@ -35,7 +35,9 @@ class Load:
 
     def setup(self, seed: int) -> Setup:
         """One card with five models."""
-        config = SimulatorConfig(card=self.card, models=FIVE, seed=seed, num_parallel=self.parallel)
+        # A server that is told nothing keeps three models, whatever would fit; on a larger card it is told.
+        most = 0 if self.card == "a10g" else len(FIVE)
+        config = SimulatorConfig(card=self.card, models=FIVE, seed=seed, num_parallel=self.parallel, max_loaded=most)
         return Setup(config, GenerationOptions(num_ctx=4096, seed=seed))
 
     def crowd(self, hours: float, seed: int, users: int = 25) -> Crowd:
