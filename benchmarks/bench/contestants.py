@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -139,7 +140,8 @@ def _olla() -> Path:
 def _do(command: list[str], name: str, **env: str) -> None:
     done = subprocess.run(command, env=os.environ | env, capture_output=True, text=True)
     if done.returncode:
-        raise LeftOut(f"{name}: {' '.join((done.stderr or done.stdout).split())[-300:]}")
+        said = re.sub(r"https?://\S+", "", done.stderr or done.stdout)  # where it looked is this machine's setting
+        raise LeftOut(f"{name}: {' '.join(said.split())[-200:]}")
 
 
 def _free_port() -> int:

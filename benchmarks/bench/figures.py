@@ -68,7 +68,7 @@ class Rounds:
 
 def _shown(values: Sequence[float], digits: int) -> str:
     def text(value: float) -> str:
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+        return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
     middle = text(statistics.median(values))
     return middle if len(values) == 1 else f"{middle} ({text(min(values))}-{text(max(values))})"
