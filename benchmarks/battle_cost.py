@@ -5,9 +5,9 @@
 One worker, embedded Redis, SQLite, a model server that answers at once. Battles of two models with short answers, one
 after the other (or ``--at-once`` so many), each with a viewer; CPU is that of the worker and of Redis, read from /proc,
 less what they use while nobody plays, which is measured first. The baseline in the same run is /healthz: a request that
-does nothing. "loop" is the event loop's thread of the first worker. For votes it is the fairer figure: a worker also makes
-the leaderboard anew in a thread, at most once in 2 s and however many voted, the first time with numpy's import (0.3 s of
-CPU), and whether a short run catches that is chance.
+does nothing. "loop" is the event loop's thread of the first worker. For votes it is the fairer figure: a worker also
+makes the leaderboard anew in a thread, at most once in 2 s and however many voted, the first time with numpy's import
+(0.3 s of CPU), and whether a short run catches that is chance.
 """
 
 from __future__ import annotations
