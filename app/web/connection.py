@@ -30,6 +30,7 @@ from app.web.connection_limits import (
     ConnectionLimits,
     Refusal,
 )
+from app.web.first_write import FirstWrite
 from app.web.shared.bodies import STREAMED
 from app.web.shared.refusals import LINES, PERIOD
 
@@ -176,6 +177,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.transport = FirstWrite(cycle.transport, self.loop)  # type: ignore[assignment]  # what a cycle needs of one
         super()._start_asgi_task(cycle, app if cycle.keep_alive else _closing(app, cycle))
 
     # Time.
