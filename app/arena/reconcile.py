@@ -8,7 +8,7 @@ logged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -155,11 +155,15 @@ class Reconciler:
             return None
         log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
         if not battle.running:
-            warm = not any(answer.timing is not None and answer.timing.cold for answer in state.answers)
-            self._counters.ended(battle.status.value, warm=warm)
-            if not all(answer.finish for answer in state.answers):
-                await self._clean_up(battle.id)
+            await self._ended(battle, state.answers)
         return replace(state, version=state.version + 1, document=document, ended=not battle.running)
+
+    async def _ended(self, battle: Battle, answers: Sequence[AnswerState]) -> None:
+        """Count a battle that has ended, and stop what is still being written for it."""
+        warm = not any(answer.timing is not None and answer.timing.cold for answer in answers)
+        self._counters.ended(battle.status.value, warm=warm)
+        if not all(answer.finish for answer in answers):
+            await self._clean_up(battle.id)
 
     async def _ended_as(self, record: BattleRecord, status: Status) -> Status:
         """The status that stands in SQL, which decides: a stop that came first is never taken back."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from app.arena.states import BattleState
 from app.arena.steps import LogEvent, ShowSide, Step
 from app.battle import rules
-from app.battle.battle import Battle, Side, Status
+from app.battle.battle import Battle, Side, Status, Vote
 from app.battle.events import Event, EventName, ready_event, round_event, vote_data
 from app.records.values import BattleRecord
 
@@ -30,17 +30,10 @@ def next_transition(state: BattleState, record: BattleRecord) -> Transition | No
     if state.ended or not battle.running:
         return None
     if battle.votes and battle.votes[-1] not in record.votes:
-        after = rules.undo(battle)
-        taken_back = Event(EventName.UNVOTE, {"round": after.round})
-        return Transition(after, (LogEvent(taken_back), *stage_steps(after), LogEvent(ready_event(after))))
+        return _taken_back(battle)
     judged = next((vote for vote in record.votes if vote.round == battle.round), None)
     if judged is not None:
-        ready = battle if battle.ready else rules.mark_ready(battle)
-        after = rules.cast_vote(
-            ready, judged.round, judged.verdict, failed_entries(state), is_last=record.ended_with(judged)
-        )
-        vote = Event(EventName.VOTE, vote_data(after, judged, state.document.named))
-        return Transition(after, (LogEvent(vote), *stage_steps(after)))
+        return _judged(state, judged, is_last=record.ended_with(judged))
     if record.status is Status.STOPPED:
         return Transition(rules.stop(battle), ())
     if record.status is Status.FAILED:
@@ -51,6 +44,22 @@ def next_transition(state: BattleState, record: BattleRecord) -> Transition | No
     if not battle.ready and all(state.answers[battle.pair.on(side)].complete for side in Side):
         return Transition(rules.mark_ready(battle), (LogEvent(ready_event(battle)),))
     return None
+
+
+def _taken_back(battle: Battle) -> Transition:
+    """The newest verdict is taken back: its round can be judged again."""
+    after = rules.undo(battle)
+    event = Event(EventName.UNVOTE, {"round": after.round})
+    return Transition(after, (LogEvent(event), *stage_steps(after), LogEvent(ready_event(after))))
+
+
+def _judged(state: BattleState, vote: Vote, *, is_last: bool) -> Transition:
+    """The round that is on was judged."""
+    battle = state.document.battle
+    ready = battle if battle.ready else rules.mark_ready(battle)
+    after = rules.cast_vote(ready, vote.round, vote.verdict, failed_entries(state), is_last=is_last)
+    event = Event(EventName.VOTE, vote_data(after, vote, state.document.named))
+    return Transition(after, (LogEvent(event), *stage_steps(after)))
 
 
 def failed_entries(state: BattleState) -> frozenset[int]:
