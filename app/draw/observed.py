@@ -33,9 +33,13 @@ def learned_from(models: Sequence[str], votes: Sequence[PairVotes]) -> Learned:
 
 
 def field_of(
-    contenders: Sequence[Contender], fields: tuple[HostField, ...], known: Learned, shown: Mapping[Pair, int]
+    contenders: Sequence[Contender],
+    fields: tuple[HostField, ...],
+    known: Learned,
+    shown: Mapping[Pair, int],
+    contestants: int = 2,
 ) -> Field:
     """All that the rotation is decided from: models that a host can hold."""
     held = {model for one in fields for model in one.models}
     models = tuple(one.model for one in contenders if one.model in held)
-    return Field(models, fields, known.gains, known.votes, shown)
+    return Field(models, fields, known.gains, known.votes, shown, contestants)

@@ -66,7 +66,10 @@ class _Lately:
 
 
 class Rotator:
-    """``run`` it in every process. ``rotates``: whether there is a rotation; else only what is gone is shared."""
+    """``run`` it in every process. ``rotates``: whether there is a rotation; else only what is gone is shared.
+
+    ``contestants`` is how many a battle has, unless its opener says otherwise.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Rotator:
         votes: ReadVotes = no_votes,
         *,
         rotates: bool = True,
+        contestants: int = 2,
         stay: Stay | None = None,
         moments: Moments | None = None,
         chance: Random | None = None,
@@ -84,6 +88,7 @@ class Rotator:
         self._observe = observe
         self._votes = votes
         self._rotates = rotates
+        self._contestants = contestants
         self._stay = stay or Stay()
         self._moments = moments or Moments()
         self._chance = chance or SystemRandom()
@@ -172,7 +177,7 @@ class Rotator:
         contenders = [one for one in contenders if not all((host, one.model) in gone for host in one.hosts)]
         models = tuple(one.model for one in contenders)
         await self._learn(models)
-        known = field_of(contenders, fields, self._lately.learned, exposures)
+        known = field_of(contenders, fields, self._lately.learned, exposures, self._contestants)
         return known if len(known.models) >= 2 else None
 
     async def _learn(self, models: tuple[str, ...]) -> None:

@@ -39,6 +39,7 @@ class DrawWiring:
             self._observe,
             self._read_votes,
             rotates=rotates,
+            contestants=settings.arena_num_models,
             stay=Stay(settings.arena_draw_shortest.total_seconds(), settings.arena_draw_longest.total_seconds()),
             moments=Moments(now=to.clock.time),
         )

@@ -63,6 +63,7 @@ class Rotating:
     drawn: int = 0
     sets: int = 0
     battles: int = 0
+    count: int = 2
     day: deque[tuple[float, Pair]] = field(default_factory=deque)
     pair_draws: Counter[Pair] = field(default_factory=Counter)
     known: tuple[dict[Pair, float], dict[str, float]] = field(default_factory=lambda: ({}, {}))
@@ -70,6 +71,7 @@ class Rotating:
 
     def contestants(self, count: int) -> tuple[str, ...]:
         """Who enters the battle that opens now."""
+        self.count = count
         rotation = self._turned()
         if self.battles % EVERY == 0 or not self.shares:
             self.known = known_of(tuple(sorted(self.votes.strengths)), self.votes)
@@ -101,7 +103,7 @@ class Rotating:
         while self.day and self.now() - self.day[0][0] > 86_400:
             self.day.popleft()
         places = tuple(replace(place, waiting=self.waiting()) for place in self.places())
-        return Field(models, places, *self.known, Counter(pair for _, pair in self.day))
+        return Field(models, places, *self.known, Counter(pair for _, pair in self.day), self.count)
 
 
 def known_of(models: tuple[str, ...], votes: Votes) -> tuple[dict[Pair, float], dict[str, float]]:

@@ -109,6 +109,15 @@ def test_a_set_has_more_battles_the_more_votes_there_are() -> None:
         assert changed(first, later, first.latest - 1, drawn=enough) is not first
 
 
+def test_a_set_too_small_for_a_battle_stays_for_many_battles() -> None:
+    known = replace(field(gains={frozenset("ab"): 0.01, frozenset("ac"): 1.0}), contestants=3)
+    first = began(known)
+    assert changed(first, known, first.latest - 1, drawn=MANY_BATTLES - 1) is first
+    assert changed(first, known, first.latest - 1, drawn=MANY_BATTLES) is not first
+    unseen = replace(known, votes=dict.fromkeys(MODELS, 0.0))
+    assert changed(first, unseen, first.latest - 1, drawn=FEW_BATTLES) is not first
+
+
 def test_a_model_without_votes_comes_in_after_few_battles() -> None:
     known = field(gains={frozenset("ab"): 0.01, frozenset("ac"): 1.0})
     first = began(known)

@@ -49,7 +49,7 @@ class Field:
     """All that can be drawn now: ``models``, the ``places`` that can hold them, and what is known of the order.
 
     ``gains`` are what votes on a pair would teach, ``votes`` how many each model has, ``shown`` how often each pair
-    was drawn together within the last day.
+    was drawn together within the last day. ``contestants`` is how many a battle has, unless its opener says otherwise.
     """
 
     models: tuple[str, ...]
@@ -57,6 +57,7 @@ class Field:
     gains: Mapping[Pair, float] = field(default_factory=dict)
     votes: Mapping[str, float] = field(default_factory=dict)
     shown: Mapping[Pair, int] = field(default_factory=dict)
+    contestants: int = 2
 
     @property
     def waiting(self) -> int:
