@@ -5,9 +5,9 @@ and battles are drawn from all of them. One model is exchanged at a time:
 
 - never before ``earliest``, and only for a set that teaches more for each second of the card by ``MARGIN``, its load
   included (and the time that those who wait now would wait for it), once ``BATTLES`` were drawn from the present one,
-  or 0.12 of all votes, at most ``MANY_BATTLES`` (``FEW_BATTLES`` while a model outside has hardly any votes: nothing
-  can be said of the first place without it; ``MANY_BATTLES`` where a battle has more contestants than fit, since all of
-  them are changed for each other anyhow);
+  or 0.12 of all votes, at most ``MANY_BATTLES``. ``FEW_BATTLES`` are enough while a model outside has hardly any votes:
+  nothing can be said of the first place without it. Where a battle has more contestants than fit it takes
+  ``MANY_BATTLES`` in any case: battles of two sets wait for different models, and each load serves half as many;
 - always after ``latest``, if anything was drawn since: a rotation that nobody plays stays as it is;
 - at once where a model or a host has gone, and where there is room for one more.
 
@@ -124,10 +124,10 @@ def _due(rotation: Rotation, known: Field, stay: Stay, now: float, drawn: int) -
 
 def enough_battles(rotation: Rotation, known: Field) -> float:
     """How many battles a set has before another may be worth a load: the more, the more is known already."""
-    if _has_newcomers(rotation, known):
-        return FEW_BATTLES
     if known.contestants > len(rotation.members):
         return MANY_BATTLES
+    if _has_newcomers(rotation, known):
+        return FEW_BATTLES
     votes = sum(known.votes.values()) / 2  # each is one of two models
     return min(max(PER_VOTE * votes, BATTLES), MANY_BATTLES)
 
