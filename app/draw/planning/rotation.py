@@ -124,12 +124,18 @@ def _due(rotation: Rotation, known: Field, stay: Stay, now: float, drawn: int) -
 
 def enough_battles(rotation: Rotation, known: Field) -> float:
     """How many battles a set has before another may be worth a load: the more, the more is known already."""
-    if known.contestants > len(rotation.members):
+    if _leaves_out_contestants(rotation, known):
         return MANY_BATTLES
     if _has_newcomers(rotation, known):
         return FEW_BATTLES
     votes = sum(known.votes.values()) / 2  # each is one of two models
     return min(max(PER_VOTE * votes, BATTLES), MANY_BATTLES)
+
+
+def _leaves_out_contestants(rotation: Rotation, known: Field) -> bool:
+    """Whether a battle has more contestants than this set or one of those that may follow."""
+    after = (len(exchange.members) for exchange in exchanges(rotation, known))
+    return known.contestants > min((len(rotation.members), *after))
 
 
 def _has_newcomers(rotation: Rotation, known: Field) -> bool:
