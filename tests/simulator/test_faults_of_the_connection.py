@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from app.simulator.server.server import RunningSimulator
 from tests.helpers import wait_until
-from tests.simulator.raw import call, read_head, request_bytes
+from tests.simulator.raw import call, read_chunks, read_head, request_bytes
 from tests.simulator.serving import CHAT, LOAD, error, loaded, post, simulated
 
 
@@ -67,6 +68,22 @@ async def test_connection_refused_lets_a_running_answer_go_on() -> None:
         await wait_until(lambda: len(sim.machine.engine))
         sim.faults.set({"connection_refused": True})
         assert (await running).lines[-1]["done"] is True
+
+
+async def test_a_connection_that_was_busy_when_the_port_closed_takes_no_further_request() -> None:
+    async with simulated(speed=20, answer_tokens=800) as sim:
+        await post(sim, LOAD)
+        reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
+        kept = {"Connection": "keep-alive"}
+        writer.write(request_bytes("POST", "/api/chat", json.dumps(CHAT | {"options": {}}).encode(), kept))
+        await wait_until(lambda: len(sim.machine.engine))
+        sim.faults.set({"connection_refused": True})
+        await read_chunks(reader, await read_head(reader))
+        assert await reader.readline() == b"\r\n"
+        writer.write(request_bytes("GET", "/api/version", headers=kept))
+        with suppress(ConnectionResetError):
+            assert await reader.read(-1) == b""
+        writer.close()
 
 
 async def test_half_open_accepts_and_never_answers(sim: RunningSimulator) -> None:

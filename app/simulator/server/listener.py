@@ -132,9 +132,11 @@ class Wire(asyncio.Protocol):
         self._inner.connection_made(_Outgoing(self, stream))
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on, swallow them, or reset when they came."""
+        """Pass bytes on, swallow them, or close or reset when they came."""
         if self._faults.tcp_reset == "request":
             self.reset()
+        elif self._faults.connection_refused and self._inner.is_idle:
+            self.abort()  # it was busy when the port was closed; a server that has gone takes no further request on it
         elif self._passing and not self._faults.half_open:
             self._pieces = 0
             self._inner.data_received(data)
