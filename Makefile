@@ -118,7 +118,7 @@ format: dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: dev page ## the arena beside a bare relay, LiteLLM and Olla (it installs them), 25 minutes at rest: docs/performance.md
+bench: dev page ## the arena beside a bare relay, LiteLLM and Olla (it installs them), about half an hour at rest: docs/performance.md
 	$(BIN)/python -m benchmarks.bench --json bench.json --plots bench-plots
 
 clients-check: dev ## clients made from docs/openapi.json compile without warnings
