@@ -74,13 +74,7 @@ class BatchKeeper:
         """Keep batches, until cancelled."""
         while True:
             with suppress(RedisError, OSError):
-                lock = WorkerLock(self._redis, "arena:batch:keeper", TERM)
-                if await lock.acquire():
-                    try:
-                        await lock.run(self._keep())
-                    finally:
-                        with suppress(RedisError, OSError):
-                            await lock.release()
+                await WorkerLock(self._redis, "arena:batch:keeper", TERM).run_if_free(self._keep)
             await asyncio.sleep(until_beat(CHECK_EVERY_S))
 
     async def _keep(self) -> None:

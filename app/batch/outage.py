@@ -16,23 +16,32 @@ STORES_UNAVAILABLE = (Unavailable, RedisError, OSError)
 
 @dataclass(slots=True)
 class Outage:
-    """What a run waits for that could not be noted while it lasted; ``clock`` is monotonic."""
+    """What a run waits for that can't be noted while it lasts; ``clock`` is monotonic.
+
+    ``unstored`` is set while an answer of the run can't be stored here: that lasts though steps may succeed.
+    """
 
     records: RunRecords
     clock: Callable[[], float]
+    unstored: bool = False
     _why: str = ""
     _since: float = 0.0
 
+    @property
+    def lasts(self) -> bool:
+        """Whether there is something that will have to be noted."""
+        return self._why != ""
+
     def seen(self, error: Exception) -> str:
-        """A step has failed by ``error``; what it means."""
+        """A step, or storing an answer, has failed by ``error``; what it means."""
         why = store_words(error)
         if not self._why:
             self._why, self._since = why, self.clock()
         return why
 
-    async def over(self, run: str) -> None:
-        """A step was made: note what the run waited for before, if it did."""
-        if self._why:
+    async def over(self, run: str, *, ended: bool) -> None:
+        """A step was made: note what the run waited for, unless that lasts; a run that has ended waits no more."""
+        if self._why and (ended or not self.unstored):
             await self.records.waited(run, f"waits: {self._why}", self.clock() - self._since)
             self._why = ""
 

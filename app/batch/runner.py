@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -22,6 +23,7 @@ from app.batch.hosts import RunHosts, what_is_missing
 from app.batch.hours import is_open, opens_at
 from app.batch.jobs_file import too_many
 from app.batch.judging import INVALID, judged
+from app.batch.load_notes import LoadNotes
 from app.batch.outage import STORES_UNAVAILABLE, Outage
 from app.batch.parts import RunnerParts
 from app.batch.prompts import Flying, OpenJob, Prompts, end_of
@@ -44,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class BatchRunner:
-    """Works the run ``run`` off; ``news`` is set when an answer was stored by this process, ``trouble`` is why not.
+    """Works the run ``run`` off; ``outage`` is what it waits for while a store is unavailable.
 
     ``waits`` says whether it waits for the run's hours, or leaves the run to be taken up again then.
     """
@@ -61,12 +63,22 @@ class BatchRunner:
         self._open: dict[int, OpenJob] = {}
         self._flying: dict[str, Flying] = {}
         self._not_before: dict[CallKey, float] = {}
-        self._loads: set[tuple[str, float]] = set()
+        self._loads = LoadNotes(parts.records)
         self._put_at = 0.0
         self._worked_at: float | None = None
         self._note = run.note
-        self._outage = Outage(parts.records, parts.time.monotonic)
-        self.news, self.trouble = asyncio.Event(), ""
+        self._news = asyncio.Event()
+        self.outage = Outage(parts.records, parts.time.monotonic)
+
+    def answer_stored(self) -> None:
+        """An answer of the run was stored by this process: go on at once."""
+        self.outage.unstored = False
+        self._news.set()
+
+    def answer_not_stored(self, error: Exception) -> None:
+        """An answer of the run can't be stored by this process now; it is tried again."""
+        self.outage.unstored = True
+        self.outage.seen(error)
 
     async def work(self) -> None:
         """Work until the run ends, is paused or cancelled."""
@@ -86,9 +98,9 @@ class BatchRunner:
         """One step, also while stores are unavailable; False: there is nothing more to do."""
         try:
             goes_on = await self.step()
-            await self._outage.over(self._run.id)
+            await self.outage.over(self._run.id, ended=not goes_on)
         except STORES_UNAVAILABLE as error:
-            log.warning("batch_waits", run=self._run.id, why=self._outage.seen(error), error=str(error))
+            log.warning("batch_waits", run=self._run.id, why=self.outage.seen(error), error=str(error))
             self._open, self._worked_at, self._put_at = {}, None, 0.0
             await asyncio.sleep(STORE_AGAIN_S)
             return True
@@ -96,7 +108,7 @@ class BatchRunner:
 
     async def step(self) -> bool:
         """Do what can be done now; False when the run does not go on here."""
-        self.news.clear()
+        self._news.clear()
         run = self._run = await self._parts.records.run(self._run.id)
         if run.status not in ACTIVE:
             await self.withdraw()
@@ -146,17 +158,8 @@ class BatchRunner:
                 del self._flying[id_]
         job = self._open.get(key.n)
         if job is not None:
-            job.calls[key.stage, key.part] = CallRecord(
-                change.status,
-                change.tries,
-                change.faults,
-                call.text,
-                call.model,
-                call.finish_reason,
-                change.error_code,
-                change.error,
-                call.host,
-            )
+            became = {name: getattr(change, name) for name in ("status", "tries", "faults", "error_code", "error")}
+            job.calls[key.stage, key.part] = replace(call, **became)
 
     async def _apply(self, changes: Iterable[CallChange]) -> None:
         """Store what was decided, and the ends of jobs that follow from it."""
@@ -231,10 +234,10 @@ class BatchRunner:
         ready_calls = self._ready()
         waiting = await self._cache.without_known(ready_calls)
         if len(waiting) < len(ready_calls):
-            self.news.set()  # what the cache has is judged at once
+            self._news.set()  # what the cache has is judged at once
         seen = await self._seen()
         self._hosts = len(seen.hosts)
-        await self._note_loads(seen)
+        await self._loads.note(self._run, seen.loads)
         ready = Counter(call.request.model for call in waiting)
         by_model: dict[str, list[BatchCall]] = {}
         for call in waiting:
@@ -244,7 +247,7 @@ class BatchRunner:
             calls, by_model[one.model] = by_model[one.model][: one.count], by_model[one.model][one.count :]
             chosen += [(call, one.host) for call in calls]
         await self._put(chosen)
-        await self._say(self.trouble or what_is_missing(seen, ready))
+        await self._say(what_is_missing(seen, ready))
 
     def _ready(self) -> list[BatchCall]:
         """The calls that no host has yet, the deepest stage first."""
@@ -277,14 +280,6 @@ class BatchRunner:
         self._put_at = now
         await self._put([(flying.call, flying.host) for flying in self._flying.values()])
 
-    async def _note_loads(self, seen: RunHosts) -> None:
-        started = self._run.started_at
-        for load in seen.loads:
-            if (load.host, load.since) not in self._loads and started is not None and load.since > started.timestamp():
-                load = type(load)(load.host, load.since, load.model, load.seconds, self._run.jobs_ended)
-                await self._parts.records.add_load(self._run.id, load)
-            self._loads.add((load.host, load.since))
-
     async def _say(self, note: str) -> None:
         if note != self._note:
             self._note = note
@@ -295,6 +290,6 @@ class BatchRunner:
     async def _wait(self, limit_s: float) -> None:
         try:
             async with asyncio.timeout(limit_s):
-                await self.news.wait()
+                await self._news.wait()
         except TimeoutError:
             return

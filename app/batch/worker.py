@@ -18,10 +18,9 @@ from datetime import timedelta
 
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from app.batch.hours import is_open
-from app.batch.outage import STORES_UNAVAILABLE, store_words
+from app.batch.outage import STORES_UNAVAILABLE
 from app.batch.parts import RunnerParts
 from app.batch.runner import BatchRunner
 from app.batch.runs import ACTIVE, Run
@@ -46,14 +45,13 @@ class BatchWorker:
         """An answer of this run was stored here."""
         runner = self._runners.get(run)
         if runner is not None:
-            runner.trouble = ""
-            runner.news.set()
+            runner.answer_stored()
 
     def not_stored(self, run: str, error: Exception) -> None:
         """An answer of this run can't be stored here now; it is tried again."""
         runner = self._runners.get(run)
         if runner is not None:
-            runner.trouble = f"waits: {store_words(error)}"
+            runner.answer_not_stored(error)
 
     async def run(self) -> None:
         """Work off what is handed in, until cancelled."""
@@ -64,13 +62,7 @@ class BatchWorker:
             await asyncio.sleep(until_beat(CHECK_EVERY_S))
 
     async def _in_turn(self) -> None:
-        turn = WorkerLock(self._redis, "arena:batch:turn", TERM)
-        if await turn.acquire():
-            try:
-                await turn.run(self._work_on_all())
-            finally:
-                with suppress(RedisError, OSError):
-                    await turn.release()
+        await WorkerLock(self._redis, "arena:batch:turn", TERM).run_if_free(self._work_on_all)
 
     async def _work_on_all(self) -> None:
         """Work on the oldest run that may work now, one after the other, for as long as there is one."""
@@ -88,17 +80,16 @@ class BatchWorker:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        lock = WorkerLock(self._redis, f"arena:batch:{{{run.id}}}:runner", TERM)
-        if not await lock.acquire():
-            return False
-        runner = self._runners[run.id] = BatchRunner(self._parts, run, waits=waits)
-        log.info("batch_begun", run=run.id, jobs=run.jobs, ended=run.jobs_ended)
-        try:
-            return await lock.run(runner.work())
-        finally:
-            self._runners.pop(run.id, None)
-            with suppress(RedisError, OSError):
-                await lock.release()
+
+        async def work() -> None:
+            runner = self._runners[run.id] = BatchRunner(self._parts, run, waits=waits)
+            log.info("batch_begun", run=run.id, jobs=run.jobs, ended=run.jobs_ended)
+            try:
+                await runner.work()
+            finally:
+                self._runners.pop(run.id, None)
+
+        return await WorkerLock(self._redis, f"arena:batch:{{{run.id}}}:runner", TERM).run_if_free(work)
 
     async def see_through(self, run_id: str) -> Run:
         """Work on a run, or wait while another process does, until it ends or stops."""

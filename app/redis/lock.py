@@ -106,6 +106,16 @@ class WorkerLock:
         finally:
             await cancel_and_wait(working, renewing)
 
+    async def run_if_free(self, work: Callable[[], Coroutine[object, object, None]]) -> bool:
+        """Acquire it, do ``work`` under it and release it; False: another has it, or it was lost meanwhile."""
+        if not await self.acquire():
+            return False
+        try:
+            return await self.run(work())
+        finally:
+            with suppress(RedisError, OSError):
+                await self.release()
+
     async def _renew_while_held(self) -> None:
         """Renew every third of the term; return when it is lost, at the latest when its term has passed."""
         while self.held:

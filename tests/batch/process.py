@@ -59,7 +59,7 @@ class Runs:
     def is_waiting(self, run: str) -> bool:
         """Whether the run waits for a store now."""
         runner = self.process.batch.worker._runners.get(run)
-        return runner is not None and (runner._outage._why != "" or runner.trouble != "")
+        return runner is not None and runner.outage.lasts
 
     async def status(self, run: str) -> dict[str, Any]:
         """A run as ``arena batch status --json`` shows it."""

@@ -90,3 +90,26 @@ async def test_it_can_be_left_to_expire_later(redis: Redis) -> None:
 
 async def wait_for(event: asyncio.Event) -> None:
     await event.wait()
+
+
+async def test_work_is_done_under_it_if_it_is_free_and_it_is_free_afterwards(redis: Redis) -> None:
+    term = timedelta(seconds=60)
+    done: list[bytes | None] = []
+
+    async def work() -> None:
+        done.append(await redis.get("turn"))
+
+    async def fails() -> None:
+        raise ValueError("no")
+
+    holder, lock = lock_on(redis, term), lock_on(redis, term)
+    assert await holder.acquire()
+    assert not await lock.run_if_free(work)
+    assert done == []
+    await holder.release()
+    assert await lock.run_if_free(work)
+    assert len(done) == 1
+    assert done[0] is not None
+    with pytest.raises(ValueError, match="no"):
+        await lock.run_if_free(fails)
+    assert not await lock.taken()
