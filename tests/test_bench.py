@@ -45,7 +45,9 @@ def test_the_table_of_knees_says_what_to_add() -> None:
     assert [(one.contestant, one.at) for one in found] == [("arena", 500), ("bare Starlette", None)]
     shown = table(found)
     assert "| viewers: deliveries | arena | 500 viewers | a worker: each sends" in shown
-    assert "| none within what was run (viewers) |  |" in shown
+    assert "| bare Starlette |" not in shown
+    assert "Of 2 lines 1 do not bend within what was run; the arena's: -." in shown
+    assert "viewers: deliveries by viewers" in table(knees(rates("arena", _1=(1.0,), _2=(2.0,), _4=(4.0,))))
 
 
 def test_two_settings_have_no_knee() -> None:

@@ -1,7 +1,7 @@
 """Everything a user would pick instead, side by side in one run.
 
     python -m benchmarks.bench [--only PART] [--quick] [--json FILE] [--into FILE.md] [--plots FOLDER]
-    python -m benchmarks.bench --shown bench.json [--into FILE.md] [--plots FOLDER]    (a run that was made before)
+    python -m benchmarks.bench --shown FILE [FILE …] [--into FILE.md] [--plots FOLDER]    (runs that were made before)
 
 Parts: idle, battles, boards, growth, viewers, cpu, first-token. Contestants: the model server itself, a bare aiohttp
 relay, LiteLLM's proxy, Olla, and the arena, each with one worker, before the same model server
@@ -17,6 +17,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.bench import knees, own, parts
@@ -82,7 +83,7 @@ def _arguments() -> argparse.Namespace:
         "--into", type=Path, metavar="FILE.md", help="put the tables between the marks of this document"
     )
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="PNG of what grows; needs the extra plot")
-    parser.add_argument("--shown", type=Path, metavar="FILE", help="measure nothing: show what --json wrote")
+    parser.add_argument("--shown", type=Path, nargs="+", metavar="FILE", help="measure nothing: show what --json wrote")
     return parser.parse_args()
 
 
@@ -97,7 +98,8 @@ def _summary(left_out: list[str], *, quick: bool) -> str:
 def _main() -> None:
     given, left_out = _arguments(), list[str]()
     if given.shown is not None:
-        summary, found = read(given.shown)
+        summaries, figures = zip(*map(read, given.shown), strict=True)
+        summary, found = "\n".join(summaries), list(chain.from_iterable(figures))
     else:
         found = _measured(given, left_out)
         summary = _summary(left_out, quick=given.quick)

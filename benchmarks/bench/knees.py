@@ -9,6 +9,7 @@ from math import log
 
 from benchmarks.bench.figures import Figure
 
+OURS = "arena"
 LEAST_GAIN = 0.5
 """A rate bends where it grows by less than this power of what it is given: four times as many bring less than twice as
 much."""
@@ -39,8 +40,8 @@ class Knee:
 
     @property
     def advice(self) -> str:
-        """What to add from there on."""
-        return WHAT_TO_ADD.get(self.counts, "") if self.at is not None else ""
+        """What to add to an arena from there on; others are not ours to advise."""
+        return WHAT_TO_ADD.get(self.counts, "") if self.at is not None and self.contestant == OURS else ""
 
 
 def knee(points: Sequence[tuple[int, float]], *, more: bool) -> int | None:
@@ -76,11 +77,19 @@ def lines(figures: Iterable[Figure]) -> dict[tuple[str, str, str, str], list[Fig
 
 
 def table(found: Sequence[Knee]) -> str:
-    """A Markdown table of the knees."""
-    rows = [f"| {one.figure} | {one.contestant} | {_bend(one)} | {one.advice} |" for one in found]
-    head = ["\n**Where it bends**\n", "| | | the last before the bend | what to add from there |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows]) if rows else ""
+    """A Markdown table of the knees that there are, and a sentence about the lines that have none."""
+    if not found:
+        return ""
+    bent = [one for one in found if one.at is not None]
+    rows = [f"| {one.figure} | {one.contestant} | {one.at} {one.counts} | {one.advice} |" for one in bent]
+    head = ["| | | the last before the bend | what to add from there |", "|---|---|---|---|"]
+    return "\n".join(["\n**Where it bends**\n", *(head + rows + [""] if bent else []), _straight(found)])
 
 
-def _bend(one: Knee) -> str:
-    return f"none within what was run ({one.counts})" if one.at is None else f"{one.at} {one.counts}"
+def _straight(found: Sequence[Knee]) -> str:
+    """How many lines do not bend, and which of the arena's."""
+    straight = [one for one in found if one.at is None]
+    ours = [f"{one.figure} by {one.counts}" for one in straight if one.contestant == OURS]
+    return (
+        f"Of {len(found)} lines {len(straight)} do not bend within what was run; the arena's: {'; '.join(ours) or '-'}."
+    )

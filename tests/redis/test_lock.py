@@ -94,7 +94,7 @@ async def wait_for(event: asyncio.Event) -> None:
 
 async def test_work_is_done_under_it_if_it_is_free_and_it_is_free_afterwards(redis: Redis) -> None:
     term = timedelta(seconds=60)
-    done: list[bytes | None] = []
+    done: list[object] = []
 
     async def work() -> None:
         done.append(await redis.get("turn"))
