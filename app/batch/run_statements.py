@@ -86,7 +86,7 @@ def apply_call(connection: Connection, run: str, change: CallChange, now: dateti
     else:
         row = {"run_id": run, **change.key._asdict(), **values, "model": change.model, "text": "", "tokens": 0}
         row |= {"cold": False, "cached": False, "created_at": now}
-        applied = connection.execute(unless_there(connection, batch_calls), row).rowcount
+        applied = connection.execute(insert_if_absent(connection, batch_calls), row).rowcount
     if applied and change.status in ("done", "failed", "skipped"):
         _count(connection, run, change)
 
@@ -160,7 +160,7 @@ def _insert(connection: Connection, table: sa.Table) -> _Insert:
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def unless_there(connection: Connection, table: sa.Table) -> sa.Insert:
+def insert_if_absent(connection: Connection, table: sa.Table) -> sa.Insert:
     """INSERT … ON CONFLICT DO NOTHING."""
     return _insert(connection, table).on_conflict_do_nothing()
 

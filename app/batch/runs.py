@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from app.batch.call_transactions import CallTransactions
 from app.batch.jobs_file import JobLine
-from app.batch.run_statements import ONE_RUN, calls_in, no_sums, run_of, unless_there
+from app.batch.run_statements import ONE_RUN, calls_in, insert_if_absent, no_sums, run_of
 from app.batch.run_values import (
     ACTIVE,
     LIVE,
@@ -83,7 +83,7 @@ class RunRecords(CallTransactions):
         }
 
         def work(connection: Connection) -> Run:
-            if connection.execute(unless_there(connection, batch_runs), row).rowcount == 1:
+            if connection.execute(insert_if_absent(connection, batch_runs), row).rowcount == 1:
                 sums = [no_sums(new.id, number) for number in range(len(new.spec.stages))]
                 connection.execute(batch_stages.insert(), sums)
             return run_of(connection.execute(ONE_RUN, {"id": new.id}).one())
@@ -98,7 +98,7 @@ class RunRecords(CallTransactions):
         ]
         if rows:
             await self._database.transaction(
-                lambda connection: connection.execute(unless_there(connection, batch_jobs), rows)
+                lambda connection: connection.execute(insert_if_absent(connection, batch_jobs), rows)
             )
 
     async def complete(self, run: str, jobs: int, size: int) -> None:
@@ -144,7 +144,7 @@ class RunRecords(CallTransactions):
         """Note that a model came into memory while the run was going on; once."""
         row = {"run_id": run, **asdict(load)}
         await self._database.transaction(
-            lambda connection: connection.execute(unless_there(connection, batch_loads), row)
+            lambda connection: connection.execute(insert_if_absent(connection, batch_loads), row)
         )
 
     async def loads(self, run: str) -> list[LoadSeen]:

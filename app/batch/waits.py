@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from app.batch.run_statements import unless_there
+from app.batch.run_statements import insert_if_absent
 from app.records.batch_tables import batch_runs, batch_waits
 
 MOST_WAITS = 200
@@ -43,7 +43,7 @@ def end_wait(connection: Connection, run: str, now: datetime) -> None:
 def add_wait(connection: Connection, run: str, wait: Wait) -> None:
     """Add a wait; once."""
     row = {"run_id": run, "since": wait.since, "until": wait.until, "note": wait.note}
-    connection.execute(unless_there(connection, batch_waits), row)
+    connection.execute(insert_if_absent(connection, batch_waits), row)
 
 
 def waits_of(connection: Connection, run: str) -> list[Wait]:

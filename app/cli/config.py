@@ -77,7 +77,7 @@ def _value(field: str, value: object) -> str:
 def _files(settings: Settings) -> Iterator[str]:
     from app.settings.settings import ENV_FILE
 
-    there = "read" if ENV_FILE.is_file() else "not there"
-    yield f"\n{ENV_FILE.resolve()}: {there}"
+    status = "read" if ENV_FILE.is_file() else "not there"
+    yield f"\n{ENV_FILE.resolve()}: {status}"
     if settings.arena_config is not None:
         yield f"{settings.arena_config.resolve()}: read"

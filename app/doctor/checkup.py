@@ -17,17 +17,17 @@ KEPT = timedelta(seconds=15)
 
 
 class Checkup:
-    """What ``examine`` found, run once for all callers and kept for ``kept``."""
+    """What ``diagnose`` found, run once for all callers and kept for ``kept``."""
 
     def __init__(
         self,
-        examine: Callable[[], Awaitable[Diagnosis]],
+        diagnose: Callable[[], Awaitable[Diagnosis]],
         *,
         limit: timedelta = LIMIT,
         kept: timedelta = KEPT,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._examine, self._clock = examine, clock
+        self._diagnose, self._clock = diagnose, clock
         self._limit_s, self._kept_s = limit.total_seconds(), kept.total_seconds()
         self._turn = asyncio.Lock()
         self._until = float("-inf")
@@ -37,13 +37,13 @@ class Checkup:
         """What is wrong; ``examination_slow`` when the examination takes too long."""
         async with self._turn:
             if self._clock() >= self._until:
-                self._found = await self._examined()
+                self._found = await self._diagnosed()
                 self._until = self._clock() + self._kept_s
             return self._found
 
-    async def _examined(self) -> tuple[Finding, ...]:
+    async def _diagnosed(self) -> tuple[Finding, ...]:
         try:
             async with asyncio.timeout(self._limit_s):
-                return (await self._examine()).findings
+                return (await self._diagnose()).findings
         except TimeoutError:
             return (examination_slow(self._limit_s),)

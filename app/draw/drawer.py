@@ -88,10 +88,10 @@ class SharedDraw:
         if named:
             return await self._uniform.draw(models, count, named=named)
         known = await self._store.read()
-        there = self._there(models, known)
+        drawable = self._drawable(models, known)
         if known.sets is None or not self._rotates:
-            return await self._uniform.draw(there, min(count, len(there)), named=named)
-        return self._rotated(known.sets, there, min(count, len(there)))
+            return await self._uniform.draw(drawable, min(count, len(drawable)), named=named)
+        return self._rotated(known.sets, drawable, min(count, len(drawable)))
 
     async def count(self, drawn: DrawnContestants) -> None:
         """Count who met; what Redis does not take now is counted for the metrics only."""
@@ -99,7 +99,7 @@ class SharedDraw:
         with suppress(RedisError, OSError):
             await self._store.count(drawn.record.set_id, drawn.models)
 
-    def _there(self, models: Sequence[str], known: Known) -> Sequence[str]:
+    def _drawable(self, models: Sequence[str], known: Known) -> Sequence[str]:
         """Without those that each of their hosts refused; all, if too few were left."""
         left = [model for model in models if not self._is_gone(model, known)]
         return left if len(left) >= 2 else models
@@ -108,10 +108,10 @@ class SharedDraw:
         hosts = self._hosts_of(model)
         return bool(hosts) and all((host, model) in known.gone for host in hosts)
 
-    def _rotated(self, sets: DrawnSets, there: Sequence[str], count: int) -> DrawnContestants:
-        members = [model for model in sets.rotation.members if model in there]
-        ordered = [model for model in sets.rotation.reserve if model in there]
-        reserve = [*ordered, *(model for model in there if model not in (*members, *ordered))]
+    def _rotated(self, sets: DrawnSets, drawable: Sequence[str], count: int) -> DrawnContestants:
+        members = [model for model in sets.rotation.members if model in drawable]
+        ordered = [model for model in sets.rotation.reserve if model in drawable]
+        reserve = [*ordered, *(model for model in drawable if model not in (*members, *ordered))]
         drawn = draw(members, reserve, count, sets.by_pair, self._chance)
         record = DrawRecord(drawn.probability, sets.set_id, sets.rotation.probability)
         return DrawnContestants(drawn.contestants, record)

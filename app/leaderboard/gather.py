@@ -27,7 +27,7 @@ from app.records.style import AnswerStyle
 from app.records.votes import JudgedVote
 
 _MARKS = {
-    borne: frozenset(mark for mark, there in zip(Mark, borne, strict=True) if there)
+    borne: frozenset(mark for mark, is_borne in zip(Mark, borne, strict=True) if is_borne)
     for borne in product((False, True), repeat=len(Mark))
 }
 """The marks of a vote, by whether it bears each of them, in their order."""

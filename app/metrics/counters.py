@@ -88,7 +88,7 @@ class Counters:
         self._sent: Figures = defaultdict(float)
         self._number = 1
         self._turn = asyncio.Lock()
-        self._away = False
+        self._unflushed = False
 
     @property
     def counted(self) -> Mapping[Series, float]:
@@ -190,8 +190,8 @@ class Counters:
             return False
         async with self._turn:
             taken = await self._send(self._add, self._sent) and await self._send_new(self._add)
-        if taken == self._away:
-            self._away = not taken
+        if taken == self._unflushed:
+            self._unflushed = not taken
             _LOG.info("metrics_flushed_again") if taken else _LOG.warning("metrics_not_flushed")
         return taken
 

@@ -130,6 +130,6 @@ class Retention:
                 done = await forget_older(self._database, self._clock() - self._keep, self._clock)
                 if done.battles:
                     log.info("battles_forgotten", battles=done.battles, in_log=done.in_log)
-            except Unavailable as away:
-                log.warning("retention_waits", trouble=away.sentence)
+            except Unavailable as error:
+                log.warning("retention_waits", trouble=error.sentence)
             await asyncio.sleep(self._check_every.total_seconds())

@@ -20,7 +20,7 @@ def _for_each(table: sa.Table, conflict: Callable[[_DialectInsert], Insert]) -> 
     return {"sqlite": conflict(sqlite.insert(table)), "postgresql": conflict(postgresql.insert(table))}
 
 
-def _unless_there(insert: _DialectInsert) -> Insert:
+def _if_absent(insert: _DialectInsert) -> Insert:
     return insert.on_conflict_do_nothing()
 
 
@@ -54,11 +54,11 @@ _JUDGED = sa.exists().where(
     votes.c.battle_id == sa.bindparam("of"), votes.c.round == sa.bindparam("at"), votes.c.retracted_at.is_(None)
 )
 
-_OPEN_BATTLE = _for_each(battles, _unless_there)
+_OPEN_BATTLE = _for_each(battles, _if_absent)
 _SAVE_ANSWER = _for_each(answers, _or_its_side)
 _SAVE_ROUND = _for_each(rounds, _or_its_pair)
-_MEET = _for_each(contestants, _unless_there)
-_VOTE_UNLESS_THERE = _for_each(votes, _unless_there)
+_MEET = _for_each(contestants, _if_absent)
+_VOTE_IF_ABSENT = _for_each(votes, _if_absent)
 
 
 def open_battle(connection: Connection) -> Insert:
@@ -81,9 +81,9 @@ def meet(connection: Connection) -> Insert:
     return _MEET[connection.dialect.name]
 
 
-def vote_unless_there(connection: Connection) -> Insert:
+def vote_if_absent(connection: Connection) -> Insert:
     """Insert a vote unless one stands for its round."""
-    return _VOTE_UNLESS_THERE[connection.dialect.name]
+    return _VOTE_IF_ABSENT[connection.dialect.name]
 
 
 _VOTED = tuple(votes.c["verdict", "entry_a", "entry_b"])

@@ -97,8 +97,8 @@ class Tagger:
             try:
                 while await self.tag(CHUNK) == CHUNK:
                     pass
-            except Unavailable as away:
-                log.warning("tagger_waits", trouble=away.sentence)
+            except Unavailable as error:
+                log.warning("tagger_waits", trouble=error.sentence)
             await asyncio.sleep(self._check_every.total_seconds())
 
     async def tag(self, most: int = CHUNK) -> int:

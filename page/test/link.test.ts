@@ -36,7 +36,7 @@ function linked(): Link {
   const link = new Link("/events", () => cursor, {
     event: (event) => (cursor = event.id),
     state: (state) => states.push(state),
-    look: () => there(),
+    reload: () => there(),
   }, WORLD);
   link.start();
   return link;

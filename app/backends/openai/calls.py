@@ -14,7 +14,7 @@ from app.backends.openai.profiles import Profile
 from app.backends.server import ModelServer, Reply
 from app.backends.values import decoded
 
-_NOT_THERE = (404, 405, 501)
+_NO_SUCH_PATH = (404, 405, 501)
 
 
 class ChatCalls:

@@ -32,14 +32,16 @@ def on_draw(seen: Observation) -> Iterator[Finding]:
         if drawn >= HARDLY * average or (rotates and contender.model in draw.members):
             continue
         exposure = texts.Exposure(contender.model, drawn, average)
-        finding = _not_there(seen, draw, contender, exposure)
+        finding = _unavailable(seen, draw, contender, exposure)
         if finding is None and rotates:
             finding = _not_in_the_rotation(seen, draw, contender, exposure)
         if finding is not None:
             yield finding
 
 
-def _not_there(seen: Observation, draw: ObservedDraw, contender: Contender, exposure: texts.Exposure) -> Finding | None:
+def _unavailable(
+    seen: Observation, draw: ObservedDraw, contender: Contender, exposure: texts.Exposure
+) -> Finding | None:
     """It can't be drawn now, whatever the draw."""
     hosts = {host.host.name: host.host for host in seen.hosts if host.host.name in contender.hosts}
     url = next(host.url for host in hosts.values())

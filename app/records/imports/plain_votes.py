@@ -32,14 +32,14 @@ _ANY_BATTLE = sa.select(battles.c.id).where(battles.c.id.like("import-%")).limit
 _LABELS = sa.select(import_labels.c.label, import_labels.c.id).where(import_labels.c.label.in_(_IDS))
 
 
-def _unless_there(table: sa.Table) -> dict[str, sa.Insert]:
+def _insert_if_absent(table: sa.Table) -> dict[str, sa.Insert]:
     return {
         "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
         "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
     }
 
 
-_NEW_LABEL, _NEW_VOTE = map(_unless_there, (import_labels, imported_votes))
+_NEW_LABEL, _NEW_VOTE = map(_insert_if_absent, (import_labels, imported_votes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _writes(read: Sequence[PlayedVote], now: datetime) -> Iterator[_Write]:
     yield statements.meet, [contestant_row(met[key], now) for key in sorted(met)]
     yield statements.save_answer, [answer_row(battle_id, answer, now) for battle_id, answer in answers]
     yield statements.save_round, [_round_row(battle_id, line, now) for battle_id, line in read]
-    yield statements.vote_unless_there, [_vote_row(battle_id, line, now) for battle_id, line in read]
+    yield statements.vote_if_absent, [_vote_row(battle_id, line, now) for battle_id, line in read]
 
 
 def _battle_row(battle_id: str, line: ArenaLine, now: datetime) -> dict[str, Any]:

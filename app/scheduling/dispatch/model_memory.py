@@ -84,9 +84,9 @@ class ModelMemory:
         """
         hosts = self._hosts(model)
         reports = await self._reports.read()
-        there = _holding(reports, hosts, model)
-        if there:
-            return MemoryOutcome(there, loaded=True, changed=False)
+        holders = _holding(reports, hosts, model)
+        if holders:
+            return MemoryOutcome(holders, loaded=True, changed=False)
         driven = [host for host in hosts if host in reports]
         host = await self._placing.best_of(driven or hosts, model)
         if host is None:
@@ -108,15 +108,15 @@ class ModelMemory:
             redis.exceptions.RedisError: Redis is unavailable.
         """
         hosts = self._hosts(model)
-        there = _holding(await self._reports_without_use(hosts, model), hosts, model)
-        for host in there:
+        holders = _holding(await self._reports_without_use(hosts, model), hosts, model)
+        for host in holders:
             await self._request(host, model, "unload", UNLOAD_WITHIN)
-        if not there:
+        if not holders:
             return MemoryOutcome((), loaded=False, changed=False)
         async with aclosing(self._read_until(UNLOAD_WITHIN)) as readings:
             async for latest in readings:
-                if not _holding(latest, there, model):
-                    return MemoryOutcome(there, loaded=False)
+                if not _holding(latest, holders, model):
+                    return MemoryOutcome(holders, loaded=False)
         raise _used(model)
 
     async def _reports_without_use(self, hosts: Sequence[str], model: str) -> Mapping[str, HostReport]:

@@ -107,10 +107,10 @@ export function newKey(): string {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Send the same call again while its refusal is a passing one; `told` hears of each. */
+/** Send the same call again while its refusal is a passing one; `onRefused` is called for each. */
 export async function persistently<T>(
   attempt: () => Promise<T>,
-  told: (refused: Refused, waitS: number) => void = () => undefined,
+  onRefused: (refused: Refused, waitS: number) => void = () => undefined,
   tries = 8,
 ): Promise<T> {
   for (let round = 0; ; round++) {
@@ -119,7 +119,7 @@ export async function persistently<T>(
     } catch (error) {
       if (!(error instanceof Refused) || !error.passing || round + 1 >= tries) throw error;
       const wait = error.retryAfter ?? Math.min(10, 0.5 * 2 ** round);
-      told(error, wait);
+      onRefused(error, wait);
       await new Promise((done) => setTimeout(done, wait * 1000));
     }
   }

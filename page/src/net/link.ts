@@ -28,8 +28,8 @@ export interface LinkEvents {
   event(event: ArenaEvent): void;
   /** The state changed; `lost` only after it lasted. */
   state(state: LinkState): void;
-  /** The stream broke: look at the battle; answers whether there is anything left to attach to. */
-  look(): Promise<boolean>;
+  /** The stream broke: read the battle again; whether there is anything left to attach to. */
+  reload(): Promise<boolean>;
 }
 
 export interface Source {
@@ -57,7 +57,7 @@ export class Link {
   constructor(
     private readonly url: string,
     private readonly cursor: () => string,
-    private readonly tell: LinkEvents,
+    private readonly events: LinkEvents,
     private readonly world: World = BROWSER,
   ) {}
 
@@ -131,7 +131,7 @@ export class Link {
   private arrived(source: Source, event: string, message: MessageEvent<string>): void {
     if (source !== this.source) return;
     this.listenForSilence();
-    this.tell.event({ event, data: JSON.parse(message.data), id: message.lastEventId });
+    this.events.event({ event, data: JSON.parse(message.data), id: message.lastEventId });
     if (event === "end") this.over();
   }
 
@@ -150,9 +150,9 @@ export class Link {
 
   /** The stream says nothing of why it was refused (over, away, unknown): a plain call does. */
   private async retry(): Promise<void> {
-    const there = await this.tell.look().catch(() => true);
+    const goesOn = await this.events.reload().catch(() => true);
     if (this.ended || document.hidden) return;
-    if (there) this.attach();
+    if (goesOn) this.attach();
     else this.over();
   }
 
@@ -176,7 +176,7 @@ export class Link {
   private become(state: LinkState): void {
     if (state === this.now) return;
     this.now = state;
-    this.tell.state(state);
+    this.events.state(state);
   }
 
   private after(name: string, ms: number, then: () => void): void {

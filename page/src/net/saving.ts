@@ -9,7 +9,7 @@ export class Saving<T> {
 
   constructor(
     private readonly send: (value: T) => Promise<unknown>,
-    private readonly told: (state: Saved) => void,
+    private readonly onState: (state: Saved) => void,
   ) {}
 
   put(value: T): void {
@@ -29,7 +29,7 @@ export class Saving<T> {
 
   private async run(): Promise<void> {
     this.busy = true;
-    this.tell("saving");
+    this.report("saving");
     let state: Saved = "saved";
     while (this.next !== null) {
       const { value } = this.next;
@@ -37,10 +37,10 @@ export class Saving<T> {
       state = await this.send(value).then(() => "saved" as const, (refused: unknown) => ({ refused }));
     }
     this.busy = false;
-    this.tell(state);
+    this.report(state);
   }
 
-  private tell(state: Saved): void {
-    if (!this.over) this.told(state);
+  private report(state: Saved): void {
+    if (!this.over) this.onState(state);
   }
 }

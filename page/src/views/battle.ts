@@ -50,7 +50,7 @@ class BattleView implements View {
   private readonly clock: ReturnType<typeof setInterval>;
   private play: Play;
   private sending = false;
-  private said = "";
+  private status = "";
   private mayVote: boolean;
   private ended = false;
   private effect: Effect | null = null;
@@ -107,7 +107,7 @@ class BattleView implements View {
     const link = new Link(events, () => this.play.snapshot.cursor, {
       event: (event) => this.arrived(event),
       state: (state) => this.linked(state),
-      look: () => this.look(),
+      reload: () => this.reload(),
     });
     link.start();
     return link;
@@ -117,14 +117,14 @@ class BattleView implements View {
     this.become(step(this.play, event, Date.now()));
   }
 
-  private async look(): Promise<boolean> {
+  private async reload(): Promise<boolean> {
     try {
       const snapshot = await readBattle(this.id);
       this.become(adopt(this.play, snapshot, Date.now()));
       return snapshot.status === "running";
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 404) throw error;
-      this.said = this.context.texts.battle.unknown;
+      this.status = this.context.texts.battle.unknown;
       return false;
     }
   }
@@ -133,9 +133,9 @@ class BattleView implements View {
     if (play === this.play) return;
     const before = this.play;
     this.play = play;
-    if (play.snapshot.votes.length !== before.snapshot.votes.length || play.snapshot.round !== before.snapshot.round) this.said = "";
+    if (play.snapshot.votes.length !== before.snapshot.votes.length || play.snapshot.round !== before.snapshot.round) this.status = "";
     keepVotedAt(this.id, play.votedAt);
-    this.narrator.tell(before.snapshot, play.snapshot);
+    this.narrator.narrate(before.snapshot, play.snapshot);
     this.pacer.ask();
   }
 
@@ -158,8 +158,8 @@ class BattleView implements View {
     this.why.update(this.mayVote ? snapshot.votes : []);
     text(this.round, snapshot.status === "running" ? this.context.texts.battle.round(snapshot.round, snapshot.rounds_total) : "");
     if (snapshot.status === "running") {
-      const { play, sending, said, mayVote } = this;
-      this.bar.update({ play, sending, said, mayVote, undoLeft: this.undoLeft(now) });
+      const { play, sending, status, mayVote } = this;
+      this.bar.update({ play, sending, status, mayVote, undoLeft: this.undoLeft(now) });
     } else if (!this.ended) this.end(snapshot);
   }
 
@@ -200,11 +200,11 @@ class BattleView implements View {
     const unread = this.switch.unread();
     if (unread !== null && !this.warned) {
       this.warned = true;
-      return this.tell(words.unread(snapshot.sides[unread].alias));
+      return this.showStatus(words.unread(snapshot.sides[unread].alias));
     }
     const key = newKey();
     await this.act(
-      () => persistently(() => sendVote(this.id, snapshot.round, verdict, key), () => this.tell(words.resend, true)),
+      () => persistently(() => sendVote(this.id, snapshot.round, verdict, key), () => this.showStatus(words.resend, true)),
       (refused) => (refused.code === "already_judged" ? words.already : null),
     );
   }
@@ -213,7 +213,7 @@ class BattleView implements View {
     const round = this.play.snapshot.votes.at(-1)?.round ?? 0;
     const words = this.context.texts.verdict;
     const done = this.act(() => undoVote(this.id, round), (refused) => (refused.status === 409 ? words.undoLate : null));
-    return done.then(() => this.context.announcer.say(this.said === "" ? words.undone : this.said));
+    return done.then(() => this.context.announcer.say(this.status === "" ? words.undone : this.status));
   }
 
   private async stop(): Promise<void> {
@@ -240,26 +240,26 @@ class BattleView implements View {
   /** Send something that moves the battle; what it answers is taken over, what refuses it is said. */
   private async act(call: () => Promise<Snapshot>, meaning: (refused: Refused) => string | null): Promise<void> {
     this.sending = true;
-    this.said = "";
+    this.status = "";
     this.draw();
     try {
       const snapshot = await call();
-      this.said = "";
+      this.status = "";
       this.become(adopt(this.play, snapshot, Date.now()));
     } catch (error) {
       const refused = error instanceof Refused ? error : new Refused(0, "offline", String(error));
       if (refused.status === 403) this.mayVote = false;
       const sentence = meaning(refused) ?? (refused.status === 0 ? this.context.texts.errors.offline : refused.message);
-      if (refused.status === 409) await this.look().catch(() => undefined);
-      this.tell(refused.status === 403 ? "" : sentence);
+      if (refused.status === 409) await this.reload().catch(() => undefined);
+      this.showStatus(refused.status === 403 ? "" : sentence);
     } finally {
       this.sending = false;
       this.pacer.ask();
     }
   }
 
-  private tell(sentence: string, sending = false): void {
-    this.said = sentence;
+  private showStatus(sentence: string, sending = false): void {
+    this.status = sentence;
     if (sentence !== "") this.context.announcer.say(sentence);
     this.sending = sending;
     this.draw();

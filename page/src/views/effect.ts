@@ -7,42 +7,42 @@ import { fill, h, type Child } from "../ui/dom.ts";
 import { visible } from "../ui/names.ts";
 import { rated } from "./ratings.ts";
 
-/** When (ms after the last look) it is looked for again, while the verdicts wait for the next fit. */
-const LOOKS = [1_500, 2_000, 3_000, 5_000, 10_000, 20_000, 30_000];
+/** When (ms after the last check) it is checked again, while the verdicts wait for the next fit. */
+const CHECK_AFTER_MS = [1_500, 2_000, 3_000, 5_000, 10_000, 20_000, 30_000];
 
 export class Effect {
   readonly element = h("div.effect");
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private looks = 0;
+  private checks = 0;
 
   constructor(
     private readonly context: Context,
     private readonly battle: string,
   ) {
-    this.tell(h("p", null, context.texts.effect.pending));
-    void this.look();
+    this.show(h("p", null, context.texts.effect.pending));
+    void this.check();
   }
 
   leave(): void {
     if (this.timer !== null) clearTimeout(this.timer);
-    this.looks = LOOKS.length;
+    this.checks = CHECK_AFTER_MS.length;
   }
 
-  private async look(): Promise<void> {
+  private async check(): Promise<void> {
     const change = await readBoardChange(this.battle).catch(() => null);
-    if (change !== null && change.state !== "not_yet") return this.tell(told(change, this.context));
-    const pause = LOOKS[this.looks++];
-    if (pause !== undefined) this.timer = setTimeout(() => void this.look(), pause);
+    if (change !== null && change.state !== "not_yet") return this.show(changeText(change, this.context));
+    const pause = CHECK_AFTER_MS[this.checks++];
+    if (pause !== undefined) this.timer = setTimeout(() => void this.check(), pause);
   }
 
-  private tell(what: Child): void {
+  private show(what: Child): void {
     const link = h("a", { href: "/leaderboard" }, this.context.texts.effect.toBoard);
     fill(this.element, h("h3.over", null, this.context.texts.effect.heading), what, h("p", null, link));
   }
 }
 
 /** A line for each model that was judged, and who else moved it. */
-export function told(change: BoardChange, context: Context): Child {
+export function changeText(change: BoardChange, context: Context): Child {
   const words = context.texts.effect;
   if (change.state === "none") return h("p", null, words.none);
   if (change.state === "past") return h("p", null, words.past);

@@ -27,7 +27,7 @@ export function hosts(context: Context): View {
     try {
       const body = await read<HostsBody>("hosts", key === "" ? {} : { "X-Admin-Key": key });
       text(trouble, "");
-      admin.told(body.view, key);
+      admin.confirm(body.view, key);
       draw(body);
     } catch (error) {
       text(trouble, error instanceof Refused ? sentence(error, context) : String(error));
@@ -61,7 +61,7 @@ export function hosts(context: Context): View {
 }
 
 /** The admin key lives as long as the tab and goes in a header only. */
-function adminKey(context: Context, changed: () => void): { element: HTMLElement; told(view: string, key: string): void } {
+function adminKey(context: Context, changed: () => void): { element: HTMLElement; confirm(view: string, key: string): void } {
   const words = context.texts.hosts;
   const input = h("input", { type: "password", id: "admin-key", autocomplete: "off" });
   const use = h("button.button", { type: "submit" }, words.keyUse);
@@ -81,7 +81,7 @@ function adminKey(context: Context, changed: () => void): { element: HTMLElement
   const element = h("section.admin", { "aria-label": words.key }, said, form, forget);
   return {
     element,
-    told(view, key) {
+    confirm(view, key) {
       const wrong = key !== "" && view === "public";
       text(said, wrong ? words.keyWrong : view === "public" ? words.public : "");
       show(form, view === "public");

@@ -10,7 +10,7 @@ export class Narrator {
   constructor(private readonly context: Context) {}
 
   /** Say what changed from `before` to `after`, if it is worth a sentence. */
-  tell(before: Snapshot, after: Snapshot): void {
+  narrate(before: Snapshot, after: Snapshot): void {
     const sentence = this.sentence(before, after);
     if (sentence === null) return;
     if (after.status === "failed" && before.status === "running") this.context.announcer.alert(sentence);

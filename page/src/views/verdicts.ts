@@ -25,7 +25,7 @@ export interface BarState {
   /** A verdict is on its way. */
   sending: boolean;
   /** A sentence that comes before the usual one; empty: none. */
-  said: string;
+  status: string;
   /** Whether this browser may judge. */
   mayVote: boolean;
   /** Seconds in which the newest verdict can be taken back; 0: it can't. */
@@ -74,7 +74,7 @@ export class VerdictBar {
       attribute(this.buttons[verdict].button, "aria-keyshortcuts", preferences().keys ? String(n + 1) : null);
     });
     attribute(this.element, "data-ready", enabled ? "true" : null);
-    text(this.reason, state.said !== "" ? state.said : !state.mayVote ? battle.notYours : state.sending ? words.sending : this.why(state.play));
+    text(this.reason, state.status !== "" ? state.status : !state.mayVote ? battle.notYours : state.sending ? words.sending : this.why(state.play));
     show(this.undo, state.undoLeft > 0 && state.mayVote);
     text(this.undo, words.undoLeft(state.undoLeft));
     show(this.stop, state.mayVote);

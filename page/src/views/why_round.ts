@@ -52,7 +52,7 @@ export class WhyRound {
     const sides = SIDES.map((side) => this.group(side, vote.aliases[side]));
     this.panel = h("div.reasons", { id: panel, hidden: true }, h("div.sides", null, sides), h("div.comment", null, label, this.comment));
     this.element = h("div.of-round", null, h("div.line", null, this.toggle, this.said, this.again), this.panel);
-    this.saving = new Saving((said: FeedbackBody) => persistently(() => this.send(said)), (state) => this.tell(state));
+    this.saving = new Saving((said: FeedbackBody) => persistently(() => this.send(said)), (state) => this.showState(state));
     this.restore();
   }
 
@@ -113,7 +113,7 @@ export class WhyRound {
       const kept = await persistently(() => readFeedback(this.battle, this.vote.round));
       this.fill({ reasons: kept.reasons, comment: kept.comment });
     } catch (error) {
-      this.tell({ refused: error });
+      this.showState({ refused: error });
     }
   }
 
@@ -160,7 +160,7 @@ export class WhyRound {
     this.saving.put(this.now());
   }
 
-  private tell(state: Saved): void {
+  private showState(state: Saved): void {
     const { why, errors } = this.context.texts;
     const refused = typeof state === "string" ? null : state.refused;
     show(this.again, refused !== null && this.loaded);
