@@ -11,7 +11,6 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.web import documentation, legacy
 from app.web.api import battles, board_change, feedback, hosts, runs
-from app.web.direct_routes import DirectRoutes
 from app.web.openai import batches as openai_batches
 from app.web.openai import chat, files, memory, models
 from app.web.ops import health, metrics, trial
@@ -70,7 +69,6 @@ def create(opened: Callable[[], AbstractAsyncContextManager[Services]], *, cors_
     app.include_router(chat.claims)
     documentation.install(app)
     errors.install(app)
-    app.router.middleware_stack = DirectRoutes(app.router)
     app.add_middleware(BodyGate)
     app.add_middleware(Refusals)
     return app
