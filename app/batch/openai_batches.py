@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from app.batch.run_statements import run_from
 from app.batch.run_values import LIVE, Run
 from app.database.database import Database
+from app.database.repeated import RepeatedRead
 from app.records.batch_tables import batch_runs, batch_stages, openai_batches
 
 BatchStatus = Literal[
@@ -91,14 +92,13 @@ _ONLY_STAGE = sa.and_(_S.run_id == _Q.id, _S.stage == 0)
 _WITH_RUNS = openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id).outerjoin(batch_stages, _ONLY_STAGE)
 _NOT_MEASURED = sa.or_(_B.finalized_at.is_(None), _B.finalized_at < _Q.ended_at)
 _VALIDATING = _B.status == "validating"
-_LATE = sa.and_(
-    _B.status == "started", _B.expires_at < sa.bindparam("now", type_=_B.expires_at.type), _Q.status.in_(LIVE)
-)
+_GOING_ON = sa.and_(_B.status == "started", _Q.status.in_(LIVE))
+_LATE = sa.and_(_GOING_ON, _B.expires_at < sa.bindparam("now", type_=_B.expires_at.type))
 _UNFINISHED = sa.and_(_B.status == "started", _Q.status.in_(ENDED), _NOT_MEASURED)
-_ANY_DUE = sa.select(
-    sa.exists()
-    .select_from(openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id))
-    .where(sa.or_(_VALIDATING, _LATE, _UNFINISHED))
+_OF_RUNS = openai_batches.outerjoin(batch_runs, _B.run_id == _Q.id)
+_DUE = sa.select(
+    sa.exists().select_from(_OF_RUNS).where(sa.or_(_VALIDATING, _UNFINISHED)),
+    sa.select(sa.func.min(_B.expires_at)).select_from(_OF_RUNS).where(_GOING_ON).scalar_subquery(),
 )
 
 
@@ -108,6 +108,7 @@ class OpenAiBatches:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self._due = RepeatedRead(database, lambda connection: connection.execute(_DUE).one())
 
     async def create(
         self,
@@ -159,8 +160,8 @@ class OpenAiBatches:
 
     async def any_due(self) -> bool:
         """Whether any is validating, late or unfinished: one cheap question instead of three, every second."""
-        now = {"now": self._now()}
-        return bool(await self._database.read(lambda connection: connection.execute(_ANY_DUE, now).scalar_one()))
+        at_once, first_late = await self._due.ask()
+        return at_once or (first_late is not None and first_late < self._now())
 
     async def validating(self) -> list[OpenAiBatch]:
         """Those whose lines are to be checked, the oldest first."""

@@ -6,9 +6,9 @@ stored once, is judged once, and is counted once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +32,8 @@ from app.batch.run_values import (
 )
 from app.batch.spec import encode_spec
 from app.batch.waits import Wait, add_wait, change_note, end_wait, waits_of
+from app.database.database import Database
+from app.database.repeated import RepeatedRead
 from app.errors import Conflict, NotFound
 from app.records.batch_tables import batch_calls, batch_jobs, batch_loads, batch_runs, batch_stages
 
@@ -62,6 +64,10 @@ _ACTIVE_RUNS = (
 
 class RunRecords(CallTransactions):
     """Runs in SQL; ``now`` is the clock of all machines. Calls raise ``Unavailable`` while it is unavailable."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        super().__init__(database, now)
+        self._active = RepeatedRead(database, lambda c: tuple(run_of(row) for row in c.execute(_ACTIVE_RUNS)))
 
     async def begin(self, new: NewRun) -> Run:
         """Put the run there, without its jobs, unless it is there: handed in twice, it is one run."""
@@ -129,10 +135,9 @@ class RunRecords(CallTransactions):
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return [run_of(row) for row in rows]
 
-    async def active(self) -> list[Run]:
+    async def active(self) -> tuple[Run, ...]:
         """The runs that work or may begin to, the oldest first; those of a command's own are left out."""
-        rows = await self._database.read(lambda connection: connection.execute(_ACTIVE_RUNS).all())
-        return [run_of(row) for row in rows]
+        return await self._active.ask()
 
     async def sums(self, run: str) -> list[StageSums]:
         """How far each stage is."""

@@ -11,7 +11,7 @@ Every call runs as a task of its own and is shielded: when its caller is cancell
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -55,6 +55,13 @@ class Database:
         self._losses = losses
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
+
+    def version(self) -> Hashable | None:
+        """What is equal for as long as nobody commits, in this process or another; None if that can't be told now.
+
+        Asks nothing of the database: it is for those who ask the same again and again (``RepeatedRead``).
+        """
+        return self._connections.version()
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work``, which only reads; each of its statements sees what is committed when it starts."""

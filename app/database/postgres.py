@@ -111,6 +111,9 @@ class PostgresConnections:
         self._turns = asyncio.Semaphore(2 * pool_size)
         self._limit_s = busy.total_seconds()
 
+    def version(self) -> None:
+        """Whether anybody has committed can only be asked of the server."""
+
     async def read(self, work: Work[T]) -> T:
         """Run ``work``, each statement of which sees what is committed when it starts."""
         return await self.autocommit(work)

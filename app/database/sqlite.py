@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
@@ -23,6 +23,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from app.database.file_version import FileVersions
 from app.database.unavailable import raised_as_lost
 from app.store_errors import Trouble, database_lost
 
@@ -125,7 +126,12 @@ class SqliteConnections:
     def __init__(self, file: Path, busy: timedelta, readers: int) -> None:
         self._readers = _Threads(file, busy, readers, "database-read")
         self._writer = _Threads(file, busy, 1, "database-write")
+        self._versions = FileVersions(file)
         self._transactions = self._writer.engine.execution_options(arena_begin="IMMEDIATE")
+
+    def version(self) -> Hashable | None:
+        """What is equal for as long as nobody commits; None if that can't be told now."""
+        return self._versions.now()
 
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` beside whoever writes."""

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from app.database.database import Database
+from app.database.repeated import RepeatedRead
 from app.draw.planning.pairs import PairVotes
 from app.errors import Unavailable
 from app.leaderboard.bodies import DEFAULT, FACTS, SPEED, Facts, accepted
@@ -78,6 +79,8 @@ class LeaderboardCache:
         self._categories = categories
         self._counted = counted
         self._database = database
+        self._any_votes = RepeatedRead(database, any_votes)
+        self._ended_mark = RepeatedRead(database, ended_mark)
         self._current = current
         self._snapshots = BoardStore(redis, clock)
         self._turn = WorkerLock(redis, TURN, TURN_TERM)
@@ -90,7 +93,7 @@ class LeaderboardCache:
         asked = False
         while True:
             with suppress(RedisError, OSError, Unavailable):
-                if asked or await any_votes(self._database):
+                if asked or await self._any_votes.ask():
                     await self.refresh()
             asked = await self._asked_in_time()
 
@@ -111,7 +114,7 @@ class LeaderboardCache:
             redis.exceptions.RedisError: Redis is unavailable.
         """
         # Which marks count belongs to it: after a change of the setting the boards are made anew.
-        mark = "-".join([await ended_mark(self._database), *sorted(self._counted)])
+        mark = "-".join([await self._ended_mark.ask(), *sorted(self._counted)])
         head = await self._snapshots.head()
         wanted = {key: query for key in await self._snapshots.wanted() if (query := LeaderboardQuery.from_key(key))}
         if head is not None and {DEFAULT.key, *wanted} <= head.keys and (head.mark == mark or not self._rested(head)):

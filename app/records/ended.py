@@ -125,33 +125,25 @@ async def identities(database: Database) -> dict[str, ModelIdentity]:
     return dict(await database.read(_reading(sa.select(contestants), {}, _identity)))
 
 
-async def ended_mark(database: Database) -> str:
+def ended_mark(connection: Connection) -> str:
     """How far the books of ended battles are: it differs whenever votes came to count since, and at times without.
 
     Votes come to count when their battle ends. So it is the newest vote and the running battles that have votes, how
     many votes were imported without a battle, and how many ended battles wait for their language and categories. Among
     the last ids votes are counted, too: PostgreSQL may commit a lower one later. All this is read from indexes.
     """
-
-    def read(connection: Connection) -> str:
-        # The newest vote comes first: one that is cast in between gives a mark that will differ, not one that holds.
-        newest = connection.execute(_NEWEST).scalar_one()
-        recent = connection.execute(_RECENT, {"since": newest - LATE}).scalar_one()
-        imported = connection.execute(IMPORTED).scalar_one()
-        untagged = connection.execute(_UNTAGGED).scalar_one()
-        undecided = "\n".join(connection.execute(_UNDECIDED).scalars())
-        return f"{newest}-{recent}-{imported}-{untagged}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
-
-    return await database.read(read)
+    # The newest vote comes first: one that is cast in between gives a mark that will differ, not one that holds.
+    newest = connection.execute(_NEWEST).scalar_one()
+    recent = connection.execute(_RECENT, {"since": newest - LATE}).scalar_one()
+    imported = connection.execute(IMPORTED).scalar_one()
+    untagged = connection.execute(_UNTAGGED).scalar_one()
+    undecided = "\n".join(connection.execute(_UNDECIDED).scalars())
+    return f"{newest}-{recent}-{imported}-{untagged}-{hashlib.sha256(undecided.encode()).hexdigest()[:16]}"
 
 
-async def any_votes(database: Database) -> bool:
-    """Whether anybody voted, or votes were imported; raises as ``ended_mark`` does."""
-
-    def read(connection: Connection) -> bool:
-        return bool(connection.execute(_NEWEST).scalar_one() or connection.execute(IMPORTED).scalar_one())
-
-    return await database.read(read)
+def any_votes(connection: Connection) -> bool:
+    """Whether anybody voted, or votes were imported."""
+    return bool(connection.execute(_NEWEST).scalar_one() or connection.execute(IMPORTED).scalar_one())
 
 
 def _identity(row: Row) -> tuple[str, ModelIdentity]:

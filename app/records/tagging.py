@@ -19,11 +19,13 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from app.database.database import Database
+from app.database.repeated import RepeatedRead
 from app.errors import Unavailable
 from app.records.column_types import CleanJson, CleanText, UtcTime
 from app.records.languages import UNDETERMINED, language_of
 from app.records.ledger import utc_now
 from app.records.tables import battles
+from app.tasks import until_beat
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +89,7 @@ class Tagger:
         check_every: timedelta = CHECK_EVERY,
     ) -> None:
         self._database = database
+        self._newest = RepeatedRead(database, _untagged(CHUNK))
         self._categories = categories
         self._clock = clock
         self._check_every = check_every
@@ -95,11 +98,11 @@ class Tagger:
         """Tag until cancelled."""
         while True:
             try:
-                while await self.tag(CHUNK) == CHUNK:
+                while await self._tag(await self._newest.ask()) == CHUNK:
                     pass
             except Unavailable as error:
                 log.warning("tagger_waits", trouble=error.sentence)
-            await asyncio.sleep(self._check_every.total_seconds())
+            await asyncio.sleep(until_beat(self._check_every.total_seconds()))
 
     async def tag(self, most: int = CHUNK) -> int:
         """Look at the newest prompts that nobody has looked at; how many these were.
@@ -107,7 +110,9 @@ class Tagger:
         Raises:
             Unavailable: the database is unavailable; what was not looked at is found later.
         """
-        prompts = await self._database.read(lambda c: [tuple(row) for row in c.execute(_UNTAGGED, {"chunk": most})])
+        return await self._tag(await self._database.read(_untagged(most)))
+
+    async def _tag(self, prompts: Sequence[tuple[str, str]]) -> int:
         if prompts:
             tags = await asyncio.to_thread(self._tags, prompts)
             await self._database.transaction(_storing(tags))
@@ -127,6 +132,10 @@ class Tagger:
             log.exception("language_not_found", battle=battle)
             language = UNDETERMINED
         return {"found": language, "tags": self._categories.found_in(prompt)}
+
+
+def _untagged(most: int) -> Callable[[Connection], list[tuple[str, str]]]:
+    return lambda connection: [tuple(row) for row in connection.execute(_UNTAGGED, {"chunk": most})]
 
 
 def _storing(tags: list[dict[str, object]]) -> Callable[[Connection], None]:

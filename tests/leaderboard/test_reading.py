@@ -43,7 +43,7 @@ async def test_the_mark_differs_once_a_battle_with_votes_has_ended(
 ) -> None:
     await player.battles(A)
     battle = await player.battle(B, "x", "y", "z", end=Status.RUNNING)
-    before = await ended_mark(database)
-    assert await ended_mark(database) == before
+    before = await database.read(ended_mark)
+    assert await database.read(ended_mark) == before
     await player.end(battle, end)
-    assert await ended_mark(database) != before
+    assert await database.read(ended_mark) != before

@@ -213,9 +213,9 @@ async def test_public_votes_have_a_styled_board_where_their_set_tells_the_looks(
 
 
 async def test_an_import_is_on_the_board_at_once(database: Database) -> None:
-    mark = await ended_mark(database)
+    mark = await database.read(ended_mark)
     await import_lines(database, [orjson.dumps({"model_a": "x", "model_b": "y", "winner": "tie"})])
-    assert await ended_mark(database) != mark
+    assert await database.read(ended_mark) != mark
 
 
 async def test_imported_votes_since_a_day_are_those_since_then(database: Database) -> None:

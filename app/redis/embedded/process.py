@@ -22,6 +22,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.errors import ConfigurationError
+from app.tasks import until_beat
 
 OLDEST_VERSION = (6, 2)
 
@@ -179,7 +180,7 @@ async def pause_or_end(process: RedisProcess | None, pause: timedelta) -> None:
     """Return when ``process`` has ended, if the system says so, and otherwise after ``pause``."""
     descriptor = None if process is None else process.exit_descriptor()
     if descriptor is None:
-        await asyncio.sleep(pause.total_seconds())
+        await asyncio.sleep(until_beat(pause.total_seconds()))
         return
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(descriptor, ended.set)
