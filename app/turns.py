@@ -28,7 +28,7 @@ class Turns:
     def __init__(self) -> None:
         self._turns: dict[str, _Turn] = {}
 
-    async def take(self, key: str, work: Callable[[], Awaitable[None]]) -> None:
+    async def take(self, key: str, work: Callable[[], Awaitable[object]]) -> None:
         """Return when ``work`` was done for ``key`` by a run that began after this call.
 
         Raises:
@@ -52,7 +52,7 @@ class Turns:
         """How many callers wait for ``key`` or are in its work: all whom a run that begins now counts for."""
         return self._turns[key].waiting if key in self._turns else 0
 
-    async def _run(self, turn: _Turn, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, turn: _Turn, work: Callable[[], Awaitable[object]]) -> None:
         await asyncio.sleep(0)  # whoever asks in this turn of the event loop, too, is covered
         turn.begun += 1
         try:

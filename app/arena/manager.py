@@ -176,12 +176,13 @@ class ArenaManager(Lookup):
         """
         judged = await self._round_to_judge(battle_id, round_number)
         request = VoteRequest(verdict, key, request_hash, voter, client_at, is_last)
-        standing = await self._standing(judged, request)
+        standing, record = await self._standing(judged, request)
         # Whoever took an earlier one may have died before it was logged.
-        await self._reconciler.reconcile(battle_id, judged.state if judged.vote is None else None)
+        seen = judged.state if judged.vote is None else None
+        left = await self._reconciler.after_vote(battle_id, seen, record)
         if standing.verdict is not verdict:
             raise judged.already_judged(standing, named=self._named)
-        return await self.snapshot(battle_id)
+        return await self.snapshot(battle_id) if left is None else self._addressed(snapshot_of(left))
 
     async def _round_to_judge(self, battle_id: str, round_number: int) -> RoundToJudge:
         judged = await self._round(battle_id, round_number)
@@ -191,12 +192,12 @@ class ArenaManager(Lookup):
         await self._reconciler.reconcile(battle_id)
         return await self._round(battle_id, round_number)
 
-    async def _standing(self, judged: RoundToJudge, request: VoteRequest) -> Vote:
-        """The vote that stands for the round: the one that it has, or else this one."""
+    async def _standing(self, judged: RoundToJudge, request: VoteRequest) -> tuple[Vote, BattleRecord | None]:
+        """The vote that stands for the round: the one that it has, or else this one and the battle after it."""
         if judged.vote is None:
             return await self._cast(judged, request)
         await self._ledger.check_key(judged.battle.id, judged.number, request.verdict, request.key)
-        return judged.vote
+        return judged.vote, None
 
     async def _round(self, battle_id: str, round_number: int) -> RoundToJudge:
         """A round that is to be judged.
@@ -214,8 +215,8 @@ class ArenaManager(Lookup):
             return round_of_record(await self.record(battle_id), round_number)
         return round_of_state(state, round_number)
 
-    async def _cast(self, judged: RoundToJudge, request: VoteRequest) -> Vote:
-        """Commit the vote; returns the one that stands for the round."""
+    async def _cast(self, judged: RoundToJudge, request: VoteRequest) -> tuple[Vote, BattleRecord | None]:
+        """Commit the vote; returns the one that stands for the round, and the battle that it left."""
         battle, after = judged.battle, judged.after(request.verdict, is_last=request.is_last)
         with self._head_starts.of_next(judged, after) as asked:
             cast = await self._ledger.cast_vote(
@@ -232,9 +233,9 @@ class ArenaManager(Lookup):
             asked.keep(cast.counted)
         if cast.counted or cast.repeated:
             self._note_cast(judged, request.verdict, counted=cast.counted)
-            return after.votes[-1]
+            return after.votes[-1], cast.record
         if cast.standing is not None:
-            return cast.standing
+            return cast.standing, None
         await self._reconciler.reconcile(battle.id)
         raise refused(cast.status, judged.number)
 

@@ -8,7 +8,7 @@ logged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
@@ -18,9 +18,9 @@ import structlog
 from app.arena.document import Document
 from app.arena.requests import history_of
 from app.arena.states import AnswerState, BattleState
-from app.arena.steps import EndBattle, RestoreAnswer
+from app.arena.steps import EndBattle, RestoreAnswer, Step
 from app.arena.store import Store, new_name
-from app.arena.transitions import Transition, is_opening, next_transition, stage_steps
+from app.arena.transitions import Transition, is_opening, is_stored, next_transition, rounds_of, stage_steps
 from app.arena.views import Performance, replay, reveal_of
 from app.battle.battle import Battle, Pair, Side, Status
 from app.battle.events import Event, EventName
@@ -29,7 +29,7 @@ from app.leaks.policy import is_leaked
 from app.metrics.counters import Counters
 from app.records.identity import Provenance
 from app.records.ledger import Ledger
-from app.records.values import AnswerRecord, BattleRecord, RoundRecord
+from app.records.values import AnswerRecord, BattleRecord
 from app.scheduling.job import Job, Priority
 from app.timing.stopwatch import Timing
 from app.turns import Turns
@@ -39,6 +39,9 @@ MAX_TRANSITIONS = 50
 
 log = structlog.get_logger(__name__)
 
+
+#: Makes a transition in Redis; the battle after it, or None when it has moved: (before, document, steps) -> after.
+Advance = Callable[[BattleState, Document, Sequence[Step]], Awaitable[BattleState | None]]
 
 #: What a model on a host is, and what it was asked with: (document, model, host) -> Provenance.
 Describe = Callable[[Document, str, str], Provenance | None]
@@ -83,39 +86,54 @@ class Reconciler:
         self._counters = counters or Counters()
         self._turns = Turns()
 
-    async def reconcile(self, battle_id: str, seen: BattleState | None = None) -> None:
-        """Bring one battle to where SQL and its answers say it should be.
+    async def reconcile(self, battle_id: str) -> None:
+        """Bring one battle to where SQL and its answers say it should be."""
+        await self._turns.take(battle_id, lambda: self._reconcile(battle_id, self._advance))
 
-        ``seen`` is the battle as the caller has read it a moment ago, whole: it need not be read again. What has been
-        logged since refuses the transition; an answer that has ended since is seen by the call that its end makes.
+    async def after_vote(
+        self, battle_id: str, seen: BattleState | None, record: BattleRecord | None
+    ) -> BattleState | None:
+        """The same for a battle that was judged a moment ago; the battle as the change left it, if this call made it.
+
+        ``seen`` is the battle as the caller had read it, whole, and ``record`` as the vote left it in SQL: what is
+        given need not be read again. What has been logged since refuses the transition; an answer that has ended since
+        is seen by the call that its end makes.
         """
-        await self._turns.take(battle_id, lambda: self._reconcile(battle_id, seen))
+        left: BattleState | None = None
 
-    async def _reconcile(self, battle_id: str, seen: BattleState | None) -> None:
-        known: tuple[BattleState, BattleRecord] | None = None
+        async def reconcile() -> None:
+            nonlocal left
+            left = await self._reconcile(battle_id, self._advance_and_read, seen, record)
+
+        await self._turns.take(battle_id, reconcile)
+        return left
+
+    async def _reconcile(
+        self, battle_id: str, advance: Advance, seen: BattleState | None = None, voted: BattleRecord | None = None
+    ) -> BattleState | None:
+        """Make the transitions; the battle as the last of them left it."""
+        left: BattleState | None = None
         if self._turns.waiting(battle_id) > 1:
-            seen = None  # this run counts for others, too, and what they ask it for may be newer
+            seen = voted = None  # this run counts for others, too, and what they ask it for may be newer
         for _ in range(MAX_TRANSITIONS):
-            state, record = known or (
-                seen or await self._store.state(battle_id, "all"),
-                await self._ledger.battle(battle_id),
-            )
-            seen = None
+            state = seen or await self._store.state(battle_id, "all")
+            record = voted or await self._ledger.battle(battle_id)
             if record is None:
-                return
+                return None
             if state is None:
                 if not await self._restored(record):
-                    return
+                    return None
                 continue
             transition = next_transition(state, record)
             if transition is None:
                 finished = [entry for entry, answer in enumerate(state.answers) if answer.finish]
                 await self.request_answers(state.document.battle, finished)
-                return
+                return left
             # Whoever changes it meanwhile asks for it to be reconciled again: what follows needs no second reading.
-            after = await self._apply(state, record, transition)
-            known = None if after is None else (after, record)
+            seen = left = await self._apply(state, record, transition, advance)
+            voted = None if seen is None else record
         log.error("settle_does_not_end", battle=battle_id)
+        return None
 
     async def request_answers(self, battle: Battle, finished: Collection[int] = ()) -> None:
         """Ask the drivers for the answers that a battle needs now, except those that are ``finished``."""
@@ -137,12 +155,16 @@ class Reconciler:
             return False
         return True
 
-    async def _apply(self, state: BattleState, record: BattleRecord, transition: Transition) -> BattleState | None:
+    async def _apply(
+        self, state: BattleState, record: BattleRecord, transition: Transition, advance: Advance
+    ) -> BattleState | None:
         """Make a transition; returns the battle after it, or None when it has moved since ``state``."""
         battle = transition.battle
-        await self._ledger.save_answers(
-            battle.id, self._ended_answers(state, battle), _rounds(state.document.battle, battle)
-        )
+        rounds = rounds_of(state.document.battle, battle)
+        if is_stored(state, record):
+            await self._ledger.save_answers(battle.id, (), rounds[1:])
+        else:
+            await self._ledger.save_answers(battle.id, self._ended_answers(state, battle), rounds)
         steps, document = transition.steps, replace(state.document, battle=battle)
         if not battle.running:
             battle = replace(battle, status=await self._ended_as(record, battle.status))
@@ -150,13 +172,23 @@ class Reconciler:
             reveal = reveal_of(battle, lambda entry: self._performance(state, entry))
             document = replace(document, reveal=reveal)
             steps = (*steps, EndBattle(Event(EventName.END, {"status": battle.status.value, "reveal": reveal})))
-        reply = await self._store.advance(state.name, state.version, document, steps)
-        if reply != "applied":
+        after = await advance(state, document, steps)
+        if after is None:
             return None
         log.info("battle_moved", battle=battle.id, status=battle.status, round=battle.round, ready=battle.ready)
         if not battle.running:
             await self._ended(battle, state.answers)
-        return replace(state, version=state.version + 1, document=document, ended=not battle.running)
+        return after
+
+    async def _advance(self, state: BattleState, document: Document, steps: Sequence[Step]) -> BattleState | None:
+        if await self._store.advance(state.name, state.version, document, steps) != "applied":
+            return None
+        return replace(state, version=state.version + 1, document=document, ended=not document.battle.running)
+
+    async def _advance_and_read(
+        self, state: BattleState, document: Document, steps: Sequence[Step]
+    ) -> BattleState | None:
+        return await self._store.advance_and_read(state.name, state.version, document, steps)
 
     async def _ended(self, battle: Battle, answers: Sequence[AnswerState]) -> None:
         """Count a battle that has ended, and stop what is still being written for it."""
@@ -256,11 +288,3 @@ def _restore(answer: AnswerRecord) -> RestoreAnswer:
 
 def _job(battle: Battle, entry: int, now: float, priority: Priority = Priority.INTERACTIVE) -> Job:
     return Job(battle.id, entry, battle.contestants[entry].model, priority, now)
-
-
-def _rounds(before: Battle, after: Battle) -> list[RoundRecord]:
-    """The rounds of a transition: the one that was on stage, and the one that comes."""
-    same_pair = (after.round, after.pair) == (before.round, before.pair)
-    judged = len(after.votes) > len(before.votes)
-    shown = RoundRecord(before.round, before.pair, before.ready or judged or (same_pair and after.ready))
-    return [shown] if same_pair else [shown, RoundRecord(after.round, after.pair, False)]

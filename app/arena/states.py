@@ -20,6 +20,7 @@ class AnswerState:
 
     ``shown_state`` and ``shown_text`` are what viewers know of ``state`` and ``text``, which may be behind. ``story``
     is for ops, ``cause`` and ``calls`` are as in ``app.scheduling.ports.Finish``; none of them is for viewers.
+    ``story_json`` is the story as it was read: few ask for it.
     """
 
     token: int
@@ -34,9 +35,14 @@ class AnswerState:
     leak: str = ""
     shown_state: str = ""
     shown_text: str = ""
-    story: tuple[Step, ...] = ()
+    story_json: bytes = b""
     cause: str = ""
     calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def story(self) -> tuple[Step, ...]:
+        """What happened to it on its way."""
+        return from_json(self.story_json)
 
     @property
     def complete(self) -> bool:
@@ -120,7 +126,7 @@ def answer_state(answer: Mapping[str, bytes]) -> AnswerState:
         leak=(answer["leak"] or b"").decode(),
         shown_state="queued" if shown_state == b"loading" else shown_state.decode(),
         shown_text=text if shown >= len(answer["text"]) else answer["text"][:shown].decode(),
-        story=from_json(answer.get("story")),
+        story_json=answer.get("story") or b"",
         cause=ending.get("cause", ""),
         calls=tuple(ToolCall(**call) for call in ending.get("calls", ())),
     )

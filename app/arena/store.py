@@ -25,7 +25,7 @@ another name, or a key of the battle missing, answers ``gone``.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
@@ -113,10 +113,10 @@ class Entry(NamedTuple):
 _LOG = "return {redis.call('HGET', KEYS[1], 'name'), redis.call('XRANGE', KEYS[2], ARGV[1], '+')}"
 
 
-def _script(name: str) -> str:
+def _script(*names: str) -> str:
     """A script with what all share before it."""
     folder = resources.files("app.arena") / "scripts"
-    return "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
+    return "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", *names))
 
 
 def _packed(**call: object) -> list[bytes]:
@@ -146,11 +146,11 @@ class LogStore(Generic[D]):
         self._running_ms = int(running_ttl.total_seconds() * 1000)
         self._ended_ms = int(ended_ttl.total_seconds() * 1000)
         self._change_id = change_id
-        self._advance = redis.register_script(_script("advance"))
+        self._advance = redis.register_script(_script("reading", "advance"))
         self._begin = redis.register_script(_script("begin"))
         self._leave = redis.register_script(_script("leave"))
         self._write = redis.register_script(_script("write"))
-        self._read = redis.register_script(_script("read"))
+        self._read = redis.register_script(_script("reading", "read"))
         self._note = redis.register_script(_script("note"))
         self._log = redis.register_script(_LOG)
 
@@ -158,7 +158,19 @@ class LogStore(Generic[D]):
         self, name: str, version: int, document: D, steps: Sequence[Step], change: str | None = None
     ) -> AdvanceReply:
         """Replace the document at ``version`` and log ``steps`` in order; version 0 creates the battle."""
-        args = _packed(
+        reply = await self._advance(args=self._advancing(name, version, document, steps, change))
+        return cast(AdvanceReply, reply.decode())
+
+    async def advance_and_read(self, name: str, version: int, document: D, steps: Sequence[Step]) -> State[D] | None:
+        """The same, and the battle as it is then, whole; None when it was not applied, or is gone."""
+        reply = await self._advance(args=self._advancing(name, version, document, steps, read=True))
+        found = _unpacked(reply[1]) if isinstance(reply, list) else None
+        return None if found is None else _state(found, document)
+
+    def _advancing(
+        self, name: str, version: int, document: D, steps: Sequence[Step], change: str | None = None, **more: object
+    ) -> list[bytes]:
+        return _packed(
             battle=document.id,
             name=name,
             version=version,
@@ -170,8 +182,8 @@ class LogStore(Generic[D]):
             answers=document.answer_count,
             cancelled=error_json("cancelled"),
             pace=self._pace,
+            **more,
         )
-        return cast(AdvanceReply, (await self._advance(args=args)).decode())
 
     async def begin(self, battle: str, answer: int, token: int, host: str) -> Begun[D]:
         """Open an attempt at an answer, fenced by ``token``."""
@@ -213,14 +225,7 @@ class LogStore(Generic[D]):
         if packed is None:
             return None
         found = _unpacked(packed)
-        return State(
-            name=found["name"].decode(),
-            version=int(found["version"]),
-            n=int(found["n"]),
-            ended=found["ended"] == b"1",
-            document=self._codec.decode(found["document"]),
-            answers=tuple(map(answer_state, found["answers"])),
-        )
+        return _state(found, self._codec.decode(found["document"]))
 
     async def entries(self, battle: str, after: int) -> list[Entry]:
         """The log's entries with a number above ``after``, in order."""
@@ -261,6 +266,18 @@ class Store(LogStore[Document]):
         ttls = {"running_ttl": running_ttl, "ended_ttl": ended_ttl}
         super().__init__(redis, CODEC, change_id=change_id, pace=pace, **ttls)
         self.replies = Replies(redis)
+
+
+def _state(found: Mapping[str, Any], document: D) -> State[D]:
+    """What the scripts read of a battle, with its document."""
+    return State(
+        name=found["name"].decode(),
+        version=int(found["version"]),
+        n=int(found["n"]),
+        ended=found["ended"] == b"1",
+        document=document,
+        answers=tuple(map(answer_state, found["answers"])),
+    )
 
 
 def _unpacked(packed: bytes) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from app.arena.steps import LogEvent, ShowSide, Step
 from app.battle import rules
 from app.battle.battle import Battle, Side, Status, Vote
 from app.battle.events import Event, EventName, ready_event, round_event, vote_data
-from app.records.values import BattleRecord
+from app.records.values import BattleRecord, RoundRecord
 
 OPENING = timedelta(seconds=1)
 """A battle younger than this that Redis does not have is being opened by somebody else."""
@@ -79,3 +79,19 @@ def is_opening(record: BattleRecord, now: datetime) -> bool:
     """Whether a battle that Redis does not have is so young that its log is on the way there. Judged, it was there."""
     unjudged = record.status is Status.RUNNING and not record.votes
     return unjudged and now - record.created_at < OPENING
+
+
+def is_stored(state: BattleState, record: BattleRecord) -> bool:
+    """Whether SQL has the round on stage and all answers that have ended: ``ready`` was logged after one commit of all.
+
+    SQL is asked for its number of answers nevertheless: a database may have lost its last commits in a power failure.
+    """
+    return state.document.battle.ready and record.answers_stored == sum(bool(each.finish) for each in state.answers)
+
+
+def rounds_of(before: Battle, after: Battle) -> list[RoundRecord]:
+    """The rounds of a transition: the one that was on stage, and the one that comes."""
+    same_pair = (after.round, after.pair) == (before.round, before.pair)
+    judged = len(after.votes) > len(before.votes)
+    shown = RoundRecord(before.round, before.pair, before.ready or judged or (same_pair and after.ready))
+    return [shown] if same_pair else [shown, RoundRecord(after.round, after.pair, False)]

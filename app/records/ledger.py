@@ -221,7 +221,7 @@ class Ledger:
             if connection.execute(statements.MOVE, move).rowcount == 0:
                 return standing_vote(connection, battle_id, round, verdict, key)
             connection.execute(statements.VOTE, row)
-            return CastVote(True, False, judged, outcome)
+            return CastVote(True, False, judged, outcome, read_battle(connection, statements.BATTLE, {"of": battle_id}))
 
         try:
             return await self._database.transaction(work)

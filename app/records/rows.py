@@ -83,6 +83,7 @@ def battle_value(
         language=row["language"],
         categories=None if row["categories"] is None else tuple(row["categories"]),
         drawn=_draw_value(row),
+        answers_stored=row.get("answers_stored", 0),
     )
 
 

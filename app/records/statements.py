@@ -88,8 +88,11 @@ def vote_if_absent(connection: Connection) -> Insert:
 
 _VOTED = tuple(votes.c["verdict", "entry_a", "entry_b"])
 _STANDS = sa.and_(votes.c.battle_id == battles.c.id, votes.c.retracted_at.is_(None))
+_STORED = (
+    sa.select(sa.func.count()).where(answers.c.battle_id == battles.c.id).scalar_subquery().label("answers_stored")
+)
 _WITH_VOTES = (
-    sa.select(battles, votes.c.round.label("voted_round"), votes.c.created_at.label("voted_at"), *_VOTED)
+    sa.select(battles, votes.c.round.label("voted_round"), votes.c.created_at.label("voted_at"), *_VOTED, _STORED)
     .select_from(battles.outerjoin(votes, _STANDS))
     .order_by(battles.c.id, votes.c.round)
 )

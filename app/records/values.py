@@ -55,7 +55,8 @@ class NewBattle:
 class BattleRecord:
     """A battle as SQL holds it: ``votes`` are those that stand, in round order, ``voted_at`` when each was given.
 
-    ``created`` is true only for the caller whose ``open_battle`` made it.
+    ``created`` is true only for the caller whose ``open_battle`` made it. ``answers_stored`` is the number of its
+    answers that SQL has, where it was read.
     """
 
     id: str
@@ -76,6 +77,7 @@ class BattleRecord:
     categories: tuple[str, ...] | None = None
     voted_at: tuple[datetime, ...] = ()
     drawn: DrawRecord | None = None
+    answers_stored: int = 0
 
     def ended_with(self, vote: Vote) -> bool:
         """Whether ``vote`` ended the battle: a verdict that does not moves it on to the next round."""
@@ -148,13 +150,14 @@ class CastVote:
 
     ``counted``: this call counted it. ``repeated``: it did not, but the same verdict already stands for the round.
     Neither: another verdict stands (``standing``), or the battle has ended or is in another round (``standing`` is
-    None). ``status`` is the battle's after the call.
+    None). ``status`` is the battle's after the call, ``record`` the battle with the vote that was counted.
     """
 
     counted: bool
     repeated: bool
     standing: Vote | None
     status: Status
+    record: BattleRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,14 +115,14 @@ async def is_ready(arena: ArenaOnRedis, b: str) -> bool:
 async def test_what_one_caller_has_seen_does_not_count_for_another_who_saw_more(redis: Redis) -> None:
     arena = ArenaOnRedis(redis)
     b, seen = await answered_unseen(arena)
-    await asyncio.gather(arena.reconciler.reconcile(b, seen), arena.reconciler.reconcile(b))
+    await asyncio.gather(arena.reconciler.after_vote(b, seen, None), arena.reconciler.reconcile(b))
     assert await is_ready(arena, b)
 
 
 async def test_what_was_seen_counts_once_and_the_next_call_reads_the_battle_again(redis: Redis) -> None:
     arena = ArenaOnRedis(redis)
     b, seen = await answered_unseen(arena)
-    await arena.reconciler.reconcile(b, seen)
+    await arena.reconciler.after_vote(b, seen, None)
     assert not await is_ready(arena, b)
     await arena.reconciler.reconcile(b)
     assert await is_ready(arena, b)
@@ -133,7 +133,7 @@ async def test_a_battle_that_was_changed_since_it_was_seen_is_read_again(redis: 
     b, seen = await answered_unseen(arena)
     await arena.reconciler.reconcile(b)
     arena.ledger.battles[b] = replace(arena.ledger.battles[b], status=Status.STOPPED)
-    await arena.reconciler.reconcile(b, seen)
+    await arena.reconciler.after_vote(b, seen, None)
     assert (await arena.manager.snapshot(b)).status == "stopped"
 
 

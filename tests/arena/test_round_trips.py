@@ -25,6 +25,7 @@ from app.arena.store import AnswerUpdate, Store
 from app.battle.battle import Verdict
 from app.database.database import Database, migrate
 from app.draw.drawer import UniformDraw
+from app.records import tables
 from app.records.ledger import Ledger
 from tests.arena.in_memory import MemoryDispatcher
 
@@ -66,7 +67,7 @@ class Battles:
     """Battles on a real Redis and a real SQLite; their answers are written by the test."""
 
     def __init__(self, redis: Redis, database: Database) -> None:
-        self.store = Store(redis, pace="even")
+        self.store, self.database = Store(redis, pace="even"), database
         self.reconciler = Reconciler(self.store, Ledger(database), MemoryDispatcher())
         self.manager = ArenaManager(self.store, Ledger(database), self.reconciler, draw=UniformDraw(Random(7)))
         self._token = 0
@@ -99,13 +100,17 @@ async def play(battles: Battles, counted: Counted) -> dict[str, dict[str, int]]:
     steps["two answers"] = counted.taken()
     await asyncio.gather(battles.reconciler.reconcile(battle), battles.reconciler.reconcile(battle))
     steps["ready"] = counted.taken()
-    await manager.vote(battle, 1, Verdict.A)
+    after = await manager.vote(battle, 1, Verdict.A)
     steps["vote, next round"] = counted.taken()
+    assert after == await manager.snapshot(battle)
     await battles.answered(battle, 2)
     await battles.reconciler.reconcile(battle)
     counted.taken()
-    assert (await manager.vote(battle, 2, Verdict.A)).status == "finished"
+    after = await manager.vote(battle, 2, Verdict.A)
     steps["vote, end"] = counted.taken()
+    assert after.status == "finished"
+    assert after == await manager.snapshot(battle)
+    counted.taken()
     return steps
 
 
@@ -119,6 +124,18 @@ async def test_a_battle_asks_redis_and_the_database_so_often(
             "open": {"redis": 1, "INSERT": 1},
             "two answers": {"redis": 3},
             "ready": {"redis": 2, "BEGIN": 1, "INSERT": 2, "SELECT": 2},
-            "vote, next round": {"redis": 3, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
-            "vote, end": {"redis": 3, "BEGIN": 2, "INSERT": 2, "SELECT": 2, "UPDATE": 1},
+            "vote, next round": {"redis": 2, "BEGIN": 2, "INSERT": 2, "SELECT": 1, "UPDATE": 1},
+            "vote, end": {"redis": 2, "BEGIN": 1, "INSERT": 1, "SELECT": 1, "UPDATE": 1},
         }
+
+
+async def test_a_vote_stores_again_what_the_database_has_lost(battles: Battles) -> None:
+    battle = (await battles.manager.open(OpenRequest("Why is the sky blue?", MODELS, 2))).battle_id
+    await battles.answered(battle, 0, 1)
+    await battles.reconciler.reconcile(battle)
+    await battles.database.transaction(lambda c: [c.execute(sa.delete(t)) for t in (tables.answers, tables.rounds)])
+    await battles.manager.vote(battle, 1, Verdict.A)
+    stored = await battles.database.read(lambda c: [*c.execute(sa.select(tables.rounds.c.ready_at)).scalars()])
+    assert len(await Ledger(battles.database).answers(battle)) == 2
+    assert len(stored) == 1
+    assert stored[0] is not None

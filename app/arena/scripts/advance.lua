@@ -1,16 +1,21 @@
 -- Compare-and-set of the battle document, with the steps that log the change.
--- ARGV: {battle, name, version, change, document, steps, running_ms, ended_ms, answers, cancelled, pace} (msgpack).
--- answers: how many there are; cancelled: that error as JSON. Steps, in order, each with its name in `step`:
+-- ARGV: {battle, name, version, change, document, steps, running_ms, ended_ms, answers, cancelled, pace, read} (msgpack).
+-- answers: how many there are; cancelled: that error as JSON; read: whether to read the battle afterwards. Steps, in order, each with its name in `step`:
 -- {restore, answer, text, finish, error, timing, host, leak} | {log, event, data} | {show, answer, round, side} |
 -- {end, data}.
 -- Version 0 creates the battle, also in the place of one of which a key is missing.
--- Answers: applied | conflict | ended | gone | exists.
+-- Answers: applied | conflict | ended | gone | exists; with read, {applied, the battle as `reading` has it (msgpack)}.
 local call = cmsgpack.unpack(ARGV[1])
 local b, name, answers = call.battle, call.name, call.answers
 local key = battle_key(b)
 local now = read_hash(key, {'name', 'version', 'change', 'ended', 'pace'})
 
-if now.name == name and now.change == call.change then return 'applied' end
+local function applied()
+  if not call.read then return 'applied' end
+  return {'applied', cmsgpack.pack(read_battle(b, 'all'))}
+end
+
+if now.name == name and now.change == call.change then return applied() end
 if call.version == 0 then
   if now.name and is_whole(b, answers) then return 'exists' end
   redis_call('DEL', unpack(all_keys(b, answers)))
@@ -122,4 +127,4 @@ end
 for _, step in ipairs(call.steps) do perform[step.step](step) end
 renew(b, answers, ttl_ms)
 publish_news()
-return 'applied'
+return applied()
