@@ -25,6 +25,12 @@ def until_beat(every_s: float) -> float:
     return left if left > every_s / 100 else left + every_s
 
 
+def last_beat_within(limit_s: float) -> float:
+    """Seconds until the last whole second within ``limit_s``; all of it if there is none."""
+    first = until_beat(1.0)
+    return limit_s if first > limit_s else first + (limit_s - first) // 1.0
+
+
 async def cancel_and_wait(*tasks: asyncio.Future[Any]) -> None:
     """Cancel ``tasks`` and return when all of them have ended; for a ``finally``, so it raises no error of theirs.
 

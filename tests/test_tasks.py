@@ -18,7 +18,7 @@ from app.simulator.engine.clock import run_virtual
 from app.simulator.engine.config import SimulatorConfig
 from app.simulator.engine.machine import Machine
 from app.simulator.server.server import running_simulator
-from app.tasks import Supervisor, cancel_and_wait, until_beat
+from app.tasks import Supervisor, cancel_and_wait, last_beat_within, until_beat
 from app.web.legacy.streams import _until
 from app.web.shared.streams import patient_json
 from benchmarks.scheduling.beside import beside
@@ -237,3 +237,17 @@ def test_a_beat_that_is_just_over_is_not_waited_for_again(begun_after: float) ->
         return until_beat(0.1)
 
     assert 0.001 < run_virtual(waited()) <= 0.101
+
+
+@pytest.mark.parametrize(
+    ("begun_after", "limit_s", "waited_s"),
+    [(0.0, 3.3, 3.0), (0.25, 3.3, 2.75), (0.25, 0.75, 0.75), (0.25, 0.5, 0.5), (0.999, 3.3, 3.001)],
+)
+def test_the_last_beat_within_a_limit_is_never_later_than_it(
+    begun_after: float, limit_s: float, waited_s: float
+) -> None:
+    async def waited() -> float:
+        await asyncio.sleep(begun_after)
+        return last_beat_within(limit_s)
+
+    assert run_virtual(waited()) == pytest.approx(waited_s)

@@ -12,7 +12,7 @@ key                     type   holds                                           w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
@@ -73,6 +73,7 @@ class Sweeper:
         self._reconciler = reconciler
         self._clock = clock
         self._page_size = page_size
+        self._nothing_at: Hashable | None = None
         self._swept_to = BEFORE_ALL
         self._before: dict[str, tuple[int, float]] = {}
         self._seen: dict[str, tuple[int, float]] = {}
@@ -87,13 +88,26 @@ class Sweeper:
             await asyncio.sleep(SWEEP_EVERY.total_seconds())
 
     async def sweep_alone(self) -> None:
-        """Sweep, unless another worker does. A sweep that loses its lock ends where it is; the next one goes on."""
+        """Sweep, unless another worker does. A sweep that loses its lock ends where it is; the next one goes on.
+
+        Without a battle that runs, or whose end is not logged, there is nothing to do until SQL has another one.
+        """
+        version = self._ledger.version()  # before the sweep: what is committed meanwhile is another version
+        if version is not None and version == self._nothing_at:
+            return
+        self._nothing_at = None
         if await self._lock.acquire():
             try:
-                if not await self._lock.run(self.sweep()):
+                if await self._lock.run(self.sweep()):
+                    self._nothing_at = None if self._knows_any() else version
+                else:
                     log.warning("sweep_cut")
             finally:
                 await self._lock.release()
+
+    def _knows_any(self) -> bool:
+        """Whether the last sweep left a battle to look at again, or did not come to the end."""
+        return bool(self._swept_to != BEFORE_ALL or self._before or self._failed_before)
 
     async def sweep(self) -> None:
         """Check the battles that run, the oldest first, from where the last sweep stopped.

@@ -1,7 +1,7 @@
 """Whether anything was committed to a SQLite file since, without asking SQLite.
 
 A question to SQLite costs an idle process two threads that wake, and then wait for each other at every call into
-SQLite. What writes to the file, in this process or in another one, changes the size or the times of it or of its
+SQLite. What writes to the file, in this process or in another one, changes the size or the time of it or of its
 write-ahead log; the file system knows them without reading the disk.
 """
 
@@ -40,5 +40,6 @@ class FileVersions:
         since_s = self._wall() - max(one.st_mtime for one in found)
         if 0 <= since_s < SETTLED.total_seconds():
             return None
-        seen = tuple((one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, one.st_ctime_ns) for one in found)
+        # Not by st_ctime: as root, SQLite changes that whenever it opens the log.
+        seen = tuple((one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found)
         return (*seen, int(self._monotonic() // AT_MOST.total_seconds()))

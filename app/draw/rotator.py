@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from redis.exceptions import RedisError
 
 from app.draw.observed import Learned, field_of, learned_from
 from app.draw.planning.field import Field, HostField
-from app.draw.planning.pairs import PairVotes
+from app.draw.planning.pairs import Pair, PairVotes
 from app.draw.planning.rotation import Rotation, Stay, turned
 from app.draw.store import DrawnSets, DrawStore, Known
 from app.hosts.catalog import Contender
@@ -63,6 +64,16 @@ class _Lately:
     models: tuple[str, ...] = ()
     learned: Learned = field(default_factory=lambda: Learned({}, {}))
     at: float = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Observed:
+    """What ``Observe`` gives, how often each pair was drawn lately, and the battles that were drawn from a set."""
+
+    contenders: Sequence[Contender]
+    hosts: tuple[HostField, ...]
+    exposures: Counter[Pair]
+    drawn: int
 
 
 class Rotator:
@@ -124,15 +135,26 @@ class Rotator:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
+        await self._share_refused()
+        if not (self._rotates and self._turn.held):
+            self._known = await self._store.read()
+            if self._rotates and await self._has_turn():
+                await self._change_if_due(await self._observed(self._known))
+            return
+        # Asked together: one round trip, and not four.
+        before = self._known
+        self._known, mine, seen = await asyncio.gather(self._store.read(), self._has_turn(), self._observed(before))
+        if mine:
+            is_same = self._known.set_id == before.set_id
+            await self._change_if_due(seen if is_same else await self._observed(self._known))
+
+    async def _share_refused(self) -> None:
         gone, self._refused = self._refused, set()
         try:
             await self._store.refused(gone)
         except (RedisError, OSError):
             self._refused |= gone
             raise
-        self._known = await self._store.read()
-        if self._rotates and await self._has_turn():
-            await self._change_if_due()
 
     async def _has_turn(self) -> bool:
         now = self._moments.monotonic()
@@ -141,10 +163,16 @@ class Rotator:
         self._renewed_at = now
         return await self._turn.renew() if self._turn.held else await self._turn.acquire()
 
-    async def _change_if_due(self) -> None:
-        before = self._known.sets
-        # Asked together: one round trip, and not three.
-        known, drawn = await asyncio.gather(self._field(), self._drawn(before))
+    async def _observed(self, known: Known) -> _Observed:
+        """What a change of ``known`` is decided from."""
+        hosts, exposures, drawn = await asyncio.gather(
+            self._observe(), self._store.exposures(), self._drawn(known.set_id)
+        )
+        return _Observed(*hosts, exposures, drawn)
+
+    async def _change_if_due(self, seen: _Observed) -> None:
+        before, drawn = self._known.sets, seen.drawn
+        known = await self._field(seen)
         if known is None:
             return
         sets = self._turned(before, known, drawn)
@@ -155,8 +183,8 @@ class Rotator:
                 _log_change(sets, drawn)
             self._known = await self._store.read()
 
-    async def _drawn(self, sets: DrawnSets | None) -> int:
-        return 0 if sets is None else await self._store.battles_of(sets.set_id)
+    async def _drawn(self, set_id: str | None) -> int:
+        return 0 if set_id is None else await self._store.battles_of(set_id)
 
     def _turned(self, before: DrawnSets | None, known: Field, drawn: int) -> DrawnSets:
         """The sets that follow those of ``before``, of which ``drawn`` battles were drawn."""
@@ -170,14 +198,13 @@ class Rotator:
         )
         return DrawnSets(secrets.token_hex(4) if before is None else before.epoch, rotation, _shares(known, rotation))
 
-    async def _field(self) -> Field | None:
+    async def _field(self, seen: _Observed) -> Field | None:
         """The field as of now; None while fewer than two models can be held by hosts of which anything is known."""
-        (contenders, fields), exposures = await asyncio.gather(self._observe(), self._store.exposures())
         gone = self._known.gone
-        contenders = [one for one in contenders if not all((host, one.model) in gone for host in one.hosts)]
+        contenders = [one for one in seen.contenders if not all((host, one.model) in gone for host in one.hosts)]
         models = tuple(one.model for one in contenders)
         await self._learn(models)
-        known = field_of(contenders, fields, self._lately.learned, exposures, self._contestants)
+        known = field_of(contenders, seen.hosts, self._lately.learned, seen.exposures, self._contestants)
         return known if len(known.models) >= 2 else None
 
     async def _learn(self, models: tuple[str, ...]) -> None:

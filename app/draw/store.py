@@ -91,6 +91,11 @@ class Known:
     sets: DrawnSets | None = None
     gone: frozenset[tuple[str, str]] = field(default_factory=frozenset)
 
+    @property
+    def set_id(self) -> str | None:
+        """What is drawn from now; None without a rotation."""
+        return None if self.sets is None else self.sets.set_id
+
 
 _SETS = TypeAdapter(DrawnSets)
 

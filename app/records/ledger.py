@@ -8,7 +8,7 @@ had been committed is found and not done twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -58,6 +58,10 @@ class Ledger:
         self._database = database
         self.clock = clock
         self.feedback = FeedbackBook(database)
+
+    def version(self) -> Hashable | None:
+        """What is equal for as long as nothing changes here (``Database.version``)."""
+        return self._database.version()
 
     async def open_battle(self, battle: NewBattle) -> BattleRecord:
         """Store a battle that begins now, in round 1.

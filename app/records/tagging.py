@@ -25,7 +25,6 @@ from app.records.column_types import CleanJson, CleanText, UtcTime
 from app.records.languages import UNDETERMINED, language_of
 from app.records.ledger import utc_now
 from app.records.tables import battles
-from app.tasks import until_beat
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +101,8 @@ class Tagger:
                     pass
             except Unavailable as error:
                 log.warning("tagger_waits", trouble=error.sentence)
-            await asyncio.sleep(until_beat(self._check_every.total_seconds()))
+            # Not at a beat: of several processes one comes first, and the others find nothing to do.
+            await asyncio.sleep(self._check_every.total_seconds())
 
     async def tag(self, most: int = CHUNK) -> int:
         """Look at the newest prompts that nobody has looked at; how many these were.

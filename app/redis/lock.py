@@ -18,7 +18,7 @@ from typing import TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import LockError, RedisError
 
-from app.tasks import cancel_and_wait
+from app.tasks import cancel_and_wait, last_beat_within
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ class WorkerLock:
     async def _renew_while_held(self) -> None:
         """Renew every third of the term; return when it is lost, at the latest when its term has passed."""
         while self.held:
-            await asyncio.sleep(self._term / 3)
+            await asyncio.sleep(last_beat_within(self._term / 3))
             if self.held:
                 with suppress(RedisError, OSError):
                     await self.renew()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -194,10 +194,7 @@ class HostReports:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        pipeline = self._redis.pipeline(transaction=False)
-        for key in self._keys.values():
-            pipeline.get(key)
-        stored = await pipeline.execute()
+        stored: list[Any] = await self._redis.mget(self._keys.values())
         reports = {}
         for host, raw in zip(self._keys, stored, strict=True):
             report = None if raw is None else self._understood(host, raw)

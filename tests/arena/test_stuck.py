@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
@@ -385,3 +385,68 @@ async def test_a_sweep_whose_lock_was_lost_is_cut_before_another_worker_sweeps(
     assert ended.is_set()
     assert [entry["event"] for entry in logs] == ["sweep_cut"]
     assert await redis.get(LOCK_KEY) == b"another's"
+
+
+@dataclass
+class Sweeps:
+    """How often the ledger was asked for battles, at a version of the database that the test sets."""
+
+    ledger: Ledger
+    version: str | None = "v1"
+    asked: int = 0
+
+    def watched(self, monkeypatch: pytest.MonkeyPatch) -> Sweeps:
+        unended = self.ledger.unended
+
+        async def counted(*given: Any) -> Any:
+            self.asked += 1
+            return await unended(*given)
+
+        monkeypatch.setattr(self.ledger, "unended", counted)
+        monkeypatch.setattr(self.ledger, "version", lambda: self.version)
+        return self
+
+
+async def test_nothing_is_swept_again_before_somebody_commits(
+    arena: ArenaWithSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeps = Sweeps(arena.ledger).watched(monkeypatch)
+    for version, asked in (("v1", 1), ("v1", 1), ("v2", 2), (None, 3), (None, 4), ("v2", 5), ("v2", 5)):
+        sweeps.version = version
+        await arena.sweeper.sweep_alone()
+        assert sweeps.asked == asked
+
+
+async def test_battles_that_run_or_whose_end_is_not_logged_are_swept_whoever_commits(
+    arena: ArenaWithSql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    battle = await arena.ready(2)
+    sweeps = Sweeps(arena.ledger).watched(monkeypatch)
+    for asked in (1, 2):
+        await arena.sweeper.sweep_alone()
+        assert sweeps.asked == asked
+    await arena.committed(battle, 1, Pair(0, 1), Status.FINISHED)
+    sweeps.version = "v2"
+    for asked in (3, 4):
+        await arena.sweeper.sweep_alone()
+        assert sweeps.asked == asked
+    arena.clock.now += LONG
+    await arena.sweeper.sweep_alone()  # logs the end
+    assert (await arena.manager.snapshot(battle)).status == "finished"
+    await arena.sweeper.sweep_alone()  # sees it
+    await arena.sweeper.sweep_alone()
+    asked_then = sweeps.asked
+    await arena.sweeper.sweep_alone()
+    assert sweeps.asked == asked_then
+
+
+async def test_a_sweep_that_another_worker_does_is_not_taken_for_ones_own(
+    arena: ArenaWithSql, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeps = Sweeps(arena.ledger).watched(monkeypatch)
+    await redis.set(LOCK_KEY, "another's", px=60_000)
+    await arena.sweeper.sweep_alone()
+    assert sweeps.asked == 0
+    await redis.delete(LOCK_KEY)
+    await arena.sweeper.sweep_alone()
+    assert sweeps.asked == 1
