@@ -141,12 +141,14 @@ class Rotator:
             if self._rotates and await self._has_turn():
                 await self._change_if_due(await self._observed(self._known))
             return
-        # Asked together: one round trip, and not four.
-        before = self._known
-        self._known, mine, seen = await asyncio.gather(self._store.read(), self._has_turn(), self._observed(before))
+        # Asked together: one round trip, and not three.
+        set_id = self._known.set_id
+        self._known, mine, hosts, drawn = await asyncio.gather(
+            self._store.read(), self._has_turn(), self._observe(), self._store.drawn(set_id)
+        )
         if mine:
-            is_same = self._known.set_id == before.set_id
-            await self._change_if_due(seen if is_same else await self._observed(self._known))
+            is_same = self._known.set_id == set_id
+            await self._change_if_due(_Observed(*hosts, *drawn) if is_same else await self._observed(self._known))
 
     async def _share_refused(self) -> None:
         gone, self._refused = self._refused, set()
@@ -165,10 +167,8 @@ class Rotator:
 
     async def _observed(self, known: Known) -> _Observed:
         """What a change of ``known`` is decided from."""
-        hosts, exposures, drawn = await asyncio.gather(
-            self._observe(), self._store.exposures(), self._drawn(known.set_id)
-        )
-        return _Observed(*hosts, exposures, drawn)
+        hosts, drawn = await asyncio.gather(self._observe(), self._store.drawn(known.set_id))
+        return _Observed(*hosts, *drawn)
 
     async def _change_if_due(self, seen: _Observed) -> None:
         before, drawn = self._known.sets, seen.drawn
@@ -182,9 +182,6 @@ class Rotator:
             if before is None or sets.rotation.number != before.rotation.number:
                 _log_change(sets, drawn)
             self._known = await self._store.read()
-
-    async def _drawn(self, set_id: str | None) -> int:
-        return 0 if set_id is None else await self._store.battles_of(set_id)
 
     def _turned(self, before: DrawnSets | None, known: Field, drawn: int) -> DrawnSets:
         """The sets that follow those of ``before``, of which ``drawn`` battles were drawn."""

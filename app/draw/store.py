@@ -15,7 +15,6 @@ The rotation is replaced by comparing and setting, so that a worker whose turn h
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +48,13 @@ return 1
 # KEYS: rotation, gone. ARGV: since when. One command instead of two.
 _READ = """
 return {redis.call('GET', KEYS[1]), redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], '+inf')}
+"""
+
+# KEYS: the pairs of some hours, perhaps a set's battles. ARGV: how many hours. One command instead of one for each.
+_COUNTED = """
+local hours, pairs = tonumber(ARGV[1]), {}
+for i = 1, hours do pairs[i] = redis.call('HGETALL', KEYS[i]) end
+return {pairs, KEYS[hours + 1] and redis.call('GET', KEYS[hours + 1]) or 0}
 """
 
 # KEYS: the hour's pairs, perhaps the set's battles. ARGV: their TTLs in seconds, then pairs.
@@ -109,6 +115,7 @@ class DrawStore:
         self._replace = redis.register_script(_REPLACE)
         self._read = redis.register_script(_READ)
         self._count = redis.register_script(_COUNT)
+        self._counted = redis.register_script(_COUNTED)
         self._understood: tuple[bytes, DrawnSets | None] = (b"", None)
         self._past: dict[int, Counter[Pair]] = {}
 
@@ -136,19 +143,24 @@ class DrawStore:
         return int(await self._redis.get(_battles_key(set_id)) or 0)
 
     async def exposures(self) -> Counter[Pair]:
-        """How often each pair was drawn within the last day, by whole hours; those that are over are read once."""
+        """How often each pair was drawn within the last day."""
+        return (await self.drawn(None))[0]
+
+    async def drawn(self, set_id: str | None) -> tuple[Counter[Pair], int]:
+        """How often each pair was drawn within the last day, and how many battles from a set; 0 without one.
+
+        A day is whole hours; those that are over are read once.
+        """
         now = int(self._clock() // 3600)
         day = range(now - HOURS + 1, now + 1)
         # Another worker's clock may be behind: the hour before this one may still grow.
         wanted = [hour for hour in day if hour >= now - 1 or hour not in self._past]
-        read = zip(wanted, await asyncio.gather(*map(self._drawn_in, wanted)), strict=True)
-        by_hour = {hour: counts for hour, counts in self._past.items() if hour in day} | dict(read)
+        keys = [*map(_pairs_key, wanted), *(() if set_id is None else (_battles_key(set_id),))]
+        by_pair, battles = await self._counted(keys=keys, args=[len(wanted)])
+        read = dict(zip(wanted, map(_counts, by_pair), strict=True))
+        by_hour = {hour: counts for hour, counts in self._past.items() if hour in day} | read
         self._past = {hour: counts for hour, counts in by_hour.items() if hour < now - 1}
-        return sum(by_hour.values(), Counter[Pair]())
-
-    async def _drawn_in(self, hour: int) -> Counter[Pair]:
-        counted = await self._redis.hgetall(_pairs_key(hour))
-        return Counter({frozenset(orjson.loads(pair)): int(count) for pair, count in counted.items()})
+        return sum(by_hour.values(), Counter[Pair]()), int(battles)
 
     async def refused(self, models: Collection[tuple[str, str]]) -> None:
         """Hosts said that they do not have these models: nobody draws them for ``GONE_FOR``."""
@@ -169,6 +181,12 @@ def _understood(raw: bytes) -> DrawnSets | None:
         return _SETS.validate_json(raw)
     except ValidationError:  # of another version: it begins anew
         return None
+
+
+def _counts(pairs: Sequence[bytes]) -> Counter[Pair]:
+    """``pairs`` are pair, count, pair, count and so on, as Redis has a hash."""
+    named = zip(pairs[::2], pairs[1::2], strict=True)
+    return Counter({frozenset(orjson.loads(pair)): int(count) for pair, count in named})
 
 
 def _battles_key(set_id: str) -> str:

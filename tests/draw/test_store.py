@@ -71,16 +71,16 @@ async def test_exposures_are_those_of_the_last_day(store: DrawStore, clock: Cloc
 async def test_hours_that_are_over_are_read_once(
     store: DrawStore, redis: Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[str]()
+    asked = list[list[str]]()
     execute: Any = redis.execute_command
 
     async def counted(*command: Any, **options: Any) -> Any:
-        asked.append(command[0])
+        asked.append([str(word) for word in command if str(word).startswith("arena:draw:pairs:")])
         return await execute(*command, **options)
 
     monkeypatch.setattr(redis, "execute_command", counted)
     await store.exposures()
-    assert asked.count("HGETALL") == 24
+    assert len(set(asked[-1])) == 24
     await store.count(None, ("a", "b"))
     clock.now += 3600
     other = DrawStore(redis, lambda: clock.now - 3600)
@@ -88,7 +88,20 @@ async def test_hours_that_are_over_are_read_once(
     assert await store.exposures() == {frozenset("ab"): 2}
     asked.clear()
     assert await store.exposures() == {frozenset("ab"): 2}
-    assert asked.count("HGETALL") == 2
+    assert [len(hours) for hours in asked] == [2]
+
+
+async def test_the_pairs_of_a_day_and_the_battles_of_a_set_are_read_in_one_command(
+    store: DrawStore, clock: Clock
+) -> None:
+    assert await store.drawn("9f3a-3") == ({}, 0)
+    await store.count("9f3a-3", ("a", "b"))
+    clock.now += 3600
+    await store.count("9f3a-3", ("c", "a", "b"))
+    pairs = {frozenset("ab"): 2, frozenset("ac"): 1, frozenset("bc"): 1}
+    assert await store.drawn("9f3a-3") == (pairs, 2)
+    assert await store.drawn("9f3a-4") == (pairs, 0)
+    assert await store.drawn(None) == (pairs, 0)
 
 
 async def test_what_a_host_refused_is_known_to_all_for_a_while(store: DrawStore, clock: Clock) -> None:
