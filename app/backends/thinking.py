@@ -51,6 +51,9 @@ _FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
 _OPENED_LINE = re.compile(rf"^[ \t]*(?:{_OPENING.pattern})", re.MULTILINE | re.IGNORECASE)
 _BLANK_LINE = re.compile(r"[ \t]*\r?\n[ \t]*\r?\n")
 _STARTS = ("<", "[", "◁")
+"""What every tag begins with."""
+_START = re.compile(r"[<\[◁]")
+_FOLDED_CLOSINGS = tuple(tag.casefold() for tag in _CLOSINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ class ThinkFilter:
             self.template_opens = self.template_opens or tag[0] in _CLOSINGS
             self._closing = _CLOSE_OF.get(tag[0].casefold(), "")
             return True, start[tag.end() :]
-        may_be = not start or any(tag.startswith(start.casefold()) for tag in _AT_BEGINNING)
+        may_be = not start or (start[0] in _STARTS and _begins_a_tag(start.casefold(), _AT_BEGINNING))
         if final or not (may_be or self._opened):
             self._begun = True
             rest = start if self._trim else rest
@@ -192,9 +195,12 @@ def _orphan(text: str, since: int, *, final: bool) -> _Found | None:
 def _tail(text: str) -> int:
     """How many characters at the end of ``text`` may be the beginning of a closing tag."""
     end = text[-_LONGEST:].casefold()
-    return next(
-        (len(end) - at for at in range(len(end)) if any(tag.casefold().startswith(end[at:]) for tag in _CLOSINGS)), 0
-    )
+    starts = (found.start() for found in _START.finditer(end))
+    return next((len(end) - at for at in starts if _begins_a_tag(end[at:], _FOLDED_CLOSINGS)), 0)
+
+
+def _begins_a_tag(text: str, tags: tuple[str, ...]) -> bool:
+    return any(tag.startswith(text) for tag in tags)
 
 
 def _closes(before: str, after: str, tag: str, *, final: bool) -> bool | None:

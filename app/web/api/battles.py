@@ -31,10 +31,10 @@ from app.web.schemas.errors import (
 from app.web.shared.access import has_admin_key
 from app.web.shared.answering import DocumentedRoute, JsonBytes
 from app.web.shared.fields import BattleId, NativeBody
-from app.web.shared.ownership import NO_TOKENS, OwnersOnly, TokensHeader, battle_token, hand_over, owned_among
-from app.web.shared.services import Wired
+from app.web.shared.ownership import NO_TOKENS, Claim, OwnersOnly, TokensHeader, battle_token, hand_over, owned_among
+from app.web.shared.services import Wired, services_in
 from app.web.shared.streams import event_stream
-from app.web.shared.voters import Sender
+from app.web.shared.voters import voter_of
 
 router = APIRouter(prefix="/api/arena", tags=["battles"], route_class=DocumentedRoute)
 
@@ -77,12 +77,13 @@ class WholeBody(NativeBody):
     status_code=201,
     responses={201: answered(OpenedBattle, "The battle", OPENED), **_BODY_REFUSED, **KEY_REUSED, **UNAVAILABLE},
 )
-async def open_battle(body: OpenBody, request: Request, services: Wired, key: IdempotencyKey = None) -> JsonBytes:
+async def open_battle(body: OpenBody, request: Request, key: IdempotencyKey = None) -> JsonBytes:
     """Open a battle; its first pair is queued at that moment, and the snapshot comes back at once.
 
     `token` is what proves that the battle is yours: votes, undo, stop and delete need it, as the cookie that comes with
     it (browsers) or as `X-Battle-Token`. Reading by the battle's address needs nothing.
     """
+    services = services_in(request)
     # A repetition is answered whatever has become of the models and queues since.
     again = None if key is None else await services.manager.opened_with(key, open_hash(body))
     snapshot = again or await services.manager.open(await opening_of(body, services, key))
@@ -131,9 +132,9 @@ def _line(battle: BattleSummary) -> dict[str, Any]:
 
 @router.head("/battles/{battle_id}", include_in_schema=False)
 @router.get("/battles/{battle_id}", responses={200: _NOW, **NO_BATTLE, **UNAVAILABLE})
-async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
+async def read_battle(battle_id: BattleId, request: Request) -> dict[str, Any]:
     """The battle as it is now; never waits."""
-    return (await services.manager.snapshot(battle_id)).to_dict()
+    return (await services_in(request).manager.snapshot(battle_id)).to_dict()
 
 
 @router.get(
@@ -147,11 +148,9 @@ async def read_battle(battle_id: BattleId, services: Wired) -> dict[str, Any]:
         **UNAVAILABLE,
     },
 )
-async def watch_battle(
-    battle_id: BattleId, request: Request, services: Wired, after: Annotated[str | None, Query()] = None
-) -> Response:
+async def watch_battle(battle_id: BattleId, request: Request, after: Annotated[str | None, Query()] = None) -> Response:
     """The battle as server-sent events, until its end; resume with ``Last-Event-ID`` or ``?after=``."""
-    return await event_stream(services, battle_id, request, after)
+    return await event_stream(services_in(request), battle_id, request, after)
 
 
 @router.delete(
@@ -173,10 +172,10 @@ async def erase_battle(battle_id: BattleId, services: Wired) -> Response:
     dependencies=[OwnersOnly],
     responses={200: _NOW, **_BODY_REFUSED, **NOT_YOURS_403, **NO_BATTLE, **ALREADY_JUDGED, **UNAVAILABLE},
 )
-async def vote(
-    battle_id: BattleId, body: VoteBody, services: Wired, sender: Sender, key: IdempotencyKey = None
-) -> dict[str, Any]:
+async def vote(battle_id: BattleId, body: VoteBody, request: Request, key: IdempotencyKey = None) -> dict[str, Any]:
     """Judge a round; the same verdict again is counted once."""
+    services = services_in(request)
+    sender = await voter_of(request, Claim(services))
     snapshot = await services.manager.vote(
         battle_id, body.round, body.verdict, key, voter=sender.key, client_at=body.client_time
     )

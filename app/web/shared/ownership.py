@@ -93,13 +93,14 @@ async def claim_of(request: Request, token: TokenHeader = None) -> Claim:
 Claimed = Annotated[Claim, Depends(claim_of)]
 
 
-async def owner_of(battle_id: BattleId, claim: Claimed) -> None:
+async def owner_of(battle_id: BattleId, request: Request, token: TokenHeader = None) -> None:
     """Let only the battle's owner pass.
 
     Raises:
         NotFound: there is no such battle.
         Forbidden: it is somebody else's.
     """
+    claim = await claim_of(request, token)
     if not claim.owns(battle_id):
         await claim.services.manager.record(battle_id)  # who asks for no battle at all is told so
         raise Forbidden(NOT_YOURS, code="not_yours")
