@@ -91,8 +91,13 @@ class _Threads:
 
     async def run(self, open_: Callable[[], AbstractContextManager[Connection]], work: Work[T]) -> T:
         """Run ``work`` when a thread is free."""
-        call = partial(self._call, open_, work, monotonic())
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        loop = asyncio.get_running_loop()
+        done = loop.create_future()
+        found = self._threads.submit(self._call, open_, work, monotonic())
+        # ``run_in_executor`` does the same, by way of a second future and what it must find out about any function.
+        found.add_done_callback(partial(_wake, loop, done))
+        await done
+        return found.result()
 
     def _call(self, open_: Callable[[], AbstractContextManager[Connection]], work: Work[T], asked: float) -> T:
         if monotonic() - asked > self._busy_s:
@@ -118,6 +123,17 @@ class _Threads:
         """Let the work at hand end, then close the connections."""
         self._threads.shutdown()
         self.engine.dispose()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None], _: object) -> None:
+    """Called in the thread that has done the work."""
+    with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+        loop.call_soon_threadsafe(_settle, done)
+
+
+def _settle(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 class SqliteConnections:

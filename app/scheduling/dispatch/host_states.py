@@ -9,6 +9,7 @@ from app.hosts.host import Host
 from app.scheduling.dispatch.placement import Candidate
 from app.scheduling.ports import Queue
 from app.scheduling.report import HostReport, Reports
+from app.turns import Turns
 
 RECHECK_S = 0.25
 """How long what was seen of the hosts is taken for granted; what this process adds meanwhile is counted."""
@@ -34,6 +35,7 @@ class HostStates:
         self._clock = clock
         self._states: dict[str, Candidate] = {}
         self._read_at = float("-inf")
+        self._turns = Turns()
 
     async def read(self) -> Mapping[str, Candidate]:
         """All hosts by name; near its bound a queue is read again.
@@ -41,16 +43,25 @@ class HostStates:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
-        full = any(2 * candidate.room < self._bound for candidate in self._states.values())
-        if full or self._clock() - self._read_at > RECHECK_S:
-            counting = asyncio.gather(*(self._queues[host.name].length() for host in self._hosts))
-            reports, lengths = await asyncio.gather(self._reports.read(), counting)
-            self._states = {
-                host.name: self._candidate(host, reports.get(host.name), length)
-                for host, length in zip(self._hosts, lengths, strict=True)
-            }
-            self._read_at = self._clock()
+        if self._is_due():
+            await self._turns.take("hosts", self._read_if_due)
         return self._states
+
+    def _is_due(self) -> bool:
+        full = any(2 * candidate.room < self._bound for candidate in self._states.values())
+        return full or self._clock() - self._read_at > RECHECK_S
+
+    async def _read_if_due(self) -> None:
+        """Read, unless those did who asked before: many ask in the moment when what was seen becomes too old."""
+        if not self._is_due():
+            return
+        counting = asyncio.gather(*(self._queues[host.name].length() for host in self._hosts))
+        reports, lengths = await asyncio.gather(self._reports.read(), counting)
+        self._states = {
+            host.name: self._candidate(host, reports.get(host.name), length)
+            for host, length in zip(self._hosts, lengths, strict=True)
+        }
+        self._read_at = self._clock()
 
     @property
     def last(self) -> Mapping[str, Candidate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Collection, Iterable
 
 from app.backends.base import (
     BackendBroken,
@@ -31,22 +31,24 @@ class RunningAnswers:
     def __contains__(self, job_id: str) -> bool:
         return job_id in self._runners
 
-    def by_model(self) -> Counter[str]:
-        """How many slots of each model are occupied."""
-        if not self._runners:
-            return Counter()
-        return Counter(runner.model for runner in self._runners.values() if runner.occupies)
+    @property
+    def ids(self) -> Collection[str]:
+        """The jobs that are under way."""
+        return self._runners.keys()
 
-    def of_class(self, priority: Priority) -> Counter[str]:
+    def by_model(self) -> dict[str, int]:
+        """How many slots of each model are occupied."""
+        return counted(runner.model for runner in self._runners.values() if runner.occupies)
+
+    def of_class(self, priority: Priority) -> dict[str, int]:
         """How many of those slots are occupied by jobs of one class."""
-        found = [one.model for one in self._runners.values() if one.job.priority is priority and one.occupies]
-        return Counter(found) if found else Counter()
+        return counted([one.model for one in self._runners.values() if one.job.priority is priority and one.occupies])
 
     def add(self, runner: AttemptRunner, now: float) -> None:
         """Note an attempt that begins ``now`` (Unix time), and whether it has the host to itself."""
         if runner.occupies and runner.job.priority is not Priority.BATCH:
             self.people_at = now
-        runner.alone = not self._anybody_writes()
+        runner.alone = not self.anybody_writes()
         self._runners[runner.job.id] = runner
 
     def remove(self, runner: AttemptRunner) -> None:
@@ -98,10 +100,19 @@ class RunningAnswers:
         history.answered(runner.model, (timing.total_s or 0.0) - (timing.queue_s or 0.0) - runner.load_s)
         rate = timing.tokens_per_s
         # Models that write at the same time share the card: only one that was alone shows how fast the host is.
-        alone = runner.alone and not self._anybody_writes()
+        alone = runner.alone and not self.anybody_writes()
         if rate and history.rates.written(runner.model, rate, alone=alone):
             usual = history.rates.usual()[runner.model]
             self._state.events.record("slow", runner.model, f"{rate:.1f} tokens/s, usually {usual:.1f}")
 
-    def _anybody_writes(self) -> bool:
+    def anybody_writes(self) -> bool:
+        """Whether any slot is occupied."""
         return any(runner.occupies for runner in self._runners.values())
+
+
+def counted(models: Iterable[str]) -> dict[str, int]:
+    """How often each model is there; a ``Counter`` costs ten times as much to make, and a driver makes many."""
+    found: dict[str, int] = {}
+    for model in models:
+        found[model] = found.get(model, 0) + 1
+    return found

@@ -7,8 +7,7 @@ same; what nobody takes within ``TAKEN_WITHIN_S`` is closed, as is what is dropp
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from app.backends.base import Backend, BackendError, Chunk, GenerationRequest
@@ -117,11 +116,13 @@ class EarlyAnswers:
         timer.cancel()
         return answer
 
-    def beside(self, writing: Counter[str], known: JobTable) -> Counter[str]:
+    def beside(self, writing: Mapping[str, int], known: JobTable) -> Mapping[str, int]:
         """The slots of each model that are occupied: ``writing``, and by answers whose jobs are not known yet."""
-        if not self._answers:
-            return writing
-        return writing + Counter(answer.model for job_id, (answer, _) in self._answers.items() if job_id not in known)
+        occupied = dict(writing)
+        for job_id, (answer, _) in self._answers.items():
+            if job_id not in known:
+                occupied[answer.model] = occupied.get(answer.model, 0) + 1
+        return occupied
 
     def drop(self, job_id: str) -> None:
         """Close one that nobody takes."""

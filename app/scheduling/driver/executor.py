@@ -85,7 +85,7 @@ class Executor:
     @property
     def writing(self) -> bool:
         """Whether an answer is being written."""
-        return any(self._running.by_model().values())
+        return self._running.anybody_writes()
 
     def add(self, jobs: Iterable[Job]) -> None:
         """Take jobs that were just enqueued or became more urgent."""
@@ -111,7 +111,8 @@ class Executor:
     def view(self) -> View:
         """Return all that the planner wants to know; jobs that pause after a mishap aren't waiting."""
         residency, prewarmer = self._state.residency, self._state.prewarmer
-        rested = (job for job in self._jobs.rested() if self._rerouter.waits(job.id))
+        begun, moving = self._running.ids, self._rerouter.moving
+        rested = [job for job_id, job in self._jobs.rested() if job_id not in begun and job_id != moving]
         # Before the residents are read: a server that manages its own memory has whatever is asked for.
         waiting = tuple(job.by(residency.spelling(job.model)) for job in rested)
         return View(

@@ -31,9 +31,11 @@ class JobTable:
         """All jobs, waiting and running."""
         return tuple(self._jobs.values())
 
-    def rested(self) -> list[Job]:
-        """The jobs that don't pause after a mishap."""
-        return [job for job in self._jobs.values() if not self._retries.is_paused(job.id)]
+    def rested(self) -> Iterable[tuple[str, Job]]:
+        """The jobs that don't pause after a mishap, with their ids."""
+        if not self._retries.any_paused:
+            return self._jobs.items()
+        return [(job_id, job) for job_id, job in self._jobs.items() if not self._retries.is_paused(job_id)]
 
     def add(self, jobs: Iterable[Job]) -> None:
         """Take jobs that were just enqueued or became more urgent."""

@@ -35,6 +35,11 @@ class Retries:
         seconds = PAUSE_S if last is None else min(2 * last.seconds, LONGEST_PAUSE_S)
         self._pauses[job_id] = _Pause(self._clock() + seconds, seconds)
 
+    @property
+    def any_paused(self) -> bool:
+        """Whether any job may have to be left alone."""
+        return bool(self._pauses)
+
     def is_paused(self, job_id: str) -> bool:
         """Whether a job is to be left alone now."""
         pause = self._pauses.get(job_id)

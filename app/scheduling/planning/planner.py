@@ -245,6 +245,8 @@ def _requested(view: View, waiting: tuple[Job, ...], busy: set[str]) -> list[Act
         return [Unload(leaving, "requested")]
     if any(job.priority is not Priority.BATCH for job in view.absent(waiting)):
         return []
+    if not view.to_load:
+        return []
     idle = order_of_leaving(view, [one for one in view.residents if one.model not in kept.union(view.to_load)])
     for model in view.to_load:
         room = None if model in view.present else who_leaves(view, model, idle)
