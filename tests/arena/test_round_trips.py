@@ -33,7 +33,10 @@ MODELS = ["llama3.1:8b", "mistral:7b", "qwen3:8b"]
 
 
 class Counted:
-    """What was asked since the last look: scripts and commands of Redis, statements of SQL by their first word."""
+    """What was asked since the last look: scripts and commands of Redis, statements of SQL by their first word.
+
+    ``work`` is how often something was handed to the database's threads.
+    """
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
@@ -55,7 +58,14 @@ class Counted:
         def stated(_: object, __: object, statement: str, *___: object) -> None:
             self.calls[statement.split()[0]] += 1
 
+        hand_over: Any = Database._shielded
+
+        async def handed_over(*given: Any) -> Any:
+            self.calls["work"] += 1
+            return await hand_over(*given)
+
         monkeypatch.setattr(redis, "execute_command", counted)
+        monkeypatch.setattr(Database, "_shielded", handed_over)
         sa.event.listen(Engine, "before_cursor_execute", stated)
         try:
             yield
@@ -121,11 +131,11 @@ async def test_a_battle_asks_redis_and_the_database_so_often(
     with counted.counting(redis, monkeypatch):
         await play(battles, counted)  # scripts are loaded
         assert await play(battles, counted) == {
-            "open": {"redis": 1, "INSERT": 1},
+            "open": {"redis": 1, "work": 1, "INSERT": 1},
             "two answers": {"redis": 3},
-            "ready": {"redis": 2, "BEGIN": 1, "INSERT": 2, "SELECT": 2},
-            "vote, next round": {"redis": 2, "BEGIN": 2, "INSERT": 2, "SELECT": 1, "UPDATE": 1},
-            "vote, end": {"redis": 2, "BEGIN": 1, "INSERT": 1, "SELECT": 1, "UPDATE": 1},
+            "ready": {"redis": 2, "work": 2, "BEGIN": 1, "INSERT": 2, "SELECT": 2},
+            "vote, next round": {"redis": 2, "work": 2, "BEGIN": 2, "INSERT": 2, "SELECT": 1, "UPDATE": 1},
+            "vote, end": {"redis": 2, "work": 1, "BEGIN": 1, "INSERT": 1, "SELECT": 1, "UPDATE": 1},
         }
 
 
