@@ -161,10 +161,11 @@ class Reconciler:
         """Make a transition; returns the battle after it, or None when it has moved since ``state``."""
         battle = transition.battle
         rounds = rounds_of(state.document.battle, battle)
-        if is_stored(state, record):
-            await self._ledger.save_answers(battle.id, (), rounds[1:])
-        else:
-            await self._ledger.save_answers(battle.id, self._ended_answers(state, battle), rounds)
+        stored = is_stored(state, record)
+        answers = () if stored else self._ended_answers(state, battle)
+        if not await self._ledger.save_answers(battle.id, answers, rounds[1:] if stored else rounds):
+            await self._replace(record)
+            return None
         steps, document = transition.steps, replace(state.document, battle=battle)
         if not battle.running:
             battle = replace(battle, status=await self._ended_as(record, battle.status))
@@ -266,6 +267,15 @@ class Reconciler:
             log.warning("battle_expired", battle=record.id)
             return False
         return await self._rebuild(record)
+
+    async def _replace(self, record: BattleRecord) -> None:
+        """Rebuild a battle in which other answers were written than SQL has, before anybody may judge them.
+
+        It was rebuilt while a worker that had read it in the Redis that was lost was still storing its answers.
+        """
+        log.warning("battle_has_other_answers", battle=record.id)
+        await self._store.drop(record.id)
+        await self._rebuild(record)
 
     async def _rebuild(self, record: BattleRecord) -> bool:
         """Write all keys anew under a new name, from SQL: finished answers stay, unfinished ones start again."""

@@ -240,7 +240,7 @@ class LogStore(Generic[D]):
         return (None if name is None else name.decode()), entries
 
     async def drop(self, battle: str) -> None:
-        """Delete all keys of a battle that has ended; only SQL has it from now on."""
+        """Delete all keys of a battle; only SQL has it from now on."""
         count = cast("bytes | None", await self._redis.hget(f"arena:{{{battle}}}", "answers"))
         parts = [f"arena:{{{battle}}}:{kind}:{n}" for n in range(int(count or 0)) for kind in ("answer", "text")]
         await self._redis.delete(f"arena:{{{battle}}}", f"arena:{{{battle}}}:log", *parts)

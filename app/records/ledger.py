@@ -151,21 +151,24 @@ class Ledger:
 
     async def save_answers(
         self, battle_id: str, answers: Sequence[AnswerRecord], rounds: Sequence[RoundRecord] = ()
-    ) -> None:
+    ) -> bool:
         """Store answers that have ended, and rounds as they are now.
 
         An answer that is stored already stays as it is, but for its side, which it has from when it comes on stage. A
         round stays as it is once it was judged.
 
+        Returns:
+            False when an entry has the answer of another attempt already.
+
         Raises:
             NotFound: there is no such battle.
         """
         if not answers and not rounds:
-            return
+            return True
         now = self.clock()
 
         try:
-            await self._database.transaction(lambda c: save(c, battle_id, answers, rounds, now))
+            return await self._database.transaction(lambda c: save(c, battle_id, answers, rounds, now))
         except sa.exc.IntegrityError:
             if await self.battle(battle_id) is None:
                 raise no_such_battle() from None

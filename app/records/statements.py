@@ -148,8 +148,9 @@ UNENDED = (
 
 ANSWERS = sa.select(answers).where(answers.c.battle_id == sa.bindparam("of")).order_by(answers.c.entry)
 
-SIDES = sa.select(*answers.c["entry", "side"]).where(answers.c.battle_id == sa.bindparam("of"))
-"""Which answers of a battle are stored, and the sides on which they were on stage."""
+_OF_ATTEMPTS = answers.c["entry", "side", "host", "queue_s", "ttft_s", "total_s", "tokens"]
+STORED = sa.select(*_OF_ATTEMPTS).where(answers.c.battle_id == sa.bindparam("of"))
+"""Which answers of a battle are stored, the sides on which they were on stage, and by which attempts."""
 
 _RUNNING = sa.and_(battles.c.id == sa.bindparam("of"), battles.c.status == "running")
 

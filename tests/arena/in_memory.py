@@ -41,11 +41,12 @@ class MemoryLedger:
 
     async def save_answers(
         self, battle_id: str, answers: list[AnswerRecord], rounds: Sequence[RoundRecord] = ()
-    ) -> None:
+    ) -> bool:
         self._of(battle_id)
         kept = self.saved.setdefault(battle_id, {})
         for answer in answers:
             kept.setdefault(answer.entry, answer)
+        return all(kept[answer.entry].timing == answer.timing for answer in answers)
 
     async def answers(self, battle_id: str) -> dict[int, AnswerRecord]:
         return self.saved.get(battle_id, {})

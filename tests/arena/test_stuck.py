@@ -19,12 +19,13 @@ from app.arena.manager import ArenaManager
 from app.arena.reconcile import Reconciler
 from app.arena.sweeper import LOCK_KEY, LOCK_TERM, OPEN_KEY, Sweeper
 from app.arena.viewing import Viewing
-from app.battle.battle import Pair, Status, Verdict
+from app.battle.battle import Pair, Side, Status, Verdict
 from app.battle.events import Snapshot
 from app.database.database import Database, migrate
 from app.errors import Conflict
 from app.records.ledger import Ledger
-from app.records.values import NewBattle, Unended
+from app.records.values import AnswerRecord, NewBattle, Unended
+from app.timing.stopwatch import Timing
 from tests.arena.arena_on_redis import MODELS, ArenaOnRedis
 from tests.helpers import PATIENCE_S
 
@@ -91,6 +92,34 @@ async def test_a_committed_vote_that_was_not_logged_is_logged_by_the_sweeper(are
 
     now = await arena.manager.snapshot(battle)
     assert (now.round, now.can_vote) == (2, True)
+
+
+async def test_a_battle_with_other_answers_than_sql_has_is_rebuilt_before_it_can_be_judged(
+    arena: ArenaWithSql, redis: Redis
+) -> None:
+    battle = (await arena.open(2)).battle_id
+    for answer in range(2):
+        await arena.begin(battle, answer)
+        await arena.write(battle, answer, "first", "stop")
+    seen = await arena.store.state(battle, "all")
+    assert seen is not None
+    with patch("app.arena.transitions.OPENING", timedelta(0)):  # it is not so young that its log is on the way
+        await redis.flushdb()
+        await arena.reconciler.reconcile(battle)  # SQL has no answer yet: it is rebuilt without, and they start again
+        for answer in range(2):
+            await arena.begin(battle, answer)
+            await arena.write(battle, answer, "second, with more to say", "stop")
+        # the worker that had read the battle in the Redis that was lost stores its answers only now
+        late = [
+            AnswerRecord(entry, one.model, "local", "first", "stop", timing=Timing(ttft_s=0.05), side=side)
+            for (entry, one), side in zip(enumerate(seen.document.battle.contestants), Side, strict=True)
+        ]
+        assert await arena.ledger.save_answers(battle, late)
+        await arena.reconciler.reconcile(battle)
+    now = await arena.manager.snapshot(battle)
+    assert now.can_vote
+    assert [now.sides[side].text for side in Side] == ["first", "first"]
+    assert {answer.text for answer in (await arena.ledger.answers(battle)).values()} == {"first"}
 
 
 async def test_a_last_vote_that_was_not_logged_ends_the_battle_by_the_sweeper(

@@ -11,7 +11,7 @@ from app.battle.battle import Side, Status, Verdict, Vote
 from app.database.database import Database
 from app.errors import Conflict, NotFound
 from app.records.ledger import Ledger
-from app.records.saving import unsaved
+from app.records.saving import stored_answers, unsaved
 from app.records.style import AnswerStyle
 from app.timing.stopwatch import Timing
 from tests.records.builders import NOON, OPENING, Clock, new_answer, new_battle, vote
@@ -138,10 +138,14 @@ async def test_an_answer_is_read_as_it_was_saved(dated: Ledger) -> None:
 
 async def test_the_first_answer_of_an_entry_stays(ledger: Ledger) -> None:
     await ledger.open_battle(new_battle())
-    await ledger.save_answers("b1", [new_answer(0, text="first")])
+    first, second = (
+        new_answer(0, text=text, timing=Timing(total_s=s)) for text, s in (("first", 1.5), ("second", 2.0))
+    )
+    assert await ledger.save_answers("b1", [first])
+    assert await ledger.save_answers("b1", [first])
 
-    await ledger.save_answers("b1", [new_answer(0, text="second"), new_answer(1, text="other")])
-    await ledger.save_answers("b1", [])
+    assert not await ledger.save_answers("b1", [second, new_answer(1, text="other")])
+    assert await ledger.save_answers("b1", [])
 
     assert {entry: answer.text for entry, answer in (await ledger.answers("b1")).items()} == {0: "first", 1: "other"}
 
@@ -170,7 +174,7 @@ async def test_only_answers_of_which_something_is_not_stored_are_sent_again(ledg
     on_stage = new_answer(1, side=Side.B)
 
     again = [shown, prefetched, on_stage, new]
-    assert await database.read(lambda c: unsaved(c, "b1", again)) == [on_stage, new]
+    assert await database.read(lambda c: unsaved(stored_answers(c, "b1"), again)) == [on_stage, new]
 
     await ledger.save_answers("b1", again)
-    assert await database.read(lambda c: unsaved(c, "b1", again)) == []
+    assert await database.read(lambda c: unsaved(stored_answers(c, "b1"), again)) == []
