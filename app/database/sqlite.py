@@ -128,10 +128,10 @@ class _Threads:
 def _wake(loop: asyncio.AbstractEventLoop, done: asyncio.Future[None], _: object) -> None:
     """Called in the thread that has done the work."""
     with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
-        loop.call_soon_threadsafe(_settle, done)
+        loop.call_soon_threadsafe(_set_done, done)
 
 
-def _settle(done: asyncio.Future[None]) -> None:
+def _set_done(done: asyncio.Future[None]) -> None:
     if not done.done():
         done.set_result(None)
 

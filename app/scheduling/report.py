@@ -194,6 +194,8 @@ class HostReports:
         Raises:
             redis.exceptions.RedisError: Redis is unavailable.
         """
+        if not self._keys:
+            return {}  # Redis refuses an MGET of nothing
         stored: list[Any] = await self._redis.mget(self._keys.values())
         reports = {}
         for host, raw in zip(self._keys, stored, strict=True):

@@ -228,3 +228,7 @@ async def test_the_newest_report_of_each_host_counts_as_a_whole(reports: Reports
     newest = HostReport("one", 2.0, load_s={"a": 1.5}, planned=("a",))
     await reports.put(newest)
     assert await reports.read() == {"one": newest, "two": HostReport("two", 1.5)}
+
+
+async def test_without_hosts_there_are_no_reports(real: Redis | None) -> None:
+    assert await (MemoryReports() if real is None else HostReports(real, [])).read() == {}

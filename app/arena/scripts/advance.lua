@@ -1,6 +1,7 @@
 -- Compare-and-set of the battle document, with the steps that log the change.
 -- ARGV: {battle, name, version, change, document, steps, running_ms, ended_ms, answers, cancelled, pace, read} (msgpack).
--- answers: how many there are; cancelled: that error as JSON; read: whether to read the battle afterwards. Steps, in order, each with its name in `step`:
+-- answers: how many there are; cancelled: that error as JSON; read: whether to read the battle afterwards.
+-- Steps, in order, each with its name in `step`:
 -- {restore, answer, text, finish, error, timing, host, leak} | {log, event, data} | {show, answer, round, side} |
 -- {end, data}.
 -- Version 0 creates the battle, also in the place of one of which a key is missing.
